@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { S3Storage } from '../src/storage/s3/store.ts';
 import type { Storage } from '../src/storage/storage.ts';
-import { presentWorld } from '../test/support/world.ts';
+import { presentContext } from '../test/support/context.ts';
 import { Link } from './link.ts';
 
 /** milliseconds from a request to its answer: a store in another region, or reached from an office */
@@ -52,7 +52,7 @@ export class ObjectStore {
       prefix,
       endpoint: this.#endpoint,
       region: credentials.AWS_REGION,
-      world: presentWorld,
+      context: presentContext,
     });
   }
 

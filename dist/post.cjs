@@ -20157,7 +20157,7 @@ var init_file = __esm({
     FileStorage = class {
       location;
       #root;
-      #world;
+      #context;
       /** True after the first write: the folder exists from then on. */
       #isMade = false;
       #hardLinks = true;
@@ -20165,9 +20165,9 @@ var init_file = __esm({
        * @param root a path, absolute or relative to the working folder
        * @param location the name of the folder for people
        */
-      constructor(root5, world, location2 = root5) {
+      constructor(root5, context, location2 = root5) {
         this.#root = (0, import_node_path4.resolve)(root5);
-        this.#world = world;
+        this.#context = context;
         this.location = location2;
       }
       async probe() {
@@ -20353,7 +20353,7 @@ var init_file = __esm({
           if (!temporaryName.test(entry.name)) continue;
           const path2 = (0, import_node_path4.join)(this.#root, "tmp", entry.name);
           const found = await (0, import_promises3.lstat)(path2).catch(() => void 0);
-          const ageMs = this.#world.now().getTime() - (found?.mtimeMs ?? Number.NaN);
+          const ageMs = this.#context.now().getTime() - (found?.mtimeMs ?? Number.NaN);
           if (found?.isFile() && ageMs > abandonedAfterMs) await (0, import_promises3.rm)(path2, { force: true });
         }
       }
@@ -22059,7 +22059,7 @@ var init_fromValue = __esm({
 var memoize;
 var init_memoize = __esm({
   "node_modules/@smithy/core/dist-es/submodules/config/property-provider/memoize.js"() {
-    memoize = (provider, isExpired, requiresRefresh) => {
+    memoize = (provider, isExpired2, requiresRefresh) => {
       let resolved;
       let pending;
       let hasResult;
@@ -22077,7 +22077,7 @@ var init_memoize = __esm({
         }
         return resolved;
       };
-      if (isExpired === void 0) {
+      if (isExpired2 === void 0) {
         return async (options) => {
           if (!hasResult || options?.forceRefresh) {
             resolved = await coalesceProvider();
@@ -22096,7 +22096,7 @@ var init_memoize = __esm({
           isConstant = true;
           return resolved;
         }
-        if (isExpired(resolved)) {
+        if (isExpired2(resolved)) {
           await coalesceProvider();
           return resolved;
         }
@@ -33388,7 +33388,7 @@ var init_memoizeIdentityProvider = __esm({
     EXPIRATION_MS = 3e5;
     isIdentityExpired = createIsIdentityExpiredFunction(EXPIRATION_MS);
     doesIdentityRequireRefresh = (identity) => identity.expiration !== void 0;
-    memoizeIdentityProvider = (provider, isExpired, requiresRefresh) => {
+    memoizeIdentityProvider = (provider, isExpired2, requiresRefresh) => {
       if (provider === void 0) {
         return void 0;
       }
@@ -33410,7 +33410,7 @@ var init_memoizeIdentityProvider = __esm({
         }
         return resolved;
       };
-      if (isExpired === void 0) {
+      if (isExpired2 === void 0) {
         return async (options) => {
           if (!hasResult || options?.forceRefresh) {
             resolved = await coalesceProvider(options);
@@ -33429,7 +33429,7 @@ var init_memoizeIdentityProvider = __esm({
           isConstant = true;
           return resolved;
         }
-        if (isExpired(resolved)) {
+        if (isExpired2(resolved)) {
           await coalesceProvider(options);
           return resolved;
         }
@@ -38536,8 +38536,8 @@ var init_S3ExpressIdentityProviderImpl = __esm({
         const entry = cache5.get(bucket);
         if (entry) {
           return entry.identity.then((identity) => {
-            const isExpired = (identity.expiration?.getTime() ?? 0) < Date.now();
-            if (isExpired) {
+            const isExpired2 = (identity.expiration?.getTime() ?? 0) < Date.now();
+            if (isExpired2) {
               return cache5.set(bucket, new S3ExpressIdentityCacheEntry(this.getIdentity(bucket))).identity;
             }
             const isExpiringSoon = (identity.expiration?.getTime() ?? 0) < Date.now() + _S3ExpressIdentityProviderImpl.REFRESH_WINDOW_MS;
@@ -59557,9 +59557,9 @@ function explainProxyAnswer(status, target, env3) {
   const proxy = findProxy(target, env3);
   return proxy !== void 0 && status === 407 ? explainCredentials(proxy) : void 0;
 }
-function isPassingTunnel(error3) {
+function isTransientTunnel(error3) {
   const { code, statusCode } = error3;
-  return code === "ERR_PROXY_TUNNEL" && isPassing(statusCode);
+  return code === "ERR_PROXY_TUNNEL" && isTransient(statusCode);
 }
 function explainTunnel(error3, proxy, target) {
   const { statusCode: status } = error3;
@@ -59573,7 +59573,7 @@ function explainTunnel(error3, proxy, target) {
       configuration: false
     };
   }
-  const passing = isPassing(status);
+  const passing = isTransient(status);
   return {
     what: `the proxy ${host} (${variable}) refused to connect to ${target.host} (${status})`,
     next: passing ? `See whether the proxy can reach ${target.host}, ${around}.` : `Have the proxy allow CONNECT to ${target.host}, ${around}.`,
@@ -59594,7 +59594,7 @@ function adviseWay(error3, target, env3) {
   const variable = target.protocol === "http:" ? "HTTP_PROXY" : "HTTPS_PROXY";
   return isLost ? `Check that this machine may connect to ${target.host}; where only a proxy leads out, set ${variable}.` : void 0;
 }
-var unreachable, broken, distrusted, notTls, isPassing, capitalize;
+var unreachable, broken, distrusted, notTls, isTransient, capitalize;
 var init_trouble = __esm({
   "src/http/trouble.ts"() {
     "use strict";
@@ -59606,7 +59606,7 @@ var init_trouble = __esm({
     broken = /* @__PURE__ */ new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "TimeoutError"]);
     distrusted = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT_)/;
     notTls = /^(EPROTO|ERR_SSL_)/;
-    isPassing = (status) => status === void 0 || status >= 500 || status === 429;
+    isTransient = (status) => status === void 0 || status >= 500 || status === 429;
     capitalize = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   }
 });
@@ -59643,11 +59643,11 @@ function isWithheld(code) {
 function isArchived(error3) {
   return nameOf(error3) === "InvalidObjectState";
 }
-function isPassing2(error3) {
+function isTransient2(error3) {
   if (error3 instanceof BrokenBodyError || isSilence(error3)) return true;
   const status = statusOf(error3);
   const name = nameOf(error3);
-  if (isPassingTunnel(error3)) return true;
+  if (isTransientTunnel(error3)) return true;
   if (passingNames.has(name) || unreachable2.has(name) || broken2.has(name)) return true;
   return status !== void 0 && passingStatuses.has(status);
 }
@@ -59935,7 +59935,7 @@ function explainAnswer(error3, failed) {
     );
   }
   if (status === 403 || isDenial(name)) return wrong(explainDenial(error3, bucket, failed.action), said);
-  if (isPassing2(error3)) {
+  if (isTransient2(error3)) {
     const next = "Run it again later; if this comes often, see the status page of the store.";
     return failing([`${host} kept answering ${said}`, next]);
   }
@@ -60020,7 +60020,7 @@ function explainFormat(error3, failed) {
       "Check that `s3-endpoint` is the S3 interface of the store, and any proxy in between."
     ];
   }
-  if (!isForeign(error3) || isPassing2(error3) || isFull(error3)) return void 0;
+  if (!isForeign(error3) || isTransient2(error3) || isFull(error3)) return void 0;
   return explainForeigner(failed);
 }
 function explainForeigner(place) {
@@ -60200,7 +60200,8 @@ async function writeAndLook(parts, key) {
   ]);
   const isWhole = read4 !== void 0 && (created === "present" || read4.equals(first) || read4.equals(second));
   if (!isWhole || !probes.some((probe) => probe.key === key)) return void 0;
-  writing.createOnly = again === "present";
+  const last = again === "stored" ? await writing.createOnce(key, (0, import_node_crypto13.randomBytes)(8)) : again;
+  writing.createOnly = last === "present";
   const left = probes.filter((probe) => probe.key !== key && isOld(probe, now)).map((probe) => probe.key);
   return { createOnly: writing.createOnly, left };
 }
@@ -60370,7 +60371,7 @@ var init_reading = __esm({
       constructor(requests) {
         this.#requests = requests;
       }
-      async get(key, limit = largestValue, { fresh = false } = {}) {
+      async get(key, limit = largestValue, { freshConnection: fresh = false } = {}) {
         const { location: location2, silenceMs } = this.#requests;
         const check = (bytes) => assertSize(key, location2, bytes, limit);
         try {
@@ -60397,7 +60398,7 @@ var init_reading = __esm({
             return { key, size: head.ContentLength ?? 0, modifiedAt: head.LastModified ?? /* @__PURE__ */ new Date(0) };
           } catch (error3) {
             if (statusOf(error3) === 404) return void 0;
-            throw isWordless(error3) && !isPassing2(error3) ? await this.#askForWords(key, error3, attempt) : error3;
+            throw isWordless(error3) && !isTransient2(error3) ? await this.#askForWords(key, error3, attempt) : error3;
           }
         });
       }
@@ -60894,7 +60895,7 @@ var init_retry3 = __esm({
 });
 
 // src/http/agents.ts
-function describeWay(env3, use) {
+function chooseAgent(env3, use) {
   const proxyEnv = readProxyEnvironment(env3);
   const ca = listAuthorities(env3, use);
   return {
@@ -60924,9 +60925,9 @@ function silenceMsOf({ silenceMs = defaultSilenceMs }) {
   return silenceMs;
 }
 function configure(options, keepAlive) {
-  const { endpoint, region, world } = options;
+  const { endpoint, region, context } = options;
   const silenceMs = silenceMsOf(options);
-  const agent = { ...describeWay(world.env, "storage"), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
+  const agent = { ...chooseAgent(context.env, "storage"), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
   const custom = endpoint ? {
     endpoint: endpoint.href,
     region: region ?? (endpoint.hostname.endsWith(".r2.cloudflarestorage.com") ? "auto" : "us-east-1"),
@@ -60999,13 +61000,13 @@ var init_requests = __esm({
       /** True while no request has succeeded since one exhausted its retries */
       #givenUp = false;
       constructor(options) {
-        const { bucket, prefix, endpoint, world } = options;
+        const { bucket, prefix, endpoint, context } = options;
         this.#options = options;
         this.#client = openClient(options);
         this.bucket = bucket;
         this.root = prefix === "" ? "" : `${prefix}/`;
         this.location = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`;
-        this.place = { bucket, endpoint, env: world.env };
+        this.place = { bucket, endpoint, env: context.env };
         this.silenceMs = silenceMsOf(options);
         this.#firstDelayMs = options.firstDelayMs ?? 250;
       }
@@ -61060,7 +61061,7 @@ var init_requests = __esm({
             })
           );
         } catch (error3) {
-          this.#givenUp ||= isPassing2(error3);
+          this.#givenUp ||= isTransient2(error3);
           throw this.#describe(error3, action, key);
         }
       }
@@ -61082,7 +61083,7 @@ var init_requests = __esm({
       }
       #isWorthAnother(error3, retries, silences) {
         if (retries === 0 && (isClockCorrected(error3) || this.#turnsVirtual(error3))) return true;
-        if (!isPassing2(error3)) return false;
+        if (!isTransient2(error3)) return false;
         if (this.#givenUp) return retries === 0 && !isSilence(error3);
         return silences < mostSilences && (this.#answered || retries < maxFirstRetries);
       }
@@ -61253,7 +61254,7 @@ function md5Of(answer) {
   if (answer.ServerSideEncryption?.startsWith("aws:kms") || answer.SSECustomerAlgorithm) return void 0;
   return /^"?([0-9a-f]{32})"?$/i.exec(answer.ETag ?? "")?.[1]?.toLowerCase();
 }
-function doubt({ message, next, cause, configuration }) {
+function toUncertainError({ message, next, cause, configuration }) {
   return new StorageError(
     `${message}; it may have been stored all the same`,
     `${next} Then look whether it is there.`,
@@ -61355,7 +61356,7 @@ var init_writing = __esm({
         } catch (error3) {
           const status = statusOf(error3);
           if (status === 412) return { kind: "present", attempt: attempt.number };
-          const unknown = status === 501 || status === 400 && !isPassing2(error3);
+          const unknown = status === 501 || status === 400 && !isTransient2(error3);
           if (unknown && this.createOnly !== true) return { kind: "refused" };
           throw error3;
         }
@@ -61382,13 +61383,13 @@ var init_writing = __esm({
        */
       async #isStoredAfter(error3, key, value) {
         if (!(error3 instanceof StorageError) || !this.#requests.hasAnswered) return false;
-        if (error3.configuration && !isPassing2(error3.cause)) return false;
+        if (error3.configuration && !isTransient2(error3.cause)) return false;
         try {
           if (await this.#has(key, value)) return true;
         } catch {
-          throw doubt(error3);
+          throw toUncertainError(error3);
         }
-        if (isSilence(error3.cause)) throw doubt(error3);
+        if (isSilence(error3.cause)) throw toUncertainError(error3);
         return false;
       }
       /** Tells whether exactly these bytes are stored. */
@@ -61460,7 +61461,7 @@ var init_store = __esm({
       #versions;
       #now;
       constructor(options) {
-        this.#now = () => options.world.now();
+        this.#now = () => options.context.now();
         this.#requests = new S3Requests(options);
         this.#reading = new S3Reading(this.#requests);
         this.#writing = new S3Writing(this.#requests, this.#reading, options);
@@ -61571,7 +61572,7 @@ function toResponse(answer, signal) {
 function agentsOf(env3) {
   const found = known2.get(env3);
   if (found !== void 0) return found;
-  const way = { keepAlive: true, ...describeWay(env3, "any") };
+  const way = { keepAlive: true, ...chooseAgent(env3, "any") };
   const agents = {
     http: { request: import_node_http.default.request, agent: new import_node_http.default.Agent(way) },
     https: { request: import_node_https.default.request, agent: new import_node_https.default.Agent(way) }
@@ -61617,21 +61618,21 @@ async function fetchTo(address, path2, artifact, { env: env3, signal }) {
     transform(chunk, _encoding, done) {
       bytes += chunk.length;
       hash.update(chunk);
-      done(bytes > most ? describeDamage2(artifact) : null, chunk);
+      done(bytes > most ? toDamageError2(artifact) : null, chunk);
     }
   });
   const source = import_node_stream14.Readable.fromWeb(response.body);
   await (0, import_promises7.pipeline)(source, check, (0, import_node_fs9.createWriteStream)(path2, { mode: 384 }), { signal });
   const digest4 = `sha256:${hash.digest("hex")}`;
-  if (artifact.digest !== void 0 && digest4 !== artifact.digest) throw describeDamage2(artifact);
+  if (artifact.digest !== void 0 && digest4 !== artifact.digest) throw toDamageError2(artifact);
 }
-function describeDamage2({ name, id }) {
+function toDamageError2({ name, id }) {
   return new StorageError(
     `the artifact ${name} (${id}) is not what GitHub has stored: its size or its digest is another`,
     "Run it again; delete the artifact in the list of its run to go back to the one before."
   );
 }
-function describeRefusal({ status, headers }, repository) {
+function toRefusalError({ status, headers }, repository) {
   if (status >= 500 || status === 429 || headers.get("x-ratelimit-remaining") === "0" || headers.has("retry-after")) {
     return new Unanswered(`GitHub answered ${status} about the artifacts of ${repository}`, tryLater);
   }
@@ -61792,7 +61793,7 @@ var init_service = __esm({
             "downloaded",
             () => client.downloadArtifact(artifact.id, options)
           );
-          if (digestMismatch) throw describeDamage2(artifact);
+          if (digestMismatch) throw toDamageError2(artifact);
           const [file = ""] = await (0, import_promises8.readdir)(folder);
           await (0, import_promises8.rename)((0, import_node_path10.join)(folder, file), path2);
           return path2;
@@ -61880,7 +61881,7 @@ var init_service = __esm({
         });
         if (response.status >= 400) {
           await response.body?.cancel();
-          throw describeRefusal(response, this.repository);
+          throw toRefusalError(response, this.repository);
         }
         return response;
       }
@@ -62100,7 +62101,7 @@ async function assertSameRepository(ours, theirs, location2) {
     "Run this one again: it uses that repository then."
   );
 }
-function describeForeign({ name, id }, entry) {
+function toForeignError({ name, id }, entry) {
   return new StorageError(
     `the artifact ${name} (${id}) holds ${JSON.stringify(entry.slice(0, 200))}, which no repository does`,
     "Name an artifact that nothing but supabase-backup stores."
@@ -62130,11 +62131,11 @@ var init_store2 = __esm({
       #isClosed = false;
       /** @throws ConfigurationError when the GitHub repository, the token or support for artifacts is missing */
       constructor(options) {
-        const { name, token, world, delayMs } = options;
+        const { name, token, context, delayMs } = options;
         this.location = `artifact://${name}`;
         this.#options = options;
         this.#names = [name, name + secondSlot];
-        this.#service = new ArtifactService({ env: world.env, signal: world.signal, token, delayMs });
+        this.#service = new ArtifactService({ env: context.env, signal: context.signal, token, delayMs });
       }
       async probe() {
         const refusal2 = await this.#refuseWriting();
@@ -62177,7 +62178,7 @@ var init_store2 = __esm({
         if (copy === void 0) return;
         try {
           const isChanged = copy.deleted.size > 0 || [...copy.written].some(isShared);
-          if (isChanged && !this.#options.world.signal.aborted) await this.#publish(copy);
+          if (isChanged && !this.#options.context.signal.aborted) await this.#publish(copy);
         } finally {
           await (0, import_promises10.rm)(copy.root, { recursive: true, force: true });
         }
@@ -62211,8 +62212,8 @@ var init_store2 = __esm({
         ];
       }
       async #makeCopy() {
-        const { world } = this.#options;
-        const root5 = await (0, import_promises10.mkdtemp)((0, import_node_path12.join)(world.temporaryFolder, "artifact-"));
+        const { context } = this.#options;
+        const root5 = await (0, import_promises10.mkdtemp)((0, import_node_path12.join)(context.temporaryFolder, "artifact-"));
         try {
           const files = (0, import_node_path12.join)(root5, "files");
           await (0, import_promises10.mkdir)(files, { mode: 448 });
@@ -62221,7 +62222,7 @@ var init_store2 = __esm({
           return {
             root: root5,
             files,
-            storage: new FileStorage(files, world, this.location),
+            storage: new FileStorage(files, context, this.location),
             base: newest?.id ?? 0,
             original: new Set(original),
             written: /* @__PURE__ */ new Set(),
@@ -62234,7 +62235,7 @@ var init_store2 = __esm({
       }
       /** Downloads an artifact, unpacks it into `folder`, and returns the keys that it holds. */
       async #fetch(artifact, root5, folder) {
-        this.#options.world.log.debug(
+        this.#options.context.log.debug(
           `reading the artifact ${artifact.name} (${artifact.id}, ${artifact.size} bytes)`
         );
         await this.#assertSpace(root5, artifact.size);
@@ -62243,7 +62244,7 @@ var init_store2 = __esm({
         const zip = await openZip(await this.#service.download(artifact, download));
         try {
           const foreign = zip.entries.find(({ name }) => !isKey(name));
-          if (foreign) throw describeForeign(artifact, foreign.name);
+          if (foreign) throw toForeignError(artifact, foreign.name);
           await this.#assertSpace(
             root5,
             zip.entries.reduce((sum, { size }) => sum + size, 0)
@@ -62276,7 +62277,7 @@ var init_store2 = __esm({
           if (id === void 0) {
             blocked = slot;
             await (0, import_promises11.setTimeout)((this.#options.delayMs ?? 1e3) * round, void 0, {
-              signal: this.#options.world.signal
+              signal: this.#options.context.signal
             });
             continue;
           }
@@ -62321,14 +62322,14 @@ var init_store2 = __esm({
         try {
           await this.#service.discard(other.name);
         } catch (error3) {
-          this.#options.world.log.warn(`the artifact before the newest of this run stays: ${messageOf(error3)}`);
+          this.#options.context.log.warn(`the artifact before the newest of this run stays: ${messageOf(error3)}`);
         }
       }
       /**
        * Copies all values of another run's artifact into the copy, except for those that this run has written.
        */
       async #merge(copy, newer) {
-        const { log } = this.#options.world;
+        const { log } = this.#options.context;
         const folder = (0, import_node_path12.join)(copy.root, `merge-${newer.id}`);
         await (0, import_promises10.mkdir)(folder, { mode: 448 });
         const keys = await this.#fetch(newer, copy.root, folder);
@@ -72330,7 +72331,7 @@ var databaseInputs = {
     secret: true,
     placeholder: "url",
     example: databaseUrlForm,
-    description: "The database to restore into: `postgresql://user:password@host:5432/database`. For `drill` any database of a server for drills: the throwaway database is made beside it, and dropped.",
+    description: "The database to restore into: `postgresql://user:password@host:5432/database`. For `drill` any database of a server for drills: the scratch database is made beside it, and dropped.",
     parse: parseDatabaseUrl
   },
   "backup-id": {
@@ -72696,7 +72697,7 @@ var restoreInputs = {
     operations: ["restore"],
     secret: true,
     placeholder: "url",
-    description: "A server on which the backup is restored and compared first, in a throwaway database as `drill` makes it. The target is touched only when that went well, with the newest backup with which it did.",
+    description: "A server on which the backup is restored and compared first, in a scratch database as `drill` makes it. The target is touched only when that went well, with the newest backup with which it did.",
     parse: parseDatabaseUrl
   },
   image: {
@@ -73223,13 +73224,13 @@ var isPlain = (part = "") => /(?:^|\|)[A-TVWYZa-tvwyz0-9]\)?$|^(?:\[[a-f][A-F]\]
 
 // src/report/redact.ts
 var shortest = 4;
-function createMask(secrets) {
+function createRedactor(secrets) {
   const texts = [...new Set(secrets.flatMap((secret) => [secret, decode2(secret)]))].filter((text) => text.length >= shortest).sort((one, other) => other.length - one.length);
   const forms2 = texts.flatMap((text) => {
     const written = [
-      new Form(isWord(text) ? asWord(describeSigns(text)) : describeSigns(text)),
+      new Form(isWord(text) ? asWord(toSignsWriting(text)) : toSignsWriting(text)),
       // A secret that contains another long one needs no encoded forms: those of the part match inside.
-      ...texts.some((part) => part !== text && part.length >= 8 && text.includes(part)) ? [] : describeEncoded(text).map((form) => new Form(form))
+      ...texts.some((part) => part !== text && part.length >= 8 && text.includes(part)) ? [] : toEncodedWritings(text).map((form) => new Form(form))
     ];
     return written.map((form) => ({ form, least: text.length }));
   });
@@ -73249,7 +73250,7 @@ function ignoresCase(text) {
   return /^AGE-/i.test(text) || /^[0-9a-f]{16,}$/i.test(text);
 }
 var backslashes = String.raw`\\{0,7}`;
-function describeSigns(text) {
+function toSignsWriting(text) {
   const parts = (text.match(/\\+|[^\\]/gsu) ?? []).map((part, index) => {
     const { length } = part;
     if (!part.startsWith("\\")) return `${index > 0 ? backslashes : ""}(?:${waysOf(part).join("|")})`;
@@ -73291,19 +73292,19 @@ function hexDigits(value, width = 2) {
 function quoteForPattern(sign4) {
   return /[\^$\\.*+?()[\]{}|/]/.test(sign4) ? `\\${sign4}` : sign4;
 }
-function describeEncoded(text) {
+function toEncodedWritings(text) {
   const contents = /* @__PURE__ */ new Set([
     text,
     JSON.stringify(text).slice(1, -1),
     encodeURIComponent(text.toWellFormed())
   ]);
-  return [...contents].flatMap((content) => [describeHex(content), ...describeBase64(content)]);
+  return [...contents].flatMap((content) => [toHexWriting(content), ...toBase64Writings(content)]);
 }
-function describeHex(text) {
+function toHexWriting(text) {
   const parts = [...Buffer.from(text)].map((byte) => hexDigits(byte));
   return { parts, between: String.raw`(?:[\s:,]{1,2}|\\{1,4}[xrn]|0x)?`, ignoresCase: false };
 }
-function describeBase64(text) {
+function toBase64Writings(text) {
   return [0, 1, 2].flatMap((shift) => {
     const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(text)]);
     const whole = Math.floor(bytes.length * 8 / 6);
@@ -73442,9 +73443,9 @@ var ProgressPacer = class {
 };
 
 // src/entry/process/runner-log.ts
-function createRunnerLog(mask) {
+function createRunnerLog(redact) {
   const pacer = new ProgressPacer();
-  const show = (text) => printableForRunner(mask(text));
+  const show = (text) => printableForRunner(redact(text));
   return {
     debug: (message) => debug(show(message)),
     info: (message) => info(show(message)),
@@ -73756,7 +73757,7 @@ var SettledDamage = class extends IntegrityError {
 async function readAgain(read4) {
   for (let readings = 1; ; readings++) {
     try {
-      return await read4({ fresh: readings > 1 });
+      return await read4({ freshConnection: readings > 1 });
     } catch (error3) {
       if (!isDoubtful(error3)) throw error3;
       if (readings === mostReadings) throw tellReadings(error3);
@@ -73814,7 +73815,7 @@ async function findRepository(storage, repositoryKey) {
         "Give this user the right to read it.",
         error3
       );
-    if (error3 instanceof ForeignValueError) throw describeDamage(storage, error3.how, error3);
+    if (error3 instanceof ForeignValueError) throw toDamageError(storage, error3.how, error3);
     if (error3 instanceof StorageError && error3.configuration) {
       throw new ConfigurationError(error3.message, error3.next, error3);
     }
@@ -73832,7 +73833,7 @@ async function readConfig(storage, options) {
   };
   const [one, other] = await Promise.all([read4(), read4()]);
   if (one === void 0 || other === void 0) return one ?? other;
-  if (!one.equals(other)) throw describeDamage(storage, "two readings brought different bytes");
+  if (!one.equals(other)) throw toDamageError(storage, "two readings brought different bytes");
   return one;
 }
 function understand(storage, bytes, repositoryKey) {
@@ -73843,7 +73844,7 @@ function understand(storage, bytes, repositoryKey) {
     throw format3 !== void 0 && format3 !== "1" && format3 !== "2" ? new ConfigurationError(
       `storage: the repository at ${storage.location} has format ${format3}; this version reads formats 1 and 2`,
       "Use the version of supabase-backup that wrote it, or a newer one."
-    ) : describeDamage(storage, parsed);
+    ) : toDamageError(storage, parsed);
   }
   const key = bindKey(parsed, resolveKey(parsed.key, repositoryKey));
   return { storage, id: parsed.id, key, source: parsed.source, config: bytes };
@@ -73862,7 +73863,7 @@ function parse(text) {
   const wrong2 = [...fields].filter((field) => known3.has(field)).map((field) => `\`${field}\` is not as it should be`);
   return wrong2.length === 0 ? "it is not what a backup writes" : wrong2.join(", ");
 }
-function describeDamage(storage, how, cause) {
+function toDamageError(storage, how, cause) {
   return new IntegrityError(
     `${location} at ${storage.location} is damaged: ${how}`,
     "Restore this one small file from a copy; docs/format.md shows its contents.",
@@ -73912,16 +73913,16 @@ init_storage();
 var forms = "Write ./folder, /folder, file:///folder, s3://bucket/prefix or artifact://name.";
 var longestS3Key = 1024;
 var bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
-async function openStorage(location2, options, world) {
+async function openStorage(location2, options, context) {
   if (location2.trim() === "") throw new ConfigurationError("`storage` is empty", forms);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location2)?.[1]?.toLowerCase();
   switch (scheme) {
     case "s3":
-      return openS3(location2, options, world);
+      return openS3(location2, options, context);
     case "artifact":
-      return openArtifact(location2, options, world);
+      return openArtifact(location2, options, context);
     case "file":
-      return new FileStorage(pathOf(location2), world, location2);
+      return new FileStorage(pathOf(location2), context, location2);
     case void 0:
       if (!/^(\/|\.\.?(\/|$))/.test(location2)) {
         throw new ConfigurationError(
@@ -73929,12 +73930,12 @@ async function openStorage(location2, options, world) {
           `For a folder write ./${location2}.`
         );
       }
-      return new FileStorage(location2, world);
+      return new FileStorage(location2, context);
     default:
       throw new ConfigurationError(`\`storage\` has a scheme that is not supported: ${scheme}:`, forms);
   }
 }
-async function openS3(location2, options, world) {
+async function openS3(location2, options, context) {
   const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass } = options;
   const [, bucket = "", path2 = ""] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location2) ?? [];
   if (bucket === "") throw new ConfigurationError("`storage` names no bucket", "Write s3://bucket/prefix.");
@@ -73972,7 +73973,7 @@ async function openS3(location2, options, world) {
   }
   const { S3Storage: S3Storage2 } = await Promise.resolve().then(() => (init_store(), store_exports));
   return new S3Storage2({
-    ...{ bucket, prefix, world },
+    ...{ bucket, prefix, context },
     ...endpoint === void 0 ? {} : { endpoint },
     ...s3Region ? { region: s3Region } : {},
     ...s3Addressing ? { addressing: s3Addressing } : {},
@@ -73981,7 +73982,7 @@ async function openS3(location2, options, world) {
   });
 }
 var artifactName = /^[^":<>|*?\\/\p{Cc}]{1,200}$/u;
-async function openArtifact(location2, options, world) {
+async function openArtifact(location2, options, context) {
   const { ArtifactStorage: ArtifactStorage2, secondSlot: secondSlot2 } = await Promise.resolve().then(() => (init_store2(), store_exports2));
   const name = location2.replace(/^artifact:(\/\/)?/i, "");
   if (!artifactName.test(name) || name.endsWith(secondSlot2)) {
@@ -73994,7 +73995,7 @@ async function openArtifact(location2, options, world) {
     name,
     token: options.githubToken,
     retentionDays: options.artifactRetentionDays,
-    world
+    context
   });
 }
 function locateEndpoint(text, bucket) {
@@ -74032,9 +74033,9 @@ function pathOf(location2) {
 }
 
 // src/entry/release-locks.ts
-async function releaseLocks(place, step, world) {
+async function releaseLocks(place, step, context) {
   if (/^artifact:/i.test(place.storage)) return 0;
-  const storage = await openStorage(place.storage, place, world);
+  const storage = await openStorage(place.storage, place, context);
   try {
     const repository = await openRepository(storage, place.repositoryKey);
     const left = (await listLocks(repository)).filter(({ content }) => content?.holderId === step);
@@ -74062,14 +74063,20 @@ async function main() {
   for (const secret of secrets) setSecret(secret);
   const step = getState(stepState.step);
   if (step === "" || getState(stepState.ended) === "true") return;
-  const mask = createMask(secrets);
-  const log = createRunnerLog(mask);
+  const redact = createRedactor(secrets);
+  const log = createRunnerLog(redact);
   const signal = abortOnSignals(log.warn);
   try {
-    const world = { ...machine, log, mask, signal, temporaryFolder: createTemporaryFolder(env2.RUNNER_TEMP) };
+    const context = {
+      ...machine,
+      log,
+      redact,
+      signal,
+      temporaryFolder: createTemporaryFolder(env2.RUNNER_TEMP)
+    };
     let released = 0;
     for (const place of listPlaces(parseInputs(read3, env2)))
-      released += await releaseLocks(place, step, world);
+      released += await releaseLocks(place, step, context);
     log.info(`The step was stopped before its end; ${released} locks that it had left are released.`);
   } catch (error3) {
     log.warn(isKnownError(error3) ? `${error3.message}

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { FileStorage } from '../../src/storage/file.ts';
-import { presentWorld } from '../../test/support/world.ts';
+import { presentContext } from '../../test/support/context.ts';
 import type { Contender, Group } from '../contender.ts';
 import { databases } from '../data.ts';
 import { copyObjects, type ShelfSize, swapObjects, writeObjects, writeShelf } from '../shelf.ts';
@@ -81,7 +81,7 @@ async function makeShelf(
   size: ShelfSize,
 ): Promise<void> {
   await writeShelf(
-    new FileStorage(repository, presentWorld),
+    new FileStorage(repository, presentContext),
     await readSource(workshop.server, database),
     size,
   );

@@ -2,7 +2,7 @@ import type { WorkflowRun } from '../github/run.ts';
 import type { Outcome } from '../interface/outcome.ts';
 
 /**
- * The end of an operation, which the entries report. Its texts may hold secrets; `maskEvent` replaces them.
+ * The end of an operation, which the entries report. Its texts may hold secrets; `redactEvent` replaces them.
  */
 export type RunEvent = RunSuccess | RunFailure;
 
@@ -51,8 +51,8 @@ export interface AlarmSettings {
   readonly notifyUrl?: string | undefined;
   readonly slackWebhookUrl?: string | undefined;
   readonly heartbeatUrl?: string | undefined;
-  /** Replaces every secret in a text, in all notations of `createMask`, before the text is sent. */
-  mask(text: string): string;
+  /** Replaces every secret in a text, in all notations of `createRedactor`, before the text is sent. */
+  redact(text: string): string;
 }
 
 export interface IssueSettings {
@@ -109,32 +109,35 @@ export function groupOf(operation: string): string {
  * Masks the secrets of an event. Fields that hold words of our own are not masked, even if a password is the
  * same word.
  */
-export function maskEvent(event: RunEvent, mask: (text: string) => string): RunEvent {
+export function redactEvent(event: RunEvent, redact: (text: string) => string): RunEvent {
   const { database, outputs, run, lastGood } = event;
   const shared = {
-    database: mask(database),
+    database: redact(database),
     outputs: Object.fromEntries(
-      Object.entries(outputs).map(([name, value]) => [name, typeof value === 'string' ? mask(value) : value]),
+      Object.entries(outputs).map(([name, value]) => [
+        name,
+        typeof value === 'string' ? redact(value) : value,
+      ]),
     ),
-    run: run && maskRun(run, mask),
-    lastGood: lastGood && { ...lastGood, id: mask(lastGood.id) },
+    run: run && redactRun(run, redact),
+    lastGood: lastGood && { ...lastGood, id: redact(lastGood.id) },
   };
   if (event.state === 'succeeded') return { ...event, ...shared };
-  return { ...event, ...shared, message: mask(event.message), next: mask(event.next) };
+  return { ...event, ...shared, message: redact(event.message), next: redact(event.next) };
 }
 
-function maskRun(run: WorkflowRun, mask: (text: string) => string): WorkflowRun {
+function redactRun(run: WorkflowRun, redact: (text: string) => string): WorkflowRun {
   return {
     ...run,
-    url: mask(run.url),
-    workflow: mask(run.workflow),
-    workflowFile: mask(run.workflowFile),
-    repository: mask(run.repository),
-    actor: mask(run.actor),
+    url: redact(run.url),
+    workflow: redact(run.workflow),
+    workflowFile: redact(run.workflowFile),
+    repository: redact(run.repository),
+    actor: redact(run.actor),
   };
 }
 
-export interface RpoStanding {
+export interface RpoJudgement {
   /** Milliseconds */
   readonly target: number;
   /** When the newest good backup becomes or became too old; undefined when there is none */
@@ -146,7 +149,7 @@ export interface RpoStanding {
  * Compares the newest good backup with the RPO target; undefined when there is no target or the newest backup
  * is not known.
  */
-export function judgeRpo({ lastGood, rpoTarget, at }: RunEvent): RpoStanding | undefined {
+export function judgeRpo({ lastGood, rpoTarget, at }: RunEvent): RpoJudgement | undefined {
   if (rpoTarget === undefined || lastGood === undefined) return undefined;
   if (lastGood === null) return { target: rpoTarget, brokenAt: undefined, broken: true };
   const brokenAt = new Date(lastGood.takenAt.getTime() + rpoTarget);

@@ -49,7 +49,7 @@ const kinds: Readonly<Record<string, string>> = {
  * each class. The class is the kind of the error and, if the error or one of its causes has a known code, the
  * cause of that code. Messages are not used: they hold numbers and names, and change between versions.
  *
- * @param kind the kind that `describeFailure` returns
+ * @param kind the kind that `toFailure` returns
  */
 export function classifyFailure(kind: string, error: unknown): string {
   // An error during an interruption is its consequence, not the cause.

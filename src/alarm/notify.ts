@@ -1,28 +1,28 @@
 import { GitHubApi, GitHubFailure } from '../github/api.ts';
 import { Issues } from '../github/issues.ts';
 import { isRepository, nameRepository } from '../github/run.ts';
-import { createMask } from '../report/redact.ts';
-import type { World } from '../runtime/context.ts';
+import { createRedactor } from '../report/redact.ts';
+import type { Context } from '../runtime/context.ts';
 import { startTimer } from '../runtime/deadline.ts';
 import { ConfigurationError, isKnownError, messageOf } from '../runtime/errors.ts';
 import { DeliveryFailure, deliver } from './channels/delivery.ts';
 import { renderSlack } from './channels/slack.ts';
-import { describeEvent, kindOf } from './channels/webhook.ts';
+import { kindOf, toWebhookContent } from './channels/webhook.ts';
 import {
   type AlarmLimits,
   type AlarmSettings,
   defaultLimits,
   type IssueSettings,
-  maskEvent,
   type RunEvent,
+  redactEvent,
 } from './event.ts';
-import { type IssueNews, noteFailure, noteSuccess } from './issues/lifecycle.ts';
+import { type IssueChange, recordFailure, recordSuccess } from './issues/lifecycle.ts';
 import { fingerprintOf, groupDigest, orderOf } from './issues/state.ts';
 
-type AlarmWorld = Pick<World, 'env' | 'log' | 'now' | 'signal'>;
+type AlarmContext = Pick<Context, 'env' | 'log' | 'now' | 'signal'>;
 
 /** The event and the means of one notification */
-interface Announcement {
+interface Notification {
   /** The unmasked event, for digests only: none of its texts leaves this machine. */
   readonly raw: RunEvent;
   /** The event without secrets */
@@ -32,7 +32,7 @@ interface Announcement {
   readonly now: () => Date;
   readonly limits: AlarmLimits;
   readonly signal: AbortSignal;
-  mask(text: string): string;
+  redact(text: string): string;
   warn(message: string): void;
 }
 
@@ -40,81 +40,81 @@ interface Announcement {
  * Tells those who should know how an operation ended: an issue that opens and closes itself, a webhook, Slack, a heartbeat. Never
  * throws, and takes `limits.totalMs` at most: what cannot be told is a warning, because it must not change what the operation came to.
  */
-export async function announce(
+export async function notify(
   raw: RunEvent,
   settings: AlarmSettings,
-  world: AlarmWorld,
+  context: AlarmContext,
   limits: AlarmLimits = defaultLimits,
 ): Promise<void> {
   try {
-    const mask = maskWith(settings);
-    const warn = (message: string) => world.log.warn(`alarm: ${mask(message)}`);
-    using timer = startTimer(limits.totalMs, world.signal, limits.afterStopMs);
-    const event = maskEvent(raw, mask);
-    const { env } = world;
-    const now = () => world.now();
-    const announcement = { raw, event, settings, env, now, limits, signal: timer.signal, mask, warn };
-    await Promise.all([beat(announcement), tell(announcement)]);
+    const redact = redactWith(settings);
+    const warn = (message: string) => context.log.warn(`alarm: ${redact(message)}`);
+    using timer = startTimer(limits.totalMs, context.signal, limits.afterStopMs);
+    const event = redactEvent(raw, redact);
+    const { env } = context;
+    const now = () => context.now();
+    const notification = { raw, event, settings, env, now, limits, signal: timer.signal, redact, warn };
+    await Promise.all([sendHeartbeat(notification), sendAlarm(notification)]);
   } catch (error) {
     // Each channel catches its own errors. Any other error is a defect, perhaps of the mask, so its message
     // may hold secrets and is not shown.
     const kind = error instanceof Error ? error.name : typeof error;
-    world.log.warn(`alarm: not everything was announced, because of a defect (${kind}). Report it.`);
+    context.log.warn(`alarm: not everything was announced, because of a defect (${kind}). Report it.`);
   }
 }
 
 /** Sends the heartbeat to a dead man's switch, which raises an alarm when the heartbeat stays away. */
-async function beat(announcement: Announcement): Promise<void> {
-  const { event, settings, env } = announcement;
+async function sendHeartbeat(notification: Notification): Promise<void> {
+  const { event, settings, env } = notification;
   const url = settings.heartbeatUrl;
   if (!url || event.state !== 'succeeded') return;
-  await attempt(announcement, 'the heartbeat was not sent', (signal) =>
-    deliver({ input: 'heartbeat-url', url, env }, announcement.limits, signal),
+  await attempt(notification, 'the heartbeat was not sent', (signal) =>
+    deliver({ input: 'heartbeat-url', url, env }, notification.limits, signal),
   );
 }
 
 /** Updates the issues, and then sends the other messages: a success is sent only when it closed an issue. */
-async function tell(announcement: Announcement): Promise<void> {
-  const { event, settings, env, limits } = announcement;
-  const news = await keepIssues(announcement);
-  const kind = kindOf(event, news);
+async function sendAlarm(notification: Notification): Promise<void> {
+  const { event, settings, env, limits } = notification;
+  const change = await keepIssues(notification);
+  const kind = kindOf(event, change);
   if (kind === undefined) return;
   const { notifyUrl, slackWebhookUrl } = settings;
   const send = (input: string, url: string | undefined, content: () => object) =>
     url &&
-    attempt(announcement, `the message to ${input} was not sent`, (signal) =>
+    attempt(notification, `the message to ${input} was not sent`, (signal) =>
       deliver({ input, url, content: content(), env }, limits, signal),
     );
   await Promise.all([
-    send('notify-url', notifyUrl, () => describeEvent(event, kind, news)),
-    send('slack-webhook-url', slackWebhookUrl, () => renderSlack(event, kind, news)),
+    send('notify-url', notifyUrl, () => toWebhookContent(event, kind, change)),
+    send('slack-webhook-url', slackWebhookUrl, () => renderSlack(event, kind, change)),
   ]);
 }
 
-async function keepIssues(announcement: Announcement): Promise<IssueNews> {
-  const { settings, limits, mask } = announcement;
-  let news: IssueNews = { standing: 'none' };
+async function keepIssues(notification: Notification): Promise<IssueChange> {
+  const { settings, limits, redact } = notification;
+  let change: IssueChange = { outcome: 'none' };
   const { issues } = settings;
-  if (issues === undefined) return news;
-  using timer = startTimer(limits.issuesMs, announcement.signal, 0);
-  const hurried = { ...announcement, signal: timer.signal };
+  if (issues === undefined) return change;
+  using timer = startTimer(limits.issuesMs, notification.signal, 0);
+  const hurried = { ...notification, signal: timer.signal };
   await attempt(hurried, 'the failure issue was not updated', async () => {
-    news = await note(hurried, maskSettings(issues, mask));
+    change = await recordInIssue(hurried, redactSettings(issues, redact));
   });
-  const { issue } = news;
-  return issue === undefined ? news : { ...news, issue: { ...issue, url: mask(issue.url) } };
+  const { issue } = change;
+  return issue === undefined ? change : { ...change, issue: { ...issue, url: redact(issue.url) } };
 }
 
-function note(announcement: Announcement, settings: IssueSettings): Promise<IssueNews> {
-  const { raw, event, warn } = announcement;
-  const issues = openIssues(announcement, settings);
+function recordInIssue(notification: Notification, settings: IssueSettings): Promise<IssueChange> {
+  const { raw, event, warn } = notification;
+  const issues = openIssues(notification, settings);
   const shared = { group: groupDigest(raw), order: orderOf(raw), issues, settings, warn };
-  if (event.state === 'succeeded') return noteSuccess({ ...shared, event });
-  return noteFailure({ ...shared, event, fingerprint: fingerprintOf(raw, event.failureClass) });
+  if (event.state === 'succeeded') return recordSuccess({ ...shared, event });
+  return recordFailure({ ...shared, event, fingerprint: fingerprintOf(raw, event.failureClass) });
 }
 
 /** @throws ConfigurationError when the token or the repository is missing */
-function openIssues({ raw, env, now, limits, signal }: Announcement, { token }: IssueSettings): Issues {
+function openIssues({ raw, env, now, limits, signal }: Notification, { token }: IssueSettings): Issues {
   const repository = raw.run?.repository ?? nameRepository(env) ?? '';
   if (token === '') {
     throw new ConfigurationError('there is no github-token', 'Set github-token, or failure-issues to false.');
@@ -135,7 +135,7 @@ function openIssues({ raw, env, now, limits, signal }: Announcement, { token }: 
 
 /** Runs one of several actions; its failure becomes a warning and does not stop the others. */
 async function attempt(
-  { signal, warn }: Announcement,
+  { signal, warn }: Notification,
   failed: string,
   body: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
@@ -173,17 +173,22 @@ function adviseOn({ status, rateLimited, advice }: GitHubFailure): string {
 }
 
 /** Masks the settings of issues, except for the token, which authenticates the requests. */
-function maskSettings(settings: IssueSettings, mask: (text: string) => string): IssueSettings {
+function redactSettings(settings: IssueSettings, redact: (text: string) => string): IssueSettings {
   const { token, labels, assignees, mentions } = settings;
-  return { token, labels: labels.map(mask), assignees: assignees.map(mask), mentions: mentions.map(mask) };
+  return {
+    token,
+    labels: labels.map(redact),
+    assignees: assignees.map(redact),
+    mentions: mentions.map(redact),
+  };
 }
 
-/** Adds the addresses and the token to the secrets that the caller's mask replaces. */
-function maskWith(settings: AlarmSettings): (text: string) => string {
+/** Adds the addresses and the token to the secrets that the caller redacts. */
+function redactWith(settings: AlarmSettings): (text: string) => string {
   const { notifyUrl, slackWebhookUrl, heartbeatUrl, issues } = settings;
   const secrets = [notifyUrl, slackWebhookUrl, heartbeatUrl, issues?.token].filter(
     (text) => !!text,
   ) as string[];
-  const own = createMask(secrets);
-  return (text) => own(settings.mask(text));
+  const own = createRedactor(secrets);
+  return (text) => own(settings.redact(text));
 }

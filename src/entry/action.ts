@@ -10,10 +10,10 @@ import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
 import { fitSummary, renderMarkdown } from '../report/markdown.ts';
 import { printableForRunner } from '../report/printable.ts';
-import { createMask, maskReport } from '../report/redact.ts';
+import { createRedactor, redactReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
-import { describeFailure, negativeAnswers } from './process/failure.ts';
+import { negativeAnswers, toFailure } from './process/failure.ts';
 import { abortOnSignals } from './process/interruption.ts';
 import { machine } from './process/machine.ts';
 import { assertPlatform } from './process/platform.ts';
@@ -35,33 +35,33 @@ async function main(): Promise<void> {
   // The secrets are masked before anything is printed.
   const secrets = listSecrets(read, env);
   for (const secret of secrets) core.setSecret(secret);
-  const mask = createMask(secrets);
+  const redact = createRedactor(secrets);
   // post.ts needs these if this process is killed.
   env[stepVariable] = randomUUID();
   core.saveState(stepState.step, env[stepVariable]);
 
-  const log = createRunnerLog(mask);
+  const log = createRunnerLog(redact);
   let alarm: Alarm | undefined;
   const signal = abortOnSignals(log.warn, (error) =>
-    alarm?.tell({ failure: describeFailure(error, signal), error }),
+    alarm?.notify({ failure: toFailure(error, signal), error }),
   );
   async function fail(error: unknown): Promise<void> {
-    const failure = describeFailure(error, signal);
+    const failure = toFailure(error, signal);
     const { kind, message, next, details } = failure;
     if (kind === 'Defect') log.info(details);
     else log.debug(details);
-    core.setFailed(printableForRunner(mask(`${message}\n→ ${next}`)));
+    core.setFailed(printableForRunner(redact(`${message}\n→ ${next}`)));
     writeSummary([
-      { kind: 'heading', text: mask(`${read('operation') || 'supabase-backup'} failed`) },
-      { kind: 'paragraph', text: mask(`${message}\n${next}`) },
+      { kind: 'heading', text: redact(`${read('operation') || 'supabase-backup'} failed`) },
+      { kind: 'paragraph', text: redact(`${message}\n${next}`) },
     ]);
-    await alarm?.tell({ failure, error });
+    await alarm?.notify({ failure, error });
     noteAnnounced(alarm);
   }
   endOnDefect(fail);
   try {
     assertPlatform(process.platform);
-    alarm = createAlarm(read, { ...machine, log, mask, signal });
+    alarm = createAlarm(read, { ...machine, log, redact, signal });
     const inputs = parseInputs(read, env);
     const { operation } = inputs;
     alarm.inputs = inputs;
@@ -69,10 +69,10 @@ async function main(): Promise<void> {
     for (const name of findUnused(operation, read)) log.warn(`${operation} does not use the input ${name}`);
 
     const temporaryFolder = createTemporaryFolder(env.RUNNER_TEMP);
-    const outcome = await run(inputs, { ...machine, log, mask, signal, temporaryFolder });
-    report({ ...outcome, report: maskReport(outcome.report, mask) });
+    const outcome = await run(inputs, { ...machine, log, redact, signal, temporaryFolder });
+    report({ ...outcome, report: redactReport(outcome.report, redact) });
     if (outcome.exitCode === 3) core.setFailed(`${operation}: ${negativeAnswers[operation]}`);
-    await alarm.tell({ outcome });
+    await alarm.notify({ outcome });
     if (outcome.exitCode === 3) noteAnnounced(alarm);
   } catch (error) {
     await fail(error);

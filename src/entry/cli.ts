@@ -7,12 +7,12 @@ import { type InputName, inputs as inputSchema } from '../interface/inputs/schem
 import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
 import { printableForRunner, printableJson, printableLines } from '../report/printable.ts';
-import { createMask, type Mask, maskReport } from '../report/redact.ts';
+import { createRedactor, type Redact, redactReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
-import { describeFailure, negativeAnswers } from './process/failure.ts';
+import { negativeAnswers, toFailure } from './process/failure.ts';
 import { abortOnSignals } from './process/interruption.ts';
 import { machine } from './process/machine.ts';
 import { assertPlatform } from './process/platform.ts';
@@ -47,24 +47,24 @@ async function main(words: readonly string[]): Promise<number> {
   const asJson = words.includes('--json');
   let given: Arguments['inputs'] = new Map();
   const read = (name: InputName): string | undefined => given.get(name) ?? readEnvironment(name);
-  let mask = createMask(listSecrets(read, env));
-  let log = createTerminalLog(stderr, { mask, verbose: false, shown });
+  let redact = createRedactor(listSecrets(read, env));
+  let log = createTerminalLog(stderr, { redact, verbose: false, shown });
   let alarm: Alarm | undefined;
   const signal = abortOnSignals(
     (message) => log.warn(message),
-    (error) => alarm?.tell({ failure: describeFailure(error, signal), error }),
+    (error) => alarm?.notify({ failure: toFailure(error, signal), error }),
   );
 
   async function fail(error: unknown): Promise<number> {
-    const failure = describeFailure(error, signal);
+    const failure = toFailure(error, signal);
     const { kind, message, next, exitCode, details } = failure;
     log.error(message);
     if (kind === 'Defect') log.info(details);
     else log.debug(details);
     log.info(`→ ${next}`);
-    const told = { error: { kind, message: mask(message), next: mask(next), exitCode } };
+    const told = { error: { kind, message: redact(message), next: redact(next), exitCode } };
     if (asJson) print(`${printableJson(told)}\n`);
-    await alarm?.tell({ failure, error });
+    await alarm?.notify({ failure, error });
     return exitCode;
   }
   endOnDefect(async (error) => void (await fail(error)));
@@ -72,8 +72,8 @@ async function main(words: readonly string[]): Promise<number> {
   try {
     const parsed = parseArguments(words);
     given = parsed.inputs;
-    mask = createMask(listSecrets(read, env));
-    log = createTerminalLog(stderr, { mask, verbose: parsed.switches.has('verbose'), shown });
+    redact = createRedactor(listSecrets(read, env));
+    log = createTerminalLog(stderr, { redact, verbose: parsed.switches.has('verbose'), shown });
 
     if (parsed.switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
     if (parsed.switches.has('help')) return print(helpFor(given.get('operation')));
@@ -86,17 +86,17 @@ async function main(words: readonly string[]): Promise<number> {
     warnOfExposedSecrets(given, (message) => log.warn(message));
     for (const name of listFormerNames())
       if (parsed.formerNames.has(name) || env[environmentName(name)]) log.warn(adviseRename(name));
-    alarm = createAlarm(read, { ...machine, log, mask, signal });
+    alarm = createAlarm(read, { ...machine, log, redact, signal });
     const inputs = parseInputs(read, env);
     refuseUnused(inputs.operation, given);
     alarm.inputs = inputs;
 
     const temporaryFolder = createTemporaryFolder();
-    const outcome = await run(inputs, { ...machine, log, mask, signal, temporaryFolder });
+    const outcome = await run(inputs, { ...machine, log, redact, signal, temporaryFolder });
     log.clearProgress();
-    print(asJson ? renderOutputs(outcome, mask) : shown(renderText(maskReport(outcome.report, mask))));
+    print(asJson ? renderOutputs(outcome, redact) : shown(renderText(redactReport(outcome.report, redact))));
     if (outcome.exitCode === 3) log.error(negativeAnswers[inputs.operation]);
-    await alarm.tell({ outcome });
+    await alarm.notify({ outcome });
     return outcome.exitCode;
   } catch (error) {
     return fail(error);
@@ -108,10 +108,10 @@ function print(text: string): 0 {
   return 0;
 }
 
-function renderOutputs({ outputs }: Outcome, mask: Mask): string {
+function renderOutputs({ outputs }: Outcome, redact: Redact): string {
   const shown = Object.entries(outputs).map(([name, value]) => [
     name,
-    typeof value === 'string' ? mask(value) : value,
+    typeof value === 'string' ? redact(value) : value,
   ]);
   return `${printableJson(Object.fromEntries(shown))}\n`;
 }

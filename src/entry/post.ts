@@ -5,7 +5,7 @@ import { trustAuthorities } from '../http/authorities.ts';
 import { acceptFormerNames } from '../interface/inputs/former-names.ts';
 import { parseInputs } from '../interface/inputs/parse.ts';
 import type { Inputs } from '../interface/inputs/types.ts';
-import { createMask } from '../report/redact.ts';
+import { createRedactor } from '../report/redact.ts';
 import { isKnownError, messageOf } from '../runtime/errors.ts';
 import { endProcess } from './process/end.ts';
 import { abortOnSignals } from './process/interruption.ts';
@@ -32,14 +32,20 @@ async function main(): Promise<void> {
   const step = core.getState(stepState.step);
   if (step === '' || core.getState(stepState.ended) === 'true') return;
 
-  const mask = createMask(secrets);
-  const log = createRunnerLog(mask);
+  const redact = createRedactor(secrets);
+  const log = createRunnerLog(redact);
   const signal = abortOnSignals(log.warn);
   try {
-    const world = { ...machine, log, mask, signal, temporaryFolder: createTemporaryFolder(env.RUNNER_TEMP) };
+    const context = {
+      ...machine,
+      log,
+      redact,
+      signal,
+      temporaryFolder: createTemporaryFolder(env.RUNNER_TEMP),
+    };
     let released = 0;
     for (const place of listPlaces(parseInputs(read, env)))
-      released += await releaseLocks(place, step, world);
+      released += await releaseLocks(place, step, context);
     log.info(`The step was stopped before its end; ${released} locks that it had left are released.`);
   } catch (error) {
     // A second failure would not help the user of a job that was cancelled, so this one is a warning.

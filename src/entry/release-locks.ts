@@ -1,7 +1,7 @@
 import { giveBack, listLocks } from '../repository/locks/locks.ts';
 import { openRepository } from '../repository/open.ts';
 import { isKnownError, messageOf, StorageError } from '../runtime/errors.ts';
-import { openStorage, type StorageOptions, type StorageWorld } from '../storage/open.ts';
+import { openStorage, type StorageContext, type StorageOptions } from '../storage/open.ts';
 
 /** A storage in which a step may have left locks. */
 export interface LockedPlace extends StorageOptions {
@@ -18,10 +18,14 @@ export interface LockedPlace extends StorageOptions {
  * @returns how many locks were removed
  * @throws StorageError when locks may be left
  */
-export async function releaseLocks(place: LockedPlace, step: string, world: StorageWorld): Promise<number> {
+export async function releaseLocks(
+  place: LockedPlace,
+  step: string,
+  context: StorageContext,
+): Promise<number> {
   // An operation works on a copy of an artifact. The copy has ended with the step, and the locks with it.
   if (/^artifact:/i.test(place.storage)) return 0;
-  const storage = await openStorage(place.storage, place, world);
+  const storage = await openStorage(place.storage, place, context);
   try {
     const repository = await openRepository(storage, place.repositoryKey);
     const left = (await listLocks(repository)).filter(({ content }) => content?.holderId === step);

@@ -1,15 +1,15 @@
 import { tmpdir } from 'node:os';
 import { type AlarmLimits, defaultLimits, type RunEvent } from '../alarm/event.ts';
 import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
-import { announce } from '../alarm/notify.ts';
-import { describeRun } from '../github/run.ts';
+import { notify } from '../alarm/notify.ts';
+import { readRun } from '../github/run.ts';
 import { announced, type Operation } from '../interface/inputs/operations.ts';
 import { parseAlarms } from '../interface/inputs/parse.ts';
 import type { ReadInput } from '../interface/inputs/schema.ts';
 import type { AlarmInputs, Inputs } from '../interface/inputs/types.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { findNewest } from '../operations/status/newest-backup.ts';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { type Failure, negativeAnswers } from './process/failure.ts';
 import { Interruption } from './process/interruption.ts';
 
@@ -24,7 +24,7 @@ export interface Alarm {
    * Notifies at most once: if a stopped run finishes after its alarm went out, the second end is dropped.
    * Never throws: what cannot be delivered is a warning.
    */
-  tell(end: End): Promise<void>;
+  notify(end: End): Promise<void>;
 }
 
 /**
@@ -33,17 +33,17 @@ export interface Alarm {
  * @throws ConfigurationError when an address or a label is wrong: the mistake is found now, and not when the
  * alarm is needed
  */
-export function createAlarm(read: ReadInput, world: Omit<World, 'temporaryFolder'>): Alarm {
+export function createAlarm(read: ReadInput, context: Omit<Context, 'temporaryFolder'>): Alarm {
   const [asked, speaksFor] = (['operation', 'alarm-of'] as const).map((name) => read(name)?.trim());
   const operation = announced.find((name) => name === (asked === 'alarm' ? speaksFor : asked));
   const wanted = parseAlarms(read);
-  const startedAt = world.now();
-  let told: Promise<void> | undefined;
+  const startedAt = context.now();
+  let notified: Promise<void> | undefined;
   const alarm: Alarm = {
     inputs: undefined,
-    tell(end) {
-      told ??= tellOnce(end);
-      return told;
+    notify(end) {
+      notified ??= tellOnce(end);
+      return notified;
     },
   };
   return alarm;
@@ -53,15 +53,15 @@ export function createAlarm(read: ReadInput, world: Omit<World, 'temporaryFolder
     // operation that it speaks for.
     if (asked === 'alarm' && 'outcome' in end) return;
     if (operation === undefined || !isOn(wanted) || read('dry-run')?.trim() === 'true') return;
-    const event = await describeEnd(end, operation, alarm.inputs, wanted, startedAt, read, world);
+    const event = await toRunEvent(end, operation, alarm.inputs, wanted, startedAt, read, context);
     const { failureIssues, githubToken: token = '', notifyUrl, slackWebhookUrl, heartbeatUrl } = wanted;
     const { issueLabels: labels, issueAssignees: assignees, issueMentions: mentions } = wanted;
     const settings = {
       issues: failureIssues ? { token, labels, assignees, mentions } : undefined,
       ...{ notifyUrl, slackWebhookUrl, heartbeatUrl },
-      mask: world.mask,
+      redact: context.redact,
     };
-    await announce(event, settings, world, limitsFor(world.signal));
+    await notify(event, settings, context, limitsFor(context.signal));
   }
 }
 
@@ -79,23 +79,23 @@ function isOn({ failureIssues, notifyUrl, slackWebhookUrl, heartbeatUrl }: Alarm
   return failureIssues || [notifyUrl, slackWebhookUrl, heartbeatUrl].some((url) => url !== undefined);
 }
 
-async function describeEnd(
+async function toRunEvent(
   end: End,
   operation: Operation,
   inputs: Inputs | undefined,
   wanted: AlarmInputs,
   startedAt: Date,
   read: ReadInput,
-  world: Omit<World, 'temporaryFolder'>,
+  context: Omit<Context, 'temporaryFolder'>,
 ): Promise<RunEvent> {
   const facts = {
     operation,
     // The text is the same whether the inputs could be parsed or not.
     database: wanted.database ?? (read('storage')?.trim() || (read('policy')?.trim() ?? operation)),
     outputs: 'outcome' in end ? end.outcome.outputs : {},
-    run: describeRun(world.env),
+    run: readRun(context.env),
     startedAt,
-    at: world.now(),
+    at: context.now(),
     rpoTarget: wanted.rpoTarget,
   };
   if ('outcome' in end && end.outcome.exitCode === 0) {
@@ -104,8 +104,8 @@ async function describeEnd(
   }
   const lastGood = await Promise.race([
     // No file is written: only what lies in an artifact would have to be downloaded, and is not looked at.
-    findNewest(inputs, { ...world, temporaryFolder: tmpdir() }),
-    abortOf(world.signal),
+    findNewest(inputs, { ...context, temporaryFolder: tmpdir() }),
+    abortOf(context.signal),
   ]);
   if ('outcome' in end) {
     return {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 
 const commit = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/));
@@ -19,7 +19,7 @@ const eventSchema = v.object({
  *
  * @throws ConfigurationError when the event cannot be read
  */
-export async function readEventBase({ env }: Pick<World, 'env'>): Promise<string | undefined> {
+export async function readEventBase({ env }: Pick<Context, 'env'>): Promise<string | undefined> {
   const file = env.GITHUB_EVENT_PATH;
   if (!file) return undefined;
   try {

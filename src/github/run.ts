@@ -1,5 +1,5 @@
 import { hostname, userInfo } from 'node:os';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { stepVariable } from './step.ts';
 
 /** The run of GitHub Actions that this process is part of */
@@ -21,7 +21,7 @@ export interface WorkflowRun {
 }
 
 /** Reads the run from the runner's environment; undefined outside of a runner. */
-export function describeRun(env: NodeJS.ProcessEnv): WorkflowRun | undefined {
+export function readRun(env: NodeJS.ProcessEnv): WorkflowRun | undefined {
   const repository = nameRepository(env) ?? '';
   const id = Number(env.GITHUB_RUN_ID);
   if (!isRepository(repository) || !(id > 0)) return undefined;
@@ -55,8 +55,8 @@ export function isRepository(text: string): boolean {
 }
 
 /** Returns the workflow's actor, or outside of a runner the machine's user. */
-export function nameActor(world: World): string {
-  return world.env.GITHUB_ACTOR ?? userInfo().username;
+export function nameActor(context: Context): string {
+  return context.env.GITHUB_ACTOR ?? userInfo().username;
 }
 
 /** Who holds a lock: the step of a run on GitHub that is under way, or this process. The id is the same in all locks of one holder. */

@@ -11,7 +11,7 @@ const tunnelTimeoutMs = 30_000;
  *
  * @throws ConfigurationError when a variable names no valid HTTP proxy, or this Node.js cannot use one
  */
-export function describeWay(env: NodeJS.ProcessEnv, use: Use): AgentOptions {
+export function chooseAgent(env: NodeJS.ProcessEnv, use: Use): AgentOptions {
   const proxyEnv = readProxyEnvironment(env);
   const ca = listAuthorities(env, use);
   return {

@@ -3,7 +3,7 @@ import https from 'node:https';
 import { addAbortSignal, Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { messageOf } from '../runtime/errors.ts';
-import { describeWay } from './agents.ts';
+import { chooseAgent } from './agents.ts';
 import { adviseWay, explainProxy, explainProxyAnswer } from './trouble.ts';
 
 export interface WebRequest {
@@ -103,7 +103,7 @@ const known = new WeakMap<NodeJS.ProcessEnv, Agents>();
 function agentsOf(env: NodeJS.ProcessEnv): Agents {
   const found = known.get(env);
   if (found !== undefined) return found;
-  const way = { keepAlive: true, ...describeWay(env, 'any') };
+  const way = { keepAlive: true, ...chooseAgent(env, 'any') };
   const agents = {
     http: { request: http.request, agent: new http.Agent(way) },
     https: { request: https.request, agent: new https.Agent(way) },

@@ -65,12 +65,12 @@ export function explainProxyAnswer(status: number, target: URL, env: NodeJS.Proc
 }
 
 /** Tells whether a proxy that opened no tunnel may open it a moment later. */
-export function isPassingTunnel(error: unknown): boolean {
+export function isTransientTunnel(error: unknown): boolean {
   const { code, statusCode } = error as { code?: string; statusCode?: number };
-  return code === 'ERR_PROXY_TUNNEL' && isPassing(statusCode);
+  return code === 'ERR_PROXY_TUNNEL' && isTransient(statusCode);
 }
 
-const isPassing = (status: number | undefined): boolean =>
+const isTransient = (status: number | undefined): boolean =>
   status === undefined || status >= 500 || status === 429;
 
 function explainTunnel(error: unknown, proxy: WebProxy, target: URL): Trouble {
@@ -85,7 +85,7 @@ function explainTunnel(error: unknown, proxy: WebProxy, target: URL): Trouble {
       configuration: false,
     };
   }
-  const passing = isPassing(status);
+  const passing = isTransient(status);
   return {
     what: `the proxy ${host} (${variable}) refused to connect to ${target.host} (${status})`,
     next: passing

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import { compare } from '../values/ordering.ts';
 import { type Finding, findDestructive } from './destructive.ts';
-import { askGit, type GitWorld, NoComparison, readGit } from './git.ts';
+import { askGit, type GitContext, NoComparison, readGit } from './git.ts';
 import { decodeScript, isPointer } from './script-text.ts';
 
 export interface DestructiveMigration {
@@ -57,7 +57,7 @@ const largestScript = 64 * 1024 * 1024;
  */
 export async function lookAtMigrations(
   { folder, baseRef, derived }: Question,
-  world: GitWorld,
+  context: GitContext,
 ): Promise<Migrations> {
   const base = baseRef ?? derived;
   if (base === undefined) {
@@ -67,22 +67,22 @@ export async function lookAtMigrations(
     };
   }
   try {
-    await requireCommit(base, world);
-    const top = (await readGit(['rev-parse', '--show-toplevel'], world)).toString().replace(/\n$/, '');
-    const changes = await listChanges(folder, base, world);
-    const found = await lookThrough(changes, top, world);
-    const place = await judgeFolder(folder, base, top, world);
+    await requireCommit(base, context);
+    const top = (await readGit(['rev-parse', '--show-toplevel'], context)).toString().replace(/\n$/, '');
+    const changes = await listChanges(folder, base, context);
+    const found = await lookThrough(changes, top, context);
+    const place = await judgeFolder(folder, base, top, context);
     return { kind: 'looked-at', base, ...found, passedOver: [...found.passedOver, ...place] };
   } catch (error) {
-    world.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     if (!(error instanceof NoComparison)) throw error;
     if (baseRef === undefined) return { kind: 'unseen', why: error.message, remedy: error.next };
     throw new ConfigurationError(`base-ref: ${error.message}`, error.next, error);
   }
 }
 
-async function requireCommit(base: string, world: GitWorld): Promise<void> {
-  await askGit(['rev-parse', '--git-dir'], world).catch((cause) => {
+async function requireCommit(base: string, context: GitContext): Promise<void> {
+  await askGit(['rev-parse', '--git-dir'], context).catch((cause) => {
     const isOfAnother = /dubious ownership/.test(messageOf(cause));
     throw new NoComparison(
       `git cannot read a repository in the working folder (${messageOf(cause)})`,
@@ -92,8 +92,8 @@ async function requireCommit(base: string, world: GitWorld): Promise<void> {
       cause,
     );
   });
-  await askGit(['rev-parse', '--verify', '--quiet', `${base}^{commit}`], world).catch(async (cause) => {
-    const shallow = (await askGit(['rev-parse', '--is-shallow-repository'], world)).trim() === 'true';
+  await askGit(['rev-parse', '--verify', '--quiet', `${base}^{commit}`], context).catch(async (cause) => {
+    const shallow = (await askGit(['rev-parse', '--is-shallow-repository'], context)).trim() === 'true';
     throw new NoComparison(
       `git knows no commit ${base} here${shallow ? ': only part of the history was checked out' : ''}`,
       shallow
@@ -114,10 +114,10 @@ interface Change {
 /** Shows submodules that .gitmodules hides: a pull request can change that file itself. */
 const withSubmodules = '--ignore-submodules=none';
 
-async function listChanges(folder: string, base: string, world: GitWorld): Promise<Change[]> {
+async function listChanges(folder: string, base: string, context: GitContext): Promise<Change[]> {
   // A renamed migration counts as added: it runs again under its new name.
   const words = ['diff', '--raw', '-z', '--no-abbrev', '--no-renames', '--no-ext-diff', '--diff-filter=AMT'];
-  const differences = await askGit([...words, withSubmodules, `${base}...HEAD`, '--', folder], world).catch(
+  const differences = await askGit([...words, withSubmodules, `${base}...HEAD`, '--', folder], context).catch(
     (cause) => {
       throw new NoComparison(
         `git cannot compare HEAD with ${base} (${messageOf(cause)})`,
@@ -126,14 +126,14 @@ async function listChanges(folder: string, base: string, world: GitWorld): Promi
       );
     },
   );
-  const changes = [...parseRaw(differences), ...(await listLoose(folder, world))];
+  const changes = [...parseRaw(differences), ...(await listLoose(folder, context))];
   return changes.sort((one, other) => compare(one.path, other.path));
 }
 
 /** Lists files whose content is not committed: they run with the release, even where git ignores them. */
-async function listLoose(folder: string, world: GitWorld): Promise<Change[]> {
+async function listLoose(folder: string, context: GitContext): Promise<Change[]> {
   const words = ['status', '--porcelain', '-z', '--no-renames', '-uall', '--ignored', withSubmodules];
-  const status = await readGit([...words, '--', folder], world);
+  const status = await readGit([...words, '--', folder], context);
   return status
     .toString()
     .split('\0')
@@ -153,14 +153,14 @@ function parseRaw(text: string): Change[] {
   return changes;
 }
 
-async function lookThrough(changes: readonly Change[], top: string, world: GitWorld) {
+async function lookThrough(changes: readonly Change[], top: string, context: GitContext) {
   const files: string[] = [];
   const destructive: DestructiveMigration[] = [];
   const passedOver = changes.flatMap((change) => whyNot(change) ?? []);
   const scripts = changes.filter((change) => whyNot(change) === undefined);
-  const facts = await readFacts(scripts, top, world);
+  const facts = await readFacts(scripts, top, context);
   for (const script of scripts) {
-    const text = await readScript(script, facts, top, world);
+    const text = await readScript(script, facts, top, context);
     if (typeof text !== 'string') {
       passedOver.push(text);
       continue;
@@ -199,12 +199,12 @@ interface ScriptFacts {
   readonly filtered: ReadonlySet<string>;
 }
 
-async function readFacts(scripts: readonly Change[], top: string, world: GitWorld): Promise<ScriptFacts> {
+async function readFacts(scripts: readonly Change[], top: string, context: GitContext): Promise<ScriptFacts> {
   if (scripts.length === 0) return { sizes: new Map(), filtered: new Set() };
   const blobs = scripts.map(({ blob }) => `${blob}\n`).join('');
-  const sizes = await readGit(['cat-file', '--batch-check=%(objectname) %(objectsize)'], world, blobs);
+  const sizes = await readGit(['cat-file', '--batch-check=%(objectname) %(objectsize)'], context, blobs);
   const names = scripts.map((script) => `${script.path}\0`).join('');
-  const attributes = await readGit(['-C', top, 'check-attr', '-z', '--stdin', 'filter'], world, names);
+  const attributes = await readGit(['-C', top, 'check-attr', '-z', '--stdin', 'filter'], context, names);
   const fields = attributes.toString().split('\0');
   return {
     sizes: new Map(
@@ -227,7 +227,7 @@ async function readScript(
   { path: file, blob }: Change,
   { sizes, filtered }: ScriptFacts,
   top: string,
-  world: GitWorld,
+  context: GitContext,
 ): Promise<string | PassedOver> {
   const size = sizes.get(blob);
   if (size === undefined || Number.isNaN(size)) {
@@ -237,7 +237,7 @@ async function readScript(
   if (size > largestScript) return isLarge;
   const bytes = filtered.has(file)
     ? readChecked(path.join(top, file))
-    : await readGit(['cat-file', 'blob', blob], world);
+    : await readGit(['cat-file', 'blob', blob], context);
   if (bytes === undefined || isPointer(bytes)) {
     const remedy = 'Check it out: `lfs: true` of actions/checkout.';
     return { path: file, why: 'kept elsewhere than in git', remedy };
@@ -265,20 +265,20 @@ async function judgeFolder(
   folder: string,
   base: string,
   top: string,
-  world: GitWorld,
+  context: GitContext,
 ): Promise<PassedOver[]> {
-  const prefix = (await readGit(['rev-parse', '--show-prefix'], world)).toString().trimEnd();
+  const prefix = (await readGit(['rev-parse', '--show-prefix'], context)).toString().trimEnd();
   const fromTop = path.isAbsolute(folder) ? path.relative(top, folder) : path.posix.join(prefix, folder);
   const parts = fromTop.split(/[\\/]/).filter((part) => part !== '' && part !== '.');
   const places = parts.map((_, index) => parts.slice(0, index + 1).join('/'));
-  const entries = places.length === 0 ? [] : await listTree('HEAD', places, top, world);
+  const entries = places.length === 0 ? [] : await listTree('HEAD', places, top, context);
   const detour = entries.find(({ mode }) => mode === '120000' || mode === '160000');
   if (detour !== undefined) {
     const remedy = 'Set `migrations` to the folder itself, in the repository that has it.';
     return [{ path: detour.path, why: 'a link, or a repository of its own', remedy }];
   }
   if (existsSync(folder) || places.length === 0) return [];
-  const wasThere = (await listTree(base, places.slice(-1), top, world)).length > 0;
+  const wasThere = (await listTree(base, places.slice(-1), top, context)).length > 0;
   if (wasThere || entries.length === places.length) return [];
   const why = 'no folder of the working folder';
   if (folder === usualFolder) return [{ path: folder, why }];
@@ -289,9 +289,9 @@ async function listTree(
   commit: string,
   places: readonly string[],
   top: string,
-  world: GitWorld,
+  context: GitContext,
 ): Promise<{ mode: string; path: string }[]> {
-  const listed = await readGit(['-C', top, 'ls-tree', '-z', commit, '--', ...places], world);
+  const listed = await readGit(['-C', top, 'ls-tree', '-z', commit, '--', ...places], context);
   return listed
     .toString()
     .split('\0')

@@ -1,10 +1,10 @@
 import { buffer } from 'node:stream/consumers';
 import { gitEnvironment } from '../postgres/client/environment.ts';
 import { startTool } from '../postgres/client/process.ts';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { messageOf } from '../runtime/errors.ts';
 
-export type GitWorld = Pick<World, 'env' | 'signal'>;
+export type GitContext = Pick<Context, 'env' | 'signal'>;
 
 /** Thrown when git cannot tell what changed */
 export class NoComparison extends Error {
@@ -29,8 +29,8 @@ const forAnswers = {
  *
  * @throws ToolError when git fails
  */
-export async function askGit(args: readonly string[], world: GitWorld, input?: string): Promise<string> {
-  return (await askForBytes(args, world, input)).toString();
+export async function askGit(args: readonly string[], context: GitContext, input?: string): Promise<string> {
+  return (await askForBytes(args, context, input)).toString();
 }
 
 /**
@@ -38,9 +38,9 @@ export async function askGit(args: readonly string[], world: GitWorld, input?: s
  *
  * @throws NoComparison when git fails
  */
-export async function readGit(args: readonly string[], world: GitWorld, input?: string): Promise<Buffer> {
+export async function readGit(args: readonly string[], context: GitContext, input?: string): Promise<Buffer> {
   try {
-    return await askForBytes(args, world, input);
+    return await askForBytes(args, context, input);
   } catch (cause) {
     throw new NoComparison(
       `git cannot read the migrations (${messageOf(cause)})`,
@@ -50,9 +50,9 @@ export async function readGit(args: readonly string[], world: GitWorld, input?: 
   }
 }
 
-async function askForBytes(args: readonly string[], world: GitWorld, input?: string): Promise<Buffer> {
-  const env = gitEnvironment(world.env, forAnswers);
-  const run = startTool('git', args, { env, signal: world.signal, ...(input !== undefined && { input }) });
+async function askForBytes(args: readonly string[], context: GitContext, input?: string): Promise<Buffer> {
+  const env = gitEnvironment(context.env, forAnswers);
+  const run = startTool('git', args, { env, signal: context.signal, ...(input !== undefined && { input }) });
   const [bytes] = await Promise.all([buffer(run.stdout), run.done]);
   return bytes;
 }

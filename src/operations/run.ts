@@ -1,7 +1,7 @@
 import type { Inputs } from '../interface/inputs/types.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { fileCertificates } from '../postgres/session/root-certificates.ts';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { ConfigurationError, StorageError } from '../runtime/errors.ts';
 
 /** Operations that change neither a database nor its backups. */
@@ -11,10 +11,10 @@ const looking: ReadonlySet<Inputs['operation']> = new Set(['validate', 'list', '
  * Runs the operation that the inputs name. Throws the errors of `errors.ts`; anything else thrown is a defect
  * of ours.
  */
-export async function run(given: Inputs, world: World): Promise<Outcome> {
-  const inputs = fileCertificates(given, world);
+export async function run(given: Inputs, context: Context): Promise<Outcome> {
+  const inputs = fileCertificates(given, context);
   try {
-    return await perform(inputs, world);
+    return await perform(inputs, context);
   } catch (error) {
     // An operation that only looks has touched nothing, so wrong inputs are the user's mistake whenever they
     // show.
@@ -25,51 +25,51 @@ export async function run(given: Inputs, world: World): Promise<Outcome> {
   }
 }
 
-async function perform(inputs: Inputs, world: World): Promise<Outcome> {
+async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
   switch (inputs.operation) {
     case 'backup': {
       const { backup } = await import('./backup/backup.ts');
-      return backup(inputs, world);
+      return backup(inputs, context);
     }
     case 'capture': {
       const { capture } = await import('./capture/capture.ts');
-      return capture(inputs, world);
+      return capture(inputs, context);
     }
     case 'validate': {
       const { validate } = await import('./validate/validate.ts');
-      return validate(inputs, world);
+      return validate(inputs, context);
     }
     case 'restore': {
       const { restore } = await import('./restore/restore.ts');
-      return restore(inputs, world);
+      return restore(inputs, context);
     }
     case 'drill': {
       const { drill } = await import('./drill/drill.ts');
-      return drill(inputs, world);
+      return drill(inputs, context);
     }
     case 'cleanup': {
       const { cleanup } = await import('./cleanup/cleanup.ts');
-      return cleanup(inputs, world);
+      return cleanup(inputs, context);
     }
     case 'list': {
       const { list } = await import('./catalog/catalog.ts');
-      return list(inputs, world);
+      return list(inputs, context);
     }
     case 'show': {
       const { show } = await import('./catalog/catalog.ts');
-      return show(inputs, world);
+      return show(inputs, context);
     }
     case 'gate': {
       const { gate } = await import('./gate/gate.ts');
-      return gate(inputs, world);
+      return gate(inputs, context);
     }
     case 'status': {
       const { status } = await import('./status/status.ts');
-      return status(inputs, world);
+      return status(inputs, context);
     }
     case 'schedule': {
       const { schedule } = await import('./schedule/schedule.ts');
-      return schedule(inputs, world);
+      return schedule(inputs, context);
     }
     case 'alarm': {
       const { raiseAlarm } = await import('./alarm/alarm.ts');
@@ -78,7 +78,7 @@ async function perform(inputs: Inputs, world: World): Promise<Outcome> {
     case 'pin':
     case 'unpin': {
       const { pin } = await import('./catalog/catalog.ts');
-      return pin(inputs, world);
+      return pin(inputs, context);
     }
   }
 }

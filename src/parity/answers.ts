@@ -1,5 +1,5 @@
 import type { Answer, Freshness } from '../format/supplement.ts';
-import { type Excuse, judge } from './known-differences.ts';
+import { judge, type KnownDifference } from './known-differences.ts';
 import type { ParityLine } from './line.ts';
 import type { ParityScope } from './scope.ts';
 
@@ -14,7 +14,7 @@ export type FreshnessFound = { readonly newest: string | null } | { readonly ref
 export function compareFreshness(
   expected: readonly Freshness[],
   found: readonly FreshnessFound[],
-  excuse: Excuse,
+  known: KnownDifference,
 ): ParityLine[] {
   return expected.map(({ schema, table, column, newest }, index) => {
     const there = found[index] ?? { refused: 'not asked' };
@@ -22,7 +22,7 @@ export function compareFreshness(
     return judge(
       { kind: 'newest value', what: `${schema}.${table}.${column}`, expected: newest ?? noRows, found: text },
       !('refused' in there) && there.newest === newest,
-      excuse({ kind: 'table', schema, relation: null, name: table }),
+      known({ kind: 'table', schema, relation: null, name: table }),
     );
   });
 }

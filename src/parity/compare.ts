@@ -13,10 +13,15 @@ import { compareAnswers, compareFreshness, type FreshnessFound } from './answers
 import { compareDefinitions } from './definitions.ts';
 import type { DefinitionContext } from './explanations.ts';
 import { compareGlobals } from './globals.ts';
-import { collectExcuses, collectRestored, type Excuse, tellLosses } from './known-differences.ts';
+import {
+  collectKnownDifferences,
+  collectRestored,
+  type KnownDifference,
+  tellLosses,
+} from './known-differences.ts';
 import type { ParityLine } from './line.ts';
 import { compareObjects } from './objects.ts';
-import { comparePrivileges, type Reach } from './privileges.ts';
+import { comparePrivileges, type ReachBehindRls } from './privileges.ts';
 import { putInWordsOf } from './reading.ts';
 import { compareRows, type RowsOptions } from './rows.ts';
 import type { ParityScope } from './scope.ts';
@@ -43,7 +48,7 @@ export interface Parity {
   /** The lines of each group; a group that was not compared has no lines. */
   readonly groups: Readonly<Record<ParityGroup, readonly ParityLine[]>>;
   /** What each role can reach; empty when only a part was restored */
-  readonly reach: readonly Reach[];
+  readonly reach: readonly ReachBehindRls[];
 }
 
 /** Reads the target back and compares it with the backup. A difference is a result and never throws. */
@@ -59,11 +64,11 @@ export async function compareWithBackup(
 ): Promise<Parity> {
   await using session = await openSession(settings, options.signal);
   await applySettings(session, manifest.source.encoding);
-  const excuse = collectExcuses(scope, manifest);
-  const tables = await compareRows(session, settings, manifest, scope, excuse, options);
-  const sequences = await compareValues(session, manifest, scope, excuse);
+  const known = collectKnownDifferences(scope, manifest);
+  const tables = await compareRows(session, settings, manifest, scope, known, options);
+  const sequences = await compareValues(session, manifest, scope, known);
   const asked = await inOwnSession(settings, manifest, options.signal, (own) =>
-    compareAsked(own, manifest, supplement, scope, excuse),
+    compareAsked(own, manifest, supplement, scope, known),
   );
   await options.afterRows?.();
   await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
@@ -71,7 +76,7 @@ export async function compareWithBackup(
   const { expected, found } = matchDescriptions(supplement.definitions, there);
   const { encoding } = manifest.source;
   const printed = await putInWordsOf(settings, encoding, expected, found, options.signal);
-  const rest = await compareRest(session, manifest, supplement, { expected: printed, found }, scope, excuse);
+  const rest = await compareRest(session, manifest, supplement, { expected: printed, found }, scope, known);
   await session.query('COMMIT');
   const compared = { tables, sequences, ...rest.groups, ...asked };
   const lost = tellLosses(scope.notCarried, Object.values(compared).flat());
@@ -86,14 +91,14 @@ async function compareValues(
   session: Session,
   manifest: Manifest,
   scope: ParityScope,
-  excuse: Excuse,
+  known: KnownDifference,
 ): Promise<Parity['groups']['sequences']> {
   if (manifest.kind === 'schema') return [];
   const isRestored = collectRestored(scope.selection);
   const facts = expectSequences(manifest.facts.sequences, scope.advanced?.sequences).filter(
     ({ schema, name }) => scope.whole || isRestored({ kind: 'sequence set', schema, relation: null, name }),
   );
-  return compareSequences(session, facts, excuse);
+  return compareSequences(session, facts, known);
 }
 
 /**
@@ -117,13 +122,13 @@ async function compareAsked(
   manifest: Manifest,
   supplement: Supplement,
   scope: ParityScope,
-  excuse: Excuse,
+  known: KnownDifference,
 ): Promise<Pick<Parity['groups'], Asked>> {
   // Newest values and answers of the backup do not apply to a later point in time.
   const asBackedUp = manifest.kind !== 'schema' && scope.advanced === undefined;
   await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
   const groups = {
-    freshness: asBackedUp ? await askFreshness(session, supplement.freshness, scope, excuse) : [],
+    freshness: asBackedUp ? await askFreshness(session, supplement.freshness, scope, known) : [],
     answers: asBackedUp ? await askAgain(session, supplement, scope) : [],
   };
   await session.query('COMMIT');
@@ -136,14 +141,17 @@ async function compareRest(
   supplement: Supplement,
   { expected, found }: Readonly<Record<'expected' | 'found', readonly Definition[]>>,
   scope: ParityScope,
-  excuse: Excuse,
-): Promise<{ groups: Omit<Parity['groups'], 'tables' | 'sequences' | Asked>; reach: readonly Reach[] }> {
+  known: KnownDifference,
+): Promise<{
+  groups: Omit<Parity['groups'], 'tables' | 'sequences' | Asked>;
+  reach: readonly ReachBehindRls[];
+}> {
   const isRestored = collectRestored(scope.selection);
   const schemas = expected.filter(({ kind }) => kind === 'schema').map(({ name }) => name);
   // A backup of definitions holds no values of sequences and nothing that depends on rows.
   const withRows = manifest.kind !== 'schema';
   const context: DefinitionContext = {
-    ...{ scope, excuse, isRestored, withRows },
+    ...{ scope, known, isRestored, withRows },
     schemas: new Set(['public', ...schemas]),
     major: Math.trunc(session.serverVersion / 10_000),
     present: await readNames(session, 'SELECT nspname FROM pg_namespace'),
@@ -173,7 +181,7 @@ async function compareRest(
             versionOf(supplement.definitions),
           )
         : [],
-      server: whole ? compareGlobals(supplement, globals, scope, excuse) : [],
+      server: whole ? compareGlobals(supplement, globals, scope, known) : [],
     },
     reach: whole ? reach : [],
   };
@@ -200,7 +208,7 @@ async function askFreshness(
   session: Session,
   recorded: readonly Freshness[],
   { whole, tables }: ParityScope,
-  excuse: Excuse,
+  known: KnownDifference,
 ): Promise<ParityLine[]> {
   const chosen = recorded.filter(
     ({ schema, table }) =>
@@ -208,7 +216,7 @@ async function askFreshness(
   );
   const found: FreshnessFound[] = [];
   for (const column of chosen) found.push(await askNewest(session, column));
-  return compareFreshness(chosen, found, excuse);
+  return compareFreshness(chosen, found, known);
 }
 
 async function askNewest(session: Session, column: Freshness): Promise<FreshnessFound> {

@@ -1,14 +1,14 @@
 import type { Definition } from '../format/supplement.ts';
 import { parseRights } from '../postgres/catalog/system-rights.ts';
 import { isPlatformRole } from '../supabase/managed-schemas.ts';
-import type { Excuse, Reason } from './known-differences.ts';
+import type { KnownDifference, Reason } from './known-differences.ts';
 import type { ParityScope } from './scope.ts';
 import type { Subject } from './subject.ts';
 
 /** The facts that decide whether a deviation counts as a difference */
 export interface DefinitionContext {
   readonly scope: Pick<ParityScope, 'whole' | 'kind' | 'managed' | 'selection'>;
-  readonly excuse: Excuse;
+  readonly known: KnownDifference;
   /** Tells whether this restore created the definition itself. */
   readonly isRestored: (subject: Subject) => boolean;
   /** Names of the schemas that the source had */
@@ -32,7 +32,7 @@ export function explain(
   context: DefinitionContext,
 ): Reason | undefined {
   return (
-    context.excuse(subject) ??
+    context.known(subject) ??
     (context.withRows || !isOfLargeObject(subject) ? undefined : 'the backup is one of definitions only') ??
     (subject.kind === 'extension' ? explainExtension(subject, want, have, context) : undefined) ??
     explainByKind(subject, want, have, context) ??
@@ -74,7 +74,7 @@ function explainByKind(
         : 'an extension of the platform keeps its own comment';
     case 'large object':
       return want?.replace(ownerOf, '') === have?.replace(ownerOf, '')
-        ? context.excuse({ kind: 'owner', schema: null, relation: null, name: `blob ${name}` })
+        ? context.known({ kind: 'owner', schema: null, relation: null, name: `blob ${name}` })
         : undefined;
     case 'subscription':
       return want?.replace(/; enabled$/, '; disabled') === have
@@ -85,7 +85,7 @@ function explainByKind(
     case 'tablespace':
       return want === undefined
         ? undefined
-        : context.excuse({ ...subject, schema: null, relation: null, name: want });
+        : context.known({ ...subject, schema: null, relation: null, name: want });
     case 'table':
       return explainAccessMethod(want, have, context);
     default:
@@ -99,13 +99,13 @@ const ownerOf = /^owner (?:"(?:[^"]|"")*"|[^";]+)(?=;|$)/;
 function explainAccessMethod(
   want: string | undefined,
   have: string | undefined,
-  { excuse }: DefinitionContext,
+  { known }: DefinitionContext,
 ): Reason | undefined {
   const [wanted, found] = [want, have].map(
     (detail = '') => /(?:^|; )access method ([^;]+)/.exec(detail)?.[1],
   );
   if (wanted === undefined || wanted === found) return undefined;
-  return excuse({ kind: 'access method', schema: null, relation: null, name: wanted });
+  return known({ kind: 'access method', schema: null, relation: null, name: wanted });
 }
 
 /** Explains different rights on an object of an extension or the server, all of which the target lists. */
@@ -113,7 +113,7 @@ function explainRights(
   subject: Definition,
   want: string | undefined,
   have: string | undefined,
-  { excuse }: DefinitionContext,
+  { known }: DefinitionContext,
 ): Reason | undefined {
   const rights = parseRights(subject);
   if (rights === undefined) return undefined;
@@ -126,7 +126,7 @@ function explainRights(
     { kind: 'role', schema: null, relation: null, name: role },
     { kind: 'acl', schema, relation: null, name: `${type.toUpperCase()} ${name}` },
   ]
-    .map(excuse)
+    .map(known)
     .find((reason) => reason !== undefined);
 }
 

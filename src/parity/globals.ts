@@ -1,6 +1,6 @@
 import type { CronJob, Role, Setting } from '../format/supplement.ts';
 import type { Globals } from '../postgres/catalog/globals.ts';
-import { type Excuse, judge, type Reason } from './known-differences.ts';
+import { judge, type KnownDifference, type Reason } from './known-differences.ts';
 import { absent, digestOf, type ParityLine } from './line.ts';
 import type { ParityScope } from './scope.ts';
 
@@ -9,12 +9,12 @@ export function compareGlobals(
   expected: Globals,
   found: Globals,
   { kind, notCarried }: Pick<ParityScope, 'kind' | 'notCarried'>,
-  excuse: Excuse,
+  known: KnownDifference,
 ): ParityLine[] {
   return [
-    ...compareDatabase(expected.database, found.database, kind, excuse),
-    ...compareJobs(expected.cronJobs, found.cronJobs, notCarried, excuse),
-    ...compareRoles(expected.roles, found.roles, excuse),
+    ...compareDatabase(expected.database, found.database, kind, known),
+    ...compareJobs(expected.cronJobs, found.cronJobs, notCarried, known),
+    ...compareRoles(expected.roles, found.roles, known),
   ];
 }
 
@@ -22,12 +22,12 @@ function compareDatabase(
   expected: Globals['database'],
   found: Globals['database'],
   kind: ParityScope['kind'],
-  excuse: Excuse,
+  known: KnownDifference,
 ): ParityLine[] {
   const [wanted, there] = [byName(expected.settings), byName(found.settings)];
   const settings = [...new Set([...wanted.keys(), ...there.keys()])].sort().map((name) => {
     const [want, have] = [describeSetting(name, wanted.get(name)), describeSetting(name, there.get(name))];
-    const why = excuse({ kind: 'database setting', schema: null, relation: null, name });
+    const why = known({ kind: 'database setting', schema: null, relation: null, name });
     const own = ownSettings[kind]?.test(name) ? 'every project has its own' : undefined;
     return judge(
       { kind: 'database setting', what: name, expected: want, found: have },
@@ -37,7 +37,7 @@ function compareDatabase(
   });
   const property = (what: string, want: string, have: string, why: Reason | undefined) =>
     judge({ kind: 'database', what, expected: want, found: have }, want === have, why);
-  const comment = excuse({ kind: 'database', schema: null, relation: null, name: 'comment' });
+  const comment = known({ kind: 'database', schema: null, relation: null, name: 'comment' });
   const owners = [expected.owner, found.owner];
   return [
     ...settings,
@@ -96,7 +96,7 @@ function compareJobs(
   expected: readonly CronJob[],
   found: readonly CronJob[],
   notCarried: ParityScope['notCarried'],
-  excuse: Excuse,
+  known: KnownDifference,
 ): ParityLine[] {
   const [wanted, there] = [Map.groupBy(expected, identifyJob), Map.groupBy(found, identifyJob)];
   // An omission of all jobs explains each of them; a job without a name takes the reason of any omitted job.
@@ -104,7 +104,7 @@ function compareJobs(
   const nameless = notCarried.find(({ subject }) => subject?.kind === 'cron job')?.why;
   return [...new Set([...wanted.keys(), ...there.keys()])].map((name) => {
     const [want, have] = [describeJobs(wanted.get(name)), describeJobs(there.get(name))];
-    const own = excuse({ kind: 'cron job', schema: null, relation: null, name });
+    const own = known({ kind: 'cron job', schema: null, relation: null, name });
     const isNameless = wanted.get(name)?.[0]?.name === null;
     return judge(
       { kind: 'cron job', what: name, expected: want, found: have },
@@ -140,7 +140,11 @@ const ofServer = "roles belong to the server: the target's stay as they are";
  * carried`. The one exception is a role of the API that bypasses row level security in the target only, which
  * is a difference.
  */
-function compareRoles(expected: readonly Role[], found: readonly Role[], excuse: Excuse): ParityLine[] {
+function compareRoles(
+  expected: readonly Role[],
+  found: readonly Role[],
+  known: KnownDifference,
+): ParityLine[] {
   const there = new Map(found.map((role) => [role.name, role]));
   return expected.map((role) => {
     const other = there.get(role.name);
@@ -150,7 +154,7 @@ function compareRoles(expected: readonly Role[], found: readonly Role[], excuse:
     if (other && apiRoles.has(role.name) && above(other) && !above(role)) {
       return { ...line, status: 'different' as const, wider: true as const };
     }
-    const why = excuse({ kind: 'role', schema: null, relation: null, name: role.name });
+    const why = known({ kind: 'role', schema: null, relation: null, name: role.name });
     return judge(line, want === have, why ?? ofServer);
   });
 }

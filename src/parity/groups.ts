@@ -3,7 +3,7 @@ import { type Parity, type ParityGroup, parityGroups } from './compare.ts';
 import type { ParityLine } from './line.ts';
 
 /** A line with its group */
-export interface Placed {
+export interface PlacedLine {
   readonly group: ParityGroup;
   readonly line: ParityLine;
 }
@@ -25,7 +25,7 @@ const byWeight: readonly ParityGroup[] = [
   ...parityGroups.filter((group) => group !== 'privileges' && group !== 'tables'),
 ];
 
-export function placeLines({ groups }: Parity): Placed[] {
+export function placeLines({ groups }: Parity): PlacedLine[] {
   return byWeight.flatMap((group) => groups[group].map((line) => ({ group, line })));
 }
 
@@ -39,7 +39,7 @@ const shownNames = 3;
  *
  * @param fold false to give every line a row of its own
  */
-export function gatherLines(lines: readonly Placed[], fold: boolean): Gathered[] {
+export function gatherLines(lines: readonly PlacedLine[], fold: boolean): Gathered[] {
   const alike = Map.groupBy(lines, ({ group, line: { kind, expected, found, why } }) =>
     JSON.stringify([group, kind, why === undefined ? [expected, found] : why]),
   );
@@ -53,7 +53,7 @@ function toRow({ kind, what, expected, found, why }: ParityLine): Gathered {
   return { name: kind === 'check' ? what : `${kind} ${what}`, expected, found, why, count: 1 };
 }
 
-function gather(lines: readonly Placed[]): Gathered {
+function gather(lines: readonly PlacedLine[]): Gathered {
   const all = lines.map(({ line }) => line);
   const [first] = all as [ParityLine];
   const names = all.slice(0, shownNames).map(({ what }) => what);

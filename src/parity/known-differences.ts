@@ -18,7 +18,7 @@ export interface Known {
 export type Reason = string | Known;
 
 /** Returns the known reason for a difference of a subject; undefined when there is none. */
-export type Excuse = (subject: Subject) => Reason | undefined;
+export type KnownDifference = (subject: Subject) => Reason | undefined;
 
 /** Kinds of archive entries that create a kind of definition, where their names differ */
 const makers: Readonly<Record<string, readonly string[]>> = {
@@ -49,10 +49,10 @@ const relationKinds = ['table', 'view', 'materialized view', 'foreign table', 's
  * Collects the omissions of this restore and of its backup by their subjects. When a subject has several
  * reasons, a loss takes precedence.
  */
-export function collectExcuses(
+export function collectKnownDifferences(
   { selection, notCarried }: Pick<ParityScope, 'selection' | 'notCarried'>,
   manifest: Pick<Manifest, 'notCarried'>,
-): Excuse {
+): KnownDifference {
   const reasons = new Map<string, Known>();
   const losses = new Map<string, Known>();
   for (const stored of manifest.notCarried) {

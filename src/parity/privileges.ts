@@ -6,7 +6,7 @@ import { absent, type ParityLine } from './line.ts';
 import type { Subject } from './subject.ts';
 
 /** The number of objects that a role can reach, in the source and in the target */
-export interface Reach {
+export interface ReachBehindRls {
   readonly grantee: string;
   /** Tables and views whose rows the role can read or change */
   readonly tables: { readonly expected: number; readonly found: number };
@@ -17,7 +17,7 @@ export interface Reach {
 export interface PrivilegeComparison {
   /** Lines by which a role may do more come first. */
   readonly lines: ParityLine[];
-  readonly reach: Reach[];
+  readonly reach: ReachBehindRls[];
 }
 
 /**
@@ -138,7 +138,7 @@ function compareOne(
   const role = { kind: 'role', schema: null, relation: null, name: privilege.grantee };
   const why = wider
     ? undefined
-    : [role, ...subjects, ...grantsOf(privilege)].map(context.excuse).find((reason) => reason !== undefined);
+    : [role, ...subjects, ...grantsOf(privilege)].map(context.known).find((reason) => reason !== undefined);
   const judged = judge(line, equal, why ?? (ofPlatform ? platforms : undefined));
   return wider ? { ...judged, wider: true } : judged;
 }

@@ -9,7 +9,7 @@ import { definitionDigest } from './same.ts';
 import { type Reading, writeReading } from './statements.ts';
 
 /** One text of one definition that the source and the target print differently */
-interface Doubt {
+interface TextDifference {
   /** Index into the expected definitions */
   readonly line: number;
   /** Index of the text within the definition */
@@ -41,24 +41,24 @@ export async function putInWordsOf(
   signal: AbortSignal,
 ): Promise<readonly Definition[]> {
   const split = pairTexts(expected, found);
-  const doubts = findDoubts(expected, split);
-  if (doubts.length === 0) return expected;
+  const differing = findTextDifferences(expected, split);
+  if (differing.length === 0) return expected;
   await using session = await openSession(settings, signal);
   await applySettings(session, encoding);
   const wanted = await readTexts(
     session,
-    doubts.map(({ want }) => want),
+    differing.map(({ want }) => want),
   );
   // The target's own texts may be as they were typed; they are parsed and printed, too, before the two are
   // compared.
-  const open = doubts.map((doubt, index) => wanted[index] !== null && wanted[index] !== doubt.found);
+  const open = differing.map((doubt, index) => wanted[index] !== null && wanted[index] !== doubt.found);
   const there = await readTexts(
     session,
-    doubts.filter((_, index) => open[index]).map(({ have }) => have),
+    differing.filter((_, index) => open[index]).map(({ have }) => have),
   );
-  const again = doubts.map((_, index) => (open[index] ? there.shift() : undefined));
+  const again = differing.map((_, index) => (open[index] ? there.shift() : undefined));
   const printed = Map.groupBy(
-    doubts.map(({ line, at, found: text }, index) => ({
+    differing.map(({ line, at, found: text }, index) => ({
       ...{ line, at },
       text: again[index] === wanted[index] ? text : wanted[index],
     })),
@@ -91,9 +91,12 @@ function identify({ kind, schema, relation, name }: Definition): string {
   return JSON.stringify([kind, schema, relation, name]);
 }
 
-function findDoubts(expected: readonly Definition[], pairs: ReadonlyMap<number, Pair>): Doubt[] {
+function findTextDifferences(
+  expected: readonly Definition[],
+  pairs: ReadonlyMap<number, Pair>,
+): TextDifference[] {
   return [...pairs].flatMap(([line, pair]) =>
-    pair.have.texts.flatMap((found, at): Doubt[] => {
+    pair.have.texts.flatMap((found, at): TextDifference[] => {
       const subject = expected[line];
       if (found === pair.want.texts[at] || subject === undefined) return [];
       const [want, have] = [pair.want, pair.have].map((detail) => writeReading(subject, detail, at));

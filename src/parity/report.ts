@@ -1,7 +1,7 @@
 import { formatCount, formatCounted, formatDuration } from '../report/quantity.ts';
 import type { Section } from '../report/section.ts';
 import { type Parity, type ParityGroup, parityGroups } from './compare.ts';
-import { type Gathered, gatherLines, type Placed, placeLines, summarizeParity } from './groups.ts';
+import { type Gathered, gatherLines, type PlacedLine, placeLines, summarizeParity } from './groups.ts';
 import type { ParityLine, ParityStatus } from './line.ts';
 
 const titles: Readonly<Record<ParityGroup, string>> = {
@@ -68,7 +68,7 @@ class Room {
     this.#fold = Number.isFinite(limit);
   }
 
-  take(lines: readonly Placed[]): readonly Gathered[] {
+  take(lines: readonly PlacedLine[]): readonly Gathered[] {
     const rows = gatherLines(lines, this.#fold);
     const taken = rows.slice(0, this.#left);
     this.#left -= taken.length;

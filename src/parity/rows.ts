@@ -1,6 +1,6 @@
 import type { Manifest, TableEntry } from '../format/manifest.ts';
 import { findUnplannable, markUnplannable } from '../postgres/catalog/plannable.ts';
-import { copyStatement, planJobs, planRanges, type Slice } from '../postgres/catalog/ranges.ts';
+import { copyStatement, planJobs, planRanges, type RowRange } from '../postgres/catalog/ranges.ts';
 import { measureTables, qualifiedName, readTables, type TableInfo } from '../postgres/catalog/tables.ts';
 import { quoteQualified } from '../postgres/identifier.ts';
 import { openSession, type Session } from '../postgres/session/connection.ts';
@@ -12,7 +12,7 @@ import { RowDigest } from '../postgres/wire/row-digest.ts';
 import { messageOf, TargetError } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
-import { type Excuse, judge } from './known-differences.ts';
+import { judge, type KnownDifference } from './known-differences.ts';
 import type { ParityLine } from './line.ts';
 import type { ParityScope, TableChanges } from './scope.ts';
 
@@ -42,7 +42,7 @@ export async function compareRows(
   settings: ConnectionSettings,
   manifest: Manifest,
   scope: Pick<ParityScope, 'tables' | 'sent' | 'countOnly' | 'advanced'>,
-  excuse: Excuse,
+  known: KnownDifference,
   options: RowsOptions,
 ): Promise<ParityLine[]> {
   const groups = groupTables(scope);
@@ -64,7 +64,7 @@ export async function compareRows(
     const line = judge(
       { kind: 'table', what: qualifiedName({ schema, name }), expected, found },
       equal,
-      excuse({ kind: 'table', schema, relation: null, name }),
+      known({ kind: 'table', schema, relation: null, name }),
     );
     return group.why === undefined || line.why !== undefined ? line : { ...line, why: group.why };
   });
@@ -178,9 +178,9 @@ async function readBack(
     await reader.query('SET enable_seqscan = off');
     for (const job of drain(queue)) {
       signal.throwIfAborted();
-      for (const [index, digest] of (await readSlices(reader, job.slices)).entries()) {
-        const slice = job.slices[index];
-        if (slice) found.get(identify(slice.table))?.merge(digest);
+      for (const [index, digest] of (await readRanges(reader, job.rowRanges)).entries()) {
+        const rowRange = job.rowRanges[index];
+        if (rowRange) found.get(identify(rowRange.table))?.merge(digest);
         options.onProgress(digest.rows);
       }
     }
@@ -192,20 +192,20 @@ async function readBack(
 /**
  * Reads ranges in one message, which is one transaction; reads them one by one when the server refuses that.
  */
-async function readSlices(reader: Session, slices: readonly Slice[]): Promise<RowDigest[]> {
+async function readRanges(reader: Session, rowRanges: readonly RowRange[]): Promise<RowDigest[]> {
   const sink = new DigestSink();
   try {
-    await copyOut(reader, slices.map(copyStatement).join('; '), sink);
+    await copyOut(reader, rowRanges.map(copyStatement).join('; '), sink);
     return sink.digests;
   } catch (error) {
     if (!isOutOfLocks(error) && !isHidden(error)) throw error;
-    const [slice] = slices;
-    if (slices.length === 1 && slice !== undefined && isHidden(error)) {
-      return withoutForce(reader, slice.table, () => readSlices(reader, slices));
+    const [rowRange] = rowRanges;
+    if (rowRanges.length === 1 && rowRange !== undefined && isHidden(error)) {
+      return withoutForce(reader, rowRange.table, () => readRanges(reader, rowRanges));
     }
-    if (slices.length === 1) throw error;
+    if (rowRanges.length === 1) throw error;
     const digests: RowDigest[] = [];
-    for (const slice of slices) append(digests, await readSlices(reader, [slice]));
+    for (const rowRange of rowRanges) append(digests, await readRanges(reader, [rowRange]));
     return digests;
   }
 }

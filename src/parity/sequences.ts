@@ -4,7 +4,7 @@ import { findUnplannable } from '../postgres/catalog/plannable.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import type { Session } from '../postgres/session/connection.ts';
-import { type Excuse, judge } from './known-differences.ts';
+import { judge, type KnownDifference } from './known-differences.ts';
 import type { ParityLine } from './line.ts';
 import { identify } from './rows.ts';
 
@@ -24,7 +24,7 @@ export function expectSequences(
 export async function compareSequences(
   session: Session,
   facts: readonly SequenceFact[],
-  excuse: Excuse,
+  known: KnownDifference,
 ): Promise<ParityLine[]> {
   const { states, closed } = await readReadableSequences(session);
   const unread = new Set(closed.map(identify));
@@ -45,7 +45,7 @@ export async function compareSequences(
             : describeState(state),
       },
       state !== undefined && isWithin(fact, state),
-      excuse({ kind: 'sequence', schema: fact.schema, relation: null, name: fact.name }) ??
+      known({ kind: 'sequence', schema: fact.schema, relation: null, name: fact.name }) ??
         (unread.has(identify(fact)) ? 'the connected role may not read it' : undefined),
     );
     const told = behind.get(identify(fact));

@@ -2,10 +2,10 @@
  * The one schema that a backup may write into its source. Backups leave it out: a restored rollback token
  * would vouch for another history.
  */
-export const ledgerSchema = 'supabase_backup';
+export const ownSchema = 'supabase_backup';
 
 /** Tells our schema from another one of the same name. */
-export const ledgerComment =
+export const ownSchemaComment =
   'Ledger of supabase-backup: tokens that tell a rolled back database. Not backed up; may be dropped.';
 
 /**
@@ -18,8 +18,8 @@ const isTrusted = (role: string) =>
 /**
  * A condition on a row `n` of pg_namespace. Another owner's schema of this name is backed up like any other.
  */
-const isLedger = `(n.nspname = '${ledgerSchema}' AND coalesce(obj_description(n.oid, 'pg_namespace'), '') = '${ledgerComment}' AND ${isTrusted('n.nspowner')})`;
-export const isNoLedger = `NOT ${isLedger}`;
+const isOwnSchema = `(n.nspname = '${ownSchema}' AND coalesce(obj_description(n.oid, 'pg_namespace'), '') = '${ownSchemaComment}' AND ${isTrusted('n.nspowner')})`;
+export const isNotOwnSchema = `NOT ${isOwnSchema}`;
 
 /**
  * A condition on a row `c` of pg_class and its schema `n`: a ledger table that can be trusted. Any role that
@@ -27,17 +27,17 @@ export const isNoLedger = `NOT ${isLedger}`;
  * trigger.
  */
 export const isOwnTable = (name: string) => `(
-  ${isLedger} AND c.relname = '${name}' AND c.relkind = 'r' AND ${isTrusted('c.relowner')}
+  ${isOwnSchema} AND c.relname = '${name}' AND c.relkind = 'r' AND ${isTrusted('c.relowner')}
   AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid) AND NOT EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid))`;
 
 /** Finds a schema of our name that another role has made; rows of (owner). */
-export const foreignLedger = `
-  SELECT pg_get_userbyid(n.nspowner) AS owner FROM pg_namespace n WHERE n.nspname = '${ledgerSchema}' AND NOT ${isTrusted('n.nspowner')}`;
+export const foreignOwnSchema = `
+  SELECT pg_get_userbyid(n.nspowner) AS owner FROM pg_namespace n WHERE n.nspname = '${ownSchema}' AND NOT ${isTrusted('n.nspowner')}`;
 
 /** Statements that create the ledger, in order. `xid` is the transaction that left the token. */
-export const ledgerDefinitions: readonly string[] = [
-  `CREATE SCHEMA IF NOT EXISTS ${ledgerSchema}`,
-  `COMMENT ON SCHEMA ${ledgerSchema} IS '${ledgerComment}'`,
-  `CREATE TABLE IF NOT EXISTS ${ledgerSchema}.tokens (
+export const ownSchemaDefinitions: readonly string[] = [
+  `CREATE SCHEMA IF NOT EXISTS ${ownSchema}`,
+  `COMMENT ON SCHEMA ${ownSchema} IS '${ownSchemaComment}'`,
+  `CREATE TABLE IF NOT EXISTS ${ownSchema}.tokens (
      token text PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(), left_at timestamptz NOT NULL DEFAULT now())`,
 ];

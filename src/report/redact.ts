@@ -5,7 +5,7 @@ import { Form, type Writing } from './written-form.ts';
 /** A shorter secret protects nothing, and its letters occur in ordinary words of every report. */
 const shortest = 4;
 
-export type Mask = (text: string) => string;
+export type Redact = (text: string) => string;
 
 /**
  * Creates a function that replaces secrets in all common notations. Each character may be literal,
@@ -13,18 +13,18 @@ export type Mask = (text: string) => string;
  * mixed. The whole secret may stand in hexadecimal digits or in base64, at any offset and broken into lines.
  * The runner's own masking covers its log only, knows fewer notations, and covers nothing that we send.
  */
-export function createMask(secrets: readonly string[]): Mask {
+export function createRedactor(secrets: readonly string[]): Redact {
   const texts = [...new Set(secrets.flatMap((secret) => [secret, decode(secret)]))]
     .filter((text) => text.length >= shortest)
     // Longest first: a secret that is part of another one would leave the rest of it standing.
     .sort((one, other) => other.length - one.length);
   const forms = texts.flatMap((text) => {
     const written = [
-      new Form(isWord(text) ? asWord(describeSigns(text)) : describeSigns(text)),
+      new Form(isWord(text) ? asWord(toSignsWriting(text)) : toSignsWriting(text)),
       // A secret that contains another long one needs no encoded forms: those of the part match inside.
       ...(texts.some((part) => part !== text && part.length >= 8 && text.includes(part))
         ? []
-        : describeEncoded(text).map((form) => new Form(form))),
+        : toEncodedWritings(text).map((form) => new Form(form))),
     ];
     return written.map((form) => ({ form, least: text.length }));
   });
@@ -37,15 +37,15 @@ export function createMask(secrets: readonly string[]): Mask {
 }
 
 /** Masks a report before it is rendered, because escaping for Markdown would change the text of a secret. */
-export function maskReport(report: readonly Section[], mask: Mask): readonly Section[] {
+export function redactReport(report: readonly Section[], redact: Redact): readonly Section[] {
   return report.map((section) => {
     switch (section.kind) {
       case 'heading':
       case 'paragraph':
       case 'code':
-        return { ...section, text: mask(section.text) };
+        return { ...section, text: redact(section.text) };
       case 'table':
-        return { ...section, rows: section.rows.map((row) => row.map(mask)) };
+        return { ...section, rows: section.rows.map((row) => row.map(redact)) };
       default:
         return assertNever(section);
     }
@@ -53,8 +53,8 @@ export function maskReport(report: readonly Section[], mask: Mask): readonly Sec
 }
 
 /** Masks the reason that a record stores; a missing reason becomes null. */
-export function maskReason(reason: string | null | undefined, mask: Mask): string | null {
-  return typeof reason === 'string' ? mask(reason) : null;
+export function redactReason(reason: string | null | undefined, redact: Redact): string | null {
+  return typeof reason === 'string' ? redact(reason) : null;
 }
 
 /** Tells whether a password looks like a word, as `owner` does: within a longer word it is no secret. */
@@ -85,7 +85,7 @@ const backslashes = String.raw`\\{0,7}`;
  * Matches a text of which each character is in any notation. A run of backslashes is one part, as each may be
  * doubled several times.
  */
-function describeSigns(text: string): Writing {
+function toSignsWriting(text: string): Writing {
   const parts = (text.match(/\\+|[^\\]/gsu) ?? []).map((part, index) => {
     const { length } = part;
     if (!part.startsWith('\\')) return `${index > 0 ? backslashes : ''}(?:${waysOf(part).join('|')})`;
@@ -142,17 +142,17 @@ function quoteForPattern(sign: string): string {
 }
 
 /** Hexadecimal and base64 forms of a text, also of the text as JSON or a URL would hold it. */
-function describeEncoded(text: string): Writing[] {
+function toEncodedWritings(text: string): Writing[] {
   const contents = new Set([
     text,
     JSON.stringify(text).slice(1, -1),
     encodeURIComponent(text.toWellFormed()),
   ]);
-  return [...contents].flatMap((content) => [describeHex(content), ...describeBase64(content)]);
+  return [...contents].flatMap((content) => [toHexWriting(content), ...toBase64Writings(content)]);
 }
 
 /** Matches `70 77`, `70:77` and `\x70\x77` as well as `7077`. */
-function describeHex(text: string): Writing {
+function toHexWriting(text: string): Writing {
   const parts = [...Buffer.from(text)].map((byte) => hexDigits(byte));
   return { parts, between: String.raw`(?:[\s:,]{1,2}|\\{1,4}[xrn]|0x)?`, ignoresCase: false };
 }
@@ -161,7 +161,7 @@ function describeHex(text: string): Writing {
  * Base64 of a text depends on the number of bytes before it, modulo three. Letters that encode bits of a
  * neighbouring byte are left out.
  */
-function describeBase64(text: string): Writing[] {
+function toBase64Writings(text: string): Writing[] {
   return [0, 1, 2].flatMap((shift) => {
     const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(text)]);
     const whole = Math.floor((bytes.length * 8) / 6);

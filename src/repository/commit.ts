@@ -42,7 +42,7 @@ export async function commit(repository: Repository, commitment: Commitment): Pr
   const found = await look(storage, commitment, failure);
   if (found === 'same') return true;
   if (failure !== undefined)
-    throw found === 'absent' && failure.uncertain ? doubt(storage, what, failure) : failure;
+    throw found === 'absent' && failure.uncertain ? toUncertainError(storage, what, failure) : failure;
   await mend(storage, commitment, found);
   return true;
 }
@@ -65,11 +65,11 @@ async function look(
     if (error instanceof IntegrityError || error instanceof ForeignValueError) return 'other';
     if (!(error instanceof StorageError)) throw error;
     if (error.missing) return 'absent';
-    throw doubt(storage, what, failure ?? error);
+    throw toUncertainError(storage, what, failure ?? error);
   }
 }
 
-function doubt({ location }: Storage, what: string, cause: StorageError): StorageError {
+function toUncertainError({ location }: Storage, what: string, cause: StorageError): StorageError {
   return new StorageError(
     `${what} may have been recorded: ${cause.message}`,
     `Run \`list\` when ${location} answers again: what it shows is whole. ${cause.next}`,

@@ -224,7 +224,7 @@ async function findRepository(
         'Give this user the right to read it.',
         error,
       );
-    if (error instanceof ForeignValueError) throw describeDamage(storage, error.how, error);
+    if (error instanceof ForeignValueError) throw toDamageError(storage, error.how, error);
     // This is the first read from a repository: nothing was done yet, so the location is wrong.
     if (error instanceof StorageError && error.configuration) {
       throw new ConfigurationError(error.message, error.next, error);
@@ -249,7 +249,7 @@ async function readConfig(storage: Storage, options: ReadOptions): Promise<Buffe
   const [one, other] = await Promise.all([read(), read()]);
   // Another run creates it at this moment.
   if (one === undefined || other === undefined) return one ?? other;
-  if (!one.equals(other)) throw describeDamage(storage, 'two readings brought different bytes');
+  if (!one.equals(other)) throw toDamageError(storage, 'two readings brought different bytes');
   return one;
 }
 
@@ -263,7 +263,7 @@ function understand(storage: Storage, bytes: Buffer, repositoryKey: string | und
           `storage: the repository at ${storage.location} has format ${format}; this version reads formats 1 and 2`,
           'Use the version of supabase-backup that wrote it, or a newer one.',
         )
-      : describeDamage(storage, parsed);
+      : toDamageError(storage, parsed);
   }
   const key = bindKey(parsed, resolveKey(parsed.key, repositoryKey));
   return { storage, id: parsed.id, key, source: parsed.source, config: bytes };
@@ -287,7 +287,7 @@ function parse(text: string): v.InferOutput<typeof repositorySchema> | string {
   return wrong.length === 0 ? 'it is not what a backup writes' : wrong.join(', ');
 }
 
-function describeDamage(storage: Storage, how: string, cause?: unknown): IntegrityError {
+function toDamageError(storage: Storage, how: string, cause?: unknown): IntegrityError {
   return new IntegrityError(
     `${location} at ${storage.location} is damaged: ${how}`,
     'Restore this one small file from a copy; docs/format.md shows its contents.',

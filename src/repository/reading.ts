@@ -29,7 +29,7 @@ export function isUnread(error: unknown): boolean {
 export async function readAgain<Result>(read: (options: ReadOptions) => Promise<Result>): Promise<Result> {
   for (let readings = 1; ; readings++) {
     try {
-      return await read({ fresh: readings > 1 });
+      return await read({ freshConnection: readings > 1 });
     } catch (error) {
       if (!isDoubtful(error)) throw error;
       if (readings === mostReadings) throw tellReadings(error);

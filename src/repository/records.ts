@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { backupId, count, time } from '../format/manifest.ts';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { IntegrityError, isKnownError, StorageError } from '../runtime/errors.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
 import { compare } from '../values/ordering.ts';
@@ -177,14 +177,14 @@ export async function recordIfPossible<Kind extends RecordKind>(
   repository: Repository,
   kind: Kind,
   what: string,
-  world: Pick<World, 'log' | 'now'>,
+  context: Pick<Context, 'log' | 'now'>,
   content: RecordContent<Kind>,
 ): Promise<void> {
   try {
-    await appendRecord(repository, kind, world.now(), content);
+    await appendRecord(repository, kind, context.now(), content);
   } catch (error) {
     if (!isKnownError(error)) throw error;
-    world.log.warn(`the ${what} could not be recorded: ${error.message}`);
+    context.log.warn(`the ${what} could not be recorded: ${error.message}`);
   }
 }
 

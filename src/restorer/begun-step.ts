@@ -1,5 +1,5 @@
 import { formatCounted } from '../report/quantity.ts';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { type Step, steps } from './archive/steps.ts';
 
 /** A step of a restore, as it is reported to people and to the restore mark in the target. */
@@ -45,7 +45,7 @@ export function findStep(title: string): StepName | undefined {
 export async function beginStep<Result>(
   step: BegunStep,
   onStep: OnStep | undefined,
-  { log }: Pick<World, 'log'>,
+  { log }: Pick<Context, 'log'>,
   body: () => Promise<Result>,
 ): Promise<Result> {
   await onStep?.(step);

@@ -1,9 +1,9 @@
-import { readShelf, type ShelvedBackup } from '../repository/backups/catalog.ts';
+import { type BackupSummary, readCatalog } from '../repository/backups/catalog.ts';
 import { planRecovery, type RecoveryPlan } from '../repository/changes/recoverable.ts';
 import { readSegments, type Segment } from '../repository/changes/segments.ts';
 import { createReader, type ObjectReader } from '../repository/objects/store.ts';
 import type { Repository } from '../repository/open.ts';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { ConfigurationError, IntegrityError } from '../runtime/errors.ts';
 
 /** The changes that are replayed on a backup, and until when. */
@@ -41,11 +41,11 @@ export async function chooseRecovery(
   repository: Repository,
   choice: Choice,
   count: number,
-  world: World,
+  context: Context,
 ): Promise<RecoveryCandidate[]> {
-  const onDamaged = (error: IntegrityError) => world.log.warn(`${error.message}; passed over`);
-  const segments = await readSegments(repository, onDamaged, { signal: world.signal });
-  let bases = await readBases(repository, choice.backupId, onDamaged, world);
+  const onDamaged = (error: IntegrityError) => context.log.warn(`${error.message}; passed over`);
+  const segments = await readSegments(repository, onDamaged, { signal: context.signal });
+  let bases = await readBases(repository, choice.backupId, onDamaged, context);
   const readerFor = (segment: Segment) => createReader(repository, segment, choice.encryptionIdentity);
   const candidates: RecoveryCandidate[] = [];
   let target = choice.recoveryTargetTime;
@@ -75,9 +75,9 @@ async function readBases(
   repository: Repository,
   backupId: string,
   onDamaged: (error: IntegrityError) => void,
-  { signal }: World,
-): Promise<readonly ShelvedBackup[]> {
-  const { backups, damaged } = await readShelf(repository, { onDamaged, signal });
+  { signal }: Context,
+): Promise<readonly BackupSummary[]> {
+  const { backups, damaged } = await readCatalog(repository, { onDamaged, signal });
   if (backupId === 'latest') {
     return backups.filter(({ damagedAt, purpose }) => damagedAt === null && purpose !== 'safety');
   }

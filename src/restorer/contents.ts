@@ -8,7 +8,7 @@ import { applySettings } from '../postgres/session/output-settings.ts';
 import { writeRootCertificates } from '../postgres/session/root-certificates.ts';
 import type { RowDigest } from '../postgres/wire/row-digest.ts';
 import { formatCounted } from '../report/quantity.ts';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { TargetError } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
@@ -22,7 +22,7 @@ import type { RestorePlan } from './plan.ts';
 import { isWhole, type RestoreRequest } from './request.ts';
 import { grantAgain } from './roles/grants.ts';
 import { grantToUsers } from './roles/user-grants.ts';
-import { type BroughtForward, bringForward } from './roll-forward.ts';
+import { type RolledForward, rollForward } from './roll-forward.ts';
 import { writeExclusion } from './row-guards.ts';
 import { analyzeTables } from './rows/analyze.ts';
 import { RowRestore } from './rows/row-restore.ts';
@@ -51,33 +51,33 @@ export async function restoreContents(
   request: RestoreRequest,
   plan: RestorePlan,
   progress: RestoreProgress,
-  world: World,
+  context: Context,
   clock: PhaseClock,
 ): Promise<LoadedRows> {
   const { settings, jobs } = request;
   const { scope } = plan;
   const searchPaths = listSearchPaths(scope.supplement, scope.manifest.facts);
-  const definitions = new ArchiveRestore(describeFile(request, plan, searchPaths, world), world);
-  const rows = new RowRestore(request, plan, definitions, searchPaths, world);
+  const definitions = new ArchiveRestore(toRestoredArchive(request, plan, searchPaths, context), context);
+  const rows = new RowRestore(request, plan, definitions, searchPaths, context);
   let advanced: Advance | undefined;
   for (const step of steps) {
     if (step === 'foreign keys') {
       // Here keys have their indexes, and no trigger or foreign key acts on a change yet.
       await rows.freeOfDoubtfulChecks();
       const loaded = { ...rows.loaded, searchPath: searchPaths.needed };
-      const brought = await bringForward(request, scope, loaded, world, clock);
+      const brought = await rollForward(request, scope, loaded, context, clock);
       if (brought !== undefined) advanced = noteAdvance(brought, progress);
       progress.leaveOut(await rows.giveChecksBack());
     }
     if (step === 'grants') {
       refuseOpenTables(plan, definitions);
       progress.leaveOut(await rows.completeExtensions());
-      await leaveGivenGrants(request, plan, definitions, world);
+      await leaveGivenGrants(request, plan, definitions, context);
     }
-    await runStep(step, definitions, request, world, clock);
+    await runStep(step, definitions, request, context, clock);
     if (step === 'definitions') {
       const complete = definitions.notCarried.length + progress.scope.notCarried.length === 0;
-      await tryChecks(settings, request.checks ?? [], scope.supplement, complete, world);
+      await tryChecks(settings, request.checks ?? [], scope.supplement, complete, context);
     }
     if (step === 'definitions' || rows.areWaiting) {
       progress.leaveOut(await rows.load());
@@ -88,8 +88,8 @@ export async function restoreContents(
   for (const table of scope.tables) {
     if (advanced?.tables.has(table.oid)) rows.analyzed.delete(qualifiedName(table));
   }
-  progress.leaveOut(await grant(request, plan, definitions, world));
-  const secrets = await makeSecrets(request, plan, world);
+  progress.leaveOut(await grant(request, plan, definitions, context));
+  const secrets = await makeSecrets(request, plan, context);
   definitions.end();
   progress.leaveOut([...secrets.notCarried, ...definitions.notCarried]);
   progress.note([...secrets.notes, ...definitions.notes]);
@@ -97,29 +97,29 @@ export async function restoreContents(
     workers: jobs,
     done: rows.analyzed,
     searchPaths: searchPaths.candidates,
-    signal: world.signal,
-    log: world.log,
+    signal: context.signal,
+    log: context.log,
   });
   clock.end('analyze');
   return { sent: rows.sent, countOnly: rows.countOnly, advanced };
 }
 
-function describeFile(
+function toRestoredArchive(
   { settings, jobs, roles }: RestoreRequest,
   { archive, client, entries, extensionOwners, scope }: RestorePlan,
   searchPaths: SearchPaths,
-  world: World,
+  context: Context,
 ): RestoredArchive {
   return {
     ...{ path: archive, client, entries, settings, jobs, searchPaths, extensionOwners },
     encoding: scope.manifest.source.encoding,
-    env: clientEnvironment(settings, world.env, () => writeRootCertificates(world)),
-    refusedExtensions: roles === 'throwaway' ? 'told' : 'lost',
+    env: clientEnvironment(settings, context.env, () => writeRootCertificates(context)),
+    refusedExtensions: roles === 'scratch' ? 'told' : 'lost',
   };
 }
 
 /** Takes back omissions of changes that were expected to be skipped, and were replayed after all. */
-function noteAdvance(brought: BroughtForward, progress: RestoreProgress): Advance {
+function noteAdvance(brought: RolledForward, progress: RestoreProgress): Advance {
   progress.takeBack(({ subject }) => subject?.kind === 'changes' && brought.isComplete(subject.table));
   progress.leaveOut(brought.notCarried);
   progress.reach(brought.progression);
@@ -130,11 +130,11 @@ async function runStep(
   step: Step,
   definitions: ArchiveRestore,
   { onStep }: RestoreRequest,
-  world: World,
+  context: Context,
   clock: PhaseClock,
 ): Promise<void> {
   if (!definitions.has(step)) return;
-  await beginStep({ name: step }, onStep, world, () => definitions.run(step));
+  await beginStep({ name: step }, onStep, context, () => definitions.run(step));
   clock.end(step);
 }
 
@@ -169,14 +169,14 @@ async function leaveGivenGrants(
   request: RestoreRequest,
   { entries, scope }: RestorePlan,
   definitions: ArchiveRestore,
-  world: World,
+  context: Context,
 ): Promise<void> {
   if (scope.kind !== 'supabase-project') return;
   const find = async (session: Session) => {
     await applySettings(session, scope.manifest.source.encoding);
     return findGivenGrants(session, entries, scope.supplement.definitions);
   };
-  definitions.leaveOut(await askServer(request, world, 'grants', find));
+  definitions.leaveOut(await askServer(request, context, 'grants', find));
 }
 
 /**
@@ -188,23 +188,23 @@ async function grant(
   request: RestoreRequest,
   { scope }: RestorePlan,
   definitions: ArchiveRestore,
-  world: World,
+  context: Context,
 ): Promise<Omission[]> {
   const refused = definitions.findGone('ACL');
   const notCarried: Omission[] = [];
   if (refused.length > 0) {
     const again = (session: Session) => grantAgain(session, refused, scope.supplement);
-    append(notCarried, await askServer(request, world, 'grants', again));
+    append(notCarried, await askServer(request, context, 'grants', again));
     const others = async (session: Session) => {
       await applySettings(session, scope.manifest.source.encoding);
       return grantRightsAgain(session, refused, scope.supplement.definitions);
     };
-    append(notCarried, await askServer(request, world, 'grants', others));
+    append(notCarried, await askServer(request, context, 'grants', others));
   }
   if (scope.kind === 'supabase-project' && isWhole(request)) {
     const { definitions: wanted } = scope.supplement;
     const give = (session: Session) => grantToUsers(session, wanted, scope.managed);
-    append(notCarried, await askServer(request, world, 'grants', give));
+    append(notCarried, await askServer(request, context, 'grants', give));
   }
   return notCarried;
 }
@@ -212,11 +212,11 @@ async function grant(
 async function makeSecrets(
   request: RestoreRequest,
   { secrets, client, archive, scope }: RestorePlan,
-  world: World,
+  context: Context,
 ): Promise<Pick<RestoreScope, 'notes' | 'notCarried'>> {
-  const rows = secrets && (await readArchivedRows(client, archive, secrets, world));
+  const rows = secrets && (await readArchivedRows(client, archive, secrets, context));
   if (secrets === undefined || rows === undefined) return { notes: [], notCarried: [] };
-  return askServer(request, world, 'secrets', async (session) => {
+  return askServer(request, context, 'secrets', async (session) => {
     await applySettings(session, scope.manifest.source.encoding);
     return bringSecrets(session, secrets, rows);
   });

@@ -3,7 +3,7 @@ import { compareWithBackup, type Parity } from '../parity/compare.ts';
 import type { Omission } from '../parity/scope.ts';
 import { openSession, type Session } from '../postgres/session/connection.ts';
 import { formatCount, formatCounted } from '../report/quantity.ts';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { messageOf } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
@@ -11,7 +11,7 @@ import { clearImage } from '../supabase/image.ts';
 import { beginStep, type OnStep } from './begun-step.ts';
 import { type LoadedRows, restoreContents } from './contents.ts';
 import { restoreCronJobs } from './cron.ts';
-import { findOccupants, refuseOccupants } from './occupants.ts';
+import { findExistingObjects, refuseExistingObjects } from './occupants.ts';
 import { planRestore, type RestorePlan } from './plan.ts';
 import { startsAsReplica } from './preflight.ts';
 import { isWhole, type RestoreRequest } from './request.ts';
@@ -43,15 +43,15 @@ export interface PreparedRestore {
  */
 export async function prepareRestore(
   request: RestoreRequest,
-  world: World,
+  context: Context,
   clock: PhaseClock,
 ): Promise<PreparedRestore> {
-  const plan = await planRestore(request, world);
+  const plan = await planRestore(request, context);
   const progress = new RestoreProgress(plan.scope);
   const { scope } = plan;
-  if (scope.kind !== 'plain') world.log.info(`The target is a ${scope.kind}`);
-  for (const note of scope.notes) world.log.info(note);
-  for (const { what, why } of scope.notCarried) world.log.info(`Not brought: ${what}: ${why}`);
+  if (scope.kind !== 'plain') context.log.info(`The target is a ${scope.kind}`);
+  for (const note of scope.notes) context.log.info(note);
+  for (const { what, why } of scope.notCarried) context.log.info(`Not brought: ${what}: ${why}`);
   clock.end('preflight');
   return {
     get scope() {
@@ -59,7 +59,7 @@ export async function prepareRestore(
     },
     part: plan.part,
     foreseen: plan.foreseen,
-    run: (onStep) => carryOut({ ...request, onStep }, plan, progress, world, clock),
+    run: (onStep) => carryOut({ ...request, onStep }, plan, progress, context, clock),
   };
 }
 
@@ -67,24 +67,24 @@ async function carryOut(
   request: RestoreRequest,
   plan: RestorePlan,
   progress: RestoreProgress,
-  world: World,
+  context: Context,
   clock: PhaseClock,
 ): Promise<Parity | undefined> {
-  const prepared = await askServer(request, world, 'roles', (session) =>
+  const prepared = await askServer(request, context, 'roles', (session) =>
     prepareServer(session, request, plan),
   );
   progress.leaveOut(prepared.notCarried);
   clock.end('roles');
   let isFinished = false;
   try {
-    const loaded = await restoreContents(request, plan, progress, world, clock);
+    const loaded = await restoreContents(request, plan, progress, context, clock);
     const finish = (session: Session) => finishServer(session, request, plan, prepared);
-    progress.leaveOut(await askServer(request, world, 'settings', finish));
+    progress.leaveOut(await askServer(request, context, 'settings', finish));
     isFinished = true;
     clock.end('settings');
-    return await lookAtResult(request, plan, progress, loaded, world, clock);
+    return await lookAtResult(request, plan, progress, loaded, context, clock);
   } catch (error) {
-    await giveBack(request, plan, isFinished ? undefined : prepared, world);
+    await giveBack(request, plan, isFinished ? undefined : prepared, context);
     throw error;
   }
 }
@@ -98,20 +98,20 @@ async function lookAtResult(
   plan: RestorePlan,
   progress: RestoreProgress,
   loaded: LoadedRows,
-  world: World,
+  context: Context,
   clock: PhaseClock,
 ): Promise<Parity | undefined> {
-  progress.leaveOut(await lookAtNewSessions(request, world));
+  progress.leaveOut(await lookAtNewSessions(request, context));
   const finish = async () => {
     progress.leaveOut(
-      await askServer(request, world, 'roles', (session) => finishRoles(session, plan.roles)),
+      await askServer(request, context, 'roles', (session) => finishRoles(session, plan.roles)),
     );
   };
   if (request.verify === 'none') {
     await finish();
     return undefined;
   }
-  const parity = await compare(request, progress.scope, loaded, finish, world);
+  const parity = await compare(request, progress.scope, loaded, finish, context);
   const missed = findMissed(parity);
   // A refused statement is no omission when the target equals the backup all the same.
   progress.takeBack((omission) => omission.lost === 'unless equal' && !missed.has(omission));
@@ -119,8 +119,8 @@ async function lookAtResult(
   return parity;
 }
 
-async function lookAtNewSessions({ settings }: RestoreRequest, world: World): Promise<Omission[]> {
-  await using session = await openSession(settings, world.signal);
+async function lookAtNewSessions({ settings }: RestoreRequest, context: Context): Promise<Omission[]> {
+  await using session = await openSession(settings, context.signal);
   if (!(await startsAsReplica(session))) return [];
   return [
     {
@@ -157,8 +157,8 @@ async function prepareServer(
 ): Promise<Prepared> {
   if (image !== undefined) {
     // A target that was accepted as empty may still hold rows in the schemas that are dropped here.
-    const rows = (await findOccupants(session, scope.kind)).filter(({ areRows }) => areRows);
-    refuseOccupants(rows, scope.kind);
+    const rows = (await findExistingObjects(session, scope.kind)).filter(({ areRows }) => areRows);
+    refuseExistingObjects(rows, scope.kind);
     await clearImage(session, image);
   }
   // The plan has already reported what it leaves to the user.
@@ -186,7 +186,7 @@ async function finishServer(
   if (scope.kind === 'supabase-project' && request.defaultPrivileges !== 'source') {
     append(notCarried, await neutralized.narrow(session));
   }
-  if (request.roles !== 'throwaway') {
+  if (request.roles !== 'scratch') {
     const { database } = manifest.source;
     append(notCarried, await restoreCronJobs(session, supplement.cronJobs, database, request.live === true));
   }
@@ -204,7 +204,7 @@ async function giveBack(
   { settings }: RestoreRequest,
   { roles }: RestorePlan,
   prepared: Prepared | undefined,
-  world: World,
+  context: Context,
 ): Promise<void> {
   if (prepared === undefined && roles.borrowed.size === 0) return;
   try {
@@ -214,10 +214,10 @@ async function giveBack(
       ...((await prepared?.surroundings?.end(session)) ?? []),
       ...(await returnRoles(session, roles)),
     ];
-    for (const { what, why } of left) world.log.warn(`${what}: ${why}`);
+    for (const { what, why } of left) context.log.warn(`${what}: ${why}`);
   } catch (error) {
     const undo = prepared === undefined ? '' : `; run ${prepared.neutralized.undo.join('; ')}`;
-    world.log.warn(`the target's default privileges could not be given back: ${messageOf(error)}${undo}`);
+    context.log.warn(`the target's default privileges could not be given back: ${messageOf(error)}${undo}`);
   }
 }
 
@@ -226,25 +226,25 @@ function compare(
   { manifest, supplement, tables, selection, kind, managed, notCarried }: RestoreScope,
   { sent, countOnly, advanced }: LoadedRows,
   afterRows: () => Promise<void>,
-  world: World,
+  context: Context,
 ): Promise<Parity> {
   let compared = 0;
-  return beginStep({ name: 'comparing' }, request.onStep, world, () =>
+  return beginStep({ name: 'comparing' }, request.onStep, context, () =>
     compareWithBackup(
       request.settings,
       manifest,
       supplement,
       {
         ...{ tables, whole: isWhole(request), sent, countOnly, advanced, selection, kind, managed },
-        notCarried: [...notCarried, ...(request.roles === 'throwaway' ? describeIdleJobs(supplement) : [])],
+        notCarried: [...notCarried, ...(request.roles === 'scratch' ? describeIdleJobs(supplement) : [])],
       },
       {
         workers: request.jobs,
-        signal: world.signal,
+        signal: context.signal,
         afterRows,
         onProgress(rows) {
           compared += rows;
-          world.log.progress(`${formatCount(compared)} rows compared`);
+          context.log.progress(`${formatCount(compared)} rows compared`);
         },
       },
     ),

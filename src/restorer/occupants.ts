@@ -5,7 +5,7 @@ import type { TargetKind } from '../supabase/target-kind.ts';
 import { findWithRows } from './filled-tables.ts';
 
 /** Something that the target holds already: an object of a user, or a user's rows. */
-export interface Occupant {
+export interface ExistingObject {
   /** For people */
   readonly what: string;
   /** Empty for objects in no schema */
@@ -14,7 +14,7 @@ export interface Occupant {
   readonly areRows: boolean;
 }
 
-interface FoundObject extends Omit<Occupant, 'areRows'> {
+interface FoundObject extends Omit<ExistingObject, 'areRows'> {
   readonly owner: string;
   /**
    * Whether it is attached to a table, as triggers and policies are: on a table of the platform it may still
@@ -64,9 +64,9 @@ const objectsQuery = `
  * Finds what keeps a target from being empty: objects that a user created, and what a user added to the
  * platform's schemas, rows included. The platform's own definitions and objects of extensions do not count.
  */
-export async function findOccupants(session: Session, kind: TargetKind): Promise<Occupant[]> {
+export async function findExistingObjects(session: Session, kind: TargetKind): Promise<ExistingObject[]> {
   const objects = await session.query<FoundObject & Record<string, unknown>>(objectsQuery);
-  if (kind === 'plain') return objects.filter(({ added }) => !added).map(toOccupant);
+  if (kind === 'plain') return objects.filter(({ added }) => !added).map(toExistingObject);
   const managed = await readManagedSchemas(session);
   // In a container a user may work as the superuser, so that tables outside of the platform's schemas are the
   // user's, although they belong to a role of the platform.
@@ -76,15 +76,15 @@ export async function findOccupants(session: Session, kind: TargetKind): Promise
     object.added
       ? managed.has(object.schema) && !isPlatformRole(object.owner)
       : !object.helper && (isPlaced(object) || !isPlatformRole(object.owner));
-  return [...objects.filter(isTheirs).map(toOccupant), ...(await findRows(session, [...managed]))];
+  return [...objects.filter(isTheirs).map(toExistingObject), ...(await findRows(session, [...managed]))];
 }
 
-function toOccupant({ what, schema }: FoundObject): Occupant {
+function toExistingObject({ what, schema }: FoundObject): ExistingObject {
   return { what, schema, areRows: false };
 }
 
 /** Tables of the platform that hold rows of a user. */
-async function findRows(session: Session, managed: readonly string[]): Promise<Occupant[]> {
+async function findRows(session: Session, managed: readonly string[]): Promise<ExistingObject[]> {
   const tables = await session.query<{ oid: number; schema: string; name: string }>(
     `SELECT c.oid, n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind = 'r' AND n.nspname = ANY ($1) AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
@@ -98,10 +98,10 @@ async function findRows(session: Session, managed: readonly string[]): Promise<O
 const shown = 5;
 
 /** @throws ConfigurationError with a few names when there are any */
-export function refuseOccupants(occupants: readonly Occupant[], kind: TargetKind): void {
-  if (occupants.length === 0) return;
-  const names = occupants.slice(0, shown).map(({ what }) => what);
-  const more = occupants.length - shown;
+export function refuseExistingObjects(existing: readonly ExistingObject[], kind: TargetKind): void {
+  if (existing.length === 0) return;
+  const names = existing.slice(0, shown).map(({ what }) => what);
+  const more = existing.length - shown;
   throw new ConfigurationError(
     `target-url: the database is not empty: it has ${names.join(', ')}${more > 0 ? ` and ${more} more objects` : ''}`,
     kind === 'plain'

@@ -11,7 +11,7 @@ import { openSession, type Session } from '../postgres/session/connection.ts';
 import { describeConnection } from '../postgres/session/settings.ts';
 import { fetchArchive } from '../repository/objects/archive-file.ts';
 import { readSupplement } from '../repository/objects/supplement.ts';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../runtime/errors.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import { describeActing, readVolatile } from './acting.ts';
@@ -20,7 +20,7 @@ import { chooseEntries, chooseQueues, isJobTable, refuseNothing, refuseUnmatched
 import { compareLocales } from './database-locale.ts';
 import { describeDistant, findDistant } from './distant-refreshes.ts';
 import { countArchivedRows } from './extensions/parts.ts';
-import { foresee } from './foresight/foresight.ts';
+import { previewRestore } from './foresight/foresight.ts';
 import { findDifferences, type PartDifferences } from './part/differences.ts';
 import { type FittedPart, fitPart, type Part } from './part/part.ts';
 import { type Placement, place } from './placement.ts';
@@ -30,7 +30,7 @@ import { isWhole, lostUnlessDrilled, type RestoreRequest } from './request.ts';
 import { planRoles, type RolePlan } from './roles/roles.ts';
 import { findGuards, refuseOpenings, tellGuards } from './row-guards.ts';
 import type { RestoreScope } from './scope.ts';
-import { describeUnreplayed } from './unreplayed.ts';
+import { toUnreplayed } from './unreplayed.ts';
 
 /** Everything that is decided before the target is touched. */
 export interface RestorePlan
@@ -63,24 +63,24 @@ export type MetPart = FittedPart & Partial<PartDifferences>;
  *
  * @throws ConfigurationError when it cannot be restored there
  */
-export async function planRestore(request: RestoreRequest, world: World): Promise<RestorePlan> {
+export async function planRestore(request: RestoreRequest, context: Context): Promise<RestorePlan> {
   const { manifest, reader, settings } = request;
   checkMemory('restore', manifest.tables.length);
-  const archive = await fetchArchive(manifest, reader, world);
+  const archive = await fetchArchive(manifest, reader, context);
   const supplement = await readSupplement(manifest, reader);
-  await using session = await openSession(settings, world.signal);
+  await using session = await openSession(settings, context.signal);
   const kind = await chooseTargetKind(session, request.targetKind ?? 'auto');
   await checkTarget(session, manifest, kind, request.occupied);
-  const client = await findClient(Math.floor(session.serverVersion / 10000), world, request);
-  const contents = await listArchive(client, archive, manifest, world);
+  const client = await findClient(Math.floor(session.serverVersion / 10000), context, request);
+  const contents = await listArchive(client, archive, manifest, context);
   const choice = await choose(session, request, kind, supplement, contents);
   const { part, missing, selection, queued, tables } = choice;
   const isGuard = tellGuards(supplement);
   refuseOpenings(selection, isGuard, missing);
   const placed = await place(session, kind, selection, { manifest, tables }, (entry) =>
-    countArchivedRows(client, archive, entry, world),
+    countArchivedRows(client, archive, entry, context),
   );
-  const distant = request.roles === 'throwaway' ? findDistant(placed.entries) : new Set<ArchiveEntry>();
+  const distant = request.roles === 'scratch' ? findDistant(placed.entries) : new Set<ArchiveEntry>();
   const entries = placed.entries.filter((entry) => !distant.has(entry));
   const queues = missing.has('pgmq') ? [] : queued;
   const roles = await planRolesOf(session, request, supplement, kind);
@@ -106,7 +106,7 @@ export async function planRestore(request: RestoreRequest, world: World): Promis
   // A container that is in use keeps its platform.
   const image = part?.isInUse === true ? undefined : placed.image;
   const prospect = { entries, tables: scope.tables, guards, supplement, kind, roles, part };
-  const foreseen = await foresee(session, { ...prospect, renewed: image?.schemas ?? [] });
+  const foreseen = await previewRestore(session, { ...prospect, renewed: image?.schemas ?? [] });
   const extensionOwners = actsAsAnybody ? findExtensionOwners(supplement) : new Map<string, string>();
   const { created, present, secrets } = placed;
   return {
@@ -184,7 +184,7 @@ function describeOmissions(
     ...placed.notCarried,
     ...[...distant].map(describeDistant),
     ...roles.listed,
-    ...describeUnreplayed(request.recovery, request.manifest, loaded).notCarried,
+    ...toUnreplayed(request.recovery, request.manifest, loaded).notCarried,
   ];
 }
 
@@ -239,10 +239,10 @@ export async function listArchive(
   client: ClientTools,
   archive: string,
   manifest: Manifest,
-  world: World,
+  context: Context,
 ): Promise<ArchiveEntry[]> {
   try {
-    return await readContents(client, archive, manifest.facts.roles, world);
+    return await readContents(client, archive, manifest.facts.roles, context);
   } catch (cause) {
     if (!(cause instanceof ToolError)) throw cause;
     // The archive is byte for byte what the manifest says, so it is pg_restore that cannot read it.

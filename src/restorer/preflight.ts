@@ -2,7 +2,7 @@ import type { Manifest } from '../format/manifest.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
-import { findOccupants, refuseOccupants } from './occupants.ts';
+import { findExistingObjects, refuseExistingObjects } from './occupants.ts';
 
 /**
  * Checks that the backup can be restored there, before anything is created.
@@ -19,7 +19,7 @@ export async function checkTarget(
 ): Promise<void> {
   checkVersion(session, manifest);
   await checkEncoding(session, manifest);
-  if (occupied === 'refuse') refuseOccupants(await findOccupants(session, kind), kind);
+  if (occupied === 'refuse') refuseExistingObjects(await findExistingObjects(session, kind), kind);
 }
 
 function checkVersion(session: Session, manifest: Manifest): void {

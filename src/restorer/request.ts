@@ -21,10 +21,10 @@ export interface RestoreRequest {
   /** `refuse`, the default: a target that is not empty is a configuration error */
   readonly occupied?: 'refuse' | 'accept';
   /**
-   * `throwaway`: the target is dropped again; nothing outside of its database is altered, and no job is
+   * `scratch`: the target is dropped again; nothing outside of its database is altered, and no job is
    * scheduled.
    */
-  readonly roles?: 'throwaway';
+  readonly roles?: 'scratch';
   /**
    * Default privileges that a project has in the end: the narrower of both sides, which is the default, or
    * the source's
@@ -54,5 +54,5 @@ export function lostUnlessDrilled({
 }: {
   readonly roles?: RestoreRequest['roles'] | undefined;
 }): true | undefined {
-  return roles === 'throwaway' ? undefined : true;
+  return roles === 'scratch' ? undefined : true;
 }

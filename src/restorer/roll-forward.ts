@@ -4,12 +4,12 @@ import type { Advance, Omission } from '../parity/scope.ts';
 import { about } from '../parity/subject.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
-import { ledgerSchema } from '../postgres/own-schema.ts';
+import { ownSchema } from '../postgres/own-schema.ts';
 import { openSession, type Session } from '../postgres/session/connection.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { Segment } from '../repository/changes/segments.ts';
 import type { ObjectReader } from '../repository/objects/store.ts';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
 import type { PresentTable } from '../supabase/project-selection.ts';
 import { beginStep } from './begun-step.ts';
@@ -28,7 +28,7 @@ export interface LoadedTables {
 }
 
 /** The outcome of rolling a restore forward. */
-export interface BroughtForward {
+export interface RolledForward {
   readonly advance: Advance;
   readonly progression: Progression;
   /** What became known only during the replay */
@@ -44,34 +44,34 @@ export interface BroughtForward {
  *
  * @throws TargetError or IntegrityError as `replayChanges` does
  */
-export async function bringForward(
+export async function rollForward(
   request: RestoreRequest,
   scope: RestoreScope,
   tables: LoadedTables,
-  world: World,
+  context: Context,
   clock: PhaseClock,
-): Promise<BroughtForward | undefined> {
+): Promise<RolledForward | undefined> {
   const { recovery, settings, onStep } = request;
   if (recovery === undefined) return undefined;
   const step = { name: 'replay', until: recovery.until } as const;
-  const brought = await beginStep(step, onStep, world, async () => {
-    const replayed = await replay(request, recovery, scope, tables, world);
+  const brought = await beginStep(step, onStep, context, async () => {
+    const replayed = await replay(request, recovery, scope, tables, context);
     const sequences = chooseSequences(recovery.segments.at(-1), scope);
-    await using session = await openSession(settings, world.signal);
+    await using session = await openSession(settings, context.signal);
     const notCarried = [
       ...(isWhole(request) ? describeElsewhere(scope, replayed) : []),
       ...replayed.notCarried,
       ...(await setSequences(session, sequences)),
     ];
     const advance = { tables: replayed.tables, sequences };
-    const progression = describeProgression(recovery, replayed);
+    const progression = toProgression(recovery, replayed);
     return { advance, progression, notCarried, isComplete: findComplete(scope, replayed) };
   });
   clock.end('replay');
   return brought;
 }
 
-function describeProgression({ until }: Recovery, replayed: Replayed): Progression {
+function toProgression({ until }: Recovery, replayed: Replayed): Progression {
   const { transactions, changes, lastCommitAt, endedBefore, tables } = replayed;
   return { until, transactions, changes, lastCommitAt, endedBefore, tables: tables.size };
 }
@@ -81,7 +81,7 @@ async function replay(
   { until, segments, readerFor }: Recovery,
   { manifest }: RestoreScope,
   tables: LoadedTables,
-  { signal, log }: World,
+  { signal, log }: Context,
 ): Promise<Replayed> {
   const replayed = await replayChanges(settings, {
     segments: segments.map((segment) => ({
@@ -128,7 +128,7 @@ async function* readText(segment: Segment, reader: ObjectReader): AsyncGenerator
 }
 
 /** Finds the tables of which no change was skipped. Changes of unlogged tables are never captured. */
-function findComplete({ tables }: RestoreScope, { uncovered }: Replayed): BroughtForward['isComplete'] {
+function findComplete({ tables }: RestoreScope, { uncovered }: Replayed): RolledForward['isComplete'] {
   const lost = new Set(uncovered.map(qualifiedName));
   const complete = tables.filter(
     (table) => table.persistence !== 'unlogged' && !lost.has(qualifiedName(table)),
@@ -141,7 +141,7 @@ function findComplete({ tables }: RestoreScope, { uncovered }: Replayed): Brough
 function describeElsewhere({ manifest }: RestoreScope, { elsewhere }: Replayed): Omission[] {
   const known = new Set(manifest.tables.map(qualifiedName));
   return elsewhere
-    .filter((table) => !known.has(qualifiedName(table)) && table.schema !== ledgerSchema)
+    .filter((table) => !known.has(qualifiedName(table)) && table.schema !== ownSchema)
     .map((table) => ({
       ...about({ kind: 'changes', table }),
       why: `its rows are not the backup's own, as those of an extension; ${formatCounted(table.changes, 'change')} passed over`,

@@ -1,5 +1,5 @@
 import { letRead, openSession, type Session } from '../postgres/session/connection.ts';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { isKnownError, messageOf, TargetError } from '../runtime/errors.ts';
 import type { RestoreRequest } from './request.ts';
 
@@ -10,16 +10,16 @@ import type { RestoreRequest } from './request.ts';
  */
 export async function askServer<Result>(
   { settings }: Pick<RestoreRequest, 'settings'>,
-  world: World,
+  context: Context,
   step: string,
   ask: (session: Session) => Promise<Result>,
 ): Promise<Result> {
-  await using session = await openSession(settings, world.signal);
+  await using session = await openSession(settings, context.signal);
   try {
     await letRead(session);
     return await ask(session);
   } catch (cause) {
-    world.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     if (isKnownError(cause)) throw cause;
     throw new TargetError(
       `${step}: ${messageOf(cause)}`,

@@ -1,4 +1,4 @@
-import { foreignLedger, isOwnTable, ledgerDefinitions, ledgerSchema } from '../postgres/own-schema.ts';
+import { foreignOwnSchema, isOwnTable, ownSchema, ownSchemaDefinitions } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { type BegunStep, findStep, type StepName, titleOf } from './begun-step.ts';
@@ -9,7 +9,7 @@ import type { Held } from './part/replacement.ts';
  * The mark that a restore leaves in its target until it ends, so that an unfinished target is recognized. It
  * is in the schema of the ledger, which no backup carries and no comparison sees.
  */
-export interface RestoreMark {
+export interface UnfinishedRestore {
   /** Id of the backup that is being restored */
   readonly backup: string;
   /** ISO 8601 */
@@ -32,7 +32,7 @@ export interface RestoreMark {
 }
 
 /** What a mark says from the beginning. */
-export type NewMark = Omit<RestoreMark, 'step' | 'stepName' | 'databaseOid'>;
+export type NewMark = Omit<UnfinishedRestore, 'step' | 'stepName' | 'databaseOid'>;
 
 /** The patterns of a part of a backup, and what has to be given back when it is restored. */
 export interface MarkedPart {
@@ -41,21 +41,21 @@ export interface MarkedPart {
   readonly held: readonly Held[];
 }
 
-const table = `${ledgerSchema}.unfinished_restore`;
+const table = `${ownSchema}.unfinished_restore`;
 
 /**
  * Reads the mark that a restore has left. A table of another owner is not believed.
  *
  * @returns undefined when no restore is under way, and none was left unfinished
  */
-export async function readMark(session: Session): Promise<RestoreMark | undefined> {
+export async function readMark(session: Session): Promise<UnfinishedRestore | undefined> {
   const [there] = await session.query(
     `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('unfinished_restore')}`,
   );
   if (there === undefined) return undefined;
   const [mark] = await session.query<{ mark: string }>(`SELECT mark::text FROM ${table} LIMIT 1`);
   if (mark === undefined) return undefined;
-  const read: RestoreMark = JSON.parse(mark.mark);
+  const read: UnfinishedRestore = JSON.parse(mark.mark);
   return { ...read, stepName: read.stepName ?? findStep(read.step) };
 }
 
@@ -67,10 +67,10 @@ export async function readMark(session: Session): Promise<RestoreMark | undefine
  * @throws ConfigurationError when another role has a schema of our name
  */
 export async function leaveMark(session: Session, begun: NewMark): Promise<void> {
-  const mark: RestoreMark = { ...begun, ...describeStep({ name: 'beginning' }) };
+  const mark: UnfinishedRestore = { ...begun, ...toStep({ name: 'beginning' }) };
   await refuseForeign(session);
   // A backup of the unfinished database looks for tokens where this schema exists.
-  for (const definition of ledgerDefinitions) await session.query(definition);
+  for (const definition of ownSchemaDefinitions) await session.query(definition);
   // Another role may have created the schema since the first look, and from here on cannot.
   await refuseForeign(session);
   await session.query(`DROP TABLE IF EXISTS ${table}`);
@@ -85,11 +85,11 @@ export async function leaveMark(session: Session, begun: NewMark): Promise<void>
 
 /** @throws ConfigurationError when another role has a schema of our name */
 async function refuseForeign(session: Session): Promise<void> {
-  const [foreign] = await session.query<{ owner: string }>(foreignLedger);
+  const [foreign] = await session.query<{ owner: string }>(foreignOwnSchema);
   if (foreign === undefined) return;
   throw new ConfigurationError(
-    `target-url: the database has a schema ${ledgerSchema} of ${foreign.owner}, which is the name that a restore leaves its mark under`,
-    `Rename or drop that schema: ALTER SCHEMA ${ledgerSchema} RENAME TO …`,
+    `target-url: the database has a schema ${ownSchema} of ${foreign.owner}, which is the name that a restore leaves its mark under`,
+    `Rename or drop that schema: ALTER SCHEMA ${ownSchema} RENAME TO …`,
   );
 }
 
@@ -97,12 +97,12 @@ export async function noteStep(session: Session, step: BegunStep): Promise<void>
   await session.query(
     `WITH before AS (DELETE FROM ${table} RETURNING mark)
      INSERT INTO ${table} (at, mark) SELECT clock_timestamp(), mark || $1::jsonb FROM before`,
-    [JSON.stringify(describeStep(step))],
+    [JSON.stringify(toStep(step))],
   );
 }
 
 /** Older versions read the title, and recognize a restore that was comparing by it. */
-function describeStep(step: BegunStep): Required<Pick<RestoreMark, 'step' | 'stepName'>> {
+function toStep(step: BegunStep): Required<Pick<UnfinishedRestore, 'step' | 'stepName'>> {
   return { step: titleOf(step), stepName: step.name };
 }
 
@@ -120,15 +120,15 @@ export async function removeMark(session: Session, part: boolean): Promise<void>
   if ((await readMark(session)) !== undefined) await session.query(`DELETE FROM ${table}`);
   const refused = await tryStatement(session, `DROP TABLE IF EXISTS ${table}`);
   if (refused !== undefined || (part && (await hasTokens(session)))) return;
-  await tryStatement(session, `DROP TABLE IF EXISTS ${ledgerSchema}.tokens`);
+  await tryStatement(session, `DROP TABLE IF EXISTS ${ownSchema}.tokens`);
   // A user may have put objects into the schema.
-  if ((await tryStatement(session, `DROP SCHEMA IF EXISTS ${ledgerSchema}`)) === undefined) return;
-  await tryStatement(session, `COMMENT ON SCHEMA ${ledgerSchema} IS NULL`);
+  if ((await tryStatement(session, `DROP SCHEMA IF EXISTS ${ownSchema}`)) === undefined) return;
+  await tryStatement(session, `COMMENT ON SCHEMA ${ownSchema} IS NULL`);
 }
 
 async function hasTokens(session: Session): Promise<boolean> {
   const [tokens] = await session.query<{ there: boolean }>(
-    `SELECT EXISTS (SELECT FROM ${ledgerSchema}.tokens) AS there`,
+    `SELECT EXISTS (SELECT FROM ${ownSchema}.tokens) AS there`,
   );
   return tokens?.there === true;
 }

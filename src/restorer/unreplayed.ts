@@ -15,7 +15,7 @@ export interface Unreplayed {
  * Reports restored tables whose changes are not in the captured log, or not in a form that can be replayed,
  * and large objects, whose changes no slot tells.
  */
-export function describeUnreplayed(
+export function toUnreplayed(
   recovery: Recovery | undefined,
   manifest: Manifest,
   tables: readonly TableEntry[],

@@ -1,9 +1,9 @@
 /** What an operation may touch besides its inputs; passed in, so that a test controls each part. */
-export interface World {
+export interface Context {
   readonly env: NodeJS.ProcessEnv;
   readonly log: Log;
   /** Replaces secrets in a text that is stored or sent. The log applies it by itself. */
-  readonly mask: (text: string) => string;
+  readonly redact: (text: string) => string;
   /** Aborts when the user or the runner asks to stop. */
   readonly signal: AbortSignal;
   /** An existing folder for short-lived files, mode 0700. The entry removes it at the end. */

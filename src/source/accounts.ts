@@ -1,11 +1,11 @@
 import { isCarriedQueue } from '../postgres/catalog/queues.ts';
 import { qualifiedName, type TableInfo } from '../postgres/catalog/tables.ts';
-import { isNoLedger } from '../postgres/own-schema.ts';
+import { isNotOwnSchema } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { SourceError } from '../runtime/errors.ts';
 
 /** What happens to the rows of a table. */
-type Place = 'copied' | 'left out' | 'of an extension' | 'the ledger';
+type RowPlace = 'copied' | 'left out' | 'of an extension' | 'the ledger';
 
 interface Relation {
   oid: number;
@@ -29,13 +29,13 @@ export async function checkAccounts(
   { tables, leftOut }: { readonly tables: readonly TableInfo[]; readonly leftOut: readonly TableInfo[] },
 ): Promise<void> {
   const relations = await session.query<Relation & { [column: string]: unknown }>(`
-    SELECT c.oid, n.nspname AS schema, c.relname AS name, NOT (${isNoLedger}) AS ledger,
+    SELECT c.oid, n.nspname AS schema, c.relname AS name, NOT (${isNotOwnSchema}) AS ledger,
            EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AND NOT ${isCarriedQueue} AS member
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')`);
   const [copied, chosen] = [new Set(tables.map(({ oid }) => oid)), new Set(leftOut.map(({ oid }) => oid))];
   const wrong = relations.flatMap((relation) => {
-    const places: Place[] = [
+    const places: RowPlace[] = [
       ...(copied.has(relation.oid) ? (['copied'] as const) : []),
       ...(chosen.has(relation.oid) ? (['left out'] as const) : []),
       ...(relation.member ? (['of an extension'] as const) : []),

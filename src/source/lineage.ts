@@ -3,7 +3,7 @@ import { outputSettings } from '../postgres/session/output-settings.ts';
 import { parseLsn } from '../values/lsn.ts';
 import { parseSnapshot } from '../values/pg-snapshot.ts';
 import type { SourceIdentity } from './identity.ts';
-import type { LedgerEntry } from './rollback-token.ts';
+import type { RollbackToken } from './rollback-token.ts';
 
 /** Where the history of a database stands, as a snapshot sees it. */
 export interface Position {
@@ -33,21 +33,21 @@ const widestWindow = 2n ** 31n - 2n ** 24n;
 /**
  * Decides whether this database, on the same history, has been in the state that `base` recorded.
  *
- * @param ledger the tokens found in the database; undefined when it keeps no ledger
+ * @param tokens the tokens found in the database; undefined when it keeps no ledger
  */
 export function followLineage(
   base: Manifest['source'],
   now: Position,
-  ledger: readonly LedgerEntry[] | undefined,
+  tokens: readonly RollbackToken[] | undefined,
 ): Lineage {
-  const why = findBreak(base, now, ledger);
+  const why = findBreak(base, now, tokens);
   if (why !== undefined) return { kind: 'broken', why };
   const [then, present] = [parseSnapshot(base.snapshot), parseSnapshot(now.visible)];
   if (present.xmax - then.xmin >= widestWindow) {
     return { kind: 'broken', why: 'two billion transactions were assigned since' };
   }
   // Tokens left by backups are the only writes that do not count.
-  const own = (ledger ?? []).filter((entry) => entry.xid >= then.xmax && entry.xid < present.xmax).length;
+  const own = (tokens ?? []).filter((entry) => entry.xid >= then.xmax && entry.xid < present.xmax).length;
   const idle =
     then.xmin === then.xmax && present.xmin === present.xmax && present.xmax - then.xmax === BigInt(own);
   return idle ? { kind: 'idle' } : { kind: 'active', since: then.xmin };
@@ -56,7 +56,7 @@ export function followLineage(
 function findBreak(
   base: Manifest['source'],
   { identity, encoding, visible, lsn }: Position,
-  ledger: readonly LedgerEntry[] | undefined,
+  tokens: readonly RollbackToken[] | undefined,
 ): string | undefined {
   if (base.systemIdentifier !== identity.systemIdentifier) return 'it is another server';
   if (base.databaseOid !== identity.databaseOid) return 'the database was made anew';
@@ -74,7 +74,7 @@ function findBreak(
   if (present.xmax < then.xmax || present.xmin < then.xmin) {
     return 'transaction numbers are behind the base: the database was rolled back';
   }
-  if (base.token !== null && !ledger?.some((entry) => entry.token === base.token)) {
+  if (base.token !== null && !tokens?.some((entry) => entry.token === base.token)) {
     return 'the database lacks the rollback token of the base: it was rolled back, or its tokens were deleted';
   }
   return undefined;

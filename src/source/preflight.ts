@@ -36,7 +36,7 @@ export async function checkReadable(session: Session, tables: readonly TableInfo
       `Grant it with "GRANT pg_read_all_data TO ${name}", or leave the tables out with exclude.`,
     );
   }
-  const filtered = tables.filter((table) => table.filtered).map(writePattern);
+  const filtered = tables.filter((table) => table.hiddenByRls).map(writePattern);
   if (role?.bypass !== true && filtered.length > 0) {
     throw new SourceError(
       `${name} has no BYPASSRLS and row level security hides rows of ${listNames(filtered, 'table')}`,

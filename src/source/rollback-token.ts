@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import {
-  foreignLedger,
+  foreignOwnSchema,
   isOwnTable,
-  ledgerComment,
-  ledgerDefinitions,
-  ledgerSchema,
+  ownSchema,
+  ownSchemaComment,
+  ownSchemaDefinitions,
 } from '../postgres/own-schema.ts';
 import { openSession, type Session } from '../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../postgres/session/settings.ts';
 import { ConfigurationError, messageOf, SourceError } from '../runtime/errors.ts';
 
 /** A token that a backup left, with the transaction (xid8) that wrote it. */
-export interface LedgerEntry {
+export interface RollbackToken {
   readonly token: string;
   readonly xid: bigint;
 }
@@ -42,10 +42,10 @@ export async function leaveToken(
   try {
     await session.query('BEGIN');
     await session.query(`SET LOCAL lock_timeout = ${Math.round(lockTimeoutSeconds * 1000)}`);
-    await createLedger(session);
-    await session.query(`INSERT INTO ${ledgerSchema}.tokens (token) VALUES ($1)`, [token]);
+    await ensureTokenTable(session);
+    await session.query(`INSERT INTO ${ownSchema}.tokens (token) VALUES ($1)`, [token]);
     await session.query(
-      `DELETE FROM ${ledgerSchema}.tokens WHERE xid < (SELECT xid FROM ${ledgerSchema}.tokens ORDER BY xid DESC OFFSET ${keptTokens} LIMIT 1)`,
+      `DELETE FROM ${ownSchema}.tokens WHERE xid < (SELECT xid FROM ${ownSchema}.tokens ORDER BY xid DESC OFFSET ${keptTokens} LIMIT 1)`,
     );
     await session.query('COMMIT');
     return token;
@@ -61,48 +61,48 @@ export async function leaveToken(
     }
     throw new ConfigurationError(
       `rollback-token: the token cannot be written (${messageOf(cause)})`,
-      `Let the role create the schema ${ledgerSchema}, or leave rollback-token out.`,
+      `Let the role create the schema ${ownSchema}, or leave rollback-token out.`,
       cause,
     );
   }
 }
 
-async function createLedger(session: Session): Promise<void> {
-  const [foreign] = await session.query<{ owner: string }>(foreignLedger);
-  if (foreign !== undefined) throw new Error(`the schema ${ledgerSchema} belongs to ${foreign.owner}`);
+async function ensureTokenTable(session: Session): Promise<void> {
+  const [foreign] = await session.query<{ owner: string }>(foreignOwnSchema);
+  if (foreign !== undefined) throw new Error(`the schema ${ownSchema} belongs to ${foreign.owner}`);
   const [found] = await session.query<{ comment: string | null }>(
-    `SELECT obj_description(oid, 'pg_namespace') AS comment FROM pg_namespace WHERE nspname = '${ledgerSchema}'`,
+    `SELECT obj_description(oid, 'pg_namespace') AS comment FROM pg_namespace WHERE nspname = '${ownSchema}'`,
   );
-  if (found !== undefined && found.comment !== ledgerComment) {
-    throw new Error(`there is a schema ${ledgerSchema} already, and it is not ours`);
+  if (found !== undefined && found.comment !== ownSchemaComment) {
+    throw new Error(`there is a schema ${ownSchema} already, and it is not ours`);
   }
-  if (found === undefined) await makeLedger(session);
+  if (found === undefined) await createTokenTable(session);
   // The check includes a ledger made just now: another role may have created one first.
   const [table] = await session.query(
     `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('tokens')}`,
   );
   if (table !== undefined) return;
   throw new Error(
-    `the table ${ledgerSchema}.tokens is not as this tool makes it: it belongs to somebody else, or has triggers or rules`,
+    `the table ${ownSchema}.tokens is not as this tool makes it: it belongs to somebody else, or has triggers or rules`,
   );
 }
 
 /** Creates the ledger under a lock: of two simultaneous backups, the second waits and finds it. */
-async function makeLedger(session: Session): Promise<void> {
-  await session.query(`SELECT pg_advisory_xact_lock(hashtext('${ledgerSchema}'))`);
-  const [made] = await session.query(`SELECT FROM pg_namespace WHERE nspname = '${ledgerSchema}'`);
+async function createTokenTable(session: Session): Promise<void> {
+  await session.query(`SELECT pg_advisory_xact_lock(hashtext('${ownSchema}'))`);
+  const [made] = await session.query(`SELECT FROM pg_namespace WHERE nspname = '${ownSchema}'`);
   if (made !== undefined) return;
-  for (const definition of ledgerDefinitions) await session.query(definition);
+  for (const definition of ownSchemaDefinitions) await session.query(definition);
 }
 
 /** Reads the tokens that a snapshot sees; undefined when there is no ledger, or none that can be trusted. */
-export async function readLedger(session: Session): Promise<LedgerEntry[] | undefined> {
+export async function readRollbackTokens(session: Session): Promise<RollbackToken[] | undefined> {
   const [ours] = await session.query(
     `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('tokens')}`,
   );
   if (ours === undefined) return undefined;
   const rows = await session.query<{ token: string; xid: string }>(
-    `SELECT token, xid::text AS xid FROM ${ledgerSchema}.tokens`,
+    `SELECT token, xid::text AS xid FROM ${ownSchema}.tokens`,
   );
   return rows.map((row) => ({ token: row.token, xid: BigInt(row.xid) }));
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { link, lstat, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { ConfigurationError, messageOf, StorageError } from '../runtime/errors.ts';
 import { day } from '../values/duration.ts';
 import { isTaken, makeFolder, readBytes, syncFolder, writeDurably } from './folder/durable.ts';
@@ -47,7 +47,7 @@ const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 export class FileStorage implements Storage {
   readonly location: string;
   readonly #root: string;
-  readonly #world: Pick<World, 'now'>;
+  readonly #context: Pick<Context, 'now'>;
   /** True after the first write: the folder exists from then on. */
   #isMade = false;
   #hardLinks = true;
@@ -56,9 +56,9 @@ export class FileStorage implements Storage {
    * @param root a path, absolute or relative to the working folder
    * @param location the name of the folder for people
    */
-  constructor(root: string, world: Pick<World, 'now'>, location = root) {
+  constructor(root: string, context: Pick<Context, 'now'>, location = root) {
     this.#root = resolve(root);
-    this.#world = world;
+    this.#context = context;
     this.location = location;
   }
 
@@ -266,7 +266,7 @@ export class FileStorage implements Storage {
       if (!temporaryName.test(entry.name)) continue;
       const path = join(this.#root, 'tmp', entry.name);
       const found = await lstat(path).catch(() => undefined);
-      const ageMs = this.#world.now().getTime() - (found?.mtimeMs ?? Number.NaN);
+      const ageMs = this.#context.now().getTime() - (found?.mtimeMs ?? Number.NaN);
       if (found?.isFile() && ageMs > abandonedAfterMs) await rm(path, { force: true });
     }
   }

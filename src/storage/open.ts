@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { parseEndpoint, type S3Addressing, type S3Encryption } from '../interface/s3-settings.ts';
-import type { World } from '../runtime/context.ts';
+import type { Context } from '../runtime/context.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { FileStorage } from './file.ts';
 import { isKey, longestKey, type Storage } from './storage.ts';
@@ -19,7 +19,7 @@ export interface StorageOptions {
 }
 
 /** What a storage may touch besides its own place */
-export type StorageWorld = Pick<World, 'env' | 'log' | 'now' | 'signal' | 'temporaryFolder'>;
+export type StorageContext = Pick<Context, 'env' | 'log' | 'now' | 'signal' | 'temporaryFolder'>;
 
 const forms = 'Write ./folder, /folder, file:///folder, s3://bucket/prefix or artifact://name.';
 /** Bytes of an object's name (user guide of S3, "Naming Amazon S3 objects") */
@@ -35,17 +35,17 @@ const bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
 export async function openStorage(
   location: string,
   options: StorageOptions,
-  world: StorageWorld,
+  context: StorageContext,
 ): Promise<Storage> {
   if (location.trim() === '') throw new ConfigurationError('`storage` is empty', forms);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location)?.[1]?.toLowerCase();
   switch (scheme) {
     case 's3':
-      return openS3(location, options, world);
+      return openS3(location, options, context);
     case 'artifact':
-      return openArtifact(location, options, world);
+      return openArtifact(location, options, context);
     case 'file':
-      return new FileStorage(pathOf(location), world, location);
+      return new FileStorage(pathOf(location), context, location);
     case undefined:
       if (!/^(\/|\.\.?(\/|$))/.test(location)) {
         throw new ConfigurationError(
@@ -53,13 +53,13 @@ export async function openStorage(
           `For a folder write ./${location}.`,
         );
       }
-      return new FileStorage(location, world);
+      return new FileStorage(location, context);
     default:
       throw new ConfigurationError(`\`storage\` has a scheme that is not supported: ${scheme}:`, forms);
   }
 }
 
-async function openS3(location: string, options: StorageOptions, world: StorageWorld): Promise<Storage> {
+async function openS3(location: string, options: StorageOptions, context: StorageContext): Promise<Storage> {
   const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass } = options;
   const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location) ?? [];
   if (bucket === '') throw new ConfigurationError('`storage` names no bucket', 'Write s3://bucket/prefix.');
@@ -98,7 +98,7 @@ async function openS3(location: string, options: StorageOptions, world: StorageW
   // The SDK is most of the program's code and is loaded only for an s3:// storage.
   const { S3Storage } = await import('./s3/store.ts');
   return new S3Storage({
-    ...{ bucket, prefix, world },
+    ...{ bucket, prefix, context },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(s3Region ? { region: s3Region } : {}),
     ...(s3Addressing ? { addressing: s3Addressing } : {}),
@@ -113,7 +113,7 @@ const artifactName = /^[^":<>|*?\\/\p{Cc}]{1,200}$/u;
 async function openArtifact(
   location: string,
   options: StorageOptions,
-  world: StorageWorld,
+  context: StorageContext,
 ): Promise<Storage> {
   const { ArtifactStorage, secondSlot } = await import('./artifact/store.ts');
   const name = location.replace(/^artifact:(\/\/)?/i, '');
@@ -127,7 +127,7 @@ async function openArtifact(
     name,
     token: options.githubToken,
     retentionDays: options.artifactRetentionDays,
-    world,
+    context,
   });
 }
 

@@ -89,7 +89,7 @@ export interface ReadOptions {
    * Reads over a new connection: the value read before is suspect, and the device that changed a byte on the
    * way may still be in the path of the open connections.
    */
-  readonly fresh?: boolean;
+  readonly freshConnection?: boolean;
 }
 
 /** The outcome of a purge. Keys in neither list are gone, with all their bytes. */

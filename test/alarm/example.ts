@@ -1,8 +1,8 @@
 import type { AlarmLimits, AlarmSettings, RunFailure, RunSuccess } from '../../src/alarm/event.ts';
 import type { WorkflowRun } from '../../src/github/run.ts';
 import type { Log } from '../../src/runtime/context.ts';
+import { createContext as makeWorld } from '../support/context.ts';
 import type { FakeGitHub } from '../support/fake-github.ts';
-import { createWorld as makeWorld } from '../support/world.ts';
 
 export const hour = 3_600_000;
 export const day = 24 * hour;
@@ -80,13 +80,13 @@ export function exampleSuccess(where: Place = {}, changes: Partial<RunSuccess> =
 export function settingsFor(github: FakeGitHub, changes: Partial<AlarmSettings> = {}): AlarmSettings {
   return {
     issues: { token: github.token, labels: ['backup-failure'], assignees: [], mentions: [] },
-    mask: (text) => text,
+    redact: (text) => text,
     ...changes,
   };
 }
 
-/** A world that keeps what it is told. */
-export function createWorld(env: NodeJS.ProcessEnv) {
+/** A context that keeps what it is told. */
+export function createContext(env: NodeJS.ProcessEnv) {
   const lines: string[] = [];
   const say = (message: string) => void lines.push(message);
   const log: Log = {

@@ -1,22 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AlarmSettings, RunEvent } from '../../src/alarm/event.ts';
 import { readState, writeState } from '../../src/alarm/issues/state.ts';
-import { announce } from '../../src/alarm/notify.ts';
+import { notify } from '../../src/alarm/notify.ts';
 import { type FakeGitHub, type FakeIssue, startFakeGitHub } from '../support/fake-github.ts';
-import { createWorld, day, exampleFailure, exampleSuccess, hour, limits, settingsFor } from './example.ts';
+import { createContext, day, exampleFailure, exampleSuccess, hour, limits, settingsFor } from './example.ts';
 
 let github: FakeGitHub;
-let world: ReturnType<typeof createWorld>;
+let context: ReturnType<typeof createContext>;
 
 beforeEach(async () => {
   github = await startFakeGitHub();
-  world = createWorld({ GITHUB_API_URL: github.url });
+  context = createContext({ GITHUB_API_URL: github.url });
 });
 afterEach(() => github.close());
 
 async function tell(event: RunEvent, changes: Partial<AlarmSettings> = {}): Promise<void> {
   github.now = () => event.at;
-  await announce(event, settingsFor(github, changes), world, limits);
+  await notify(event, settingsFor(github, changes), context, limits);
 }
 
 /** The issue when there is exactly one. */
@@ -42,7 +42,7 @@ describe('the first failure', () => {
     expect(issue.body).toContain('20261119T021700Z-aaaa, 24 h 01 min old');
     expect(issue.body).toContain('will be missed in 1 h 59 min, at 2026-11-20 04:17 UTC');
     expect(issue.body).toContain('When this closes');
-    expect(world.lines).toEqual([]);
+    expect(context.lines).toEqual([]);
   });
 
   it('is severe at once where the recovery point objective is broken', async () => {
@@ -70,7 +70,7 @@ describe('the first failure', () => {
     const issues = { token: github.token, labels: [], assignees: ['stranger'], mentions: [] };
     await tell(exampleFailure(), { issues });
     expect(theIssue().assignees).toEqual([]);
-    expect(world.lines.join()).toMatch(/without its assignees/);
+    expect(context.lines.join()).toMatch(/without its assignees/);
   });
 
   it('calls nobody and hides nothing by what its message holds', async () => {
@@ -103,7 +103,7 @@ describe('the first failure', () => {
       ),
     );
     expect(theIssue().title.length).toBeLessThanOrEqual(256);
-    expect(world.lines).toEqual([]);
+    expect(context.lines).toEqual([]);
   });
 });
 
@@ -177,7 +177,7 @@ describe('a failure that goes on', () => {
   it('is found behind other issues and pull requests, page by page', async () => {
     await github.close();
     github = await startFakeGitHub({ pageSize: 2 });
-    world = createWorld({ GITHUB_API_URL: github.url });
+    context = createContext({ GITHUB_API_URL: github.url });
     await tell(exampleFailure({ run: 7 }));
     const body = github.issues[0]?.body ?? '';
     for (let count = 0; count < 6; count++) github.add({ labels: ['supabase-backup'], body: 'by hand' });
@@ -277,7 +277,7 @@ describe('an issue that somebody made up', () => {
     github.issues.length = 0;
     github.add({ body, labels: ['supabase-backup'] });
     await tell(exampleFailure({ run: 7, after: hour }));
-    expect(world.lines).toEqual([]);
+    expect(context.lines).toEqual([]);
     expect(github.issues.some(({ body }) => body.includes('run 7'))).toBe(true);
   });
 });
@@ -292,7 +292,7 @@ describe('an issue whose conversation is locked', () => {
     expect(theIssue().body).toContain('another cause');
     await tell(exampleSuccess({ run: 9, after: 2 * hour }));
     expect(theIssue().state).toBe('closed');
-    expect(world.lines).toEqual(Array(2).fill(expect.stringContaining('Unlock its conversation')));
+    expect(context.lines).toEqual(Array(2).fill(expect.stringContaining('Unlock its conversation')));
   });
 });
 
@@ -342,7 +342,7 @@ describe('a success', () => {
   it('writes nothing when nothing was failing', async () => {
     await tell(exampleSuccess());
     expect(writes()).toBe(0);
-    expect(world.lines).toEqual([]);
+    expect(context.lines).toEqual([]);
   });
 });
 
@@ -474,25 +474,27 @@ describe('a repository where something is missing', () => {
     github.permission = 'read';
     await tell(exampleFailure());
     expect(github.issues).toEqual([]);
-    expect(world.lines).toEqual([expect.stringMatching(/"issues: write" to the "permissions:" of the job/)]);
+    expect(context.lines).toEqual([
+      expect.stringMatching(/"issues: write" to the "permissions:" of the job/),
+    ]);
   });
 
   it('that the token cannot see is told the same', async () => {
     github.permission = 'none';
     await tell(exampleFailure());
-    expect(world.lines).toEqual([expect.stringContaining('issues: write')]);
+    expect(context.lines).toEqual([expect.stringContaining('issues: write')]);
   });
 
   it('with a token that has expired is told so', async () => {
     const issues = { token: 'expired-token', labels: [], assignees: [], mentions: [] };
     await tell(exampleFailure(), { issues });
-    expect(world.lines).toEqual([expect.stringMatching(/401: Bad credentials.*github-token/)]);
+    expect(context.lines).toEqual([expect.stringMatching(/401: Bad credentials.*github-token/)]);
   });
 
   it('without issues is told where to enable them', async () => {
     github.issuesEnabled = false;
     await tell(exampleFailure());
-    expect(world.lines).toEqual([
+    expect(context.lines).toEqual([
       expect.stringMatching(/410: Issues are disabled.*settings of the repository/),
     ]);
   });
@@ -501,7 +503,7 @@ describe('a repository where something is missing', () => {
     const issues = { token: '', labels: [], assignees: [], mentions: [] };
     await tell(exampleFailure(), { issues });
     await tell(exampleFailure({}, { run: undefined }));
-    expect(world.lines).toEqual([
+    expect(context.lines).toEqual([
       expect.stringContaining('there is no github-token'),
       expect.stringContaining('GITHUB_REPOSITORY'),
     ]);
@@ -511,7 +513,7 @@ describe('a repository where something is missing', () => {
     github.mayLabel = false;
     await tell(exampleFailure({ run: 7 }));
     expect(theIssue().labels).toEqual([]);
-    expect(world.lines.join('\n')).toContain('issue 1 is without the label "supabase-backup"');
+    expect(context.lines.join('\n')).toContain('issue 1 is without the label "supabase-backup"');
     await tell(exampleFailure({ run: 8, after: hour }));
     expect(readState(theIssue().body)).toMatchObject({ failures: 2 });
     await tell(exampleSuccess({ run: 9, after: 2 * hour }));
@@ -527,7 +529,7 @@ describe('a repository where something is missing', () => {
     });
     await tell(exampleFailure());
     expect(github.requests).toHaveLength(1);
-    expect(world.lines).toEqual([expect.stringContaining("GitHub's rate limit is reached")]);
+    expect(context.lines).toEqual([expect.stringContaining("GitHub's rate limit is reached")]);
   });
 
   it('that fails for a moment is asked again', async () => {
@@ -535,6 +537,6 @@ describe('a repository where something is missing', () => {
     github.fault = () => (left-- > 0 ? { kind: 'answer', status: 502 } : undefined);
     await tell(exampleFailure());
     expect(theIssue().state).toBe('open');
-    expect(world.lines).toEqual([]);
+    expect(context.lines).toEqual([]);
   });
 });

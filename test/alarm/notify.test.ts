@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AlarmLimits, AlarmSettings, RunEvent } from '../../src/alarm/event.ts';
-import { announce } from '../../src/alarm/notify.ts';
-import { createMask } from '../../src/report/redact.ts';
+import { notify } from '../../src/alarm/notify.ts';
+import { createRedactor } from '../../src/report/redact.ts';
 import { expectNoSecret } from '../scenarios/refusal.ts';
 import { type FakeGitHub, startFakeGitHub } from '../support/fake-github.ts';
 import {
-  createWorld,
+  createContext,
   exampleFailure,
   exampleRun,
   exampleSuccess,
@@ -17,11 +17,11 @@ import { type Receiver, startReceiver } from './receiver.ts';
 
 let github: FakeGitHub;
 let receiver: Receiver;
-let world: ReturnType<typeof createWorld>;
+let context: ReturnType<typeof createContext>;
 
 beforeEach(async () => {
   [github, receiver] = await Promise.all([startFakeGitHub(), startReceiver()]);
-  world = createWorld({ GITHUB_API_URL: github.url });
+  context = createContext({ GITHUB_API_URL: github.url });
 });
 afterEach(() => Promise.all([github.close(), receiver.close()]));
 
@@ -38,7 +38,7 @@ async function tell(
 ): Promise<void> {
   github.now = () => event.at;
   const settings = settingsFor(github, { ...channels(), ...changes });
-  await announce(event, settings, world, { ...limits, ...shorter });
+  await notify(event, settings, context, { ...limits, ...shorter });
 }
 
 const paths = () => receiver.requests.map(({ method, path }) => `${method} ${path}`).sort();
@@ -86,9 +86,9 @@ describe('who is told', () => {
   });
 
   it('nobody, when nothing is set', async () => {
-    await announce(exampleFailure(), { mask: (text) => text }, world, limits);
+    await notify(exampleFailure(), { redact: (text) => text }, context, limits);
     expect(github.requests).toEqual([]);
-    expect(world.lines).toEqual([]);
+    expect(context.lines).toEqual([]);
   });
 });
 
@@ -128,7 +128,7 @@ describe('the webhook', () => {
 
   it('has the same fields where nothing is known', async () => {
     const settings = { ...settingsFor(github, channels()), issues: undefined };
-    await announce(exampleFailure({}, { run: undefined, lastGood: null }), settings, world, limits);
+    await notify(exampleFailure({}, { run: undefined, lastGood: null }), settings, context, limits);
     expect(bodyOf('/notify')).toMatchObject({
       run: null,
       rpo: null,
@@ -145,7 +145,9 @@ describe('the webhook', () => {
     const tries = receiver.requests.filter(({ path }) => path === '/notify');
     expect(tries).toHaveLength(3);
     expect(new Set(tries.map(({ body }) => JSON.parse(body).id)).size).toBe(1);
-    expect(world.lines).toEqual([expect.stringMatching(/notify-url was not sent: .*503: busy\. It is sent/)]);
+    expect(context.lines).toEqual([
+      expect.stringMatching(/notify-url was not sent: .*503: busy\. It is sent/),
+    ]);
   });
 
   it.each(['hang', 'reset'] as const)('survives a receiver that does a %s', async (fault) => {
@@ -153,7 +155,7 @@ describe('the webhook', () => {
     receiver.answer = ({ path }) => (path === '/notify' && left-- > 0 ? fault : { status: 200 });
     await tell(exampleFailure(), {}, { requestMs: 200 });
     expect(receiver.requests.filter(({ path }) => path === '/notify')).toHaveLength(2);
-    expect(world.lines).toEqual([]);
+    expect(context.lines).toEqual([]);
   });
 
   it('is not tried again where it is not wanted', async () => {
@@ -161,7 +163,7 @@ describe('the webhook', () => {
       path === '/slack' ? { status: 403, body: 'invalid_token' } : { status: 200 };
     await tell(exampleFailure());
     expect(paths()).toEqual(['POST /notify', 'POST /slack']);
-    expect(world.lines).toEqual([expect.stringMatching(/403: invalid_token\. Check slack-webhook-url\.$/)]);
+    expect(context.lines).toEqual([expect.stringMatching(/403: invalid_token\. Check slack-webhook-url\.$/)]);
   });
 });
 
@@ -172,7 +174,7 @@ describe('an address', () => {
     ['file:///etc/passwd', /notify-url is not an https:\/\/ address/],
   ])('%s is refused', async (notifyUrl, says) => {
     await tell(exampleFailure(), { notifyUrl });
-    expect(world.lines).toEqual([expect.stringMatching(says)]);
+    expect(context.lines).toEqual([expect.stringMatching(says)]);
     expect(paths()).toEqual(['POST /slack']);
   });
 
@@ -182,8 +184,8 @@ describe('an address', () => {
     await tell(exampleFailure());
     await tell(exampleSuccess({ run: 8, after: hour }));
     expect(stranger.requests).toEqual([]);
-    expect(world.lines.join('\n')).toMatch(/sends elsewhere \(307\)\. Set notify-url to the final address/);
-    expect(world.lines.join('\n')).toMatch(/Set heartbeat-url to the final address/);
+    expect(context.lines.join('\n')).toMatch(/sends elsewhere \(307\)\. Set notify-url to the final address/);
+    expect(context.lines.join('\n')).toMatch(/Set heartbeat-url to the final address/);
     await stranger.close();
   });
 
@@ -195,7 +197,7 @@ describe('an address', () => {
     await tell(exampleSuccess(), { issues: undefined });
     expect(paths()).toEqual(['GET /beat', 'GET /final', 'POST /final', 'POST /notify', 'POST /slack']);
     expect(bodyOf('/final').version).toBe(1);
-    expect(world.lines).toEqual([expect.stringContaining('Set slack-webhook-url to the final address')]);
+    expect(context.lines).toEqual([expect.stringContaining('Set slack-webhook-url to the final address')]);
   });
 });
 
@@ -218,21 +220,24 @@ describe('secrets', () => {
     const run = { ...exampleRun, workflow: text, actor: text };
     const place = { database: text, outputs: { parity: text, note: text }, run };
     const lastGood = { id: text, takenAt: new Date('2026-11-19T02:17:00Z') };
-    const mask = createMask([password, word]);
+    const mask = createRedactor([password, word]);
     const issues = { token, labels: [`label ${word}`], assignees: [word], mentions: [word] };
 
-    await tell(exampleFailure({}, { ...place, lastGood, message: text, next: text }), { mask, issues });
-    await tell(exampleFailure({}, { ...place, message: 'another', startedAt: new Date('2026-11-21') }), {
-      mask,
+    await tell(exampleFailure({}, { ...place, lastGood, message: text, next: text }), {
+      redact: mask,
+      issues,
     });
-    await tell(exampleSuccess({}, { ...place, startedAt: new Date('2026-11-22') }), { mask });
+    await tell(exampleFailure({}, { ...place, message: 'another', startedAt: new Date('2026-11-21') }), {
+      redact: mask,
+    });
+    await tell(exampleSuccess({}, { ...place, startedAt: new Date('2026-11-22') }), { redact: mask });
     receiver.answer = () => ({ status: 400, body: text });
-    await tell(exampleFailure({}, { ...place, startedAt: new Date('2026-11-23') }), { mask });
+    await tell(exampleFailure({}, { ...place, startedAt: new Date('2026-11-23') }), { redact: mask });
 
     expect(github.issues.map(({ comments }) => comments.length)).toEqual([3]);
     const sent = [...github.requests, ...receiver.requests].flatMap(({ body }) => [body, ...textsIn(body)]);
     expect(sent.join('').length).toBeGreaterThan(5000);
-    for (const each of [...sent, ...world.lines]) expectNoSecret(each, [password, word, token, ...hidden]);
+    for (const each of [...sent, ...context.lines]) expectNoSecret(each, [password, word, token, ...hidden]);
     const shifted = Buffer.from(`user:${password}`).toString('base64').slice(8, -4);
     expect(sent.join('')).not.toContain(shifted);
     for (const { path, query } of github.requests) expectNoSecret(`${path}?${query}`, [password, token]);
@@ -250,12 +255,12 @@ describe('secrets', () => {
       'issues',
       'fingerprint',
     ];
-    const mask = createMask(words);
-    await tell(exampleFailure({ run: 7 }), { mask });
-    await tell(exampleFailure({ run: 8, after: hour }), { mask });
+    const mask = createRedactor(words);
+    await tell(exampleFailure({ run: 7 }), { redact: mask });
+    await tell(exampleFailure({ run: 8, after: hour }), { redact: mask });
     expect(bodyOf('/notify')).toMatchObject({ version: 1, kind: 'failed', operation: 'backup' });
     expect(bodyOf('/notify').issue.url).not.toContain('issues');
-    await tell(exampleSuccess({ run: 9, after: 2 * hour }), { mask });
+    await tell(exampleSuccess({ run: 9, after: 2 * hour }), { redact: mask });
     expect(github.issues).toHaveLength(1);
     expect(github.issues[0]?.state).toBe('closed');
   });
@@ -280,7 +285,7 @@ describe('an announcement', () => {
     const start = performance.now();
     await tell(exampleFailure(), {}, { totalMs: 900, issuesMs: 400, requestMs: 5000 });
     expect(performance.now() - start).toBeLessThan(2000);
-    expect(world.lines).toEqual([
+    expect(context.lines).toEqual([
       expect.stringMatching(/issue was not updated: it took longer than 0.4 s/),
       expect.stringMatching(/was not sent: it took longer than 0.9 s/),
       expect.stringMatching(/was not sent: it took longer than 0.9 s/),
@@ -292,31 +297,31 @@ describe('an announcement', () => {
     receiver.answer = ({ path }) => (path === '/slack' ? 'hang' : { status: 200 });
     const start = performance.now();
     const settings = settingsFor(github, channels());
-    await announce(exampleFailure(), settings, { ...world, signal }, { ...limits, requestMs: 5000 });
+    await notify(exampleFailure(), settings, { ...context, signal }, { ...limits, requestMs: 5000 });
     expect(performance.now() - start).toBeLessThan(2000);
     expect(github.issues).toHaveLength(1);
     expect(paths()).toEqual(['POST /notify', 'POST /slack']);
-    expect(world.lines).toEqual([expect.stringContaining('stopped by SIGTERM')]);
+    expect(context.lines).toEqual([expect.stringContaining('stopped by SIGTERM')]);
   });
 
   it('never throws: a mask that fails lets nothing out', async () => {
     const mask = () => {
       throw new Error('secret words');
     };
-    await tell(exampleFailure(), { mask });
+    await tell(exampleFailure(), { redact: mask });
     expect([...github.requests, ...receiver.requests]).toEqual([]);
-    expect(world.lines).toEqual([expect.stringContaining('not everything was announced')]);
-    expect(world.lines.join()).not.toContain('secret words');
+    expect(context.lines).toEqual([expect.stringContaining('not everything was announced')]);
+    expect(context.lines.join()).not.toContain('secret words');
   });
 
   it('never throws: servers that are not there are told by name', async () => {
-    const world = createWorld({ GITHUB_API_URL: 'http://127.0.0.1:1' });
+    const context = createContext({ GITHUB_API_URL: 'http://127.0.0.1:1' });
     const gone = 'http://localhost:1/secret-path';
     const settings = settingsFor(github, { notifyUrl: gone, slackWebhookUrl: gone, heartbeatUrl: gone });
-    await announce(exampleFailure(), settings, world, limits);
-    await announce(exampleSuccess(), settings, world, limits);
-    expect(world.lines).toHaveLength(5);
-    for (const line of world.lines) {
+    await notify(exampleFailure(), settings, context, limits);
+    await notify(exampleSuccess(), settings, context, limits);
+    expect(context.lines).toHaveLength(5);
+    for (const line of context.lines) {
       expect(line).toMatch(/does not answer: .*(ECONNREFUSED|bad port)/);
       expect(line).not.toContain('secret-path');
     }
@@ -325,9 +330,9 @@ describe('an announcement', () => {
   it('survives GitHub answering nonsense', async () => {
     for (const answer of ['[{"number":"one"}]', '<html>', '{}']) {
       receiver.answer = () => ({ status: 200, body: answer });
-      const world = createWorld({ GITHUB_API_URL: receiver.url });
-      await announce(exampleFailure(), settingsFor(github), world, limits);
-      expect(world.lines).toEqual([expect.stringMatching(/no issue|no JSON|no list/)]);
+      const context = createContext({ GITHUB_API_URL: receiver.url });
+      await notify(exampleFailure(), settingsFor(github), context, limits);
+      expect(context.lines).toEqual([expect.stringMatching(/no issue|no JSON|no list/)]);
     }
   });
 });

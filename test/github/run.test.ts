@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeHolder, describeRun, identifyHolder, isRepository } from '../../src/github/run.ts';
+import { describeHolder, identifyHolder, isRepository, readRun } from '../../src/github/run.ts';
 
 const env = {
   GITHUB_SERVER_URL: 'https://github.example',
@@ -14,7 +14,7 @@ const env = {
 
 describe('the run of a workflow', () => {
   it('is what the environment says', () => {
-    expect(describeRun(env)).toEqual({
+    expect(readRun(env)).toEqual({
       url: 'https://github.example/acme/shop/actions/runs/12345678901',
       id: 12345678901,
       number: 17,
@@ -27,9 +27,9 @@ describe('the run of a workflow', () => {
   });
 
   it('is none outside of a runner', () => {
-    expect(describeRun({})).toBeUndefined();
-    expect(describeRun({ GITHUB_REPOSITORY: 'acme/shop' })).toBeUndefined();
-    expect(describeRun({ ...env, GITHUB_REPOSITORY: '../user' })).toBeUndefined();
+    expect(readRun({})).toBeUndefined();
+    expect(readRun({ GITHUB_REPOSITORY: 'acme/shop' })).toBeUndefined();
+    expect(readRun({ ...env, GITHUB_REPOSITORY: '../user' })).toBeUndefined();
   });
 });
 

@@ -21,14 +21,14 @@ afterEach(() => {
   repository.remove();
 });
 
-const world = (env: NodeJS.ProcessEnv = {}) => ({
+const context = (env: NodeJS.ProcessEnv = {}) => ({
   env: { PATH: process.env.PATH, HOME: repository.path, ...env },
   signal: new AbortController().signal,
 });
 const look = (question: { folder?: string; baseRef?: string; derived?: string } = { baseRef: base }) =>
   lookAtMigrations(
     { folder: 'supabase/migrations', baseRef: undefined, derived: undefined, ...question },
-    world(),
+    context(),
   );
 const paths = async (question?: Parameters<typeof look>[0]) => {
   const found = await look(question);
@@ -309,7 +309,7 @@ describe('a base that git cannot compare with', () => {
       message: expect.stringContaining('cannot read a repository'),
     });
     const question = { folder: 'x', baseRef: undefined, derived: base };
-    expect(await lookAtMigrations(question, world({ PATH: folder }))).toMatchObject({
+    expect(await lookAtMigrations(question, context({ PATH: folder }))).toMatchObject({
       kind: 'unseen',
       remedy: expect.stringContaining('git is installed'),
     });
@@ -330,7 +330,7 @@ it('git gets none of our secrets', async () => {
     AWS_SECRET_ACCESS_KEY: 'hunter2',
   };
   const question = { folder: 'supabase/migrations', baseRef: base, derived: undefined };
-  expect(await lookAtMigrations(question, world(env))).toMatchObject({ kind: 'looked-at' });
+  expect(await lookAtMigrations(question, context(env))).toMatchObject({ kind: 'looked-at' });
   const seen = readFileSync(log, 'utf8');
   expect(seen).toContain('GIT_LITERAL_PATHSPECS=1');
   expect(seen).not.toContain('hunter2');

@@ -5,7 +5,7 @@ import { compareAnswers, compareFreshness } from '../../src/parity/answers.ts';
 import { compareDefinitions } from '../../src/parity/definitions.ts';
 import type { DefinitionContext } from '../../src/parity/explanations.ts';
 import { compareGlobals } from '../../src/parity/globals.ts';
-import { collectExcuses, collectRestored, tellLosses } from '../../src/parity/known-differences.ts';
+import { collectKnownDifferences, collectRestored, tellLosses } from '../../src/parity/known-differences.ts';
 import { compareObjects } from '../../src/parity/objects.ts';
 import { comparePrivileges } from '../../src/parity/privileges.ts';
 import type { ParityScope } from '../../src/parity/scope.ts';
@@ -47,7 +47,7 @@ function context(overrides: Partial<ParityScope> = {}): DefinitionContext {
   const scope = makeScope(overrides);
   return {
     scope,
-    excuse: collectExcuses(scope, { notCarried: [] }),
+    known: collectKnownDifferences(scope, { notCarried: [] }),
     isRestored: collectRestored(scope.selection),
     schemas: new Set(['public', 'auth']),
     withRows: true,
@@ -173,15 +173,13 @@ describe('definitions', () => {
       `not carried: ${why}`,
     ]);
     // The manifest of a backup has nothing but the words.
-    const stored = collectExcuses(makeScope(), { notCarried: [{ what, why, remedy: '' }] });
-    expect(statuses([define(subject)], [], { ...context(), excuse: stored })).toEqual([
-      `not carried: ${why}`,
-    ]);
+    const stored = collectKnownDifferences(makeScope(), { notCarried: [{ what, why, remedy: '' }] });
+    expect(statuses([define(subject)], [], { ...context(), known: stored })).toEqual([`not carried: ${why}`]);
   });
 
   it('of which the backup left the rows out are not carried, by the words of its manifest', () => {
     const stored = { what: 'rows of public.todos', why: 'left out', remedy: '' };
-    const within = { ...context(), excuse: collectExcuses(makeScope(), { notCarried: [stored] }) };
+    const within = { ...context(), known: collectKnownDifferences(makeScope(), { notCarried: [stored] }) };
     const table = define({ kind: 'table', relation: null, name: 'todos' });
     expect(statuses([table], [], within)).toEqual(['not carried: left out']);
     expect(statuses([{ ...table, name: 'todo' }], [], within)).toEqual(['different']);
@@ -645,7 +643,7 @@ describe('the server', () => {
       makeSupplement(expected),
       makeSupplement(found),
       { kind, notCarried },
-      collectExcuses({ ...makeScope(), notCarried }, { notCarried: [] }),
+      collectKnownDifferences({ ...makeScope(), notCarried }, { notCarried: [] }),
     )
       .filter((line) => line.status !== 'equal')
       .map(({ kind, what, status }) => `${kind} ${what}: ${status}`);

@@ -7,7 +7,7 @@ import { renderMarkdown } from '../../src/report/markdown.ts';
 import { makeReportFolder, writeParity } from '../../src/restorer/trial/parity-files.ts';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { makeManifest } from '../repository/example.ts';
-import { createWorld } from '../support/world.ts';
+import { createContext } from '../support/context.ts';
 import { makeLine, makeParity } from './example.ts';
 
 const snapshotAt = '2026-11-20T02:17:00.000Z';
@@ -157,10 +157,10 @@ describe('the files of a comparison', () => {
   it('are written under the name of the backup and under a name that is known beforehand', async () => {
     const reports = path.join(folder, 'made', 'here');
     await makeReportFolder(reports);
-    const world = createWorld();
-    await writeParity(reports, scope, makeParity(), world);
+    const context = createContext();
+    await writeParity(reports, scope, makeParity(), context);
     const next = { ...scope, manifest: makeManifest({ id: '20261121T021700Z-0000' }) };
-    await writeParity(reports, next, widened, world);
+    await writeParity(reports, next, widened, context);
     expect(readdirSync(reports).sort()).toEqual([
       'parity-20261120T021700Z-7f3a.json',
       'parity-20261120T021700Z-7f3a.md',
@@ -175,12 +175,12 @@ describe('the files of a comparison', () => {
       );
     }
     expect(read(reports, 'parity.md')).toContain('Backup 20261121T021700Z-0000 of');
-    expect(world.log.warnings).toEqual([]);
+    expect(context.log.warnings).toEqual([]);
   });
 
   it('have every line, the equal ones too, in fields of stable names', async () => {
     await makeReportFolder(folder);
-    await writeParity(folder, scope, widened, createWorld());
+    await writeParity(folder, scope, widened, createContext());
     expect(JSON.parse(read(folder, 'parity.json'))).toMatchObject({
       format: 1,
       backup: scope.manifest.id,
@@ -206,12 +206,12 @@ describe('the files of a comparison', () => {
     expect(error).toBeInstanceOf(ConfigurationError);
     expect((error as Error).message).toContain('report-folder: nothing can be written to');
     await expect(makeReportFolder(path.join(file, 'below'))).rejects.toBeInstanceOf(ConfigurationError);
-    const world = createWorld();
-    await writeParity(file, scope, widened, world);
-    expect(world.log.warnings).toEqual([
+    const context = createContext();
+    await writeParity(file, scope, widened, context);
+    expect(context.log.warnings).toEqual([
       expect.stringContaining('report-folder: the comparison could not be written'),
     ]);
-    await writeParity(undefined, scope, widened, world);
-    expect(world.log.warnings).toHaveLength(1);
+    await writeParity(undefined, scope, widened, context);
+    expect(context.log.warnings).toHaveLength(1);
   });
 });

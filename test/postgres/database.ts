@@ -2,7 +2,7 @@ import pg from 'pg';
 import { openSession, type Session } from '../../src/postgres/session/connection.ts';
 import { type ConnectionSettings, parseConnection } from '../../src/postgres/session/settings.ts';
 import type { Cluster } from '../support/cluster.ts';
-import { emptyWorld } from '../support/world.ts';
+import { emptyContext } from '../support/context.ts';
 
 /** A database of a throwaway cluster, with a `pg` client of its own for whatever the test wants to arrange or to look at. */
 export interface Database {
@@ -30,7 +30,7 @@ export async function createDatabase(cluster: Cluster, options = ''): Promise<Da
 }
 
 export async function openDatabase(url: string): Promise<Database> {
-  const settings = parseConnection('database-url', url, emptyWorld);
+  const settings = parseConnection('database-url', url, emptyContext);
   const client = await connect(url);
   const sessions: Session[] = [];
   return {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { renderMarkdown } from '../../src/report/markdown.ts';
-import { createMask, maskReason, maskReport } from '../../src/report/redact.ts';
+import { createRedactor, redactReason, redactReport } from '../../src/report/redact.ts';
 
 describe('a mask', () => {
   // A plain word is looked for as one.
@@ -17,7 +17,7 @@ describe('a mask', () => {
         fc.string({ maxLength: 5 }),
         fc.string({ maxLength: 5 }),
         (secret, before, after) => {
-          const mask = createMask([secret]);
+          const mask = createRedactor([secret]);
           const text = before + secret + after;
           expect(mask(text)).not.toContain(secret);
           expect(mask(encodeURIComponent(text.toWellFormed()))).not.toContain(
@@ -30,7 +30,7 @@ describe('a mask', () => {
   });
 
   it('finds base64 at every place in it', () => {
-    const mask = createMask(['correct horse battery']);
+    const mask = createRedactor(['correct horse battery']);
     for (const before of ['', 'a', 'ab', 'abc', 'user:']) {
       for (const format of ['base64', 'base64url'] as const) {
         const text = Buffer.from(`${before}correct horse battery!`).toString(format);
@@ -42,12 +42,12 @@ describe('a mask', () => {
   });
 
   it('leaves other words, and a secret too short to be one', () => {
-    expect(createMask(['abc', ''])('an abc of masks')).toBe('an abc of masks');
+    expect(createRedactor(['abc', ''])('an abc of masks')).toBe('an abc of masks');
   });
 
   /** Every sign that some notation takes for its own, and some that need more bytes than one. */
   const awkward = String.raw`S3cr$t P@ss/+"x\y%é'<&>\n\u0041*_|~=🔑`;
-  const shown = (form: string) => createMask([awkward])(form);
+  const shown = (form: string) => createRedactor([awkward])(form);
   const json = (text: string) => JSON.stringify(text).slice(1, -1);
   const xml = (text: string) =>
     text.replace(
@@ -124,18 +124,18 @@ describe('a mask', () => {
 
   it('finds an identity and hexadecimal digits in letters of either case', () => {
     const [identity, key] = ['AGE-SECRET-KEY-1QQPQ8ZYXWVUTSRQP', 'c0ffee00'.repeat(8)];
-    expect(createMask([identity, key])(`${identity.toLowerCase()} ${key.toUpperCase()}`)).toBe('*** ***');
+    expect(createRedactor([identity, key])(`${identity.toLowerCase()} ${key.toUpperCase()}`)).toBe('*** ***');
   });
 
   it('hides the whole address where it stands, and the password where that stands alone', () => {
     const url = 'postgresql://postgres.ref:hunter2hunter2@db.example.com/postgres';
-    const mask = createMask(['hunter2hunter2', url]);
+    const mask = createRedactor(['hunter2hunter2', url]);
     expect(mask(`${url} hunter2hunter2 ${encodeURIComponent(url)}`)).toBe('*** *** ***');
     expect(mask(Buffer.from(url).toString('base64'))).toContain('***');
   });
 
   it('leaves names that hold a plain word, which is a password of somebody', () => {
-    const mask = createMask(['owner']);
+    const mask = createRedactor(['owner']);
     const names = 'role "app_owner", owners, ownership, table owner_id, OWNER TO';
     expect(mask(names)).toBe(names);
     expect(mask('u:owner@h u%3Aowner%40h "a\\nowner" owner')).toBe('u:***@h u%3A***%40h "a\\n***" ***');
@@ -145,17 +145,17 @@ describe('a mask', () => {
   });
 
   it('takes no long time, whatever it reads', () => {
-    const mask = createMask([String.raw`\\a\\\b%%&&<"''`, awkward]);
+    const mask = createRedactor([String.raw`\\a\\\b%%&&<"''`, awkward]);
     // A pattern that tries its ways one within another would never end here.
     for (const part of ['\\', '%25', '&amp;', "'", '\\x5c', '&#0000', '%']) mask(part.repeat(2000));
   });
 });
 
 describe('what leaves the machine', () => {
-  const mask = createMask(['p_a*ss|w']);
+  const mask = createRedactor(['p_a*ss|w']);
 
   it('is masked before it is rendered, since Markdown would write the secret in another way', () => {
-    const report = maskReport(
+    const report = redactReport(
       [
         { kind: 'heading', text: 'a p_a*ss|w' },
         { kind: 'paragraph', text: 'p_a*ss|w' },
@@ -169,11 +169,9 @@ describe('what leaves the machine', () => {
   });
 
   it('has no reason where there is none', () => {
-    expect([maskReason(undefined, mask), maskReason(null, mask), maskReason('p_a*ss|w', mask)]).toEqual([
-      null,
-      null,
-      '***',
-    ]);
+    expect([redactReason(undefined, mask), redactReason(null, mask), redactReason('p_a*ss|w', mask)]).toEqual(
+      [null, null, '***'],
+    );
   });
 });
 
@@ -189,7 +187,7 @@ describe('a token of many letters', () => {
 
   it.each([200, 1500, 2500, 6000, 20_000])('(%s) is found however it is written', (length) => {
     const token = make(length);
-    const mask = createMask([token, 'another secret']);
+    const mask = createRedactor([token, 'another secret']);
     const bytes = Buffer.from(token);
     const forms = [
       token,
@@ -210,7 +208,7 @@ describe('a token of many letters', () => {
 
   it('leaves what only begins as it does', () => {
     const token = make(3000);
-    const mask = createMask([token]);
+    const mask = createRedactor([token]);
     for (const other of [`${token.slice(0, -1)}!`, token.slice(0, 400) + token, token.slice(1)]) {
       const rest = other.replace(token, '***');
       expect(mask(other)).toBe(rest);
@@ -219,7 +217,7 @@ describe('a token of many letters', () => {
 
   it('costs a line of a log next to nothing', () => {
     const started = performance.now();
-    const mask = createMask([make(6000), make(4000).split('').reverse().join('')]);
+    const mask = createRedactor([make(6000), make(4000).split('').reverse().join('')]);
     for (let count = 0; count < 10_000; count++) mask(`a line of a log, the ${count}th of many`);
     expect(performance.now() - started).toBeLessThan(3000);
   });

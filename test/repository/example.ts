@@ -2,15 +2,15 @@ import { randomBytes } from 'node:crypto';
 import type { Manifest } from '../../src/format/manifest.ts';
 import { type Maker, openForBackup, type Repository } from '../../src/repository/open.ts';
 import type { Storage } from '../../src/storage/storage.ts';
+import { createContext } from '../support/context.ts';
 import { MemoryStorage } from '../support/memory-storage.ts';
-import { createWorld } from '../support/world.ts';
 
 export const source = { systemIdentifier: '7300000000000000001', database: 'postgres' };
 export const now = new Date('2026-11-20T02:17:00Z');
 
 /** Makes a repository where nobody else does. */
 export const onlyMaker: Maker = {
-  ...createWorld({ now: () => new Date() }),
+  ...createContext({ now: () => new Date() }),
   holder: { id: 'nobody', name: 'a first backup' },
 };
 

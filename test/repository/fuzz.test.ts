@@ -11,7 +11,7 @@ import {
 import { findWindows } from '../../src/repository/changes/recoverable.ts';
 import { readSegments, segmentKey, writeSegment } from '../../src/repository/changes/segments.ts';
 import { acquireLock, listLocks } from '../../src/repository/locks/locks.ts';
-import { createSeal } from '../../src/repository/objects/codec.ts';
+import { createEncoder } from '../../src/repository/objects/codec.ts';
 import { createReader, objectKey, readStored } from '../../src/repository/objects/store.ts';
 import { openRepository, type Repository } from '../../src/repository/open.ts';
 import { MarkWriter, readMarkFiles } from '../../src/repository/prune/garbage-marks.ts';
@@ -435,7 +435,7 @@ describe('an object', () => {
   let sealed: Buffer;
 
   beforeAll(async () => {
-    sealed = Buffer.from(await createSeal([], 3)(plaintext));
+    sealed = Buffer.from(await createEncoder([], 3)(plaintext));
   });
   beforeEach(async () => {
     object = { name: 'a'.repeat(64), bytes: plaintext.length, stored: sealed.length, sha256: 'b'.repeat(64) };

@@ -7,7 +7,7 @@ import {
   writeManifest,
 } from '../../src/repository/backups/manifests.ts';
 import { readSegments, segmentKey, writeSegment } from '../../src/repository/changes/segments.ts';
-import { createSeal } from '../../src/repository/objects/codec.ts';
+import { createEncoder } from '../../src/repository/objects/codec.ts';
 import { Inventory } from '../../src/repository/objects/inventory.ts';
 import {
   createNaming,
@@ -39,7 +39,11 @@ class DistantStorage extends MemoryStorage {
   /** By the beginning of a key, how many readings are spoilt, and how. */
   spoilt: { under: string; times: number; spoil: Spoil } | undefined;
 
-  override async get(key: string, limit?: number, { fresh = false }: ReadOptions = {}): Promise<Buffer> {
+  override async get(
+    key: string,
+    limit?: number,
+    { freshConnection: fresh = false }: ReadOptions = {},
+  ): Promise<Buffer> {
     this.readings.push({ key, fresh });
     const bytes = await super.get(key, limit);
     const { spoilt } = this;
@@ -73,8 +77,8 @@ beforeEach(async () => {
   storage = new DistantStorage();
   repository = await createRepository(storage);
   const naming = createNaming(repository.key, []);
-  const contents = { inventory: Inventory.askEach(storage), known: new Map(), doubted: new Map() };
-  object = await new ObjectWriter(storage, naming, createSeal([], 3), contents).store(rows);
+  const contents = { inventory: Inventory.askEach(storage), known: new Map(), suspects: new Map() };
+  object = await new ObjectWriter(storage, naming, createEncoder([], 3), contents).store(rows);
 });
 
 const read = () => createReader(repository, makeManifest(), []).read(object);

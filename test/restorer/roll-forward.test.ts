@@ -16,7 +16,7 @@ import { PhaseClock } from '../../src/runtime/phase-clock.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { createDatabase, type Database } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { createWorld, emptyWorld, presentWorld } from '../support/world.ts';
+import { createContext, emptyContext, presentContext } from '../support/context.ts';
 
 /* A backup, brought forward by what was captured after it, as a restore does it. */
 
@@ -31,7 +31,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const world = createWorld({ temporaryFolder: folder, now: () => new Date() });
+const context = createContext({ temporaryFolder: folder, now: () => new Date() });
 
 /** A source with its own repository */
 async function createSource(definitions: string) {
@@ -42,7 +42,7 @@ async function createSource(definitions: string) {
     const given: Record<string, string> = { operation, 'database-url': source.url, storage };
     const outcome = await run(
       parseInputs((name) => given[name], {}),
-      world,
+      context,
     );
     expect(outcome.exitCode).toBe(0);
   };
@@ -50,12 +50,12 @@ async function createSource(definitions: string) {
 }
 
 async function recover(storage: string, overrides: Partial<RestoreRequest> = {}) {
-  const repository = await openRepository(new FileStorage(storage, presentWorld), undefined);
+  const repository = await openRepository(new FileStorage(storage, presentContext), undefined);
   const [candidate] = await chooseRecovery(
     repository,
     { backupId: 'latest', recoveryTargetTime: 'latest', encryptionIdentity: [] },
     1,
-    world,
+    context,
   );
   if (candidate === undefined) throw new Error('nothing can be recovered');
   const manifest = await readManifest(repository, candidate.id);
@@ -72,10 +72,10 @@ async function recover(storage: string, overrides: Partial<RestoreRequest> = {})
         exclude: [],
       },
       ...{ jobs: 2, verify: 'content', recovery: candidate.recovery },
-      settings: parseConnection('target-url', target.url, emptyWorld),
+      settings: parseConnection('target-url', target.url, emptyContext),
       ...overrides,
     },
-    world,
+    context,
     clock,
   );
   const planned = prepared.scope.notCarried.map(({ what }) => what);

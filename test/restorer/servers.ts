@@ -4,7 +4,7 @@ import { parseConnection } from '../../src/postgres/session/settings.ts';
 import { reconnect } from '../fixture/seed.ts';
 import { connect } from '../postgres/database.ts';
 import { findServers, startCluster } from '../support/cluster.ts';
-import { emptyWorld } from '../support/world.ts';
+import { emptyContext } from '../support/context.ts';
 
 const { TESTBED_PG17_URL, TESTBED_PG17_BIN } = process.env;
 
@@ -86,7 +86,7 @@ export function makeServer(url: string, bin: string, own?: AsyncDisposable): Tes
     },
     async open(target, user) {
       const as = user === undefined ? target : reconnect(target, { user, password: 'secret' });
-      const session = await openSession(parseConnection('target-url', as, emptyWorld));
+      const session = await openSession(parseConnection('target-url', as, emptyContext));
       sessions.push(session);
       return session;
     },

@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RestoreInputs } from '../../src/interface/inputs/types.ts';
 import { findLost } from '../../src/operations/restore/loss.ts';
-import { lookAtTarget, refuseAnother } from '../../src/operations/restore/target-look.ts';
+import { inspectTarget, refuseAnother } from '../../src/operations/restore/target-look.ts';
 import { openSession } from '../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../src/postgres/session/settings.ts';
-import { makeThrowaway } from '../../src/restorer/trial/scratch-database.ts';
+import { createScratchDatabase } from '../../src/restorer/trial/scratch-database.ts';
 import { createRoles } from '../fixture/seed.ts';
 import { makeImageTarget } from '../fixture/target.ts';
 import { makeSupplement } from '../parity/example.ts';
 import { makeManifest } from '../repository/example.ts';
 import { createDatabase, query } from '../scenarios/shop.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { createWorld, emptyWorld } from '../support/world.ts';
+import { createContext, emptyContext } from '../support/context.ts';
 
 /* What a restore finds before it asks, and that what it empties is what it found. */
 
@@ -26,9 +26,9 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-const settingsOf = (url: string) => parseConnection('target-url', url, emptyWorld);
+const settingsOf = (url: string) => parseConnection('target-url', url, emptyContext);
 const look = (url: string, targetKind: RestoreInputs['targetKind'] = 'auto') =>
-  lookAtTarget(settingsOf(url), { targetKind } as RestoreInputs, createWorld());
+  inspectTarget(settingsOf(url), { targetKind } as RestoreInputs, createContext());
 
 describe('a look at a container of Supabase', () => {
   it(
@@ -39,9 +39,9 @@ describe('a look at a container of Supabase', () => {
         database: 'image',
         owner,
       });
-      expect(await look(url)).toMatchObject({ kind: 'supabase-image', occupants: [] });
+      expect(await look(url)).toMatchObject({ kind: 'supabase-image', existing: [] });
       await query(url, 'CREATE TABLE public.kept AS SELECT 1 AS id');
-      expect(await look(url)).toMatchObject({ occupants: ['table public.kept'] });
+      expect(await look(url)).toMatchObject({ existing: ['table public.kept'] });
     },
     minute,
   );
@@ -74,8 +74,8 @@ describe('a look at a container of Supabase', () => {
          CREATE INDEX ON auth.planted ((public.trap(1) + id));
          CREATE OR REPLACE FUNCTION public.trap(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'called'; END $$`,
       );
-      const { occupants } = await look(url);
-      expect(occupants).toContain('rows of auth.planted');
+      const { existing } = await look(url);
+      expect(existing).toContain('rows of auth.planted');
     },
     minute,
   );
@@ -108,17 +108,17 @@ describe('what is emptied', () => {
     await session.close();
   });
 
-  it('is no database of somebody else that has the name of a throwaway one', async () => {
+  it('is no database of somebody else that has the name of a scratch one', async () => {
     const manifest = makeManifest({ facts: { ...makeManifest().facts, roles: [] } });
     const name = `supabase_backup_drill_${manifest.id.toLowerCase().replace('-', '_')}`;
     const url = await createDatabase(cluster.superuserUrl(), name);
     await query(url, `CREATE TABLE public.kept AS SELECT 1 AS id; ALTER DATABASE ${name} OWNER TO ${owner}`);
     const make = async () => {
-      await using made = await makeThrowaway(
+      await using made = await createScratchDatabase(
         settingsOf(cluster.superuserUrl()),
         manifest,
         makeSupplement({ roles: [], definitions: [] }),
-        createWorld(),
+        createContext(),
       );
       return made.settings.database;
     };

@@ -4,7 +4,7 @@ import { parseConnection } from '../../src/postgres/session/settings.ts';
 import { leaveMark, noteStep, readMark, removeMark } from '../../src/restorer/unfinished.ts';
 import { createDatabase, query } from '../scenarios/shop.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { emptyWorld } from '../support/world.ts';
+import { emptyContext } from '../support/context.ts';
 
 /* The mark stands in databases that other tools read, too. */
 
@@ -15,7 +15,7 @@ beforeAll(async () => {
   const url = await createDatabase(cluster.superuserUrl(), 'marked');
   // As PowerSync, Electric or Debezium ask for it: updates and deletes are refused where a table has no key.
   await query(url, 'CREATE PUBLICATION all_of_it FOR ALL TABLES');
-  session = await openSession(parseConnection('target-url', url, emptyWorld));
+  session = await openSession(parseConnection('target-url', url, emptyContext));
 });
 afterAll(async () => {
   await session?.close();
@@ -69,7 +69,7 @@ it.each([
   ['ALWAYS', 'is no mark any more, though its schema stays', 1],
 ])('where an event trigger %s forbids to drop anything, %s', async (state, _what, schemas) => {
   const url = await createDatabase(cluster.superuserUrl(), `forbidden_${state.toLowerCase()}`);
-  const restoring = await openSession(parseConnection('target-url', url, emptyWorld));
+  const restoring = await openSession(parseConnection('target-url', url, emptyContext));
   const mark = {
     backup: 'x',
     startedAt: 'y',

@@ -282,7 +282,7 @@ describe('a drill', () => {
     await query(other.superuserUrl(), 'SELECT rolname FROM pg_roles ORDER BY 1'),
   ];
 
-  test('drops the throwaway database and its roles, and says nothing about the backup', async () => {
+  test('drops the scratch database and its roles, and says nothing about the backup', async () => {
     const before = await describeServer();
     const files = listFolder(backups);
     const endless = 'SELECT pg_sleep(600) IS NULL';

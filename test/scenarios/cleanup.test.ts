@@ -10,9 +10,9 @@ import { S3Storage } from '../../src/storage/s3/store.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { createBackupId } from '../../src/values/timed-id.ts';
 import { makeManifest, makeObject, onlyMaker, source } from '../repository/example.ts';
+import { presentContext } from '../support/context.ts';
 import { type FakeS3, type Fault, startFakeS3 } from '../support/fake-s3.ts';
 import { awsSecret, type Finished, runCli, succeed } from '../support/run-cli.ts';
-import { presentWorld } from '../support/world.ts';
 import { expectRefusal } from './refusal.ts';
 import { flipBit, keyOf, listBackups, listFolder, readStoredManifest } from './repository-folder.ts';
 
@@ -75,7 +75,7 @@ async function fillFolder(
 ): Promise<{ root: string; backups: Backup[] }> {
   const root = join(folder, `repository-${made++}`);
   const repository = await openForBackup(
-    new FileStorage(root, presentWorld),
+    new FileStorage(root, presentContext),
     undefined,
     source,
     new Date(start),
@@ -118,7 +118,7 @@ beforeAll(async () => {
   waitingFolder = root;
   await succeed(words(root));
   ageMarks(root, 25 * hour);
-  const repository = await openRepository(new FileStorage(root, presentWorld), undefined);
+  const repository = await openRepository(new FileStorage(root, presentContext), undefined);
   const lock = {
     format: 1,
     operation: 'backup',
@@ -271,7 +271,7 @@ describe('a bucket', () => {
       bucket: s3.bucket,
       prefix: 'shop',
       endpoint: new URL(s3.endpoint),
-      world: presentWorld,
+      context: presentContext,
     });
     const repository = await openForBackup(storage, undefined, source, new Date(start), onlyMaker);
     backups = await fill(repository, 5, () => true);

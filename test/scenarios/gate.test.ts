@@ -10,8 +10,8 @@ import { createBackupId } from '../../src/values/timed-id.ts';
 import { GitFolder } from '../migrations/git-folder.ts';
 import { makeManifest, onlyMaker } from '../repository/example.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { presentContext } from '../support/context.ts';
 import { type CliOptions, runCli, succeed } from '../support/run-cli.ts';
-import { presentWorld } from '../support/world.ts';
 import { expectRefusal } from './refusal.ts';
 import { listBackups, listFolder } from './repository-folder.ts';
 import { createDatabase, createShop, describeDatabase, query } from './shop.ts';
@@ -66,7 +66,7 @@ async function makeOld(milliseconds: number): Promise<string> {
   );
   const bound = { systemIdentifier: row?.system ?? '', database: 'shop' };
   const opened = await openForBackup(
-    new FileStorage(place, presentWorld),
+    new FileStorage(place, presentContext),
     undefined,
     bound,
     taken,

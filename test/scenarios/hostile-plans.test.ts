@@ -13,8 +13,8 @@ import { copyRows } from '../../src/source/rows/copy.ts';
 import { type Snapshot, takeSnapshot } from '../../src/source/snapshot/snapshot.ts';
 import { connect } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { CollectingLog, emptyContext } from '../support/context.ts';
 import { runCli } from '../support/run-cli.ts';
-import { CollectingLog, emptyWorld } from '../support/world.ts';
 import { query } from './shop.ts';
 import { createHostileDatabase, type HostileDatabase, prepareServer } from './tenant.ts';
 
@@ -118,7 +118,7 @@ describe('no plan of a backup calls a function of a tenant', () => {
 
 describe('what a tenant brings when a backup has looked is found before it is planned with', () => {
   const signal = new AbortController().signal;
-  const settings = () => parseConnection('database-url', hostile.url, emptyWorld);
+  const settings = () => parseConnection('database-url', hostile.url, emptyContext);
 
   /** A snapshot; then the tenant does something; then a table is read and counted. */
   async function readAfter(sql: string): Promise<{ read: unknown; counted: unknown }> {

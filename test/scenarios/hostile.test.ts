@@ -6,8 +6,8 @@ import { readSequences } from '../../src/postgres/catalog/facts.ts';
 import { openSession } from '../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../src/postgres/session/settings.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { emptyContext } from '../support/context.ts';
 import { runCli } from '../support/run-cli.ts';
-import { emptyWorld } from '../support/world.ts';
 import { createDatabase, query } from './shop.ts';
 import { createHostileDatabase, prepareServer } from './tenant.ts';
 
@@ -210,7 +210,7 @@ describe('nothing of a tenant runs as the backup', () => {
         tenant,
         `CREATE SCHEMA mine; CREATE SEQUENCE mine.s; CREATE FUNCTION mine.f() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN PERFORM ext.note('view'); RETURN 1; END $$`,
       );
-      const session = await openSession(parseConnection('database-url', url, emptyWorld));
+      const session = await openSession(parseConnection('database-url', url, emptyContext));
       await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
       await session.query('SELECT FROM pg_class');
       await query(

@@ -5,7 +5,7 @@ import { parseInputs } from '../../src/interface/inputs/parse.ts';
 import type { InputName } from '../../src/interface/inputs/schema.ts';
 import type { Outcome } from '../../src/interface/outcome.ts';
 import { run } from '../../src/operations/run.ts';
-import { createWorld } from '../support/world.ts';
+import { createContext } from '../support/context.ts';
 
 /**
  * Runs an operation inside this process, so that a test may decide what each single call of the storage does. A file that uses it
@@ -25,7 +25,7 @@ export async function operate(
     return await run(
       parseInputs((name) => given[name], {}),
       {
-        ...createWorld({ env: { PATH: process.env.PATH, HOME: process.env.HOME }, temporaryFolder, now }),
+        ...createContext({ env: { PATH: process.env.PATH, HOME: process.env.HOME }, temporaryFolder, now }),
         log: {
           debug: note,
           info: note,

@@ -10,7 +10,7 @@ import type { Outcome } from '../../src/interface/outcome.ts';
 import { renderText } from '../../src/report/text.ts';
 import { writeManifest } from '../../src/repository/backups/manifests.ts';
 import { type Segment, segmentKey, writeSegment } from '../../src/repository/changes/segments.ts';
-import { createSeal } from '../../src/repository/objects/codec.ts';
+import { createEncoder } from '../../src/repository/objects/codec.ts';
 import { createNaming, objectKey } from '../../src/repository/objects/store.ts';
 import { openForBackup, type Repository } from '../../src/repository/open.ts';
 import { FileStorage } from '../../src/storage/file.ts';
@@ -18,7 +18,7 @@ import { formatLsn } from '../../src/values/lsn.ts';
 import { createBackupId } from '../../src/values/timed-id.ts';
 import { makeSegment } from '../repository/changes-example.ts';
 import { makeManifest, onlyMaker, source } from '../repository/example.ts';
-import { presentWorld } from '../support/world.ts';
+import { presentContext } from '../support/context.ts';
 import { operate } from './in-process.ts';
 import { flipBit, listFolder } from './repository-folder.ts';
 
@@ -37,7 +37,7 @@ let messages: string[];
 beforeEach(async () => {
   root = join(folder, `repository-${made++}`);
   repository = await openForBackup(
-    new FileStorage(root, presentWorld),
+    new FileStorage(root, presentContext),
     undefined,
     source,
     new Date(start),
@@ -79,7 +79,7 @@ async function storeChanges(
   for (const text of texts) {
     const plaintext = Buffer.from(text);
     const name = createNaming(repository.key, recipients)(plaintext);
-    const stored = await createSeal(recipients, 3)(plaintext);
+    const stored = await createEncoder(recipients, 3)(plaintext);
     await repository.storage.put(objectKey(name), stored);
     const sha256 = createHash('sha256').update(stored).digest('hex');
     objects.push({ name, bytes: plaintext.length, stored: stored.length, sha256 });

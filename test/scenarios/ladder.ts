@@ -8,8 +8,8 @@ import { openRepository } from '../../src/repository/open.ts';
 import { openSealed, sealContent } from '../../src/repository/signature.ts';
 import { openStorage } from '../../src/storage/open.ts';
 import { compareData, type DataDump, dumpData, dumpSchema } from '../fixture/dump.ts';
+import { presentContext } from '../support/context.ts';
 import { type Finished, type Running, runCli, startCli } from '../support/run-cli.ts';
-import { presentWorld } from '../support/world.ts';
 import { createDatabase } from './shop.ts';
 
 export interface LadderServer {
@@ -145,7 +145,7 @@ export class Ladder {
 
   /** Rewrites a manifest and seals it again: a base that differs from the true one in what a test wants to take out of the way. */
   async amend(id: string, change: (manifest: Manifest) => void): Promise<void> {
-    const storage = await openStorage(this.storage, {}, presentWorld);
+    const storage = await openStorage(this.storage, {}, presentContext);
     const repository = await openRepository(storage, undefined);
     const file = join(this.storage, 'backups', `${id}.json`);
     const manifest = JSON.parse(openSealed(repository, 'manifest', readFileSync(file))) as Manifest;

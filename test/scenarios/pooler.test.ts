@@ -6,9 +6,9 @@ import { openSession } from '../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../src/postgres/session/settings.ts';
 import { reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { emptyContext } from '../support/context.ts';
 import { hasPgBouncer, type PgBouncer, startPgBouncer } from '../support/pgbouncer.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
-import { emptyWorld } from '../support/world.ts';
 import { expectRefusal } from './refusal.ts';
 import { createDatabase, createShop, query } from './shop.ts';
 
@@ -92,7 +92,7 @@ describe.skipIf(!hasPgBouncer).each([
 
   test('options that a user gives are in force, in our sessions at least', async () => {
     const url = `${through(shop)}?options=-c%20work_mem%3D77MB%20-c%20app.of%3Dthe%5C%20user`;
-    const session = await openSession(parseConnection('database-url', url, emptyWorld));
+    const session = await openSession(parseConnection('database-url', url, emptyContext));
     const [row] = await session.query(
       "SELECT current_setting('work_mem') AS memory, current_setting('app.of') AS name",
     );

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { InputName } from '../../src/interface/inputs/schema.ts';
 import type { Outcome } from '../../src/interface/outcome.ts';
-import { readShelf } from '../../src/repository/backups/catalog.ts';
+import { readCatalog } from '../../src/repository/backups/catalog.ts';
 import { openRepository } from '../../src/repository/open.ts';
 import { DeniedValueError } from '../../src/storage/storage.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
@@ -63,10 +63,10 @@ function spoil(fits: (key: string) => boolean, times: number): { left: () => num
 const isObject = (key: string) => key.startsWith('objects/');
 
 async function damagedIds(): Promise<string[]> {
-  const shelf = await readShelf(await openRepository(storage, undefined), {
+  const catalog = await readCatalog(await openRepository(storage, undefined), {
     onDamaged: ({ message }) => expect.fail(message),
   });
-  return shelf.backups.filter(({ damagedAt }) => damagedAt !== null).map(({ id }) => id);
+  return catalog.backups.filter(({ damagedAt }) => damagedAt !== null).map(({ id }) => id);
 }
 
 /** A backup that was recorded as damaged because of what was changed on the way, with a newer one that is verified. */
@@ -169,8 +169,8 @@ describe('an object that may not be read', () => {
     expect(textOf(done)).not.toMatch(/may write/);
     storage.get = get;
     // Neither proven nor damaged.
-    const shelf = await readShelf(await openRepository(storage, undefined), { onDamaged: () => {} });
-    expect(shelf.backups).toMatchObject([{ damagedAt: null, verifiedAt: null }]);
+    const catalog = await readCatalog(await openRepository(storage, undefined), { onDamaged: () => {} });
+    expect(catalog.backups).toMatchObject([{ damagedAt: null, verifiedAt: null }]);
   });
 });
 

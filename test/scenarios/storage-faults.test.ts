@@ -6,6 +6,7 @@ import type { InputName } from '../../src/interface/inputs/schema.ts';
 import { isKnownError } from '../../src/runtime/errors.ts';
 import { S3Storage } from '../../src/storage/s3/store.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { presentContext } from '../support/context.ts';
 import { type FakeS3, startFakeS3 } from '../support/fake-s3.ts';
 import {
   type MisbehavingProxy,
@@ -14,7 +15,6 @@ import {
   startMisbehavingProxy,
 } from '../support/misbehaving-proxy.ts';
 import { awsSecret } from '../support/run-cli.ts';
-import { presentWorld } from '../support/world.ts';
 import { operate } from './in-process.ts';
 import { createDatabase, query } from './shop.ts';
 
@@ -59,7 +59,7 @@ beforeAll(async () => {
   stage.open = () =>
     new S3Storage({
       ...{ bucket: fake.bucket, prefix: 'p', endpoint: new URL(proxy.endpoint) },
-      ...{ firstDelayMs: 1, silenceMs, world: presentWorld },
+      ...{ firstDelayMs: 1, silenceMs, context: presentContext },
     });
   for (let made = 0; made < 2; made++) {
     await run({ ...backup, 'backup-type': 'full' });

@@ -7,9 +7,9 @@ import type { InputName } from '../../src/interface/inputs/schema.ts';
 import { isKnownError } from '../../src/runtime/errors.ts';
 import { S3Storage } from '../../src/storage/s3/store.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { presentContext } from '../support/context.ts';
 import { type FakeS3, type Fault, type S3Request, startFakeS3 } from '../support/fake-s3.ts';
 import { awsSecret, runCli, succeed } from '../support/run-cli.ts';
-import { presentWorld } from '../support/world.ts';
 import { operate } from './in-process.ts';
 import { expectRefusal } from './refusal.ts';
 import { keyOf, listBackups, listFolder, type StoredManifest } from './repository-folder.ts';
@@ -63,7 +63,7 @@ async function use(store: FakeS3): Promise<void> {
       bucket: s3.bucket,
       prefix: 'shop',
       endpoint: new URL(s3.endpoint),
-      world: presentWorld,
+      context: presentContext,
       firstDelayMs: 1,
       silenceMs: 800,
     });

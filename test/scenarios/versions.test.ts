@@ -12,10 +12,10 @@ import type { Outcome } from '../../src/interface/outcome.ts';
 import { S3Storage } from '../../src/storage/s3/store.ts';
 import type { StoredValue } from '../../src/storage/storage.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { presentContext } from '../support/context.ts';
 import { type MisbehavingProxy, startMisbehavingProxy } from '../support/misbehaving-proxy.ts';
 import { awsSecret } from '../support/run-cli.ts';
 import { type S3Server, s3Makes } from '../support/s3-servers.ts';
-import { presentWorld } from '../support/world.ts';
 import { operate } from './in-process.ts';
 import { createDatabase, query } from './shop.ts';
 
@@ -84,7 +84,7 @@ describe.skipIf(!moto.isHere)('a bucket that keeps versions', () => {
     );
     const endpoint = new URL(proxy.endpoint);
     stage.open = () =>
-      new AgedBucket({ bucket, prefix: 'shop', endpoint, world: presentWorld, firstDelayMs: 2 }, age);
+      new AgedBucket({ bucket, prefix: 'shop', endpoint, context: presentContext, firstDelayMs: 2 }, age);
   }
   beforeEach(() => {
     proxy.misbehave();

@@ -8,9 +8,9 @@ import type { Outcome } from '../../src/interface/outcome.ts';
 import { schedule } from '../../src/operations/schedule/schedule.ts';
 import { renderText } from '../../src/report/text.ts';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
-import { type Plan, type PlannedDatabase, planJobs } from '../../src/schedule/plan/plan.ts';
+import { type PlannedDatabase, planJobs, type SchedulePlan } from '../../src/schedule/plan/plan.ts';
 import { parsePolicy } from '../../src/schedule/policy/parse.ts';
-import { createWorld } from '../support/world.ts';
+import { createContext } from '../support/context.ts';
 
 /** A policy of one database in which nothing but the necessary is said. */
 export const smallPolicy = `action: octo-org/supabase-backup@0123456789abcdef0123456789abcdef01234567 # v1.2.3
@@ -22,11 +22,11 @@ databases:
 `;
 
 /** @param more further lines of the policy */
-export function planOf(more = ''): Plan {
+export function planOf(more = ''): SchedulePlan {
   return planJobs(parsePolicy(smallPolicy + more, 'policy.yml').policy, 'octo-org/shop');
 }
 
-export function production(plan: Plan): PlannedDatabase {
+export function production(plan: SchedulePlan): PlannedDatabase {
   const [first] = plan.databases;
   if (first === undefined) throw new Error('the plan has no database');
   return first;
@@ -68,7 +68,7 @@ export async function makeCheckout(
   return {
     folder,
     run: (given = {}, env = {}, openApi = undefined) =>
-      schedule({ ...inputs, ...given }, createWorld({ env, now: () => now }), openApi),
+      schedule({ ...inputs, ...given }, createContext({ env, now: () => now }), openApi),
     async read() {
       const names = await readdir(folder).catch(() => []);
       const entries = names.map(

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readTables } from '../../src/postgres/catalog/tables.ts';
-import { ledgerSchema } from '../../src/postgres/own-schema.ts';
+import { ownSchema } from '../../src/postgres/own-schema.ts';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
-import { leaveToken, readLedger } from '../../src/source/rollback-token.ts';
+import { leaveToken, readRollbackTokens } from '../../src/source/rollback-token.ts';
 import { asRole, createDatabase, type Database } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 
@@ -23,7 +23,7 @@ beforeEach(async () => {
 
 async function read() {
   const session = await database.open();
-  const ledger = await readLedger(session);
+  const ledger = await readRollbackTokens(session);
   await session.close();
   return ledger;
 }
@@ -37,7 +37,7 @@ describe('the ledger', () => {
     const tokens = [await leaveToken(database.settings, signal), await leaveToken(database.settings, signal)];
     const ledger = await read();
     expect(ledger?.map(({ token }) => token).sort()).toEqual(tokens.toSorted());
-    const rows = await database.rows(`SELECT token, xmin FROM ${ledgerSchema}.tokens`);
+    const rows = await database.rows(`SELECT token, xmin FROM ${ownSchema}.tokens`);
     for (const [token, xmin] of rows) {
       expect(ledger?.find((entry) => entry.token === token)?.xid).toBe(BigInt(xmin ?? 0));
     }
@@ -60,15 +60,15 @@ describe('the ledger', () => {
     await session.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
     await session.query('SELECT 1');
     await leaveToken(database.settings, signal);
-    expect(await readLedger(session)).toBeUndefined();
+    expect(await readRollbackTokens(session)).toBeUndefined();
     await session.query('COMMIT');
-    expect(await readLedger(session)).toHaveLength(1);
+    expect(await readRollbackTokens(session)).toHaveLength(1);
   });
 
   it('forgets all but the newest thousand', async () => {
     await leaveToken(database.settings, signal);
     await database.run(
-      `INSERT INTO ${ledgerSchema}.tokens (token, xid) SELECT 'old ' || n, n::text::xid8 FROM generate_series(1, 1500) n`,
+      `INSERT INTO ${ownSchema}.tokens (token, xid) SELECT 'old ' || n, n::text::xid8 FROM generate_series(1, 1500) n`,
     );
     const last = await leaveToken(database.settings, signal);
     const ledger = await read();
@@ -87,12 +87,10 @@ describe('the ledger', () => {
   });
 
   it('leaves a schema of somebody else’s alone, whose tables are tables of the database', async () => {
-    await database.run(
-      `CREATE SCHEMA ${ledgerSchema}; CREATE TABLE ${ledgerSchema}.tokens (token text, xid xid8)`,
-    );
+    await database.run(`CREATE SCHEMA ${ownSchema}; CREATE TABLE ${ownSchema}.tokens (token text, xid xid8)`);
     await expect(leaveToken(database.settings, signal)).rejects.toThrow(/it is not ours/);
     expect(await read()).toBeUndefined();
-    expect(await database.rows(`SELECT * FROM ${ledgerSchema}.tokens`)).toEqual([]);
+    expect(await database.rows(`SELECT * FROM ${ownSchema}.tokens`)).toEqual([]);
     const session = await database.open();
     expect((await readTables(session)).map(({ name }) => name)).toEqual(['tokens']);
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, vi } from 'vitest';
 import { FileStorage } from '../../src/storage/file.ts';
 import { describeStorage } from '../storage.contract.ts';
-import { presentWorld } from '../support/world.ts';
+import { presentContext } from '../support/context.ts';
 
 // No such filesystem can be had everywhere: FAT, and many network and FUSE mounts, answer EPERM to link(2).
 vi.mock('node:fs/promises', async (original) => ({
@@ -20,7 +20,7 @@ afterAll(() => rm(base, { recursive: true, force: true }));
 let folders = 0;
 describeStorage(
   'file without hard links',
-  async () => new FileStorage(join(base, `root-${folders++}`), presentWorld),
+  async () => new FileStorage(join(base, `root-${folders++}`), presentContext),
   {
     createOnly: false,
     deletes: true,

@@ -23,7 +23,7 @@ import { ConfigurationError, StorageError } from '../../src/runtime/errors.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { DeniedValueError, ForeignValueError, RetainedError } from '../../src/storage/storage.ts';
 import { describeStorage, keysOf, valuesOf } from '../storage.contract.ts';
-import { presentWorld } from '../support/world.ts';
+import { presentContext } from '../support/context.ts';
 import { isWhole } from './writer.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'storage-file-'));
@@ -60,12 +60,12 @@ const lockable = join(base, 'lockable');
 await writeFile(lockable, '');
 const canLock = works('chattr', '+i', lockable) && works('chattr', '-i', lockable);
 
-describeStorage('file', async () => new FileStorage(newRoot(), presentWorld));
+describeStorage('file', async () => new FileStorage(newRoot(), presentContext));
 
 describe('a folder', () => {
   test('is made with its parents, for its owner alone', async () => {
     const root = join(newRoot(), 'made', 'deep');
-    const storage = new FileStorage(root, presentWorld);
+    const storage = new FileStorage(root, presentContext);
     await storage.put('objects/ab/key', Buffer.from('value'));
     await storage.create('created', Buffer.from('value'));
     for (const path of ['.', 'tmp', 'objects', 'objects/ab']) {
@@ -78,7 +78,7 @@ describe('a folder', () => {
 
   test('has nothing temporary left after a success, a refusal or a failure', async () => {
     const root = newRoot();
-    const storage = new FileStorage(root, presentWorld);
+    const storage = new FileStorage(root, presentContext);
     await storage.put('key', Buffer.from('value'));
     await storage.create('created', Buffer.from('value'));
     await storage.create('created', Buffer.from('value'));
@@ -89,7 +89,7 @@ describe('a folder', () => {
 
   test('that is removed while it is in use is not made again', async () => {
     const root = newRoot();
-    const storage = new FileStorage(root, presentWorld, './shown');
+    const storage = new FileStorage(root, presentContext, './shown');
     await storage.probe();
     await storage.put('objects/aa/one', Buffer.from('one'));
     await rm(root, { recursive: true });
@@ -100,12 +100,12 @@ describe('a folder', () => {
     }
     await expect(stat(root)).rejects.toThrow(/ENOENT/);
     // Whoever comes next may make it.
-    await new FileStorage(root, presentWorld).put('key', Buffer.from('value'));
+    await new FileStorage(root, presentContext).put('key', Buffer.from('value'));
   });
 
   test('may hold what others left there, which is not listed', async () => {
     const root = newRoot();
-    const storage = new FileStorage(root, presentWorld);
+    const storage = new FileStorage(root, presentContext);
     await storage.put('key', Buffer.from('value'));
     await writeFile(join(root, 'name with spaces'), '');
     await mkdir(join(root, 'lost+found'));
@@ -115,7 +115,7 @@ describe('a folder', () => {
 
   test('is freed by a probe of writes that were abandoned, not of those under way', async () => {
     const root = newRoot();
-    const storage = new FileStorage(root, presentWorld);
+    const storage = new FileStorage(root, presentContext);
     await storage.probe();
     const [old, young] = [randomUUID(), randomUUID()];
     for (const name of [old, young, 'precious.txt']) await writeFile(join(root, 'tmp', name), 'part');
@@ -130,7 +130,7 @@ describe('a folder', () => {
 
   test.skipIf(!canLock)('names what cannot be deleted, and deletes the rest', async () => {
     const root = newRoot();
-    const storage = new FileStorage(root, presentWorld);
+    const storage = new FileStorage(root, presentContext);
     for (const key of ['a', 'locked', 'c']) await storage.put(key, Buffer.from(key));
     works('chattr', '+i', join(root, 'locked'));
     try {
@@ -150,11 +150,11 @@ describe('links', () => {
   /** A folder of somebody else, and a repository in which a link leads to it. */
   async function lure(name: string): Promise<{ theirs: string; root: string; storage: FileStorage }> {
     const [theirs, root] = [newRoot(), newRoot()];
-    const storage = new FileStorage(root, presentWorld, './shown');
+    const storage = new FileStorage(root, presentContext, './shown');
     await storage.put('objects/ab/key', Buffer.from('ours'));
     await rm(join(root, name), { recursive: true, force: true });
-    await new FileStorage(theirs, presentWorld).put('key', value);
-    await new FileStorage(theirs, presentWorld).put('ab/key', value);
+    await new FileStorage(theirs, presentContext).put('key', value);
+    await new FileStorage(theirs, presentContext).put('ab/key', value);
     await symlink(theirs, join(root, name));
     return { theirs, root, storage };
   }
@@ -218,7 +218,7 @@ describe('links', () => {
     const [real, root] = [newRoot(), newRoot()];
     await mkdir(real);
     await symlink(real, root);
-    const storage = new FileStorage(root, presentWorld);
+    const storage = new FileStorage(root, presentContext);
     await storage.probe();
     await storage.put('objects/ab/key', value);
     expect(await keysOf(storage, '')).toEqual(['objects/ab/key']);
@@ -227,7 +227,7 @@ describe('links', () => {
 
   test('nor what else is no file: a folder, a socket', async () => {
     const root = newRoot();
-    const storage = new FileStorage(root, presentWorld);
+    const storage = new FileStorage(root, presentContext);
     await storage.put('key', value);
     await mkdir(join(root, 'folder'));
     const server = createServer().listen(join(root, 'socket'));
@@ -248,7 +248,7 @@ describe('links', () => {
 
   test('nor folders in folders beyond the longest path: what lies beside them is listed', async () => {
     const root = newRoot();
-    const storage = new FileStorage(root, presentWorld);
+    const storage = new FileStorage(root, presentContext);
     await storage.put('locks/key', value);
     const script =
       'for i in $(seq 30); do d=$(printf "a%.0s" $(seq 200)); mkdir $d && cd -P $d || exit 1; done';
@@ -260,7 +260,7 @@ describe('links', () => {
 
   test.skipIf(process.getuid?.() === 0)('nor what this user may not read, which is told apart', async () => {
     const root = newRoot();
-    const storage = new FileStorage(root, presentWorld);
+    const storage = new FileStorage(root, presentContext);
     await storage.put('key', value);
     await chmod(join(root, 'key'), 0);
     await expect(storage.get('key')).rejects.toBeInstanceOf(DeniedValueError);
@@ -269,7 +269,7 @@ describe('links', () => {
 
   test.skipIf(!works('mkfifo', join(base, 'fifo')))('nor pipes: one keeps nobody waiting', async () => {
     const root = newRoot();
-    const storage = new FileStorage(root, presentWorld);
+    const storage = new FileStorage(root, presentContext);
     await storage.put('key', value);
     works('mkfifo', join(root, 'pipe'));
     expect(await keysOf(storage, '')).toEqual(['key']);
@@ -282,7 +282,7 @@ describe('links', () => {
 
 describe('a probe names the mistake', () => {
   async function probe(root: string): Promise<unknown> {
-    return new FileStorage(root, presentWorld, './shown').probe().catch((thrown: unknown) => thrown);
+    return new FileStorage(root, presentContext, './shown').probe().catch((thrown: unknown) => thrown);
   }
 
   test('a file', async () => {
@@ -319,7 +319,7 @@ describe('a probe names the mistake', () => {
 test.skipIf(!small)(
   'a full disk is an error that says so, and nothing of the failed write stays',
   async () => {
-    const storage = new FileStorage(small ?? '', presentWorld);
+    const storage = new FileStorage(small ?? '', presentContext);
     await storage.put('kept', Buffer.alloc(1_000_000, 1));
     for (const write of [
       () => storage.put('kept', Buffer.alloc(1_500_000, 2)),
@@ -352,7 +352,7 @@ describe('a killed writer', () => {
       const [, signal] = await once(writer, 'close');
       expect(signal).toBe('SIGKILL');
 
-      const storage = new FileStorage(root, presentWorld);
+      const storage = new FileStorage(root, presentContext);
       const values = await valuesOf(storage, '');
       for (const { key, size } of values) {
         const value = await storage.get(key);

@@ -7,13 +7,13 @@ import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { openStorage, type StorageOptions } from '../../src/storage/open.ts';
 import { S3Storage } from '../../src/storage/s3/store.ts';
-import { presentWorld } from '../support/world.ts';
+import { presentContext } from '../support/context.ts';
 
 describe('a location', () => {
   test.each(['./backups', '../backups', '.', '/var/backups', 'file:///var/backups'])(
     '%s is a folder',
     async (location) => {
-      const storage = await openStorage(location, {}, presentWorld);
+      const storage = await openStorage(location, {}, presentContext);
       expect(storage).toBeInstanceOf(FileStorage);
       expect(storage.location).toBe(location);
     },
@@ -21,7 +21,10 @@ describe('a location', () => {
 
   test('as a file URL leads to its path', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'storage open-'));
-    await (await openStorage(pathToFileURL(folder).href, {}, presentWorld)).put('key', Buffer.from('value'));
+    await (await openStorage(pathToFileURL(folder).href, {}, presentContext)).put(
+      'key',
+      Buffer.from('value'),
+    );
     expect((await readdir(folder)).sort()).toEqual(['key', 'tmp']);
     await rm(folder, { recursive: true });
   });
@@ -39,17 +42,17 @@ describe('a location', () => {
         s3Endpoint: 'https://store.example:9000',
         s3Region: 'eu-west-3',
       },
-      presentWorld,
+      presentContext,
     );
     expect(storage).toBeInstanceOf(S3Storage);
     expect(storage.location).toBe(shown);
   });
 
   test('a prefix that leaves no room for keys is refused', async () => {
-    expect((await openStorage(`s3://bucket/${'a'.repeat(943)}`, {}, presentWorld)).location).toHaveLength(
+    expect((await openStorage(`s3://bucket/${'a'.repeat(943)}`, {}, presentContext)).location).toHaveLength(
       955,
     );
-    await expect(openStorage(`s3://bucket/${'a'.repeat(944)}`, {}, presentWorld)).rejects.toThrow(
+    await expect(openStorage(`s3://bucket/${'a'.repeat(944)}`, {}, presentContext)).rejects.toThrow(
       'leaves no room for keys',
     );
   });
@@ -57,12 +60,12 @@ describe('a location', () => {
   test('an endpoint that begins with the bucket is refused where the bucket is put there', async () => {
     const s3Endpoint = 'https://bucket.store.example';
     await expect(
-      openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'virtual' }, presentWorld),
+      openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'virtual' }, presentContext),
     ).rejects.toMatchObject({
       message: '`s3-endpoint` begins with the bucket',
       next: 'Leave bucket. out of it: with virtual addressing it is put there.',
     });
-    const storage = await openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'path' }, presentWorld);
+    const storage = await openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'path' }, presentContext);
     expect(storage.location).toBe('s3://bucket/a');
   });
 
@@ -82,15 +85,15 @@ describe('a location', () => {
     ['s3://bucket/../other', '`storage` has a prefix that is not supported'],
     ['s3://bucket/a?endpoint=x', '`storage` has a prefix that is not supported'],
   ])('%j is refused', async (location, message) => {
-    await expect(openStorage(location, {}, presentWorld)).rejects.toThrow(ConfigurationError);
-    await expect(openStorage(location, {}, presentWorld)).rejects.toThrow(message);
+    await expect(openStorage(location, {}, presentContext)).rejects.toThrow(ConfigurationError);
+    await expect(openStorage(location, {}, presentContext)).rejects.toThrow(message);
   });
 });
 
 describe('an endpoint', () => {
   const refusal = async (options: StorageOptions) => {
     try {
-      await openStorage('s3://bucket/prefix', options, presentWorld);
+      await openStorage('s3://bucket/prefix', options, presentContext);
     } catch (error) {
       return error as ConfigurationError;
     }
@@ -115,7 +118,7 @@ test('credentials in a location or an endpoint are refused without showing them'
     ['s3://AKIA:hunter2@bucket/prefix', {}],
     ['s3://bucket/prefix', { s3Endpoint: 'https://AKIA:hunter2@store.example' }],
   ] as const) {
-    const thrown = await openStorage(location, options, presentWorld).catch((error: unknown) => error);
+    const thrown = await openStorage(location, options, presentContext).catch((error: unknown) => error);
     expect(thrown).toBeInstanceOf(ConfigurationError);
     expect(`${(thrown as Error).message} ${(thrown as ConfigurationError).next}`).not.toContain('hunter2');
   }

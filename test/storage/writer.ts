@@ -1,7 +1,7 @@
 /** A process that writes to a folder until it is killed, and says on stdout which keys it has stored. */
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { FileStorage } from '../../src/storage/file.ts';
-import { presentWorld } from '../support/world.ts';
+import { presentContext } from '../support/context.ts';
 
 function makeValue(): Buffer {
   const body = randomBytes(randomInt(3_000_000));
@@ -29,7 +29,7 @@ async function write(storage: FileStorage, writer: number): Promise<never> {
 
 const [, script, root] = process.argv;
 if (script === import.meta.filename && root) {
-  const storage = new FileStorage(root, presentWorld);
+  const storage = new FileStorage(root, presentContext);
   console.log('ready');
   await Promise.all([1, 2, 3].map((writer) => write(storage, writer)));
 }

@@ -4,7 +4,7 @@ import { parseConnection } from '../../src/postgres/session/settings.ts';
 import { readTargetCatalog, type TargetCatalog } from '../../src/supabase/target-catalog.ts';
 import { createDatabase, query } from '../scenarios/shop.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { emptyWorld } from '../support/world.ts';
+import { emptyContext } from '../support/context.ts';
 
 const long = 'a_table_whose_name_is_nearly_as_long_as_a_name_can_be_at_all';
 let cluster: Cluster;
@@ -20,7 +20,7 @@ beforeAll(async () => {
      CREATE FUNCTION search_by_timestamp(prefix text, bucket text, at timestamp with time zone, number integer)
        RETURNS int LANGUAGE sql AS 'SELECT 1'`,
   );
-  session = await openSession(parseConnection('target-url', url, emptyWorld));
+  session = await openSession(parseConnection('target-url', url, emptyContext));
   catalog = await readTargetCatalog(session);
 });
 afterAll(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findOccupants } from '../../src/restorer/occupants.ts';
+import { findExistingObjects } from '../../src/restorer/occupants.ts';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { readManagedSchemas } from '../../src/supabase/managed-schemas.ts';
 import { readTargetCatalog } from '../../src/supabase/target-catalog.ts';
@@ -105,8 +105,8 @@ describe('the catalog of a target', () => {
 
 describe('what keeps a project from being empty', () => {
   it('is nothing that comes with it', async () => {
-    expect(await findOccupants(await session(project.url), 'supabase-project')).toEqual([]);
-    expect(await findOccupants(await session(image.url), 'supabase-image')).toEqual([]);
+    expect(await findExistingObjects(await session(project.url), 'supabase-project')).toEqual([]);
+    expect(await findExistingObjects(await session(image.url), 'supabase-image')).toEqual([]);
   });
 
   it.each([
@@ -136,7 +136,7 @@ describe('what keeps a project from being empty', () => {
     const database = await open(image.superuserUrl);
     const asked = await database.open();
     await asked.query(`BEGIN; ${sql}`);
-    const found = (await findOccupants(asked, 'supabase-image')).map(({ what }) => what);
+    const found = (await findExistingObjects(asked, 'supabase-image')).map(({ what }) => what);
     await asked.query('ROLLBACK');
     expect(found.sort()).toEqual(expected);
   });
@@ -146,6 +146,6 @@ describe('what keeps a project from being empty', () => {
     await database.run(
       `INSERT INTO realtime.messages (topic, extension, inserted_at) VALUES ('a', 'b', '2026-11-17')`,
     );
-    expect(await findOccupants(await database.open(), 'supabase-image')).toEqual([]);
+    expect(await findExistingObjects(await database.open(), 'supabase-image')).toEqual([]);
   });
 });

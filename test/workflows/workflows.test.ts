@@ -254,7 +254,7 @@ describe('what the action gets of a reusable workflow', () => {
     const given = { storage, environment: called.environment ?? '', confirm: '' };
     const inputs = inputsOf(restore, given) as RestoreInputs;
     const source = { systemIdentifier: '1', database: 'postgres' };
-    const state = { kind: 'plain', systemIdentifier: '2', database: 'postgres', occupants: [] };
+    const state = { kind: 'plain', systemIdentifier: '2', database: 'postgres', existing: [] };
     const ask = (asked: RestoreInputs) =>
       findReasons(asked, { source } as Manifest, state as unknown as TargetState).map(describeReason);
     expect(ask(inputs)).toEqual(['environment is production-restore']);

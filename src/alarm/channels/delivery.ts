@@ -127,11 +127,11 @@ function readRefusal({ input }: Delivery, response: Response, url: URL, text: st
     );
   }
   const waitMs = readRetryAfterMs(headers) ?? 0;
-  const isPassing = status >= 500 || passing.includes(status);
+  const isTransient = status >= 500 || passing.includes(status);
   const said = text.replace(/\s+/g, ' ').trim().slice(0, 200);
   return new DeliveryFailure(
     `${url.host} answered ${status}${said && `: ${said}`}`,
-    isPassing ? 'It is sent again with the next run.' : `Check ${input}.`,
-    isPassing && waitMs <= maxWaitMs ? { waitMs } : {},
+    isTransient ? 'It is sent again with the next run.' : `Check ${input}.`,
+    isTransient && waitMs <= maxWaitMs ? { waitMs } : {},
   );
 }

@@ -3,7 +3,7 @@ import { formatCounted, formatDuration } from '../../report/quantity.ts';
 import { formatTimeWithZone } from '../../report/time.ts';
 import type { RunEvent } from '../event.ts';
 import { describeClass } from '../failure-class.ts';
-import type { IssueNews } from '../issues/lifecycle.ts';
+import type { IssueChange } from '../issues/lifecycle.ts';
 import { tellLastGood, tellRpo } from '../issues/text.ts';
 import type { WebhookContent } from './webhook.ts';
 
@@ -38,7 +38,11 @@ export interface SlackMessage {
 }
 
 /** Renders a message for an incoming webhook of Slack. */
-export function renderSlack(event: RunEvent, kind: WebhookContent['kind'], news: IssueNews): SlackMessage {
+export function renderSlack(
+  event: RunEvent,
+  kind: WebhookContent['kind'],
+  change: IssueChange,
+): SlackMessage {
   const { operation, database } = event;
   const answer = event.state === 'negative' ? `: ${describeClass(event.failureClass)}` : '';
   const words = { failed: ' fails', negative: answer, recovered: ' works again' }[kind];
@@ -47,13 +51,13 @@ export function renderSlack(event: RunEvent, kind: WebhookContent['kind'], news:
     text: escapeSlack(title, textLimit),
     blocks: [
       { type: 'header', text: { type: 'plain_text', text: escapeSlack(title, headerLimit) } },
-      { type: 'section', fields: listFacts(event, news).map(renderField) },
-      ...describeCause(event),
+      { type: 'section', fields: listFacts(event, change).map(renderField) },
+      ...renderCause(event),
       {
         type: 'context',
         elements: [formatted(escapeSlack(describeContext(event), textLimit))],
       },
-      ...renderButtons(event, news),
+      ...renderButtons(event, change),
     ],
     unfurl_links: false,
   };
@@ -75,8 +79,8 @@ export function escapeSlack(text: string, limit: number): string {
 }
 
 /** Lists the facts of the message: ten at most, Slack's limit for fields. */
-function listFacts(event: RunEvent, news: IssueNews): [title: string, value: string][] {
-  const { failures, failingSince } = news;
+function listFacts(event: RunEvent, change: IssueChange): [title: string, value: string][] {
+  const { failures, failingSince } = change;
   const rpo = tellRpo(event);
   return [
     ['Database', event.database],
@@ -107,7 +111,7 @@ function renderField([title, value]: [string, string]): Text {
   return formatted(head + escapeSlack(value, fieldLimit - head.length));
 }
 
-function describeCause(event: RunEvent): Block[] {
+function renderCause(event: RunEvent): Block[] {
   if (event.state === 'succeeded') return [];
   const [failed, fix] = ['*What failed*\n', '*What to do*\n'];
   return [
@@ -130,7 +134,7 @@ function describeContext({ run, at }: RunEvent): string {
   return `${run.repository} · ${run.workflow} run ${run.number}${attempt} · ${formatTimeWithZone(at)}`;
 }
 
-function renderButtons({ run }: RunEvent, { issue }: IssueNews): Block[] {
+function renderButtons({ run }: RunEvent, { issue }: IssueChange): Block[] {
   const links = [
     ...(run === undefined ? [] : [['Open the run', run.url]]),
     ...(issue === undefined ? [] : [['Open the issue', issue.url]]),

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { printable, printableLines } from '../../report/printable.ts';
 import { judgeRpo, type RunEvent } from '../event.ts';
-import type { IssueNews } from '../issues/lifecycle.ts';
+import type { IssueChange } from '../issues/lifecycle.ts';
 import { cut } from '../issues/text.ts';
 
 /** UTF-16 code units of one text; outputs are limited, too, because one may be a list of backups. */
@@ -42,15 +42,18 @@ export interface WebhookContent {
 }
 
 /** Returns the kind of message; undefined for a success that closed no issue, which needs none. */
-export function kindOf(event: RunEvent, { standing }: IssueNews): WebhookContent['kind'] | undefined {
+export function kindOf(
+  event: RunEvent,
+  { outcome: standing }: IssueChange,
+): WebhookContent['kind'] | undefined {
   if (event.state !== 'succeeded') return event.state;
   return standing === 'closed' ? 'recovered' : undefined;
 }
 
-export function describeEvent(
+export function toWebhookContent(
   event: RunEvent,
   kind: WebhookContent['kind'],
-  news: IssueNews,
+  change: IssueChange,
 ): WebhookContent {
   const failure = event.state === 'succeeded' ? undefined : event;
   const { operation, database, lastGood, run } = event;
@@ -66,9 +69,9 @@ export function describeEvent(
     failureClass: failure?.failureClass ?? null,
     message: failure === undefined ? null : cut(printableLines(failure.message), textLimit),
     next: failure === undefined ? null : cut(printableLines(failure.next), textLimit),
-    failures: news.failures ?? null,
-    failingSince: news.failingSince?.toISOString() ?? null,
-    issue: news.issue ?? null,
+    failures: change.failures ?? null,
+    failingSince: change.failingSince?.toISOString() ?? null,
+    issue: change.issue ?? null,
     lastGood: lastGood ? { id: lastGood.id, takenAt: lastGood.takenAt.toISOString() } : null,
     rpo: rpo
       ? {
@@ -78,11 +81,11 @@ export function describeEvent(
         }
       : null,
     outputs: shorten(event.outputs),
-    run: run ? describeRunOf(run) : null,
+    run: run ? toRun(run) : null,
   };
 }
 
-function describeRunOf(run: NonNullable<RunEvent['run']>): WebhookContent['run'] {
+function toRun(run: NonNullable<RunEvent['run']>): WebhookContent['run'] {
   const { url, id, number, attempt, workflow, repository, actor } = run;
   return { url, id, number, attempt, workflow, repository, actor };
 }

@@ -16,16 +16,16 @@ const toldLimit = 8;
 const labelRemedy = 'it does not exist and could not be created. Create it in the repository.';
 
 /** What happened to the issues, for the other channels */
-export interface IssueNews {
+export interface IssueChange {
   /** `outdated`: an issue already records a newer run, and nothing was changed. */
-  readonly standing: 'opened' | 'repeated' | 'reopened' | 'outdated' | 'closed' | 'none';
+  readonly outcome: 'opened' | 'repeated' | 'reopened' | 'outdated' | 'closed' | 'none';
   readonly issue?: { readonly number: number; readonly url: string };
   readonly failures?: number;
   readonly failingSince?: Date;
 }
 
 /** The input of a step in an issue's life. `event` is masked; the digests were computed before masking. */
-export interface Chronicle<Event extends RunEvent> {
+export interface IssueContext<Event extends RunEvent> {
   readonly event: Event;
   readonly group: string;
   readonly order: EventOrder;
@@ -34,30 +34,29 @@ export interface Chronicle<Event extends RunEvent> {
   warn(message: string): void;
 }
 
-type FailureChronicle = Chronicle<RunFailure> & { readonly fingerprint: string };
+type FailureContext = IssueContext<RunFailure> & { readonly fingerprint: string };
 
 /**
  * Opens, updates or reopens the one issue of this failure class, group of operations and database.
  *
  * @throws GitHubFailure
  */
-export async function noteFailure(chronicle: FailureChronicle): Promise<IssueNews> {
-  const { event, fingerprint, order, issues } = chronicle;
+export async function recordFailure(context: FailureContext): Promise<IssueChange> {
+  const { event, fingerprint, order, issues } = context;
   const { open, closed } = await findSame(issues, fingerprint, event.at);
   const [oldest, ...younger] = open;
   if (oldest !== undefined) {
-    for (const { issue, state } of younger)
-      await closeDuplicate(chronicle, issue, state, oldest.issue.number);
-    return repeat(chronicle, oldest);
+    for (const { issue, state } of younger) await closeDuplicate(context, issue, state, oldest.issue.number);
+    return repeat(context, oldest);
   }
   const latest = closed.at(-1);
   // A failure older than the recovery does not reopen the issue, and opens a new one: the next success closes
   // an issue too many.
   if (latest !== undefined && !precedes(order, latest.state.last)) {
     const closedAt = latest.issue.closedAt?.getTime() ?? 0;
-    if (event.at.getTime() - closedAt < reopenWindowMs) return reopen(chronicle, latest);
+    if (event.at.getTime() - closedAt < reopenWindowMs) return reopen(context, latest);
   }
-  return openNew(chronicle);
+  return openNew(context);
 }
 
 /**
@@ -66,27 +65,27 @@ export async function noteFailure(chronicle: FailureChronicle): Promise<IssueNew
  * @returns the change of the issue that had been failing for longest
  * @throws GitHubFailure
  */
-export async function noteSuccess(chronicle: Chronicle<RunSuccess>): Promise<IssueNews> {
-  const { event, group, order, issues } = chronicle;
-  if (event.partial) return { standing: 'none' };
+export async function recordSuccess(context: IssueContext<RunSuccess>): Promise<IssueChange> {
+  const { event, group, order, issues } = context;
+  if (event.partial) return { outcome: 'none' };
   const failing = await findFailing(issues, group, event.at);
   const over = failing.filter(({ state }) => !precedes(order, state.last));
   for (const { issue, state } of over) {
-    await comment(chronicle, issue.number, describeRecovery(event, state));
+    await comment(context, issue.number, describeRecovery(event, state));
     const body = writeState(markRecovered(issue.body, event), { ...state, last: order });
     await issues.change(issue.number, { body, state: 'closed', state_reason: 'completed' });
   }
   const longest = over.toSorted((one, other) =>
     one.state.firstFailureAt.localeCompare(other.state.firstFailureAt),
   )[0];
-  if (longest !== undefined) return newsOf('closed', longest.issue, longest.state);
-  return { standing: failing.length > 0 ? 'outdated' : 'none' };
+  if (longest !== undefined) return changeOf('closed', longest.issue, longest.state);
+  return { outcome: failing.length > 0 ? 'outdated' : 'none' };
 }
 
-async function openNew(chronicle: FailureChronicle): Promise<IssueNews> {
-  const { event, issues, settings, warn } = chronicle;
-  const state = startState(chronicle);
-  const { labels, missing } = await ensureLabels(chronicle, state);
+async function openNew(context: FailureContext): Promise<IssueChange> {
+  const { event, issues, settings, warn } = context;
+  const state = startState(context);
+  const { labels, missing } = await ensureLabels(context, state);
   const { issue, dropped } = await issues.open({
     title: titleIssue(event),
     body: writeState(describeFailing(event, state, settings.mentions), state),
@@ -100,28 +99,28 @@ async function openNew(chronicle: FailureChronicle): Promise<IssueNews> {
         'Assign only people who may write to the repository, and look at issue-assignees and issue-labels.',
     );
   }
-  return settleRace(chronicle, { issue, state });
+  return settleRace(context, { issue, state });
 }
 
 /**
  * Resolves a race of two runs that each opened an issue: the younger issue is closed, and its failure counts
  * in the older.
  */
-async function settleRace(chronicle: FailureChronicle, own: Known): Promise<IssueNews> {
-  const { issues, fingerprint, event } = chronicle;
+async function settleRace(context: FailureContext, own: Known): Promise<IssueChange> {
+  const { issues, fingerprint, event } = context;
   const { open } = await findSame(issues, fingerprint, event.at);
   const oldest = open.find(({ issue }) => issue.number < own.issue.number);
-  if (oldest === undefined) return newsOf('opened', own.issue, own.state);
-  await closeDuplicate(chronicle, own.issue, own.state, oldest.issue.number);
-  return repeat(chronicle, oldest);
+  if (oldest === undefined) return changeOf('opened', own.issue, own.state);
+  await closeDuplicate(context, own.issue, own.state, oldest.issue.number);
+  return repeat(context, oldest);
 }
 
-async function repeat(chronicle: FailureChronicle, { issue, state: before }: Known): Promise<IssueNews> {
-  const { event, order, issues, settings } = chronicle;
-  if (precedes(order, before.last)) return newsOf('outdated', issue, before);
+async function repeat(context: FailureContext, { issue, state: before }: Known): Promise<IssueChange> {
+  const { event, order, issues, settings } = context;
+  if (precedes(order, before.last)) return changeOf('outdated', issue, before);
   // The answer to the creation was lost and the retry opened a second issue: this is the same failure,
   // already counted.
-  if (isDeepStrictEqual(order, before.last)) return newsOf('repeated', issue, before);
+  if (isDeepStrictEqual(order, before.last)) return changeOf('repeated', issue, before);
   const cause = messageDigest(event.message);
   const isDue = event.at.getTime() - Date.parse(before.lastCommentAt) >= day;
   const isNew = !before.told.includes(cause);
@@ -136,25 +135,25 @@ async function repeat(chronicle: FailureChronicle, { issue, state: before }: Kno
   // instead of never.
   if (isDue || isNew) {
     const opening = isNew ? 'It fails for another cause.' : 'It still fails.';
-    await comment(chronicle, issue.number, describeRepeat(event, state, opening, settings.mentions));
+    await comment(context, issue.number, describeRepeat(event, state, opening, settings.mentions));
   }
-  if (state.level !== before.level) await escalate(chronicle, issue);
+  if (state.level !== before.level) await escalate(context, issue);
   await issues.change(issue.number, {
     body: writeState(describeFailing(event, state, settings.mentions), state),
   });
-  return newsOf('repeated', issue, state);
+  return changeOf('repeated', issue, state);
 }
 
-async function escalate({ issues, warn }: FailureChronicle, { number }: Issue): Promise<void> {
-  if (await issues.ensureLabel(describeLabel(severeLabel))) return issues.addLabel(number, severeLabel);
+async function escalate({ issues, warn }: FailureContext, { number }: Issue): Promise<void> {
+  if (await issues.ensureLabel(toLabel(severeLabel))) return issues.addLabel(number, severeLabel);
   warn(`issue ${number} is without the label "${severeLabel}": ${labelRemedy}`);
 }
 
 /** Reopens a closed issue; its failures are counted from one again. */
-async function reopen(chronicle: FailureChronicle, { issue }: Known): Promise<IssueNews> {
-  const { event, issues, settings } = chronicle;
-  const state = startState(chronicle);
-  const severe = state.level === 'high' && (await issues.ensureLabel(describeLabel(severeLabel)));
+async function reopen(context: FailureContext, { issue }: Known): Promise<IssueChange> {
+  const { event, issues, settings } = context;
+  const state = startState(context);
+  const severe = state.level === 'high' && (await issues.ensureLabel(toLabel(severeLabel)));
   const labels = issue.labels.filter((label) => label !== severeLabel);
   await issues.change(issue.number, {
     body: writeState(describeFailing(event, state, settings.mentions), state),
@@ -162,19 +161,19 @@ async function reopen(chronicle: FailureChronicle, { issue }: Known): Promise<Is
     state_reason: 'reopened',
     labels: severe ? [...labels, severeLabel] : labels,
   });
-  await comment(chronicle, issue.number, describeRepeat(event, state, 'It fails again.', settings.mentions));
-  return newsOf('reopened', issue, state);
+  await comment(context, issue.number, describeRepeat(event, state, 'It fails again.', settings.mentions));
+  return changeOf('reopened', issue, state);
 }
 
 async function closeDuplicate(
-  chronicle: FailureChronicle,
+  context: FailureContext,
   issue: Issue,
   state: IssueState,
   older: number,
 ): Promise<void> {
   const words = `Two runs opened an issue of this failure at once: #${older} goes on.`;
-  await comment(chronicle, issue.number, words);
-  await chronicle.issues.change(issue.number, {
+  await comment(context, issue.number, words);
+  await context.issues.change(issue.number, {
     body: writeState(issue.body, { ...state, duplicateOf: older }),
     state: 'closed',
     state_reason: 'not_planned',
@@ -185,7 +184,11 @@ async function closeDuplicate(
  * Comments on an issue. Apps cannot comment in a locked conversation: that is a warning, so that the issue's
  * text still changes.
  */
-async function comment({ issues, warn }: Chronicle<RunEvent>, number: number, text: string): Promise<void> {
+async function comment(
+  { issues, warn }: IssueContext<RunEvent>,
+  number: number,
+  text: string,
+): Promise<void> {
   try {
     await issues.comment(number, text);
   } catch (error) {
@@ -195,7 +198,7 @@ async function comment({ issues, warn }: Chronicle<RunEvent>, number: number, te
   }
 }
 
-function startState({ event, group, fingerprint, order }: FailureChronicle): IssueState {
+function startState({ event, group, fingerprint, order }: FailureContext): IssueState {
   const at = event.at.toISOString();
   return {
     version: 1,
@@ -218,23 +221,23 @@ function judgeLevel(event: RunFailure, failures: number): IssueState['level'] {
  * Creates labels that do not exist; returns the labels that exist now, and those that could not be created.
  */
 async function ensureLabels(
-  { issues, settings }: FailureChronicle,
+  { issues, settings }: FailureContext,
   { level }: IssueState,
 ): Promise<{ labels: string[]; missing: string[] }> {
   const wanted = new Set([ownLabel, ...settings.labels, ...(level === 'high' ? [severeLabel] : [])]);
   const [labels, missing]: [string[], string[]] = [[], []];
   for (const name of wanted) {
-    if (await issues.ensureLabel(describeLabel(name))) labels.push(name);
+    if (await issues.ensureLabel(toLabel(name))) labels.push(name);
     else missing.push(name);
   }
   return { labels, missing };
 }
 
-function describeLabel(name: string): Label {
+function toLabel(name: string): Label {
   return { name, color: labelColors[name] ?? 'd93f0b', description: 'Kept by supabase-backup' };
 }
 
-function newsOf(standing: IssueNews['standing'], { number, url }: Issue, state: IssueState): IssueNews {
+function changeOf(outcome: IssueChange['outcome'], { number, url }: Issue, state: IssueState): IssueChange {
   const failingSince = new Date(state.firstFailureAt);
-  return { standing, issue: { number, url }, failures: state.failures, failingSince };
+  return { outcome, issue: { number, url }, failures: state.failures, failingSince };
 }

@@ -106,14 +106,14 @@ export function failedFor({ at }: RunEvent, state: IssueState): number {
  * Describes the recovery point against its target, in a sentence without markup; undefined without a target.
  */
 export function tellRpo(event: RunEvent): string | undefined {
-  const standing = judgeRpo(event);
-  if (standing === undefined) return undefined;
-  const target = `the target of ${formatDuration(standing.target)}`;
-  if (standing.brokenAt === undefined) return `${target} is missed: there is no good backup`;
-  const distance = formatDuration(Math.abs(event.at.getTime() - standing.brokenAt.getTime()));
-  return standing.broken
-    ? `${target} is missed since ${formatTimeWithZone(standing.brokenAt)}, for ${distance}`
-    : `${target} will be missed in ${distance}, at ${formatTimeWithZone(standing.brokenAt)}`;
+  const judgement = judgeRpo(event);
+  if (judgement === undefined) return undefined;
+  const target = `the target of ${formatDuration(judgement.target)}`;
+  if (judgement.brokenAt === undefined) return `${target} is missed: there is no good backup`;
+  const distance = formatDuration(Math.abs(event.at.getTime() - judgement.brokenAt.getTime()));
+  return judgement.broken
+    ? `${target} is missed since ${formatTimeWithZone(judgement.brokenAt)}, for ${distance}`
+    : `${target} will be missed in ${distance}, at ${formatTimeWithZone(judgement.brokenAt)}`;
 }
 
 /** Names the newest good backup and its age, in a phrase without markup. */

@@ -13,7 +13,7 @@ export interface Failure {
   readonly details: string;
 }
 
-export function describeFailure(thrown: unknown, signal: AbortSignal): Failure {
+export function toFailure(thrown: unknown, signal: AbortSignal): Failure {
   // The first failure counts. A failure to close the storage after it is in the details.
   const error = thrown instanceof SuppressedError ? thrown.suppressed : thrown;
   const details = detailsOf(thrown);

@@ -1,7 +1,7 @@
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 
-/** The part of a `World` that is the same in every run: what this machine lets in. */
-export const machine: Pick<World, 'env' | 'now' | 'random' | 'limitInherited'> = {
+/** The part of a `Context` that is the same in every run: what this machine lets in. */
+export const machine: Pick<Context, 'env' | 'now' | 'random' | 'limitInherited'> = {
   env: process.env,
   now: () => new Date(),
   random: () => Math.random(),

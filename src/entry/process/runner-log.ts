@@ -1,6 +1,6 @@
 import * as core from '@actions/core';
 import { printableForRunner } from '../../report/printable.ts';
-import type { Mask } from '../../report/redact.ts';
+import type { Redact } from '../../report/redact.ts';
 import type { Log } from '../../runtime/context.ts';
 import { ProgressPacer } from './progress-pacer.ts';
 
@@ -9,9 +9,9 @@ import { ProgressPacer } from './progress-pacer.ts';
  * a message becomes a command of the runner. Secrets are replaced first: the runner masks them too, but does
  * not recognize them once their special characters are escaped.
  */
-export function createRunnerLog(mask: Mask): Log {
+export function createRunnerLog(redact: Redact): Log {
   const pacer = new ProgressPacer();
-  const show = (text: string): string => printableForRunner(mask(text));
+  const show = (text: string): string => printableForRunner(redact(text));
   return {
     debug: (message) => core.debug(show(message)),
     info: (message) => core.info(show(message)),

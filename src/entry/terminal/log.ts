@@ -1,6 +1,6 @@
 import { displayWidth } from '../../report/display-width.ts';
 import { printable } from '../../report/printable.ts';
-import type { Mask } from '../../report/redact.ts';
+import type { Redact } from '../../report/redact.ts';
 import type { Log } from '../../runtime/context.ts';
 import { ProgressPacer } from '../process/progress-pacer.ts';
 
@@ -22,14 +22,14 @@ export interface TerminalLog extends Log {
 export function createTerminalLog(
   stream: Terminal,
   options: {
-    mask: Mask;
+    redact: Redact;
     verbose: boolean;
     /** Makes a text of several lines printable */
     shown: (text: string) => string;
     now?: () => number;
   },
 ): TerminalLog {
-  const { mask } = options;
+  const { redact } = options;
   const pacer = new ProgressPacer(options.now);
   let hasProgress = false;
 
@@ -39,7 +39,7 @@ export function createTerminalLog(
   };
   const print = (text: string): void => {
     clearProgress();
-    stream.write(`${options.shown(mask(text))}\n`);
+    stream.write(`${options.shown(redact(text))}\n`);
   };
   // Later lines of a message are indented, so that they are not taken for messages of their own.
   const printMessage = (kind: string, text: string): void =>
@@ -63,7 +63,7 @@ export function createTerminalLog(
       }
       // A line that wraps could not be removed again, so it is cut.
       clearProgress();
-      stream.write(cut(printable(mask(line)), (stream.columns ?? 80) - 1));
+      stream.write(cut(printable(redact(line)), (stream.columns ?? 80) - 1));
       hasProgress = true;
     },
     clearProgress,

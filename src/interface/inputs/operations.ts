@@ -21,7 +21,7 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   capture: 'Store what was committed since the capture before, for recovery to any point in time',
   validate: 'Read back what is stored and check every byte of it; needs no database',
   restore: 'Restore a stored backup into a database and compare the result with what was recorded',
-  drill: 'Restore a backup into a throwaway database, compare and test it, and record how long that took',
+  drill: 'Restore a backup into a scratch database, compare and test it, and record how long that took',
   cleanup: 'Remove the backups that the retention policy does not keep, and what only they needed',
   list: 'List the stored backups, and what keeps each of them',
   show: 'Show all that is known of one stored backup',

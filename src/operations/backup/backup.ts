@@ -1,11 +1,11 @@
 import type { BackupInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { describeBackup } from './report.ts';
 import { takeBackup } from './take.ts';
 
 /** Takes a backup, and reports it. */
-export async function backup(inputs: BackupInputs, world: World): Promise<Outcome> {
+export async function backup(inputs: BackupInputs, context: Context): Promise<Outcome> {
   const { backupType, label, pin } = inputs;
   const request = {
     source: inputs,
@@ -16,5 +16,5 @@ export async function backup(inputs: BackupInputs, world: World): Promise<Outcom
     label,
     pin,
   };
-  return describeBackup(await takeBackup(request, world));
+  return describeBackup(await takeBackup(request, context));
 }

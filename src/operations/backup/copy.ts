@@ -9,12 +9,12 @@ import { writeRootCertificates } from '../../postgres/session/root-certificates.
 import { Progress } from '../../report/progress.ts';
 import { formatBytes, formatCounted } from '../../report/quantity.ts';
 import { runInTurn, runTogether } from '../../runtime/workers.ts';
-import { describeDatabase, type Questions, storeSupplement } from '../../source/archive/describe.ts';
+import { type Questions, readSupplement, storeSupplement } from '../../source/archive/describe.ts';
 import { dumpArchive } from '../../source/archive/dump.ts';
 import { describePasswords, listNotCarried } from '../../source/archive/omissions.ts';
 import { digestDefinitions } from '../../source/changes/definitions-digest.ts';
 import { BufferPool } from '../../source/rows/buffer-pool.ts';
-import { type CopiedSlice, copyRows } from '../../source/rows/copy.ts';
+import { type CopiedRange, copyRows } from '../../source/rows/copy.ts';
 import type { PendingPiece } from '../../source/rows/object-sink.ts';
 import type { CopyRequest } from './copy-request.ts';
 import { type CopyPlan, findArchive, planFull, planIncremental, type Relation, relate } from './plan.ts';
@@ -28,7 +28,7 @@ export interface CopiedDatabase {
   readonly notCarried: Manifest['notCarried'];
   readonly plan: CopyPlan;
   /** What was read; `plan` has what was taken over from the base. */
-  readonly slices: readonly CopiedSlice[];
+  readonly rowRanges: readonly CopiedRange[];
 }
 
 /** Sessions that are open already: the one that holds the snapshot, and the one that sees the present */
@@ -46,7 +46,7 @@ const sessionsBesideJobs = openAlready + 2;
 export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase> {
   const { settings, snapshot, destination } = request;
   const { jobs } = request.source;
-  const { log } = destination.world;
+  const { log } = destination.context;
   log.info(`Snapshot ${snapshot.visible} at ${snapshot.lsn}`);
   const wanted = jobs + sessionsBesideJobs;
   let room = wanted - openAlready;
@@ -110,14 +110,14 @@ async function copyArchive(
   { backupType, snapshot, client, settings, destination, pool, relation, sequences }: Copying,
   signal: AbortSignal,
 ): Promise<CopiedDatabase['archive']> {
-  const { world, writer } = destination;
+  const { context, writer } = destination;
   const found = relation && findArchive(relation, sequences);
   if (found !== undefined) return found;
   return dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
     schemaOnly: backupType === 'schema',
     settings,
     // pg_dump does not set the time zone, which shows in the text of defaults.
-    env: clientEnvironment(settings, world.env, () => writeRootCertificates(world), 'UTC'),
+    env: clientEnvironment(settings, context.env, () => writeRootCertificates(context), 'UTC'),
     pool,
     store: (plaintext) => writer.store(plaintext),
     signal,
@@ -132,7 +132,7 @@ async function copyDescription(
   const { repository, writer } = destination;
   const readBeside = (session: Session) => listNotCarried({ backupType }, session, snapshot);
   const asked = askedOf({ backupType, source });
-  const { description, beside } = await describeDatabase(snapshot, settings, asked, readBeside, signal);
+  const { description, beside } = await readSupplement(snapshot, settings, asked, readBeside, signal);
   const supplement = await storeSupplement(description, (plaintext) => writer.store(plaintext), signal);
   const { roles, definitions } = description;
   const tables = [...snapshot.tables, ...snapshot.leftOut];
@@ -143,7 +143,7 @@ async function copyDescription(
   };
 }
 
-type CopiedRows = Pick<CopiedDatabase, 'plan' | 'slices'>;
+type CopiedRows = Pick<CopiedDatabase, 'plan' | 'rowRanges'>;
 
 /**
  * Reads the rows that the plan chooses, while a sample of the reused rows is checked. If the check fails, all
@@ -154,26 +154,26 @@ async function copyTables(copying: Copying, signal: AbortSignal): Promise<Copied
   const plan = relation
     ? await planIncremental(copying, relation, { workers, pool, signal })
     : planFull(snapshot, null);
-  const [slices, proven] = await run<[CopiedSlice[], CopyPlan]>(signal, [
+  const [rowRanges, proven] = await run<[CopiedRange[], CopyPlan]>(signal, [
     (combined) => readChosen(copying, plan, combined),
     (combined) => plan.recheck(combined),
   ]);
-  if (proven === plan) return { plan, slices };
-  return { plan: proven, slices: await readChosen(copying, proven, signal) };
+  if (proven === plan) return { plan, rowRanges };
+  return { plan: proven, rowRanges: await readChosen(copying, proven, signal) };
 }
 
 function readChosen(
   { snapshot, settings, destination, workers, pool }: Copying,
   plan: CopyPlan,
   signal: AbortSignal,
-): Promise<CopiedSlice[]> {
-  const { writer, world } = destination;
+): Promise<CopiedRange[]> {
+  const { writer, context } = destination;
   const jobs = planJobs(plan.choices.flatMap((choice) => choice.read));
   const weight = jobs.reduce((sum, job) => sum + job.weight, 0);
-  world.log.info(
+  context.log.info(
     `Reading about ${formatBytes(weight)} of ${formatCounted(snapshot.tables.length, 'table')} in ${formatCounted(jobs.length, 'part')}`,
   );
-  const progress = new Progress(world.log, weight);
+  const progress = new Progress(context.log, weight);
   return copyRows(snapshot, settings, jobs, {
     workers,
     pool,

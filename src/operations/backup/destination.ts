@@ -6,13 +6,13 @@ import { completeOutlines } from '../../repository/backups/outlines.ts';
 import { type Predecessors, readPredecessors } from '../../repository/backups/predecessors.ts';
 import type { Lock } from '../../repository/locks/held-lock.ts';
 import { acquireLock } from '../../repository/locks/locks.ts';
-import { createOpen, createSeal } from '../../repository/objects/codec.ts';
+import { createDecoder, createEncoder } from '../../repository/objects/codec.ts';
 import { Inventory } from '../../repository/objects/inventory.ts';
 import { createNaming, type NameObject, ObjectWriter } from '../../repository/objects/store.ts';
 import { openForBackup, type Repository, type RepositorySource } from '../../repository/open.ts';
-import { type Mark, readMarkFiles } from '../../repository/prune/garbage-marks.ts';
-import { type Doubted, doubtMarked, readDamaged } from '../../repository/prune/suspects.ts';
-import type { World } from '../../runtime/context.ts';
+import { type GarbageMark, readMarkFiles } from '../../repository/prune/garbage-marks.ts';
+import { readSuspects, type SuspectObjects, suspectMarked } from '../../repository/prune/suspects.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, type IntegrityError } from '../../runtime/errors.ts';
 import { runTogether } from '../../runtime/workers.ts';
 import { openStorage } from '../../storage/open.ts';
@@ -23,8 +23,8 @@ import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 export interface Destination {
   readonly repository: Repository;
   readonly lock: Lock;
-  /** The world; its signal also aborts when the lock is lost */
-  readonly world: World;
+  /** The context; its signal also aborts when the lock is lost */
+  readonly context: Context;
   readonly name: NameObject;
   readonly writer: ObjectWriter;
   /** What an incremental backup builds upon, or why nothing can be built upon; undefined for other types */
@@ -53,27 +53,27 @@ export async function openDestination(
   source: RepositorySource,
   now: Date,
   resources: AsyncDisposableStack,
-  world: World,
+  context: Context,
 ): Promise<Destination> {
   const { place, packing, purpose } = request;
-  const storage = resources.use(await openStorage(place.storage, place, world));
+  const storage = resources.use(await openStorage(place.storage, place, context));
   const probing = storage.probe();
   // `unlessRefused` throws this error once the other work has ended.
   probing.catch(() => undefined);
   const { repository, lock, ...found } = await unlessRefused(probing, async () => {
     const opened = await openForBackup(storage, place.repositoryKey, source, now, {
-      holder: identifyHolder(world.env),
-      signal: world.signal,
-      log: world.log,
-      now: () => world.now(),
-      random: () => world.random(),
+      holder: identifyHolder(context.env),
+      signal: context.signal,
+      log: context.log,
+      now: () => context.now(),
+      random: () => context.random(),
       proven: () => probing,
     });
-    return enter(request, opened, resources, world);
+    return enter(request, opened, resources, context);
   });
   const recipients = packing.encryptionRecipients;
   const name = createNaming(repository.key, recipients);
-  const guarded = { ...world, signal: AbortSignal.any([world.signal, lock.signal]) };
+  const guarded = { ...context, signal: AbortSignal.any([context.signal, lock.signal]) };
   const { damaged, predecessors, marks } = found;
   const { known } = predecessors;
   // No cleanup removes an object that is seen under the lock. A capture stores only new objects.
@@ -81,18 +81,18 @@ export async function openDestination(
     purpose === 'capture'
       ? Inventory.askEach(storage)
       : await Inventory.take(storage, known.size, guarded.signal);
-  const doubted = new Map([...doubtMarked(marks, (object) => known.has(object)), ...damaged]);
+  const suspects = new Map([...suspectMarked(marks, (object) => known.has(object)), ...damaged]);
   return {
     repository,
     lock,
-    world: guarded,
+    context: guarded,
     name,
     writer: new ObjectWriter(
       storage,
       name,
-      createSeal(recipients, packing.compressionLevel),
-      { inventory, known, doubted },
-      recipients.length === 0 ? createOpen('none', []) : undefined,
+      createEncoder(recipients, packing.compressionLevel),
+      { inventory, known, suspects },
+      recipients.length === 0 ? createDecoder('none', []) : undefined,
     ),
     base:
       purpose === 'incremental'
@@ -100,7 +100,7 @@ export async function openDestination(
         : undefined,
     outlines:
       purpose === 'capture' ? Promise.resolve() : completeBeside(repository, found, resources, guarded),
-    date: findClockError(lock, storage.location, world.log),
+    date: findClockError(lock, storage.location, context.log),
   };
 }
 
@@ -109,7 +109,7 @@ function completeBeside(
   repository: Repository,
   { listing, predecessors }: Surroundings,
   resources: AsyncDisposableStack,
-  { log, signal }: World,
+  { log, signal }: Context,
 ): Promise<void> {
   const ended = new AbortController();
   const until = AbortSignal.any([signal, ended.signal]);
@@ -143,8 +143,8 @@ async function unlessRefused<Result>(
 interface Surroundings {
   /** Manifests by the id of the backup */
   readonly listing: ReadonlyMap<string, StoredValue>;
-  readonly damaged: Doubted;
-  readonly marks: readonly Mark[];
+  readonly damaged: SuspectObjects;
+  readonly marks: readonly GarbageMark[];
   readonly predecessors: Predecessors;
 }
 
@@ -156,34 +156,38 @@ async function enter(
   { packing, purpose }: DestinationRequest,
   repository: Repository,
   resources: AsyncDisposableStack,
-  world: World,
+  context: Context,
 ): Promise<Surroundings & { readonly repository: Repository; readonly lock: Lock }> {
   const operation = purpose === 'capture' ? 'capture' : 'backup';
   const startedAt = performance.now();
   let waited = 0;
-  const [lock, seen] = await runTogether<[Lock, Surroundings]>(world.signal, [
+  const [lock, seen] = await runTogether<[Lock, Surroundings]>(context.signal, [
     async (signal) => {
-      const held = await lockShared(repository, operation, { ...world, signal });
+      const held = await lockShared(repository, operation, { ...context, signal });
       waited = performance.now() - startedAt;
       // Released even if the other task fails
       return resources.adopt(held, () => held.release());
     },
-    (signal) => lookAround(packing, repository, { ...world, signal }),
+    (signal) => lookAround(packing, repository, { ...context, signal }),
   ]);
-  return { repository, lock, ...(waited > unwaitedMs ? await lookAround(packing, repository, world) : seen) };
+  return {
+    repository,
+    lock,
+    ...(waited > unwaitedMs ? await lookAround(packing, repository, context) : seen),
+  };
 }
 
 async function lookAround(
   packing: PackingInputs,
   repository: Repository,
-  { log, signal }: World,
+  { log, signal }: Context,
 ): Promise<Surroundings> {
   const warn = (error: IntegrityError) => log.warn(error.message);
   const tell = (error: IntegrityError) => log.warn(`${error.message}; it is not built upon`);
   const [damaged, marks, { listing, predecessors }] = await runTogether<
-    [Doubted, readonly Mark[], Pick<Surroundings, 'listing' | 'predecessors'>]
+    [SuspectObjects, readonly GarbageMark[], Pick<Surroundings, 'listing' | 'predecessors'>]
   >(signal, [
-    () => readDamaged(repository, warn),
+    () => readSuspects(repository, warn),
     (stop) => readMarkFiles(repository, warn, stop),
     async (stop) => {
       const manifests = await listManifests(repository);
@@ -201,7 +205,7 @@ async function lookAround(
  *
  * @throws ConfigurationError unless `allow-unencrypted` is set
  */
-function refuseWeaker(packing: PackingInputs, newest: Predecessors['newest'], log: World['log']): void {
+function refuseWeaker(packing: PackingInputs, newest: Predecessors['newest'], log: Context['log']): void {
   if (newest?.encryption.scheme !== 'age') return;
   const { id, encryption } = newest;
   const given = new Set(packing.encryptionRecipients);
@@ -223,15 +227,15 @@ function refuseWeaker(packing: PackingInputs, newest: Predecessors['newest'], lo
  * Acquires the shared lock, which keeps cleanups from removing anything while the backup runs. Backups do not
  * exclude one another.
  */
-function lockShared(repository: Repository, operation: string, world: World): Promise<Lock> {
+function lockShared(repository: Repository, operation: string, context: Context): Promise<Lock> {
   return acquireLock(repository, {
     operation,
     mode: 'shared',
-    holder: identifyHolder(world.env),
-    now: () => world.now(),
-    random: () => world.random(),
-    signal: world.signal,
-    log: world.log,
+    holder: identifyHolder(context.env),
+    now: () => context.now(),
+    random: () => context.random(),
+    signal: context.signal,
+    log: context.log,
     waitSeconds: lockWaitSeconds,
   });
 }
@@ -241,7 +245,7 @@ function lockShared(repository: Repository, operation: string, world: World): Pr
  * or into the future; its times are then converted to the storage's clock. A difference within the precision
  * of a storage's times is ignored.
  */
-function findClockError({ skewSeconds }: Lock, location: string, log: World['log']): (time: Date) => Date {
+function findClockError({ skewSeconds }: Lock, location: string, log: Context['log']): (time: Date) => Date {
   if (Math.abs(skewSeconds) * 1000 <= clockToleranceMs) return (time) => time;
   const direction = skewSeconds > 0 ? 'behind' : 'ahead of';
   log.warn(

@@ -1,7 +1,7 @@
 import { readRepository } from '../../github/repository.ts';
 import { nameRepository } from '../../github/run.ts';
 import type { PackingInputs } from '../../interface/inputs/types.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 
 /**
@@ -13,7 +13,7 @@ import { ConfigurationError } from '../../runtime/errors.ts';
 export function refuseUnencrypted(
   storage: string,
   packing: Pick<PackingInputs, 'encryptionRecipients' | 'allowUnencrypted'>,
-  { env, log }: Pick<World, 'env' | 'log'>,
+  { env, log }: Pick<Context, 'env' | 'log'>,
 ): void {
   if (packing.encryptionRecipients.length > 0) return;
   const repository = readRepository(env);

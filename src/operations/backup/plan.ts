@@ -1,11 +1,11 @@
 import type { Manifest, SequenceState, StoredObject } from '../../format/manifest.ts';
-import { countPages, planRanges, type Slice } from '../../postgres/catalog/ranges.ts';
+import { countPages, planRanges, type RowRange } from '../../postgres/catalog/ranges.ts';
 import { formatCount, formatCounted } from '../../report/quantity.ts';
 import type { Base } from '../../repository/backups/base.ts';
 import { toolVersion } from '../../runtime/version.ts';
 import { chooseRanges, matchTables, type TableChoice } from '../../source/incremental/range-choice.ts';
 import { countRanges, type RangeCount } from '../../source/incremental/range-counts.ts';
-import { chooseUnits, recheckUnits } from '../../source/incremental/sample-check.ts';
+import { checkSample, chooseUnits } from '../../source/incremental/sample-check.ts';
 import { followLineage } from '../../source/lineage.ts';
 import type { BufferPool } from '../../source/rows/buffer-pool.ts';
 import type { PendingPiece } from '../../source/rows/object-sink.ts';
@@ -62,7 +62,7 @@ export type Relation =
 export function relate(found: Base, snapshot: Snapshot): Relation {
   if (found.manifest === undefined) return { kind: 'unrelated', why: found.why };
   const { manifest, isStored } = found;
-  const lineage = followLineage(manifest.source, snapshot, snapshot.ledger);
+  const lineage = followLineage(manifest.source, snapshot, snapshot.tokens);
   switch (lineage.kind) {
     case 'broken':
       return { kind: 'unrelated', why: `backup ${manifest.id} cannot be built upon: ${lineage.why}` };
@@ -79,27 +79,27 @@ export async function planIncremental(
   relation: Relation,
   options: { workers: number; pool: BufferPool; signal: AbortSignal },
 ): Promise<CopyPlan> {
-  const { name, world } = destination;
+  const { name, context } = destination;
   if (relation.kind === 'unrelated') return planFull(snapshot, relation.why);
   const { base } = relation;
   const idle = relation.kind === 'idle';
   const plans = matchTables(base, snapshot.tables, relation.isStored, idle);
-  const candidates = plans.flatMap((plan) => plan.candidates.map(({ slice }) => slice));
+  const candidates = plans.flatMap((plan) => plan.candidates.map(({ rowRange }) => rowRange));
   const choices = chooseRanges(base, plans, idle ? undefined : await count(candidates, relation.since));
   const plan: CopyPlan = { choices, base, fullBecause: null, mismatches: [], recheck };
   return plan;
 
   async function recheck(signal: AbortSignal): Promise<CopyPlan> {
     const reused = choices.flatMap((choice) => choice.reused);
-    const units = chooseUnits(reused, source.recheck, world.now());
-    const mismatches = await recheckUnits(snapshot, settings, units, {
+    const units = chooseUnits(reused, source.recheck, context.now());
+    const mismatches = await checkSample(snapshot, settings, units, {
       name,
       pool: options.pool,
       signal,
       workers: Math.min(options.workers, recheckWorkers),
     });
     for (const mismatch of mismatches) {
-      world.log.error(
+      context.log.error(
         `${mismatch}: its rows are not what backup ${base.id} stored, although nothing says that they changed`,
       );
     }
@@ -107,18 +107,18 @@ export async function planIncremental(
     return planFull(snapshot, `what was read again differs from backup ${base.id}`, mismatches);
   }
 
-  function count(slices: readonly Slice[], since: bigint): Promise<Map<Slice, RangeCount>> {
-    const total = slices.reduce((sum, slice) => sum + countPages(slice), 0);
+  function count(rowRanges: readonly RowRange[], since: bigint): Promise<Map<RowRange, RangeCount>> {
+    const total = rowRanges.reduce((sum, rowRange) => sum + countPages(rowRange), 0);
     let done = 0;
-    return world.log.group(
-      `Looking for changes in ${formatCounted(slices.length, 'range')} since backup ${base.id}`,
+    return context.log.group(
+      `Looking for changes in ${formatCounted(rowRanges.length, 'range')} since backup ${base.id}`,
       () =>
-        countRanges(snapshot, settings, slices, since, {
+        countRanges(snapshot, settings, rowRanges, since, {
           workers: options.workers,
           signal: options.signal,
           onProgress(pages) {
             done += pages;
-            world.log.progress(`${formatCount(done)} of ${formatCount(total)} pages`);
+            context.log.progress(`${formatCount(done)} of ${formatCount(total)} pages`);
           },
         }),
     );

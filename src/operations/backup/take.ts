@@ -10,7 +10,7 @@ import { openReached } from '../../postgres/session/reach.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { assembleManifest, type ManifestParts } from '../../repository/backups/assembly.ts';
 import { writeManifest } from '../../repository/backups/manifests.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { checkAccounts, checkRecorded } from '../../source/accounts.ts';
@@ -30,30 +30,30 @@ import type { BackupResult } from './result.ts';
  * Stores a restore point: everything the database holds, in one snapshot. The manifest is written last: until
  * then there is no backup, and the next run finds again what a failed run has stored.
  */
-export async function takeBackup(request: BackupRequest, world: World): Promise<BackupResult> {
+export async function takeBackup(request: BackupRequest, context: Context): Promise<BackupResult> {
   const clock = new PhaseClock();
   const { source, place, packing, backupType } = request;
-  refuseUnencrypted(place.storage, packing, world);
-  const calledAt = world.now();
+  refuseUnencrypted(place.storage, packing, context);
+  const calledAt = context.now();
   await using resources = new AsyncDisposableStack();
   const { settings, session: present } = await openReached(
     'database-url',
     source.databaseUrl,
     source.sslrootcert,
-    world,
+    context,
   );
   resources.defer(() => present.destroy());
-  world.log.info(`Backing up ${describeConnection(settings)} to ${place.storage}`);
+  context.log.info(`Backing up ${describeConnection(settings)} to ${place.storage}`);
   const identity = await askServer(request, present);
   // The server and the storage may both be far away, so neither waits for the other.
-  const lead = beginLead(settings, resources, world);
-  const client = await findDumpClient(identity.serverVersion, world, source);
+  const lead = beginLead(settings, resources, context);
+  const client = await findDumpClient(identity.serverVersion, context, source);
   const target = { place, packing, purpose: backupType };
-  const destination = await openDestination(target, identity, calledAt, resources, world);
+  const destination = await openDestination(target, identity, calledAt, resources, context);
   clock.end('preflight');
 
   const reached = { settings, present, lead, identity };
-  const held = await holdSnapshot(request, reached, resources, destination.world);
+  const held = await holdSnapshot(request, reached, resources, destination.context);
   const { snapshot, facts } = held;
   clock.end('snapshot');
 
@@ -68,7 +68,7 @@ export async function takeBackup(request: BackupRequest, world: World): Promise<
   clock.end('copy');
 
   const manifest = assembleManifest({
-    ...gatherParts(request, copied, destination, calledAt, world.now()),
+    ...gatherParts(request, copied, destination, calledAt, context.now()),
     source: { ...describeSource(held), definitions: copied.digest },
     facts: { ...facts, latest },
     durations: clock.milliseconds(),
@@ -107,7 +107,7 @@ async function holdSnapshot(
   { source, backupType }: BackupRequest,
   { settings, present, lead, identity }: Reached,
   resources: AsyncDisposableStack,
-  { log, signal }: World,
+  { log, signal }: Context,
 ): Promise<Held> {
   const { lockTimeoutSeconds } = source;
   const options = { lockTimeoutSeconds, signal, log, present, lead };
@@ -123,7 +123,7 @@ async function holdSnapshot(
 /** Gathers what the manifest says of the backup itself, and the parts that it lists. */
 function gatherParts(
   { backupType, purpose, label, pin, packing }: BackupRequest,
-  { plan, slices, archive, supplement, notCarried }: CopiedDatabase,
+  { plan, rowRanges, archive, supplement, notCarried }: CopiedDatabase,
   { date, writer }: Destination,
   startedAt: Date,
   finishedAt: Date,
@@ -138,7 +138,7 @@ function gatherParts(
     finishedAt: date(finishedAt),
     recipients: packing.encryptionRecipients,
     ...{ archive, supplement, notCarried },
-    slices: [...plan.choices.flatMap((choice) => choice.reused), ...slices],
+    rowRanges: [...plan.choices.flatMap((choice) => choice.reused), ...rowRanges],
     added: writer.addedBytes,
   };
 }
@@ -150,7 +150,7 @@ function gatherParts(
 function beginLead(
   settings: ConnectionSettings,
   resources: AsyncDisposableStack,
-  { signal }: World,
+  { signal }: Context,
 ): Promise<Session> {
   const lead = openSession(settings, signal);
   lead.catch(() => undefined);
@@ -166,7 +166,7 @@ function beginLead(
 /** Writes the manifest, once everything that it names is proven to be stored and the lock is still held. */
 async function record(
   manifest: Manifest,
-  { repository, lock, writer, outlines, world: { signal } }: Destination,
+  { repository, lock, writer, outlines, context: { signal } }: Destination,
 ): Promise<void> {
   await outlines;
   await writeManifest(repository, manifest, async () => {

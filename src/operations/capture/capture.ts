@@ -1,10 +1,10 @@
 import type { CaptureInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { describeCapture } from './report.ts';
 import { storeChanges } from './store.ts';
 
 /** Stores what was committed since the previous capture, and reports it. */
-export async function capture(inputs: CaptureInputs, world: World): Promise<Outcome> {
-  return describeCapture(await storeChanges(inputs, world));
+export async function capture(inputs: CaptureInputs, context: Context): Promise<Outcome> {
+  return describeCapture(await storeChanges(inputs, context));
 }

@@ -1,6 +1,6 @@
 import type { Session } from '../../postgres/session/connection.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import {
   advanceSlot,
   checkSlotPossible,
@@ -47,7 +47,7 @@ interface Request {
 export async function joinChain(
   session: Session,
   request: Request,
-  world: World,
+  context: Context,
 ): Promise<{ chain: Chain; slot: Slot }> {
   const { name, head, identity } = request;
   const found = await readSlot(session, name);
@@ -63,10 +63,10 @@ export async function joinChain(
     };
     return { chain, slot: found };
   }
-  if (lost !== undefined) world.log.warn(`Changes are lost: ${lost}`);
-  const slot = await beginSlot(session, found, lost, request, world);
+  if (lost !== undefined) context.log.warn(`Changes are lost: ${lost}`);
+  const slot = await beginSlot(session, found, lost, request, context);
   const description = {
-    id: createBackupId(request.destination.date(world.now())),
+    id: createBackupId(request.destination.date(context.now())),
     slot: name,
     startedAt: await readClock(session),
     because: lost ?? null,
@@ -85,14 +85,14 @@ async function beginSlot(
   found: Slot | undefined,
   lost: string | undefined,
   { name, unlimitedWal, lockTimeoutSeconds }: Request,
-  world: World,
+  context: Context,
 ): Promise<Slot> {
   const isUsable = found !== undefined && !found.lost && lost === undefined;
   if (isUsable) return found;
   if (found !== undefined) await dropSlot(session, name);
   await checkSlotPossible(session, unlimitedWal);
   const running = await nameRunning(session);
-  world.log.info(
+  context.log.info(
     `Making the slot ${name}${running.length === 0 ? '' : `; it waits for the transactions that are running: ${running.join('; ')}`}`,
   );
   await createSlot(session, name, lockTimeoutSeconds);

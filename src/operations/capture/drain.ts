@@ -23,7 +23,7 @@ export async function drainSlot(
   session: Session,
   name: string,
   run: SegmentRun,
-  { repository, lock, writer, world }: Destination,
+  { repository, lock, writer, context }: Destination,
   segments: Segment[],
 ): Promise<Captured['keyless']> {
   const assembly = new SegmentAssembly(repository, run);
@@ -32,24 +32,24 @@ export async function drainSlot(
   let keyless: Captured['keyless'] = [];
   let { from } = run.chain;
   for (let look = 1; !assembly.isComplete; look++) {
-    const position = await chooseWalPosition(session, from, world.signal);
+    const position = await chooseWalPosition(session, from, context.signal);
     const state = await readChangeState(session);
     keyless = listKeyless(state);
     while (parseLsn(from) < parseLsn(position.lsn)) {
-      const range = { from, until: position.lsn, xmax: position.xmax, hasLedger: state.hasLedger };
-      const read = await readChanges(session, name, range, store, world.signal);
+      const range = { from, until: position.lsn, xmax: position.xmax, hasTokens: state.hasTokens };
+      const read = await readChanges(session, name, range, store, context.signal);
       const segment = assembly.assemble(from, read, { position, state }, look < looks);
       for (const name of findStrangers(read.tally.tables, state)) strangers.add(name);
-      await Promise.all([writer.assertStored(segment.objects, world.signal), lock.assertHeld()]);
+      await Promise.all([writer.assertStored(segment.objects, context.signal), lock.assertHeld()]);
       await writeSegment(repository, segment);
       segments.push(segment);
       await advanceSlot(session, name, segment.to);
-      world.log.progress(`captured up to ${segment.lastCommitAt ?? segment.through}`);
+      context.log.progress(`captured up to ${segment.lastCommitAt ?? segment.through}`);
       from = segment.to;
     }
   }
   if (strangers.size > 0) {
-    world.log.warn(
+    context.log.warn(
       `changed, and in no backup: ${[...strangers].join(', ')}. A recovery leaves these changes out, because pg_dump does not write tables of extensions`,
     );
   }

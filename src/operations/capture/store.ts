@@ -5,7 +5,7 @@ import { reachDatabase } from '../../postgres/session/reach.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { findReachingBase } from '../../repository/changes/reaching-backup.ts';
 import { readNewestSegment, type Segment } from '../../repository/changes/segments.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { SourceError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { dropSlot, readSlot, UnreadableChangesError } from '../../source/changes/slot.ts';
@@ -25,22 +25,22 @@ import type { Captured, CaptureResult } from './result.ts';
  * capture stops, and nothing is stored twice. A backup is taken at once when none can be rolled forward to
  * the end of the changes: at the first capture, and when definitions have changed or changes are lost.
  */
-export async function storeChanges(inputs: CaptureInputs, world: World): Promise<CaptureResult> {
+export async function storeChanges(inputs: CaptureInputs, context: Context): Promise<CaptureResult> {
   const clock = new PhaseClock();
-  refuseUnencrypted(inputs.storage, inputs, world);
-  const settings = await reachDatabase('database-url', inputs.databaseUrl, inputs.sslrootcert, world);
-  world.log.info(`Capturing changes of ${describeConnection(settings)} to ${inputs.storage}`);
-  const { base, ...captured } = await captureChanges(inputs, settings, world);
+  refuseUnencrypted(inputs.storage, inputs, context);
+  const settings = await reachDatabase('database-url', inputs.databaseUrl, inputs.sslrootcert, context);
+  context.log.info(`Capturing changes of ${describeConnection(settings)} to ${inputs.storage}`);
+  const { base, ...captured } = await captureChanges(inputs, settings, context);
   clock.end('capture');
   if (inputs.dropSlot) return { ...captured, ending: { kind: 'dropped' }, elapsed: clock.elapsed() };
   if (base !== undefined) {
     return { ...captured, ending: { kind: 'reached', base }, elapsed: clock.elapsed() };
   }
-  const taken = await world.log.group('Backup to replay changes on', () =>
-    takeBackup({ source: inputs, place: inputs, packing: inputs, ...nameBackup(captured) }, world),
+  const taken = await context.log.group('Backup to replay changes on', () =>
+    takeBackup({ source: inputs, place: inputs, packing: inputs, ...nameBackup(captured) }, context),
   );
   return {
-    ...(await lookAgain(captured, settings, world)),
+    ...(await lookAgain(captured, settings, context)),
     ending: { kind: 'backed-up', taken },
     elapsed: clock.elapsed(),
   };
@@ -67,8 +67,12 @@ function nameBackup({
  * Reads the slot again after the backup: meanwhile more may have been written than the server keeps for the
  * slot.
  */
-async function lookAgain(captured: Captured, settings: ConnectionSettings, world: World): Promise<Captured> {
-  const session = await openSession(settings, world.signal);
+async function lookAgain(
+  captured: Captured,
+  settings: ConnectionSettings,
+  context: Context,
+): Promise<Captured> {
+  const session = await openSession(settings, context.signal);
   try {
     const { name } = captured.slot;
     const now = await readSlot(session, name);
@@ -77,7 +81,7 @@ async function lookAgain(captured: Captured, settings: ConnectionSettings, world
       now === undefined
         ? `the slot ${name} was dropped while the backup ran`
         : `the server gave up the slot ${name} while the backup ran, because more was written than it keeps (max_slot_wal_keep_size): raise that; the next capture begins anew, and its backup takes little time`;
-    world.log.warn(`Changes are lost: ${lost}`);
+    context.log.warn(`Changes are lost: ${lost}`);
     return { ...captured, lost };
   } finally {
     await session.close();
@@ -92,15 +96,15 @@ type Reaching = Captured & { readonly base: string | undefined };
 async function captureChanges(
   inputs: CaptureInputs,
   settings: ConnectionSettings,
-  world: World,
+  context: Context,
 ): Promise<Reaching> {
   await using resources = new AsyncDisposableStack();
-  const session = await openSession(settings, world.signal);
+  const session = await openSession(settings, context.signal);
   resources.defer(() => session.close());
   checkServer(session);
   const identity = await readIdentity(session);
   const target = { place: inputs, packing: inputs, purpose: 'capture' as const };
-  const destination = await openDestination(target, identity, world.now(), resources, world);
+  const destination = await openDestination(target, identity, context.now(), resources, context);
   await applySettings(session, copyEncoding(identity.serverEncoding));
   await letHold(session);
   const { repository } = destination;
@@ -110,11 +114,11 @@ async function captureChanges(
   let damage: string | undefined;
   const head = await readNewestSegment(repository, (error) => {
     damage = error.message;
-    world.log.warn(error.message);
+    context.log.warn(error.message);
   });
   const { unlimitedWal, lockTimeoutSeconds } = inputs;
   const request = { name, identity, destination, head, damage, unlimitedWal, lockTimeoutSeconds };
-  const { chain, slot } = await joinChain(session, request, world);
+  const { chain, slot } = await joinChain(session, request, context);
   const segments: Segment[] = [];
   const recipients = inputs.encryptionRecipients;
   const drained = drainSlot(session, name, { chain, identity, recipients }, destination, segments).then(
@@ -123,16 +127,16 @@ async function captureChanges(
   const { keyless, lost } = await (inputs.dropSlot ? drained.catch(letGo) : drained);
   if (inputs.dropSlot) {
     await dropSlot(session, name);
-    world.log.info(`The slot ${name} is dropped`);
+    context.log.info(`The slot ${name} is dropped`);
   }
-  if (lost !== chain.lost) world.log.warn(`Changes are lost: ${lost}`);
+  if (lost !== chain.lost) context.log.warn(`Changes are lost: ${lost}`);
   return {
     ...{ segments, keyless, slot, lost },
     from: chain.from,
     throughBefore: chain.previous?.through,
     isEncrypted: recipients.length > 0,
     addedBytes: destination.writer.addedBytes,
-    base: await findReachingBase(repository, world),
+    base: await findReachingBase(repository, context),
   };
 }
 

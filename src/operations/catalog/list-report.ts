@@ -2,9 +2,9 @@ import type { Outcome } from '../../interface/outcome.ts';
 import { formatBytes, formatCount, formatCounted, formatShare } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { formatTime } from '../../report/time.ts';
-import type { ShelvedBackup } from '../../repository/backups/catalog.ts';
-import { formatWindow, isStretch } from '../../repository/changes/windows.ts';
-import type { Decision } from '../../repository/retention/policy.ts';
+import type { BackupSummary } from '../../repository/backups/catalog.ts';
+import { formatWindow, isInterval } from '../../repository/changes/windows.ts';
+import type { RetentionDecision } from '../../repository/retention/policy.ts';
 import { describeDrilled, describeVerification } from '../sections/verification.ts';
 import type { BackupList } from './result.ts';
 
@@ -26,7 +26,7 @@ export function describeList({ location, decisions, damaged, recoverable }: Back
 }
 
 /** Returns the fields of a backup for scripts. Times become ISO 8601 in UTC. */
-function toPlainObject({ backup, keep, reasons }: Decision<ShelvedBackup>): object {
+function toPlainObject({ backup, keep, reasons }: RetentionDecision<BackupSummary>): object {
   const { totals } = backup;
   return {
     id: backup.id,
@@ -111,9 +111,9 @@ const shownWindows = 5;
 /** Names the windows of recoverable times; nothing if no changes were ever captured. */
 function describeWindows({ windows, captured }: BackupList['recoverable']): Section[] {
   if (!captured) return [];
-  const stretches = windows.filter(isStretch);
-  const shown = stretches.slice(-shownWindows).toReversed();
-  const more = stretches.length - shown.length;
+  const intervals = windows.filter(isInterval);
+  const shown = intervals.slice(-shownWindows).toReversed();
+  const more = intervals.length - shown.length;
   const text =
     shown.length === 0
       ? 'The captured changes fit none of these backups: only the backups themselves can be brought back.'
@@ -125,7 +125,7 @@ function describeWindows({ windows, captured }: BackupList['recoverable']): Sect
  * Formats the share of the stored bytes that were in the repository before. What was lost and stored again
  * counts as new.
  */
-function describeReuse({ totals }: ShelvedBackup): string {
+function describeReuse({ totals }: BackupSummary): string {
   return formatShare(Math.max(totals.stored - totals.added, 0), totals.stored);
 }
 

@@ -1,10 +1,10 @@
 import type { PinInputs } from '../../interface/inputs/types.ts';
-import { readStandings } from '../../repository/backups/catalog.ts';
+import { readRecordedStates } from '../../repository/backups/catalog.ts';
 import { chooseBackup, readIfPresent } from '../../repository/backups/manifests.ts';
 import { listLocks } from '../../repository/locks/locks.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import { appendRecord } from '../../repository/records.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { StorageError } from '../../runtime/errors.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { Pinning } from './result.ts';
@@ -17,21 +17,25 @@ import type { Pinning } from './result.ts';
 export async function setPin(
   inputs: Omit<PinInputs, 'operation'>,
   wanted: boolean,
-  world: World,
+  context: Context,
 ): Promise<Pinning> {
-  await using storage = await openStorage(inputs.storage, inputs, world);
+  await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const manifest = await chooseBackup(repository, inputs.backupId, (error) =>
-    world.log.warn(`${error.message}; passed over`),
+    context.log.warn(`${error.message}; passed over`),
   );
-  const standings = await readStandings(repository, (error) => world.log.warn(error.message), world.signal);
-  const { pinned = manifest.pin, pinnedAt } = standings.get(manifest.id) ?? {};
+  const states = await readRecordedStates(
+    repository,
+    (error) => context.log.warn(error.message),
+    context.signal,
+  );
+  const { pinned = manifest.pin, pinnedAt } = states.get(manifest.id) ?? {};
   if (pinned === wanted) return { id: manifest.id, pinned, isNew: false };
-  await appendRecord(repository, 'pins', chooseTime(world.now(), pinnedAt), {
+  await appendRecord(repository, 'pins', chooseTime(context.now(), pinnedAt), {
     backup: manifest.id,
     pinned: wanted,
   });
-  if (wanted) await watchForCleanup(repository, manifest.id, world);
+  if (wanted) await watchForCleanup(repository, manifest.id, context);
   return { id: manifest.id, pinned: wanted, isNew: true };
 }
 
@@ -46,7 +50,7 @@ function chooseTime(now: Date, earlier: Date | undefined): Date {
  *
  * @throws StorageError when the backup is gone
  */
-async function watchForCleanup(repository: Repository, id: string, { log }: World): Promise<void> {
+async function watchForCleanup(repository: Repository, id: string, { log }: Context): Promise<void> {
   const cleanup = (await listLocks(repository)).find(({ content }) => content?.operation === 'cleanup');
   if ((await readIfPresent(repository, id)) === undefined) {
     throw new StorageError(

@@ -1,21 +1,21 @@
 import type { Manifest } from '../../format/manifest.ts';
-import type { Shelf, ShelvedBackup } from '../../repository/backups/catalog.ts';
+import type { BackupSummary, Catalog } from '../../repository/backups/catalog.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
 import type { RecordContent } from '../../repository/records.ts';
-import type { Decision } from '../../repository/retention/policy.ts';
+import type { RetentionDecision } from '../../repository/retention/policy.ts';
 
 /** All backups, and what a cleanup with the same retention would keep. */
 export interface BackupList {
   /** Of the storage */
   readonly location: string;
   /** Newest first */
-  readonly decisions: readonly Decision<ShelvedBackup>[];
-  readonly damaged: Shelf['damaged'];
+  readonly decisions: readonly RetentionDecision<BackupSummary>[];
+  readonly damaged: Catalog['damaged'];
   readonly recoverable: Recoverable;
 }
 
 /** Everything that is known of one backup. */
-export interface ShownBackup extends Pick<ShelvedBackup, 'pinned' | 'verifiedAt' | 'damagedAt' | 'drilled'> {
+export interface ShownBackup extends Pick<BackupSummary, 'pinned' | 'verifiedAt' | 'damagedAt' | 'drilled'> {
   readonly manifest: Manifest;
   /** Oldest first */
   readonly events: readonly BackupEvent[];

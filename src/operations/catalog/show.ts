@@ -3,27 +3,27 @@ import { weighRecords } from '../../repository/backups/catalog.ts';
 import { chooseManifest } from '../../repository/backups/choose.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import { readRecords, type StoredRecord } from '../../repository/records.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { BackupEvent, ShownBackup } from './result.ts';
 
 /** Reads everything that is known of one backup, from its manifest and from records. Changes nothing. */
 export async function lookUpBackup(
   inputs: Omit<ShowInputs, 'operation'>,
-  world: World,
+  context: Context,
 ): Promise<ShownBackup> {
-  await using storage = await openStorage(inputs.storage, inputs, world);
+  await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
-  const manifest = await chooseManifest(repository, inputs.backupId, world);
-  const history = await readHistory(repository, world);
+  const manifest = await chooseManifest(repository, inputs.backupId, context);
+  const history = await readHistory(repository, context);
   const { pins, validations, drills } = history;
-  const standing = weighRecords(pins, validations, drills).get(manifest.id) ?? {};
+  const state = weighRecords(pins, validations, drills).get(manifest.id) ?? {};
   return {
     manifest,
-    pinned: standing.pinned ?? manifest.pin,
-    verifiedAt: standing.verifiedAt ?? null,
-    damagedAt: standing.damagedAt ?? null,
-    drilled: standing.drilled ?? null,
+    pinned: state.pinned ?? manifest.pin,
+    verifiedAt: state.verifiedAt ?? null,
+    damagedAt: state.damagedAt ?? null,
+    drilled: state.drilled ?? null,
     events: listEvents(manifest.id, history),
   };
 }
@@ -36,7 +36,7 @@ interface History {
   readonly restores: readonly StoredRecord<'restores'>[];
 }
 
-async function readHistory(repository: Repository, { log, signal }: World): Promise<History> {
+async function readHistory(repository: Repository, { log, signal }: Context): Promise<History> {
   const onDamaged = (error: Error) => log.warn(error.message);
   return {
     pins: await readRecords(repository, 'pins', onDamaged, { signal }),

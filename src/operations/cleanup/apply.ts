@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { identifyHolder } from '../../github/run.ts';
 import type { CleanupInputs } from '../../interface/inputs/types.ts';
 import { formatBytes, formatCounted } from '../../report/quantity.ts';
-import { readStandings } from '../../repository/backups/catalog.ts';
+import { readRecordedStates } from '../../repository/backups/catalog.ts';
 import { keepOutlines } from '../../repository/backups/outlines.ts';
 import { segmentKey } from '../../repository/changes/segments.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
@@ -17,11 +17,11 @@ import {
 import { removeBackups, removeProbes, removeSegments } from '../../repository/prune/removal.ts';
 import { isDue, type Sweep, sweepGarbage } from '../../repository/prune/sweep.ts';
 import { appendRecord } from '../../repository/records.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 import { openStorage } from '../../storage/open.ts';
 import { formatInterval } from '../../values/retention-policy.ts';
-import { type Changes, listOthers, listRemovals, makePlan, type Plan, weighChanges } from './plan.ts';
+import { type Changes, type CleanupPlan, listOthers, listRemovals, makePlan, weighChanges } from './plan.ts';
 import { Removals } from './removals.ts';
 import { type Cleanup, type Ending, sumTallies } from './result.ts';
 
@@ -41,22 +41,22 @@ const rememberedBackups = 1000;
  *
  * @throws ConfigurationError when the location is a whole bucket or the root folder
  */
-export async function applyRetention(inputs: CleanupInputs, world: World): Promise<Cleanup> {
-  await using storage = await openStorage(inputs.storage, inputs, world);
+export async function applyRetention(inputs: CleanupInputs, context: Context): Promise<Cleanup> {
+  await using storage = await openStorage(inputs.storage, inputs, context);
   refuseWholeStorage(inputs.storage);
   const repository = await openRepository(storage, inputs.repositoryKey);
-  const context: PruneContext = {
-    holder: identifyHolder(world.env),
-    now: () => world.now(),
-    random: () => world.random(),
-    signal: world.signal,
-    log: world.log,
+  const pruneContext: PruneContext = {
+    holder: identifyHolder(context.env),
+    now: () => context.now(),
+    random: () => context.random(),
+    signal: context.signal,
+    log: context.log,
     gracePeriod: inputs.gracePeriod,
     sweepWaitSeconds,
   };
   return inputs.dryRun
-    ? await preview(inputs, repository, context)
-    : await carryOut(inputs, repository, context);
+    ? await preview(inputs, repository, pruneContext)
+    : await carryOut(inputs, repository, pruneContext);
 }
 
 /**
@@ -66,18 +66,19 @@ export async function applyRetention(inputs: CleanupInputs, world: World): Promi
 async function preview(
   inputs: CleanupInputs,
   repository: Repository,
-  context: PruneContext,
+  pruneContext: PruneContext,
 ): Promise<Cleanup> {
-  const plan = await makePlan(inputs, repository, context);
+  const plan = await makePlan(inputs, repository, pruneContext);
   const nothing = beginWith(inputs, plan);
   if (nothing.ending.kind === 'stopped') return nothing;
   const removed = listRemovals(plan.decisions).map(({ backup }) => backup.id);
   const outdated = plan.listOutdated(listOthers(plan, removed));
   const gone = new Set([...removed, ...outdated.map(segmentKey)]);
-  const garbage = await previewGarbage(repository, context, gone);
+  const garbage = await previewGarbage(repository, pruneContext, gone);
   const ending = stopFor(garbage) ?? nothing.ending;
-  const now = context.now();
-  const isSwept = ({ markedAt }: MarkedTally) => ending.kind === 'complete' && isDue(markedAt, now, context);
+  const now = pruneContext.now();
+  const isSwept = ({ markedAt }: MarkedTally) =>
+    ending.kind === 'complete' && isDue(markedAt, now, pruneContext);
   return {
     ...nothing,
     ending,
@@ -92,25 +93,25 @@ async function preview(
  * Builds the ending of a cleanup that cannot know what the remaining backups and segments need; undefined for
  * any other.
  */
-function stopFor({ damaged, blind }: Pick<Plan, 'damaged' | 'blind'>): Ending | undefined {
+function stopFor({ damaged, blind }: Pick<CleanupPlan, 'damaged' | 'blind'>): Ending | undefined {
   return damaged.length > 0 || blind ? { kind: 'stopped', damaged, blind } : undefined;
 }
 
 async function carryOut(
   inputs: CleanupInputs,
   repository: Repository,
-  context: PruneContext,
+  pruneContext: PruneContext,
 ): Promise<Cleanup> {
-  const { log } = context;
-  const lock = await lockForRemoval(repository, context);
+  const { log } = pruneContext;
+  const lock = await lockForRemoval(repository, pruneContext);
   const removals = new Removals(log);
   let done: Cleanup;
   try {
-    const held = { ...context, signal: AbortSignal.any([context.signal, lock.signal]) };
+    const held = { ...pruneContext, signal: AbortSignal.any([pruneContext.signal, lock.signal]) };
     const plan = await makePlan(inputs, repository, held);
     done = beginWith(inputs, plan);
     if (done.ending.kind === 'stopped') return done;
-    await retract(plan, repository, context);
+    await retract(plan, repository, pruneContext);
     try {
       await removeProbes(repository, lock.acquiredAt);
       await removeUnkept(plan, repository, held, removals);
@@ -120,10 +121,10 @@ async function carryOut(
       const ending = stopFor(garbage) ?? done.ending;
       done = { ...done, ending, changes, waiting: garbage.marked, ...removals.tell() };
       await lock.release();
-      if (ending.kind === 'complete') done = await sweep(done, repository, context, lock.acquiredAt);
+      if (ending.kind === 'complete') done = await sweep(done, repository, pruneContext, lock.acquiredAt);
     } catch (error) {
       // Removals are recorded, whatever stopped the rest.
-      await record({ ...done, ...removals.tell() }, inputs, repository, context.now()).catch(
+      await record({ ...done, ...removals.tell() }, inputs, repository, pruneContext.now()).catch(
         (failure: unknown) => log.warn(`what was removed could not be recorded: ${messageOf(failure)}`),
       );
       throw error;
@@ -131,7 +132,7 @@ async function carryOut(
   } finally {
     await lock.release();
   }
-  await record(done, inputs, repository, context.now());
+  await record(done, inputs, repository, pruneContext.now());
   return done;
 }
 
@@ -139,14 +140,18 @@ async function carryOut(
  * Retracts recorded damage that a second look did not find. The backups count again, and their objects are
  * not stored anew.
  */
-async function retract({ cleared }: Plan, repository: Repository, context: PruneContext): Promise<void> {
+async function retract(
+  { cleared }: CleanupPlan,
+  repository: Repository,
+  pruneContext: PruneContext,
+): Promise<void> {
   if (cleared.length === 0) return;
   for (const { id, objects } of cleared) {
-    context.log.warn(
+    pruneContext.log.warn(
       `${id} was recorded as damaged and is not: ${objects.length === 0 ? 'its manifest' : formatCounted(objects.length, 'object')} could not be read as stored, and can be now. It counts as unverified; look at what is between the storage and whoever validated it`,
     );
   }
-  await appendRecord(repository, 'validations', context.now(), {
+  await appendRecord(repository, 'validations', pruneContext.now(), {
     share: 1,
     backups: [],
     damagedObjects: [],
@@ -158,17 +163,17 @@ async function retract({ cleared }: Plan, repository: Repository, context: Prune
 }
 
 async function removeUnkept(
-  { decisions }: Plan,
+  { decisions }: CleanupPlan,
   repository: Repository,
   { signal, log }: PruneContext,
   removals: Removals,
 ): Promise<void> {
   // A backup that was pinned while the plan was made stays.
-  const standings = await readStandings(repository, (error) => log.warn(error.message), signal);
+  const states = await readRecordedStates(repository, (error) => log.warn(error.message), signal);
   const reasons = new Map<string, string>();
   // Oldest first: if this run ends early, the newest of the backups to remove are left.
   for (const { backup, reasons: why } of listRemovals(decisions).toReversed()) {
-    if (standings.get(backup.id)?.pinned && !backup.pinned)
+    if (states.get(backup.id)?.pinned && !backup.pinned)
       log.info(`${backup.id} stays: it was pinned since the plan was made`);
     else reasons.set(backup.id, why.join('; '));
   }
@@ -179,7 +184,7 @@ async function removeUnkept(
 
 /** Removes the segments that no remaining backup needs. */
 async function removeOutdated(
-  plan: Plan,
+  plan: CleanupPlan,
   repository: Repository,
   { signal, log }: PruneContext,
   removals: Removals,
@@ -194,7 +199,7 @@ async function removeOutdated(
 }
 
 async function keepOthers(
-  { outlines }: Plan,
+  { outlines }: CleanupPlan,
   repository: Repository,
   removed: readonly string[],
   log: PruneContext['log'],
@@ -216,14 +221,18 @@ async function keepOthers(
 async function sweep(
   done: Cleanup,
   repository: Repository,
-  context: PruneContext,
+  pruneContext: PruneContext,
   storeNow: Date,
 ): Promise<Cleanup> {
-  const { removed, hidden, versions, retained, ...end } = await sweepGarbage(repository, context, storeNow);
-  context.log.info(`${formatCounted(removed.objects, 'object')} removed, ${formatBytes(removed.bytes)}`);
+  const { removed, hidden, versions, retained, ...end } = await sweepGarbage(
+    repository,
+    pruneContext,
+    storeNow,
+  );
+  pruneContext.log.info(`${formatCounted(removed.objects, 'object')} removed, ${formatBytes(removed.bytes)}`);
   const ending = endSweep(end);
   const isSwept = ({ markedAt }: MarkedTally) =>
-    ending.kind === 'complete' && isDue(markedAt, storeNow, context);
+    ending.kind === 'complete' && isDue(markedAt, storeNow, pruneContext);
   return {
     ...done,
     ending,
@@ -245,7 +254,7 @@ function endSweep({ damaged, postponed }: Pick<Sweep, 'damaged' | 'postponed'>):
 /**
  * Builds the result of a cleanup that has not removed anything yet, with the ending that the plan foresees.
  */
-function beginWith(inputs: CleanupInputs, plan: Plan): Cleanup {
+function beginWith(inputs: CleanupInputs, plan: CleanupPlan): Cleanup {
   const { backups, vanished, cleared, decisions, segments } = plan;
   return {
     kind: inputs.dryRun ? 'planned' : 'done',

@@ -1,5 +1,5 @@
 import type { CleanupInputs } from '../../interface/inputs/types.ts';
-import { readShelf, type Shelf, type ShelvedBackup } from '../../repository/backups/catalog.ts';
+import { type BackupSummary, type Catalog, readCatalog } from '../../repository/backups/catalog.ts';
 import { checkUnread, type Outlines } from '../../repository/backups/outlines.ts';
 import { findVanished } from '../../repository/backups/vanished.ts';
 import { findWindows, type Window } from '../../repository/changes/recoverable.ts';
@@ -8,7 +8,7 @@ import type { Repository } from '../../repository/open.ts';
 import { hasObjects, type PruneContext } from '../../repository/prune/prune.ts';
 import type { DamagedHeader } from '../../repository/prune/references.ts';
 import { type ChangePolicy, listOutdated } from '../../repository/retention/changes.ts';
-import { type Decision, planRetention } from '../../repository/retention/policy.ts';
+import { planRetention, type RetentionDecision } from '../../repository/retention/policy.ts';
 import { keepBases, listBases } from '../../repository/retention/reachable.ts';
 import type { IntegrityError } from '../../runtime/errors.ts';
 import { runTogether } from '../../runtime/workers.ts';
@@ -16,7 +16,7 @@ import type { StoredValue } from '../../storage/storage.ts';
 import { type Cleared, lookAgain } from './second-look.ts';
 
 /** The contents of a repository, and which of them stay. */
-export interface Plan {
+export interface CleanupPlan {
   readonly backups: number;
   readonly damaged: readonly DamagedHeader[];
   /** Whether no backup is listed although there are objects */
@@ -25,13 +25,13 @@ export interface Plan {
   readonly vanished: readonly string[];
   /** Backups that were recorded as damaged and are whole */
   readonly cleared: readonly Cleared[];
-  readonly decisions: readonly Decision<ShelvedBackup>[];
+  readonly decisions: readonly RetentionDecision<BackupSummary>[];
   /** The outlines of all backups, as they were read */
   readonly outlines: Outlines;
   /** Sorted by chain and position */
   readonly segments: readonly Segment[];
   /** Lists the segments that are outdated if only these backups stay */
-  readonly listOutdated: (bases: readonly ShelvedBackup[]) => readonly Segment[];
+  readonly listOutdated: (bases: readonly BackupSummary[]) => readonly Segment[];
 }
 
 /** Segments of captured changes, and the times that they make recoverable. */
@@ -47,9 +47,9 @@ export interface Changes {
 export async function makePlan(
   inputs: CleanupInputs,
   repository: Repository,
-  context: PruneContext,
-): Promise<Plan> {
-  const { signal, log } = context;
+  pruneContext: PruneContext,
+): Promise<CleanupPlan> {
+  const { signal, log } = pruneContext;
   const damaged: DamagedHeader[] = [];
   const onDamaged = (error: IntegrityError) => log.warn(error.message);
   const onDamagedSegment = ({ message }: IntegrityError, id: string) => {
@@ -60,15 +60,15 @@ export async function makePlan(
   const onOutlines = (read: Outlines) => {
     outlines = read;
   };
-  const [shelf, files, segments] = await runTogether<[Shelf, StoredValue[], Segment[]]>(signal, [
-    (stop) => readShelf(repository, { onDamaged, onOutlines, signal: stop }),
+  const [catalog, files, segments] = await runTogether<[Catalog, StoredValue[], Segment[]]>(signal, [
+    (stop) => readCatalog(repository, { onDamaged, onOutlines, signal: stop }),
     () => listSegmentFiles(repository),
     (stop) => readSegments(repository, onDamagedSegment, { signal: stop }),
   ]);
-  const listed = new Set([...shelf.backups, ...shelf.damaged].map(({ id }) => id));
+  const listed = new Set([...catalog.backups, ...catalog.damaged].map(({ id }) => id));
   const storedAt = new Map(files.map((file) => [file.key, file.modifiedAt]));
-  const policy: ChangePolicy = { now: context.now(), keepChanges: inputs.keepChanges };
-  const planned = await decide(inputs, repository, shelf.backups, policy.now, context);
+  const policy: ChangePolicy = { now: pruneContext.now(), keepChanges: inputs.keepChanges };
+  const planned = await decide(inputs, repository, catalog.backups, policy.now, pruneContext);
   const decisions = keepBases(planned.decisions, segments, policy);
   // After the removal only these backups are left, so all their manifests are read before it.
   const kept = new Set(decisions.filter(({ keep }) => keep).map(({ backup }) => backup.id));
@@ -78,7 +78,7 @@ export async function makePlan(
   ]);
   return {
     backups: listed.size,
-    damaged: [...shelf.damaged, ...rotten, ...damaged],
+    damaged: [...catalog.damaged, ...rotten, ...damaged],
     blind: listed.size === 0 && (await hasObjects(repository)),
     vanished,
     cleared: planned.cleared,
@@ -96,29 +96,31 @@ export async function makePlan(
 async function decide(
   { retention, timeZone }: CleanupInputs,
   repository: Repository,
-  backups: readonly ShelvedBackup[],
+  backups: readonly BackupSummary[],
   now: Date,
-  context: PruneContext,
-): Promise<{ decisions: readonly Decision<ShelvedBackup>[]; cleared: readonly Cleared[] }> {
+  pruneContext: PruneContext,
+): Promise<{ decisions: readonly RetentionDecision<BackupSummary>[]; cleared: readonly Cleared[] }> {
   const decisions = planRetention(backups, retention, { now, timeZone });
   const doubtful = listRemovals(decisions).filter(({ backup }) => backup.damagedAt !== null);
   if (doubtful.length === 0) return { decisions, cleared: [] };
   const cleared = await lookAgain(
     repository,
     doubtful.map(({ backup }) => backup.id),
-    context,
+    pruneContext,
   );
   const sound = new Set(cleared.map(({ id }) => id));
   const weighed = backups.map((backup) => (sound.has(backup.id) ? { ...backup, damagedAt: null } : backup));
   return { decisions: planRetention(weighed, retention, { now, timeZone }), cleared };
 }
 
-export function listRemovals(decisions: readonly Decision<ShelvedBackup>[]): Decision<ShelvedBackup>[] {
+export function listRemovals(
+  decisions: readonly RetentionDecision<BackupSummary>[],
+): RetentionDecision<BackupSummary>[] {
   return decisions.filter(({ keep }) => !keep);
 }
 
 /** Lists the backups that stay when these are removed. */
-export function listOthers({ decisions }: Plan, removed: readonly string[]): ShelvedBackup[] {
+export function listOthers({ decisions }: CleanupPlan, removed: readonly string[]): BackupSummary[] {
   const gone = new Set(removed);
   return decisions.map(({ backup }) => backup).filter(({ id }) => !gone.has(id));
 }
@@ -129,7 +131,11 @@ export function listOthers({ decisions }: Plan, removed: readonly string[]): She
  * @param removed ids of removed backups
  * @param gone removed segments
  */
-export function weighChanges(plan: Plan, removed: readonly string[], gone: ReadonlySet<Segment>): Changes {
+export function weighChanges(
+  plan: CleanupPlan,
+  removed: readonly string[],
+  gone: ReadonlySet<Segment>,
+): Changes {
   const { segments } = plan;
   const bases = listBases(listOthers(plan, removed)).filter(({ damagedAt }) => damagedAt === null);
   const windows = findWindows(

@@ -1,8 +1,8 @@
-import type { ShelvedBackup } from '../../repository/backups/catalog.ts';
+import type { BackupSummary } from '../../repository/backups/catalog.ts';
 import type { MarkedTally, Tally } from '../../repository/prune/garbage-marks.ts';
 import type { DamagedHeader } from '../../repository/prune/references.ts';
 import type { Retained } from '../../repository/prune/removal.ts';
-import type { Decision } from '../../repository/retention/policy.ts';
+import type { RetentionDecision } from '../../repository/retention/policy.ts';
 import type { Changes } from './plan.ts';
 import type { Cleared } from './second-look.ts';
 
@@ -17,7 +17,7 @@ export interface Cleanup {
   readonly gracePeriod: number;
   /** Backups before the cleanup, including those whose manifests cannot be trusted */
   readonly backups: number;
-  readonly decisions: readonly Decision<ShelvedBackup>[];
+  readonly decisions: readonly RetentionDecision<BackupSummary>[];
   /** Ids of backups that had vanished before, without a cleanup */
   readonly vanished: readonly string[];
   /** Backups that were recorded as damaged and are whole */

@@ -5,8 +5,8 @@ import { chooseBackups } from '../../repository/backups/choose.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import { chooseRecovery } from '../../restorer/choose.ts';
 import { makeReportFolder } from '../../restorer/trial/parity-files.ts';
-import { type Candidate, tryInTurn } from '../../restorer/trial/trial.ts';
-import type { World } from '../../runtime/context.ts';
+import { type TrialCandidate, tryInTurn } from '../../restorer/trial/trial.ts';
+import type { Context } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
 import { type Drill, judgeDrill } from './result.ts';
 
@@ -14,23 +14,27 @@ import { type Drill, judgeDrill } from './result.ts';
  * Restores a backup into a scratch database, compares and checks it there, and drops the database. When a
  * backup fails, older ones are tried, so that the answer names a backup that works. Each attempt is recorded.
  */
-export async function tryBackups(inputs: DrillInputs, world: World): Promise<Drill> {
-  const server = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, world);
-  await using storage = await openStorage(inputs.storage, inputs, world);
+export async function tryBackups(inputs: DrillInputs, context: Context): Promise<Drill> {
+  const server = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, context);
+  await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
-  const candidates = await chooseDrilled(repository, inputs, world);
+  const candidates = await chooseDrilled(repository, inputs, context);
   await makeReportFolder(inputs.reportFolder);
-  const jobs = await fitJobs(server, inputs.jobs, world);
+  const jobs = await fitJobs(server, inputs.jobs, context);
   const trial = { ...inputs, jobs, include: [], exclude: [] };
-  return judgeDrill(await tryInTurn(candidates, repository, server, trial, world), inputs.rtoTarget);
+  return judgeDrill(await tryInTurn(candidates, repository, server, trial, context), inputs.rtoTarget);
 }
 
-function chooseDrilled(repository: Repository, inputs: DrillInputs, world: World): Promise<Candidate[]> {
+function chooseDrilled(
+  repository: Repository,
+  inputs: DrillInputs,
+  context: Context,
+): Promise<TrialCandidate[]> {
   const { recoveryTargetTime, fallback } = inputs;
   if (recoveryTargetTime === undefined) {
-    return chooseBackups(repository, inputs.backupId, world).then((backups) =>
+    return chooseBackups(repository, inputs.backupId, context).then((backups) =>
       backups.slice(0, 1 + fallback),
     );
   }
-  return chooseRecovery(repository, { ...inputs, recoveryTargetTime }, 1 + fallback, world);
+  return chooseRecovery(repository, { ...inputs, recoveryTargetTime }, 1 + fallback, context);
 }

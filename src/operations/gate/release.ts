@@ -5,15 +5,15 @@ import type { GateInputs } from '../../interface/inputs/types.ts';
 import { lookAtMigrations, type Migrations } from '../../migrations/changed.ts';
 import { findShrinkage } from '../../repository/backups/findings.ts';
 import {
-  type BackupStanding,
+  type BackupFreshness,
   judgeLimits,
   measureAges,
-  readStanding,
-  weighStanding,
+  measureFreshness,
+  readFreshness,
 } from '../../repository/backups/freshness.ts';
 import { readIfPresent } from '../../repository/backups/manifests.ts';
 import { openRepository } from '../../repository/open.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { StorageError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { openStorage } from '../../storage/open.ts';
@@ -29,23 +29,25 @@ import type { GateResult, Unseen, WayBack } from './result.ts';
  * Takes a backup first if only that is missing, and stops the release otherwise. Every failure on the way is
  * thrown, so a release passes only by a decision.
  */
-export async function judgeRelease(inputs: GateInputs, world: World): Promise<GateResult> {
+export async function judgeRelease(inputs: GateInputs, context: Context): Promise<GateResult> {
   const clock = new PhaseClock();
-  const migrations = await findMigrations(inputs, world);
-  const standing = await withStorage(inputs, world, (storage) => readGround(storage, inputs, world));
-  const shrinkage = findShrinkage(standing.usable);
-  if (shrinkage !== undefined) world.log.warn(tellShrinkage(shrinkage));
-  const found = measureAges(standing, world.now());
+  const migrations = await findMigrations(inputs, context);
+  const freshness = await withStorage(inputs, context, (storage) =>
+    readFreshnessOrNone(storage, inputs, context),
+  );
+  const shrinkage = findShrinkage(freshness.usable);
+  if (shrinkage !== undefined) context.log.warn(tellShrinkage(shrinkage));
+  const found = measureAges(freshness, context.now());
   const isDestructive = migrations.kind === 'looked-at' && migrations.destructive.length > 0;
   const judged = judgeLimits(found, inputs);
   const unseen = findUnseen(migrations);
   const decision = decide({ judged, age: found.newest, isDestructive, unseen, onStale: inputs.onStale });
 
-  const taken = decision.kind === 'back-up' ? await takeForRelease(inputs, decision.pin, world) : undefined;
-  const [newest] = standing.usable;
+  const taken = decision.kind === 'back-up' ? await takeForRelease(inputs, decision.pin, context) : undefined;
+  const [newest] = freshness.usable;
   const id = taken === undefined ? newest?.id : taken.manifest.id;
-  const manifest = id === undefined ? undefined : await readTarget(inputs, id, world);
-  const ages = taken === undefined ? found : { ...found, newest: ageOf(manifest, world.now()) };
+  const manifest = id === undefined ? undefined : await readTarget(inputs, id, context);
+  const ages = taken === undefined ? found : { ...found, newest: ageOf(manifest, context.now()) };
   return {
     verdict: reconsider(decision, taken),
     taken,
@@ -62,9 +64,9 @@ export async function judgeRelease(inputs: GateInputs, world: World): Promise<Ga
   };
 }
 
-function takeForRelease(inputs: GateInputs, pin: boolean, world: World): Promise<BackupResult> {
-  const label = inputs.label ?? chooseLabel(world.env);
-  return world.log.group('Backup before the release', () =>
+function takeForRelease(inputs: GateInputs, pin: boolean, context: Context): Promise<BackupResult> {
+  const label = inputs.label ?? chooseLabel(context.env);
+  return context.log.group('Backup before the release', () =>
     takeBackup(
       {
         source: inputs,
@@ -75,7 +77,7 @@ function takeForRelease(inputs: GateInputs, pin: boolean, world: World): Promise
         label,
         pin,
       },
-      world,
+      context,
     ),
   );
 }
@@ -84,17 +86,17 @@ function placeOf({ storage, s3Endpoint, s3Region, s3Addressing }: GateInputs): W
   return { storage, s3Endpoint, s3Region, s3Addressing };
 }
 
-async function findMigrations({ migrations, baseRef }: GateInputs, world: World): Promise<Migrations> {
-  const derived = baseRef === undefined ? await readEventBase(world) : undefined;
-  const found = await lookAtMigrations({ folder: migrations, baseRef, derived }, world);
+async function findMigrations({ migrations, baseRef }: GateInputs, context: Context): Promise<Migrations> {
+  const derived = baseRef === undefined ? await readEventBase(context) : undefined;
+  const found = await lookAtMigrations({ folder: migrations, baseRef, derived }, context);
   if (found.kind !== 'looked-at') {
     const told = `the migrations were not looked at: ${found.why}`;
-    if (found.kind === 'not-asked') world.log.info(told);
-    else world.log.warn(told);
+    if (found.kind === 'not-asked') context.log.info(told);
+    else context.log.warn(told);
     return found;
   }
   for (const { path, why } of found.passedOver) {
-    if (why !== 'not SQL') world.log.warn(`${path} is ${why}, and was not looked at`);
+    if (why !== 'not SQL') context.log.warn(`${path} is ${why}, and was not looked at`);
   }
   return found;
 }
@@ -115,15 +117,19 @@ function findUnseen(migrations: Migrations): Unseen[] {
  * Reads the state of the backups. An empty storage is no mistake: that there is no backup is for the gate to
  * find.
  */
-async function readGround(storage: Storage, inputs: GateInputs, world: World): Promise<BackupStanding> {
+async function readFreshnessOrNone(
+  storage: Storage,
+  inputs: GateInputs,
+  context: Context,
+): Promise<BackupFreshness> {
   if (await isEmpty(storage)) {
-    world.log.warn(`${storage.location} holds nothing yet`);
-    return weighStanding({ backups: [], damaged: [] }, [], [], {
-      now: world.now(),
-      warn: (message) => world.log.warn(message),
+    context.log.warn(`${storage.location} holds nothing yet`);
+    return measureFreshness({ backups: [], damaged: [] }, [], [], {
+      now: context.now(),
+      warn: (message) => context.log.warn(message),
     });
   }
-  return readStanding(await openRepository(storage, inputs.repositoryKey), world);
+  return readFreshness(await openRepository(storage, inputs.repositoryKey), context);
 }
 
 async function isEmpty(storage: Storage): Promise<boolean> {
@@ -133,8 +139,8 @@ async function isEmpty(storage: Storage): Promise<boolean> {
 }
 
 /** @throws StorageError when the backup was removed meanwhile */
-async function readTarget(inputs: GateInputs, id: string, world: World): Promise<Manifest> {
-  return withStorage(inputs, world, async (storage) => {
+async function readTarget(inputs: GateInputs, id: string, context: Context): Promise<Manifest> {
+  return withStorage(inputs, context, async (storage) => {
     const repository = await openRepository(storage, inputs.repositoryKey);
     const manifest = await readIfPresent(repository, id);
     if (manifest !== undefined) return manifest;
@@ -147,10 +153,10 @@ async function readTarget(inputs: GateInputs, id: string, world: World): Promise
 
 async function withStorage<T>(
   inputs: GateInputs,
-  world: World,
+  context: Context,
   body: (storage: Storage) => Promise<T>,
 ): Promise<T> {
-  await using storage = await openStorage(inputs.storage, inputs, world);
+  await using storage = await openStorage(inputs.storage, inputs, context);
   return await body(storage);
 }
 

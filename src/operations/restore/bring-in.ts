@@ -3,7 +3,7 @@ import { describeConnection } from '../../postgres/session/settings.ts';
 import { type CheckResult, explainChecks } from '../../restorer/trial/checks.ts';
 import { writeParity } from '../../restorer/trial/parity-files.ts';
 import { askChecks } from '../../restorer/trial/user-checks.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import {
   type ConfigurationError,
   isKnownError,
@@ -13,13 +13,13 @@ import {
   type TargetError,
 } from '../../runtime/errors.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
-import { giveBack, makeRoom } from './clearing.ts';
+import { emptyTarget, giveBack } from './clearing.ts';
 import { refuse } from './guard.ts';
-import type { Done, Job } from './job.ts';
+import type { Done, RestoreJob } from './job.ts';
 import { prepareUntouched } from './preparation.ts';
 import { type Judgement, recordRestore } from './record.ts';
 import type { Restored } from './result.ts';
-import { describeMark, MarkedTarget } from './unfinished-target.ts';
+import { MarkedTarget, toMark } from './unfinished-target.ts';
 
 /**
  * Restores a backup into the target, compares the two, and runs the user's checks. The result is recorded,
@@ -28,13 +28,13 @@ import { describeMark, MarkedTarget } from './unfinished-target.ts';
  * @throws ConfigurationError when the restore may not begin; nothing of the target is touched then
  * @throws the error that stopped the restore; its message says when the target is incomplete
  */
-export async function bringIn(job: Job, world: World): Promise<Restored> {
+export async function restoreInto(job: RestoreJob, context: Context): Promise<Restored> {
   const { inputs, manifest, settings, state } = job;
   refuse(inputs, manifest, state);
-  world.log.info(
+  context.log.info(
     `Restoring backup ${manifest.id} of ${manifest.source.snapshotAt} into ${describeConnection(settings)}${job.recovery === undefined ? '' : `, and what was committed after it until ${job.recovery.until}`}`,
   );
-  const target = new MarkedTarget(settings, world);
+  const target = new MarkedTarget(settings, context);
   const done: Done = {
     safetyBackup: null,
     left: [],
@@ -42,24 +42,25 @@ export async function bringIn(job: Job, world: World): Promise<Restored> {
     ungiven: [],
     incomplete: false,
   };
-  return inScratchFolder(world, async (scratch) => {
+  return inScratchFolder(context, async (scratch) => {
     const planned = await prepareUntouched(job, scratch);
     try {
-      const prepared = planned ?? (await makeRoom(job, done, target, scratch));
-      await target.leave(describeMark(job, done));
+      const prepared = planned ?? (await emptyTarget(job, done, target, scratch));
+      await target.leave(toMark(job, done));
       done.incomplete = true;
       const parity = await prepared.run(target.note);
-      done.ungiven = await giveBack(done.held, settings, target, world);
+      done.ungiven = await giveBack(done.held, settings, target, context);
       await target.remove();
       done.incomplete = false;
       const usableAfter = job.clock.elapsed() - (job.clock.milliseconds().parity ?? 0);
-      const checks = await askChecks(settings, inputs.checks, world);
+      const checks = await askChecks(settings, inputs.checks, context);
       if (checks.length > 0) job.clock.end('checks');
-      if (parity !== undefined) await writeParity(inputs.reportFolder, prepared.scope, parity, world, checks);
-      await recordRestore(job, done.safetyBackup, judge(parity, checks), world);
+      if (parity !== undefined)
+        await writeParity(inputs.reportFolder, prepared.scope, parity, context, checks);
+      await recordRestore(job, done.safetyBackup, judge(parity, checks), context);
       return gather(job, done, { scope: prepared.scope, parity, checks, usableAfter });
     } catch (error) {
-      await recordRestore(job, done.safetyBackup, { outcome: 'failed', why: messageOf(error) }, world);
+      await recordRestore(job, done.safetyBackup, { outcome: 'failed', why: messageOf(error) }, context);
       throw done.incomplete && isKnownError(error) ? explainStop(error, job) : error;
     }
   });
@@ -73,7 +74,7 @@ function judge(parity: Parity | undefined, checks: readonly CheckResult[]): Judg
 }
 
 function gather(
-  { inputs, manifest, state, attempts, clock }: Job,
+  { inputs, manifest, state, attempts, clock }: RestoreJob,
   { safetyBackup, left, ungiven }: Done,
   found: Pick<Restored, 'scope' | 'parity' | 'checks' | 'usableAfter'>,
 ): Restored {
@@ -89,7 +90,7 @@ function gather(
 }
 
 /** Adds to an error how far the restore came, and the ways to go on. */
-function explainStop(error: KnownError, { manifest, state, clock }: Job): KnownError {
+function explainStop(error: KnownError, { manifest, state, clock }: RestoreJob): KnownError {
   const phases = Object.keys(clock.milliseconds()).filter((phase) => phase !== 'total');
   const message = `${error.message}; the restore stopped after ${phases.join(', ')}, and the target is incomplete`;
   const next =

@@ -4,13 +4,13 @@ import { chooseBackups, chooseManifest } from '../../repository/backups/choose.t
 import { readManifest } from '../../repository/backups/manifests.ts';
 import type { Repository } from '../../repository/open.ts';
 import { chooseRecovery } from '../../restorer/choose.ts';
-import type { Candidate } from '../../restorer/trial/trial.ts';
-import type { World } from '../../runtime/context.ts';
+import type { TrialCandidate } from '../../restorer/trial/trial.ts';
+import type { Context } from '../../runtime/context.ts';
 import { IntegrityError } from '../../runtime/errors.ts';
 
 export interface Candidates {
   /** In the order in which they are tried; without staging only one */
-  readonly candidates: readonly Candidate[];
+  readonly candidates: readonly TrialCandidate[];
   /** The manifest of the first candidate whose manifest can be read; all are of the same database */
   readonly manifest: Manifest;
 }
@@ -25,26 +25,26 @@ export interface Candidates {
 export async function chooseCandidates(
   repository: Repository,
   inputs: RestoreInputs,
-  world: World,
+  context: Context,
 ): Promise<Candidates> {
   const { backupId, recoveryTargetTime, stagingUrl, fallback } = inputs;
   if (recoveryTargetTime !== undefined) {
     const count = stagingUrl === undefined ? 1 : 1 + fallback;
-    const candidates = await chooseRecovery(repository, { ...inputs, recoveryTargetTime }, count, world);
+    const candidates = await chooseRecovery(repository, { ...inputs, recoveryTargetTime }, count, context);
     return { candidates, manifest: await readFirst(repository, candidates, backupId) };
   }
   if (stagingUrl === undefined) {
-    const manifest = await chooseManifest(repository, backupId, world);
+    const manifest = await chooseManifest(repository, backupId, context);
     const snapshotAt = new Date(manifest.source.snapshotAt);
     return { candidates: [{ id: manifest.id, snapshotAt }], manifest };
   }
-  const candidates = (await chooseBackups(repository, backupId, world)).slice(0, 1 + fallback);
+  const candidates = (await chooseBackups(repository, backupId, context)).slice(0, 1 + fallback);
   return { candidates, manifest: await readFirst(repository, candidates, backupId) };
 }
 
 async function readFirst(
   repository: Repository,
-  candidates: readonly Candidate[],
+  candidates: readonly TrialCandidate[],
   choice: string,
 ): Promise<Manifest> {
   let damage: IntegrityError | undefined;

@@ -8,36 +8,36 @@ import type { PreparedRestore } from '../../restorer/execute.ts';
 import type { Held } from '../../restorer/part/replacement.ts';
 import { askServer } from '../../restorer/step.ts';
 import { hasPassed } from '../../restorer/trial/attempt.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { needsSafetyBackup } from './guard.ts';
-import type { Done, Job } from './job.ts';
+import type { Done, RestoreJob } from './job.ts';
 import { prepare } from './preparation.ts';
 import { takeSafetyBackup } from './safety-backup.ts';
 import { refuseAnother } from './target-look.ts';
-import { describeMark, type MarkedTarget } from './unfinished-target.ts';
+import { type MarkedTarget, toMark } from './unfinished-target.ts';
 
 /**
  * Backs up the target where that is needed, removes what the restore replaces, and plans the restore again.
  */
-export async function makeRoom(
-  job: Job,
+export async function emptyTarget(
+  job: RestoreJob,
   done: Done,
   target: MarkedTarget,
-  world: World,
+  context: Context,
 ): Promise<PreparedRestore> {
   const { inputs, manifest, settings, state, clock } = job;
   if (needsSafetyBackup(inputs, state)) {
     const doubtful = job.attempts?.some((attempt) => !hasPassed(attempt)) ?? false;
-    done.safetyBackup = await takeSafetyBackup(inputs, manifest, doubtful, world);
+    done.safetyBackup = await takeSafetyBackup(inputs, manifest, doubtful, context);
     clock.end('safety backup');
-    world.log.info(`The target is backed up as ${done.safetyBackup}`);
+    context.log.info(`The target is backed up as ${done.safetyBackup}`);
   }
-  const session = await openSession(settings, world.signal);
+  const session = await openSession(settings, context.signal);
   try {
     await refuseAnother(session, state);
     // Rules and triggers of the removed objects may read any relation.
     await letRead(session);
-    if (state.part === undefined) await empty(session, job, done, world);
+    if (state.part === undefined) await empty(session, job, done, context);
     else await replace(session, job, done, target);
   } finally {
     await session.close();
@@ -45,29 +45,29 @@ export async function makeRoom(
   clock.end('clean');
   // Objects of a Supabase target that could not be removed are reported, and the restore works around them.
   const occupied = state.kind === 'plain' && state.part === undefined ? 'refuse' : 'accept';
-  return prepare(job, occupied, world);
+  return prepare(job, occupied, context);
 }
 
-async function empty(session: Session, { state }: Job, done: Done, world: World): Promise<void> {
-  const { transactions, left } = await world.log.group('Emptying the target', () =>
+async function empty(session: Session, { state }: RestoreJob, done: Done, context: Context): Promise<void> {
+  const { transactions, left } = await context.log.group('Emptying the target', () =>
     emptyDatabase(session, state.kind),
   );
   done.left = left;
   done.incomplete = true;
   if (transactions > 1) {
-    world.log.info(`It took ${transactions} transactions: the server has too few locks for one.`);
+    context.log.info(`It took ${transactions} transactions: the server has too few locks for one.`);
   }
 }
 
 /** Removes only the chosen objects. The same transaction writes the mark, with what has to be given back. */
-async function replace(session: Session, job: Job, done: Done, target: MarkedTarget): Promise<void> {
+async function replace(session: Session, job: RestoreJob, done: Done, target: MarkedTarget): Promise<void> {
   const { part } = job.state;
   if (part === undefined) return;
   const before = done.held;
   await removePart(session, part.chosen, (within, held) => {
     const known = new Set(held.map(({ add }) => add));
     done.held = [...before.filter(({ add }) => !known.has(add)), ...held];
-    return target.leaveWithin(within, describeMark(job, done));
+    return target.leaveWithin(within, toMark(job, done));
   });
   done.incomplete = true;
 }
@@ -81,10 +81,10 @@ export async function giveBack(
   held: readonly Held[],
   settings: ConnectionSettings,
   target: MarkedTarget,
-  world: World,
+  context: Context,
 ): Promise<Omission[]> {
   if (held.length === 0) return [];
-  return await beginStep({ name: 'giving back', objects: held.length }, target.note, world, () =>
-    askServer({ settings }, world, 'foreign keys', (session) => giveBackHeld(session, held)),
+  return await beginStep({ name: 'giving back', objects: held.length }, target.note, context, () =>
+    askServer({ settings }, context, 'foreign keys', (session) => giveBackHeld(session, held)),
   );
 }

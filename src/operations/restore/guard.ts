@@ -2,19 +2,19 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Manifest } from '../../format/manifest.ts';
 import { defaultOf } from '../../interface/inputs/taker.ts';
 import type { RestoreInputs } from '../../interface/inputs/types.ts';
-import { describeHindrances, summarize } from '../../restorer/clean/part.ts';
+import { summarize, toHindranceError } from '../../restorer/clean/part.ts';
 import type { MetPart } from '../../restorer/plan.ts';
-import type { RestoreMark } from '../../restorer/unfinished.ts';
+import type { UnfinishedRestore } from '../../restorer/unfinished.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
 import { describeLoss } from './loss.ts';
 import { describeReason, findReasons } from './reasons.ts';
 import {
-  describeOccupants,
   describeUnfinished,
-  isOccupied,
+  holdsObjects,
   isSourceOf,
   isWorthKeeping,
+  nameExisting,
   type TargetState,
 } from './target-state.ts';
 
@@ -44,7 +44,7 @@ export function refuseContradictions(inputs: RestoreInputs): void {
 
 /** Whether the target is backed up before it is emptied. */
 export function needsSafetyBackup({ clean, safetyBackup }: RestoreInputs, state: TargetState): boolean {
-  return clean && safetyBackup && isOccupied(state) && isWorthKeeping(state);
+  return clean && safetyBackup && holdsObjects(state) && isWorthKeeping(state);
 }
 
 /**
@@ -70,10 +70,10 @@ export function findRefusals(
 ): ConfigurationError[] {
   const refusals: ConfigurationError[] = [];
   if (state.part !== undefined) append(refusals, findMeetings(inputs, state, state.part));
-  else if (isOccupied(state) && !inputs.clean) {
+  else if (holdsObjects(state) && !inputs.clean) {
     refusals.push(
       new ConfigurationError(
-        `target-url: the database is not empty: it has ${describeOccupants(state)}`,
+        `target-url: the database is not empty: it has ${nameExisting(state)}`,
         'Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have this one emptied first with clean.',
       ),
     );
@@ -150,7 +150,7 @@ function findMeetings(
       ),
     );
   }
-  if (isOccupied(state) && !inputs.clean) {
+  if (holdsObjects(state) && !inputs.clean) {
     const names = summarize(replaced.names);
     refusals.push(
       new ConfigurationError(
@@ -159,10 +159,10 @@ function findMeetings(
       ),
     );
   }
-  const hindrance = describeHindrances(replaced);
+  const hindrance = toHindranceError(replaced);
   return hindrance === undefined ? refusals : [...refusals, hindrance];
 }
 
-function isSamePart({ include, exclude }: RestoreInputs, { part }: RestoreMark): boolean {
+function isSamePart({ include, exclude }: RestoreInputs, { part }: UnfinishedRestore): boolean {
   return part !== undefined && isDeepStrictEqual([include, exclude], [part.include, part.exclude]);
 }

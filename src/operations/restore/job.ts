@@ -10,7 +10,7 @@ import type { PhaseClock } from '../../runtime/phase-clock.ts';
 import type { TargetState } from './target-state.ts';
 
 /** A restore: its inputs, and what was found before it began. */
-export interface Job {
+export interface RestoreJob {
   readonly inputs: RestoreInputs;
   readonly settings: ConnectionSettings;
   readonly repository: Repository;

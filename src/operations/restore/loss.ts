@@ -4,12 +4,12 @@ import { summarize } from '../../restorer/clean/part.ts';
 import type { TableSize } from '../../restorer/part/replacement.ts';
 import type { MetPart } from '../../restorer/plan.ts';
 import { writePattern } from '../../values/table-patterns.ts';
-import { isInhabited, type TargetState } from './target-state.ts';
+import { holdsSomething, type TargetState } from './target-state.ts';
 
 /** Tells what a restore would remove, and what of it would not come back. */
 export function describeLoss(manifest: Manifest, state: TargetState): string {
   const { part } = state;
-  if (!isInhabited(state)) return 'it is empty';
+  if (!holdsSomething(state)) return 'it is empty';
   if (part === undefined) {
     return `its ${describeAmount(state.tables, state.rows)} would be replaced${describeGone(findLost(manifest, state))}`;
   }

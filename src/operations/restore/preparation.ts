@@ -1,16 +1,20 @@
 import { createReader } from '../../repository/objects/store.ts';
 import { type PreparedRestore, prepareRestore } from '../../restorer/execute.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
-import type { Job } from './job.ts';
-import { isOccupied, isSourceOf } from './target-state.ts';
+import type { RestoreJob } from './job.ts';
+import { holdsObjects, isSourceOf } from './target-state.ts';
 
-export function prepare(job: Job, occupied: 'refuse' | 'accept', world: World): Promise<PreparedRestore> {
+export function prepare(
+  job: RestoreJob,
+  occupied: 'refuse' | 'accept',
+  context: Context,
+): Promise<PreparedRestore> {
   const { inputs, settings, repository, manifest, recovery, state, clock } = job;
   const reader = createReader(repository, manifest, inputs.encryptionIdentity);
   const live = inputs.environment?.toLowerCase() === 'production' || isSourceOf(manifest, state);
   const request = { ...inputs, manifest, reader, recovery, settings, targetKind: state.kind, occupied, live };
-  return prepareRestore(request, world, clock);
+  return prepareRestore(request, context, clock);
 }
 
 /**
@@ -19,10 +23,14 @@ export function prepare(job: Job, occupied: 'refuse' | 'accept', world: World): 
  * @returns undefined when the target has to be emptied first: a plan for the full target does not hold for
  * the empty one
  */
-export async function prepareUntouched(job: Job, world: World): Promise<PreparedRestore | undefined> {
+export async function prepareUntouched(
+  job: RestoreJob,
+  context: Context,
+): Promise<PreparedRestore | undefined> {
   // A restore of a part leaves other objects in the target.
-  if (!isOccupied(job.state)) return prepare(job, job.state.part === undefined ? 'refuse' : 'accept', world);
-  await prepareQuietly(job, world);
+  if (!holdsObjects(job.state))
+    return prepare(job, job.state.part === undefined ? 'refuse' : 'accept', context);
+  await prepareQuietly(job, context);
   return undefined;
 }
 
@@ -30,8 +38,8 @@ export async function prepareUntouched(job: Job, world: World): Promise<Prepared
  * Plans for the target as it is now. The plan's messages go to the debug log only, because they do not
  * describe the restore that follows.
  */
-export function prepareQuietly(job: Job, world: World): Promise<PreparedRestore> {
-  const { log } = world;
+export function prepareQuietly(job: RestoreJob, context: Context): Promise<PreparedRestore> {
+  const { log } = context;
   const quiet = { ...log, info: log.debug, warn: log.debug };
-  return inScratchFolder({ ...world, log: quiet }, (scratch) => prepare(job, 'accept', scratch));
+  return inScratchFolder({ ...context, log: quiet }, (scratch) => prepare(job, 'accept', scratch));
 }

@@ -1,10 +1,10 @@
 import { describeHolder, nameActor } from '../../github/run.ts';
-import { maskReason } from '../../report/redact.ts';
+import { redactReason } from '../../report/redact.ts';
 import { type RecordContent, recordIfPossible } from '../../repository/records.ts';
 import { isWhole } from '../../restorer/request.ts';
 import { explainFailure } from '../../restorer/trial/attempt.ts';
-import type { World } from '../../runtime/context.ts';
-import type { Job } from './job.ts';
+import type { Context } from '../../runtime/context.ts';
+import type { RestoreJob } from './job.ts';
 
 /** The result of a restore, as it is recorded. */
 export type Judgement = Pick<RecordContent<'restores'>, 'outcome' | 'why'>;
@@ -16,17 +16,17 @@ export type Judgement = Pick<RecordContent<'restores'>, 'outcome' | 'why'>;
  * @param safetyBackup id of the backup of the target; null without one
  */
 export async function recordRestore(
-  job: Job,
+  job: RestoreJob,
   safetyBackup: string | null,
   result: Judgement,
-  world: World,
+  context: Context,
 ): Promise<void> {
   const { inputs, repository, manifest, state, clock, attempts = [] } = job;
-  await recordIfPossible(repository, 'restores', 'restore', world, {
+  await recordIfPossible(repository, 'restores', 'restore', context, {
     backup: manifest.id,
     target: state.target,
-    actor: nameActor(world),
-    run: describeHolder(world.env),
+    actor: nameActor(context),
+    run: describeHolder(context.env),
     whole: isWhole(inputs),
     kind: state.kind,
     environment: inputs.environment ?? null,
@@ -34,9 +34,9 @@ export async function recordRestore(
     safetyBackup,
     staging: attempts.map((attempt) => ({
       backup: attempt.backup,
-      why: maskReason(explainFailure(attempt), world.mask),
+      why: redactReason(explainFailure(attempt), context.redact),
     })),
-    ...{ ...result, why: maskReason(result.why, world.mask) },
+    ...{ ...result, why: redactReason(result.why, context.redact) },
     phases: clock.milliseconds(),
     recoveredTo: job.recovery?.until ?? null,
   });

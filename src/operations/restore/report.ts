@@ -25,7 +25,7 @@ import {
   describeOmissions,
   describeReplay,
 } from './scope-report.ts';
-import { describeOccupants, isOccupied } from './target-state.ts';
+import { holdsObjects, nameExisting } from './target-state.ts';
 
 export function describeRestore(result: RestoreResult): Outcome {
   switch (result.kind) {
@@ -161,9 +161,9 @@ function tellSeconds(milliseconds: number): number {
 function describeMeeting({ manifest, state }: PlannedRestore): string[] {
   const { part } = state;
   if (part === undefined) {
-    if (!isOccupied(state)) return [];
+    if (!holdsObjects(state)) return [];
     return [
-      `The target is not empty: it has ${describeOccupants(state)}.`,
+      `The target is not empty: it has ${nameExisting(state)}.`,
       `With clean ${describeLoss(manifest, state)}.`,
     ];
   }
@@ -177,7 +177,7 @@ function describeMeeting({ manifest, state }: PlannedRestore): string[] {
 
 /** Tells in numbers what the target held before, and by name what of it did not come back. */
 function describeRemoved({ manifest, state }: Restored): Section[] {
-  if (!isOccupied(state)) return [];
+  if (!holdsObjects(state)) return [];
   const { part } = state;
   if (part !== undefined) {
     const { names, tables, rows, lost } = part.replaced;

@@ -6,19 +6,19 @@ import { isWhole } from '../../restorer/request.ts';
 import { type Attempt, explainFailure, hasPassed } from '../../restorer/trial/attempt.ts';
 import { makeReportFolder } from '../../restorer/trial/parity-files.ts';
 import { tryInTurn } from '../../restorer/trial/trial.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
 import { openStorage } from '../../storage/open.ts';
-import { bringIn } from './bring-in.ts';
+import { restoreInto } from './bring-in.ts';
 import { chooseCandidates } from './candidates.ts';
 import { findRefusals, needsSafetyBackup, refuse, refuseContradictions } from './guard.ts';
-import type { Job } from './job.ts';
+import type { RestoreJob } from './job.ts';
 import { prepare, prepareQuietly } from './preparation.ts';
 import { findReasons } from './reasons.ts';
 import { recordRestore } from './record.ts';
 import type { NonePassed, PlannedRestore, RestoreResult } from './result.ts';
-import { lookAtTarget } from './target-look.ts';
+import { inspectTarget } from './target-look.ts';
 
 /**
  * Restores a backup, or the chosen part of one, and compares the result with the facts of the backup. All
@@ -28,54 +28,63 @@ import { lookAtTarget } from './target-look.ts';
  *
  * @throws ConfigurationError when the restore may not begin; nothing of the target is touched then
  */
-export async function restoreBackup(inputs: RestoreInputs, world: World): Promise<RestoreResult> {
+export async function restoreBackup(inputs: RestoreInputs, context: Context): Promise<RestoreResult> {
   refuseContradictions(inputs);
   const clock = new PhaseClock();
-  const settings = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, world);
+  const settings = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, context);
   const staging =
     inputs.stagingUrl === undefined
       ? undefined
-      : await reachDatabase('staging-url', inputs.stagingUrl, inputs.sslrootcert, world);
-  await using storage = await openStorage(inputs.storage, inputs, world);
+      : await reachDatabase('staging-url', inputs.stagingUrl, inputs.sslrootcert, context);
+  await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
-  const { candidates, manifest } = await chooseCandidates(repository, inputs, world);
-  const state = await lookAtTarget(settings, inputs, world);
+  const { candidates, manifest } = await chooseCandidates(repository, inputs, context);
+  const state = await inspectTarget(settings, inputs, context);
   const recoveryOf = (id: string) => candidates.find((candidate) => candidate.id === id)?.recovery;
   const recovery = recoveryOf(manifest.id);
-  const found: Job = { inputs, settings, repository, manifest, recovery, state, clock, attempts: undefined };
-  const job = await lookAtPart(found, world);
-  if (inputs.dryRun) return await foresee(job, world);
+  const found: RestoreJob = {
+    inputs,
+    settings,
+    repository,
+    manifest,
+    recovery,
+    state,
+    clock,
+    attempts: undefined,
+  };
+  const job = await lookAtPart(found, context);
+  if (inputs.dryRun) return await previewPlan(job, context);
   refuse(inputs, manifest, job.state);
   await makeReportFolder(inputs.reportFolder);
-  if (staging === undefined) return await bringIn(await fitToTarget(job, world), world);
+  if (staging === undefined) return await restoreInto(await fitToTarget(job, context), context);
 
-  const jobs = await fitJobs(staging, inputs.jobs, world);
+  const jobs = await fitJobs(staging, inputs.jobs, context);
   const trial = { ...inputs, jobs, command: undefined };
-  const attempts = await tryInTurn(candidates, repository, staging, trial, world);
+  const attempts = await tryInTurn(candidates, repository, staging, trial, context);
   clock.end('staging');
   const works = attempts.find(hasPassed)?.manifest;
-  if (works === undefined) return await leaveAlone(job, attempts, world);
+  if (works === undefined) return await leaveAlone(job, attempts, context);
   const other = { ...found, manifest: works, recovery: recoveryOf(works.id), attempts };
-  return await bringIn(await fitToTarget(await lookAtPart(other, world), world), world);
+  return await restoreInto(await fitToTarget(await lookAtPart(other, context), context), context);
 }
 
 /** Finds what a part of the backup meets in the target. The archive tells what belongs to the part. */
-async function lookAtPart(job: Job, world: World): Promise<Job> {
+async function lookAtPart(job: RestoreJob, context: Context): Promise<RestoreJob> {
   if (isWhole(job.inputs)) return job;
-  const { part } = await prepareQuietly(job, world);
+  const { part } = await prepareQuietly(job, context);
   return { ...job, state: { ...job.state, part } };
 }
 
 /** Reduces the jobs to the sessions that the target has available. */
-async function fitToTarget(job: Job, world: World): Promise<Job> {
-  const jobs = await fitJobs(job.settings, job.inputs.jobs, world);
+async function fitToTarget(job: RestoreJob, context: Context): Promise<RestoreJob> {
+  const jobs = await fitJobs(job.settings, job.inputs.jobs, context);
   return { ...job, inputs: { ...job.inputs, jobs } };
 }
 
 /** Plans the restore for a dry run, and collects what is missing for it to begin. */
-function foresee(job: Job, world: World): Promise<PlannedRestore> {
+function previewPlan(job: RestoreJob, context: Context): Promise<PlannedRestore> {
   const { inputs, manifest, state, recovery, clock } = job;
-  return inScratchFolder(world, async (scratch) => {
+  return inScratchFolder(context, async (scratch) => {
     const { scope, foreseen } = await prepare(job, 'accept', scratch);
     return {
       kind: 'planned',
@@ -90,10 +99,14 @@ function foresee(job: Job, world: World): Promise<PlannedRestore> {
 }
 
 /** Ends a restore for which no backup passed on staging. The target is not touched. */
-async function leaveAlone(job: Job, attempts: readonly Attempt[], world: World): Promise<NonePassed> {
+async function leaveAlone(
+  job: RestoreJob,
+  attempts: readonly Attempt[],
+  context: Context,
+): Promise<NonePassed> {
   const { manifest, state, clock } = job;
   const last = attempts.map(explainFailure).findLast((reason) => reason !== undefined);
   const why = `no backup passed on staging (${last}); the target was not touched`;
-  await recordRestore({ ...job, attempts }, null, { outcome: 'failed', why }, world);
+  await recordRestore({ ...job, attempts }, null, { outcome: 'failed', why }, context);
   return { kind: 'none-passed', manifest, state, attempts, elapsed: clock.elapsed() };
 }

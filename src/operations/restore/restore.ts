@@ -1,6 +1,6 @@
 import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { sideRestore } from '../side-restore/side-restore.ts';
 import { describeRestore } from './report.ts';
 import { restoreBackup } from './restore-backup.ts';
@@ -9,7 +9,7 @@ import { restoreBackup } from './restore-backup.ts';
  * Restores a backup or a part of one, in place of the target's objects or beside them, and reports the
  * result.
  */
-export async function restore(inputs: RestoreInputs, world: World): Promise<Outcome> {
-  if (inputs.sideSchema !== undefined) return sideRestore(inputs, world);
-  return describeRestore(await restoreBackup(inputs, world));
+export async function restore(inputs: RestoreInputs, context: Context): Promise<Outcome> {
+  if (inputs.sideSchema !== undefined) return sideRestore(inputs, context);
+  return describeRestore(await restoreBackup(inputs, context));
 }

@@ -2,7 +2,7 @@ import type { Manifest } from '../../format/manifest.ts';
 import type { CommonInputs, RestoreInputs } from '../../interface/inputs/types.ts';
 import { readNewestOutline } from '../../repository/backups/manifests.ts';
 import { openRepository } from '../../repository/open.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, SourceError, StorageError } from '../../runtime/errors.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { BackupRequest } from '../backup/request.ts';
@@ -24,28 +24,28 @@ export async function takeSafetyBackup(
   inputs: RestoreInputs,
   manifest: Manifest,
   doubtful: boolean,
-  world: World,
+  context: Context,
 ): Promise<string> {
   const store = () =>
-    world.log.group('Safety backup of the target', async () => {
-      const recipients = await chooseRecipients(inputs, manifest, world);
-      const request = describe(inputs, manifest, recipients);
-      const { manifest: taken } = await takeBackup(request, world);
+    context.log.group('Safety backup of the target', async () => {
+      const recipients = await chooseRecipients(inputs, manifest, context);
+      const request = toRequest(inputs, manifest, recipients);
+      const { manifest: taken } = await takeBackup(request, context);
       return taken.id;
     });
   try {
     const id = await store();
-    if (!doubtful || (await isWhole(id, inputs, world))) return id;
+    if (!doubtful || (await isWhole(id, inputs, context))) return id;
     // The validation of the first backup has recorded the damaged objects, so the second backup stores them
     // anew.
     const second = await store();
-    if (await isWhole(second, inputs, world)) return second;
+    if (await isWhole(second, inputs, context)) return second;
     throw new StorageError(
       `backup ${second} could not be read back`,
       'Give another storage with safety-storage.',
     );
   } catch (error) {
-    world.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     if (!isKnownError(error)) throw error;
     const Kind = error instanceof ConfigurationError ? ConfigurationError : SourceError;
     throw new Kind(
@@ -63,10 +63,10 @@ export async function takeSafetyBackup(
 async function chooseRecipients(
   inputs: RestoreInputs,
   { encryption }: Manifest,
-  world: World,
+  context: Context,
 ): Promise<readonly string[]> {
   if (encryption.scheme === 'age') return encryption.recipients;
-  await using storage = await openStorage(inputs.safetyStorage ?? inputs.storage, inputs, world);
+  await using storage = await openStorage(inputs.safetyStorage ?? inputs.storage, inputs, context);
   try {
     const newest = await readNewestOutline(await openRepository(storage, inputs.repositoryKey));
     return newest?.encryption.scheme === 'age' ? newest.encryption.recipients : [];
@@ -77,15 +77,15 @@ async function chooseRecipients(
   }
 }
 
-async function isWhole(id: string, inputs: RestoreInputs, world: World): Promise<boolean> {
-  const found = await world.log.group('Reading the safety backup back', () =>
-    readBack({ ...placeOf(inputs), backupId: id, share: 1 }, world),
+async function isWhole(id: string, inputs: RestoreInputs, context: Context): Promise<boolean> {
+  const found = await context.log.group('Reading the safety backup back', () =>
+    readBack({ ...placeOf(inputs), backupId: id, share: 1 }, context),
   );
   return isSound(found);
 }
 
 /** Describes a full backup of everything: of a database in trouble, nothing is taken for unchanged. */
-function describe(inputs: RestoreInputs, { id }: Manifest, recipients: readonly string[]): BackupRequest {
+function toRequest(inputs: RestoreInputs, { id }: Manifest, recipients: readonly string[]): BackupRequest {
   const { clientPath, installClient } = inputs;
   return {
     backupType: 'full',

@@ -1,11 +1,11 @@
 import type { RestoreInputs } from '../../interface/inputs/types.ts';
-import { ledgerSchema } from '../../postgres/own-schema.ts';
+import { ownSchema } from '../../postgres/own-schema.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
-import { findOccupants } from '../../restorer/occupants.ts';
+import { findExistingObjects } from '../../restorer/occupants.ts';
 import type { TableSize } from '../../restorer/part/replacement.ts';
 import { readMark } from '../../restorer/unfinished.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { TargetError } from '../../runtime/errors.ts';
 import { readIdentity } from '../../source/identity.ts';
 import { readManagedSchemas } from '../../supabase/managed-schemas.ts';
@@ -17,24 +17,24 @@ import type { TargetState } from './target-state.ts';
  *
  * @throws ConfigurationError when the target cannot be what `target-kind` says
  */
-export async function lookAtTarget(
+export async function inspectTarget(
   settings: ConnectionSettings,
   { targetKind }: RestoreInputs,
-  world: World,
+  context: Context,
 ): Promise<TargetState> {
-  const session = await openSession(settings, world.signal);
+  const session = await openSession(settings, context.signal);
   try {
     const kind = await chooseTargetKind(session, targetKind);
     const found = await detectTargetKind(session);
     const { database, databaseOid, systemIdentifier } = await readIdentity(session);
-    const occupants = await findOccupants(session, kind);
+    const existing = await findExistingObjects(session, kind);
     const mark = await readMark(session);
     return {
       target: describeConnection(settings),
       ...{ kind, found },
-      ...{ database, databaseOid, systemIdentifier, now: world.now().getTime() },
-      occupants: occupants
-        .filter(({ schema }) => mark === undefined || schema !== ledgerSchema)
+      ...{ database, databaseOid, systemIdentifier, now: context.now().getTime() },
+      existing: existing
+        .filter(({ schema }) => mark === undefined || schema !== ownSchema)
         .map(({ what }) => what),
       mark,
       ...(await readSize(session, kind)),
@@ -66,7 +66,7 @@ async function readSize(
     tables: tables.length,
     rows: tables.reduce((sum, { rows }) => sum + rows, 0),
     held: tables.filter(
-      (table) => !isKept(table) && !managed.has(table.schema) && table.schema !== ledgerSchema,
+      (table) => !isKept(table) && !managed.has(table.schema) && table.schema !== ownSchema,
     ),
   };
 }

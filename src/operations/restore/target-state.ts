@@ -1,7 +1,7 @@
 import type { Manifest } from '../../format/manifest.ts';
 import type { TableSize } from '../../restorer/part/replacement.ts';
 import type { MetPart } from '../../restorer/plan.ts';
-import type { RestoreMark } from '../../restorer/unfinished.ts';
+import type { UnfinishedRestore } from '../../restorer/unfinished.ts';
 import type { TargetKind } from '../../supabase/target-kind.ts';
 import { day } from '../../values/duration.ts';
 
@@ -18,20 +18,20 @@ export interface TargetState {
   /** When the target was inspected, milliseconds since 1970 */
   readonly now: number;
   /** Objects that users created, in words; empty when the target may be restored into as it is */
-  readonly occupants: readonly string[];
+  readonly existing: readonly string[];
   readonly tables: number;
   /** As the planner estimates them */
   readonly rows: number;
   /** The tables that hold these rows, without tables that no restore removes */
   readonly held: readonly TableSize[];
   /** The mark that an unfinished restore left */
-  readonly mark: RestoreMark | undefined;
+  readonly mark: UnfinishedRestore | undefined;
   /** What a part of the backup meets in the target; undefined when all of it is restored */
   readonly part?: MetPart | undefined;
 }
 
-export function isInhabited({ occupants, mark }: TargetState): boolean {
-  return occupants.length > 0 || mark !== undefined;
+export function holdsSomething({ existing, mark }: TargetState): boolean {
+  return existing.length > 0 || mark !== undefined;
 }
 
 export function isSourceOf({ source }: Manifest, state: TargetState): boolean {
@@ -47,8 +47,8 @@ export function wasSourceOf({ source }: Manifest, state: TargetState): boolean {
  * Whether something has to be removed from the target first: everything, or what a part of the backup
  * replaces.
  */
-export function isOccupied(state: TargetState): boolean {
-  if (state.part === undefined) return isInhabited(state);
+export function holdsObjects(state: TargetState): boolean {
+  if (state.part === undefined) return holdsSomething(state);
   return state.part.replaced.objects.length > 0 || state.mark !== undefined;
 }
 
@@ -65,7 +65,7 @@ const freshMark = day;
  */
 export function isWorthKeeping(state: TargetState): boolean {
   const { mark } = state;
-  if (!isInhabited(state)) return false;
+  if (!holdsSomething(state)) return false;
   if (mark?.wasEmpty !== true || mark.databaseOid !== state.databaseOid) return true;
   const age = state.now - Date.parse(mark.startedAt);
   return !(age >= 0 && age < freshMark) || mark.stepName === 'comparing';
@@ -74,14 +74,14 @@ export function isWorthKeeping(state: TargetState): boolean {
 const shown = 5;
 
 /** Tells in words what the target holds. */
-export function describeOccupants({ occupants, mark }: TargetState): string {
-  const more = occupants.length - shown;
+export function nameExisting({ existing, mark }: TargetState): string {
+  const more = existing.length - shown;
   const unfinished = mark === undefined ? '' : `${describeUnfinished(mark)}, `;
-  const names = occupants.slice(0, shown).join(', ');
+  const names = existing.slice(0, shown).join(', ');
   return `${unfinished}${names}${more > 0 ? ` and ${more} more objects` : ''}`.replace(/, $/, '');
 }
 
-export function describeUnfinished(mark: RestoreMark): string {
+export function describeUnfinished(mark: UnfinishedRestore): string {
   const before = mark.safetyBackup === null ? '' : ` (what was there before is backup ${mark.safetyBackup})`;
   return `a restore of backup ${mark.backup}, begun ${mark.startedAt} by ${mark.startedBy}, that stopped at the step "${mark.step}"${before}`;
 }

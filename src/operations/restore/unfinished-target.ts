@@ -3,16 +3,16 @@ import { openSession, type Session } from '../../postgres/session/connection.ts'
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { OnStep } from '../../restorer/begun-step.ts';
 import { leaveMark, type NewMark, noteStep, removeMark } from '../../restorer/unfinished.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { messageOf, TargetError } from '../../runtime/errors.ts';
-import type { Done, Job } from './job.ts';
+import type { Done, RestoreJob } from './job.ts';
 import { isWorthKeeping } from './target-state.ts';
 
 /** A mark before `leaveWithin` adds who began the restore, and when. */
 export type UnsignedMark = Omit<NewMark, 'startedAt' | 'startedBy'>;
 
-export function describeMark(
-  { inputs, manifest, state }: Job,
+export function toMark(
+  { inputs, manifest, state }: RestoreJob,
   { safetyBackup, held }: Pick<Done, 'safetyBackup' | 'held'>,
 ): UnsignedMark {
   const { include, exclude } = inputs;
@@ -22,14 +22,14 @@ export function describeMark(
 
 /** Keeps the mark of an unfinished restore in its target. */
 export class MarkedTarget {
-  readonly #world: World;
+  readonly #context: Context;
   readonly #settings: ConnectionSettings;
   #isMarked = false;
   #isOfPart = false;
 
-  constructor(settings: ConnectionSettings, world: World) {
+  constructor(settings: ConnectionSettings, context: Context) {
     this.#settings = settings;
-    this.#world = world;
+    this.#context = context;
   }
 
   /** Writes a step into the mark before the step begins. Does nothing while there is no mark. */
@@ -52,8 +52,8 @@ export class MarkedTarget {
 
   /** Leaves the mark in the transaction that removes objects; a call of `leave` follows. */
   leaveWithin(session: Session, mark: UnsignedMark): Promise<void> {
-    const startedAt = this.#world.now().toISOString();
-    return leaveMark(session, { ...mark, startedAt, startedBy: nameActor(this.#world) });
+    const startedAt = this.#context.now().toISOString();
+    return leaveMark(session, { ...mark, startedAt, startedBy: nameActor(this.#context) });
   }
 
   /** Removes the mark, at the very end: a target without a mark is complete. */
@@ -64,11 +64,11 @@ export class MarkedTarget {
 
   async #write(change: (session: Session) => Promise<void>): Promise<void> {
     if (!this.#isMarked) return;
-    const session = await openSession(this.#settings, this.#world.signal);
+    const session = await openSession(this.#settings, this.#context.signal);
     try {
       await change(session);
     } catch (cause) {
-      this.#world.signal.throwIfAborted();
+      this.#context.signal.throwIfAborted();
       throw new TargetError(
         `the mark that tells an unfinished restore cannot be written: ${messageOf(cause)}`,
         'Restore as a role that may create schemas in the target.',

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { nameRepository } from '../../github/run.ts';
 import { openWorkflows, type WorkflowsApi } from '../../github/workflows.ts';
 import type { ScheduleInputs } from '../../interface/inputs/types.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { planJobs } from '../../schedule/plan/plan.ts';
 import { parsePolicy } from '../../schedule/policy/parse.ts';
@@ -24,18 +24,18 @@ import type { Schedule } from './result.ts';
  */
 export async function applyPolicy(
   inputs: Omit<ScheduleInputs, 'operation'>,
-  world: World,
+  context: Context,
   openApi: typeof openWorkflows = openWorkflows,
 ): Promise<Schedule> {
   const parsed = parsePolicy(await readPolicyFile(inputs.policy), inputs.policy);
-  const repository = parsed.policy.repository ?? (await findRepository(inputs.policy, world.env));
+  const repository = parsed.policy.repository ?? (await findRepository(inputs.policy, context.env));
   const plan = planJobs(parsed.policy, repository);
   const policyPath = pathInRepository(inputs);
   const callers = renderCallers({ ...parsed, plan, policyPath });
 
   const changes = await compareFiles(callers, inputs.workflows, policyPath);
   if (!inputs.check && !inputs.dryRun) await applyChanges(changes, inputs.workflows);
-  const now = world.now();
+  const now = context.now();
   const verification = inputs.githubToken
     ? await verifyWorkflows(connect(inputs.githubToken), { plan, changes, mayEnable: !inputs.dryRun, now })
     : undefined;
@@ -51,8 +51,8 @@ export async function applyPolicy(
   };
 
   function connect(token: string): WorkflowsApi {
-    const { env, signal } = world;
-    return openApi({ repository, token, env, signal, now: () => world.now() });
+    const { env, signal } = context;
+    return openApi({ repository, token, env, signal, now: () => context.now() });
   }
 }
 

@@ -1,5 +1,5 @@
 import { parseDuration } from '../../interface/inputs/time-values.ts';
-import { isHosted, type Plan } from '../../schedule/plan/plan.ts';
+import { isHosted, type SchedulePlan } from '../../schedule/plan/plan.ts';
 import { measureLongestPause } from '../../schedule/verification/punctuality.ts';
 import { findEndedCaptures } from '../../schedule/workflows/ended-captures.ts';
 import type { DatabaseOutlook, Problem, Remark, Schedule } from './result.ts';
@@ -40,7 +40,7 @@ function findBrokenTargets(databases: readonly DatabaseOutlook[], target: string
 }
 
 export function findRemarks(
-  plan: Plan,
+  plan: SchedulePlan,
   { changes, verification, databases }: Pick<Schedule, 'changes' | 'verification' | 'databases'>,
   now: Date,
 ): Remark[] {
@@ -52,7 +52,11 @@ export function findRemarks(
   ];
 }
 
-function findPauses({ databases }: Plan, verification: Schedule['verification'], now: Date): Remark[] {
+function findPauses(
+  { databases }: SchedulePlan,
+  verification: Schedule['verification'],
+  now: Date,
+): Remark[] {
   const captures = databases.flatMap(({ jobs }) => jobs.filter(({ kind }) => kind === 'capture'));
   return captures.flatMap(({ database, crons, file }): Remark[] => {
     const punctuality = verification?.verdicts.find((verdict) => verdict.file === file)?.punctuality;
@@ -64,7 +68,7 @@ function findPauses({ databases }: Plan, verification: Schedule['verification'],
 /** Minutes a month for private repositories on GitHub's Free plan */
 const freeMinutes = 2000;
 
-function findCost({ runsOn }: Plan, databases: readonly DatabaseOutlook[]): Remark[] {
+function findCost({ runsOn }: SchedulePlan, databases: readonly DatabaseOutlook[]): Remark[] {
   const minutes = databases.reduce((sum, { month }) => sum + month.minutes, 0);
   if (!isHosted(runsOn) || minutes <= freeMinutes) return [];
   return [{ kind: 'cost', minutes, free: freeMinutes }];

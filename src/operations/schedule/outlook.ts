@@ -1,6 +1,6 @@
 import { nextTimes } from '../../schedule/plan/cron.ts';
-import type { Plan, PlannedJob } from '../../schedule/plan/plan.ts';
-import { drawWeek, type Estimate, estimateMonth, foresee } from '../../schedule/plan/week.ts';
+import type { PlannedJob, SchedulePlan } from '../../schedule/plan/plan.ts';
+import { drawWeek, type Estimate, estimateMonth, previewWeek } from '../../schedule/plan/week.ts';
 import type { Verification } from '../../schedule/verification/verify.ts';
 import type { DatabaseOutlook, NextRun, Schedule } from './result.ts';
 
@@ -9,7 +9,7 @@ import type { DatabaseOutlook, NextRun, Schedule } from './result.ts';
  * nothing.
  */
 export function foreseeSchedule(
-  plan: Plan,
+  plan: SchedulePlan,
   verification: Verification | undefined,
   now: Date,
 ): Pick<Schedule, 'databases' | 'runs'> {
@@ -20,7 +20,7 @@ export function foreseeSchedule(
     databases: plan.databases.map((database): DatabaseOutlook => {
       return {
         database,
-        ...foresee(database, timeZone, now),
+        ...previewWeek(database, timeZone, now),
         isCaptured: database.jobs.some(({ kind }) => kind === 'capture'),
         month: estimate(database.jobs),
         week: drawWeek(database, plan, now),
@@ -31,7 +31,7 @@ export function foreseeSchedule(
 }
 
 function listNextRuns(
-  { databases, timeZone }: Plan,
+  { databases, timeZone }: SchedulePlan,
   estimate: (jobs: readonly PlannedJob[]) => Estimate,
   now: Date,
 ): NextRun[] {

@@ -1,5 +1,5 @@
 import type { PlannedDatabase, PlannedJob } from '../../schedule/plan/plan.ts';
-import type { Day, Estimate, Gap, Outlook } from '../../schedule/plan/week.ts';
+import type { Day, Estimate, Gap, WeekPreview } from '../../schedule/plan/week.ts';
 import type { Verification } from '../../schedule/verification/verify.ts';
 import type { FileChange } from '../../schedule/workflows/files.ts';
 
@@ -19,7 +19,7 @@ export interface Schedule {
 }
 
 /** What to expect of a database's schedules. */
-export interface DatabaseOutlook extends Outlook {
+export interface DatabaseOutlook extends WeekPreview {
   readonly database: PlannedDatabase;
   readonly isCaptured: boolean;
   /** Of all its jobs */

@@ -1,7 +1,7 @@
 import type { openWorkflows } from '../../github/workflows.ts';
 import type { ScheduleInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { applyPolicy } from './apply.ts';
 import { describeSchedule } from './report.ts';
 
@@ -12,8 +12,8 @@ import { describeSchedule } from './report.ts';
  */
 export async function schedule(
   inputs: ScheduleInputs,
-  world: World,
+  context: Context,
   openApi?: typeof openWorkflows,
 ): Promise<Outcome> {
-  return describeSchedule(await applyPolicy(inputs, world, openApi));
+  return describeSchedule(await applyPolicy(inputs, context, openApi));
 }

@@ -8,7 +8,7 @@ import { quoteIdentifier } from '../../postgres/identifier.ts';
 import { reachDatabase } from '../../postgres/session/reach.ts';
 import { fitJobs } from '../../postgres/session/room.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
-import { maskReason } from '../../report/redact.ts';
+import { redactReason } from '../../report/redact.ts';
 import { chooseManifest } from '../../repository/backups/choose.ts';
 import { fetchArchive } from '../../repository/objects/archive-file.ts';
 import { createReader, type ObjectReader } from '../../repository/objects/store.ts';
@@ -27,7 +27,7 @@ import {
   type SideTable,
 } from '../../restorer/side/tables.ts';
 import { makeReportFolder } from '../../restorer/trial/parity-files.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import {
   ConfigurationError,
   IntegrityError,
@@ -47,33 +47,33 @@ import { fill, inSideSchema, type SideWork, withSession } from './rows.ts';
  * Differences are the answer, not a failure. When the restore fails or is stopped, the new schema is dropped
  * again.
  */
-export async function restoreAside(inputs: RestoreInputs, world: World): Promise<SideRestore> {
+export async function restoreAside(inputs: RestoreInputs, context: Context): Promise<SideRestore> {
   const clock = new PhaseClock();
   const schema = checkInputs(inputs);
-  const settings = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, world);
-  await using storage = await openStorage(inputs.storage, inputs, world);
+  const settings = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, context);
+  await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
-  const manifest = await chooseManifest(repository, inputs.backupId, world);
+  const manifest = await chooseManifest(repository, inputs.backupId, context);
   const reader = createReader(repository, manifest, inputs.encryptionIdentity);
-  world.log.info(
+  context.log.info(
     `Restoring rows of backup ${manifest.id} of ${manifest.source.snapshotAt} into the schema ${schema} of ${describeConnection(settings)}`,
   );
-  const scope = await planScope(inputs, schema, manifest, reader, settings, world);
+  const scope = await planScope(inputs, schema, manifest, reader, settings, context);
   clock.end('preflight');
   if (inputs.dryRun) return { kind: 'planned', scope, elapsed: clock.elapsed() };
   await makeReportFolder(inputs.reportFolder);
-  const work: SideWork = { scope, reader, settings, jobs: await fitJobs(settings, inputs.jobs, world) };
+  const work: SideWork = { scope, reader, settings, jobs: await fitJobs(settings, inputs.jobs, context) };
   let findings: SideFindings;
   try {
-    findings = await carryOut(work, world, clock);
+    findings = await carryOut(work, context, clock);
   } catch (error) {
-    await record(repository, scope, { outcome: 'failed', why: messageOf(error) }, clock, world);
+    await record(repository, scope, { outcome: 'failed', why: messageOf(error) }, clock, context);
     throw error;
   }
   // `unverified`: the comparison answers whether the live tables equal the backup, not whether the restore
   // went well.
-  await record(repository, scope, { outcome: 'unverified', why: null }, clock, world);
-  const file = await writeSql(inputs.reportFolder, findings.sql, world);
+  await record(repository, scope, { outcome: 'unverified', why: null }, clock, context);
+  const file = await writeSql(inputs.reportFolder, findings.sql, context);
   const phases = clock.milliseconds();
   return { kind: 'compared', scope, findings, file, phases, elapsed: clock.elapsed() };
 }
@@ -109,13 +109,13 @@ async function planScope(
   manifest: Manifest,
   reader: ObjectReader,
   settings: ConnectionSettings,
-  world: World,
+  context: Context,
 ): Promise<SideScope> {
-  const archive = await fetchArchive(manifest, reader, world);
-  return withSession({ settings, manifest, signal: world.signal }, async (session) => {
+  const archive = await fetchArchive(manifest, reader, context);
+  return withSession({ settings, manifest, signal: context.signal }, async (session) => {
     await checkSideSchema(session, schema);
-    const client = await findClient(Math.floor(session.serverVersion / 10000), world, inputs);
-    const contents = await listArchive(client, archive, manifest, world);
+    const client = await findClient(Math.floor(session.serverVersion / 10000), context, inputs);
+    const contents = await listArchive(client, archive, manifest, context);
     const chosen = chooseSideTables(manifest, contents, inputs);
     const partitions = chosen.filter((table) => !table.whole).flatMap((table) => table.parts);
     const live = await readLiveTables(session, [...chosen, ...partitions]);
@@ -132,27 +132,27 @@ async function planScope(
   });
 }
 
-async function carryOut(work: SideWork, world: World, clock: PhaseClock): Promise<SideFindings> {
+async function carryOut(work: SideWork, context: Context, clock: PhaseClock): Promise<SideFindings> {
   const { schema, manifest, tables } = work.scope;
-  const comment = `Rows of backup ${manifest.id}, restored by supabase-backup at ${world.now().toISOString()} beside the live tables`;
-  await inSideSchema(work, world.signal, (session) => createSideTables(session, schema, tables, comment));
+  const comment = `Rows of backup ${manifest.id}, restored by supabase-backup at ${context.now().toISOString()} beside the live tables`;
+  await inSideSchema(work, context.signal, (session) => createSideTables(session, schema, tables, comment));
   try {
-    const filled = await fill(work, world);
+    const filled = await fill(work, context);
     clock.end('rows');
-    const indexed = await inSideSchema(work, world.signal, async (session) => {
+    const indexed = await inSideSchema(work, context.signal, async (session) => {
       const done: SideTable[] = [];
       for (const table of filled) done.push(await indexSideTable(session, schema, table));
       return done;
     });
     clock.end('indexes');
-    const findings = await world.log.group('Comparing with the live tables', () =>
-      compare(work, indexed, world.signal),
+    const findings = await context.log.group('Comparing with the live tables', () =>
+      compare(work, indexed, context.signal),
     );
     clock.end('comparison');
     return findings;
   } catch (cause) {
-    const state = await dropAgain(work, world);
-    world.signal.throwIfAborted();
+    const state = await dropAgain(work, context);
+    context.signal.throwIfAborted();
     throw explain(cause, state);
   }
 }
@@ -162,7 +162,7 @@ async function carryOut(work: SideWork, world: World, clock: PhaseClock): Promis
  *
  * @returns the state of the database now, for people
  */
-async function dropAgain({ scope, settings }: SideWork, world: World): Promise<string> {
+async function dropAgain({ scope, settings }: SideWork, context: Context): Promise<string> {
   const { schema, manifest } = scope;
   try {
     await withSession({ settings, manifest, signal: undefined }, (session) =>
@@ -170,7 +170,7 @@ async function dropAgain({ scope, settings }: SideWork, world: World): Promise<s
     );
     return `The schema ${schema} was dropped again, and the live tables are as they were.`;
   } catch (error) {
-    world.log.warn(`the schema ${schema} could not be dropped: ${messageOf(error)}`);
+    context.log.warn(`the schema ${schema} could not be dropped: ${messageOf(error)}`);
     return `The live tables are as they were; drop what is left with: DROP SCHEMA ${quoteIdentifier(schema)} CASCADE;`;
   }
 }
@@ -200,14 +200,18 @@ function explain(cause: unknown, state: string): unknown {
  *
  * @returns the path of the file; undefined when there is none, so the report has to show the SQL
  */
-async function writeSql(folder: string | undefined, sql: string, world: World): Promise<string | undefined> {
+async function writeSql(
+  folder: string | undefined,
+  sql: string,
+  context: Context,
+): Promise<string | undefined> {
   if (folder === undefined) return undefined;
   const file = path.join(folder, 'bring-back.sql');
   try {
     await writeFile(file, sql);
     return file;
   } catch (error) {
-    world.log.warn(`${file} could not be written, so the report has it: ${messageOf(error)}`);
+    context.log.warn(`${file} could not be written, so the report has it: ${messageOf(error)}`);
     return undefined;
   }
 }
@@ -221,15 +225,15 @@ async function record(
   { manifest, target, schema }: SideScope,
   result: { outcome: 'unverified' | 'failed'; why: string | null },
   clock: PhaseClock,
-  world: World,
+  context: Context,
 ): Promise<void> {
-  await recordIfPossible(repository, 'restores', 'restore', world, {
+  await recordIfPossible(repository, 'restores', 'restore', context, {
     backup: manifest.id,
     target: `${target}, beside the live tables in the schema ${schema}`,
-    actor: nameActor(world),
-    run: describeHolder(world.env),
+    actor: nameActor(context),
+    run: describeHolder(context.env),
     whole: false,
-    ...{ ...result, why: maskReason(result.why, world.mask) },
+    ...{ ...result, why: redactReason(result.why, context.redact) },
     phases: clock.milliseconds(),
   });
 }

@@ -13,7 +13,7 @@ import {
   regainTypes,
   type SideTable,
 } from '../../restorer/side/tables.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import type { SideScope } from './result.ts';
 
 /** What a restore beside the live tables works with. */
@@ -28,55 +28,60 @@ export interface SideWork {
  * Loads the rows. Tables whose rows do not fit the current column types of the live tables are loaded as
  * text; columns then regain their types where all values fit.
  */
-export async function fill(work: SideWork, world: World): Promise<SideTable[]> {
+export async function fill(work: SideWork, context: Context): Promise<SideTable[]> {
   const { schema, tables } = work.scope;
   const title = `Rows of ${formatCounted(tables.length, 'table')}`;
   try {
-    await world.log.group(title, () => load(work, tables, world));
+    await context.log.group(title, () => load(work, tables, context));
     return [...tables];
   } catch (error) {
     if (!isMisfit((error as Error).cause)) throw error;
-    world.log.info('a column has another type than at the time of the backup: loading table by table');
+    context.log.info('a column has another type than at the time of the backup: loading table by table');
   }
-  return world.log.group(title, () =>
-    inSideSchema(work, world.signal, async (session) => {
+  return context.log.group(title, () =>
+    inSideSchema(work, context.signal, async (session) => {
       const filled: SideTable[] = [];
       for (const table of tables) {
         await emptySideTable(session, schema, table);
-        filled.push(await fillOne(work, table, session, world));
+        filled.push(await fillOne(work, table, session, context));
       }
       return filled;
     }),
   );
 }
 
-async function fillOne(work: SideWork, table: SideTable, session: Session, world: World): Promise<SideTable> {
+async function fillOne(
+  work: SideWork,
+  table: SideTable,
+  session: Session,
+  context: Context,
+): Promise<SideTable> {
   try {
-    await load(work, [table], world);
+    await load(work, [table], context);
     return table;
   } catch (error) {
     if (!isMisfit((error as Error).cause)) throw error;
   }
   await makeTextual(session, work.scope.schema, table);
-  await load(work, [table], world);
+  await load(work, [table], context);
   return regainTypes(session, work.scope.schema, table);
 }
 
 async function load(
   { scope, reader, settings, jobs }: SideWork,
   tables: readonly SideTable[],
-  world: World,
+  context: Context,
 ): Promise<void> {
   const entries = tables.flatMap((table) => redirect(scope.schema, table));
   const progress = new Progress(
-    world.log,
+    context.log,
     entries.reduce((sum, table) => sum + table.bytes, 0),
   );
   await loadRows(settings, scope.manifest, entries, reader, {
     workers: jobs,
     digest: false,
     searchPaths: undefined,
-    signal: world.signal,
+    signal: context.signal,
     onProgress: (rows, bytes) => progress.advance(rows, bytes, bytes),
     onLoaded: async () => undefined,
   });

@@ -6,7 +6,7 @@ import {
   measurePoint,
 } from '../../repository/backups/findings.ts';
 import {
-  type BackupStanding,
+  type BackupFreshness,
   judgeLimits,
   type Limits,
   measureAges,
@@ -20,7 +20,7 @@ export interface StatusFacts {
   /** Of the storage */
   readonly location: string;
   readonly limits: Limits;
-  readonly standing: BackupStanding;
+  readonly freshness: BackupFreshness;
   readonly recoverable: Recoverable;
   /** bytes */
   readonly stored: number;
@@ -35,9 +35,9 @@ export interface StatusFacts {
 
 /** Measures and judges what was read. Reads nothing itself. */
 export function weighStatus(facts: StatusFacts): Status {
-  const { location, limits, standing, recoverable, stored, prune, restores, now } = facts;
-  const { usable, verified, drilled, shelf } = standing;
-  const ages = measureAges(standing, now);
+  const { location, limits, freshness, recoverable, stored, prune, restores, now } = facts;
+  const { usable, verified, drilled, catalog } = freshness;
+  const ages = measureAges(freshness, now);
   const point = measurePoint(recoverable.windows, ages.newest, now);
   return {
     ...{ location, at: now, usable, verified, drilled, ages, recoverable, stored },
@@ -46,15 +46,15 @@ export function weighStatus(facts: StatusFacts): Status {
     newestPoint: point === ages.newest ? 'backup' : 'changes',
     gap: findGap(facts),
     counts: {
-      unusable: shelf.backups.length - usable.length,
-      damaged: shelf.damaged.length + shelf.backups.filter(({ damagedAt }) => damagedAt !== null).length,
+      unusable: catalog.backups.length - usable.length,
+      damaged: catalog.damaged.length + catalog.backups.filter(({ damagedAt }) => damagedAt !== null).length,
     },
     lastCleanup: prune && {
       at: prune.at,
       removed: prune.content.removed.length,
       freed: prune.content.objects.bytes,
     },
-    failures: listFailures(standing, restores),
+    failures: listFailures(freshness, restores),
   };
 }
 
@@ -70,30 +70,30 @@ function findGap({ recoverable, prune, now }: StatusFacts): Status['gap'] {
 }
 
 function findWarnings(facts: StatusFacts): Warning[] {
-  const { recoverable, standing, vanished, prune } = facts;
-  const { shelf } = standing;
-  const damaged = shelf.backups.filter(({ damagedAt }) => damagedAt !== null);
-  const shrinkage = findShrinkage(standing.usable);
+  const { recoverable, freshness, vanished, prune } = facts;
+  const { catalog } = freshness;
+  const damaged = catalog.backups.filter(({ damagedAt }) => damagedAt !== null);
+  const shrinkage = findShrinkage(freshness.usable);
   const hidden = prune?.content.hidden;
   const found: (Warning | undefined)[] = [
     findOldBackup(facts),
     recoverable.damaged.length === 0 ? undefined : { kind: 'damaged-changes', keys: recoverable.damaged },
     shrinkage && { kind: 'shrinkage', ...shrinkage },
-    warnOfBackups('unreadable-manifests', shelf.damaged),
+    warnOfBackups('unreadable-manifests', catalog.damaged),
     warnOfBackups('damaged-backups', damaged),
     warnOfBackups(
       'vanished-backups',
       vanished.map((id) => ({ id })),
     ),
     hidden === undefined || hidden.objects === 0 ? undefined : { kind: 'hidden-versions', ...hidden },
-    findMixedEncryption(standing),
-    findFailedDrill(standing),
+    findMixedEncryption(freshness),
+    findFailedDrill(freshness),
   ];
   return found.filter((warning) => warning !== undefined);
 }
 
-function findOldBackup({ standing, recoverable, limits, now }: StatusFacts): Warning | undefined {
-  const [newest] = standing.usable;
+function findOldBackup({ freshness, recoverable, limits, now }: StatusFacts): Warning | undefined {
+  const [newest] = freshness.usable;
   if (newest === undefined || !recoverable.captured) return undefined;
   const age = now.getTime() - newest.snapshotAt.getTime();
   return age > limits.maxAge ? { kind: 'old-backup', age } : undefined;
@@ -106,19 +106,19 @@ function warnOfBackups(
   return backups.length === 0 ? undefined : { kind, ids: backups.map(({ id }) => id) };
 }
 
-function findMixedEncryption({ shelf }: BackupStanding): Warning | undefined {
-  const plain = shelf.backups.filter(({ encrypted }) => !encrypted);
+function findMixedEncryption({ catalog }: BackupFreshness): Warning | undefined {
+  const plain = catalog.backups.filter(({ encrypted }) => !encrypted);
   const [newest] = plain;
-  if (newest === undefined || plain.length === shelf.backups.length) return undefined;
+  if (newest === undefined || plain.length === catalog.backups.length) return undefined;
   return {
     kind: 'mixed-encryption',
     plain: plain.length,
-    all: shelf.backups.length,
+    all: catalog.backups.length,
     newestPlain: newest.id,
   };
 }
 
-function findFailedDrill({ drills }: BackupStanding): Warning | undefined {
+function findFailedDrill({ drills }: BackupFreshness): Warning | undefined {
   const last = drills.at(-1)?.content;
   if (last?.outcome !== 'failed') return undefined;
   return { kind: 'failed-drill', backup: last.backup, why: last.why };

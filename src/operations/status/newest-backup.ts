@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Inputs } from '../../interface/inputs/types.ts';
-import { readShelf } from '../../repository/backups/catalog.ts';
+import { readCatalog } from '../../repository/backups/catalog.ts';
 import { findReach } from '../../repository/changes/recoverable.ts';
 import { readSegments, recentSegments } from '../../repository/changes/segments.ts';
 import { openRepository } from '../../repository/open.ts';
 import { messageOf } from '../../runtime/errors.ts';
-import { openStorage, type StorageWorld } from '../../storage/open.ts';
+import { openStorage, type StorageContext } from '../../storage/open.ts';
 
 /** How long the search may take, because an alarm waits for it */
 const timeoutMs = 8000;
@@ -19,23 +19,23 @@ const timeoutMs = 8000;
  */
 export async function findNewest(
   inputs: Inputs | undefined,
-  world: StorageWorld,
+  context: StorageContext,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
-  if (inputs === undefined || !('storage' in inputs) || world.signal.aborted) return undefined;
+  if (inputs === undefined || !('storage' in inputs) || context.signal.aborted) return undefined;
   // A repository in an artifact would have to be downloaded as a whole.
   if (/^artifact:/i.test(inputs.storage)) return undefined;
-  return Promise.race([look(inputs, world), sleep(timeoutMs, undefined, { ref: false })]);
+  return Promise.race([look(inputs, context), sleep(timeoutMs, undefined, { ref: false })]);
 }
 
 async function look(
   inputs: Exclude<Inputs, { operation: 'schedule' }>,
-  world: StorageWorld,
+  context: StorageContext,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
-  const { log, signal } = world;
+  const { log, signal } = context;
   try {
-    await using storage = await openStorage(inputs.storage, inputs, world);
+    await using storage = await openStorage(inputs.storage, inputs, context);
     const repository = await openRepository(storage, inputs.repositoryKey);
-    const { backups } = await readShelf(repository, {
+    const { backups } = await readCatalog(repository, {
       onDamaged: (error) => log.debug(error.message),
       signal,
     });

@@ -1,10 +1,10 @@
 import type { StatusInputs } from '../../interface/inputs/types.ts';
-import { readStanding } from '../../repository/backups/freshness.ts';
+import { readFreshness } from '../../repository/backups/freshness.ts';
 import { findVanished } from '../../repository/backups/vanished.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
 import { openRepository } from '../../repository/open.ts';
 import { readRecords } from '../../repository/records.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { weighStatus } from './findings.ts';
@@ -16,21 +16,21 @@ import type { Status } from './result.ts';
  *
  * @throws StorageError when a manifest or a record cannot be read at all
  */
-export async function readStatus(inputs: Omit<StatusInputs, 'operation'>, world: World): Promise<Status> {
-  await using storage = await openStorage(inputs.storage, inputs, world);
+export async function readStatus(inputs: Omit<StatusInputs, 'operation'>, context: Context): Promise<Status> {
+  await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
-  const standing = await readStanding(repository, world);
-  const onDamaged = (error: Error) => world.log.warn(`${error.message}; passed over`);
-  const { signal } = world;
+  const freshness = await readFreshness(repository, context);
+  const onDamaged = (error: Error) => context.log.warn(`${error.message}; passed over`);
+  const { signal } = context;
   const [prune] = (await readRecords(repository, 'prunes', onDamaged, { newest: 1, signal })).slice(-1);
-  const { shelf } = standing;
-  const listed = new Set([...shelf.backups, ...shelf.damaged].map(({ id }) => id));
+  const { catalog } = freshness;
+  const listed = new Set([...catalog.backups, ...catalog.damaged].map(({ id }) => id));
   const vanished = await findVanished(repository, listed, onDamaged, signal);
   const restores = await readRecords(repository, 'restores', onDamaged, { newest: shownRestores, signal });
-  const recoverable = await readRecoverable(repository, standing.usable, world);
+  const recoverable = await readRecoverable(repository, freshness.usable, context);
   const stored = await measureStored(storage, signal);
-  const facts = { standing, recoverable, stored, vanished, prune, restores };
-  return weighStatus({ ...facts, location: storage.location, limits: inputs, now: world.now() });
+  const facts = { freshness, recoverable, stored, vanished, prune, restores };
+  return weighStatus({ ...facts, location: storage.location, limits: inputs, now: context.now() });
 }
 
 /** How many of the newest restores are examined for failures */

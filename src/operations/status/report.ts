@@ -2,9 +2,9 @@ import type { Outcome } from '../../interface/outcome.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { formatTime } from '../../report/time.ts';
-import type { ShelvedBackup } from '../../repository/backups/catalog.ts';
-import { type Failure, gapWindow } from '../../repository/backups/findings.ts';
-import { formatWindow, isStretch, type Recoverable } from '../../repository/changes/windows.ts';
+import type { BackupSummary } from '../../repository/backups/catalog.ts';
+import { gapWindow, type RecordedFailure } from '../../repository/backups/findings.ts';
+import { formatWindow, isInterval, type Recoverable } from '../../repository/changes/windows.ts';
 import { describeLimits, formatAge, tellAges, tellShrinkage } from '../sections/limits.ts';
 import { isHealthy, type Status, type Warning } from './result.ts';
 
@@ -25,7 +25,7 @@ export function describeStatus(status: Status): Outcome {
       ...status.warnings.map((warning): Section => {
         return { kind: 'paragraph', text: `WARNING: ${tellWarning(warning)}` };
       }),
-      describeShelf(status),
+      describeCatalog(status),
       ...describeWindows(status),
       ...describeTrend(usable),
       ...describeFailures(status),
@@ -65,7 +65,7 @@ function tellWarning(warning: Warning): string {
   }
 }
 
-function describeShelf(status: Status): Section {
+function describeCatalog(status: Status): Section {
   const { usable, verified, drilled, counts, stored, lastCleanup } = status;
   const [newest] = usable;
   const since = (time: Date) => formatAge(Math.max(0, status.at.getTime() - time.getTime()));
@@ -93,7 +93,7 @@ function describeShelf(status: Status): Section {
   };
 }
 
-function describeBackup({ id, kind, totals, snapshotAt, label }: ShelvedBackup, age: string): string {
+function describeBackup({ id, kind, totals, snapshotAt, label }: BackupSummary, age: string): string {
   const named = label === null ? '' : `, "${label}"`;
   return `${id}, ${age} old (${formatTime(snapshotAt)} UTC), ${kind}, ${formatBytes(totals.bytes)}${named}`;
 }
@@ -126,7 +126,7 @@ function describeWindows({ recoverable, at }: Status): Section[] {
       rows: shown
         .toReversed()
         .map((window) => [
-          isStretch(window) ? formatWindow(window) : `${window.from}, the backup alone`,
+          isInterval(window) ? formatWindow(window) : `${window.from}, the backup alone`,
           window.gap ?? 'nothing was captured since',
         ]),
     },
@@ -138,12 +138,12 @@ const trendLength = 14;
 /**
  * Draws a bar for each of the last backups, the newest on the right: a trend is seen faster than it is read.
  */
-function describeTrend(usable: readonly ShelvedBackup[]): Section[] {
+function describeTrend(usable: readonly BackupSummary[]): Section[] {
   const backups = usable.slice(0, trendLength).toReversed();
   if (backups.length < 2) return [];
   const row = (
     title: string,
-    measure: (backup: ShelvedBackup) => number,
+    measure: (backup: BackupSummary) => number,
     format: (value: number) => string,
   ): string[] => {
     const values = backups.map(measure);
@@ -203,7 +203,7 @@ function describeFailures({ failures, at: now }: Status): Section[] {
   ];
 }
 
-function tellFailure(failure: Failure): string {
+function tellFailure(failure: RecordedFailure): string {
   switch (failure.kind) {
     case 'damage':
       return `validate found damage in ${failure.backups.join(', ')}`;

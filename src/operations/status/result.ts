@@ -1,13 +1,13 @@
-import type { ShelvedBackup } from '../../repository/backups/catalog.ts';
-import type { Failure, Gap, Shrinkage } from '../../repository/backups/findings.ts';
-import type { Ages, BackupStanding, JudgedLimit } from '../../repository/backups/freshness.ts';
+import type { BackupSummary } from '../../repository/backups/catalog.ts';
+import type { Gap, RecordedFailure, Shrinkage } from '../../repository/backups/findings.ts';
+import type { Ages, BackupFreshness, JudgedLimit } from '../../repository/backups/freshness.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
 
 /**
  * Whether and how far back the database can be recovered, and how well that is proven. Every report of it
  * renders this value.
  */
-export interface Status extends Pick<BackupStanding, 'usable' | 'verified' | 'drilled'> {
+export interface Status extends Pick<BackupFreshness, 'usable' | 'verified' | 'drilled'> {
   /** Of the storage */
   readonly location: string;
   /** The time of this status */
@@ -32,7 +32,7 @@ export interface Status extends Pick<BackupStanding, 'usable' | 'verified' | 'dr
   /** Undefined when there was none */
   readonly lastCleanup: LastCleanup | undefined;
   /** Newest first */
-  readonly failures: readonly Failure[];
+  readonly failures: readonly RecordedFailure[];
 }
 
 export interface Counts {
@@ -70,7 +70,7 @@ export type Warning =
       readonly kind: 'mixed-encryption';
       readonly plain: number;
       readonly all: number;
-      readonly newestPlain: ShelvedBackup['id'];
+      readonly newestPlain: BackupSummary['id'];
     }
   | { readonly kind: 'failed-drill'; readonly backup: string; readonly why: string | null };
 

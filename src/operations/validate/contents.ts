@@ -7,7 +7,7 @@ import { readContents } from '../../postgres/client/table-of-contents.ts';
 import { fetchArchive } from '../../repository/objects/archive-file.ts';
 import type { ObjectReader } from '../../repository/objects/store.ts';
 import { readSupplement } from '../../repository/objects/supplement.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, IntegrityError, messageOf } from '../../runtime/errors.ts';
 
 /**
@@ -20,13 +20,13 @@ export async function checkArchive(
   manifest: Manifest,
   reader: ObjectReader,
   source: ClientSource,
-  world: World,
+  context: Context,
 ): Promise<string | undefined> {
-  const client = await findClient(Math.floor(manifest.source.serverVersion / 10000), world, source);
+  const client = await findClient(Math.floor(manifest.source.serverVersion / 10000), context, source);
   let file: string | undefined;
   try {
-    file = await fetchArchive(manifest, reader, world);
-    await readContents(client, file, manifest.facts.roles, world);
+    file = await fetchArchive(manifest, reader, context);
+    await readContents(client, file, manifest.facts.roles, context);
     return undefined;
   } catch (error) {
     if (error instanceof ToolError && /unsupported version/.test(error.message)) {

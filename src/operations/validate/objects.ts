@@ -4,7 +4,7 @@ import { formatCount, formatRate } from '../../report/quantity.ts';
 import { createReader, readStored } from '../../repository/objects/store.ts';
 import type { Repository } from '../../repository/open.ts';
 import { isUnread } from '../../repository/reading.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { IntegrityError, messageOf } from '../../runtime/errors.ts';
 import type { PhaseClock } from '../../runtime/phase-clock.ts';
 import { ByteBudget, drain, runWorkers } from '../../runtime/workers.ts';
@@ -35,13 +35,13 @@ export async function checkObjects(
   sample: readonly Use[],
   findings: Findings,
   clock: PhaseClock,
-  world: World,
+  context: Context,
 ): Promise<number> {
   let read = 0;
   let checked = 0;
   const queue = [...sample];
   const budget = new ByteBudget(readBytes);
-  await runWorkers(Math.min(storageLanes, queue.length), world.signal, async (signal) => {
+  await runWorkers(Math.min(storageLanes, queue.length), context.signal, async (signal) => {
     for (const use of drain(queue)) {
       signal.throwIfAborted();
       const { name, bytes, stored } = use.object;
@@ -53,7 +53,7 @@ export async function checkObjects(
       }
       read += stored;
       checked++;
-      world.log.progress(
+      context.log.progress(
         `${formatCount(checked)} of ${formatCount(sample.length)} objects, ${formatRate(read, clock.elapsed())}, ${formatCount(findings.damages.length)} damaged parts`,
       );
     }

@@ -4,7 +4,7 @@ import { formatBytes, formatCount, formatCounted } from '../../report/quantity.t
 import type { Segment } from '../../repository/changes/segments.ts';
 import { createReader } from '../../repository/objects/store.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { openStorage } from '../../storage/open.ts';
 import { checkChanges, chooseSegments, nameSegment } from './changes.ts';
@@ -34,37 +34,37 @@ interface Reading {
  *
  * @throws ConfigurationError when identities were given and open none of the encrypted backups
  */
-export async function readBack(request: ReadBackRequest, world: World): Promise<Validation> {
+export async function readBack(request: ReadBackRequest, context: Context): Promise<Validation> {
   const clock = new PhaseClock();
-  await using storage = await openStorage(request.storage, request, world);
+  await using storage = await openStorage(request.storage, request, context);
   const repository = await openRepository(storage, request.repositoryKey);
   const findings = new Findings();
-  const { manifests, segments } = await readHeaders(repository, request.backupId, findings, world);
+  const { manifests, segments } = await readHeaders(repository, request.backupId, findings, context);
 
   const holders = [...manifests, ...segments];
   const mayOpen = await matchIdentities(holders, request.encryptionIdentity);
   const encryption = weighEncryption(holders, mayOpen);
   if (encryption === 'sealed') {
-    world.log.warn(
+    context.log.warn(
       'Encrypted backups are checked by the hashes of their stored bytes only: no encryption-identity was given that opens them.',
     );
   }
   const uses = gatherUses(manifests, segments);
-  const sample = takeShare([...uses.values()], request.share, world);
+  const sample = takeShare([...uses.values()], request.share, context);
   const total = sample.reduce((sum, use) => sum + use.object.stored, 0);
-  world.log.info(
+  context.log.info(
     `${formatCounted(manifests.length, 'backup')} with ${formatCounted(uses.size, 'object')}; reading ${formatCount(sample.length)} of them, ${formatBytes(total)}`,
   );
   const check = { repository, identities: request.encryptionIdentity, mayOpen, uses };
-  const read = await checkObjects(check, sample, findings, clock, world);
+  const read = await checkObjects(check, sample, findings, clock, context);
   clock.end('objects');
 
   const reading: Reading = { request, repository, manifests, segments, mayOpen, findings };
-  const archives = await checkContents(reading, world);
+  const archives = await checkContents(reading, context);
   clock.end('archives');
-  await checkSegments(reading, world);
+  await checkSegments(reading, context);
   clock.end('changes');
-  await recordValidation(repository, { manifests, mayOpen, share: request.share, findings }, world);
+  await recordValidation(repository, { manifests, mayOpen, share: request.share, findings }, context);
   const { damages, unread, broken } = findings;
   return {
     backups: manifests.length + [...damages, ...unread].filter(({ where }) => where === 'manifest').length,
@@ -80,7 +80,7 @@ async function readHeaders(
   repository: Repository,
   choice: string,
   findings: Findings,
-  { signal }: World,
+  { signal }: Context,
 ): Promise<Pick<Reading, 'manifests' | 'segments'>> {
   const manifests = await readManifests(
     repository,
@@ -111,7 +111,7 @@ function weighEncryption(holders: readonly Holder[], mayOpen: Reading['mayOpen']
  *
  * @returns how many archives pg_restore was asked to list
  */
-async function checkContents(reading: Reading, world: World): Promise<number> {
+async function checkContents(reading: Reading, context: Context): Promise<number> {
   const { request, repository, manifests, mayOpen, findings } = reading;
   const isWhole = (manifest: Manifest, { objects }: Manifest['archive']) =>
     !objects.some((index) => findings.isBad(manifest.objects[index]?.name ?? ''));
@@ -119,20 +119,20 @@ async function checkContents(reading: Reading, world: World): Promise<number> {
   const note = (manifest: Manifest, part: string, how: string | undefined) => {
     if (how !== undefined) findings.damages.push({ backup: manifest.id, where: 'contents', part, how });
   };
-  const opened = takeShare(manifests.filter(mayOpen), request.share, world);
+  const opened = takeShare(manifests.filter(mayOpen), request.share, context);
   const archives = opened.filter((manifest) => isWhole(manifest, manifest.archive));
   for (const manifest of archives)
-    note(manifest, 'schema archive', await checkArchive(manifest, readerOf(manifest), request, world));
+    note(manifest, 'schema archive', await checkArchive(manifest, readerOf(manifest), request, context));
   for (const manifest of opened.filter((each) => isWhole(each, each.supplement)))
     note(manifest, 'supplement', await checkSupplement(manifest, readerOf(manifest)));
   return archives.length;
 }
 
-async function checkSegments(reading: Reading, world: World): Promise<void> {
+async function checkSegments(reading: Reading, context: Context): Promise<void> {
   const { request, repository, segments, mayOpen, findings } = reading;
   const whole = segments.filter(({ objects }) => !objects.some(({ name }) => findings.isBad(name)));
-  for (const segment of takeShare(whole.filter(mayOpen), request.share, world)) {
-    world.signal.throwIfAborted();
+  for (const segment of takeShare(whole.filter(mayOpen), request.share, context)) {
+    context.signal.throwIfAborted();
     const how = await checkChanges(repository, segment, request.encryptionIdentity);
     if (how !== undefined)
       findings.damages.push({ backup: null, where: 'contents', part: nameSegment(segment), how });
@@ -140,10 +140,10 @@ async function checkSegments(reading: Reading, world: World): Promise<void> {
 }
 
 /** Takes a random share, rounded up, so that repeated runs eventually check everything. */
-function takeShare<Item>(items: readonly Item[], share: number, world: World): Item[] {
+function takeShare<Item>(items: readonly Item[], share: number, context: Context): Item[] {
   if (share >= 1) return [...items];
   return items
-    .map((item) => ({ item, order: world.random() }))
+    .map((item) => ({ item, order: context.random() }))
     .sort((one, other) => one.order - other.order)
     .slice(0, Math.ceil(items.length * share))
     .map(({ item }) => item);

@@ -1,7 +1,7 @@
 import type { Manifest } from '../../format/manifest.ts';
 import type { Repository } from '../../repository/open.ts';
 import { appendRecord } from '../../repository/records.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { StorageError } from '../../runtime/errors.ts';
 import type { Findings } from './findings.ts';
 import type { Holder } from './object-uses.ts';
@@ -23,7 +23,7 @@ export async function recordValidation(
     readonly share: number;
     readonly findings: Findings;
   },
-  world: World,
+  context: Context,
 ): Promise<void> {
   const { broken, doubtful } = findings;
   const opened = new Map(manifests.map((manifest) => [manifest.id, mayOpen(manifest)]));
@@ -31,7 +31,7 @@ export async function recordValidation(
   const ids = [...new Set([...opened.keys(), ...broken])].filter((id) => broken.has(id) || !doubtful.has(id));
   if (ids.length === 0) return;
   try {
-    await appendRecord(repository, 'validations', world.now(), {
+    await appendRecord(repository, 'validations', context.now(), {
       share,
       backups: ids.sort().map((id) => ({
         id,
@@ -43,7 +43,7 @@ export async function recordValidation(
     });
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
-    world.log.warn(
+    context.log.warn(
       `the result was not recorded, so no backup counts as verified by it: ${error.message}. Give credentials that may write below records/ to have it recorded.`,
     );
   }

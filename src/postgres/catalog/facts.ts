@@ -1,10 +1,10 @@
 import type { SequenceState } from '../../format/manifest.ts';
-import { isNoLedger, ledgerComment } from '../own-schema.ts';
+import { isNotOwnSchema, ownSchemaComment } from '../own-schema.ts';
 import type { Session } from '../session/connection.ts';
 import { readStates } from './sequence-states.ts';
 
 /** A condition on a row `n` of pg_namespace: neither a schema of the server nor our own. */
-export const userSchema = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND ${isNoLedger}`;
+export const userSchema = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND ${isNotOwnSchema}`;
 
 /** A condition: no extension owns the object. */
 export const own = (catalog: string, oid: string) =>
@@ -102,7 +102,7 @@ const kindQueries: readonly string[] = [
   `SELECT 'large object' FROM pg_largeobject_metadata`,
   `SELECT 'comment' FROM pg_description d
    WHERE d.objoid >= ${firstUserOid} AND NOT ${unsaidComment} AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')
-     AND NOT (d.classoid = 'pg_namespace'::regclass AND d.description = '${ledgerComment}')
+     AND NOT (d.classoid = 'pg_namespace'::regclass AND d.description = '${ownSchemaComment}')
      AND (SELECT i.identity FROM pg_identify_object(d.classoid, d.objoid, d.objsubid) AS i) IS NOT NULL`,
 ];
 

@@ -39,16 +39,16 @@ export async function readLargeObjects(session: Session): Promise<Definition[]> 
     append(objects, await session.query<LargeObject & Record<string, string>>(contentQuery, [oids]));
   }
   return sortDefinitions(
-    objects.length > toldApart ? describeTogether(objects) : objects.map((object) => describeOne(object)),
+    objects.length > toldApart ? toDigestAnswer(objects) : objects.map((object) => toAnswer(object)),
   );
 }
 
-function describeOne({ oid, content, rights }: LargeObject): Definition {
+function toAnswer({ oid, content, rights }: LargeObject): Definition {
   return { kind: 'large object', schema: null, relation: null, name: oid, detail: `${rights}; ${content}` };
 }
 
 /** Two digests, because content and ownership differ for different reasons. */
-function describeTogether(objects: readonly LargeObject[]): Definition[] {
+function toDigestAnswer(objects: readonly LargeObject[]): Definition[] {
   const digest = (tell: (object: LargeObject) => string) => {
     const hash = createHash('sha256');
     for (const object of objects) hash.update(`${object.oid} ${tell(object)}\n`);

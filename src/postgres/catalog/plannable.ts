@@ -68,8 +68,8 @@ export function markUnplannable(tables: readonly TableInfo[], found: ReadonlySet
       ? {
           ...table,
           heap: false,
-          unsteady:
-            table.unsteady ??
+          volatileType:
+            table.volatileType ??
             'it can be read as a whole only: an index of it calls a function of somebody else, or one that needs a search_path',
         }
       : table,

@@ -2,7 +2,7 @@ import { quoteIdentifier, quoteQualified } from '../identifier.ts';
 import type { TableInfo } from './tables.ts';
 
 /** Rows of one table that one COPY reads: all rows, or those in pages `from … to`. */
-export interface Slice {
+export interface RowRange {
   readonly table: TableInfo;
   /** page, inclusive */
   readonly from: number;
@@ -15,7 +15,7 @@ export interface Slice {
  * schema.
  */
 export interface CopyJob {
-  readonly slices: readonly Slice[];
+  readonly rowRanges: readonly RowRange[];
   /** expected bytes, for the order of jobs and for progress */
   readonly weight: number;
 }
@@ -48,7 +48,7 @@ const rangesPerTable = 256;
  *
  * @param target bytes per range
  */
-export function planRanges(table: TableInfo, first = 0, target = chooseRangeSize(table)): Slice[] {
+export function planRanges(table: TableInfo, first = 0, target = chooseRangeSize(table)): RowRange[] {
   const whole = Math.max(1, Math.ceil(table.heapBytes / pageSize));
   const pages = Math.max(0, whole - first);
   const weight = (weigh(table) * pages) / whole;
@@ -68,30 +68,30 @@ function chooseRangeSize(table: TableInfo): number {
  * Gathers slices into jobs, the heaviest first, so that no worker is left with a large job at the end. Ranges
  * of one table are read together into one object, and so are tiny tables of one schema.
  */
-export function planJobs(slices: readonly Slice[]): CopyJob[] {
+export function planJobs(rowRanges: readonly RowRange[]): CopyJob[] {
   const jobs: CopyJob[] = [];
-  for (const group of Map.groupBy(slices, shareKey).values()) {
-    let together: Slice[] = [];
+  for (const group of Map.groupBy(rowRanges, shareKey).values()) {
+    let together: RowRange[] = [];
     let weight = 0;
-    for (const slice of group) {
-      const more = weighSlice(slice);
+    for (const rowRange of group) {
+      const more = estimateBytes(rowRange);
       if (together.length === tablesPerJob || (together.length > 0 && weight + more > sharedBytes)) {
-        jobs.push({ slices: together, weight });
+        jobs.push({ rowRanges: together, weight });
         together = [];
         weight = 0;
       }
-      together.push(slice);
+      together.push(rowRange);
       weight += more;
     }
-    jobs.push({ slices: together, weight });
+    jobs.push({ rowRanges: together, weight });
   }
   return jobs.sort((one, other) => other.weight - one.weight);
 }
 
 /** Slices with the same key may share an object. */
-function shareKey(slice: Slice): string {
-  const tiny = isWholeTable(slice) && weighSlice(slice) < tinyTable;
-  return tiny ? `tiny ${slice.table.schema}` : `table ${slice.table.oid}`;
+function shareKey(rowRange: RowRange): string {
+  const tiny = isWholeTable(rowRange) && estimateBytes(rowRange) < tinyTable;
+  return tiny ? `tiny ${rowRange.table.schema}` : `table ${rowRange.table.oid}`;
 }
 
 function weigh(table: TableInfo): number {
@@ -99,29 +99,31 @@ function weigh(table: TableInfo): number {
 }
 
 /** Pages of the slice, as far as the table's size is known. */
-export function countPages({ table, from, to }: Slice): number {
+export function countPages({ table, from, to }: RowRange): number {
   return Math.max(0, (to ?? Math.ceil(table.heapBytes / pageSize)) - from);
 }
 
 /** bytes on disk, expected */
-export function weighSlice(slice: Slice): number {
-  const pages = Math.max(1, Math.ceil(slice.table.heapBytes / pageSize));
-  return isWholeTable(slice) ? weigh(slice.table) : (weigh(slice.table) * countPages(slice)) / pages;
+export function estimateBytes(rowRange: RowRange): number {
+  const pages = Math.max(1, Math.ceil(rowRange.table.heapBytes / pageSize));
+  return isWholeTable(rowRange)
+    ? weigh(rowRange.table)
+    : (weigh(rowRange.table) * countPages(rowRange)) / pages;
 }
 
-export function isWholeTable(slice: Slice): boolean {
-  return slice.from === 0 && slice.to === null;
+export function isWholeTable(rowRange: RowRange): boolean {
+  return rowRange.from === 0 && rowRange.to === null;
 }
 
 /**
  * The COPY statement for the rows of a slice. A table without columns has no column list: its rows are empty
  * lines.
  */
-export function copyStatement(slice: Slice): string {
-  const { table } = slice;
+export function copyStatement(rowRange: RowRange): string {
+  const { table } = rowRange;
   const name = quoteQualified(table.schema, table.name);
   const columns = table.columns.map(quoteIdentifier).join(', ');
-  if (isWholeTable(slice)) return `COPY ${name}${columns === '' ? '' : ` (${columns})`} TO STDOUT`;
-  const until = slice.to === null ? '' : ` AND ctid < '(${slice.to},0)'`;
-  return `COPY (SELECT ${columns} FROM ONLY ${name} WHERE ctid >= '(${slice.from},0)'${until}) TO STDOUT`;
+  if (isWholeTable(rowRange)) return `COPY ${name}${columns === '' ? '' : ` (${columns})`} TO STDOUT`;
+  const until = rowRange.to === null ? '' : ` AND ctid < '(${rowRange.to},0)'`;
+  return `COPY (SELECT ${columns} FROM ONLY ${name} WHERE ctid >= '(${rowRange.from},0)'${until}) TO STDOUT`;
 }

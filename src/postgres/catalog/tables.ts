@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isNoLedger } from '../own-schema.ts';
+import { isNotOwnSchema } from '../own-schema.ts';
 import type { Session } from '../session/connection.ts';
 import { isCarriedQueue } from './queues.ts';
 import { type ColumnShapes, readColumnShapes } from './types.ts';
@@ -14,7 +14,7 @@ export interface TableInfo {
   readonly fingerprint: string;
   readonly persistence: 'permanent' | 'unlogged';
   /** Why a row may read differently although it was not written; undefined when that cannot happen. */
-  readonly unsteady: string | undefined;
+  readonly volatileType: string | undefined;
   /** Columns that COPY writes, without dropped and generated ones; in the order of `root` if there is one. */
   readonly columns: readonly string[];
   /**
@@ -37,7 +37,7 @@ export interface TableInfo {
    */
   readonly readable: boolean | undefined;
   /** Whether row security would hide rows from this role if it could not bypass it. */
-  readonly filtered: boolean;
+  readonly hiddenByRls: boolean;
   /**
    * Whether a role other than this one, and no superuser, may create indexes on it or give its name to
    * another relation.
@@ -59,7 +59,7 @@ interface CatalogRow {
   ancestors: string;
   heap: boolean;
   readable: boolean | null;
-  filtered: boolean;
+  hidden_by_rls: boolean;
   foreign: boolean;
 }
 
@@ -92,7 +92,7 @@ const tablesQuery = `
            WHERE p.oid <> c.oid) ELSE '[]' END::text AS ancestors,
          a.columns, root.schema AS root_schema, root.name AS root_name, am.amname = 'heap' AS heap,
          has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
-         c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')) AS filtered,
+         c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')) AS hidden_by_rls,
          ${isForeign('c.relowner')} OR ${isForeign('n.nspowner')} OR (c.relispartition AND EXISTS (
            SELECT FROM pg_partition_ancestors(c.oid) AS x JOIN pg_class p ON p.oid = x.relid WHERE ${isForeign('p.relowner')})) AS foreign
   FROM pg_class c
@@ -113,7 +113,7 @@ const tablesQuery = `
     FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0
   ) a ON true
   WHERE c.relkind = 'r'
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND ${isNoLedger}
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' AND ${isNotOwnSchema}
     AND (NOT EXISTS (SELECT FROM pg_depend d
                      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') OR ${isCarriedQueue})
   ORDER BY n.nspname, c.relname`;
@@ -132,7 +132,7 @@ export async function readTables(session: Session): Promise<TableInfo[]> {
     schema: row.schema,
     name: row.name,
     relfilenode: row.relfilenode,
-    ...describeShape(row, shapes),
+    ...toShape(row, shapes),
     columns: row.columns === null ? [] : (JSON.parse(row.columns) as string[]),
     root:
       row.root_schema === null || row.root_name === null
@@ -143,26 +143,26 @@ export async function readTables(session: Session): Promise<TableInfo[]> {
     heapBytes: 0,
     toastBytes: 0,
     readable: row.readable ?? undefined,
-    filtered: row.filtered,
+    hiddenByRls: row.hidden_by_rls,
     foreign: row.foreign,
   }));
 }
 
-function describeShape(
+function toShape(
   row: CatalogRow,
   shapes: ColumnShapes,
-): Pick<TableInfo, 'fingerprint' | 'persistence' | 'unsteady'> {
+): Pick<TableInfo, 'fingerprint' | 'persistence' | 'volatileType'> {
   const types = JSON.parse(row.types) as number[];
-  const unsteadyType = shapes.findUnsteady(types);
+  const volatile = shapes.findVolatile(types);
   return {
     fingerprint: createHash('sha256')
       .update(`${row.shape}\n${shapes.fingerprint(types)}`)
       .digest('hex'),
     persistence: row.unlogged ? 'unlogged' : 'permanent',
-    unsteady:
+    volatileType:
       (row.heap ? undefined : 'it is not a heap table') ??
       (row.unlogged ? 'it is unlogged' : undefined) ??
-      (unsteadyType === undefined ? undefined : `it has a column of type ${unsteadyType}`),
+      (volatile === undefined ? undefined : `it has a column of type ${volatile}`),
   };
 }
 

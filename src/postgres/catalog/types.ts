@@ -13,7 +13,7 @@ export interface ColumnShapes {
    * definition did: it contains the name of an object that can be renamed, or its output function is unknown
    * here. Undefined when there is none.
    */
-  findUnsteady(typeOids: readonly number[]): string | undefined;
+  findVolatile(typeOids: readonly number[]): string | undefined;
 }
 
 /**
@@ -96,7 +96,7 @@ export async function readColumnShapes(session: Session): Promise<ColumnShapes> 
       }
       return hash.digest('hex');
     },
-    findUnsteady(oids) {
+    findVolatile(oids) {
       for (const oid of closureOfAll(oids)) {
         const type = types.get(oid);
         // A composed type is as steady as its parts.

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { runAsRoot } from './root-command.ts';
 
 /** How long another program may work with the packages */
@@ -13,12 +13,12 @@ const lockTimeoutSeconds = 300;
  * @returns the folder of the programs
  * @throws Error with apk's complaints
  */
-export async function apkInstall(major: number, world: World, root = '/'): Promise<string> {
+export async function apkInstall(major: number, context: Context, root = '/'): Promise<string> {
   const name = `postgresql${major}-client`;
   await runAsRoot(
     ['apk', '--wait', String(lockTimeoutSeconds), 'add', '--no-cache', name],
     /^(ERROR|WARNING): /,
-    world,
+    context,
   );
   // Each major version has a folder of its own there; /usr/bin holds the programs of one of them.
   const own = path.join(root, 'usr/libexec', `postgresql${major}`);

@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { getExecOutput } from '@actions/exec';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { environmentOfSystem, runAsRoot, withRights } from './root-command.ts';
 
@@ -15,7 +15,7 @@ const lockTimeoutSeconds = 300;
 /** Between two tries */
 const retryDelayMs = 3000;
 const apt = ['apt-get', '-o', `DPkg::Lock::Timeout=${lockTimeoutSeconds}`];
-const asRoot = (command: readonly string[], world: World) => runAsRoot(command, /^E: /, world);
+const asRoot = (command: readonly string[], context: Context) => runAsRoot(command, /^E: /, context);
 
 /**
  * Installs packages.
@@ -23,9 +23,9 @@ const asRoot = (command: readonly string[], world: World) => runAsRoot(command, 
  * @param words package names, and options for this run
  * @throws Error with apt's complaints
  */
-export async function aptInstall(words: readonly string[], world: World): Promise<void> {
+export async function aptInstall(words: readonly string[], context: Context): Promise<void> {
   // At a lower log level apt would not name the program that it waits for.
-  await asRoot([...apt, 'install', '-y', '-q', '--no-install-recommends', ...words], world);
+  await asRoot([...apt, 'install', '-y', '-q', '--no-install-recommends', ...words], context);
 }
 
 /**
@@ -34,25 +34,25 @@ export async function aptInstall(words: readonly string[], world: World): Promis
  *
  * @throws Error with apt's complaints
  */
-export async function updateLists(options: readonly string[], world: World): Promise<void> {
+export async function updateLists(options: readonly string[], context: Context): Promise<void> {
   const until = performance.now() + lockTimeoutSeconds * 1000;
   for (let isWaiting = false; ; isWaiting = true) {
     try {
-      return await asRoot([...apt, 'update', '-qq', ...options], world);
+      return await asRoot([...apt, 'update', '-qq', ...options], context);
     } catch (error) {
       if (!/Could not get lock/.test(messageOf(error)) || performance.now() > until) throw error;
       if (!isWaiting)
-        world.log.info(
+        context.log.info(
           `Another program works with the packages: waiting for up to ${lockTimeoutSeconds / 60} minutes`,
         );
-      await delay(retryDelayMs, undefined, { signal: world.signal });
+      await delay(retryDelayMs, undefined, { signal: context.signal });
     }
   }
 }
 
 /** The output of apt-cache; empty when it fails. */
-export async function askApt(words: readonly string[], world: World): Promise<string> {
-  const look = { ignoreReturnCode: true, silent: true, env: environmentOfSystem(world) };
+export async function askApt(words: readonly string[], context: Context): Promise<string> {
+  const look = { ignoreReturnCode: true, silent: true, env: environmentOfSystem(context) };
   const known = await getExecOutput('apt-cache', [...words], look);
   return known.exitCode === 0 ? known.stdout : '';
 }
@@ -60,12 +60,12 @@ export async function askApt(words: readonly string[], world: World): Promise<st
 /**
  * Runs a step whose failure is only logged: the step may not be needed, and if it was, the next one fails.
  */
-export async function tolerate(body: () => Promise<void>, world: World): Promise<void> {
+export async function tolerate(body: () => Promise<void>, context: Context): Promise<void> {
   try {
     await body();
   } catch (error) {
-    world.signal.throwIfAborted();
-    world.log.info(`It goes on in spite of this: ${messageOf(error)}`);
+    context.signal.throwIfAborted();
+    context.log.info(`It goes on in spite of this: ${messageOf(error)}`);
   }
 }
 
@@ -78,23 +78,23 @@ const isOfProject = (name: string): boolean => /^pgdg\.(list|sources)$/.test(nam
 export async function withProjectSource(
   sources: string,
   body: () => Promise<void>,
-  world: World,
+  context: Context,
 ): Promise<void> {
   const list = () => (existsSync(sources) ? readdirSync(sources).filter(isOfProject) : []);
   const isNew = list().length === 0;
-  await using guard = isNew ? guardSources(sources, world) : undefined;
+  await using guard = isNew ? guardSources(sources, context) : undefined;
   if (guard !== undefined) {
-    await aptInstall(['postgresql-common', 'ca-certificates'], world);
+    await aptInstall(['postgresql-common', 'ca-certificates'], context);
     // The script also updates the lists of all sources, which may fail; the list that matters is updated
     // below.
     await tolerate(
-      () => asRoot(['/usr/share/postgresql-common/pgdg/apt.postgresql.org.sh', '-y'], world),
-      world,
+      () => asRoot(['/usr/share/postgresql-common/pgdg/apt.postgresql.org.sh', '-y'], context),
+      context,
     );
   }
   for (const name of list()) {
     const only = ['-o', `Dir::Etc::sourcelist=${path.join(sources, name)}`, '-o', 'Dir::Etc::sourceparts=-'];
-    await updateLists([...only, '-o', 'APT::Get::List-Cleanup=0'], world);
+    await updateLists([...only, '-o', 'APT::Get::List-Cleanup=0'], context);
   }
   await body();
 }
@@ -104,18 +104,18 @@ export async function withProjectSource(
  * from a pipe that only this process writes to. In the second case it removes them twice, because the script
  * that adds them may still be running.
  */
-function guardSources(sources: string, world: World): AsyncDisposable {
+function guardSources(sources: string, context: Context): AsyncDisposable {
   const files = ['pgdg.list', 'pgdg.sources'].map((name) => path.join(sources, name));
   const remove = 'rm -f -- "$@"';
   const script = `trap '' HUP INT TERM; read -r line || { ${remove}; sleep 30; }; ${remove}`;
-  const [file = '', ...args] = withRights(['sh', '-c', script, 'guard', ...files], world);
+  const [file = '', ...args] = withRights(['sh', '-c', script, 'guard', ...files], context);
   const child = spawn(file, args, {
-    env: environmentOfSystem(world),
+    env: environmentOfSystem(context),
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });
   const ended = once(child, 'exit');
-  ended.catch((error: unknown) => world.log.debug(`no source will be removed: ${messageOf(error)}`));
+  ended.catch((error: unknown) => context.log.debug(`no source will be removed: ${messageOf(error)}`));
   child.stdin.on('error', () => undefined);
   return {
     async [Symbol.asyncDispose]() {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { toolEnvironment } from './environment.ts';
 import type { ClientSource } from './places.ts';
@@ -31,8 +31,12 @@ interface Release {
  * @param major the major version of the archive or of the target's server, whichever is newer
  * @throws ConfigurationError when there is none and none can be installed
  */
-export async function findClient(major: number, world: World, source: ClientSource): Promise<ClientTools> {
-  return chooseClient({ major, minor: 0 }, world, source);
+export async function findClient(
+  major: number,
+  context: Context,
+  source: ClientSource,
+): Promise<ClientTools> {
+  return chooseClient({ major, minor: 0 }, context, source);
 }
 
 /**
@@ -45,26 +49,26 @@ export async function findClient(major: number, world: World, source: ClientSour
  */
 export async function findDumpClient(
   serverVersion: number,
-  world: World,
+  context: Context,
   source: ClientSource,
 ): Promise<ClientTools> {
   const release = { major: Math.floor(serverVersion / 10000), minor: serverVersion % 10000 };
-  return chooseClient(release, world, source);
+  return chooseClient(release, context, source);
 }
 
-async function chooseClient(wanted: Release, world: World, source: ClientSource): Promise<ClientTools> {
+async function chooseClient(wanted: Release, context: Context, source: ClientSource): Promise<ClientTools> {
   const { major } = wanted;
   const { clientPath, installClient: policy } = source;
-  if (clientPath !== undefined) return readGiven(clientPath, wanted, world);
-  const found = await findInstalled(world);
+  if (clientPath !== undefined) return readGiven(clientPath, wanted, context);
+  const found = await findInstalled(context);
   const [best] = found.filter((tools) => isAsNew(tools, wanted));
   if (best?.major === major) return best;
   const { installClient } = await import('./install.ts');
-  const installed = await installClient(wanted, policy, world);
-  const tools = installed === undefined ? undefined : await readClient(installed, world);
+  const installed = await installClient(wanted, policy, context);
+  const tools = installed === undefined ? undefined : await readClient(installed, context);
   if (tools?.major === major && isAsNew(tools, wanted)) return tools;
   if (best) {
-    world.log.warn(
+    context.log.warn(
       `Using the PostgreSQL ${best.major} client programs for a server of major ${major}: the right ones are not installed.`,
     );
     return best;
@@ -86,8 +90,8 @@ function explainMissing(wanted: Release, older: ClientTools | undefined): Config
   );
 }
 
-async function readGiven(clientPath: string, wanted: Release, world: World): Promise<ClientTools> {
-  const tools = await readClient(clientPath, world);
+async function readGiven(clientPath: string, wanted: Release, context: Context): Promise<ClientTools> {
+  const tools = await readClient(clientPath, context);
   if (!tools) {
     throw new ConfigurationError(
       `client-path: ${clientPath} does not hold a working pg_dump and pg_restore`,
@@ -108,8 +112,8 @@ async function readGiven(clientPath: string, wanted: Release, world: World): Pro
 }
 
 /** Finds installed tools, sorted by major, oldest first, and within a major by minor, newest first. */
-async function findInstalled(world: World): Promise<ClientTools[]> {
-  const read = await Promise.all(candidateFolders(world.env).map((folder) => readClient(folder, world)));
+async function findInstalled(context: Context): Promise<ClientTools[]> {
+  const read = await Promise.all(candidateFolders(context.env).map((folder) => readClient(folder, context)));
   return read
     .filter((tools) => tools !== undefined)
     .sort((one, other) => one.major - other.major || readRelease(other).minor - readRelease(one).minor);
@@ -139,13 +143,13 @@ function readRelease({ version }: ClientTools): Release {
 
 const nameRelease = ({ major, minor }: Release): string => `${major}.${minor}`;
 
-async function readClient(folder: string, world: World): Promise<ClientTools | undefined> {
+async function readClient(folder: string, context: Context): Promise<ClientTools | undefined> {
   const pgDump = path.join(folder, 'pg_dump');
   const pgRestore = path.join(folder, 'pg_restore');
   if (!existsSync(pgDump) || !existsSync(pgRestore)) return undefined;
   const answer = await runTool(pgDump, ['--version'], {
-    env: toolEnvironment(world.env),
-    signal: world.signal,
+    env: toolEnvironment(context.env),
+    signal: context.signal,
   }).catch(() => undefined);
   const version = /(\d+(?:\.\d+)?\S*)/.exec(answer?.stdout ?? '')?.[1];
   if (version === undefined) return undefined;

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { apkInstall } from './apk.ts';
 import { aptInstall, aptSources, askApt, tolerate, updateLists, withProjectSource } from './apt.ts';
@@ -45,22 +45,22 @@ export interface WantedRelease {
 export async function installClient(
   wanted: WantedRelease,
   policy: ClientSource['installClient'],
-  world: World,
+  context: Context,
   options: InstallOptions = {},
 ): Promise<string | undefined> {
-  const isAllowed = policy === 'auto' ? isGitHubHosted(world) : policy === 'always';
+  const isAllowed = policy === 'auto' ? isGitHubHosted(context) : policy === 'always';
   if (!isAllowed) return undefined;
   if (process.platform !== 'linux') {
-    world.log.warn(`install-client: nothing is installed on this system (${process.platform})`);
+    context.log.warn(`install-client: nothing is installed on this system (${process.platform})`);
     return undefined;
   }
   const { major } = wanted;
-  return world.log.group(`Installing the PostgreSQL ${major} client programs`, async () => {
+  return context.log.group(`Installing the PostgreSQL ${major} client programs`, async () => {
     try {
-      return await installWith(findManager(world), wanted, options, world);
+      return await installWith(findManager(context), wanted, options, context);
     } catch (error) {
-      world.signal.throwIfAborted();
-      world.log.warn(
+      context.signal.throwIfAborted();
+      context.log.warn(
         `The PostgreSQL ${major} client programs could not be installed: ${messageOf(error).trim()}`,
       );
       return undefined;
@@ -71,7 +71,7 @@ export async function installClient(
 type Manager = 'apt-get' | 'apk';
 
 /** @throws Error when there is neither apt-get nor apk */
-function findManager({ env }: World): Manager {
+function findManager({ env }: Context): Manager {
   const manager = (['apt-get', 'apk'] as const).find((name) => findProgram(name, env) !== undefined);
   if (manager !== undefined) return manager;
   throw new Error(
@@ -88,47 +88,47 @@ async function installWith(
     sources = aptSources,
     root,
   }: InstallOptions,
-  world: World,
+  context: Context,
 ): Promise<string> {
-  await assertRights(world);
+  await assertRights(context);
   switch (manager) {
     case 'apt-get':
-      await installPackages(wanted, timeoutMs, sources, world);
+      await installPackages(wanted, timeoutMs, sources, context);
       return path.join(programs, String(wanted.major), 'bin');
     case 'apk':
-      return apkInstall(wanted.major, world, root);
+      return apkInstall(wanted.major, context, root);
   }
 }
 
 /** A self-hosted runner sets GITHUB_ACTIONS, too. */
-const isGitHubHosted = ({ env }: World): boolean =>
+const isGitHubHosted = ({ env }: Context): boolean =>
   env.GITHUB_ACTIONS === 'true' && env.RUNNER_ENVIRONMENT === 'github-hosted';
 
 async function installPackages(
   wanted: WantedRelease,
   timeoutMs: number,
   sources: string,
-  world: World,
+  context: Context,
 ): Promise<void> {
   const packageName = `postgresql-client-${wanted.major}`;
-  const folder = path.join(world.env.RUNNER_TEMP ?? world.temporaryFolder, packageName);
-  const cache = new PackageCache(folder, nameEntry(packageName, wanted, world.now()), timeoutMs, world);
+  const folder = path.join(context.env.RUNNER_TEMP ?? context.temporaryFolder, packageName);
+  const cache = new PackageCache(folder, nameEntry(packageName, wanted, context.now()), timeoutMs, context);
   mkdirSync(folder, { recursive: true });
   if ((await cache.restore()) && holdsRelease(folder, wanted)) {
     try {
-      await installFiles(folder, world);
+      await installFiles(folder, context);
       return;
     } catch (error) {
       // The runner's image has changed since: it holds newer libraries, or lacks one.
-      world.log.warn(`The cached packages do not install, so they are downloaded: ${messageOf(error)}`);
+      context.log.warn(`The cached packages do not install, so they are downloaded: ${messageOf(error)}`);
     }
   }
   // A cache restore that timed out may still write into the folder.
   const fresh = cache.isUsable ? folder : `${folder}-fresh`;
   mkdirSync(fresh, { recursive: true });
   for (const file of listPackages(fresh)) rmSync(file);
-  await download(packageName, wanted, fresh, sources, world);
-  await installFiles(fresh, world);
+  await download(packageName, wanted, fresh, sources, context);
+  await installFiles(fresh, context);
   if (holdsRelease(fresh, wanted)) await cache.save();
 }
 
@@ -141,13 +141,13 @@ class PackageCache {
   readonly #folder: string;
   readonly #key: string;
   readonly #timeoutMs: number;
-  readonly #world: World;
+  readonly #context: Context;
 
-  constructor(folder: string, key: string, timeoutMs: number, world: World) {
+  constructor(folder: string, key: string, timeoutMs: number, context: Context) {
     this.#folder = folder;
     this.#key = key;
     this.#timeoutMs = timeoutMs;
-    this.#world = world;
+    this.#context = context;
   }
 
   async restore(): Promise<boolean> {
@@ -168,10 +168,10 @@ class PackageCache {
       this.#timeoutMs,
     );
     try {
-      return await Promise.race([this.#world.limitInherited(isOfEveryTool, ask), limit.promise]);
+      return await Promise.race([this.#context.limitInherited(isOfEveryTool, ask), limit.promise]);
     } catch (error) {
       this.isUsable = false;
-      this.#world.log.warn(`The Actions cache is not used: ${messageOf(error)}`);
+      this.#context.log.warn(`The Actions cache is not used: ${messageOf(error)}`);
       return undefined;
     } finally {
       clearTimeout(timer);
@@ -214,28 +214,28 @@ async function download(
   wanted: WantedRelease,
   folder: string,
   sources: string,
-  world: World,
+  context: Context,
 ): Promise<void> {
   // A broken third-party list says nothing about the wanted package.
-  await tolerate(() => updateLists([], world), world);
+  await tolerate(() => updateLists([], context), context);
   const into = ['--download-only', '--reinstall', '-o', `Dir::Cache::archives=${folder}`];
-  const fetch = () => aptInstall([...into, packageName], world);
-  if (await isOffered(packageName, wanted, world)) return fetch();
-  await withProjectSource(sources, fetch, world);
+  const fetch = () => aptInstall([...into, packageName], context);
+  if (await isOffered(packageName, wanted, context)) return fetch();
+  await withProjectSource(sources, fetch, context);
 }
 
 /** Whether apt would install the package in a version that is new enough. */
 async function isOffered(
   packageName: string,
   { major, minor }: WantedRelease,
-  world: World,
+  context: Context,
 ): Promise<boolean> {
-  const known = await askApt(['show', '--no-all-versions', packageName], world);
+  const known = await askApt(['show', '--no-all-versions', packageName], context);
   return isRelease(new RegExp(`^Version: (?:\\d+:)?${major}(?:\\.(\\d+))?`, 'm').exec(known), minor);
 }
 
-async function installFiles(folder: string, world: World): Promise<void> {
+async function installFiles(folder: string, context: Context): Promise<void> {
   const packages = listPackages(folder);
   if (packages.length === 0) throw new Error('apt-get has downloaded no package');
-  await aptInstall(packages, world);
+  await aptInstall(packages, context);
 }

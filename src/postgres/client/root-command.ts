@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { exec, getExecOutput } from '@actions/exec';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 
 /* Runs system programs as root. */
 
@@ -28,20 +28,20 @@ const asRootCure =
  * @throws Error that names what is missing, when this process can neither act as root nor use sudo without a
  *   password
  */
-export async function assertRights(world: World): Promise<void> {
+export async function assertRights(context: Context): Promise<void> {
   if (isRoot()) return;
   const who = `the job runs as user ${process.getuid?.()}, who is not root`;
-  if (findProgram('sudo', world.env) === undefined)
+  if (findProgram('sudo', context.env) === undefined)
     throw new Error(`${who}, and there is no sudo here: ${asRootCure}`);
-  const look = { ignoreReturnCode: true, silent: true, env: environmentOfSystem(world) };
+  const look = { ignoreReturnCode: true, silent: true, env: environmentOfSystem(context) };
   const { exitCode } = await getExecOutput('sudo', ['-n', 'true'], look);
   if (exitCode !== 0) throw new Error(`${who}, and sudo asks for a password: ${asRootCure}`);
 }
 
 /** Prefixes sudo where needed. sudo removes proxy variables unless told to keep them. */
-export function withRights(command: readonly string[], world: World): readonly string[] {
+export function withRights(command: readonly string[], context: Context): readonly string[] {
   if (isRoot()) return command;
-  const proxies = Object.keys(environmentOfSystem(world)).filter((name) => isOfProxy(name));
+  const proxies = Object.keys(environmentOfSystem(context)).filter((name) => isOfProxy(name));
   const kept = proxies.length === 0 ? [] : [`--preserve-env=${proxies.join(',')}`];
   return ['sudo', '-n', ...kept, ...command];
 }
@@ -56,20 +56,20 @@ export function withRights(command: readonly string[], world: World): readonly s
 export async function runAsRoot(
   command: readonly string[],
   isComplaint: RegExp,
-  world: World,
+  context: Context,
 ): Promise<void> {
-  world.signal.throwIfAborted();
-  const [file = '', ...args] = withRights(command, world);
+  context.signal.throwIfAborted();
+  const [file = '', ...args] = withRights(command, context);
   const complaints: string[] = [];
   let last = '';
   const tell = (line: string) => {
-    if (line.trim() !== '' && line !== last) world.log.info(line);
+    if (line.trim() !== '' && line !== last) context.log.info(line);
     last = line;
     if (isComplaint.test(line)) complaints.push(line);
   };
-  world.log.info(`$ ${[file, ...args].join(' ')}`);
+  context.log.info(`$ ${[file, ...args].join(' ')}`);
   const exitCode = await exec(file, args, {
-    env: environmentOfSystem(world),
+    env: environmentOfSystem(context),
     silent: true,
     ignoreReturnCode: true,
     listeners: { stdline: tell, errline: tell },
@@ -84,7 +84,7 @@ const isOfProxy = (name: string): boolean => /^(https?|no)_proxy$/i.test(name);
  * The environment of a system program. Package scripts run as root, and need nothing that this process knows
  * about databases and storages. apt reads proxy variables in lower case only.
  */
-export function environmentOfSystem({ env }: World): Record<string, string> {
+export function environmentOfSystem({ env }: Context): Record<string, string> {
   const kept = Object.entries(env).filter(([name]) => /^(PATH|HOME)$/.test(name) || isOfProxy(name));
   const lowered = kept.filter(([name]) => isOfProxy(name)).map(([name, text]) => [name.toLowerCase(), text]);
   return {

@@ -1,4 +1,4 @@
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { toolEnvironment } from './environment.ts';
 import type { ClientTools } from './find.ts';
 import { runTool } from './process.ts';
@@ -34,11 +34,11 @@ export async function readContents(
   client: ClientTools,
   file: string,
   roles: readonly string[],
-  world: World,
+  context: Context,
 ): Promise<ArchiveEntry[]> {
   const { stdout } = await runTool(client.pgRestore, ['--list', '--verbose', file], {
-    env: toolEnvironment(world.env),
-    signal: world.signal,
+    env: toolEnvironment(context.env),
+    signal: context.signal,
   });
   return parseContents(stdout, roles);
 }

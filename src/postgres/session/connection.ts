@@ -103,7 +103,7 @@ export async function openSession(settings: ConnectionSettings, signal?: AbortSi
         return result.rows;
       } catch (error) {
         if (isFromServer(error)) throw await nameSeverity(client, error);
-        throw stream.destroyed ? describeLoss(firstReason ?? error) : error;
+        throw stream.destroyed ? toLossError(firstReason ?? error) : error;
       }
     },
     async close() {
@@ -172,7 +172,7 @@ function isFromServer(error: unknown): error is SaidByServer {
  * @param reason the first error of the connection; for later statements the driver only says that it cannot
  *   send them
  */
-function describeLoss(reason: unknown): Error {
+function toLossError(reason: unknown): Error {
   return new Error(`the connection to the server was lost: ${messageOf(reason)}`, { cause: reason });
 }
 

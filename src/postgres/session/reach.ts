@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TLSSocket } from 'node:tls';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { sqlStateClass } from '../sqlstate.ts';
 import { openSession, type Session } from './connection.ts';
@@ -17,14 +17,14 @@ export async function reachDatabase(
   input: string,
   url: string | undefined,
   sslRootCert: string | undefined,
-  world: ReachWorld,
+  context: ReachContext,
 ): Promise<ConnectionSettings> {
-  const { settings, session } = await openReached(input, url, sslRootCert, world);
+  const { settings, session } = await openReached(input, url, sslRootCert, context);
   await session.close();
   return settings;
 }
 
-type ReachWorld = Pick<World, 'env' | 'log' | 'random' | 'signal' | 'temporaryFolder'>;
+type ReachContext = Pick<Context, 'env' | 'log' | 'random' | 'signal' | 'temporaryFolder'>;
 
 export interface Reached {
   readonly settings: ConnectionSettings;
@@ -37,9 +37,9 @@ export async function openReached(
   input: string,
   url: string | undefined,
   sslRootCert: string | undefined,
-  world: ReachWorld,
+  context: ReachContext,
 ): Promise<Reached> {
-  return settleConnection(parseConnection(input, url, world, sslRootCert), world);
+  return settleConnection(parseConnection(input, url, context, sslRootCert), context);
 }
 
 /**
@@ -53,32 +53,32 @@ export async function openReached(
  */
 async function settleConnection(
   settings: ConnectionSettings,
-  world: Pick<World, 'log' | 'signal' | 'temporaryFolder'>,
+  context: Pick<Context, 'log' | 'signal' | 'temporaryFolder'>,
 ): Promise<Reached> {
   const { others = [], options, ...first } = settings;
   // A restore into one of several servers needs the one that accepts writes.
   const isWritten = settings.input !== 'database-url' && others.length > 0;
   const sessions = settings.sessions === 'any' && isWritten ? 'read-write' : settings.sessions;
   const all = [{ ...first, sessions, options, others: undefined }, ...others].map((one) =>
-    withOpenKey(one, world.temporaryFolder),
+    withOpenKey(one, context.temporaryFolder),
   );
   const passes = sessions === 'prefer-standby' ? (['standby', 'any'] as const) : ([sessions] as const);
   let failure: unknown;
   for (const wanted of passes) {
     for (const candidate of all) {
       try {
-        const found = await tryHost(candidate, wanted, world);
+        const found = await tryHost(candidate, wanted, context);
         if (found !== undefined) return found;
         failure = new ConfigurationError(
           `${settings.input}: ${describeConnection(candidate)} is not ${wanted}, as target_session_attrs wants it`,
           'Name a server that is, or leave target_session_attrs out.',
         );
       } catch (error) {
-        world.signal.throwIfAborted();
+        context.signal.throwIfAborted();
         // As in libpq, a refused login is not tried on the next host: the credentials are the same there, and
         // poolers block an address after a few failures.
         if (all.length === 1 || isAboutWho(error)) throw error;
-        world.log.info(`${describeConnection(candidate)} is passed over: ${(error as Error).message}`);
+        context.log.info(`${describeConnection(candidate)} is passed over: ${(error as Error).message}`);
         failure = error;
       }
     }
@@ -90,7 +90,7 @@ async function settleConnection(
 async function tryHost(
   candidate: ConnectionSettings,
   wanted: ConnectionSettings['sessions'],
-  { log, signal }: Pick<World, 'log' | 'signal'>,
+  { log, signal }: Pick<Context, 'log' | 'signal'>,
 ): Promise<Reached | undefined> {
   const session = await openSession(candidate, signal);
   try {

@@ -1,4 +1,4 @@
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { openSession } from './connection.ts';
 import { isCrowded } from './refusal.ts';
 import type { ConnectionSettings } from './settings.ts';
@@ -37,7 +37,7 @@ export async function countSessions(
 export async function fitJobs(
   settings: ConnectionSettings,
   jobs: number,
-  { log, signal }: Pick<World, 'log' | 'signal'>,
+  { log, signal }: Pick<Context, 'log' | 'signal'>,
 ): Promise<number> {
   if (jobs === 1) return 1;
   const wanted = jobs + sessionsBesideJobs;

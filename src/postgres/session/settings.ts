@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 import { findPassFile, findPassword, findServiceFiles, homeOf, readPassFile, readService } from './files.ts';
 import { chooseSslMode, listHosts, refuseUncheckedName, type SslMode, sslModes } from './hosts.ts';
@@ -73,7 +73,7 @@ const tlsVersions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
 export function parseConnection(
   input: string,
   url: string | undefined,
-  { env, random }: Pick<World, 'env' | 'random'>,
+  { env, random }: Pick<Context, 'env' | 'random'>,
   sslRootCert?: string,
 ): ConnectionSettings {
   const given = url === undefined ? new Map<UsedParameter, string>() : readUrl(input, url);

@@ -42,8 +42,8 @@ export interface ManifestParts {
   readonly recipients: readonly string[];
   readonly archive: readonly StoredPiece[];
   readonly supplement: readonly StoredPiece[];
-  readonly slices: readonly {
-    readonly slice: { readonly table: CopiedTable; readonly from: number; readonly to: number | null };
+  readonly rowRanges: readonly {
+    readonly rowRange: { readonly table: CopiedTable; readonly from: number; readonly to: number | null };
     readonly rows: number;
     readonly places: string | null;
     readonly pieces: readonly StoredPiece[];
@@ -67,7 +67,7 @@ export function assembleManifest(parts: ManifestParts): Manifest {
   const { objects, place } = startPlacing();
   const archive = place(parts.archive);
   const supplement = place(parts.supplement);
-  const tables = assembleTables(parts.slices, place);
+  const tables = assembleTables(parts.rowRanges, place);
   return {
     format: 2,
     tool: { name: toolName, version: toolVersion },
@@ -107,13 +107,13 @@ export function assembleManifest(parts: ManifestParts): Manifest {
   };
 }
 
-type Place = (pieces: readonly StoredPiece[]) => Piece[];
+type DatabasePlace = (pieces: readonly StoredPiece[]) => Piece[];
 
 /** The list of objects, which grows as pieces get their places in it. */
-function startPlacing(): { readonly objects: StoredObject[]; readonly place: Place } {
+function startPlacing(): { readonly objects: StoredObject[]; readonly place: DatabasePlace } {
   const objects: StoredObject[] = [];
   const indexes = new Map<string, number>();
-  const place: Place = (pieces) =>
+  const place: DatabasePlace = (pieces) =>
     pieces.map((piece) => {
       const object = piece.holder.object as StoredObject | undefined;
       if (!object) throw new Error('a piece was never stored');
@@ -124,34 +124,36 @@ function startPlacing(): { readonly objects: StoredObject[]; readonly place: Pla
   return { objects, place };
 }
 
-function assembleTables(all: ManifestParts['slices'], place: Place): TableEntry[] {
-  const tables = [...Map.groupBy(all, ({ slice }) => slice.table.oid).values()].map((slices): TableEntry => {
-    const ranges = slices
-      .toSorted((one, other) => one.slice.from - other.slice.from)
-      .map(({ slice, rows, places, pieces }) => ({
-        from: slice.from,
-        to: slice.to,
-        rows,
-        places,
-        pieces: place(pieces),
-      }));
-    const { oid, schema, name, relfilenode, persistence, fingerprint, columns, root } = (
-      slices[0] as (typeof slices)[number]
-    ).slice.table;
-    return {
-      schema,
-      name,
-      oid,
-      relfilenode,
-      persistence,
-      fingerprint,
-      columns: [...columns],
-      root: root ?? null,
-      rows: ranges.reduce((sum, range) => sum + range.rows, 0),
-      bytes: sumBytes(ranges.flatMap((range) => range.pieces)),
-      ranges,
-    };
-  });
+function assembleTables(all: ManifestParts['rowRanges'], place: DatabasePlace): TableEntry[] {
+  const tables = [...Map.groupBy(all, ({ rowRange }) => rowRange.table.oid).values()].map(
+    (rowRanges): TableEntry => {
+      const ranges = rowRanges
+        .toSorted((one, other) => one.rowRange.from - other.rowRange.from)
+        .map(({ rowRange, rows, places, pieces }) => ({
+          from: rowRange.from,
+          to: rowRange.to,
+          rows,
+          places,
+          pieces: place(pieces),
+        }));
+      const { oid, schema, name, relfilenode, persistence, fingerprint, columns, root } = (
+        rowRanges[0] as (typeof rowRanges)[number]
+      ).rowRange.table;
+      return {
+        schema,
+        name,
+        oid,
+        relfilenode,
+        persistence,
+        fingerprint,
+        columns: [...columns],
+        root: root ?? null,
+        rows: ranges.reduce((sum, range) => sum + range.rows, 0),
+        bytes: sumBytes(ranges.flatMap((range) => range.pieces)),
+        ranges,
+      };
+    },
+  );
   return tables.sort((one, other) => compare(one.schema, other.schema) || compare(one.name, other.name));
 }
 

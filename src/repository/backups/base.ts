@@ -2,7 +2,7 @@ import type { Manifest, StoredObject } from '../../format/manifest.ts';
 import type { PackingInputs } from '../../interface/inputs/types.ts';
 import type { Inventory } from '../objects/inventory.ts';
 import { objectKey } from '../objects/store.ts';
-import type { Doubted } from '../prune/suspects.ts';
+import type { SuspectObjects } from '../prune/suspects.ts';
 
 /** The manifest that an incremental backup builds upon, or the reason why there is none. */
 export type Base =
@@ -19,7 +19,7 @@ export async function findBase(
   inputs: Pick<PackingInputs, 'encryptionRecipients'>,
   manifest: Manifest | undefined,
   inventory: Inventory,
-  damaged: Doubted,
+  damaged: SuspectObjects,
   signal: AbortSignal,
 ): Promise<Base> {
   if (manifest === undefined) return { manifest, why: 'there is no backup to build upon' };

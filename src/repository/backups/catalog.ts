@@ -7,7 +7,7 @@ import { listManifests, type ManifestOutline } from './manifests.ts';
 import { type Outlines, readOutlines } from './outlines.ts';
 
 /** A backup in a list of many: what its manifest says, and what became known since. */
-export interface ShelvedBackup {
+export interface BackupSummary {
   readonly id: string;
   readonly kind: ManifestOutline['kind'];
   readonly purpose: ManifestOutline['purpose'];
@@ -33,14 +33,14 @@ export interface ShelvedBackup {
   readonly drilled: Drilled | null;
 }
 
-export interface Shelf {
+export interface Catalog {
   /** Newest snapshot first. */
-  readonly backups: readonly ShelvedBackup[];
+  readonly backups: readonly BackupSummary[];
   /** Manifests that cannot be trusted, newest id first. The objects that their backups need are unknown. */
   readonly damaged: readonly { readonly id: string; readonly message: string }[];
 }
 
-export interface ShelfOptions {
+export interface CatalogOptions {
   /** Receives every manifest and record that cannot be trusted. Manifests are in `Shelf.damaged` too. */
   readonly onDamaged: (error: IntegrityError) => void;
   readonly signal?: AbortSignal;
@@ -54,14 +54,14 @@ export interface ShelfOptions {
  * @throws StorageError when a manifest or a record cannot be read at all: an incomplete catalog must not be
  * the basis of a decision
  */
-export async function readShelf(repository: Repository, options: ShelfOptions): Promise<Shelf> {
+export async function readCatalog(repository: Repository, options: CatalogOptions): Promise<Catalog> {
   const { onDamaged, signal = new AbortController().signal } = options;
-  const [standings, outlines] = await runTogether<[Map<string, Standing>, Outlines]>(signal, [
-    (stop) => readStandings(repository, onDamaged, stop),
+  const [states, outlines] = await runTogether<[Map<string, RecordedState>, Outlines]>(signal, [
+    (stop) => readRecordedStates(repository, onDamaged, stop),
     (stop) => readOutlines(repository, listManifests(repository), onDamaged, stop),
   ]);
   options.onOutlines?.(outlines);
-  const backups = outlines.known.map(({ outline }) => shelve(outline, standings.get(outline.id)));
+  const backups = outlines.known.map(({ outline }) => summarize(outline, states.get(outline.id)));
   const damaged = [...outlines.damaged];
   backups.sort(
     (one, other) => other.snapshotAt.getTime() - one.snapshotAt.getTime() || compare(other.id, one.id),
@@ -70,7 +70,7 @@ export async function readShelf(repository: Repository, options: ShelfOptions): 
   return { backups, damaged };
 }
 
-function shelve(outline: ManifestOutline, standing: Standing = {}): ShelvedBackup {
+function summarize(outline: ManifestOutline, state: RecordedState = {}): BackupSummary {
   return {
     id: outline.id,
     kind: outline.kind,
@@ -85,15 +85,15 @@ function shelve(outline: ManifestOutline, standing: Standing = {}): ShelvedBacku
     serverVersion: outline.source.serverVersion,
     source: outline.source,
     encrypted: outline.encryption.scheme !== 'none',
-    pinned: standing.pinned ?? outline.pin,
-    verifiedAt: standing.verifiedAt ?? null,
-    damagedAt: standing.damagedAt ?? null,
-    drilled: standing.drilled ?? null,
+    pinned: state.pinned ?? outline.pin,
+    verifiedAt: state.verifiedAt ?? null,
+    damagedAt: state.damagedAt ?? null,
+    drilled: state.drilled ?? null,
   };
 }
 
 /** What records say about a backup; a field is absent when no record says it. */
-export interface Standing {
+export interface RecordedState {
   pinned?: boolean;
   /** When a record last pinned or unpinned it. */
   pinnedAt?: Date;
@@ -116,11 +116,11 @@ export interface Drilled {
  *
  * @throws StorageError when a record cannot be read at all
  */
-export async function readStandings(
+export async function readRecordedStates(
   repository: Repository,
   onDamaged: (error: IntegrityError) => void,
   signal?: AbortSignal,
-): Promise<Map<string, Standing>> {
+): Promise<Map<string, RecordedState>> {
   const [pins, validations, drills] = await Promise.all([
     readRecords(repository, 'pins', onDamaged, { signal }),
     readRecords(repository, 'validations', onDamaged, { signal }),
@@ -138,47 +138,47 @@ export function weighRecords(
   pins: readonly StoredRecord<'pins'>[],
   validations: readonly StoredRecord<'validations'>[],
   drills: readonly StoredRecord<'drills'>[] = [],
-): Map<string, Standing> {
-  const standings = new Map<string, Standing>();
-  const standingOf = (id: string): Standing => {
-    const standing = standings.get(id) ?? {};
-    standings.set(id, standing);
-    return standing;
+): Map<string, RecordedState> {
+  const states = new Map<string, RecordedState>();
+  const stateOf = (id: string): RecordedState => {
+    const state = states.get(id) ?? {};
+    states.set(id, state);
+    return state;
   };
   for (const { at, content } of pins) {
-    const standing = standingOf(content.backup);
-    standing.pinned = content.pinned;
-    standing.pinnedAt = at;
+    const state = stateOf(content.backup);
+    state.pinned = content.pinned;
+    state.pinnedAt = at;
   }
   for (const { at, content } of validations) {
     for (const { id, outcome } of content.backups) {
-      const standing = standingOf(id);
+      const state = stateOf(id);
       if (outcome === 'damaged') {
-        standing.damagedAt = at;
-        delete standing.verifiedAt;
+        state.damagedAt = at;
+        delete state.verifiedAt;
       } else if (content.share === 1) {
-        standing.verifiedAt = at;
-        delete standing.damagedAt;
+        state.verifiedAt = at;
+        delete state.damagedAt;
       }
     }
-    for (const id of content.retracted?.backups ?? []) delete standingOf(id).damagedAt;
+    for (const id of content.retracted?.backups ?? []) delete stateOf(id).damagedAt;
   }
   for (const { at, content } of drills) {
-    const standing = standingOf(content.backup);
+    const state = stateOf(content.backup);
     const passed = content.outcome === 'passed';
     // The data came back intact, and only a check of it failed: no reason to doubt an earlier proof of the
     // data.
-    if (!passed && standing.drilled?.passed && isAboutAnswers(content)) continue;
-    standing.drilled = { at, passed, recovery: content.recovery };
+    if (!passed && state.drilled?.passed && isAboutAnswers(content)) continue;
+    state.drilled = { at, passed, recovery: content.recovery };
     // A drill reads every byte and compares what came of it with the record: it proves more than a
     // validation.
-    const known = standing.verifiedAt ?? standing.damagedAt;
+    const known = state.verifiedAt ?? state.damagedAt;
     if (passed && (known === undefined || known < at)) {
-      standing.verifiedAt = at;
-      delete standing.damagedAt;
+      state.verifiedAt = at;
+      delete state.damagedAt;
     }
   }
-  return standings;
+  return states;
 }
 
 /**

@@ -1,12 +1,14 @@
 import type { Manifest } from '../../format/manifest.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, IntegrityError } from '../../runtime/errors.ts';
 import type { Repository } from '../open.ts';
-import { readShelf, type ShelvedBackup } from './catalog.ts';
+import { type BackupSummary, readCatalog } from './catalog.ts';
 import { chooseBackup, readManifest } from './manifests.ts';
 
 /** Excludes safety backups, which only their ids select, and warns: they are newer than the chosen backup. */
-function passOverSafety(log: World['log']): (backup: Pick<Manifest, 'id' | 'purpose' | 'label'>) => boolean {
+function skipSafetyBackups(
+  log: Context['log'],
+): (backup: Pick<Manifest, 'id' | 'purpose' | 'label'>) => boolean {
   return (backup) => {
     if (backup.purpose !== 'safety') return true;
     log.warn(`${backup.id} is a safety backup (${backup.label}) and passed over: only its id means it`);
@@ -25,24 +27,24 @@ function passOverSafety(log: World['log']): (backup: Pick<Manifest, 'id' | 'purp
 export async function chooseBackups(
   repository: Repository,
   choice: string,
-  world: World,
-): Promise<ShelvedBackup[]> {
-  const shelf = await readShelf(repository, {
-    onDamaged: (error) => world.log.warn(`${error.message}; passed over`),
-    signal: world.signal,
+  context: Context,
+): Promise<BackupSummary[]> {
+  const catalog = await readCatalog(repository, {
+    onDamaged: (error) => context.log.warn(`${error.message}; passed over`),
+    signal: context.signal,
   });
-  const withRows = shelf.backups.filter((backup) => backup.kind !== 'schema');
+  const withRows = catalog.backups.filter((backup) => backup.kind !== 'schema');
   const backups = withRows.filter((backup) => backup.id === choice || backup.purpose !== 'safety');
-  const damaged = shelf.damaged.find(({ id }) => id === choice);
+  const damaged = catalog.damaged.find(({ id }) => id === choice);
   if (damaged) throw new IntegrityError(damaged.message, 'Choose another backup; list names them all.');
-  const first = findFirst(backups, choice, world);
+  const first = findFirst(backups, choice, context);
   if (first >= 0) {
-    const newer = withRows.slice(0, withRows.indexOf(backups[first] as ShelvedBackup));
-    if (choice === 'latest') newer.forEach(passOverSafety(world.log));
+    const newer = withRows.slice(0, withRows.indexOf(backups[first] as BackupSummary));
+    if (choice === 'latest') newer.forEach(skipSafetyBackups(context.log));
     return backups.slice(first);
   }
   const { location } = repository.storage;
-  if (findFirst(withRows, choice, world) >= 0) {
+  if (findFirst(withRows, choice, context) >= 0) {
     throw new ConfigurationError(
       `backup-id: only safety backups fit ${choice}`,
       'List them with the operation list, and name the one that you mean.',
@@ -61,27 +63,27 @@ export async function chooseBackups(
 export async function chooseManifest(
   repository: Repository,
   choice: string,
-  world: World,
+  context: Context,
 ): Promise<Manifest> {
   if (!/^(latest-verified|random:)/.test(choice)) {
-    const onDamaged = (error: IntegrityError) => world.log.warn(`${error.message}; passed over`);
-    return chooseBackup(repository, choice, onDamaged, passOverSafety(world.log));
+    const onDamaged = (error: IntegrityError) => context.log.warn(`${error.message}; passed over`);
+    return chooseBackup(repository, choice, onDamaged, skipSafetyBackups(context.log));
   }
-  const [first] = await chooseBackups(repository, choice, world);
+  const [first] = await chooseBackups(repository, choice, context);
   if (first === undefined) throw new Error('a choice of no backup');
   return readManifest(repository, first.id);
 }
 
 /** Returns an index into `backups`, which are newest first; -1 when none fits. */
-function findFirst(backups: readonly ShelvedBackup[], choice: string, world: World): number {
+function findFirst(backups: readonly BackupSummary[], choice: string, context: Context): number {
   if (choice === 'latest') return backups.length === 0 ? -1 : 0;
   if (choice === 'latest-verified') return backups.findIndex((backup) => backup.verifiedAt !== null);
   const [, word, value = ''] = /^(before|random):(.*)$/.exec(choice) ?? [];
   if (word === 'before') return backups.findIndex((backup) => backup.snapshotAt <= new Date(value));
   if (word === 'random') {
-    const oldest = world.now().getTime() - Number(value);
+    const oldest = context.now().getTime() - Number(value);
     const young = backups.filter((backup) => backup.snapshotAt.getTime() >= oldest).length;
-    return young === 0 ? -1 : Math.floor(world.random() * young);
+    return young === 0 ? -1 : Math.floor(context.random() * young);
   }
   return backups.findIndex((backup) => backup.id === choice);
 }

@@ -1,11 +1,11 @@
 import { day } from '../../values/duration.ts';
 import type { Window } from '../changes/recoverable.ts';
 import type { RecordContent, StoredRecord } from '../records.ts';
-import type { ShelvedBackup } from './catalog.ts';
-import type { BackupStanding } from './freshness.ts';
+import type { BackupSummary } from './catalog.ts';
+import type { BackupFreshness } from './freshness.ts';
 
 /** A failure that a record reports. */
-export type Failure = { readonly at: Date } & (
+export type RecordedFailure = { readonly at: Date } & (
   | { readonly kind: 'damage' /** Ids */; readonly backups: readonly string[] }
   | ({ readonly kind: 'drill' } & Pick<RecordContent<'drills'>, 'backup' | 'why'>)
   | ({ readonly kind: 'restore' } & Pick<RecordContent<'restores'>, 'backup' | 'target' | 'why'>)
@@ -13,10 +13,10 @@ export type Failure = { readonly at: Date } & (
 
 /** Lists the failures that records report, newest first. A failed backup leaves no record: it is missing. */
 export function listFailures(
-  { validations, drills }: Pick<BackupStanding, 'validations' | 'drills'>,
+  { validations, drills }: Pick<BackupFreshness, 'validations' | 'drills'>,
   restores: readonly StoredRecord<'restores'>[],
-): Failure[] {
-  const failures: Failure[] = [
+): RecordedFailure[] {
+  const failures: RecordedFailure[] = [
     ...validations.flatMap(({ at, content }) => {
       const damaged = content.backups.filter(({ outcome }) => outcome === 'damaged').map(({ id }) => id);
       return damaged.length === 0 ? [] : [{ kind: 'damage' as const, at, backups: damaged }];
@@ -86,15 +86,15 @@ export function measurePoint(
 }
 
 export interface Shrinkage {
-  readonly before: ShelvedBackup;
-  readonly after: ShelvedBackup;
+  readonly before: BackupSummary;
+  readonly after: BackupSummary;
 }
 
 /**
  * Finds a loss of more than half of the rows since the previous backup: either someone has deleted them, or
  * they were not read.
  */
-export function findShrinkage([after, before]: readonly ShelvedBackup[]): Shrinkage | undefined {
+export function findShrinkage([after, before]: readonly BackupSummary[]): Shrinkage | undefined {
   if (after === undefined || before === undefined) return undefined;
   return after.totals.rows < before.totals.rows / 2 ? { before, after } : undefined;
 }

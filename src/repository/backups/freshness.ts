@@ -1,15 +1,15 @@
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import type { IntegrityError } from '../../runtime/errors.ts';
 import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 import type { Repository } from '../open.ts';
 import { readRecords, type StoredRecord } from '../records.ts';
-import { readShelf, type Shelf, type ShelvedBackup, weighRecords } from './catalog.ts';
+import { type BackupSummary, type Catalog, readCatalog, weighRecords } from './catalog.ts';
 
 /** How recent the usable backups are, and which of them are proven to work. */
-export interface BackupStanding {
-  readonly shelf: Shelf;
+export interface BackupFreshness {
+  readonly catalog: Catalog;
   /** The backups that a restore would use, newest first: with rows, not damaged, and no safety backups. */
-  readonly usable: readonly ShelvedBackup[];
+  readonly usable: readonly BackupSummary[];
   /** When a backup was last verified, whether or not it still exists; undefined when none was. */
   readonly verified: Proof | undefined;
   /** The last drill that passed. For each backup only its newest drill counts. */
@@ -28,44 +28,44 @@ export interface Proof {
  *
  * @throws StorageError when a manifest or a record cannot be read at all
  */
-export async function readStanding(repository: Repository, world: World): Promise<BackupStanding> {
-  const { log, signal } = world;
+export async function readFreshness(repository: Repository, context: Context): Promise<BackupFreshness> {
+  const { log, signal } = context;
   const told = new Set<string>();
   const warn = (message: string) => {
     if (!told.has(message)) log.warn(message);
     told.add(message);
   };
   const onDamaged = (error: IntegrityError) => warn(`${error.message}; passed over`);
-  const shelf = await readShelf(repository, { onDamaged, signal });
+  const catalog = await readCatalog(repository, { onDamaged, signal });
   // Drills of backups that retention has removed since still count.
   const validations = await readRecords(repository, 'validations', onDamaged, { signal });
   const drills = await readRecords(repository, 'drills', onDamaged, { signal });
-  return weighStanding(shelf, validations, drills, { now: world.now(), warn });
+  return measureFreshness(catalog, validations, drills, { now: context.now(), warn });
 }
 
 /** @param warn receives backups that do not count although they could be newer than the newest that does */
-export function weighStanding(
-  shelf: Shelf,
+export function measureFreshness(
+  catalog: Catalog,
   validations: readonly StoredRecord<'validations'>[],
   drills: readonly StoredRecord<'drills'>[],
   { now, warn }: { now: Date; warn: (message: string) => void },
-): BackupStanding {
+): BackupFreshness {
   // A later date comes from a wrong clock: the backup would count as fresh for too long.
   const latest = now.getTime() + clockToleranceMs;
-  const usable: ShelvedBackup[] = [];
-  for (const backup of shelf.backups) {
+  const usable: BackupSummary[] = [];
+  for (const backup of catalog.backups) {
     const why = whyNot(backup, latest);
     if (why === undefined) usable.push(backup);
     else if (why !== 'schema' && usable.length === 0) warn(`backup ${backup.id} ${why}; passed over`);
   }
   const unusable = new Set(
-    [...shelf.backups.filter((backup) => !usable.includes(backup)), ...shelf.damaged].map(({ id }) => id),
+    [...catalog.backups.filter((backup) => !usable.includes(backup)), ...catalog.damaged].map(({ id }) => id),
   );
   const proofs = [...weighRecords([], validations, drills)].filter(([id]) => !unusable.has(id));
   const verified = proofs.map(([id, { verifiedAt }]) => verifiedAt && { id, at: verifiedAt });
   const passed = proofs.map(([id, { drilled }]) => (drilled?.passed ? { id, ...drilled } : undefined));
   return {
-    shelf,
+    catalog,
     usable,
     verified: findNewest(verified, latest),
     drilled: findNewest(passed, latest),
@@ -75,7 +75,7 @@ export function weighStanding(
 }
 
 /** Says why a restore would not use a backup; undefined when it would. */
-function whyNot(backup: ShelvedBackup, latest: number): string | undefined {
+function whyNot(backup: BackupSummary, latest: number): string | undefined {
   if (backup.kind === 'schema') return 'schema';
   if (backup.damagedAt !== null) return 'was found damaged';
   if (backup.purpose === 'safety') return `is a safety backup (${backup.label})`;
@@ -108,7 +108,7 @@ export interface Ages {
 }
 
 /** An event that is dated slightly ahead counts as happening now. */
-export function measureAges({ usable, verified, drilled }: BackupStanding, now: Date): Ages {
+export function measureAges({ usable, verified, drilled }: BackupFreshness, now: Date): Ages {
   const since = (time: Date | undefined) => time && Math.max(0, now.getTime() - time.getTime());
   return { newest: since(usable[0]?.snapshotAt), verified: since(verified?.at), drilled: since(drilled?.at) };
 }

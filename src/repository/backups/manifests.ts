@@ -84,10 +84,10 @@ export async function readIfPresent(repository: Repository, id: string): Promise
   const open = await readSealed(repository, id);
   const manifest = open && parseAs(repository, id, manifestSchema, open);
   const lost = manifest && findDanglingPiece(manifest);
-  if (lost !== undefined) throw describeDamage(id, `it is sealed but ${lost} points outside of its objects`);
+  if (lost !== undefined) throw toDamageError(id, `it is sealed but ${lost} points outside of its objects`);
   const miscounted = manifest && findMiscounted(manifest);
   if (miscounted !== undefined)
-    throw describeDamage(id, `it is sealed but ${miscounted} is not the sum of its parts`);
+    throw toDamageError(id, `it is sealed but ${miscounted} is not the sum of its parts`);
   return manifest;
 }
 
@@ -179,7 +179,7 @@ export async function readObjectNames(repository: Repository, id: string): Promi
     at += nameField.length;
     const name = list.toString('latin1', at, at + nameLength);
     if (!/^[0-9a-f]{64}$/.test(name))
-      throw describeDamage(id, 'it is sealed but names an object that cannot be');
+      throw toDamageError(id, 'it is sealed but names an object that cannot be');
     names.push(name);
   }
   return names;
@@ -194,13 +194,13 @@ const objectsField = ',"objects":[';
 /** Finds where the objects begin; every field that describes the backup precedes them. */
 function findObjects(id: string, open: Buffer): number {
   const at = open.indexOf(objectsField);
-  if (at < 0) throw describeDamage(id, 'it is sealed but lists no objects');
+  if (at < 0) throw toDamageError(id, 'it is sealed but lists no objects');
   return at;
 }
 
 /** Reads the content of a manifest without its closing brace; undefined when there is no such backup. */
 function readSealed(repository: Repository, id: string): Promise<Buffer | undefined> {
-  return fetchSealed(repository, 'manifest', manifestKey(id), (how, cause) => describeDamage(id, how, cause));
+  return fetchSealed(repository, 'manifest', manifestKey(id), (how, cause) => toDamageError(id, how, cause));
 }
 
 function parse<Schema extends v.GenericSchema>(
@@ -212,7 +212,7 @@ function parse<Schema extends v.GenericSchema>(
   try {
     parsed = v.safeParse(schema, parseBounded(open, '}'), { abortEarly: true });
   } catch (cause) {
-    throw describeDamage(id, messageOf(cause), cause);
+    throw toDamageError(id, messageOf(cause), cause);
   }
   if (parsed.success) return parsed.output;
   throw describeForm(id, parsed.issues);
@@ -230,7 +230,7 @@ function describeForm(id: string, issues: readonly [v.BaseIssue<unknown>, ...v.B
   const paths = issues
     .slice(0, 3)
     .map((issue) => `${v.getDotPath(issue) ?? 'manifest'}: ${issue.message.slice(0, 150)}`);
-  return describeDamage(id, `it is sealed but not of format 1 or 2 (${paths.join('; ')})`);
+  return toDamageError(id, `it is sealed but not of format 1 or 2 (${paths.join('; ')})`);
 }
 
 function parseAs<Schema extends typeof manifestSchema | typeof outlineSchema>(
@@ -240,11 +240,11 @@ function parseAs<Schema extends typeof manifestSchema | typeof outlineSchema>(
   open: Buffer,
 ): v.InferOutput<Schema> {
   const output = parse(id, schema, open);
-  if (output.id !== id) throw describeDamage(id, `it says that it is backup ${output.id.slice(0, 40)}`);
+  if (output.id !== id) throw toDamageError(id, `it says that it is backup ${output.id.slice(0, 40)}`);
   // When several repositories share a key, a manifest of another one has a valid seal too.
   const { systemIdentifier, database } = output.source;
   if (systemIdentifier !== source.systemIdentifier || database !== source.database) {
-    throw describeDamage(
+    throw toDamageError(
       id,
       `it is of database ${JSON.stringify(database.slice(0, 63))} of server ${systemIdentifier.slice(0, 40)}, and not of the one whose backups these are`,
     );
@@ -252,7 +252,7 @@ function parseAs<Schema extends typeof manifestSchema | typeof outlineSchema>(
   return output;
 }
 
-function describeDamage(id: string, how: string, cause?: unknown): IntegrityError {
+function toDamageError(id: string, how: string, cause?: unknown): IntegrityError {
   return new IntegrityError(
     `manifest ${manifestKey(id)}: ${how}`,
     'Use another backup; this one cannot be trusted.',

@@ -102,8 +102,8 @@ export async function checkUnread(
   onDamaged: (error: IntegrityError) => void,
   signal: AbortSignal,
 ): Promise<Outlines['damaged']> {
-  const doubtful = known.filter(({ outline: { id } }) => unread.has(id) && ids.has(id));
-  const manifests = new Map(doubtful.map((one) => [one.outline.id, one]));
+  const unverified = known.filter(({ outline: { id } }) => unread.has(id) && ids.has(id));
+  const manifests = new Map(unverified.map((one) => [one.outline.id, one]));
   return (await readWhole(manifests, (id) => readOutline(repository, id), onDamaged, signal)).damaged;
 }
 
@@ -207,10 +207,10 @@ async function readSaved(
 }
 
 async function openSaved(repository: Repository): Promise<readonly KnownOutline[] | undefined> {
-  const file = await readSealed(repository, 'outlines', location, fileSchema, describeDamage);
+  const file = await readSealed(repository, 'outlines', location, fileSchema, toDamageError);
   if (file === undefined) return undefined;
   // When several repositories share a key, the cache of another one has a valid seal too.
-  if (file.repository !== repository.id) throw describeDamage('it is of another repository');
+  if (file.repository !== repository.id) throw toDamageError('it is of another repository');
   try {
     const compressed = Buffer.from(file.outlines, 'base64');
     const text = await decompress(compressed, { maxOutputLength: largestText });
@@ -218,11 +218,11 @@ async function openSaved(repository: Repository): Promise<readonly KnownOutline[
       .parse(entriesSchema, parseBounded(text), { abortEarly: true })
       .map(({ size, modifiedAt, outline }) => ({ size, modifiedAt: new Date(modifiedAt), outline }));
   } catch (cause) {
-    throw describeDamage(`it is sealed but not of format 1 (${messageOf(cause).slice(0, 200)})`, cause);
+    throw toDamageError(`it is sealed but not of format 1 (${messageOf(cause).slice(0, 200)})`, cause);
   }
 }
 
-function describeDamage(how: string, cause?: unknown): IntegrityError {
+function toDamageError(how: string, cause?: unknown): IntegrityError {
   return new IntegrityError(
     `${location}: ${how}`,
     'Nothing is lost: it repeats what manifests say, which are read instead, and the next backup writes it anew.',

@@ -4,7 +4,7 @@ import { parseTimestamp } from '../../values/timestamp.ts';
 import { type Segment, segmentKey } from './segments.ts';
 
 /** A segment with its positions and time as numbers */
-export interface Placed {
+export interface PlacedSegment {
   readonly segment: Segment;
   readonly from: bigint;
   readonly to: bigint;
@@ -14,9 +14,9 @@ export interface Placed {
 }
 
 /** Segments of one history, each of which begins where the previous one ends; at least one. */
-export interface Run {
+export interface ContiguousSegments {
   readonly chain: Segment['chain'];
-  readonly placed: readonly Placed[];
+  readonly placed: readonly PlacedSegment[];
   /** Why the run does not continue; null when nothing was captured since */
   readonly ends: string | null;
 }
@@ -27,7 +27,7 @@ export interface Run {
  * between its positions, so any unbroken way is right. Every segment is in one run, except those that claim
  * to end before they begin.
  */
-export function arrangeRuns(segments: readonly Segment[]): Run[] {
+export function groupContiguous(segments: readonly Segment[]): ContiguousSegments[] {
   const distinct = new Map(segments.map((segment) => [segmentKey(segment), segment]));
   const placed = [...distinct.values()].map(place).filter(({ from, to }) => from <= to);
   const runs = [...Map.groupBy(placed, ({ segment }) => nameHistory(segment.chain)).values()].flatMap(
@@ -40,7 +40,7 @@ export function arrangeRuns(segments: readonly Segment[]): Run[] {
   });
 }
 
-function place(segment: Segment): Placed {
+function place(segment: Segment): PlacedSegment {
   return {
     segment,
     from: parseLsn(segment.from),
@@ -56,14 +56,14 @@ function nameHistory({ id, systemIdentifier, timeline, databaseOid }: Segment['c
 }
 
 interface Link {
-  readonly placed: Placed;
+  readonly placed: PlacedSegment;
   /** The segment that continues this one and reaches furthest */
   readonly next: Link | undefined;
   /** The position that it reaches */
   readonly end: bigint;
 }
 
-function linkChain(placed: readonly Placed[]): Placed[][] {
+function linkChain(placed: readonly PlacedSegment[]): PlacedSegment[][] {
   const links: Link[] = [];
   const furthest = new Map<bigint, Link>();
   for (const one of placed.toSorted((a, b) => comparePositions(b, a))) {
@@ -75,9 +75,9 @@ function linkChain(placed: readonly Placed[]): Placed[][] {
     if (rival === undefined || link.end >= rival.end) furthest.set(one.from, link);
   }
   const taken = new Set<Link>();
-  const runs: Placed[][] = [];
+  const runs: PlacedSegment[][] = [];
   for (const first of links.toReversed()) {
-    const run: Placed[] = [];
+    const run: PlacedSegment[] = [];
     for (let link: Link | undefined = first; link && !taken.has(link); link = link.next) {
       taken.add(link);
       run.push(link.placed);
@@ -87,21 +87,24 @@ function linkChain(placed: readonly Placed[]): Placed[][] {
   return runs;
 }
 
-function comparePositions(one: Placed, other: Placed): number {
+function comparePositions(one: PlacedSegment, other: PlacedSegment): number {
   return compare(one.from, other.from) || compare(one.to, other.to);
 }
 
-function compareRuns(one: readonly Placed[], other: readonly Placed[]): number {
+function compareRuns(one: readonly PlacedSegment[], other: readonly PlacedSegment[]): number {
   return compare(chainOf(one).id, chainOf(other).id) || compare(one[0]?.from ?? 0n, other[0]?.from ?? 0n);
 }
 
-function chainOf([first]: readonly Placed[]): Segment['chain'] {
+function chainOf([first]: readonly PlacedSegment[]): Segment['chain'] {
   if (first === undefined) throw new Error('a run without segments');
   return first.segment.chain;
 }
 
 /** @param later the runs that follow this one */
-function explainEnd(run: readonly Placed[], later: readonly (readonly Placed[])[]): string | null {
+function explainEnd(
+  run: readonly PlacedSegment[],
+  later: readonly (readonly PlacedSegment[])[],
+): string | null {
   const { id } = chainOf(run);
   const end = run.at(-1);
   for (const next of later) {

@@ -1,4 +1,4 @@
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { IntegrityError } from '../../runtime/errors.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import { listBackupIds, readOutline } from '../backups/manifests.ts';
@@ -7,19 +7,22 @@ import { findReach } from './recoverable.ts';
 import { readSegments, recentSegments, type Segment } from './segments.ts';
 
 /** Finds the newest backup that can be rolled forward to the end of all captures; undefined when none can. */
-export async function findReachingBase(repository: Repository, world: World): Promise<string | undefined> {
-  const { log, signal } = world;
+export async function findReachingBase(
+  repository: Repository,
+  context: Context,
+): Promise<string | undefined> {
+  const { log, signal } = context;
   const onDamaged = (error: IntegrityError) => log.warn(error.message);
   const some = await readSegments(repository, onDamaged, { newest: recentSegments, signal });
-  const found = await findBase(repository, some, world);
+  const found = await findBase(repository, some, context);
   if (found !== undefined || some.length < recentSegments) return found;
-  return findBase(repository, await readSegments(repository, onDamaged, { signal }), world);
+  return findBase(repository, await readSegments(repository, onDamaged, { signal }), context);
 }
 
 async function findBase(
   repository: Repository,
   segments: readonly Segment[],
-  { log, signal }: World,
+  { log, signal }: Context,
 ): Promise<string | undefined> {
   const [first, last] = [segments[0], segments.at(-1)];
   if (first === undefined || last === undefined) return undefined;

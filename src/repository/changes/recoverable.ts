@@ -3,7 +3,7 @@ import { parseLsn } from '../../values/lsn.ts';
 import { compare } from '../../values/ordering.ts';
 import { parseSnapshot } from '../../values/pg-snapshot.ts';
 import { formatTimestamp, parseTimestamp } from '../../values/timestamp.ts';
-import { arrangeRuns, type Placed, type Run } from './contiguous.ts';
+import { type ContiguousSegments, groupContiguous, type PlacedSegment } from './contiguous.ts';
 import type { Segment } from './segments.ts';
 
 /**
@@ -74,13 +74,13 @@ export function planRecovery<Base extends RecoveryBase>(
   only?: string,
 ): RecoveryPlan<Base> {
   const chosen = only === undefined ? bases : bases.filter(({ id }) => id === only);
-  const runs = arrangeRuns(segments);
-  const stretches = chosen.flatMap((base) => stretchOf(base, runs) ?? []).sort(newestFirst);
-  if (stretches.length === 0)
+  const runs = groupContiguous(segments);
+  const intervals = chosen.flatMap((base) => intervalOf(base, runs) ?? []).sort(newestFirst);
+  if (intervals.length === 0)
     return { kind: 'refused', why: explainNone(chosen, only), before: null, after: null };
-  const until = target === 'latest' ? furthest(stretches) : toMicroseconds(target);
-  const fit = stretches.find(({ from, to }) => from <= until && until <= to);
-  if (fit === undefined) return refuse(stretches, until);
+  const until = target === 'latest' ? furthest(intervals) : toMicroseconds(target);
+  const fit = intervals.find(({ from, to }) => from <= until && until <= to);
+  if (fit === undefined) return refuse(intervals, until);
   return {
     kind: 'plan',
     base: fit.base,
@@ -99,11 +99,11 @@ export function findReaches(
   bases: readonly RecoveryBase[],
   segments: readonly Segment[],
 ): (Reach | undefined)[] {
-  const runs = arrangeRuns(segments);
+  const runs = groupContiguous(segments);
   return bases.map((base) => {
-    const stretch = stretchOf(base, runs);
-    if (stretch === undefined) return undefined;
-    const { from, to, placed, ends } = stretch;
+    const interval = intervalOf(base, runs);
+    if (interval === undefined) return undefined;
+    const { from, to, placed, ends } = interval;
     return {
       from: formatTimestamp(from),
       to: formatTimestamp(to),
@@ -115,10 +115,10 @@ export function findReaches(
 
 /** Returns all windows of times that can be reached, oldest first. */
 export function findWindows(bases: readonly RecoveryBase[], segments: readonly Segment[]): Window[] {
-  const runs = arrangeRuns(segments);
-  const stretches = bases.flatMap((base) => stretchOf(base, runs) ?? []);
+  const runs = groupContiguous(segments);
+  const intervals = bases.flatMap((base) => intervalOf(base, runs) ?? []);
   const windows: { from: bigint; to: bigint; ends: string | null }[] = [];
-  for (const { from, to, ends } of stretches.sort((one, other) => compare(one.from, other.from))) {
+  for (const { from, to, ends } of intervals.sort((one, other) => compare(one.from, other.from))) {
     const last = windows.at(-1);
     if (last === undefined || from > last.to) windows.push({ from, to, ends });
     else if (to > last.to) Object.assign(last, { to, ends });
@@ -137,14 +137,14 @@ export function findWindows(bases: readonly RecoveryBase[], segments: readonly S
  * order. Cleanup keeps these segments, and validation reads them.
  */
 export function listUsable(bases: readonly RecoveryBase[], segments: readonly Segment[]): Segment[] {
-  return arrangeRuns(segments).flatMap((run) => {
+  return groupContiguous(segments).flatMap((run) => {
     const usable = new Set(bases.flatMap((base) => listLeading(base, run)));
     return run.placed.filter((one) => usable.has(one)).map(({ segment }) => segment);
   });
 }
 
 /** Lists the segments of a run that lead on from a backup: none when the run ended before the backup. */
-function listLeading(base: RecoveryBase, run: Run): readonly Placed[] {
+function listLeading(base: RecoveryBase, run: ContiguousSegments): readonly PlacedSegment[] {
   const { placed, ends } = follow(base, run) ?? { placed: [], ends: null };
   const last = placed.at(-1);
   if (last === undefined) return [];
@@ -152,29 +152,32 @@ function listLeading(base: RecoveryBase, run: Run): readonly Placed[] {
 }
 
 /** A backup and the segments replayed on it */
-interface Stretch<Base extends RecoveryBase> {
+interface RecoverableInterval<Base extends RecoveryBase> {
   readonly base: Base;
   /** Microseconds */
   readonly from: bigint;
   readonly to: bigint;
-  readonly placed: readonly Placed[];
+  readonly placed: readonly PlacedSegment[];
   readonly ends: string | null;
 }
 
-function stretchOf<Base extends RecoveryBase>(base: Base, runs: readonly Run[]): Stretch<Base> | undefined {
+function intervalOf<Base extends RecoveryBase>(
+  base: Base,
+  runs: readonly ContiguousSegments[],
+): RecoverableInterval<Base> | undefined {
   if (base.kind === 'schema') return undefined;
   const from = parseTimestamp(base.source.snapshotAt);
-  let best: Stretch<Base> | undefined;
+  let best: RecoverableInterval<Base> | undefined;
   for (const run of runs) {
     const followed = follow(base, run);
     if (followed === undefined) continue;
     const through = followed.placed.at(-1)?.through ?? from;
-    const stretch =
+    const interval =
       through < from
         ? { base, from, to: from, placed: [], ends: followed.ends }
         : { base, from, to: through, placed: followed.placed, ends: followed.ends };
     // Later runs have later changes: of those that reach equally far, the last one needs the shortest replay.
-    if (best === undefined || stretch.to >= best.to) best = stretch;
+    if (best === undefined || interval.to >= best.to) best = interval;
   }
   return best ?? { base, from, to: from, placed: [], ends: explainApart(base, runs) };
 }
@@ -187,8 +190,8 @@ function stretchOf<Base extends RecoveryBase>(base: Base, runs: readonly Run[]):
  */
 function follow(
   base: RecoveryBase,
-  { chain, placed, ends }: Run,
-): { placed: readonly Placed[]; ends: string | null } | undefined {
+  { chain, placed, ends }: ContiguousSegments,
+): { placed: readonly PlacedSegment[]; ends: string | null } | undefined {
   if (base.kind === 'schema' || whyApart(base, chain) !== undefined) return undefined;
   const { xmin } = parseSnapshot(base.source.snapshot);
   const position = parseLsn(base.source.lsn);
@@ -196,7 +199,7 @@ function follow(
   const begin = placed.findLastIndex(({ fromXmax, from }) => fromXmax <= xmin && from <= position);
   if (begin < 0) return undefined;
   // The backup contains everything that was over when it began, whatever was changed.
-  const isOver = ({ through, to }: Placed) => through <= snapshotAt && to <= position;
+  const isOver = ({ through, to }: PlacedSegment) => through <= snapshotAt && to <= position;
   const stop = placed.findIndex(
     (one, index) => index >= begin && !isOver(one) && !fits(one.segment, base.source),
   );
@@ -217,7 +220,7 @@ function fits({ barrier, definitions }: Segment, source: RecoveryBase['source'])
 }
 
 /** @param before until when the previous segment was complete */
-function explainBarrier({ segment, through }: Placed, before: bigint, snapshotAt: bigint): string {
+function explainBarrier({ segment, through }: PlacedSegment, before: bigint, snapshotAt: bigint): string {
   const since = before > snapshotAt ? before : snapshotAt;
   return (
     segment.barrier ??
@@ -233,7 +236,7 @@ function whyApart({ source }: RecoveryBase, chain: Segment['chain']): string | u
 }
 
 /** Says why no run continues from a backup; null when there are no runs. */
-function explainApart(base: RecoveryBase, runs: readonly Run[]): string | null {
+function explainApart(base: RecoveryBase, runs: readonly ContiguousSegments[]): string | null {
   const [first] = runs;
   if (first === undefined) return null;
   const others = runs.map(({ chain }) => whyApart(base, chain));
@@ -247,13 +250,13 @@ function explainApart(base: RecoveryBase, runs: readonly Run[]): string | null {
  * before that time. Usually that is the first segment that was complete at that time; if the clock of the
  * server was set back, later segments count, too.
  */
-function takeUntil(placed: readonly Placed[], until: bigint): readonly Placed[] {
+function takeUntil(placed: readonly PlacedSegment[], until: bigint): readonly PlacedSegment[] {
   return placed.slice(0, placed.findLastIndex(({ through }) => through < until) + 2);
 }
 
-function furthest(stretches: readonly Stretch<RecoveryBase>[]): bigint {
+function furthest(intervals: readonly RecoverableInterval<RecoveryBase>[]): bigint {
   return (
-    stretches
+    intervals
       .map(({ to }) => to)
       .sort(compare)
       .at(-1) ?? 0n
@@ -264,9 +267,9 @@ function toMicroseconds(time: bigint | string): bigint {
   return typeof time === 'bigint' ? time : parseTimestamp(time);
 }
 
-function refuse(stretches: readonly Stretch<RecoveryBase>[], until: bigint): RecoveryPlan<never> {
-  const earlier = stretches.filter(({ to }) => to < until).sort((one, other) => compare(other.to, one.to));
-  const later = stretches
+function refuse(intervals: readonly RecoverableInterval<RecoveryBase>[], until: bigint): RecoveryPlan<never> {
+  const earlier = intervals.filter(({ to }) => to < until).sort((one, other) => compare(other.to, one.to));
+  const later = intervals
     .filter(({ from }) => from > until)
     .sort((one, other) => compare(one.from, other.from));
   const [before, after] = [earlier[0], later[0]];
@@ -287,6 +290,9 @@ function explainNone(chosen: readonly RecoveryBase[], only: string | undefined):
   return chosen.length === 0 ? `there is no backup ${only}` : `backup ${only} holds definitions only`;
 }
 
-function newestFirst(one: Stretch<RecoveryBase>, other: Stretch<RecoveryBase>): number {
+function newestFirst(
+  one: RecoverableInterval<RecoveryBase>,
+  other: RecoverableInterval<RecoveryBase>,
+): number {
   return compare(other.from, one.from) || compare(other.base.id, one.base.id);
 }

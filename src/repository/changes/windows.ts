@@ -1,5 +1,5 @@
 import { formatSecond } from '../../report/time.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import type { Repository } from '../open.ts';
@@ -25,7 +25,7 @@ export interface Recoverable {
 export async function readRecoverable(
   repository: Repository,
   bases: readonly RecoveryBase[],
-  { log, now, signal }: World,
+  { log, now, signal }: Context,
 ): Promise<Recoverable & { readonly segments: readonly Segment[] }> {
   const damaged: string[] = [];
   const segments = await readSegments(
@@ -45,7 +45,7 @@ export async function readRecoverable(
 }
 
 /** Tells whether the window is more than a single backup. */
-export function isStretch({ from, to }: Window): boolean {
+export function isInterval({ from, to }: Window): boolean {
   return from < to;
 }
 

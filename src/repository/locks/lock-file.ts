@@ -32,7 +32,7 @@ export interface LockOptions {
 }
 
 /** When a write began and ended. */
-export interface Span {
+export interface LockPeriod {
   /** By the monotonic clock, before the write began: the storage's time of the write cannot be earlier. */
   readonly startedAt: number;
   /** The middle of the write by this machine's clock: milliseconds since 1970 */
@@ -40,7 +40,7 @@ export interface Span {
 }
 
 /** When a lock was written. */
-export interface Written extends Pick<Span, 'startedAt'> {
+export interface Written extends Pick<LockPeriod, 'startedAt'> {
   /** By this machine's clock: milliseconds since 1970 */
   readonly writtenAt: number;
   /** By the storage's clock */
@@ -74,7 +74,7 @@ export class LockFile {
   }
 
   /** @param since when the lock was acquired; by default now */
-  async write(since = this.#options.now()): Promise<Span> {
+  async write(since = this.#options.now()): Promise<LockPeriod> {
     const startedAt = performance.now();
     const before = this.#options.now().getTime();
     try {
@@ -114,7 +114,7 @@ export class LockFile {
    *
    * @throws StorageError when the lock is not there
    */
-  date({ startedAt, middle }: Span, values: readonly StoredValue[]): Written {
+  date({ startedAt, middle }: LockPeriod, values: readonly StoredValue[]): Written {
     const found = values.find(({ key }) => key === this.key);
     if (!found) {
       throw new StorageError(

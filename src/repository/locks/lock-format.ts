@@ -124,6 +124,6 @@ async function readLock(
 }
 
 /** @param storeNow the storage's time */
-export function isSpent({ content, expiresAt }: ListedLock, storeNow: Date): boolean {
+export function isExpired({ content, expiresAt }: ListedLock, storeNow: Date): boolean {
   return content?.released === true || expiresAt.getTime() <= storeNow.getTime();
 }

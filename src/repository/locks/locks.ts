@@ -3,8 +3,8 @@ import { RetainedError, type Storage, type StoredValue } from '../../storage/sto
 import { HeldLock, type Lock } from './held-lock.ts';
 import { LockFile, type LockOptions } from './lock-file.ts';
 import {
+  isExpired,
   isLockKey,
-  isSpent,
   type ListedLock,
   listValues,
   maxLifetimeSeconds,
@@ -41,7 +41,7 @@ const maxDelayMs = 30_000;
 export class LockedError extends StorageError {}
 
 /** Where locks are stored. */
-interface Place {
+interface LockPosition {
   readonly storage: Storage;
 }
 
@@ -51,7 +51,7 @@ interface Place {
  *
  * @throws LockedError when another holder still has a conflicting lock; it names the holder
  */
-export async function acquireLock({ storage }: Place, options: LockOptions): Promise<Lock> {
+export async function acquireLock({ storage }: LockPosition, options: LockOptions): Promise<Lock> {
   const { log, signal } = options;
   const file = new LockFile(storage, options);
   const deadline = options.now().getTime() + options.waitSeconds * 1000;
@@ -68,11 +68,11 @@ export async function acquireLock({ storage }: Place, options: LockOptions): Pro
       const written = await file.write();
       const values = await listValues(storage);
       const acquired = file.date(written, values);
-      const { holding, spent } = await weigh(storage, values, file, acquired.modifiedAt, passOver);
+      const { holding, expired } = await weigh(storage, values, file, acquired.modifiedAt, passOver);
       conflict = holding.find((lock) => conflicts(lock, options.mode));
       if (!conflict) {
         if (options.mode === 'exclusive' || options.removesSpent)
-          await removeSpent(storage, spent.filter(isLockKey), log);
+          await removeExpired(storage, expired.filter(isLockKey), log);
         return new HeldLock(file, acquired, options);
       }
       await file.remove();
@@ -81,7 +81,7 @@ export async function acquireLock({ storage }: Place, options: LockOptions): Pro
       throw error;
     }
     const left = deadline - options.now().getTime();
-    if (left <= 0) throw describeConflict(conflict, storage, options);
+    if (left <= 0) throw toConflictError(conflict, storage, options);
     if (attempt === 0) log.info(`waiting: ${describe(conflict, storage)}`);
     const delayMs = Math.min(firstDelayMs * 2 ** Math.min(attempt, 10), maxDelayMs);
     // Jitter keeps two runs that met once from meeting for ever.
@@ -92,7 +92,7 @@ export async function acquireLock({ storage }: Place, options: LockOptions): Pro
 interface Weighed {
   readonly holding: readonly ListedLock[];
   /** Keys of locks that have expired, or never held */
-  readonly spent: readonly string[];
+  readonly expired: readonly string[];
 }
 
 /**
@@ -106,20 +106,20 @@ async function weigh(
   storeNow: Date,
   passOver: (message: string) => void,
 ): Promise<Weighed> {
-  const spent: string[] = [];
+  const expired: string[] = [];
   const recent: StoredValue[] = [];
   for (const value of values) {
     const age = storeNow.getTime() - value.modifiedAt.getTime();
     if (file.owns(value.key)) continue;
-    if (age >= maxLifetimeSeconds * 1000 && isLockKey(value.key)) spent.push(value.key);
+    if (age >= maxLifetimeSeconds * 1000 && isLockKey(value.key)) expired.push(value.key);
     else if (age < -aheadSeconds * 1000) {
       passOver(describeEarly(value, storeNow));
-      spent.push(value.key);
+      expired.push(value.key);
     } else recent.push(value);
   }
   const locks = await readLocks(storage, recent, passOver);
-  for (const lock of locks) if (isSpent(lock, storeNow)) spent.push(lock.key);
-  return { holding: locks.filter((lock) => !isSpent(lock, storeNow)), spent };
+  for (const lock of locks) if (isExpired(lock, storeNow)) expired.push(lock.key);
+  return { holding: locks.filter((lock) => !isExpired(lock, storeNow)), expired };
 }
 
 async function rest(timeMs: number, signal: AbortSignal): Promise<void> {
@@ -140,13 +140,13 @@ async function rest(timeMs: number, signal: AbortSignal): Promise<void> {
  * Lists every lock that was not released, also expired ones: only a run that writes learns the storage's
  * clock.
  */
-export async function listLocks({ storage }: Place): Promise<ListedLock[]> {
+export async function listLocks({ storage }: LockPosition): Promise<ListedLock[]> {
   const locks = await readLocks(storage, await listValues(storage), () => {});
   return locks.filter(({ content }) => !content?.released);
 }
 
 /** Releases locks whose holder has ended. A file that cannot be deleted is overwritten as `released`. */
-export async function giveBack({ storage }: Place, locks: readonly ListedLock[]): Promise<void> {
+export async function giveBack({ storage }: LockPosition, locks: readonly ListedLock[]): Promise<void> {
   try {
     await storage.delete(locks.map(({ key }) => key));
   } catch (error) {
@@ -165,14 +165,14 @@ function conflicts({ content }: ListedLock, mode: LockOptions['mode']): boolean 
   return mode === 'exclusive' || content === undefined || content.mode === 'exclusive';
 }
 
-async function removeSpent(
+async function removeExpired(
   storage: Storage,
-  spent: readonly string[],
+  expired: readonly string[],
   log: LockOptions['log'],
 ): Promise<void> {
-  if (spent.length === 0) return;
+  if (expired.length === 0) return;
   try {
-    await storage.delete(spent);
+    await storage.delete(expired);
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
     log.debug(`locks that hold no longer stay where they are: ${messageOf(error)}`);
@@ -187,7 +187,7 @@ function describe({ key, content, expiresAt }: ListedLock, storage: Storage): st
   return `${operation} (${holder}) holds ${storage.location} ${held} since ${since} and, ${until}, by the lock ${key}`;
 }
 
-function describeConflict(lock: ListedLock, storage: Storage, options: LockOptions): LockedError {
+function toConflictError(lock: ListedLock, storage: Storage, options: LockOptions): LockedError {
   const waited = options.waitSeconds > 0 ? ` after ${options.waitSeconds} seconds` : '';
   return new LockedError(
     `${options.operation} did not get its lock${waited}: ${describe(lock, storage)}`,

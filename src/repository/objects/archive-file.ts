@@ -1,14 +1,18 @@
 import { open, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import type { Manifest } from '../../format/manifest.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { StorageError } from '../../runtime/errors.ts';
 import type { ObjectReader } from './store.ts';
 
 /** Writes the archive to a file, because pg_restore seeks. It is removed with the temporary folder. */
-export async function fetchArchive(manifest: Manifest, reader: ObjectReader, world: World): Promise<string> {
-  await assertRoom(manifest, world.temporaryFolder);
-  const file = path.join(world.temporaryFolder, `${manifest.id}.dump`);
+export async function fetchArchive(
+  manifest: Manifest,
+  reader: ObjectReader,
+  context: Context,
+): Promise<string> {
+  await assertRoom(manifest, context.temporaryFolder);
+  const file = path.join(context.temporaryFolder, `${manifest.id}.dump`);
   await using handle = await open(file, 'wx', 0o600);
   for (const index of manifest.archive.objects) {
     const object = manifest.objects[index];

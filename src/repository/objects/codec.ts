@@ -8,10 +8,10 @@ const compress = promisify(zlib.zstdCompress);
 const decompress = promisify(zlib.zstdDecompress);
 
 /** Encodes plaintext into stored bytes: zstd, then age if there are recipients, in one call per object. */
-export type Seal = (plaintext: Buffer) => Promise<Uint8Array>;
+export type Encode = (plaintext: Buffer) => Promise<Uint8Array>;
 
 /** @param level zstd compression level, 1 to 19 */
-export function createSeal(recipients: readonly string[], level: number): Seal {
+export function createEncoder(recipients: readonly string[], level: number): Encode {
   return async (plaintext) => {
     const compressed = await compress(plaintext, {
       // One output chunk for most objects: each further chunk is a trip through the event loop.
@@ -29,14 +29,18 @@ export function createSeal(recipients: readonly string[], level: number): Seal {
 export type Encryption = 'none' | 'age';
 
 /** Decodes stored bytes into plaintext of a known length, and never into more, whatever the bytes say. */
-export type Open = (stored: Uint8Array, bytes: number) => Promise<Buffer>;
+export type Decode = (stored: Uint8Array, bytes: number) => Promise<Buffer>;
 
 /**
  * @param recipients the number of recipients of the backup
  * @throws ConfigurationError when the backup is encrypted and no identity was given
  * @throws IntegrityError from the returned function, when the bytes are not what was stored
  */
-export function createOpen(encryption: Encryption, identities: readonly string[], recipients?: number): Open {
+export function createDecoder(
+  encryption: Encryption,
+  identities: readonly string[],
+  recipients?: number,
+): Decode {
   if (encryption === 'age' && identities.length === 0) {
     throw new ConfigurationError(
       'encryption-identity: this backup is encrypted and no identity was given',

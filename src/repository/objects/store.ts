@@ -15,9 +15,9 @@ import {
   type Storage,
 } from '../../storage/storage.ts';
 import type { Repository } from '../open.ts';
-import type { Doubted } from '../prune/suspects.ts';
+import type { SuspectObjects } from '../prune/suspects.ts';
 import { readAgain, SettledDamage } from '../reading.ts';
-import { createOpen, type Open, type Seal } from './codec.ts';
+import { createDecoder, type Decode, type Encode } from './codec.ts';
 import { Inventory, type StoredFacts } from './inventory.ts';
 
 export function objectKey(name: string): string {
@@ -53,18 +53,18 @@ export interface WriterContents {
   /** The objects that listed backups refer to */
   readonly known: ReadonlyMap<string, StoredObject>;
   /** Objects that are about to be removed, or were found damaged */
-  readonly doubted: Doubted;
+  readonly suspects: SuspectObjects;
 }
 
 /** Stores plaintexts as objects, each content once. */
 export class ObjectWriter {
   readonly #storage: Storage;
   readonly #name: NameObject;
-  readonly #seal: Seal;
+  readonly #seal: Encode;
   readonly #inventory: Inventory;
   readonly #known: ReadonlyMap<string, StoredObject>;
-  readonly #doubted: Doubted;
-  readonly #open: Open | undefined;
+  readonly #suspects: SuspectObjects;
+  readonly #open: Decode | undefined;
   /** Contents of this run, in progress or done. */
   readonly #ours = new Map<string, Promise<StoredObject>>();
   /** Names of objects that the storage has confirmed to this run */
@@ -78,16 +78,16 @@ export class ObjectWriter {
   constructor(
     storage: Storage,
     name: NameObject,
-    seal: Seal,
-    { inventory, known, doubted }: WriterContents,
-    open?: Open,
+    seal: Encode,
+    { inventory, known, suspects }: WriterContents,
+    open?: Decode,
   ) {
     this.#storage = storage;
     this.#name = name;
     this.#seal = seal;
     this.#inventory = inventory;
     this.#known = known;
-    this.#doubted = doubted;
+    this.#suspects = suspects;
     this.#open = open;
   }
 
@@ -105,9 +105,9 @@ export class ObjectWriter {
   async #store(name: string, plaintext: Buffer): Promise<StoredObject> {
     const key = objectKey(name);
     const known = this.#known.get(name);
-    const doubtedAt = this.#doubted.get(name);
+    const suspectSince = this.#suspects.get(name);
     const found = await this.#inventory.look(key);
-    const sound = doubtedAt === undefined || (found !== undefined && found.modifiedAt > doubtedAt);
+    const sound = suspectSince === undefined || (found !== undefined && found.modifiedAt > suspectSince);
     if (known !== undefined && sound && found?.size === known.stored) {
       this.reused++;
       return known;
@@ -148,16 +148,16 @@ export class ObjectWriter {
   async assertStored(objects: readonly StoredObject[], signal: AbortSignal): Promise<void> {
     const written = objects.filter(({ name }) => this.#written.has(name));
     const few = isFew(written.length, this.#inventory.size + written.length);
-    const doubtful = few ? written : objects;
+    const checked = few ? written : objects;
     const inventory = few
       ? Inventory.askEach(this.#storage)
       : await Inventory.take(this.#storage, objects.length, signal);
     const found = await inventory.lookForAll(
-      doubtful.map(({ name }) => objectKey(name)),
+      checked.map(({ name }) => objectKey(name)),
       signal,
     );
-    const lost = doubtful.find(({ name, stored }) => found.get(objectKey(name))?.size !== stored);
-    if (lost !== undefined) throw describeLoss(lost, found.get(objectKey(lost.name)), this.#storage);
+    const lost = checked.find(({ name, stored }) => found.get(objectKey(name))?.size !== stored);
+    if (lost !== undefined) throw toLossError(lost, found.get(objectKey(lost.name)), this.#storage);
   }
 
   /**
@@ -203,7 +203,7 @@ function isFew(objects: number, all: number): boolean {
   return pages > pagesAlwaysListed && objects <= pages * questionsForPage;
 }
 
-function describeLoss(
+function toLossError(
   { name, stored }: StoredObject,
   found: StoredFacts | undefined,
   { location }: Storage,
@@ -219,9 +219,9 @@ function describeLoss(
 export class ObjectReader {
   readonly #storage: Storage;
   readonly #name: NameObject;
-  readonly #open: Open;
+  readonly #open: Decode;
 
-  constructor(storage: Storage, name: NameObject, open: Open) {
+  constructor(storage: Storage, name: NameObject, open: Decode) {
     this.#storage = storage;
     this.#name = name;
     this.#open = open;
@@ -288,7 +288,7 @@ export function createReader(
   return new ObjectReader(
     repository.storage,
     createNaming(repository.key, recipients),
-    createOpen(encryption.scheme, identities, recipients.length),
+    createDecoder(encryption.scheme, identities, recipients.length),
   );
 }
 

@@ -11,7 +11,7 @@ import { readSealed, type SealedKind, SealedReading, sealContent } from '../sign
  * is removed only when its mark is older than the grace period and still no backup needs it. The time of the
  * mark file in the storage counts, so a wrong clock of a machine cannot shorten the grace period.
  */
-export interface Mark {
+export interface GarbageMark {
   readonly key: string;
   /** By the storage's clock */
   readonly markedAt: Date;
@@ -63,8 +63,8 @@ export async function readMarkFiles(
   repository: Repository,
   onDamaged: (error: IntegrityError) => void,
   signal = new AbortController().signal,
-): Promise<Mark[]> {
-  const marks: Mark[] = [];
+): Promise<GarbageMark[]> {
+  const marks: GarbageMark[] = [];
   const files = await listMarkFiles(repository);
   const reading = new SealedReading();
   await runWorkers(Math.min(readers, files.length), signal, async (stop) => {
@@ -101,7 +101,7 @@ async function readNames(repository: Repository, key: string): Promise<string[] 
 }
 
 /** Indexes by name when each object was last marked: milliseconds since 1970 by the storage's clock. */
-export function indexMarks(marks: readonly Mark[]): Map<string, number> {
+export function indexMarks(marks: readonly GarbageMark[]): Map<string, number> {
   const index = new Map<string, number>();
   for (const { names, markedAt } of marks) {
     for (const name of names) index.set(name, Math.max(index.get(name) ?? 0, markedAt.getTime()));

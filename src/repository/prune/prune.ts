@@ -6,7 +6,7 @@ import type { LockHolder } from '../locks/lock-file.ts';
 import { acquireLock } from '../locks/locks.ts';
 import type { Repository } from '../open.ts';
 import { indexMarks, isMarked, type MarkedTally, MarkWriter, readMarkFiles } from './garbage-marks.ts';
-import { type DamagedHeader, readNeeded } from './references.ts';
+import { type DamagedHeader, readReferencedObjects } from './references.ts';
 
 /**
  * Removal in two phases. The first deletes manifests and headers of segments, and records which objects no
@@ -131,7 +131,7 @@ async function surveyObjects(
   { removed, onUnmarked }: SurveyOptions,
 ): Promise<Garbage> {
   const { signal, log } = context;
-  const needed = await readNeeded(repository, signal, removed);
+  const needed = await readReferencedObjects(repository, signal, removed);
   if (needed.damaged.length > 0) return { damaged: needed.damaged, blind: false, marked: [] };
   if (needed.manifests === 0 && (await hasObjects(repository)))
     return { damaged: [], blind: true, marked: [] };

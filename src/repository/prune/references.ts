@@ -13,7 +13,7 @@ export interface DamagedHeader {
 }
 
 /** The objects that backups and segments need. */
-export interface Needed {
+export interface ReferencedObjects {
   readonly names: ReadonlySet<string>;
   readonly damaged: readonly DamagedHeader[];
   /** Keys of manifests and segments that were removed between the listing and the reading */
@@ -26,7 +26,7 @@ export interface Needed {
 const readers = 16;
 
 /** A file that refers to objects */
-interface Naming {
+interface Reference {
   readonly id: string;
   readonly key: string;
   readonly kind: SealedKind;
@@ -41,15 +41,15 @@ interface Naming {
  *
  * @param removed ids of backups and keys of segments to treat as removed
  */
-export async function readNeeded(
+export async function readReferencedObjects(
   repository: Repository,
   signal: AbortSignal,
   removed: ReadonlySet<string> = new Set(),
-): Promise<Needed> {
+): Promise<ReferencedObjects> {
   const names = new Set<string>();
   const damaged: DamagedHeader[] = [];
   const vanished: string[] = [];
-  const listed = await listNamings(repository);
+  const listed = await listReferences(repository);
   const namings = listed.filter(({ id }) => !removed.has(id));
   const reading = new SealedReading();
   await runWorkers(Math.min(readers, namings.length), signal, async (stop) => {
@@ -68,7 +68,7 @@ export async function readNeeded(
   return { names, damaged, vanished, manifests: listed.filter(({ kind }) => kind === 'manifest').length };
 }
 
-async function listNamings(repository: Repository): Promise<Naming[]> {
+async function listReferences(repository: Repository): Promise<Reference[]> {
   const [manifests, files] = await Promise.all([listManifests(repository), listSegmentFiles(repository)]);
   return [
     ...[...manifests].map(([id, { size }]) => ({

@@ -82,13 +82,13 @@ export async function removeBackups(
       removed: batch.filter((id) => !listed.has(id)),
       hidden: purge.hidden,
       versions: purge.versions,
-      retained: [...purge.retained, ...undone.map((id) => describeUndone(manifestKey(id)))],
+      retained: [...purge.retained, ...undone.map((id) => toRetained(manifestKey(id)))],
     });
   }
 }
 
 /** Describes a value whose deletion the storage confirmed and that it still lists. */
-export function describeUndone(key: string): Retained {
+export function toRetained(key: string): Retained {
   return { key, until: undefined, confirmed: true };
 }
 

@@ -1,26 +1,26 @@
 import type { IntegrityError } from '../../runtime/errors.ts';
 import type { Repository } from '../open.ts';
 import { readRecords } from '../records.ts';
-import type { Mark } from './garbage-marks.ts';
+import type { GarbageMark } from './garbage-marks.ts';
 
 /** Names of suspect objects, and since when by the storage's clock. One stored later is trusted again. */
-export type Doubted = ReadonlyMap<string, Date>;
+export type SuspectObjects = ReadonlyMap<string, Date>;
 
 /** How many of the newest validations are read; they have also seen damage that is older. */
 const askedValidations = 20;
 
 /** Reads which objects a validation found missing or damaged. */
-export async function readDamaged(
+export async function readSuspects(
   repository: Repository,
   onDamaged: (error: IntegrityError) => void,
-): Promise<Doubted> {
-  const doubted = new Map<string, Date>();
+): Promise<SuspectObjects> {
+  const suspects = new Map<string, Date>();
   const options = { newest: askedValidations };
   for (const { storedAt, content } of await readRecords(repository, 'validations', onDamaged, options)) {
-    for (const name of content.retracted?.objects ?? []) doubted.delete(name);
-    for (const name of content.damagedObjects) doubted.set(name, storedAt);
+    for (const name of content.retracted?.objects ?? []) suspects.delete(name);
+    for (const name of content.damagedObjects) suspects.set(name, storedAt);
   }
-  return doubted;
+  return suspects;
 }
 
 /**
@@ -30,10 +30,13 @@ export async function readDamaged(
  *
  * @param isNeeded whether a listed backup needs an object
  */
-export function doubtMarked(marks: readonly Mark[], isNeeded: (name: string) => boolean): Doubted {
-  const doubted = new Map<string, Date>();
+export function suspectMarked(
+  marks: readonly GarbageMark[],
+  isNeeded: (name: string) => boolean,
+): SuspectObjects {
+  const suspects = new Map<string, Date>();
   for (const { names, markedAt } of marks) {
-    for (const name of names) if (!isNeeded(name)) doubted.set(name, markedAt);
+    for (const name of names) if (!isNeeded(name)) suspects.set(name, markedAt);
   }
-  return doubted;
+  return suspects;
 }

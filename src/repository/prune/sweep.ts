@@ -5,8 +5,8 @@ import { acquireLock, LockedError } from '../locks/locks.ts';
 import type { Repository } from '../open.ts';
 import { indexMarks, isMarked, listMarkFiles, readMarkFiles, type Tally } from './garbage-marks.ts';
 import { assertClocks, objectPattern, type PruneContext } from './prune.ts';
-import { type DamagedHeader, readNeeded } from './references.ts';
-import { deleteBatch, describeUndone, type Retained, removeKeys } from './removal.ts';
+import { type DamagedHeader, readReferencedObjects } from './references.ts';
+import { deleteBatch, type Retained, removeKeys, toRetained } from './removal.ts';
 
 export interface Sweep {
   readonly damaged: readonly DamagedHeader[];
@@ -54,7 +54,7 @@ export async function sweepGarbage(
   await using lock = found;
   await assertClocks(lock, repository);
   const signal = AbortSignal.any([context.signal, lock.signal]);
-  const needed = await readNeeded(repository, signal);
+  const needed = await readReferencedObjects(repository, signal);
   if (needed.damaged.length > 0) return { ...nothing, damaged: needed.damaged };
   if (needed.vanished.length > 0) {
     const postponed = `${needed.vanished[0]} was removed by somebody else while it was read`;
@@ -145,7 +145,7 @@ class SweepTally {
   /** Corrects the totals for an object that is still listed after its removal. */
   takeBack(key: string, size: number): void {
     if (this.#kept.has(key)) return;
-    this.retained.push(describeUndone(key));
+    this.retained.push(toRetained(key));
     this.removed.objects -= 1;
     this.removed.bytes -= size;
   }

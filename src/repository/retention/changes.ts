@@ -3,7 +3,7 @@ import { compare } from '../../values/ordering.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import { findReaches, findWindows, listUsable, type RecoveryBase } from '../changes/recoverable.ts';
 import { type Segment, segmentKey } from '../changes/segments.ts';
-import type { Decision } from './policy.ts';
+import type { RetentionDecision } from './policy.ts';
 
 /**
  * Which captured changes stay, and which backups stay for their sake: any point in time of the last days
@@ -32,22 +32,22 @@ const reason = 'keep-changes';
  * backup dispensable: in the latter case a clock was wrong.
  */
 export function keepReachable<Backup extends ChangeBase>(
-  decisions: readonly Decision<Backup>[],
+  decisions: readonly RetentionDecision<Backup>[],
   segments: readonly Segment[],
   policy: ChangePolicy,
-): Decision<Backup>[] {
-  const honest = listHonest(segments, policy);
+): RetentionDecision<Backup>[] {
+  const withoutFutureTimes = dropFutureTimes(segments, policy);
   const since = sinceWhen(
     decisions.map(({ backup }) => backup),
-    honest,
+    withoutFutureTimes,
     policy,
   );
   const good = decisions.filter(({ backup }) => isGood(backup, policy));
   const reaches = findReaches(
     good.map(({ backup }) => backup),
-    honest,
+    withoutFutureTimes,
   );
-  const spans = good.flatMap((decision, index): Span<Backup>[] => {
+  const spans = good.flatMap((decision, index): KeptInterval<Backup>[] => {
     const reach = reaches[index];
     if (reach === undefined) return [];
     const span = { decision, from: parseTimestamp(reach.from), to: parseTimestamp(reach.to) };
@@ -59,16 +59,19 @@ export function keepReachable<Backup extends ChangeBase>(
   );
 }
 
-interface Span<Backup> {
-  readonly decision: Decision<Backup>;
+interface KeptInterval<Backup> {
+  readonly decision: RetentionDecision<Backup>;
   /** Microseconds since 1970 */
   readonly from: bigint;
   readonly to: bigint;
 }
 
 /** Walks through time, and adds a backup that was to be removed only where no kept one reaches further. */
-function chooseSpans<Backup>(spans: readonly Span<Backup>[], since: bigint): Set<Decision<Backup>> {
-  const added = new Set<Decision<Backup>>();
+function chooseSpans<Backup>(
+  spans: readonly KeptInterval<Backup>[],
+  since: bigint,
+): Set<RetentionDecision<Backup>> {
+  const added = new Set<RetentionDecision<Backup>>();
   for (let at: bigint | undefined = since; at !== undefined; ) {
     const now: bigint = at;
     const reaching = spans.filter(({ from, to }) => from <= now && to > now);
@@ -86,7 +89,7 @@ function chooseSpans<Backup>(spans: readonly Span<Backup>[], since: bigint): Set
 }
 
 /** Among those that reach equally far, picks the newest: it needs the shortest replay. */
-function pickFurthest<Backup>(spans: readonly Span<Backup>[]): Span<Backup> | undefined {
+function pickFurthest<Backup>(spans: readonly KeptInterval<Backup>[]): KeptInterval<Backup> | undefined {
   return spans.toSorted((one, other) => compare(other.to, one.to) || compare(other.from, one.from))[0];
 }
 
@@ -123,8 +126,8 @@ function listNeeding(
   segments: readonly Segment[],
   policy: ChangePolicy,
 ): ChangeBase[] {
-  const honest = listHonest(segments, policy);
-  const since = sinceWhen(bases, honest, policy);
+  const withoutFutureTimes = dropFutureTimes(segments, policy);
+  const since = sinceWhen(bases, withoutFutureTimes, policy);
   const isRecent = ({ source }: ChangeBase) => parseTimestamp(source.snapshotAt) > since;
   const older = bases
     .filter((base) => !isRecent(base) && base.damagedAt === null)
@@ -137,7 +140,7 @@ function listNeeding(
   };
   // A wrong time in the future may make a backup seem to reach further than it does: then the segments of the
   // next older backup are kept, too.
-  return [...bases.filter(isRecent), findFirst(segments), findFirst(honest)].filter(
+  return [...bases.filter(isRecent), findFirst(segments), findFirst(withoutFutureTimes)].filter(
     (base) => base !== undefined,
   );
 }
@@ -146,10 +149,14 @@ function listNeeding(
  * Returns the beginning of the times that stay recoverable: that of the window, or just before the newest
  * recoverable time if that is older. Microseconds since 1970.
  */
-function sinceWhen(bases: readonly ChangeBase[], honest: readonly Segment[], policy: ChangePolicy): bigint {
+function sinceWhen(
+  bases: readonly ChangeBase[],
+  withoutFutureTimes: readonly Segment[],
+  policy: ChangePolicy,
+): bigint {
   const since = BigInt(policy.now.getTime() - policy.keepChanges) * 1000n;
   const good = bases.filter((base) => isGood(base, policy));
-  const newest = findWindows(good, honest).at(-1);
+  const newest = findWindows(good, withoutFutureTimes).at(-1);
   const beforeNewest = newest === undefined ? since : parseTimestamp(newest.to) - 1n;
   return beforeNewest < since ? beforeNewest : since;
 }
@@ -159,6 +166,6 @@ function isGood({ damagedAt, snapshotAt }: ChangeBase, { now }: ChangePolicy): b
 }
 
 /** Leaves out segments dated in the future. */
-function listHonest(segments: readonly Segment[], { now }: ChangePolicy): Segment[] {
+function dropFutureTimes(segments: readonly Segment[], { now }: ChangePolicy): Segment[] {
   return segments.filter(({ through }) => Date.parse(through) <= now.getTime() + clockToleranceMs);
 }

@@ -9,7 +9,7 @@ import { formatInterval, type RetentionPolicy } from '../../values/retention-pol
  */
 
 /** What retention must know about a backup. */
-export interface Candidate {
+export interface RetentionCandidate {
   readonly id: string;
   readonly kind: 'full' | 'incremental' | 'schema';
   /** The time of the database state that the backup holds; all rules refer to it. */
@@ -20,7 +20,7 @@ export interface Candidate {
   readonly damagedAt: Date | null;
 }
 
-export interface Decision<Backup> {
+export interface RetentionDecision<Backup> {
   readonly backup: Backup;
   readonly keep: boolean;
   /** The rules that keep it, or why none does; never empty. */
@@ -47,11 +47,11 @@ const periodNames = Object.keys(periods) as readonly Period[];
  *
  * @param timeZone a name of the IANA database; decides when hours, days, weeks, months and years begin
  */
-export function planRetention<Backup extends Candidate>(
+export function planRetention<Backup extends RetentionCandidate>(
   backups: readonly Backup[],
   policy: RetentionPolicy,
   { now, timeZone }: { now: Date; timeZone: string },
-): Decision<Backup>[] {
+): RetentionDecision<Backup>[] {
   if (hasNoRule(policy)) {
     return backups.map((backup) => ({ backup, keep: true, reasons: ['the policy has no rule'] }));
   }
@@ -69,12 +69,12 @@ function hasNoRule(policy: RetentionPolicy): boolean {
 }
 
 /** Applies the policy to the backups of a group; the returned function decides for each of them. */
-function weighGroup<Backup extends Candidate>(
+function weighGroup<Backup extends RetentionCandidate>(
   group: readonly Backup[],
   policy: RetentionPolicy,
   now: Date,
   nameBuckets: (time: Date) => Buckets,
-): (backup: Backup) => Decision<Backup> {
+): (backup: Backup) => RetentionDecision<Backup> {
   const latest = now.getTime() + clockToleranceMs;
   const isFuture = ({ snapshotAt, finishedAt }: Backup) =>
     snapshotAt.getTime() > latest || finishedAt.getTime() > latest;
@@ -105,12 +105,12 @@ function weighGroup<Backup extends Candidate>(
     keep(backup, `newest ${policy.verified} verified`);
 
   const newestVerified = verified[0]?.backup;
-  const places = new Map(good.map(({ backup, buckets }) => [backup, buckets]));
+  const positions = new Map(good.map(({ backup, buckets }) => [backup, buckets]));
   const explain = createExplanation(good, policy);
   return (backup) => {
     const reasons = kept.get(backup);
     if (reasons !== undefined) return { backup, keep: true, reasons: [...reasons] };
-    const buckets = places.get(backup);
+    const buckets = positions.get(backup);
     if (buckets !== undefined) return { backup, keep: false, reasons: explain(buckets) };
     return newestVerified !== undefined && newestFirst(newestVerified, backup) < 0
       ? { backup, keep: false, reasons: [`damaged, and ${newestVerified.id} is newer and verified`] }
@@ -118,28 +118,28 @@ function weighGroup<Backup extends Candidate>(
   };
 }
 
-interface Place<Backup> {
+interface RetentionPosition<Backup> {
   readonly backup: Backup;
   readonly buckets: Buckets;
 }
 
-/** @param places newest first */
-function applyRules<Backup extends Candidate>(
-  places: readonly Place<Backup>[],
+/** @param positions newest first */
+function applyRules<Backup extends RetentionCandidate>(
+  positions: readonly RetentionPosition<Backup>[],
   policy: RetentionPolicy,
   now: Date,
   keep: (backup: Backup, reason: string) => void,
 ): void {
-  for (const { backup } of places.slice(0, policy.last)) keep(backup, `last ${policy.last}`);
+  for (const { backup } of positions.slice(0, policy.last)) keep(backup, `last ${policy.last}`);
   if (policy.within > 0) {
     const since = now.getTime() - policy.within;
-    for (const { backup } of places)
+    for (const { backup } of positions)
       if (backup.snapshotAt.getTime() >= since) keep(backup, `within ${formatInterval(policy.within)}`);
   }
   for (const period of periodNames) {
-    const newest = takeNewestBuckets(places, period, policy[period]);
+    const newest = takeNewestBuckets(positions, period, policy[period]);
     const represented = new Set<string>();
-    for (const { backup, buckets } of places) {
+    for (const { backup, buckets } of positions) {
       const bucket = buckets[period];
       if (!newest.has(bucket) || represented.has(bucket)) continue;
       represented.add(bucket);
@@ -151,15 +151,15 @@ function applyRules<Backup extends Candidate>(
 /**
  * Returns the `count` newest buckets that have a backup.
  *
- * @param places newest first
+ * @param positions newest first
  */
 function takeNewestBuckets<Backup>(
-  places: readonly Place<Backup>[],
+  positions: readonly RetentionPosition<Backup>[],
   period: Period,
   count: number,
 ): Set<string> {
   const newest = new Set<string>();
-  for (const { buckets } of places) {
+  for (const { buckets } of positions) {
     if (newest.size >= count) break;
     newest.add(buckets[period]);
   }
@@ -168,7 +168,7 @@ function takeNewestBuckets<Backup>(
 
 /** Makes the function that explains, for a backup that no rule keeps, what each rule keeps instead. */
 function createExplanation<Backup>(
-  good: readonly Place<Backup>[],
+  good: readonly RetentionPosition<Backup>[],
   policy: RetentionPolicy,
 ): (buckets: Buckets) => string[] {
   const active = periodNames
@@ -185,7 +185,7 @@ function createExplanation<Backup>(
   ];
 }
 
-function newestFirst(one: Candidate, other: Candidate): number {
+function newestFirst(one: RetentionCandidate, other: RetentionCandidate): number {
   return other.snapshotAt.getTime() - one.snapshotAt.getTime() || compare(other.id, one.id);
 }
 

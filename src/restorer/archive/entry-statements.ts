@@ -4,7 +4,7 @@ import { toolEnvironment } from '../../postgres/client/environment.ts';
 import type { ClientTools } from '../../postgres/client/find.ts';
 import { runTool } from '../../postgres/client/process.ts';
 import { type ArchiveEntry, writeList } from '../../postgres/client/table-of-contents.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 
 /** The statements of an entry, as pg_restore would run them. */
 export interface EntryStatements {
@@ -29,14 +29,14 @@ export async function readStatements(
   client: ClientTools,
   archive: string,
   entry: ArchiveEntry,
-  world: World,
+  context: Context,
 ): Promise<EntryStatements> {
-  const list = path.join(world.temporaryFolder, `statements-${entry.id}.list`);
+  const list = path.join(context.temporaryFolder, `statements-${entry.id}.list`);
   writeFileSync(list, writeList([entry]), { mode: 0o600 });
   const args = [`--use-list=${list}`, '--no-tablespaces', '--file=-', archive];
   const { stdout } = await runTool(client.pgRestore, args, {
-    env: toolEnvironment(world.env),
-    signal: world.signal,
+    env: toolEnvironment(context.env),
+    signal: context.signal,
   });
   return splitScript(stdout);
 }

@@ -1,7 +1,7 @@
 import type { Omission } from '../../parity/scope.ts';
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
 import type { Session } from '../../postgres/session/connection.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { append } from '../../runtime/lists.ts';
 import {
   countArchivedRows,
@@ -54,7 +54,7 @@ export class RefusedEntries {
   readonly #notCarried: Omission[] = [];
   readonly #notes: string[] = [];
   readonly #file: RestoredArchive;
-  readonly #world: World;
+  readonly #context: Context;
   /** Ids of all entries that are restored */
   readonly #ids: ReadonlySet<number>;
   /** By id: entries that were not created by a second try either */
@@ -67,9 +67,9 @@ export class RefusedEntries {
   readonly #late = new Set<number>();
   readonly #missingSettings = new Set<string>();
 
-  constructor(file: RestoredArchive, world: World) {
+  constructor(file: RestoredArchive, context: Context) {
     this.#file = file;
-    this.#world = world;
+    this.#context = context;
     this.#ids = new Set(file.entries.map(({ id }) => id));
   }
 
@@ -161,7 +161,7 @@ export class RefusedEntries {
       this.#absent.push(entry);
       return true;
     }
-    const rows = await countArchivedRows(client, archive, entry, this.#world);
+    const rows = await countArchivedRows(client, archive, entry, this.#context);
     if (rows > 0) this.#notCarried.push(describeAbsentRows(entry, rows, refusedExtensions));
     return true;
   }
@@ -170,10 +170,10 @@ export class RefusedEntries {
     let result: SecondResult;
     try {
       const { client, path: archive, searchPaths } = this.#file;
-      const statements = await readStatements(client, archive, entry, this.#world);
+      const statements = await readStatements(client, archive, entry, this.#context);
       result = await tryAgain(session, entry, statements, searchPaths.candidates);
     } catch (cause) {
-      throw explainFailure(step, cause, this.#file, this.#world);
+      throw explainFailure(step, cause, this.#file, this.#context);
     }
     switch (result.outcome) {
       case 'made':

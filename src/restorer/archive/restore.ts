@@ -2,7 +2,7 @@ import type { Omission } from '../../parity/scope.ts';
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
 import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
 import { applyInputSettings } from '../../postgres/session/output-settings.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { readStatements } from './entry-statements.ts';
 import { findUnfinished } from './finished-entries.ts';
 import type { Refusal } from './refusal.ts';
@@ -18,18 +18,18 @@ import { explainFailure, type RestoredArchive, runRestore, type ToolResult } fro
  */
 export class ArchiveRestore {
   readonly #file: RestoredArchive;
-  readonly #world: World;
+  readonly #context: Context;
   readonly #steps: ReadonlyMap<Step, readonly ArchiveEntry[]>;
   readonly #done = new Set<ArchiveEntry>();
   readonly #refused: RefusedEntries;
   /** By oid in the source */
   readonly #tables: ReadonlyMap<number, ArchiveEntry>;
 
-  constructor(file: RestoredArchive, world: World) {
+  constructor(file: RestoredArchive, context: Context) {
     this.#file = file;
-    this.#world = world;
+    this.#context = context;
     this.#steps = splitIntoSteps(file.entries);
-    this.#refused = new RefusedEntries(file, world);
+    this.#refused = new RefusedEntries(file, context);
     const tables = file.entries.filter(({ kind }) => kind === 'TABLE');
     this.#tables = new Map(tables.map((entry) => [entry.oid, entry]));
   }
@@ -121,7 +121,7 @@ export class ArchiveRestore {
     await this.#restoreInOrder('definitions', schemas);
     await this.#inSession(async (session) => {
       for (const entry of owned) {
-        const { sql } = await readStatements(client, archive, entry, this.#world);
+        const { sql } = await readStatements(client, archive, entry, this.#context);
         const owner = extensionOwners.get(entry.name) ?? '';
         if (await runAs(session, owner, sql)) this.#done.add(entry);
       }
@@ -159,9 +159,9 @@ export class ArchiveRestore {
 
   async #callTool(step: Step, entries: readonly ArchiveEntry[], jobs: number): Promise<ToolResult> {
     try {
-      return await runRestore(this.#file, entries, jobs, this.#world);
+      return await runRestore(this.#file, entries, jobs, this.#context);
     } catch (cause) {
-      throw explainFailure(step, cause, this.#file, this.#world);
+      throw explainFailure(step, cause, this.#file, this.#context);
     }
   }
 
@@ -174,14 +174,14 @@ export class ArchiveRestore {
     if (entries.length === 0) return;
     await this.#inSession(async (session) => {
       for (const entry of entries) {
-        this.#world.signal.throwIfAborted();
+        this.#context.signal.throwIfAborted();
         await this.#refused.settle(step, session, entry, refusals.get(entry.id) ?? []);
       }
     });
   }
 
   async #inSession<T>(body: (session: Session) => Promise<T>): Promise<T> {
-    await using session = await openSession(this.#file.settings, this.#world.signal);
+    await using session = await openSession(this.#file.settings, this.#context.signal);
     await letRead(session);
     await applyInputSettings(session, this.#file.encoding);
     // As pg_restore does: a function may call one that is created later.

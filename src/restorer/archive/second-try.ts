@@ -49,7 +49,7 @@ export type SecondResult =
       readonly sql: string;
     };
 
-interface Failure {
+interface RefusedEntry {
   readonly code: string;
   readonly hint: string | undefined;
   /** The server's message, to be searched */
@@ -72,23 +72,23 @@ export async function tryAgain(
   statements: EntryStatements,
   searchPaths: readonly string[],
 ): Promise<SecondResult> {
-  const failures: Failure[] = [];
+  const failures: RefusedEntry[] = [];
   const paths = [...searchPaths];
   let surroundings: Surroundings | undefined = { searchPath: '' };
   while (surroundings !== undefined) {
     const failure = await run(session, entry, statements, surroundings);
-    if (failure === undefined) return await describeSuccess(session, statements, surroundings, failures);
+    if (failure === undefined) return await toSuccess(session, statements, surroundings, failures);
     failures.push(failure);
     const broken = failures.find(({ code }) => code.startsWith(sqlStateClass.integrityConstraintViolation));
     // For NOT VALID, the server reports a partitioned table as an object of the wrong type.
     if (surroundings.notValid && failure.code === sqlState.wrongObjectType && broken !== undefined) {
       const partitions = await addToPartitions(session, statements.sql);
-      if (partitions.length > 0) return describeBroken(statements.sql, broken, partitions);
+      if (partitions.length > 0) return toBroken(statements.sql, broken, partitions);
     }
     surroundings = adapt(surroundings, failure, entry, paths);
   }
   // A search_path that does not help only repeats that a name was not found, so another failure says more.
-  const { why, hint } = failures.find(({ code }) => !isNotFound(code)) ?? (failures[0] as Failure);
+  const { why, hint } = failures.find(({ code }) => !isNotFound(code)) ?? (failures[0] as RefusedEntry);
   return { outcome: 'refused', why, hint, sql: statements.sql };
 }
 
@@ -97,7 +97,7 @@ async function run(
   entry: ArchiveEntry,
   { sql }: EntryStatements,
   surroundings: Surroundings,
-): Promise<Failure | undefined> {
+): Promise<RefusedEntry | undefined> {
   const { searchPath, memory, asOwner } = surroundings;
   await session.query('BEGIN');
   try {
@@ -137,7 +137,7 @@ export async function runAs(session: Session, role: string, sql: string): Promis
  * A lack of space or of a file counts as a refusal of this entry, as with pg_restore: a smaller object may
  * still fit.
  */
-function readFailure(error: unknown): Failure {
+function readFailure(error: unknown): RefusedEntry {
   const why = refusalOf(error);
   const { code, hint, message } = error as ServerErrorFields & { code: string; message: string };
   return { code, hint: isRaised(error) ? undefined : hint, said: message, why };
@@ -161,7 +161,7 @@ function isNotFound(code: string): boolean {
 /** What to try next; undefined when nothing is left. */
 function adapt(
   surroundings: Surroundings,
-  { code, said }: Failure,
+  { code, said }: RefusedEntry,
   entry: ArchiveEntry,
   paths: string[],
 ): Surroundings | undefined {
@@ -209,14 +209,14 @@ function adaptSql(sql: string, { notValid, plain, grantedHere }: Surroundings): 
   return notValid ? adapted.replace(/;\s*$/, ' NOT VALID;') : adapted;
 }
 
-async function describeSuccess(
+async function toSuccess(
   session: Session,
   { sql, owner }: EntryStatements,
   { searchPath, memory, notValid, asOwner }: Surroundings,
-  failures: readonly Failure[],
+  failures: readonly RefusedEntry[],
 ): Promise<SecondResult> {
   const broken = failures.find(({ code }) => code.startsWith(sqlStateClass.integrityConstraintViolation));
-  if (notValid && broken !== undefined) return describeBroken(sql, broken);
+  if (notValid && broken !== undefined) return toBroken(sql, broken);
   const under = [
     ...(searchPath === '' ? [] : [`search_path = ${searchPath}`]),
     ...(memory === undefined ? [] : [`maintenance_work_mem = ${memory}`]),
@@ -230,9 +230,9 @@ async function describeSuccess(
   };
 }
 
-function describeBroken(
+function toBroken(
   sql: string,
-  { why }: Failure,
+  { why }: RefusedEntry,
   partitions: readonly OmissionSubject[] = [],
 ): SecondResult {
   return { outcome: 'not valid', why, sql, partitions };

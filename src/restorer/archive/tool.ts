@@ -7,7 +7,7 @@ import { type ArchiveEntry, writeList } from '../../postgres/client/table-of-con
 import { explainExpiry } from '../../postgres/session/accepted-passwords.ts';
 import { quoteConnectionValue } from '../../postgres/session/client-variables.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { messageOf, TargetError } from '../../runtime/errors.ts';
 import type { SearchPaths } from '../search-paths.ts';
 import { type Refusal, RefusalReader } from './refusal.ts';
@@ -40,7 +40,7 @@ export async function runRestore(
   file: ArchiveFile,
   entries: readonly ArchiveEntry[],
   jobs: number,
-  { temporaryFolder, signal }: Pick<World, 'temporaryFolder' | 'signal'>,
+  { temporaryFolder, signal }: Pick<Context, 'temporaryFolder' | 'signal'>,
 ): Promise<ToolResult> {
   const list = path.join(temporaryFolder, `restore-${entries[0]?.id}.list`);
   writeFileSync(list, writeList(entries), { mode: 0o600 });
@@ -96,7 +96,7 @@ export function explainFailure(
   step: Step,
   cause: unknown,
   { settings }: Pick<ArchiveFile, 'settings'>,
-  { signal }: Pick<World, 'signal'>,
+  { signal }: Pick<Context, 'signal'>,
 ): Error {
   signal.throwIfAborted();
   if (cause instanceof TargetError) return cause;

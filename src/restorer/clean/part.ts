@@ -55,11 +55,11 @@ const shown = 20;
 
 /** @throws ConfigurationError naming what else would be dropped */
 export function refuseHindrances(replaced: Replacement): void {
-  const refusal = describeHindrances(replaced);
+  const refusal = toHindranceError(replaced);
   if (refusal !== undefined) throw refusal;
 }
 
-export function describeHindrances({ hindrances, names }: Replacement): ConfigurationError | undefined {
+export function toHindranceError({ hindrances, names }: Replacement): ConfigurationError | undefined {
   if (hindrances.length === 0) return undefined;
   const more = hindrances.length - shown;
   const list = `${hindrances.slice(0, shown).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

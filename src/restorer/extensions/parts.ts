@@ -8,7 +8,7 @@ import { startTool } from '../../postgres/client/process.ts';
 import { type ArchiveEntry, describeEntry, writeList } from '../../postgres/client/table-of-contents.ts';
 import { quoteQualified } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 
 /*
  * Entries about objects that CREATE EXTENSION creates: grants, values of sequences, rows of configuration
@@ -98,9 +98,9 @@ export async function readArchivedRows(
   client: ClientTools,
   archive: string,
   entry: ArchiveEntry,
-  world: World,
+  context: Context,
 ): Promise<ArchivedRows | undefined> {
-  const lines = printLines(client, archive, entry, world);
+  const lines = printLines(client, archive, entry, context);
   for (;;) {
     const { done, value = '' } = await lines.next();
     if (done) return undefined;
@@ -123,13 +123,13 @@ async function* printLines(
   client: ClientTools,
   archive: string,
   entry: ArchiveEntry,
-  world: World,
+  context: Context,
 ): AsyncGenerator<string> {
-  const list = path.join(world.temporaryFolder, `rows-${entry.id}.list`);
+  const list = path.join(context.temporaryFolder, `rows-${entry.id}.list`);
   writeFileSync(list, writeList([entry]), { mode: 0o600 });
   const run = startTool(client.pgRestore, [`--use-list=${list}`, '--file=-', archive], {
-    env: toolEnvironment(world.env),
-    signal: world.signal,
+    env: toolEnvironment(context.env),
+    signal: context.signal,
   });
   let rest = '';
   for await (const part of run.stdout.setEncoding('latin1') as AsyncIterable<string>) {
@@ -145,9 +145,9 @@ export async function countArchivedRows(
   client: ClientTools,
   archive: string,
   entry: ArchiveEntry,
-  world: World,
+  context: Context,
 ): Promise<number> {
-  const found = await readArchivedRows(client, archive, entry, world);
+  const found = await readArchivedRows(client, archive, entry, context);
   let rows = 0;
   if (found !== undefined) for await (const _row of found.text) rows++;
   return rows;

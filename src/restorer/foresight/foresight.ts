@@ -1,13 +1,13 @@
 import type { TableEntry } from '../../format/manifest.ts';
 import type { Supplement } from '../../format/supplement.ts';
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
-import { ledgerSchema } from '../../postgres/own-schema.ts';
+import { ownSchema } from '../../postgres/own-schema.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { refusalOf } from '../../postgres/session/server-error.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import type { TargetKind } from '../../supabase/target-kind.ts';
 import { writePattern } from '../../values/table-patterns.ts';
-import { findOccupants } from '../occupants.ts';
+import { findExistingObjects } from '../occupants.ts';
 import type { FittedPart } from '../part/part.ts';
 import type { RolePlan } from '../roles/roles.ts';
 import { DefinitionIndex } from './definitions.ts';
@@ -53,7 +53,7 @@ export interface Prospect {
  *
  * @throws ConfigurationError when the connected role cannot restore anything there
  */
-export async function foresee(session: Session, prospect: Prospect): Promise<string[]> {
+export async function previewRestore(session: Session, prospect: Prospect): Promise<string[]> {
   await refuseWithoutCreate(session);
   try {
     return await describeForeseen(session, prospect, await readTargetFacts(session));
@@ -71,9 +71,9 @@ export async function foresee(session: Session, prospect: Prospect): Promise<str
 async function refuseWithoutCreate(session: Session): Promise<void> {
   const [rights] = await session.query<{ self: string; database: boolean; schema: boolean }>(`
     SELECT current_user::text AS self, has_database_privilege(current_database(), 'CREATE') AS database,
-      coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = '${ledgerSchema}'), true) AS schema`);
+      coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = '${ownSchema}'), true) AS schema`);
   if (rights === undefined || (rights.database && rights.schema)) return;
-  const where = rights.database ? `the schema ${ledgerSchema} of the target` : 'the database';
+  const where = rights.database ? `the schema ${ownSchema} of the target` : 'the database';
   throw new ConfigurationError(
     `target-url: the connected role ${rights.self} has no CREATE on ${where}, which every restore needs`,
     'Connect as the owner of the database, or have it grant that to the role: GRANT CREATE ON ….',
@@ -82,7 +82,8 @@ async function refuseWithoutCreate(session: Session): Promise<void> {
 
 async function describeForeseen(session: Session, prospect: Prospect, facts: TargetFacts): Promise<string[]> {
   const { entries, tables, guards, kind, roles, part } = prospect;
-  const isEmptied = part === undefined && kind === 'plain' && (await findOccupants(session, kind)).length > 0;
+  const isEmptied =
+    part === undefined && kind === 'plain' && (await findExistingObjects(session, kind)).length > 0;
   const renewed = isEmptied ? ('all' as const) : new Set(prospect.renewed);
   const { groups, definitions, given, settings } = await foreseeRefusals(session, prospect, facts, renewed);
   const created = new Set(roles.created.map(({ name }) => name));

@@ -5,7 +5,7 @@ import type { Session } from '../../postgres/session/connection.ts';
 import { readTargetCatalog, type TargetCatalog } from '../../supabase/target-catalog.ts';
 import type { TargetKind } from '../../supabase/target-kind.ts';
 import { createSelection, writePattern } from '../../values/table-patterns.ts';
-import { findOccupants } from '../occupants.ts';
+import { findExistingObjects } from '../occupants.ts';
 import {
   type Chosen,
   findReplacement,
@@ -54,7 +54,7 @@ export interface Part {
  */
 export async function fitPart(session: Session, kind: TargetKind, part: Part): Promise<FittedPart> {
   const { selection } = part;
-  if ((await findOccupants(session, kind)).length === 0) {
+  if ((await findExistingObjects(session, kind)).length === 0) {
     const chosen = { entries: [], coming: [] };
     const nothing = {
       taken: new Set<ArchiveEntry>(),

@@ -122,8 +122,8 @@ export async function readReplayTables(
     if (found === undefined) throw new Error(`no table was asked for at ${row.place}`);
     return {
       present: row.place > created.length,
-      ...describeTable(found),
-      ...describeCatalog(
+      ...toTable(found),
+      ...toCatalog(
         JSON.parse(row.columns) as CatalogColumn[],
         JSON.parse(row.indexes) as CatalogIndex[],
         row.identity,
@@ -133,10 +133,7 @@ export async function readReplayTables(
   return { tables, partitioned };
 }
 
-function describeTable({
-  table,
-  missing,
-}: PresentTable): Pick<ReplayTable, 'entry' | 'into' | 'only' | 'missing'> {
+function toTable({ table, missing }: PresentTable): Pick<ReplayTable, 'entry' | 'into' | 'only' | 'missing'> {
   const { schema, name } = table.root ?? table;
   const into = quoteQualified(schema, name);
   return {
@@ -147,7 +144,7 @@ function describeTable({
   };
 }
 
-function describeCatalog(
+function toCatalog(
   columns: readonly CatalogColumn[],
   indexes: readonly CatalogIndex[],
   identity: string,

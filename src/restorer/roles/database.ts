@@ -109,7 +109,7 @@ function judgeLimit(
   state: DatabaseState,
   scope: RoleScope,
 ): { kind: 'set'; statement: Statement } | { kind: 'told'; statement: Statement; why: string } | undefined {
-  if (wanted === undefined || wanted === state.limit || scope === 'throwaway') return undefined;
+  if (wanted === undefined || wanted === state.limit || scope === 'scratch') return undefined;
   const sql = `ALTER DATABASE ${quoteIdentifier(state.name)} CONNECTION LIMIT ${wanted}`;
   const statement = { ...about({ kind: 'database', property: 'connection limit' }), sql };
   if (wanted === -1 || wanted >= neededConnections || state.superuser) return { kind: 'set', statement };

@@ -52,7 +52,7 @@ export async function planRoles(
   const server = await readRoles(session);
   const known = new Map(roles.map((role) => [role.name, role]));
   const own =
-    scope === 'throwaway' ? [] : roles.map(({ name }) => name).filter((name) => !isReservedRole(name));
+    scope === 'scratch' ? [] : roles.map(({ name }) => name).filter((name) => !isReservedRole(name));
   const absent = [...new Set([...needed, ...own])].filter((name) => !server.roles.has(name));
   // Created here, it would keep the platform from creating its own.
   const isLeft = (name: string) => scope === 'supabase-project' && isReservedRole(name);
@@ -66,7 +66,7 @@ export async function planRoles(
     equipped: made.flatMap((role) => writeProperties(role, comparison)),
     altered: roles.flatMap((role) => writeDifferences(role, comparison)),
     listed: [
-      ...(scope === 'throwaway' ? [] : [...describeSuperusers(made), ...describeLogins(made)]),
+      ...(scope === 'scratch' ? [] : [...describeSuperusers(made), ...describeLogins(made)]),
       ...describeLeft(absent.filter(isLeft)),
       ...roles.flatMap((role) => describeExisting(role, comparison)),
     ],

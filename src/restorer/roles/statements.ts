@@ -8,10 +8,10 @@ import { findDifferent, showSet, writeSet } from './stored-settings.ts';
 
 /**
  * Which databases use the server's roles. `plain`: existing roles may serve others, and are not altered.
- * `supabase-image` and `supabase-project`: all roles belong to this database. `throwaway`: a drill, which
+ * `supabase-image` and `supabase-project`: all roles belong to this database. `scratch`: a drill, which
  * leaves its server as it was.
  */
-export type RoleScope = 'plain' | 'supabase-image' | 'supabase-project' | 'throwaway';
+export type RoleScope = 'plain' | 'supabase-image' | 'supabase-project' | 'scratch';
 
 /** A role to create. */
 export interface NewRole {
@@ -51,7 +51,7 @@ const privileged = [
  * @param role undefined when only its name is known
  */
 export function writeNew(name: string, role: Role | undefined, needed: boolean, scope: RoleScope): NewRole {
-  const drill = scope === 'throwaway';
+  const drill = scope === 'scratch';
   const login = role?.login === true && !drill && !isReservedRole(name);
   const words = [`CREATE ROLE ${quoteIdentifier(name)} ${login ? 'LOGIN' : 'NOLOGIN'}`];
   if (role?.inherit === false) words.push('NOINHERIT');
@@ -78,7 +78,7 @@ export function writeProperties(role: Role, comparison: RoleComparison): Stateme
   const memberships = findMemberships(role, comparison).map((of) =>
     writeGrant(role.name, of, comparison.server),
   );
-  if (comparison.scope === 'throwaway') return memberships;
+  if (comparison.scope === 'scratch') return memberships;
   const statements = [...memberships, ...writeSettings(role, role.settings), ...writeHere(role, comparison)];
   if (role.comment === null) return statements;
   const sql = `COMMENT ON ROLE ${quoteIdentifier(role.name)} IS ${quoteLiteral(role.comment)}`;
@@ -91,7 +91,7 @@ export function writeProperties(role: Role, comparison: RoleComparison): Stateme
  */
 export function writeDifferences(role: Role, comparison: RoleComparison): Statement[] {
   const { server, created, scope } = comparison;
-  if (scope === 'throwaway' || created.has(role.name) || !server.roles.has(role.name)) return [];
+  if (scope === 'scratch' || created.has(role.name) || !server.roles.has(role.name)) return [];
   const here = writeHere(role, comparison);
   return scope === 'plain' ? here : [...writeOutside(role, comparison), ...here];
 }
@@ -100,7 +100,7 @@ export function writeDifferences(role: Role, comparison: RoleComparison): Statem
 export function describeExisting(role: Role, comparison: RoleComparison): Omission[] {
   const { server, scope } = comparison;
   const state = server.roles.get(role.name);
-  if (state === undefined || scope === 'throwaway') return [];
+  if (state === undefined || scope === 'scratch') return [];
   const lacks = [
     ...writeAttributes(role, state),
     ...(scope === 'plain' ? writeOutside(role, comparison) : []),
@@ -184,7 +184,7 @@ function findMemberships(role: Role, { server, created, scope }: RoleComparison)
   const has = server.roles.get(role.name)?.memberOf;
   return role.memberOf.filter((of) => {
     const there = server.roles.has(of.role) || created.has(of.role);
-    if (!there && (scope === 'throwaway' || (isReservedRole(of.role) && isReservedRole(role.name))))
+    if (!there && (scope === 'scratch' || (isReservedRole(of.role) && isReservedRole(role.name))))
       return false;
     const now = has?.get(of.role);
     if (now === undefined) return true;

@@ -23,7 +23,7 @@ import { drain, runWorkers } from '../../runtime/workers.ts';
 import type { SearchPaths } from '../search-paths.ts';
 import { ObjectsAhead } from './objects-ahead.ts';
 import { PieceReader, readRange } from './pieces.ts';
-import { type LoadPart, LoadQueue, type RangeJob, sumBytes } from './queue.ts';
+import { type LoadJob, LoadQueue, type RangeJob, sumBytes } from './queue.ts';
 import { RowRelief } from './relief.ts';
 import { ChecksAside } from './set-aside.ts';
 
@@ -74,10 +74,10 @@ export async function loadRows(
   const ahead = new ObjectsAhead(reader, manifest.objects);
   // A check may read a table that is loaded later, so refused rows are tried once more when all others are
   // there.
-  const waiting: LoadPart[] = [];
+  const waiting: LoadJob[] = [];
   const inSession = async (
     signal: AbortSignal,
-    later: LoadPart[] | undefined,
+    later: LoadJob[] | undefined,
     body: (loader: Loader, session: Session) => Promise<void>,
   ) => {
     const session = await openSession(settings, signal);
@@ -137,7 +137,7 @@ type LoaderOptions = LoadOptions &
   Pick<LoadOutcome, 'digests' | 'checks'> & {
     readonly lost: Map<TableEntry, LostRows>;
     /** Collects the parts that the server refuses, for another try; undefined in that try */
-    readonly later: LoadPart[] | undefined;
+    readonly later: LoadJob[] | undefined;
   };
 
 /** One session that loads rows. */
@@ -161,7 +161,7 @@ class Loader {
     this.#options = options;
   }
 
-  async load({ jobs, whole }: LoadPart): Promise<void> {
+  async load({ jobs, whole }: LoadJob): Promise<void> {
     if (whole !== undefined) {
       await this.#untilTaken(whole, { jobs, whole }, () => this.#loadTogether(whole, jobs));
       return;
@@ -197,7 +197,7 @@ class Loader {
   }
 
   /** Tries again as long as a relief may help. Rows that the server still refuses are recorded as lost. */
-  async #untilTaken(table: TableEntry, part: LoadPart, attempt: () => Promise<void>): Promise<void> {
+  async #untilTaken(table: TableEntry, part: LoadJob, attempt: () => Promise<void>): Promise<void> {
     const { signal, checks, searchPaths, lost, later, onProgress } = this.#options;
     const paths = searchPaths ?? { candidates: [], needed: undefined };
     const relief = new RowRelief(this.#session, table, checks, paths);

@@ -1,7 +1,7 @@
 import type { StoredObject } from '../../format/manifest.ts';
 import type { ObjectReader } from '../../repository/objects/store.ts';
 import { storageLanes } from '../../storage/storage.ts';
-import type { LoadPart } from './queue.ts';
+import type { LoadJob } from './queue.ts';
 
 /** Bytes of plaintext that are held for parts that no worker loads yet. */
 const heldBytes = 32 * 1024 * 1024;
@@ -29,7 +29,7 @@ export class ObjectsAhead implements Pick<ObjectReader, 'read'> {
   }
 
   /** @param parts that come next, in their order */
-  expect(parts: Iterable<LoadPart>): void {
+  expect(parts: Iterable<LoadJob>): void {
     let seen = 0;
     for (const { jobs } of parts) {
       const object = this.#objects[jobs[0]?.range.pieces[0]?.object ?? -1];

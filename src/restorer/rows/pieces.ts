@@ -1,7 +1,7 @@
 import type { Manifest, StoredObject, TableRange } from '../../format/manifest.ts';
 import type { RowDigest } from '../../postgres/wire/row-digest.ts';
 import type { ObjectReader } from '../../repository/objects/store.ts';
-import type { LoadPart } from './queue.ts';
+import type { LoadJob } from './queue.ts';
 
 /** Reads the COPY text of a range piece by piece, and digests it. */
 export async function* readRange(
@@ -37,7 +37,7 @@ export class PieceReader {
   readonly #held = new Map<number, Promise<Buffer>>();
   #next: { readonly object: number; readonly plaintext: Promise<Buffer> } | undefined;
 
-  constructor(reader: Pick<ObjectReader, 'read'>, manifest: Manifest, part: LoadPart) {
+  constructor(reader: Pick<ObjectReader, 'read'>, manifest: Manifest, part: LoadJob) {
     this.#reader = reader;
     this.#objects = manifest.objects;
     this.#order = part.jobs

@@ -7,7 +7,7 @@ export interface RangeJob {
 }
 
 /** What one worker loads in one go. */
-export interface LoadPart {
+export interface LoadJob {
   readonly jobs: readonly RangeJob[];
   /**
    * Set when the jobs are a whole table, which no other worker loads. It can be loaded in one transaction
@@ -36,11 +36,11 @@ const worthFreezing = 1024 * 1024;
  * stay together, so that it is fetched once.
  */
 export class LoadQueue {
-  readonly #lanes: Lane[];
+  readonly #lanes: LoadWorker[];
 
   constructor(tables: readonly TableEntry[], workers: number) {
     const fairShare = tables.reduce((sum, table) => sum + table.bytes, 0) / workers;
-    const lanes: Lane[] = [];
+    const lanes: LoadWorker[] = [];
     const shared = new Map<number, RangeJob[]>();
     for (const table of tables) {
       const jobs = table.ranges
@@ -50,10 +50,10 @@ export class LoadQueue {
       if (object === undefined) continue;
       // A partitioned table takes no FREEZE.
       if (table.root === null && table.bytes >= worthFreezing && table.bytes <= fairShare * shareSlack) {
-        lanes.push(new Lane([{ jobs, whole: table }], table));
+        lanes.push(new LoadWorker([{ jobs, whole: table }], table));
       } else if (jobs.length > 1) {
         lanes.push(
-          new Lane(
+          new LoadWorker(
             gatherByObject(jobs).map((together) => ({ jobs: together, whole: undefined })),
             table,
           ),
@@ -62,7 +62,7 @@ export class LoadQueue {
         shared.set(object, [...(shared.get(object) ?? []), ...jobs]);
       }
     }
-    for (const jobs of shared.values()) lanes.push(new Lane([{ jobs, whole: undefined }], undefined));
+    for (const jobs of shared.values()) lanes.push(new LoadWorker([{ jobs, whole: undefined }], undefined));
     this.#lanes = lanes.sort((one, other) => other.bytes - one.bytes);
   }
 
@@ -72,7 +72,7 @@ export class LoadQueue {
   }
 
   /** The parts that come next, as far as this is known before a worker takes them. */
-  *upcoming(): Generator<LoadPart> {
+  *upcoming(): Generator<LoadJob> {
     for (const { active, parts } of this.#lanes) if (active === 0 && parts[0] !== undefined) yield parts[0];
   }
 
@@ -81,7 +81,7 @@ export class LoadQueue {
    * table. Several workers may drain the queue at once.
    */
   async drain(
-    load: (part: LoadPart) => Promise<void>,
+    load: (part: LoadJob) => Promise<void>,
     loaded: (table: TableEntry) => Promise<void>,
   ): Promise<void> {
     for (;;) {
@@ -97,7 +97,7 @@ export class LoadQueue {
   }
 
   /** The lane with the fewest workers on it, and of those the one with most left to do. */
-  #choose(): Lane | undefined {
+  #choose(): LoadWorker | undefined {
     let best = this.#lanes[0];
     for (const lane of this.#lanes) {
       if (!best || lane.active < best.active || (lane.active === best.active && lane.bytes > best.bytes))
@@ -121,8 +121,8 @@ function gatherByObject(jobs: readonly RangeJob[]): RangeJob[][] {
 }
 
 /** The parts that are left of a table, or of the small tables in one object. */
-class Lane {
-  readonly parts: LoadPart[];
+class LoadWorker {
+  readonly parts: LoadJob[];
   /** undefined for small tables */
   readonly table: TableEntry | undefined;
   /** bytes still to be handed out */
@@ -130,7 +130,7 @@ class Lane {
   /** workers on it */
   active = 0;
 
-  constructor(parts: LoadPart[], table: TableEntry | undefined) {
+  constructor(parts: LoadJob[], table: TableEntry | undefined) {
     this.parts = parts;
     this.table = table;
     this.bytes = sumBytes(parts.flatMap((part) => part.jobs));

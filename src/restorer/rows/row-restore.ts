@@ -7,7 +7,7 @@ import { applyInputSettings } from '../../postgres/session/output-settings.ts';
 import type { RowDigest } from '../../postgres/wire/row-digest.ts';
 import { Progress } from '../../report/progress.ts';
 import { formatCounted } from '../../report/quantity.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { append } from '../../runtime/lists.ts';
 import type { PresentTable } from '../../supabase/project-selection.ts';
 import type { ArchiveRestore } from '../archive/restore.ts';
@@ -46,25 +46,25 @@ export class RowRestore {
   readonly #plan: RestorePlan;
   readonly #definitions: ArchiveRestore;
   readonly #searchPaths: SearchPaths;
-  readonly #world: World;
+  readonly #context: Context;
 
   constructor(
     request: RestoreRequest,
     plan: RestorePlan,
     definitions: ArchiveRestore,
     searchPaths: SearchPaths,
-    world: World,
+    context: Context,
   ) {
     this.#request = request;
     this.#plan = plan;
     this.#definitions = definitions;
     this.#searchPaths = searchPaths;
-    this.#world = world;
+    this.#context = context;
     const { queues, scope } = plan;
     this.#queues = new Queues(queues, scope.supplement.queues, lostUnlessDrilled(request));
     this.sent = request.verify === 'content' ? new Map() : undefined;
     const bytes = scope.tables.reduce((sum, table) => sum + table.bytes, 0);
-    this.#progress = new Progress(world.log, bytes);
+    this.#progress = new Progress(context.log, bytes);
   }
 
   get loaded(): LoadedTables {
@@ -90,7 +90,7 @@ export class RowRestore {
     this.#isFirst = false;
     const notCarried = [...queues.notCarried];
     const step = { name: 'rows', tables: ready.length + present.length } as const;
-    await beginStep(step, this.#request.onStep, this.#world, async () => {
+    await beginStep(step, this.#request.onStep, this.#context, async () => {
       append(notCarried, await this.#loadCreated(ready));
       if (present.length > 0) append(notCarried, await this.#loadPresent(present));
     });
@@ -110,7 +110,7 @@ export class RowRestore {
     if (tables.length === 0) return;
     const checks = new ChecksAside();
     this.#checks.push(checks);
-    await askServer(this.#request, this.#world, 'checks', async (session) => {
+    await askServer(this.#request, this.#context, 'checks', async (session) => {
       await applyInputSettings(session, this.#plan.scope.manifest.source.encoding);
       for (const table of tables) await checks.takeDoubtful(session, table);
     });
@@ -125,7 +125,7 @@ export class RowRestore {
         await applyInputSettings(session, scope.manifest.source.encoding);
         return checks.giveBack(session, this.#searchPaths.candidates);
       };
-      append(broken, await askServer(this.#request, this.#world, 'checks', giveBack));
+      append(broken, await askServer(this.#request, this.#context, 'checks', giveBack));
     }
     return broken;
   }
@@ -150,7 +150,7 @@ export class RowRestore {
   async #loadCreated(tables: readonly TableEntry[]): Promise<readonly Omission[]> {
     const { settings, reader, jobs } = this.#request;
     const { scope } = this.#plan;
-    const { signal, log } = this.#world;
+    const { signal, log } = this.#context;
     const { digests, notCarried, checks } = await loadRows(settings, scope.manifest, tables, reader, {
       workers: jobs,
       digest: this.sent !== undefined,
@@ -180,12 +180,12 @@ export class RowRestore {
       await this.#queues.goOn(session);
       return completeTables(session, wanted, this.#queues);
     };
-    return askServer(this.#request, this.#world, 'extensions', complete);
+    return askServer(this.#request, this.#context, 'extensions', complete);
   }
 
   async #makeQueues(): Promise<{ present: PresentTable[]; notCarried: Omission[] }> {
     if (this.#plan.queues.length === 0) return { present: [], notCarried: [] };
-    return askServer(this.#request, this.#world, 'queues', (session) => this.#queues.make(session));
+    return askServer(this.#request, this.#context, 'queues', (session) => this.#queues.make(session));
   }
 
   async #loadPresent(present: readonly PresentTable[]): Promise<readonly Omission[]> {
@@ -193,7 +193,7 @@ export class RowRestore {
     const { scope } = this.#plan;
     const rows = await loadManagedRows(settings, scope.manifest, present, reader, {
       workers: jobs,
-      signal: this.#world.signal,
+      signal: this.#context.signal,
       onProgress: this.#onProgress,
     });
     for (const [oid, digest] of rows.sent) this.sent?.set(oid, digest);

@@ -42,7 +42,7 @@ interface Row {
  * A condition: the result of a check may depend on more than the row, on the time or on what a user's
  * function reads.
  */
-const doubtful = `
+const needsCheck = `
   (x.conbin::text LIKE '%SQLVALUEFUNCTION%' OR EXISTS (
     SELECT FROM regexp_matches(x.conbin::text, ':(?:funcid|opfuncid) (\\d+)', 'g') AS m (parts)
     JOIN pg_proc p ON p.oid = m.parts[1]::oid WHERE p.provolatile <> 'i' OR p.oid >= ${firstUserOid}))`;
@@ -53,7 +53,7 @@ const described = `
          obj_description(x.oid, 'pg_constraint') AS comment,
          coalesce(cn.nspname, tn.nspname) AS schema, coalesce(c.relname, t.typname) AS of
   FROM found JOIN pg_constraint x ON x.oid = found.oid
-    AND coalesce((to_jsonb(x) ->> 'conenforced')::boolean, true) AND (NOT $3::boolean OR ${doubtful})
+    AND coalesce((to_jsonb(x) ->> 'conenforced')::boolean, true) AND (NOT $3::boolean OR ${needsCheck})
   LEFT JOIN pg_class c ON c.oid = x.conrelid LEFT JOIN pg_namespace cn ON cn.oid = c.relnamespace
   LEFT JOIN pg_type t ON t.oid = x.contypid LEFT JOIN pg_namespace tn ON tn.oid = t.typnamespace
   ORDER BY x.oid`;
@@ -231,8 +231,8 @@ async function tryUnder(
   session: Session,
   paths: readonly string[],
   sql: string,
-): Promise<Failure | undefined> {
-  let first: Failure | undefined;
+): Promise<ConstraintFailure | undefined> {
+  let first: ConstraintFailure | undefined;
   for (const path of paths) {
     await setSearchPath(session, path);
     try {
@@ -274,13 +274,13 @@ async function listHeirs(
 }
 
 /** Why a check does not hold for existing rows */
-interface Failure {
+interface ConstraintFailure {
   readonly why: string;
   /** Whether rows violate it; otherwise the server could not check them */
   readonly isByRows: boolean;
 }
 
-function describeBroken(check: Aside, { why, isByRows }: Failure): Omission {
+function describeBroken(check: Aside, { why, isByRows }: ConstraintFailure): Omission {
   const { ofDomain, name, subject } = check;
   const it = ofDomain ? `its constraint ${name}` : 'it';
   const finding = isByRows

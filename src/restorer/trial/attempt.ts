@@ -8,7 +8,7 @@ import { type CheckResult, explainChecks } from './checks.ts';
  * Why a restore failed. `damage`: what is stored is not what was written. `refusal`: a server or a storage
  * failed, which says nothing about the backup.
  */
-export interface Failure {
+export interface TrialFailure {
   readonly kind: 'damage' | 'refusal';
   readonly message: string;
 }
@@ -35,7 +35,7 @@ export interface Attempt {
   /** What the user's command reported when it failed; undefined when it did not, or there is none */
   readonly command: string | undefined;
   /** Why the restore did not complete; undefined when it did */
-  readonly failure: Failure | undefined;
+  readonly failure: TrialFailure | undefined;
 }
 
 /** The first thing that was wrong: the restore, its result, or only the user's checks or command. */

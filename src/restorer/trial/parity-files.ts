@@ -4,9 +4,9 @@ import { type Parity, parityGroups } from '../../parity/compare.ts';
 import type { ParityLine } from '../../parity/line.ts';
 import { ageAt, countByStatus, describeParity } from '../../parity/report.ts';
 import { renderMarkdown } from '../../report/markdown.ts';
-import { maskReport } from '../../report/redact.ts';
+import { redactReport } from '../../report/redact.ts';
 import type { Section } from '../../report/section.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 import type { RestoreScope } from '../scope.ts';
 import type { CheckResult } from './checks.ts';
@@ -40,15 +40,15 @@ export async function writeParity(
   folder: string | undefined,
   scope: Described,
   parity: Parity,
-  world: Pick<World, 'log' | 'mask' | 'now'>,
+  context: Pick<Context, 'log' | 'redact' | 'now'>,
   checks: readonly CheckResult[] = [],
 ): Promise<void> {
   if (folder === undefined) return;
   const files = {
     md: renderMarkdown(
-      maskReport([...describeComparison(scope, parity), ...describeChecks(checks)], world.mask),
+      redactReport([...describeComparison(scope, parity), ...describeChecks(checks)], context.redact),
     ),
-    json: `${JSON.stringify(createDocument(scope, parity, checks, world.now()), (_, value) => (typeof value === 'string' ? world.mask(value) : value), 2)}\n`,
+    json: `${JSON.stringify(createDocument(scope, parity, checks, context.now()), (_, value) => (typeof value === 'string' ? context.redact(value) : value), 2)}\n`,
   };
   try {
     for (const [extension, content] of Object.entries(files)) {
@@ -57,7 +57,7 @@ export async function writeParity(
       }
     }
   } catch (error) {
-    world.log.warn(`report-folder: the comparison could not be written: ${messageOf(error)}`);
+    context.log.warn(`report-folder: the comparison could not be written: ${messageOf(error)}`);
   }
 }
 

@@ -4,7 +4,7 @@ import { quoteIdentifier, quoteLiteral } from '../../postgres/identifier.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
 import {
@@ -16,7 +16,7 @@ import {
 } from '../database-locale.ts';
 import { createRolesOf, planRoles } from '../roles/roles.ts';
 
-export interface Throwaway extends AsyncDisposable {
+export interface ScratchDatabase extends AsyncDisposable {
   /** How to connect to it */
   readonly settings: ConnectionSettings;
   /** How it differs from the source's database */
@@ -29,31 +29,31 @@ export interface Throwaway extends AsyncDisposable {
  *
  * @throws ConfigurationError when the role may not create them
  */
-export async function makeThrowaway(
+export async function createScratchDatabase(
   server: ConnectionSettings,
   manifest: Manifest,
   supplement: Supplement,
-  world: World,
-): Promise<Throwaway> {
+  context: Context,
+): Promise<ScratchDatabase> {
   const database = `supabase_backup_drill_${manifest.id.toLowerCase().replace('-', '_')}`;
   const settings = { ...server, database };
   const roles: string[] = [];
   const notCarried: Manifest['notCarried'] = [];
   await using made = new AsyncDisposableStack();
   try {
-    append(notCarried, await createDatabase(server, database, manifest, supplement, world));
-    made.defer(() => dropThrowaway(server, database, roles, world));
-    await using session = await openSession(settings, world.signal);
-    const plan = await planRoles(session, supplement.roles, manifest.facts.roles, 'throwaway');
+    append(notCarried, await createDatabase(server, database, manifest, supplement, context));
+    made.defer(() => dropScratchDatabase(server, database, roles, context));
+    await using session = await openSession(settings, context.signal);
+    const plan = await planRoles(session, supplement.roles, manifest.facts.roles, 'scratch');
     append(
       roles,
       plan.created.map(({ name }) => name),
     );
     await createRolesOf(session, plan);
   } catch (cause) {
-    world.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     throw new ConfigurationError(
-      `${server.input}: the throwaway database cannot be made (${messageOf(cause)})`,
+      `${server.input}: the scratch database cannot be made (${messageOf(cause)})`,
       'Give a server of its own for this, and a role that may create databases and roles there.',
       cause,
     );
@@ -67,9 +67,9 @@ async function createDatabase(
   database: string,
   { source }: Manifest,
   { definitions }: Supplement,
-  world: World,
+  context: Context,
 ): Promise<Manifest['notCarried']> {
-  await using session = await openSession(server, world.signal);
+  await using session = await openSession(server, context.signal);
   await dropLeftover(session, database);
   const create = (options: string) =>
     session.query(`CREATE DATABASE ${quoteIdentifier(database)} TEMPLATE template0 ${options}`);
@@ -81,12 +81,12 @@ async function createDatabase(
   }
   try {
     await create(writeLocale(locale, session.serverVersion));
-    world.log.info(`Its collation is the source's, ${describeCollation(locale)} in ${locale.encoding}`);
+    context.log.info(`Its collation is the source's, ${describeCollation(locale)} in ${locale.encoding}`);
     return [];
   } catch (error) {
     if (!isRefusedLocale(error)) throw error;
     await create(encoding);
-    return [describeLocale(locale, messageOf(error), await readLocaleOf({ ...server, database }, world))];
+    return [describeLocale(locale, messageOf(error), await readLocaleOf({ ...server, database }, context))];
   }
 }
 
@@ -122,8 +122,8 @@ function isRefusedLocale(error: unknown): boolean {
   return refusedLocale.has((error as { code?: string }).code ?? '');
 }
 
-async function readLocaleOf(settings: ConnectionSettings, world: World): Promise<DatabaseLocale> {
-  await using session = await openSession(settings, world.signal);
+async function readLocaleOf(settings: ConnectionSettings, context: Context): Promise<DatabaseLocale> {
+  await using session = await openSession(settings, context.signal);
   return await readLocale(session);
 }
 
@@ -134,25 +134,25 @@ function describeLocale(
 ): Manifest['notCarried'][number] {
   return {
     what: 'collation of the database',
-    why: `the source's is ${describeCollation(wanted)} in ${wanted.encoding}, and this server refuses it (${refusal}); the throwaway database has ${describeCollation(made)} in ${made.encoding}, and texts may sort otherwise`,
+    why: `the source's is ${describeCollation(wanted)} in ${wanted.encoding}, and this server refuses it (${refusal}); the scratch database has ${describeCollation(made)} in ${made.encoding}, and texts may sort otherwise`,
     remedy:
       'Give a server that has this collation, to see that what depends on the order of texts comes back.',
   };
 }
 
 /** Drops what was created, even when the run has been told to stop. */
-async function dropThrowaway(
+async function dropScratchDatabase(
   server: ConnectionSettings,
   database: string,
   roles: readonly string[],
-  world: World,
+  context: Context,
 ): Promise<void> {
   try {
     await using session = await openSession(server);
     await session.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(database)} WITH (FORCE)`);
     for (const role of roles) await session.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
   } catch (error) {
-    world.log.warn(
+    context.log.warn(
       `what was made on ${describeConnection(server)} could not be dropped: ${messageOf(error)}`,
     );
   }

@@ -1,22 +1,29 @@
 import type { Manifest } from '../../format/manifest.ts';
 import type { Parity } from '../../parity/compare.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
-import { maskReason } from '../../report/redact.ts';
+import { redactReason } from '../../report/redact.ts';
 import { readManifest } from '../../repository/backups/manifests.ts';
 import { createReader } from '../../repository/objects/store.ts';
 import { readSupplement } from '../../repository/objects/supplement.ts';
 import type { Repository } from '../../repository/open.ts';
 import { recordIfPossible } from '../../repository/records.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, IntegrityError, isKnownError, messageOf } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
 import type { Recovery } from '../choose.ts';
 import { type PreparedRestore, prepareRestore } from '../execute.ts';
-import { type Attempt, explainFailure, type Failure, findFault, hasPassed, hasReturned } from './attempt.ts';
+import {
+  type Attempt,
+  explainFailure,
+  findFault,
+  hasPassed,
+  hasReturned,
+  type TrialFailure,
+} from './attempt.ts';
 import type { CheckResult } from './checks.ts';
 import { writeParity } from './parity-files.ts';
-import { makeThrowaway } from './scratch-database.ts';
+import { createScratchDatabase } from './scratch-database.ts';
 import { askChecks, runCommand } from './user-checks.ts';
 
 /** How backups are tried. */
@@ -32,7 +39,7 @@ export interface Trial {
   readonly jobs: number;
 }
 
-export interface Candidate {
+export interface TrialCandidate {
   readonly id: string;
   readonly snapshotAt: Date;
   /** The recovery target and the changes to replay; undefined to restore the backup as it is */
@@ -48,33 +55,33 @@ export interface Candidate {
  * which says nothing about a backup
  */
 export async function tryInTurn(
-  candidates: readonly Candidate[],
+  candidates: readonly TrialCandidate[],
   repository: Repository,
   server: ConnectionSettings,
   trial: Trial,
-  world: World,
+  context: Context,
 ): Promise<Attempt[]> {
   const attempts: Attempt[] = [];
   for (const candidate of candidates) {
     const { id, snapshotAt } = candidate;
-    world.log.info(`Trying backup ${id} of ${snapshotAt.toISOString()} on ${describeConnection(server)}`);
-    const attempt = await inScratchFolder(world, (scratch) =>
+    context.log.info(`Trying backup ${id} of ${snapshotAt.toISOString()} on ${describeConnection(server)}`);
+    const attempt = await inScratchFolder(context, (scratch) =>
       tryBackup(candidate, repository, server, trial, scratch),
     );
     attempts.push(attempt);
-    await record(attempt, repository, world);
-    if (!hasPassed(attempt)) world.log.error(`backup ${id} failed: ${explainFailure(attempt)}`);
+    await record(attempt, repository, context);
+    if (!hasPassed(attempt)) context.log.error(`backup ${id} failed: ${explainFailure(attempt)}`);
     if (hasReturned(attempt)) break;
   }
   return attempts;
 }
 
 async function tryBackup(
-  { id, recovery: brought }: Candidate,
+  { id, recovery: brought }: TrialCandidate,
   repository: Repository,
   server: ConnectionSettings,
   trial: Trial,
-  world: World,
+  context: Context,
 ): Promise<Attempt> {
   const clock = new PhaseClock();
   let manifest: Manifest | undefined;
@@ -89,29 +96,29 @@ async function tryBackup(
     manifest = await readManifest(repository, id);
     const reader = createReader(repository, manifest, trial.encryptionIdentity);
     const supplement = await readSupplement(manifest, reader);
-    await using throwaway = await makeThrowaway(server, manifest, supplement, world);
+    await using scratch = await createScratchDatabase(server, manifest, supplement, context);
     clock.end('database');
-    const { settings } = throwaway;
+    const { settings } = scratch;
     const { clientPath, installClient, include, exclude, jobs } = trial;
     const request = {
       ...{ manifest, reader, settings, clientPath, installClient, include, exclude, jobs },
       verify: 'content' as const,
       targetKind: 'plain' as const,
-      roles: 'throwaway' as const,
+      roles: 'scratch' as const,
       recovery: brought,
       checks: trial.checks,
     };
-    differences = throwaway.notCarried;
-    prepared = await prepareRestore(request, world, clock);
+    differences = scratch.notCarried;
+    prepared = await prepareRestore(request, context, clock);
     parity = await prepared.run();
     recovery = clock.elapsed() - (clock.milliseconds().parity ?? 0);
-    checks = await askChecks(settings, trial.checks, world);
+    checks = await askChecks(settings, trial.checks, context);
     clock.end('checks');
-    if (parity !== undefined) await writeParity(trial.reportFolder, prepared.scope, parity, world, checks);
-    command = await runCommand(settings, trial.command, world);
+    if (parity !== undefined) await writeParity(trial.reportFolder, prepared.scope, parity, context, checks);
+    command = await runCommand(settings, trial.command, context);
     clock.end('command');
   } catch (error) {
-    world.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     failure = judgeFailure(error);
   }
   return {
@@ -130,16 +137,16 @@ async function tryBackup(
 }
 
 /** @throws the error itself where it says nothing about the backup: a wrong input, or a defect of ours */
-function judgeFailure(error: unknown): Failure {
+function judgeFailure(error: unknown): TrialFailure {
   if (error instanceof ConfigurationError || !isKnownError(error)) throw error;
   return { kind: error instanceof IntegrityError ? 'damage' : 'refusal', message: messageOf(error) };
 }
 
-async function record(attempt: Attempt, repository: Repository, world: World): Promise<void> {
-  await recordIfPossible(repository, 'drills', 'drill', world, {
+async function record(attempt: Attempt, repository: Repository, context: Context): Promise<void> {
+  await recordIfPossible(repository, 'drills', 'drill', context, {
     backup: attempt.backup,
     outcome: hasPassed(attempt) ? 'passed' : 'failed',
-    why: maskReason(explainFailure(attempt), world.mask),
+    why: redactReason(explainFailure(attempt), context.redact),
     fault: findFault(attempt) ?? null,
     recovery: attempt.recovery === undefined ? null : Math.round(attempt.recovery),
     phases: { ...attempt.phases },
@@ -147,7 +154,7 @@ async function record(attempt: Attempt, repository: Repository, world: World): P
     parity: attempt.parity === undefined ? null : attempt.parity.equal,
     checks: {
       asked: attempt.checks.length,
-      failed: attempt.checks.filter((check) => !check.passed).map(({ sql }) => world.mask(sql)),
+      failed: attempt.checks.filter((check) => !check.passed).map(({ sql }) => context.redact(sql)),
     },
   });
 }

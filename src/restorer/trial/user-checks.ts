@@ -7,7 +7,7 @@ import { writeRootCertificates } from '../../postgres/session/root-certificates.
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { formatCounted } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { writeSet } from '../roles/stored-settings.ts';
 import { type CheckResult, refuseUnanswerable, runChecks } from './checks.ts';
 
@@ -22,10 +22,10 @@ export async function tryChecks(
   checks: readonly string[],
   { database }: Pick<Supplement, 'database'>,
   complete: boolean,
-  world: World,
+  context: Context,
 ): Promise<void> {
   if (checks.length === 0) return;
-  await using session = await openSession(settings, world.signal);
+  await using session = await openSession(settings, context.signal);
   await letRead(session);
   // The database gets its settings last of all, and checks may rely on its search_path.
   const path = database.settings.find(({ name }) => name.toLowerCase() === 'search_path');
@@ -37,10 +37,10 @@ export async function tryChecks(
 export async function askChecks(
   settings: ConnectionSettings,
   checks: readonly string[],
-  world: World,
+  context: Context,
 ): Promise<CheckResult[]> {
   if (checks.length === 0) return [];
-  await using session = await openSession(settings, world.signal);
+  await using session = await openSession(settings, context.signal);
   await letRead(session);
   await session.query('RESET search_path');
   return await runChecks(session, checks);
@@ -77,20 +77,20 @@ const lingerMs = 5000;
 export async function runCommand(
   settings: ConnectionSettings,
   command: string | undefined,
-  world: World,
+  context: Context,
 ): Promise<string | undefined> {
   if (command === undefined) return undefined;
   const env = commandEnvironment(
-    world.env,
-    connectionVariables(settings, () => writeRootCertificates(world)),
+    context.env,
+    connectionVariables(settings, () => writeRootCertificates(context)),
   );
   const tell = (line: string) => {
-    if (line !== '') world.log.info(line);
+    if (line !== '') context.log.info(line);
   };
   try {
     const run = startTool('/bin/sh', ['-c', command], {
       env,
-      signal: world.signal,
+      signal: context.signal,
       onErrorLine: tell,
       lingerMs,
     });
@@ -98,7 +98,7 @@ export async function runCommand(
     await run.done;
     return undefined;
   } catch (error) {
-    world.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     if (error instanceof ToolError) return error.message;
     throw error;
   }

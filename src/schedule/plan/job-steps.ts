@@ -1,23 +1,23 @@
 import { type Role, roleOf } from '../policy/aws-roles.ts';
 import type { JobKind, WrittenPolicy } from '../policy/schema.ts';
 import { type ReusableName, reusableWorkflows } from '../workflows/reusable.ts';
-import type { Plan, PlannedDatabase, PlannedJob } from './plan.ts';
+import type { PlannedDatabase, PlannedJob, SchedulePlan } from './plan.ts';
 
 /*
  * The reusable workflow that a planned job calls, and the inputs and secrets that it passes: only those that
  * the workflow takes.
  */
 
-export interface Context {
+export interface JobContext {
   readonly policy: WrittenPolicy;
-  readonly plan: Plan;
+  readonly plan: SchedulePlan;
   /** The version, for a comment behind the pinned commit; empty when not known */
   readonly actionVersion: string;
   /** Path of the policy within its repository */
   readonly policyPath: string;
 }
 
-export interface Job {
+export interface WorkflowJob {
   readonly id: string;
   readonly name: string;
   readonly calls: ReusableName;
@@ -47,7 +47,7 @@ const callees: Readonly<Record<JobKind, ReusableName>> = {
  *
  * @param owner the database of the job
  */
-export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Context): Job {
+export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: JobContext): WorkflowJob {
   const { policy } = context;
   const { kind, database } = planned;
   const { written, retention, keepChanges, jobs } = owner;
@@ -107,7 +107,7 @@ export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Co
 }
 
 /** Creates the one job, for all databases, that checks whether the workflows exist, are enabled, and ran. */
-export function makeScheduleJob(crons: readonly string[], context: Context): Job {
+export function makeScheduleJob(crons: readonly string[], context: JobContext): WorkflowJob {
   const given = { ...commonInputs(context), policy: context.policyPath };
   return {
     id: 'schedules',
@@ -121,7 +121,7 @@ export function makeScheduleJob(crons: readonly string[], context: Context): Job
   };
 }
 
-function commonInputs({ policy, plan }: Context): Values {
+function commonInputs({ policy, plan }: JobContext): Values {
   const { alarms } = policy;
   const issues = alarms?.issues ?? true;
   return {

@@ -25,7 +25,7 @@ export interface PlannedDatabase {
   readonly keepChanges: string | undefined;
 }
 
-export interface Plan {
+export interface SchedulePlan {
   readonly repository: string;
   readonly timeZone: string;
   readonly runsOn: string;
@@ -83,7 +83,7 @@ export const defaultKeepChanges = '8d';
  * Resolves a policy into jobs with their files and minutes. The same policy and repository give the same plan
  * on every machine.
  */
-export function planJobs(policy: WrittenPolicy, repository: string): Plan {
+export function planJobs(policy: WrittenPolicy, repository: string): SchedulePlan {
   const taken = new Map<JobKind, Set<number>>();
   const databases = Object.entries(policy.databases).map(([name, written]): PlannedDatabase => {
     const schedules = { ...policy.schedules, ...written.schedules };

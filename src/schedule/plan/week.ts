@@ -1,9 +1,9 @@
 import { parseRetention } from '../../interface/inputs/time-values.ts';
-import { type Candidate, planRetention } from '../../repository/retention/policy.ts';
+import { planRetention, type RetentionCandidate } from '../../repository/retention/policy.ts';
 import { day, hour } from '../../values/duration.ts';
 import type { JobKind } from '../policy/schema.ts';
 import { timesBetween } from './cron.ts';
-import { backupKinds, type Plan, type PlannedDatabase, type PlannedJob } from './plan.ts';
+import { backupKinds, type PlannedDatabase, type PlannedJob, type SchedulePlan } from './plan.ts';
 
 /* The effect of a policy in hours and days, computed from its schedules alone. */
 
@@ -34,7 +34,7 @@ export interface Gap {
   readonly milliseconds: number;
 }
 
-export interface Outlook {
+export interface WeekPreview {
   /**
    * The longest time between two restore points or captures: the most that can be lost when every run starts
    * on time. Undefined when fewer than two are due.
@@ -53,7 +53,7 @@ export interface Kept {
 /**
  * Simulates a database's schedules over the next 400 days, with every run on time and every backup verified.
  */
-export function foresee(database: PlannedDatabase, timeZone: string, now: Date): Outlook {
+export function previewWeek(database: PlannedDatabase, timeZone: string, now: Date): WeekPreview {
   const { jobs } = database;
   const end = new Date(now.getTime() + horizon);
   const stored = jobs.filter(({ kind }) => backupKinds.includes(kind) || kind === 'schema');
@@ -85,7 +85,7 @@ function findLongestGap(points: readonly Date[]): Gap | undefined {
 
 function simulateRetention(due: readonly Due[], retention: string, timeZone: string, now: Date): Kept {
   const candidates = due.toReversed().map(
-    ({ at, job }, index): Candidate => ({
+    ({ at, job }, index): RetentionCandidate => ({
       id: String(index),
       kind: job.kind === 'schema' || job.kind === 'incremental' ? job.kind : 'full',
       snapshotAt: at,
@@ -155,7 +155,7 @@ export const marks: Readonly<Record<JobKind, string>> = {
 };
 
 /** Draws the seven days from today on, in the policy's time zone. */
-export function drawWeek({ jobs }: PlannedDatabase, { timeZone }: Plan, now: Date): Day[] {
+export function drawWeek({ jobs }: PlannedDatabase, { timeZone }: SchedulePlan, now: Date): Day[] {
   const clock = createClock(timeZone);
   // A day may have 25 hours; runs outside of the seven days are left out below.
   const due = listDue(jobs, timeZone, new Date(now.getTime() - 26 * hour), new Date(now.getTime() + 8 * day));

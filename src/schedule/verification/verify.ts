@@ -1,6 +1,6 @@
 import { GitHubUnreachable, mostRuns, type Workflow, type WorkflowsApi } from '../../github/workflows.ts';
 import { minute } from '../../values/duration.ts';
-import type { Plan, PlannedJob } from '../plan/plan.ts';
+import type { PlannedJob, SchedulePlan } from '../plan/plan.ts';
 import type { JobKind } from '../policy/schema.ts';
 import type { FileChange } from '../workflows/files.ts';
 import { judgePunctuality, lookBack, type Punctuality } from './punctuality.ts';
@@ -25,7 +25,7 @@ export interface Verification {
 }
 
 interface Asked {
-  readonly plan: Plan;
+  readonly plan: SchedulePlan;
   readonly changes: readonly FileChange[];
   readonly mayEnable: boolean;
   readonly now: Date;
@@ -105,11 +105,11 @@ function describeState(state: string): string {
   return state === 'disabled_manually' ? 'disabled by a person' : state.replace(/_/g, ' ');
 }
 
-function jobsOf(plan: Plan, file: string): PlannedJob[] {
+function jobsOf(plan: SchedulePlan, file: string): PlannedJob[] {
   return plan.databases.flatMap(({ jobs }) => jobs.filter((job) => job.file === file));
 }
 
-function measureMinutes(verdicts: readonly WorkflowVerdict[], plan: Plan): Map<JobKind, number> {
+function measureMinutes(verdicts: readonly WorkflowVerdict[], plan: SchedulePlan): Map<JobKind, number> {
   const found = new Map<JobKind, number[]>();
   for (const { file, punctuality } of verdicts) {
     for (const { cron, run } of punctuality?.due ?? []) {

@@ -1,13 +1,13 @@
 import { Document, isMap, isScalar, type Scalar } from 'yaml';
 import {
-  type Context,
   expression,
   isArtifact,
-  type Job,
+  type JobContext,
   makeJob,
   makeScheduleJob,
   quote,
   type Values,
+  type WorkflowJob,
 } from '../plan/job-steps.ts';
 import { reusableWorkflows } from './reusable.ts';
 
@@ -32,7 +32,7 @@ const titles: Readonly<Record<string, string>> = {
 export const dueMark = ', due ';
 
 /** Renders the workflows of a policy; each has at least one job. */
-export function renderCallers(context: Context): Caller[] {
+export function renderCallers(context: JobContext): Caller[] {
   const jobs = context.plan.databases.flatMap((database) =>
     database.jobs.map((planned) => ({ file: planned.file, job: makeJob(planned, database, context) })),
   );
@@ -45,7 +45,7 @@ export function renderCallers(context: Context): Caller[] {
   });
 }
 
-function renderWorkflow(file: string, jobs: readonly Job[], context: Context): string {
+function renderWorkflow(file: string, jobs: readonly WorkflowJob[], context: JobContext): string {
   const title = titles[file] as string;
   const crons = [...new Set(jobs.flatMap((job) => job.crons))];
   const document = new Document({
@@ -70,7 +70,7 @@ function renderWorkflow(file: string, jobs: readonly Job[], context: Context): s
 }
 
 /** Renders the inputs of a manual start; empty when there is nothing to choose. */
-function renderDispatch(jobs: readonly Job[]): object {
+function renderDispatch(jobs: readonly WorkflowJob[]): object {
   const names = [...new Set(jobs.flatMap(({ database }) => database ?? []))];
   const kinds = [...new Set(jobs.map(({ kind }) => kind))];
   const inputs = {
@@ -98,7 +98,7 @@ function choice(description: string, options: readonly string[]): object {
   return { description, type: 'choice', options, default: options[0] };
 }
 
-function renderJob(job: Job, beside: readonly Job[], { policy }: Context): object {
+function renderJob(job: WorkflowJob, beside: readonly WorkflowJob[], { policy }: JobContext): object {
   const { file, permissions } = reusableWorkflows[job.calls];
   const [repository, commit] = policy.action.split('@');
   const condition = conditionOf(job, beside);
@@ -136,7 +136,7 @@ function renderJob(job: Job, beside: readonly Job[], { policy }: Context): objec
  * artifact shares the group, too: the artifact holds the whole repository, and two writers would each keep
  * only their own changes.
  */
-function groupOf({ database, kind, calls, with: { storage } }: Job): string {
+function groupOf({ database, kind, calls, with: { storage } }: WorkflowJob): string {
   const group = `supabase-backup-${database ?? 'schedules'}`;
   const isWriter = calls === 'backup' || calls === 'cleanup';
   const isShared = calls === 'capture' && isArtifact(storage);
@@ -147,7 +147,7 @@ function groupOf({ database, kind, calls, with: { storage } }: Job): string {
  * Returns the condition for a run of this job: its own schedule, or a choice by hand. Undefined when every
  * run includes the job.
  */
-function conditionOf(job: Job, beside: readonly Job[]): string | undefined {
+function conditionOf(job: WorkflowJob, beside: readonly WorkflowJob[]): string | undefined {
   const sameCrons = beside.every(({ crons }) => crons.join() === job.crons.join());
   const names = new Set(beside.flatMap(({ database }) => database ?? []));
   const kinds = new Set(beside.map(({ kind }) => kind));

@@ -35,7 +35,7 @@ export interface Questions {
  * @throws ConfigurationError when a column for the freshness does not exist; SourceError when a table stays
  *   locked
  */
-export async function describeDatabase<Beside>(
+export async function readSupplement<Beside>(
   snapshot: Snapshot,
   settings: ConnectionSettings,
   questions: Questions,
@@ -51,7 +51,7 @@ export async function describeDatabase<Beside>(
     await session.query(
       `SET LOCAL lock_timeout = ${Math.round(lockTimeoutSeconds * 2000)}; SET LOCAL enable_seqscan = on`,
     );
-    const described = await describeThrough(session);
+    const described = await readThrough(session);
     const beside = await readBeside(session);
     await session.close();
     const answered = await askThrough(snapshot, settings, questions, signal);
@@ -109,7 +109,7 @@ async function askThrough(
 }
 
 /** Describes the database in the caller's transaction, without the user's questions. */
-export async function describeThrough(session: Session): Promise<Omit<Supplement, 'answers' | 'freshness'>> {
+export async function readThrough(session: Session): Promise<Omit<Supplement, 'answers' | 'freshness'>> {
   const [globals, queues, additions, definitions, privileges] = await Promise.all([
     readGlobals(session),
     readQueues(session),

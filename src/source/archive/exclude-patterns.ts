@@ -19,14 +19,14 @@ export function excludePatterns(tables: readonly { schema: string; name: string 
     const patterns: string[] = [];
     for (let start = 0; start < names.length; start += namesPerPattern) {
       const chunk = names.slice(start, start + namesPerPattern).map((name) => [...name]);
-      patterns.push(`${quoteIdentifier(schema)}.${joinByBeginnings(chunk)}`);
+      patterns.push(`${quoteIdentifier(schema)}.${joinByPrefix(chunk)}`);
     }
     return patterns;
   });
 }
 
 /** @param names as lists of characters, without duplicates */
-function joinByBeginnings(names: readonly (readonly string[])[]): string {
+function joinByPrefix(names: readonly (readonly string[])[]): string {
   const [first = []] = names;
   let common = 0;
   while (common < first.length && names.every((name) => name[common] === first[common])) common++;
@@ -37,6 +37,6 @@ function joinByBeginnings(names: readonly (readonly string[])[]): string {
     (rest) => rest[0] ?? '',
   );
   // A name that is a prefix of all others leaves an empty alternative.
-  const alternatives = [...rests.values()].map((group) => joinByBeginnings(group));
+  const alternatives = [...rests.values()].map((group) => joinByPrefix(group));
   return `${beginning}(${alternatives.join('|')})`;
 }

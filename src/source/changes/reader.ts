@@ -1,7 +1,7 @@
 import { objectSize } from '../../format/limits.ts';
 import type { StoredObject } from '../../format/manifest.ts';
 import { quoteLiteral } from '../../postgres/identifier.ts';
-import { ledgerSchema } from '../../postgres/own-schema.ts';
+import { ownSchema } from '../../postgres/own-schema.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { copyOut } from '../../postgres/wire/copy-reader.ts';
 import { SourceError } from '../../runtime/errors.ts';
@@ -25,7 +25,7 @@ export interface ChangeRange {
   /** The number of a transaction close to those that are read. */
   readonly xmax: bigint;
   /** Whether the database keeps our ledger, whose rows are not captured. */
-  readonly hasLedger: boolean;
+  readonly hasTokens: boolean;
 }
 
 /** bytes of log decoded at a time: the server keeps the result on its own disk until it is read */
@@ -40,7 +40,7 @@ const stepBytes = 64n * 1024n * 1024n;
 export async function readChanges(
   session: Session,
   slot: string,
-  { from, until, xmax, hasLedger }: ChangeRange,
+  { from, until, xmax, hasTokens }: ChangeRange,
   store: Store<StoredObject>,
   signal: AbortSignal,
 ): Promise<ReadChanges> {
@@ -48,7 +48,7 @@ export async function readChanges(
   for (let step = stepBytes; ; step *= 2n) {
     const isWhole = begin + step >= end;
     const bound = isWhole ? end : begin + step;
-    const { objects, tally } = await readUpTo(session, slot, bound, { xmax, hasLedger }, store, signal);
+    const { objects, tally } = await readUpTo(session, slot, bound, { xmax, hasTokens }, store, signal);
     const last = tally.lastCommitEnd;
     if (tally.firstCommitEnd !== undefined && tally.firstCommitEnd <= begin) {
       throw new SourceError(
@@ -67,7 +67,7 @@ async function readUpTo(
   session: Session,
   slot: string,
   bound: bigint,
-  { xmax, hasLedger }: Pick<ChangeRange, 'xmax' | 'hasLedger'>,
+  { xmax, hasTokens }: Pick<ChangeRange, 'xmax' | 'hasTokens'>,
   store: Store<StoredObject>,
   signal: AbortSignal,
 ): Promise<Pick<ReadChanges, 'objects' | 'tally'>> {
@@ -76,7 +76,7 @@ async function readUpTo(
   const sql = `COPY (SELECT lsn, xid, data
       FROM pg_logical_slot_peek_changes(${quoteLiteral(slot)}, '0/0'::pg_lsn + ${bound}::numeric, NULL,
              'include-xids', 'on', 'include-timestamp', 'on', 'skip-empty-xacts', 'on')
-      WHERE NOT starts_with(data, 'message: ')${hasLedger ? ` AND NOT starts_with(data, 'table ${ledgerSchema}.')` : ''}) TO STDOUT`;
+      WHERE NOT starts_with(data, 'message: ')${hasTokens ? ` AND NOT starts_with(data, 'table ${ownSchema}.')` : ''}) TO STDOUT`;
   try {
     await copyOut(session, sql, sink);
   } catch (error) {

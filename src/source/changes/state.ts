@@ -6,7 +6,7 @@ import { isCarriedQueue } from '../../postgres/catalog/queues.ts';
 import { qualifiedName, readTables, type TableInfo } from '../../postgres/catalog/tables.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
-import { readLedger } from '../rollback-token.ts';
+import { readRollbackTokens } from '../rollback-token.ts';
 import { keyOf, type TableChanges } from './tally.ts';
 
 /**
@@ -21,7 +21,7 @@ export interface ChangeState {
   readonly keyless: ReadonlyMap<string, string>;
   /** Tables of extensions, with the extension: their changes are captured, but no backup has their rows. */
   readonly members: ReadonlyMap<string, string>;
-  readonly hasLedger: boolean;
+  readonly hasTokens: boolean;
 }
 
 /**
@@ -37,7 +37,7 @@ export async function readChangeState(session: Session): Promise<ChangeState> {
     sequences: await readSequences(session),
     keyless: await readKeyless(session),
     members: await readMembers(session),
-    hasLedger: (await readLedger(session)) !== undefined,
+    hasTokens: (await readRollbackTokens(session)) !== undefined,
   };
   await session.query('COMMIT');
   return state;

@@ -1,20 +1,20 @@
 import type { Manifest, StoredObject, TableEntry, TableRange } from '../../format/manifest.ts';
-import { planRanges, type Slice } from '../../postgres/catalog/ranges.ts';
+import { planRanges, type RowRange } from '../../postgres/catalog/ranges.ts';
 import type { TableInfo } from '../../postgres/catalog/tables.ts';
 import type { PendingPiece } from '../rows/object-sink.ts';
 import type { RangeCount } from './range-counts.ts';
 
 /** A range whose rows are stored already: an earlier backup read them, and they have not changed. */
-export interface ReusedSlice {
-  readonly slice: Slice;
+export interface ReusedRange {
+  readonly rowRange: RowRange;
   readonly rows: number;
   readonly places: string | null;
   readonly pieces: readonly PendingPiece[];
 }
 
 /** A range that may be unchanged; counting decides. */
-export interface Candidate {
-  readonly slice: Slice;
+export interface RangeCandidate {
+  readonly rowRange: RowRange;
   readonly range: TableRange;
 }
 
@@ -22,7 +22,7 @@ export interface Candidate {
 export interface TablePlan {
   readonly table: TableInfo;
   /** Empty when the whole table has to be read. */
-  readonly candidates: readonly Candidate[];
+  readonly candidates: readonly RangeCandidate[];
   /** Why the whole table has to be read; undefined when the candidates decide. */
   readonly why: string | undefined;
 }
@@ -49,7 +49,7 @@ export function matchTables(
     if (entry === undefined || why !== undefined) return { table, candidates: [], why };
     const candidates = entry.ranges
       .filter((range) => range.pieces.every((piece) => isStored(base.objects[piece.object] as StoredObject)))
-      .map((range) => ({ slice: { table, from: range.from, to: range.to }, range }));
+      .map((range) => ({ rowRange: { table, from: range.from, to: range.to }, range }));
     return { table, candidates, why: undefined };
   });
 }
@@ -61,7 +61,7 @@ function findDifference(table: TableInfo, entry: TableEntry, idle: boolean): str
   // A crash of a server process empties an unlogged table without a transaction, and without a restart of the
   // server.
   if (table.persistence === 'unlogged') return 'it is unlogged';
-  if (!idle && table.unsteady !== undefined) return table.unsteady;
+  if (!idle && table.volatileType !== undefined) return table.volatileType;
   return undefined;
 }
 
@@ -73,15 +73,17 @@ function findDifference(table: TableInfo, entry: TableEntry, idle: boolean): str
  */
 export function isUnchanged(range: TableRange, count: RangeCount): boolean {
   return (
-    count.fresh === 0 && count.rows === range.rows && (range.places === null || range.places === count.places)
+    count.modifiedRows === 0 &&
+    count.rows === range.rows &&
+    (range.places === null || range.places === count.places)
   );
 }
 
 /** What is read of a table, and what is reused. */
 export interface TableChoice {
   readonly table: TableInfo;
-  readonly reused: readonly ReusedSlice[];
-  readonly read: readonly Slice[];
+  readonly reused: readonly ReusedRange[];
+  readonly read: readonly RowRange[];
   /** Why ranges are read; undefined when none is. */
   readonly why: string | undefined;
 }
@@ -94,17 +96,17 @@ export interface TableChoice {
 export function chooseRanges(
   base: Manifest,
   plans: readonly TablePlan[],
-  counts: ReadonlyMap<Slice, RangeCount> | undefined,
+  counts: ReadonlyMap<RowRange, RangeCount> | undefined,
 ): TableChoice[] {
   const entries = new Map(base.tables.map((entry) => [entry.oid, entry]));
   return plans.map(({ table, candidates, why }) => {
     if (why !== undefined) return { table, reused: [], read: planRanges(table), why };
-    const kept = new Map<number, ReusedSlice>();
-    for (const { slice, range } of candidates) {
-      const count = counts?.get(slice);
+    const kept = new Map<number, ReusedRange>();
+    for (const { rowRange, range } of candidates) {
+      const count = counts?.get(rowRange);
       if (counts !== undefined && (count === undefined || !isUnchanged(range, count))) continue;
       kept.set(range.from, {
-        slice,
+        rowRange,
         rows: range.rows,
         places: count?.places ?? range.places,
         pieces: range.pieces.map((piece) => ({
@@ -129,6 +131,6 @@ export function chooseRanges(
  * The last range contains everything that the table has grown by, so it is cut again; a table of one range is
  * cut like a new table.
  */
-function cutAnew(table: TableInfo, { from, to }: TableRange): Slice[] {
+function cutAnew(table: TableInfo, { from, to }: TableRange): RowRange[] {
   return to === null ? planRanges(table, from) : [{ table, from, to }];
 }

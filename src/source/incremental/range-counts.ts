@@ -1,4 +1,4 @@
-import { countPages, type Slice } from '../../postgres/catalog/ranges.ts';
+import { countPages, type RowRange } from '../../postgres/catalog/ranges.ts';
 import { qualifiedName, type TableInfo } from '../../postgres/catalog/tables.ts';
 import { quoteQualified } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
@@ -13,13 +13,13 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 export interface RangeCount {
   readonly rows: number;
   /** Rows written by a transaction numbered `since` or later. */
-  readonly fresh: number;
+  readonly modifiedRows: number;
   /** Digest of the positions (ctid) of the rows. */
   readonly places: string;
 }
 
 /** The slices that one statement counts: ranges of one table, or small tables of one range each. */
-type CountTask = readonly Slice[];
+type CountTask = readonly RowRange[];
 
 /** Pages that one statement counts, so that workers share a large table evenly. */
 const pagesPerTask = 16_384;
@@ -37,12 +37,12 @@ const tablesPerTask = 100;
 export async function countRanges(
   snapshot: Snapshot,
   settings: ConnectionSettings,
-  slices: readonly Slice[],
+  rowRanges: readonly RowRange[],
   since: bigint,
   options: { workers: number; signal: AbortSignal; onProgress: (pages: number) => void },
-): Promise<Map<Slice, RangeCount>> {
-  const counts = new Map<Slice, RangeCount>();
-  const queue = planTasks(slices);
+): Promise<Map<RowRange, RangeCount>> {
+  const counts = new Map<RowRange, RangeCount>();
+  const queue = planTasks(rowRanges);
   await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
     const session = await joinSnapshot(snapshot, settings, signal);
     const transaction = new JoinedTransaction(snapshot, session);
@@ -60,10 +60,10 @@ export async function countRanges(
       } catch (error) {
         signal.throwIfAborted();
         if (isKnownError(error)) throw error;
-        const tables = [...new Set(task.map((slice) => slice.table))];
+        const tables = [...new Set(task.map((rowRange) => rowRange.table))];
         throw await explainUnreadable(error, describeTables(tables), tables, snapshot, settings);
       }
-      options.onProgress(task.reduce((sum, slice) => sum + countPages(slice), 0));
+      options.onProgress(task.reduce((sum, rowRange) => sum + countPages(rowRange), 0));
     }
     await session.close();
   });
@@ -81,25 +81,28 @@ async function readAge(session: Session, xid: bigint): Promise<number> {
 const countTables = (task: CountTask): number => new Set(task.map(({ table }) => table)).size;
 
 /** Groups ranges of one table up to a number of pages, and tables of one range up to a number of tables. */
-function planTasks(slices: readonly Slice[]): CountTask[] {
-  const tasks: Slice[][] = [];
-  const byTable = Map.groupBy(slices, (slice) => slice.table.oid);
-  const small: Slice[] = [];
+function planTasks(rowRanges: readonly RowRange[]): CountTask[] {
+  const tasks: RowRange[][] = [];
+  const byTable = Map.groupBy(rowRanges, (rowRange) => rowRange.table.oid);
+  const small: RowRange[] = [];
   for (const ranges of byTable.values()) {
-    if (ranges.length === 1 && ranges.every((slice) => countPages(slice) < pagesPerTask / tablesPerTask)) {
+    if (
+      ranges.length === 1 &&
+      ranges.every((rowRange) => countPages(rowRange) < pagesPerTask / tablesPerTask)
+    ) {
       append(small, ranges);
       continue;
     }
-    let task: Slice[] = [];
+    let task: RowRange[] = [];
     let pages = 0;
-    for (const slice of ranges) {
-      if (task.length > 0 && pages + countPages(slice) > pagesPerTask) {
+    for (const rowRange of ranges) {
+      if (task.length > 0 && pages + countPages(rowRange) > pagesPerTask) {
         tasks.push(task);
         task = [];
         pages = 0;
       }
-      task.push(slice);
-      pages += countPages(slice);
+      task.push(rowRange);
+      pages += countPages(rowRange);
     }
     tasks.push(task);
   }
@@ -113,8 +116,8 @@ function planTasks(slices: readonly Slice[]): CountTask[] {
 const end = '(4294967295,0)';
 
 /**
- * Counts the slices of one statement. A row written long before the window has a negative age or, if an old
- * server froze it, the largest age: neither is counted as fresh, and neither is.
+ * Counts the row ranges of one statement. A row written long before the window has a negative age or, if an old
+ * server froze it, the largest age: neither is counted as modified, and neither is.
  *
  * @param age age of `since`
  */
@@ -122,30 +125,30 @@ async function countTask(
   session: Session,
   task: CountTask,
   age: number,
-  counts: Map<Slice, RangeCount>,
+  counts: Map<RowRange, RangeCount>,
 ): Promise<void> {
   const [first] = task;
   if (!first) return;
-  const measure = `count(*) AS rows, count(*) FILTER (WHERE age(t.xmin) <= ${age} AND age(t.xmin) >= 0) AS fresh,
+  const measure = `count(*) AS rows, count(*) FILTER (WHERE age(t.xmin) <= ${age} AND age(t.xmin) >= 0) AS "modifiedRows",
                    coalesce(bit_xor(hashtidextended(t.ctid, 0)), 0)::text AS places`;
-  const oneTable = task.every((slice) => slice.table === first.table);
+  const oneTable = task.every((rowRange) => rowRange.table === first.table);
   const sql = oneTable
     ? `SELECT r.n::int AS n, c.* FROM unnest($1::tid[], $2::tid[]) WITH ORDINALITY AS r (low, high, n),
          LATERAL (SELECT ${measure} FROM ONLY ${nameOf(first)} AS t WHERE t.ctid >= r.low AND t.ctid < r.high) AS c`
     : task
         .map(
-          (slice, index) =>
-            `SELECT ${index + 1} AS n, ${measure} FROM ONLY ${nameOf(slice)} AS t WHERE t.ctid >= '(0,0)'`,
+          (rowRange, index) =>
+            `SELECT ${index + 1} AS n, ${measure} FROM ONLY ${nameOf(rowRange)} AS t WHERE t.ctid >= '(0,0)'`,
         )
         .join(' UNION ALL ');
   const bounds = [
-    task.map((slice) => `"(${slice.from},0)"`),
-    task.map((slice) => `"${slice.to === null ? end : `(${slice.to},0)`}"`),
+    task.map((rowRange) => `"(${rowRange.from},0)"`),
+    task.map((rowRange) => `"${rowRange.to === null ? end : `(${rowRange.to},0)`}"`),
   ].map((places) => `{${places.join(',')}}`);
   const rows = await session.query<RangeCount & { n: number }>(sql, oneTable ? bounds : undefined);
   if (rows.length !== task.length) throw new Error(`${rows.length} counts instead of ${task.length}`);
-  for (const { n, rows: total, fresh, places } of rows) {
-    counts.set(task[n - 1] as Slice, { rows: total, fresh, places });
+  for (const { n, rows: total, modifiedRows, places } of rows) {
+    counts.set(task[n - 1] as RowRange, { rows: total, modifiedRows, places });
   }
 }
 
@@ -154,6 +157,6 @@ function describeTables([first, ...more]: readonly TableInfo[]): string {
   return `table ${qualifiedName(first)}${more.length > 0 ? ` or one of ${more.length} more` : ''}`;
 }
 
-function nameOf({ table }: Slice): string {
+function nameOf({ table }: RowRange): string {
   return quoteQualified(table.schema, table.name);
 }

@@ -33,7 +33,7 @@ export function measureReuse(manifest: Manifest, base: Manifest, choices: readon
   const tables = choices.map((choice): TableReuse => {
     const { schema, name, oid } = choice.table;
     const reused = choice.reused
-      .flatMap((slice) => slice.pieces)
+      .flatMap((rowRange) => rowRange.pieces)
       .reduce((sum, piece) => sum + piece.length, 0);
     const bytes = entries.get(oid)?.bytes ?? 0;
     return { schema, name, bytes, reused, isRead: choice.read.length > 0, why: choice.why };

@@ -1,4 +1,4 @@
-import { type CopyJob, copyStatement, isWholeTable, type Slice } from '../../postgres/catalog/ranges.ts';
+import { type CopyJob, copyStatement, isWholeTable, type RowRange } from '../../postgres/catalog/ranges.ts';
 import { qualifiedName, type TableInfo } from '../../postgres/catalog/tables.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { copyOut } from '../../postgres/wire/copy-reader.ts';
@@ -11,8 +11,8 @@ import { ObjectSink, type PendingPiece, type PlainObject, type Store, unlessAbor
 import { Uploads } from './uploads.ts';
 
 /** A slice whose rows are stored; the holders of its pieces have their objects. */
-export interface CopiedSlice {
-  readonly slice: Slice;
+export interface CopiedRange {
+  readonly rowRange: RowRange;
   readonly rows: number;
   /** Unknown: COPY does not report the positions of rows. */
   readonly places: null;
@@ -36,8 +36,8 @@ export async function copyRows<Stored extends PlainObject>(
     signal: AbortSignal;
     onProgress: (job: CopyJob, rows: number, bytes: number) => void;
   },
-): Promise<CopiedSlice[]> {
-  const copied: CopiedSlice[] = [];
+): Promise<CopiedRange[]> {
+  const copied: CopiedRange[] = [];
   const queue = [...jobs];
   // The next table is read while the storage takes the rows of the last one.
   const uploads = new Uploads();
@@ -49,12 +49,12 @@ export async function copyRows<Stored extends PlainObject>(
       const sink = new ObjectSink(options.pool, options.store, signal, uploads);
       await sink.flush();
       try {
-        await transaction.makeRoom(job.slices.length);
-        for (const slices of planTrips(job)) {
-          await transaction.secure(findPlanned(slices));
-          await copyOut(session, slices.map(copyStatement).join('; '), sink);
+        await transaction.makeRoom(job.rowRanges.length);
+        for (const rowRanges of planTrips(job)) {
+          await transaction.secure(findPlanned(rowRanges));
+          await copyOut(session, rowRanges.map(copyStatement).join('; '), sink);
         }
-        await transaction.check(job.slices.map(({ table }) => table));
+        await transaction.check(job.rowRanges.map(({ table }) => table));
       } catch (error) {
         signal.throwIfAborted();
         throw await explain(job, sink.copies.length, error, snapshot, settings);
@@ -63,13 +63,13 @@ export async function copyRows<Stored extends PlainObject>(
       let rows = 0;
       let bytes = 0;
       for (const [index, copy] of sink.copies.entries()) {
-        const slice = job.slices[index];
-        if (!slice) throw new Error('the server ended more COPYs than were asked for');
-        copied.push({ slice, rows: copy.rows, places: null, pieces: copy.pieces });
+        const rowRange = job.rowRanges[index];
+        if (!rowRange) throw new Error('the server ended more COPYs than were asked for');
+        copied.push({ rowRange, rows: copy.rows, places: null, pieces: copy.pieces });
         rows += copy.rows;
         for (const piece of copy.pieces) bytes += piece.length;
       }
-      if (sink.copies.length !== job.slices.length)
+      if (sink.copies.length !== job.rowRanges.length)
         throw new Error('the server ended fewer COPYs than were asked for');
       options.onProgress(job, rows, bytes);
     }
@@ -84,14 +84,14 @@ export async function copyRows<Stored extends PlainObject>(
  * The slices to read in each round trip. If a table that is read in parts has an untrusted owner, every slice
  * gets a trip of its own, right after its check.
  */
-function planTrips({ slices }: CopyJob): (readonly Slice[])[] {
-  const isOwn = findPlanned(slices).every(({ foreign }) => !foreign);
-  return isOwn ? [slices] : slices.map((slice) => [slice]);
+function planTrips({ rowRanges }: CopyJob): (readonly RowRange[])[] {
+  const isOwn = findPlanned(rowRanges).every(({ foreign }) => !foreign);
+  return isOwn ? [rowRanges] : rowRanges.map((rowRange) => [rowRange]);
 }
 
 /** The tables that are read in parts: only these need a plan. */
-function findPlanned(slices: readonly Slice[]): TableInfo[] {
-  return [...new Set(slices.filter((slice) => !isWholeTable(slice)).map(({ table }) => table))];
+function findPlanned(rowRanges: readonly RowRange[]): TableInfo[] {
+  return [...new Set(rowRanges.filter((rowRange) => !isWholeTable(rowRange)).map(({ table }) => table))];
 }
 
 async function explain(
@@ -101,9 +101,9 @@ async function explain(
   snapshot: Snapshot,
   settings: ConnectionSettings,
 ): Promise<unknown> {
-  const slice = job.slices[done];
-  if (!slice || !(error instanceof Error) || isKnownError(error)) return error;
-  const pages = isWholeTable(slice) ? '' : `, pages ${slice.from} to ${slice.to ?? 'the end'}`;
-  const what = `table ${qualifiedName(slice.table)}${pages}`;
-  return explainUnreadable(error, what, [slice.table], snapshot, settings);
+  const rowRange = job.rowRanges[done];
+  if (!rowRange || !(error instanceof Error) || isKnownError(error)) return error;
+  const pages = isWholeTable(rowRange) ? '' : `, pages ${rowRange.from} to ${rowRange.to ?? 'the end'}`;
+  const what = `table ${qualifiedName(rowRange.table)}${pages}`;
+  return explainUnreadable(error, what, [rowRange.table], snapshot, settings);
 }

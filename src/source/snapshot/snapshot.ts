@@ -7,7 +7,7 @@ import type { Log } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
 import { isoFormat, readIdentity, type SourceIdentity } from '../identity.ts';
 import { checkReadable, checkServer } from '../preflight.ts';
-import { type LedgerEntry, readLedger } from '../rollback-token.ts';
+import { type RollbackToken, readRollbackTokens } from '../rollback-token.ts';
 import { waitForFlush } from '../wal-flush.ts';
 import { describeUnlocked, hasLocksFor, lockTables, nameBlockers, SnapshotOutdated } from './locks.ts';
 import { openPresent } from './present.ts';
@@ -36,7 +36,7 @@ export interface Snapshot {
   readonly lsn: string;
   readonly takenAt: string;
   /** The tokens of earlier backups; undefined when there is no ledger. */
-  readonly ledger: readonly LedgerEntry[] | undefined;
+  readonly tokens: readonly RollbackToken[] | undefined;
   readonly lead: Session;
   /**
    * A session that sees the present, shared by all and opened on first use. It ends with the lead session.
@@ -123,12 +123,12 @@ async function lockSnapshot(
   const identity = await readIdentity(lead);
   const encoding = copyEncoding(identity.serverEncoding);
   // In this order, and in one round trip.
-  const [, , exported, [position], ledger, all] = await Promise.all([
+  const [, , exported, [position], tokens, all] = await Promise.all([
     applySettings(lead, encoding),
     lead.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY'),
     exportSnapshot(lead, settings),
     lead.query<Position & Record<string, unknown>>(positionQuery),
-    readLedger(lead),
+    readRollbackTokens(lead),
     readTables(lead),
   ]);
   if (!position) throw new Error('the server did not tell its position');
@@ -158,7 +158,7 @@ async function lockSnapshot(
     visible: position.visible,
     lsn: position.lsn,
     takenAt: position.taken,
-    ledger,
+    tokens,
     lead,
     present,
     lockTimeoutSeconds: options.lockTimeoutSeconds,

@@ -54,23 +54,23 @@ export async function fetchTo(
     transform(chunk: Buffer, _encoding, done) {
       bytes += chunk.length;
       hash.update(chunk);
-      done(bytes > most ? describeDamage(artifact) : null, chunk);
+      done(bytes > most ? toDamageError(artifact) : null, chunk);
     },
   });
   const source = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
   await pipeline(source, check, createWriteStream(path, { mode: 0o600 }), { signal });
   const digest = `sha256:${hash.digest('hex')}`;
-  if (artifact.digest !== undefined && digest !== artifact.digest) throw describeDamage(artifact);
+  if (artifact.digest !== undefined && digest !== artifact.digest) throw toDamageError(artifact);
 }
 
-export function describeDamage({ name, id }: StoredArtifact): StorageError {
+export function toDamageError({ name, id }: StoredArtifact): StorageError {
   return new StorageError(
     `the artifact ${name} (${id}) is not what GitHub has stored: its size or its digest is another`,
     'Run it again; delete the artifact in the list of its run to go back to the one before.',
   );
 }
 
-export function describeRefusal({ status, headers }: Response, repository: string): Error {
+export function toRefusalError({ status, headers }: Response, repository: string): Error {
   if (
     status >= 500 ||
     status === 429 ||

@@ -6,10 +6,10 @@ import { retry } from '../../http/retry.ts';
 import { ConfigurationError, isKnownError, messageOf, StorageError } from '../../runtime/errors.ts';
 import {
   type ArtifactServiceOptions,
-  describeDamage,
-  describeRefusal,
   fetchTo,
   type StoredArtifact,
+  toDamageError,
+  toRefusalError,
   tryLater,
   Unanswered,
 } from './answers.ts';
@@ -139,7 +139,7 @@ export class ArtifactService {
       const { digestMismatch } = await this.#carryOut('downloaded', () =>
         client.downloadArtifact(artifact.id, options),
       );
-      if (digestMismatch) throw describeDamage(artifact);
+      if (digestMismatch) throw toDamageError(artifact);
       const [file = ''] = await readdir(folder);
       await rename(join(folder, file), path);
       return path;
@@ -239,7 +239,7 @@ export class ArtifactService {
     });
     if (response.status >= 400) {
       await response.body?.cancel();
-      throw describeRefusal(response, this.repository);
+      throw toRefusalError(response, this.repository);
     }
     return response;
   }

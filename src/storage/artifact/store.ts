@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rename, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf, StorageError } from '../../runtime/errors.ts';
 import { FileStorage } from '../file.ts';
 import { type Capabilities, isKey, type Storage, type StoredValue } from '../storage.ts';
@@ -15,7 +15,7 @@ export interface ArtifactOptions {
   readonly token: string | undefined;
   /** The setting of the GitHub repository when undefined */
   readonly retentionDays: number | undefined;
-  readonly world: Pick<World, 'env' | 'log' | 'now' | 'signal' | 'temporaryFolder'>;
+  readonly context: Pick<Context, 'env' | 'log' | 'now' | 'signal' | 'temporaryFolder'>;
   /** Before something is tried again */
   readonly delayMs?: number;
 }
@@ -70,11 +70,11 @@ export class ArtifactStorage implements Storage {
 
   /** @throws ConfigurationError when the GitHub repository, the token or support for artifacts is missing */
   constructor(options: ArtifactOptions) {
-    const { name, token, world, delayMs } = options;
+    const { name, token, context, delayMs } = options;
     this.location = `artifact://${name}`;
     this.#options = options;
     this.#names = [name, name + secondSlot];
-    this.#service = new ArtifactService({ env: world.env, signal: world.signal, token, delayMs });
+    this.#service = new ArtifactService({ env: context.env, signal: context.signal, token, delayMs });
   }
 
   async probe(): Promise<Capabilities> {
@@ -127,7 +127,7 @@ export class ArtifactStorage implements Storage {
     try {
       const isChanged = copy.deleted.size > 0 || [...copy.written].some(isShared);
       // After a stop the runner waits a few seconds only, which do not suffice for an upload.
-      if (isChanged && !this.#options.world.signal.aborted) await this.#publish(copy);
+      if (isChanged && !this.#options.context.signal.aborted) await this.#publish(copy);
     } finally {
       await rm(copy.root, { recursive: true, force: true });
     }
@@ -167,8 +167,8 @@ export class ArtifactStorage implements Storage {
   }
 
   async #makeCopy(): Promise<Copy> {
-    const { world } = this.#options;
-    const root = await mkdtemp(join(world.temporaryFolder, 'artifact-'));
+    const { context } = this.#options;
+    const root = await mkdtemp(join(context.temporaryFolder, 'artifact-'));
     try {
       const files = join(root, 'files');
       await mkdir(files, { mode: 0o700 });
@@ -177,7 +177,7 @@ export class ArtifactStorage implements Storage {
       return {
         root,
         files,
-        storage: new FileStorage(files, world, this.location),
+        storage: new FileStorage(files, context, this.location),
         base: newest?.id ?? 0,
         original: new Set(original),
         written: new Set(),
@@ -191,7 +191,7 @@ export class ArtifactStorage implements Storage {
 
   /** Downloads an artifact, unpacks it into `folder`, and returns the keys that it holds. */
   async #fetch(artifact: StoredArtifact, root: string, folder: string): Promise<string[]> {
-    this.#options.world.log.debug(
+    this.#options.context.log.debug(
       `reading the artifact ${artifact.name} (${artifact.id}, ${artifact.size} bytes)`,
     );
     await this.#assertSpace(root, artifact.size);
@@ -200,7 +200,7 @@ export class ArtifactStorage implements Storage {
     const zip = await openZip(await this.#service.download(artifact, download));
     try {
       const foreign = zip.entries.find(({ name }) => !isKey(name));
-      if (foreign) throw describeForeign(artifact, foreign.name);
+      if (foreign) throw toForeignError(artifact, foreign.name);
       await this.#assertSpace(
         root,
         zip.entries.reduce((sum, { size }) => sum + size, 0),
@@ -236,7 +236,7 @@ export class ArtifactStorage implements Storage {
       if (id === undefined) {
         blocked = slot;
         await delay((this.#options.delayMs ?? 1000) * round, undefined, {
-          signal: this.#options.world.signal,
+          signal: this.#options.context.signal,
         });
         continue;
       }
@@ -284,7 +284,7 @@ export class ArtifactStorage implements Storage {
     try {
       await this.#service.discard(other.name);
     } catch (error) {
-      this.#options.world.log.warn(`the artifact before the newest of this run stays: ${messageOf(error)}`);
+      this.#options.context.log.warn(`the artifact before the newest of this run stays: ${messageOf(error)}`);
     }
   }
 
@@ -292,7 +292,7 @@ export class ArtifactStorage implements Storage {
    * Copies all values of another run's artifact into the copy, except for those that this run has written.
    */
   async #merge(copy: Copy, newer: StoredArtifact): Promise<void> {
-    const { log } = this.#options.world;
+    const { log } = this.#options.context;
     const folder = join(copy.root, `merge-${newer.id}`);
     await mkdir(folder, { mode: 0o700 });
     const keys = await this.#fetch(newer, copy.root, folder);
@@ -333,7 +333,7 @@ async function assertSameRepository(ours: string, theirs: string, location: stri
   );
 }
 
-function describeForeign({ name, id }: StoredArtifact, entry: string): StorageError {
+function toForeignError({ name, id }: StoredArtifact, entry: string): StorageError {
   return new StorageError(
     `the artifact ${name} (${id}) holds ${JSON.stringify(entry.slice(0, 200))}, which no repository does`,
     'Name an artifact that nothing but supabase-backup stores.',

@@ -1,7 +1,7 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { describeWay } from '../../http/agents.ts';
+import { chooseAgent } from '../../http/agents.ts';
 import type { S3Addressing, S3Encryption } from '../../interface/s3-settings.ts';
-import type { World } from '../../runtime/context.ts';
+import type { Context } from '../../runtime/context.ts';
 import { boundAnswers } from './answers.ts';
 
 export interface S3Options {
@@ -16,7 +16,7 @@ export interface S3Options {
    */
   readonly region?: string;
   /** The environment names proxies and authorities. */
-  readonly world: Pick<World, 'env' | 'now'>;
+  readonly context: Pick<Context, 'env' | 'now'>;
   readonly addressing?: S3Addressing;
   readonly encryption?: S3Encryption;
   /** The bucket's default, STANDARD, when undefined */
@@ -46,11 +46,11 @@ export function silenceMsOf({ silenceMs = defaultSilenceMs }: S3Options): number
 }
 
 function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
-  const { endpoint, region, world } = options;
+  const { endpoint, region, context } = options;
   const silenceMs = silenceMsOf(options);
   // `S3Requests` limits concurrency itself: `connectionTimeout` would also count the wait for a free
   // connection.
-  const agent = { ...describeWay(world.env, 'storage'), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
+  const agent = { ...chooseAgent(context.env, 'storage'), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
   const custom: S3ClientConfig = endpoint
     ? {
         endpoint: endpoint.href,

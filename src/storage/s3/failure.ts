@@ -1,4 +1,4 @@
-import { isPassingTunnel } from '../../http/trouble.ts';
+import { isTransientTunnel } from '../../http/trouble.ts';
 import { BrokenBodyError } from '../storage.ts';
 
 const broken = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE']);
@@ -97,11 +97,11 @@ export function isArchived(error: unknown): boolean {
 }
 
 /** Tells whether the same request may succeed a moment later. */
-export function isPassing(error: unknown): boolean {
+export function isTransient(error: unknown): boolean {
   if (error instanceof BrokenBodyError || isSilence(error)) return true;
   const status = statusOf(error);
   const name = nameOf(error);
-  if (isPassingTunnel(error)) return true;
+  if (isTransientTunnel(error)) return true;
   if (passingNames.has(name) || unreachable.has(name) || broken.has(name)) return true;
   return status !== undefined && passingStatuses.has(status);
 }

@@ -9,7 +9,7 @@ import {
   type StoredValue,
 } from '../storage.ts';
 import { readWhole } from './answers.ts';
-import { isArchived, isPassing, isWithheld, isWordless, nameOf, statusOf } from './failure.ts';
+import { isArchived, isTransient, isWithheld, isWordless, nameOf, statusOf } from './failure.ts';
 import type { Attempt, S3Requests } from './requests.ts';
 import { tellAnswer } from './words.ts';
 
@@ -23,7 +23,11 @@ export class S3Reading {
     this.#requests = requests;
   }
 
-  async get(key: string, limit = largestValue, { fresh = false }: ReadOptions = {}): Promise<Buffer> {
+  async get(
+    key: string,
+    limit = largestValue,
+    { freshConnection: fresh = false }: ReadOptions = {},
+  ): Promise<Buffer> {
     const { location, silenceMs } = this.#requests;
     const check = (bytes: number) => assertSize(key, location, bytes, limit);
     try {
@@ -51,7 +55,7 @@ export class S3Reading {
         return { key, size: head.ContentLength ?? 0, modifiedAt: head.LastModified ?? new Date(0) };
       } catch (error) {
         if (statusOf(error) === 404) return undefined;
-        throw isWordless(error) && !isPassing(error) ? await this.#askForWords(key, error, attempt) : error;
+        throw isWordless(error) && !isTransient(error) ? await this.#askForWords(key, error, attempt) : error;
       }
     });
   }

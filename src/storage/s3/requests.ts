@@ -8,9 +8,9 @@ import { Deadline } from './deadline.ts';
 import {
   isAbsent,
   isClockCorrected,
-  isPassing,
   isPathRefused,
   isSilence,
+  isTransient,
   SilenceError,
   statusOf,
 } from './failure.ts';
@@ -66,13 +66,13 @@ export class S3Requests {
   #givenUp = false;
 
   constructor(options: S3Options) {
-    const { bucket, prefix, endpoint, world } = options;
+    const { bucket, prefix, endpoint, context } = options;
     this.#options = options;
     this.#client = openClient(options);
     this.bucket = bucket;
     this.root = prefix === '' ? '' : `${prefix}/`;
     this.location = `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`;
-    this.place = { bucket, endpoint, env: world.env };
+    this.place = { bucket, endpoint, env: context.env };
     this.silenceMs = silenceMsOf(options);
     this.#firstDelayMs = options.firstDelayMs ?? 250;
   }
@@ -133,7 +133,7 @@ export class S3Requests {
         }),
       );
     } catch (error) {
-      this.#givenUp ||= isPassing(error);
+      this.#givenUp ||= isTransient(error);
       throw this.#describe(error, action, key);
     }
   }
@@ -157,7 +157,7 @@ export class S3Requests {
 
   #isWorthAnother(error: unknown, retries: number, silences: number): boolean {
     if (retries === 0 && (isClockCorrected(error) || this.#turnsVirtual(error))) return true;
-    if (!isPassing(error)) return false;
+    if (!isTransient(error)) return false;
     // After the store was given up, only clean-up requests are made.
     if (this.#givenUp) return retries === 0 && !isSilence(error);
     return silences < mostSilences && (this.#answered || retries < maxFirstRetries);

@@ -36,7 +36,7 @@ export class S3Storage implements Storage {
   readonly #now: () => Date;
 
   constructor(options: S3Options) {
-    this.#now = () => options.world.now();
+    this.#now = () => options.context.now();
     this.#requests = new S3Requests(options);
     this.#reading = new S3Reading(this.#requests);
     this.#writing = new S3Writing(this.#requests, this.#reading, options);

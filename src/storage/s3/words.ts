@@ -4,8 +4,8 @@ import {
   isArchived,
   isDenial,
   isForeign,
-  isPassing,
   isPathRefused,
+  isTransient,
   nameOf,
   responseOf,
   statusOf,
@@ -72,7 +72,7 @@ function explainAnswer(error: unknown, failed: Failed): S3Failure {
     );
   }
   if (status === 403 || isDenial(name)) return wrong(explainDenial(error, bucket, failed.action), said);
-  if (isPassing(error)) {
+  if (isTransient(error)) {
     const next = 'Run it again later; if this comes often, see the status page of the store.';
     return failing([`${host} kept answering ${said}`, next]);
   }
@@ -161,7 +161,7 @@ function explainFormat(error: unknown, failed: Failed): Words | undefined {
       'Check that `s3-endpoint` is the S3 interface of the store, and any proxy in between.',
     ];
   }
-  if (!isForeign(error) || isPassing(error) || isFull(error)) return undefined;
+  if (!isForeign(error) || isTransient(error) || isFull(error)) return undefined;
   return explainForeigner(failed);
 }
 

@@ -7,7 +7,7 @@ import {
 import { StorageError } from '../../runtime/errors.ts';
 import { DeniedValueError, ForeignValueError } from '../storage.ts';
 import type { S3Options } from './client.ts';
-import { isPassing, isSilence, statusOf } from './failure.ts';
+import { isSilence, isTransient, statusOf } from './failure.ts';
 import type { S3Reading } from './reading.ts';
 import type { Attempt, S3Requests } from './requests.ts';
 import { hostOf } from './sentences.ts';
@@ -133,7 +133,7 @@ export class S3Writing {
       if (status === 412) return { kind: 'present', attempt: attempt.number };
       // From a store that has honoured the condition this is an ordinary failure; a write without the
       // condition could overwrite.
-      const unknown = status === 501 || (status === 400 && !isPassing(error));
+      const unknown = status === 501 || (status === 400 && !isTransient(error));
       if (unknown && this.createOnly !== true) return { kind: 'refused' };
       throw error;
     }
@@ -170,14 +170,14 @@ export class S3Writing {
    */
   async #isStoredAfter(error: unknown, key: string, value: Uint8Array): Promise<boolean> {
     if (!(error instanceof StorageError) || !this.#requests.hasAnswered) return false;
-    if (error.configuration && !isPassing(error.cause)) return false;
+    if (error.configuration && !isTransient(error.cause)) return false;
     try {
       if (await this.#has(key, value)) return true;
     } catch {
-      throw doubt(error);
+      throw toUncertainError(error);
     }
     // The last request may still arrive at the store.
-    if (isSilence(error.cause)) throw doubt(error);
+    if (isSilence(error.cause)) throw toUncertainError(error);
     return false;
   }
 
@@ -230,7 +230,7 @@ function md5Of(answer: PutObjectCommandOutput): string | undefined {
   return /^"?([0-9a-f]{32})"?$/i.exec(answer.ETag ?? '')?.[1]?.toLowerCase();
 }
 
-function doubt({ message, next, cause, configuration }: StorageError): StorageError {
+function toUncertainError({ message, next, cause, configuration }: StorageError): StorageError {
   return new StorageError(
     `${message}; it may have been stored all the same`,
     `${next} Then look whether it is there.`,

@@ -7,7 +7,7 @@ const issue = { number: 4, url: 'https://github.example/acme/shop/issues/4' };
 
 function blocksOf(event: RunEvent, kind: 'failed' | 'negative' | 'recovered' = 'failed') {
   const failingSince = new Date(event.at.getTime() - 3 * hour);
-  return renderSlack(event, kind, { standing: 'repeated', issue, failures: 3, failingSince });
+  return renderSlack(event, kind, { outcome: 'repeated', issue, failures: 3, failingSince });
 }
 
 /** All texts of a message, with where they stand. */
@@ -67,7 +67,7 @@ describe('a Slack message', () => {
   });
 
   it('has no buttons where there is nothing to open', () => {
-    const message = renderSlack(exampleFailure({}, { run: undefined }), 'failed', { standing: 'none' });
+    const message = renderSlack(exampleFailure({}, { run: undefined }), 'failed', { outcome: 'none' });
     expect(message.blocks.map(({ type }) => type)).not.toContain('actions');
   });
 

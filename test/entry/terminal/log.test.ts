@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createTerminalLog } from '../../../src/entry/terminal/log.ts';
 import { printableLines } from '../../../src/report/printable.ts';
-import { createMask } from '../../../src/report/redact.ts';
+import { createRedactor } from '../../../src/report/redact.ts';
 
 function createStream(isTTY: boolean) {
   const stream = { isTTY, columns: 20, text: '', write: (text: string) => (stream.text += text) };
@@ -10,7 +10,7 @@ function createStream(isTTY: boolean) {
 
 test('on a terminal a line of progress is replaced, and cut rather than wrapped', () => {
   const stream = createStream(true);
-  const log = createTerminalLog(stream, { mask: String, verbose: false, shown: printableLines });
+  const log = createTerminalLog(stream, { redact: String, verbose: false, shown: printableLines });
   log.progress('one');
   log.progress('x'.repeat(50));
   log.info('done');
@@ -21,7 +21,7 @@ test('elsewhere progress is a line every 15 seconds', () => {
   let now = 0;
   const stream = createStream(false);
   const log = createTerminalLog(stream, {
-    mask: String,
+    redact: String,
     verbose: false,
     shown: printableLines,
     now: () => now,
@@ -33,7 +33,7 @@ test('elsewhere progress is a line every 15 seconds', () => {
 test('no secret passes, in whatever line', async () => {
   const stream = createStream(false);
   const log = createTerminalLog(stream, {
-    mask: createMask(['postgresql://u:hunter2@h/db', 'hunter2', 'p']),
+    redact: createRedactor(['postgresql://u:hunter2@h/db', 'hunter2', 'p']),
     verbose: true,
     shown: printableLines,
   });
@@ -46,13 +46,13 @@ test('no secret passes, in whatever line', async () => {
 
 test('debugging lines need --verbose', () => {
   const stream = createStream(false);
-  createTerminalLog(stream, { mask: String, verbose: false, shown: printableLines }).debug('detail');
+  createTerminalLog(stream, { redact: String, verbose: false, shown: printableLines }).debug('detail');
   expect(stream.text).toBe('');
 });
 
 test('no line of a message passes for another message', () => {
   const stream = createStream(false);
-  const log = createTerminalLog(stream, { mask: String, verbose: false, shown: printableLines });
+  const log = createTerminalLog(stream, { redact: String, verbose: false, shown: printableLines });
   log.error('role "a\nwarning: all is well" is refused\u001b[2J');
   expect(stream.text).toBe('error: role "a\n  warning: all is well" is refused\\u{1b}[2J\n');
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { refuseUnencrypted } from '../../../src/operations/backup/encryption-rule.ts';
-import type { World } from '../../../src/runtime/context.ts';
+import type { Context } from '../../../src/runtime/context.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'public-'));
@@ -21,16 +21,16 @@ function decide({ visibility = 'public', storage = 'artifact://db', recipients =
   const event = join(folder, 'event.json');
   writeFileSync(event, JSON.stringify(visibility === 'unknown' ? {} : { repository: { visibility } }));
   const warnings: string[] = [];
-  const world = {
+  const context = {
     env:
       visibility === 'no runner'
         ? {}
         : { GITHUB_ACTIONS: 'true', GITHUB_EVENT_PATH: event, GITHUB_REPOSITORY: 'acme/shop' },
-    log: { warn: (message: string) => warnings.push(message) } as unknown as World['log'],
+    log: { warn: (message: string) => warnings.push(message) } as unknown as Context['log'],
   };
   const packing = { encryptionRecipients: recipients, allowUnencrypted: allow };
   try {
-    refuseUnencrypted(storage, packing, world);
+    refuseUnencrypted(storage, packing, context);
     return warnings;
   } catch (error) {
     if (error instanceof ConfigurationError) return `${error.message} → ${error.next}`;

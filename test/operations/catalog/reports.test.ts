@@ -4,7 +4,7 @@ import { describePinning } from '../../../src/operations/catalog/pin-report.ts';
 import type { BackupEvent, BackupList, ShownBackup } from '../../../src/operations/catalog/result.ts';
 import { describeShown } from '../../../src/operations/catalog/show-report.ts';
 import { renderText } from '../../../src/report/text.ts';
-import { ago, shelve } from '../../repository/backups/standing-example.ts';
+import { ago, shelve } from '../../repository/backups/freshness-example.ts';
 import { makeManifest } from '../../repository/example.ts';
 
 describe('the report of a list', () => {

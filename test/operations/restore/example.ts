@@ -5,7 +5,7 @@ export function makeState(overrides: Partial<TargetState> = {}): TargetState {
   return {
     ...{ target: 'someone@127.0.0.1:5432/target', kind: 'plain', database: 'target', systemIdentifier: '1' },
     found: 'plain',
-    ...{ occupants: [], tables: 0, rows: 0, held: [], mark: undefined },
+    ...{ existing: [], tables: 0, rows: 0, held: [], mark: undefined },
     ...{ databaseOid: 5, now: Date.parse('2026-11-20T03:00:00Z') },
     ...overrides,
   };

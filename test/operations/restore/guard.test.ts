@@ -23,7 +23,7 @@ function makeInputs(overrides: Partial<RestoreInputs> = {}): RestoreInputs {
   return { ...inputs, ...overrides };
 }
 
-const full = { occupants: ['table public.t'], tables: 1, rows: 5 };
+const full = { existing: ['table public.t'], tables: 1, rows: 5 };
 const mark = {
   backup: '20261120T021700Z-7f3a',
   startedAt: '2026-11-20T02:17:00.000Z',

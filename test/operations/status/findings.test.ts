@@ -3,20 +3,20 @@ import { type StatusFacts, weighStatus } from '../../../src/operations/status/fi
 import { describeStatus } from '../../../src/operations/status/report.ts';
 import { isHealthy, type Status, type Warning } from '../../../src/operations/status/result.ts';
 import { renderText } from '../../../src/report/text.ts';
-import { weighStanding } from '../../../src/repository/backups/freshness.ts';
+import { measureFreshness } from '../../../src/repository/backups/freshness.ts';
 import { findWindows } from '../../../src/repository/changes/recoverable.ts';
-import { ago, hour, now, shelve } from '../../repository/backups/standing-example.ts';
+import { ago, hour, now, shelve } from '../../repository/backups/freshness-example.ts';
 
 type Backups = readonly ReturnType<typeof shelve>[];
 
 function weigh(backups: Backups, overrides: Partial<StatusFacts> = {}): Status {
-  const shelf = { backups, damaged: [] };
-  const standing = weighStanding(shelf, [], [], { now, warn: () => undefined });
+  const catalog = { backups, damaged: [] };
+  const freshness = measureFreshness(catalog, [], [], { now, warn: () => undefined });
   return weighStatus({
     location: './backups',
     limits: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined },
-    standing,
-    recoverable: { windows: findWindows(standing.usable, []), damaged: [], captured: false },
+    freshness: freshness,
+    recoverable: { windows: findWindows(freshness.usable, []), damaged: [], captured: false },
     stored: 0,
     vanished: [],
     prune: undefined,
@@ -45,8 +45,8 @@ describe('the status of a repository', () => {
   it('counts what one would not go back to, and what is damaged', () => {
     const backups = [shelve(1), shelve(2, { damagedAt: ago(1) }), shelve(3, { kind: 'schema' })];
     const damaged = [{ id: '20261101T000000Z-0000', message: 'cut off' }];
-    const standing = weighStanding({ backups, damaged }, [], [], { now, warn: () => undefined });
-    const status = weigh(backups, { standing });
+    const freshness = measureFreshness({ backups, damaged }, [], [], { now, warn: () => undefined });
+    const status = weigh(backups, { freshness: freshness });
     expect(status.counts).toEqual({ unusable: 2, damaged: 2 });
     expect(status.warnings).toEqual([
       { kind: 'unreadable-manifests', ids: ['20261101T000000Z-0000'] },

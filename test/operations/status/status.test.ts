@@ -8,10 +8,10 @@ import {
   measureGap,
   measurePoint,
 } from '../../../src/repository/backups/findings.ts';
-import { weighStanding } from '../../../src/repository/backups/freshness.ts';
+import { measureFreshness } from '../../../src/repository/backups/freshness.ts';
 import { findWindows, type Window } from '../../../src/repository/changes/recoverable.ts';
 import type { Recoverable } from '../../../src/repository/changes/windows.ts';
-import { ago, hour, now, shelve } from '../../repository/backups/standing-example.ts';
+import { ago, hour, now, shelve } from '../../repository/backups/freshness-example.ts';
 
 const day = 24 * hour;
 
@@ -111,17 +111,17 @@ it('failures are what records tell, newest first', () => {
 describe('the report', () => {
   const describeWith = (...given: Parameters<typeof weighWith>) => describeStatus(weighWith(...given));
   const weighWith = (backups: ReturnType<typeof shelve>[], overrides: Partial<StatusFacts> = {}) => {
-    const shelf = { backups, damaged: [] };
-    const standing = weighStanding(shelf, [], [], { now, warn: () => undefined });
+    const catalog = { backups, damaged: [] };
+    const freshness = measureFreshness(catalog, [], [], { now, warn: () => undefined });
     const recoverable: Recoverable = overrides.recoverable ?? {
-      windows: findWindows(standing.usable, []),
+      windows: findWindows(freshness.usable, []),
       damaged: [],
       captured: false,
     };
     return weighStatus({
       limits: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined },
       location: './backups',
-      standing,
+      freshness: freshness,
       recoverable,
       stored: 123_456,
       vanished: [],

@@ -7,7 +7,7 @@ import { readDefinitions } from '../../../src/postgres/catalog/definitions.ts';
 import { countObjects } from '../../../src/postgres/catalog/facts.ts';
 import { splitDetail, withoutMarks } from '../../../src/postgres/catalog/printed-text.ts';
 import { readPrivileges } from '../../../src/postgres/catalog/privileges.ts';
-import { ledgerComment, ledgerSchema } from '../../../src/postgres/own-schema.ts';
+import { ownSchema, ownSchemaComment } from '../../../src/postgres/own-schema.ts';
 import type { Session } from '../../../src/postgres/session/connection.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
 import { createRoles, type Seeded, seedDatabase } from '../../fixture/seed.ts';
@@ -592,8 +592,8 @@ describe('a change of', () => {
   });
 
   it('our own ledger does not show', async () => {
-    const sql = `CREATE SCHEMA ${ledgerSchema}; COMMENT ON SCHEMA ${ledgerSchema} IS '${ledgerComment}';
-      CREATE TABLE ${ledgerSchema}.t (id int PRIMARY KEY)`;
+    const sql = `CREATE SCHEMA ${ownSchema}; COMMENT ON SCHEMA ${ownSchema} IS '${ownSchemaComment}';
+      CREATE TABLE ${ownSchema}.t (id int PRIMARY KEY)`;
     expect(await change(sql)).toEqual({ gone: [], come: [] });
   });
 

@@ -5,7 +5,7 @@ import { applySettings } from '../../../src/postgres/session/output-settings.ts'
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { type Seeded, seedDatabase } from '../../fixture/seed.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { emptyWorld } from '../../support/world.ts';
+import { emptyContext } from '../../support/context.ts';
 import { connect, createDatabase, type Database } from '../database.ts';
 
 const { TESTBED_PG17_URL } = process.env;
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => cluster?.stop());
 
 async function read(url: string): Promise<Globals> {
-  const session = await openSession(parseConnection('database-url', url, emptyWorld));
+  const session = await openSession(parseConnection('database-url', url, emptyContext));
   try {
     await applySettings(session, 'UTF8');
     await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Definition } from '../../../src/format/supplement.ts';
 import { compareDefinitions } from '../../../src/parity/definitions.ts';
-import { collectExcuses } from '../../../src/parity/known-differences.ts';
+import { collectKnownDifferences } from '../../../src/parity/known-differences.ts';
 import { readDefinitions } from '../../../src/postgres/catalog/definitions.ts';
 import { readParticulars } from '../../../src/postgres/catalog/particulars.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
@@ -50,7 +50,7 @@ function readAs(user: string): Promise<Definition[]> {
 const compare = (expected: Definition[], found: Definition[]) =>
   compareDefinitions(expected, found, {
     scope: makeScope(),
-    excuse: collectExcuses(makeScope(), makeManifest()),
+    known: collectKnownDifferences(makeScope(), makeManifest()),
     isRestored: () => true,
     schemas: new Set(['public']),
     present: new Set(['public']),

@@ -5,7 +5,7 @@ import {
   isWholeTable,
   planJobs,
   planRanges,
-  type Slice,
+  type RowRange,
 } from '../../../src/postgres/catalog/ranges.ts';
 import { readTables, type TableInfo } from '../../../src/postgres/catalog/tables.ts';
 import { copyOut, type RowSink } from '../../../src/postgres/wire/copy-reader.ts';
@@ -25,14 +25,14 @@ function makeTable(overrides: Partial<TableInfo> = {}): TableInfo {
     relfilenode: oid,
     fingerprint: '',
     persistence: 'permanent',
-    unsteady: undefined,
+    volatileType: undefined,
     columns: ['id'],
     root: undefined,
     heap: true,
     heapBytes: 0,
     toastBytes: 0,
     readable: true,
-    filtered: false,
+    hiddenByRls: false,
     foreign: false,
     ...overrides,
   };
@@ -55,7 +55,7 @@ const tableOf = fc
 const target = fc.integer({ min: 8, max: 64 }).map((count) => count * MiB);
 
 /** Gapless and half-open, from page 0 to the end. */
-function expectCover(slices: readonly Slice[]): void {
+function expectCover(slices: readonly RowRange[]): void {
   expect(slices[0]?.from).toBe(0);
   expect(slices.at(-1)?.to).toBeNull();
   for (const [index, slice] of slices.entries()) {
@@ -143,7 +143,7 @@ describe('the jobs of a backup', () => {
     fc.assert(
       fc.property(tables, target, (list, bytes) => {
         const slices = planJobs(list.flatMap((table) => planRanges(table, 0, bytes))).flatMap(
-          (job) => job.slices,
+          (job) => job.rowRanges,
         );
         const byTable = Map.groupBy(slices, (slice) => slice.table);
         expect([...byTable.keys()].map((table) => table.oid).sort()).toEqual(
@@ -176,15 +176,15 @@ describe('the jobs of a backup', () => {
     fc.assert(
       fc.property(tables, target, (list, bytes) => {
         for (const job of planJobs(list.flatMap((table) => planRanges(table, 0, bytes)))) {
-          if (job.slices.length === 1) continue;
+          if (job.rowRanges.length === 1) continue;
           expect(job.weight).toBeLessThanOrEqual(16 * MiB);
-          if (job.slices.every(isWholeTable)) {
-            expect(new Set(job.slices.map((slice) => slice.table.schema)).size).toBe(1);
-            expect(job.slices.every((slice) => slice.table.heapBytes + slice.table.toastBytes < MiB)).toBe(
+          if (job.rowRanges.every(isWholeTable)) {
+            expect(new Set(job.rowRanges.map((slice) => slice.table.schema)).size).toBe(1);
+            expect(job.rowRanges.every((slice) => slice.table.heapBytes + slice.table.toastBytes < MiB)).toBe(
               true,
             );
           } else {
-            expect(new Set(job.slices.map((slice) => slice.table)).size).toBe(1);
+            expect(new Set(job.rowRanges.map((slice) => slice.table)).size).toBe(1);
           }
         }
       }),
@@ -196,7 +196,7 @@ describe('the jobs of a backup', () => {
     const jobs = planJobs(slices);
     expect(slices.length).toBe(160);
     expect(jobs.length).toBe(20);
-    for (const { slices: together } of jobs) {
+    for (const { rowRanges: together } of jobs) {
       for (const [index, slice] of together.entries()) {
         if (index > 0) expect(slice.from).toBe(together[index - 1]?.to);
       }
@@ -207,7 +207,7 @@ describe('the jobs of a backup', () => {
     const list = Array.from({ length: 1000 }, () => makeTable());
     const jobs = planJobs(list.flatMap((table) => planRanges(table, 0, 32 * MiB)));
     expect(jobs.length).toBe(4);
-    expect(jobs.flatMap((job) => job.slices)).toHaveLength(1000);
+    expect(jobs.flatMap((job) => job.rowRanges)).toHaveLength(1000);
   });
 });
 

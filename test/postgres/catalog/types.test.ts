@@ -266,7 +266,7 @@ describe('a column', () => {
     ],
     ...['a_range', 'a_multirange', 'a_row', 'a_row[]', 'lo'],
   ];
-  const unsteady = [
+  const volatile = [
     ...[
       'regclass',
       'regproc',
@@ -318,22 +318,22 @@ describe('a column', () => {
       CREATE TYPE of_its_own (INPUT = own_in, OUTPUT = own_out, LIKE = text);
       CREATE SCHEMA elsewhere; CREATE DOMAIN posing AS of_its_own;`);
     await database.run(
-      [...steady, ...unsteady]
+      [...steady, ...volatile]
         .map((type, index) => `CREATE TABLE typed_${index} (plain int, v ${type})`)
         .join('; '),
     );
   });
 
   it('of a type whose text depends on the value alone can be taken over', async () => {
-    const tables = new Map((await readTables(session)).map((table) => [table.name, table.unsteady]));
+    const tables = new Map((await readTables(session)).map((table) => [table.name, table.volatileType]));
     const wrong = steady.filter((_, index) => tables.get(`typed_${index}`) !== undefined);
     expect(wrong).toEqual([]);
     expect(tables.has(`typed_${steady.length - 1}`)).toBe(true);
   });
 
   it('of a type that names something, counts transactions or is not known is always read', async () => {
-    const tables = new Map((await readTables(session)).map((table) => [table.name, table.unsteady]));
-    const wrong = unsteady.filter(
+    const tables = new Map((await readTables(session)).map((table) => [table.name, table.volatileType]));
+    const wrong = volatile.filter(
       (_, index) => !tables.get(`typed_${steady.length + index}`)?.includes('column of type'),
     );
     expect(wrong).toEqual([]);
@@ -342,13 +342,13 @@ describe('a column', () => {
   it('that is dropped or generated does not count', async () => {
     await database.run(`CREATE TABLE former (a int, b regclass, c regtype GENERATED ALWAYS AS (a::oid::regtype) STORED);
                         ALTER TABLE former DROP b`);
-    expect((await read('former')).unsteady).toBeUndefined();
+    expect((await read('former')).volatileType).toBeUndefined();
   });
 });
 
 it('a table that is unlogged or no heap says so', async () => {
   await database.run(`CREATE UNLOGGED TABLE unlogged (a int); CREATE ACCESS METHOD other TYPE TABLE HANDLER heap_tableam_handler;
                       CREATE TABLE not_heap (a int) USING other`);
-  expect(await read('unlogged')).toMatchObject({ persistence: 'unlogged', unsteady: 'it is unlogged' });
-  expect(await read('not_heap')).toMatchObject({ heap: false, unsteady: 'it is not a heap table' });
+  expect(await read('unlogged')).toMatchObject({ persistence: 'unlogged', volatileType: 'it is unlogged' });
+  expect(await read('not_heap')).toMatchObject({ heap: false, volatileType: 'it is not a heap table' });
 });

@@ -4,15 +4,15 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as clients from '../../../src/postgres/client/find.ts';
 import { adviseInstall, adviseUpgrade, candidateFolders } from '../../../src/postgres/client/places.ts';
-import type { World } from '../../../src/runtime/context.ts';
+import type { Context } from '../../../src/runtime/context.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import { findServers, type Server } from '../../support/cluster.ts';
-import { createWorld } from '../../support/world.ts';
+import { createContext } from '../../support/context.ts';
 
-const findClient = (major: number, world: World, clientPath: string | undefined) =>
-  clients.findClient(major, world, { clientPath, installClient: 'auto' });
-const findDumpClient = (serverVersion: number, world: World, clientPath: string | undefined) =>
-  clients.findDumpClient(serverVersion, world, { clientPath, installClient: 'auto' });
+const findClient = (major: number, context: Context, clientPath: string | undefined) =>
+  clients.findClient(major, context, { clientPath, installClient: 'auto' });
+const findDumpClient = (serverVersion: number, context: Context, clientPath: string | undefined) =>
+  clients.findDumpClient(serverVersion, context, { clientPath, installClient: 'auto' });
 
 const folder = mkdtempSync(path.join(tmpdir(), 'client-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -29,7 +29,7 @@ function makePrograms(name: string, version: string): string {
 }
 
 const withPath = (...folders: string[]) =>
-  createWorld({ env: { PATH: [...folders, '/usr/bin', '/bin'].join(path.delimiter) } });
+  createContext({ env: { PATH: [...folders, '/usr/bin', '/bin'].join(path.delimiter) } });
 
 let installed: Server;
 beforeAll(async () => {
@@ -38,27 +38,27 @@ beforeAll(async () => {
 
 describe('the client programs', () => {
   it('of the server’s own major are found where distributions put them, without a PATH', async () => {
-    const tools = await findClient(installed.major, createWorld({ env: { PATH: '' } }), undefined);
+    const tools = await findClient(installed.major, createContext({ env: { PATH: '' } }), undefined);
     expect(tools.major).toBe(installed.major);
     expect(tools.version).toMatch(new RegExp(`^${installed.major}\\.`));
   });
 
   it('of the server’s own major are preferred to newer ones, whatever comes first in PATH', async () => {
     const [newer, own] = [makePrograms('92', '92.1'), makePrograms('91', '91.4 (Debian 91.4-1)')];
-    const world = withPath(newer, own);
-    expect(await findClient(91, world, undefined)).toEqual({
+    const context = withPath(newer, own);
+    expect(await findClient(91, context, undefined)).toEqual({
       major: 91,
       version: '91.4',
       pgDump: path.join(own, 'pg_dump'),
       pgRestore: path.join(own, 'pg_restore'),
     });
-    expect(world.log.warnings).toEqual([]);
+    expect(context.log.warnings).toEqual([]);
   });
 
   it('that are newer do when there are no others, the oldest of them, with a warning', async () => {
-    const world = withPath(makePrograms('93', '93.1'), makePrograms('92', '92.1'));
-    expect((await findClient(91, world, undefined)).major).toBe(92);
-    expect(world.log.warnings).toHaveLength(1);
+    const context = withPath(makePrograms('93', '93.1'), makePrograms('92', '92.1'));
+    expect((await findClient(91, context, undefined)).major).toBe(92);
+    expect(context.log.warnings).toHaveLength(1);
   });
 
   it('of a version in the making are known by their major', async () => {
@@ -114,9 +114,9 @@ describe('the programs of a backup', () => {
   });
 
   it('of a newer major do when those of the own major are too old', async () => {
-    const world = withPath(makePrograms('91.4', '91.4'), makePrograms('92', '92.1'));
-    expect((await findDumpClient(910007, world, undefined)).version).toBe('92.1');
-    expect(world.log.warnings).toHaveLength(1);
+    const context = withPath(makePrograms('91.4', '91.4'), makePrograms('92', '92.1'));
+    expect((await findDumpClient(910007, context, undefined)).version).toBe('92.1');
+    expect(context.log.warnings).toHaveLength(1);
   });
 
   it.each([

@@ -14,10 +14,10 @@ import { delimiter, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { machine } from '../../../src/entry/process/machine.ts';
 import { installClient } from '../../../src/postgres/client/install.ts';
-import type { World } from '../../../src/runtime/context.ts';
+import type { Context } from '../../../src/runtime/context.ts';
 import { findServers } from '../../support/cluster.ts';
+import { createContext } from '../../support/context.ts';
 import { type FakeResults, startFakeResults } from '../../support/fake-results.ts';
-import { createWorld } from '../../support/world.ts';
 
 /** The real client of the Actions cache, with a stand-in for its service; apt and sudo are scripts that install links. */
 
@@ -126,8 +126,8 @@ function install(
     policy = 'auto',
   } = options;
   const silent = () => {};
-  const world: World = {
-    ...createWorld({ env: { ...process.env, ...env }, temporaryFolder: folder, now: () => new Date(now) }),
+  const context: Context = {
+    ...createContext({ env: { ...process.env, ...env }, temporaryFolder: folder, now: () => new Date(now) }),
     limitInherited: machine.limitInherited,
     log: {
       ...{ debug: silent, error: silent, progress: silent },
@@ -139,7 +139,7 @@ function install(
   const { root = '/' } = options;
   const places = { programs: join(folder, 'programs'), sources: join(folder, 'sources'), root };
   const wanted = { major, minor };
-  return installClient(wanted, policy, world, timeoutMs === undefined ? places : { ...places, timeoutMs });
+  return installClient(wanted, policy, context, timeoutMs === undefined ? places : { ...places, timeoutMs });
 }
 
 /** The orders that apt was given since the last look. */
@@ -302,8 +302,8 @@ describe('the packages', () => {
       const { installClient } = await import('${new URL('../../../src/postgres/client/install.ts', import.meta.url).href}');
       process.getuid = () => 1001;
       const log = { debug() {}, info() {}, warn() {}, error() {}, progress() {}, group: (_, body) => body() };
-      const world = { env: process.env, log, signal: new AbortController().signal, temporaryFolder: '${folder}', now: () => new Date(), limitInherited: (_, body) => body() };
-      await installClient({ major: ${real.major}, minor: 0 }, 'always', world, { sources: '${join(folder, 'sources')}', programs: '${folder}' });`;
+      const context = { env: process.env, log, signal: new AbortController().signal, temporaryFolder: '${folder}', now: () => new Date(), limitInherited: (_, body) => body() };
+      await installClient({ major: ${real.major}, minor: 0 }, 'always', context, { sources: '${join(folder, 'sources')}', programs: '${folder}' });`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
       env: { ...process.env, ACTIONS_CACHE_MODE: 'none' },
       stdio: 'ignore',
@@ -527,8 +527,8 @@ describe('a container', () => {
     const bin = makeImage({
       apk: `/bin/mkdir -p '${programs}'; /bin/ln -s '${real.binFolder}/pg_dump' '${programs}/'`,
     });
-    const world = { env: { PATH: bin } };
-    const at = await install({ ...world, root: folder, major: 17 });
+    const context = { env: { PATH: bin } };
+    const at = await install({ ...context, root: folder, major: 17 });
     expect(at).toBe(programs);
     expect(takeCalls()).toEqual(['apk --wait 300 add --no-cache postgresql17-client']);
     expect(asked()).toEqual([]);

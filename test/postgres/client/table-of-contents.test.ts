@@ -12,7 +12,7 @@ import {
 } from '../../../src/postgres/client/table-of-contents.ts';
 import { clientEnvironment } from '../../../src/postgres/session/client-variables.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { createWorld } from '../../support/world.ts';
+import { createContext } from '../../support/context.ts';
 import { createDatabase, type Database } from '../database.ts';
 
 let cluster: Cluster;
@@ -53,7 +53,7 @@ line" (id int);
   const env = clientEnvironment(database.settings, process.env, () => '');
   execFileSync(client.pgDump, ['-Fc', '-f', file], { env });
   const roles = (await database.rows('SELECT rolname FROM pg_roles')).map(([name]) => name as string);
-  entries = await readContents(client, file, roles, createWorld());
+  entries = await readContents(client, file, roles, createContext());
 });
 afterAll(async () => {
   await database?.close();
@@ -142,7 +142,7 @@ describe('the table of contents', () => {
   it('is read from an archive that is damaged as an error', async () => {
     const bad = path.join(folder, 'bad.dump');
     writeFileSync(bad, readFileSync(file).subarray(0, 600));
-    await expect(readContents(client, bad, [], createWorld())).rejects.toThrow(/pg_restore exited with 1/);
+    await expect(readContents(client, bad, [], createContext())).rejects.toThrow(/pg_restore exited with 1/);
   });
 
   it('refuses a line that it does not understand', () => {

@@ -5,7 +5,7 @@ import { openSession } from '../../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { ConfigurationError, SourceError, TargetError } from '../../../src/runtime/errors.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { emptyWorld } from '../../support/world.ts';
+import { emptyContext } from '../../support/context.ts';
 import { createDatabase, type Database, until } from '../database.ts';
 
 let cluster: Cluster;
@@ -153,7 +153,7 @@ describe('a connection that is refused says why', () => {
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
     const url = `postgresql://me:TopSecret@127.0.0.1:${port}/d`;
-    await expect(openSession(parseConnection('database-url', url, emptyWorld))).rejects.toThrow(
+    await expect(openSession(parseConnection('database-url', url, emptyContext))).rejects.toThrow(
       /asks for the password in clear text, over a connection that need not have TLS; it was not sent/,
     );
     expect(Buffer.concat(heard).toString('latin1')).not.toContain('TopSecret');

@@ -5,7 +5,7 @@ import { openSession } from '../../../src/postgres/session/connection.ts';
 import { isCrowded } from '../../../src/postgres/session/refusal.ts';
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
-import { emptyWorld } from '../../support/world.ts';
+import { emptyContext } from '../../support/context.ts';
 
 let server: Server | undefined;
 afterEach(() => {
@@ -79,7 +79,7 @@ const refusals: [code: string, message: string, what: RegExp, next: RegExp][] = 
 describe('a refusal', () => {
   it.each(refusals)('%s %s says what it is about, and what helps', async (code, message, what, next) => {
     const { url, connections } = await startRefusing(code, message, 'Ask for more.');
-    const error = await openSession(parseConnection('database-url', url, emptyWorld)).then(
+    const error = await openSession(parseConnection('database-url', url, emptyContext)).then(
       () => {
         throw new Error('it was let in');
       },
@@ -98,7 +98,7 @@ describe('a refusal', () => {
 
   it('of an unknown kind is told as it is said, and nothing is asked to be tried again', async () => {
     const { url } = await startRefusing('XX999', 'the moon is full');
-    const error = await openSession(parseConnection('database-url', url, emptyWorld)).catch(
+    const error = await openSession(parseConnection('database-url', url, emptyContext)).catch(
       (refused) => refused,
     );
     expect(error.message).toMatch(/cannot connect: the moon is full; SQLSTATE XX999/);

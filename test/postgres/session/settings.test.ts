@@ -11,10 +11,10 @@ import {
   readRootCertificates,
 } from '../../../src/postgres/session/settings.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
-import { createWorld, emptyWorld } from '../../support/world.ts';
+import { createContext, emptyContext } from '../../support/context.ts';
 
 const parse = (url: string, env: NodeJS.ProcessEnv = {}) =>
-  parseConnection('database-url', url, createWorld({ env }));
+  parseConnection('database-url', url, createContext({ env }));
 
 function refusal(url: string, env: NodeJS.ProcessEnv = {}): ConfigurationError {
   try {
@@ -137,7 +137,7 @@ describe('without a URL, libpq’s variables', () => {
       PGOPTIONS: '-c geqo=off',
       PGCONNECT_TIMEOUT: '3',
     };
-    expect(parseConnection('database-url', undefined, createWorld({ env }))).toEqual({
+    expect(parseConnection('database-url', undefined, createContext({ env }))).toEqual({
       ...usual,
       host: 'h',
       port: 6000,
@@ -173,7 +173,7 @@ describe('without a URL, libpq’s variables', () => {
       parseConnection(
         'database-url',
         'postgresql://h/d?sslrootcert=/one',
-        createWorld({ env: { PGSSLROOTCERT: '/two' } }),
+        createContext({ env: { PGSSLROOTCERT: '/two' } }),
         '/three',
       ),
     ).toMatchObject({ sslRootCert: '/three' });
@@ -238,7 +238,7 @@ describe('a connection is refused', () => {
 
   it('when libpq’s variables make the same mistakes', () => {
     const env = { PGHOST: 'aws-0-eu-west-1.pooler.supabase.com', PGPORT: '6543', PGUSER: 'postgres.abc' };
-    expect(() => parseConnection('target-url', undefined, createWorld({ env }))).toThrow(
+    expect(() => parseConnection('target-url', undefined, createContext({ env }))).toThrow(
       /target-url: port 6543/,
     );
   });
@@ -394,9 +394,9 @@ describe('TLS', () => {
     ['xn--bcher-kva.example', 'require'],
     ['internal.', 'require'],
   ])('of a host like %s is %s where nobody says how', (host, mode) => {
-    expect(parseConnection('database-url', `postgresql://a.ref@${host}/d`, emptyWorld).sslMode).toBe(mode);
+    expect(parseConnection('database-url', `postgresql://a.ref@${host}/d`, emptyContext).sslMode).toBe(mode);
     expect(
-      parseConnection('database-url', `postgresql://a.ref@${host}/d?sslmode=disable`, emptyWorld).sslMode,
+      parseConnection('database-url', `postgresql://a.ref@${host}/d?sslmode=disable`, emptyContext).sslMode,
     ).toBe('disable');
   });
 
@@ -404,7 +404,7 @@ describe('TLS', () => {
     const settings = parseConnection(
       'database-url',
       'postgresql://a@db.example.com/d',
-      emptyWorld,
+      emptyContext,
       '/ca.pem',
     );
     expect(settings.sslMode).toBe('verify-full');
@@ -412,9 +412,9 @@ describe('TLS', () => {
 
   it('is verified at a host nearby, too, where its own URL names a certificate', () => {
     expect(parse('postgresql://a@10.1.2.3/d?sslrootcert=/ca.pem').sslMode).toBe('verify-full');
-    expect(parseConnection('database-url', 'postgresql://a@10.1.2.3/d', emptyWorld, '/ca.pem').sslMode).toBe(
-      'prefer',
-    );
+    expect(
+      parseConnection('database-url', 'postgresql://a@10.1.2.3/d', emptyContext, '/ca.pem').sslMode,
+    ).toBe('prefer');
   });
 
   it.each(['disable', 'allow', 'prefer', 'require', 'verify-ca'])(

@@ -22,7 +22,7 @@ function makeParts(overrides: Partial<ManifestParts> = {}): ManifestParts {
     recipients: [],
     archive: [],
     supplement: [],
-    slices: [],
+    rowRanges: [],
     facts: { sequences: [], latest: [], objects: {}, roles: [], extensions: [] },
     notCarried: [],
     added: 0,
@@ -52,15 +52,15 @@ it('lists each object once and points pieces at it', () => {
   const manifest = assembleManifest(
     makeParts({
       archive: [piece(two, 0, 50)],
-      slices: [
+      rowRanges: [
         {
-          slice: { table: table(1, 's', 'a'), from: 0, to: null },
+          rowRange: { table: table(1, 's', 'a'), from: 0, to: null },
           rows: 2,
           places: null,
           pieces: [piece(one, 0, 60)],
         },
         {
-          slice: { table: table(2, 's', 'b'), from: 0, to: null },
+          rowRange: { table: table(2, 's', 'b'), from: 0, to: null },
           rows: 3,
           places: null,
           pieces: [piece({ ...one }, 60, 40)],
@@ -78,11 +78,11 @@ it('lists each object once and points pieces at it', () => {
 });
 
 it('is the same in whatever order workers finished, and sums rows and bytes', () => {
-  const slices = [1, 2, 3, 4, 5].flatMap((oid) => {
+  const rowRanges = [1, 2, 3, 4, 5].flatMap((oid) => {
     const of = table(oid, oid % 2 ? 'B' : 'a', `t${oid}`);
     const object = makeObject(90);
     return [0, 10, 200].map((from, index) => ({
-      slice: { table: of, from, to: [10, 200, null][index] as number | null },
+      rowRange: { table: of, from, to: [10, 200, null][index] as number | null },
       rows: index,
       places: null,
       pieces: [piece(object, from === 0 ? 0 : 30 * index, 30)],
@@ -99,13 +99,13 @@ it('is the same in whatever order workers finished, and sums rows and bytes', ()
       })),
     }));
   };
-  const expected = describe(makeParts({ slices }));
+  const expected = describe(makeParts({ rowRanges }));
   expect(expected.map((one) => one.schema)).toEqual(['B', 'B', 'B', 'a', 'a']);
   expect(expected.every((one) => one.rows === 3 && one.bytes === 90)).toBe(true);
   expect(expected.every((one) => one.ranges.map((range) => range.from).join() === '0,10,200')).toBe(true);
   fc.assert(
-    fc.property(fc.shuffledSubarray(slices, { minLength: slices.length }), (shuffled) => {
-      expect(describe(makeParts({ slices: shuffled }))).toEqual(expected);
+    fc.property(fc.shuffledSubarray(rowRanges, { minLength: rowRanges.length }), (shuffled) => {
+      expect(describe(makeParts({ rowRanges: shuffled }))).toEqual(expected);
     }),
   );
 });
@@ -113,9 +113,9 @@ it('is the same in whatever order workers finished, and sums rows and bytes', ()
 it('keeps tables apart that are called the same in two schemas, and ranges without rows', () => {
   const manifest = assembleManifest(
     makeParts({
-      slices: [
-        { slice: { table: table(1, 'a', 't'), from: 0, to: null }, rows: 0, places: null, pieces: [] },
-        { slice: { table: table(2, 'b', 't'), from: 0, to: null }, rows: 0, places: null, pieces: [] },
+      rowRanges: [
+        { rowRange: { table: table(1, 'a', 't'), from: 0, to: null }, rows: 0, places: null, pieces: [] },
+        { rowRange: { table: table(2, 'b', 't'), from: 0, to: null }, rows: 0, places: null, pieces: [] },
       ],
     }),
   );
@@ -164,7 +164,9 @@ it('makes what a reader of the format accepts', () => {
   const parts = makeParts({
     recipients: ['age1x'],
     archive: [piece(makeObject(5), 0, 5)],
-    slices: [{ slice: { table: table(1, 's', 'a'), from: 0, to: null }, rows: 2, places: null, pieces: [] }],
+    rowRanges: [
+      { rowRange: { table: table(1, 's', 'a'), from: 0, to: null }, rows: 2, places: null, pieces: [] },
+    ],
   });
   expect(v.safeParse(manifestSchema, JSON.parse(JSON.stringify(assembleManifest(parts)))).success).toBe(true);
 });

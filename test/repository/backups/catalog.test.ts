@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../../src/format/manifest.ts';
-import { readShelf, type ShelfOptions, weighRecords } from '../../../src/repository/backups/catalog.ts';
+import { type CatalogOptions, readCatalog, weighRecords } from '../../../src/repository/backups/catalog.ts';
 import { manifestKey, writeManifest } from '../../../src/repository/backups/manifests.ts';
 import type { Repository } from '../../../src/repository/open.ts';
 import { appendRecord, type RecordContent } from '../../../src/repository/records.ts';
@@ -15,8 +15,8 @@ beforeEach(async () => {
   damaged = [];
 });
 
-const read = (options: Partial<ShelfOptions> = {}) =>
-  readShelf(repository, { onDamaged: (error) => damaged.push(error.message), ...options });
+const read = (options: Partial<CatalogOptions> = {}) =>
+  readCatalog(repository, { onDamaged: (error) => damaged.push(error.message), ...options });
 
 const example = makeManifest();
 const idAt = (hour: number) => `20261120T${String(hour).padStart(2, '0')}0000Z-0000`;
@@ -32,7 +32,7 @@ async function store(hour: number, overrides: Partial<Manifest> = {}): Promise<M
   return manifest;
 }
 
-describe('the shelf', () => {
+describe('the catalog', () => {
   it('of a repository without backups is empty', async () => {
     expect(await read()).toEqual({ backups: [], damaged: [] });
   });
@@ -97,7 +97,7 @@ describe('a damaged manifest', () => {
   it.each([
     ['cut off', (bytes: Buffer) => bytes.subarray(0, -10)],
     [
-      'changed where the shelf does not look',
+      'changed where the catalog does not look',
       (bytes: Buffer) => Buffer.from(bytes.toString().replace('postgres', 'postgrez')),
     ],
     ['of a later format', () => sealContent(repository, 'manifest', { ...example, id: idAt(2), format: 3 })],
@@ -113,9 +113,11 @@ describe('a damaged manifest', () => {
       manifestKey(idAt(2)),
       damage(await repository.storage.get(manifestKey(idAt(2)))),
     );
-    const shelf = await read();
-    expect(shelf.backups.map(({ id }) => id)).toEqual([idAt(1)]);
-    expect(shelf.damaged).toEqual([{ id: idAt(2), message: expect.stringContaining(manifestKey(idAt(2))) }]);
+    const catalog = await read();
+    expect(catalog.backups.map(({ id }) => id)).toEqual([idAt(1)]);
+    expect(catalog.damaged).toEqual([
+      { id: idAt(2), message: expect.stringContaining(manifestKey(idAt(2))) },
+    ]);
     expect(damaged).toHaveLength(1);
   });
 });

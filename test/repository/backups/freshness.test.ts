@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { formatAge } from '../../../src/operations/sections/limits.ts';
-import type { Shelf } from '../../../src/repository/backups/catalog.ts';
-import { judgeLimits, measureAges, weighStanding } from '../../../src/repository/backups/freshness.ts';
+import type { Catalog } from '../../../src/repository/backups/catalog.ts';
+import { judgeLimits, measureAges, measureFreshness } from '../../../src/repository/backups/freshness.ts';
 import type { StoredRecord } from '../../../src/repository/records.ts';
-import { ago, hour, now, shelve } from './standing-example.ts';
+import { ago, hour, now, shelve } from './freshness-example.ts';
 
 type Validation = StoredRecord<'validations'>;
 type Drill = StoredRecord<'drills'>;
@@ -32,19 +32,19 @@ const drill = (hours: number, backup: string, outcome: 'passed' | 'failed' = 'pa
   },
 });
 const weigh = (
-  backups: Shelf['backups'],
+  backups: Catalog['backups'],
   validations: Validation[] = [],
   drills: Drill[] = [],
-  damaged: Shelf['damaged'] = [],
+  damaged: Catalog['damaged'] = [],
 ) => {
   const warnings: string[] = [];
-  const standing = weighStanding({ backups, damaged }, validations, drills, {
+  const freshness = measureFreshness({ backups, damaged }, validations, drills, {
     now,
     warn: (text) => warnings.push(text),
   });
-  return { standing, warnings };
+  return { freshness, warnings };
 };
-const ids = ({ standing }: ReturnType<typeof weigh>) => standing.usable.map(({ id }) => id);
+const ids = ({ freshness }: ReturnType<typeof weigh>) => freshness.usable.map(({ id }) => id);
 
 describe('the backups one would go back to', () => {
   it('have rows, and are neither damaged, nor for safety, nor of the future; what is newer is told', () => {
@@ -74,7 +74,7 @@ describe('the backups one would go back to', () => {
   it('may be dated a little ahead, and are then of now', () => {
     const found = weigh([shelve(-0.05)]);
     expect(ids(found)).toHaveLength(1);
-    expect(measureAges(found.standing, now).newest).toBe(0);
+    expect(measureAges(found.freshness, now).newest).toBe(0);
   });
 });
 
@@ -82,37 +82,41 @@ describe('proofs', () => {
   const [newer, older] = [shelve(2), shelve(30)];
 
   it('are the newest of whole validations and drills that passed', () => {
-    const { standing } = weigh(
+    const { freshness } = weigh(
       [newer, older],
       [validation(20, older.id), validation(1, newer.id, 'passed', 0.1)],
       [drill(10, older.id), drill(3, newer.id, 'failed')],
     );
-    expect(standing.verified).toEqual({ id: older.id, at: ago(10) });
-    expect(standing.drilled).toMatchObject({ id: older.id, at: ago(10), recovery: 4000 });
-    expect(measureAges(standing, now)).toEqual({ newest: 2 * hour, verified: 10 * hour, drilled: 10 * hour });
+    expect(freshness.verified).toEqual({ id: older.id, at: ago(10) });
+    expect(freshness.drilled).toMatchObject({ id: older.id, at: ago(10), recovery: 4000 });
+    expect(measureAges(freshness, now)).toEqual({
+      newest: 2 * hour,
+      verified: 10 * hour,
+      drilled: 10 * hour,
+    });
   });
 
   it('stay when retention removes the backup', () => {
-    const { standing } = weigh([newer], [], [drill(10, older.id)]);
-    expect(standing.verified?.id).toBe(older.id);
-    expect(standing.drilled?.id).toBe(older.id);
+    const { freshness } = weigh([newer], [], [drill(10, older.id)]);
+    expect(freshness.verified?.id).toBe(older.id);
+    expect(freshness.drilled?.id).toBe(older.id);
   });
 
   it('are none of a backup that failed since, or is damaged, or has no rows, or of the future', () => {
     expect(
-      weigh([newer], [], [drill(10, newer.id), drill(1, newer.id, 'failed')]).standing.drilled,
+      weigh([newer], [], [drill(10, newer.id), drill(1, newer.id, 'failed')]).freshness.drilled,
     ).toBeUndefined();
     expect(
-      weigh([newer], [validation(9, newer.id), validation(1, newer.id, 'damaged')]).standing.verified,
+      weigh([newer], [validation(9, newer.id), validation(1, newer.id, 'damaged')]).freshness.verified,
     ).toBeUndefined();
     const damaged = { id: older.id, message: 'it is damaged' };
-    expect(weigh([], [validation(9, older.id)], [drill(9, older.id)], [damaged]).standing).toMatchObject({
+    expect(weigh([], [validation(9, older.id)], [drill(9, older.id)], [damaged]).freshness).toMatchObject({
       verified: undefined,
       drilled: undefined,
     });
     const schema = shelve(1, { kind: 'schema' });
-    expect(weigh([schema], [validation(1, schema.id)]).standing.verified).toBeUndefined();
-    expect(weigh([newer], [validation(-1, newer.id)]).standing.verified).toBeUndefined();
+    expect(weigh([schema], [validation(1, schema.id)]).freshness.verified).toBeUndefined();
+    expect(weigh([newer], [validation(-1, newer.id)]).freshness.verified).toBeUndefined();
   });
 });
 

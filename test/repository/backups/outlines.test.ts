@@ -1,7 +1,7 @@
 import { zstdCompressSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../../src/format/manifest.ts';
-import { readShelf } from '../../../src/repository/backups/catalog.ts';
+import { readCatalog } from '../../../src/repository/backups/catalog.ts';
 import { listManifests, manifestKey, writeManifest } from '../../../src/repository/backups/manifests.ts';
 import { completeOutlines } from '../../../src/repository/backups/outlines.ts';
 import type { Repository } from '../../../src/repository/open.ts';
@@ -24,7 +24,7 @@ beforeEach(async () => {
 
 const idAt = (minute: number) =>
   `20261120T${String(Math.floor(minute / 60)).padStart(2, '0')}${String(minute % 60).padStart(2, '0')}00Z-0000`;
-const read = () => readShelf(repository, { onDamaged: (error) => damaged.push(error.message) });
+const read = () => readCatalog(repository, { onDamaged: (error) => damaged.push(error.message) });
 
 /** As a backup does it, and the next one */
 async function add(minute: number, overrides: Partial<Manifest> = {}): Promise<void> {
@@ -60,9 +60,9 @@ describe('the outlines of all backups', () => {
   it('tell what the manifests would', async () => {
     await add(1, { kind: 'incremental', base: idAt(0), pin: true, label: 'Umzug – "ü" 🎉' });
     await add(2);
-    const shelf = await read();
+    const catalog = await read();
     await storage.delete([file]);
-    expect(shelf).toEqual(await read());
+    expect(catalog).toEqual(await read());
   });
 
   it('are made whole by a backup when they are missing, or another run has replaced them', async () => {
@@ -86,9 +86,9 @@ describe('the outlines of all backups', () => {
     await add(3);
     await storage.put(manifestKey(idAt(1)), whole);
     const keys = await readsOf(async () => {
-      const shelf = await read();
-      expect(shelf.damaged.map(({ id }) => id)).toEqual([idAt(1)]);
-      expect(shelf.backups).toHaveLength(3);
+      const catalog = await read();
+      expect(catalog.damaged.map(({ id }) => id)).toEqual([idAt(1)]);
+      expect(catalog.backups).toHaveLength(3);
     });
     expect(new Set(keys)).toEqual(new Set([file, manifestKey(idAt(1))]));
     expect(damaged).toEqual([expect.stringContaining(manifestKey(idAt(1)))]);
@@ -132,13 +132,13 @@ describe('the outlines of all backups', () => {
     const kept = content(repository.id, JSON.stringify(entries));
     await storage.put(file, sealContent(repository, 'outlines', kept));
     expect(await readsOf(read)).toEqual([file]);
-    const shelf = await read();
-    expect(shelf.backups.map(({ id, purpose }) => [id, purpose]).sort()).toEqual([
+    const catalog = await read();
+    expect(catalog.backups.map(({ id, purpose }) => [id, purpose]).sort()).toEqual([
       [safety.id, 'safety'],
       [own.id, 'ordinary'],
     ]);
     await storage.delete([file]);
-    expect(await read()).toEqual(shelf);
+    expect(await read()).toEqual(catalog);
     await add(3);
     expect(await readsOf(read)).toEqual([file]);
     expect((await read()).backups.map(({ purpose }) => purpose).sort()).toEqual([

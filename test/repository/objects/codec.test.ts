@@ -5,7 +5,7 @@ import path from 'node:path';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createOpen, createSeal } from '../../../src/repository/objects/codec.ts';
+import { createDecoder, createEncoder } from '../../../src/repository/objects/codec.ts';
 import { ConfigurationError, IntegrityError } from '../../../src/runtime/errors.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'codec-'));
@@ -30,8 +30,8 @@ describe('sealing and opening', () => {
         fc.boolean(),
         fc.integer({ min: 1, max: 19 }),
         async (bytes, encrypted, level) => {
-          const sealed = await createSeal(encrypted ? [recipient] : [], level)(Buffer.from(bytes));
-          const opened = await createOpen(encrypted ? 'age' : 'none', [identity])(sealed, bytes.length);
+          const sealed = await createEncoder(encrypted ? [recipient] : [], level)(Buffer.from(bytes));
+          const opened = await createDecoder(encrypted ? 'age' : 'none', [identity])(sealed, bytes.length);
           expect(opened.equals(bytes)).toBe(true);
         },
       ),
@@ -40,8 +40,8 @@ describe('sealing and opening', () => {
   });
 
   it('notice bytes missing at any place', async () => {
-    const sealed = await createSeal([], 3)(rows);
-    const open = createOpen('none', []);
+    const sealed = await createEncoder([], 3)(rows);
+    const open = createDecoder('none', []);
     for (let length = 0; length < sealed.length; length += 3) {
       await expect(open(sealed.subarray(0, length), rows.length)).rejects.toThrow(IntegrityError);
     }
@@ -49,31 +49,33 @@ describe('sealing and opening', () => {
 
   it('need an identity, and the right one', async () => {
     const recipient = await identityToRecipient(await generateIdentity());
-    const sealed = await createSeal([recipient], 3)(rows);
-    expect(() => createOpen('age', [])).toThrow(ConfigurationError);
-    await expect(createOpen('age', [await generateIdentity()])(sealed, rows.length)).rejects.toThrow(
+    const sealed = await createEncoder([recipient], 3)(rows);
+    expect(() => createDecoder('age', [])).toThrow(ConfigurationError);
+    await expect(createDecoder('age', [await generateIdentity()])(sealed, rows.length)).rejects.toThrow(
       /encryption-identity/,
     );
   });
 
   it('never show an identity in an error', async () => {
     const identity = await generateIdentity();
-    const sealed = await createSeal([await identityToRecipient(await generateIdentity())], 3)(rows);
-    const error = await createOpen('age', [identity])(sealed, rows.length).catch((reason: Error) => reason);
+    const sealed = await createEncoder([await identityToRecipient(await generateIdentity())], 3)(rows);
+    const error = await createDecoder('age', [identity])(sealed, rows.length).catch(
+      (reason: Error) => reason,
+    );
     expect(String(error)).not.toContain(identity);
   });
 });
 
 describe.runIf(isInstalled('zstd'))('the zstd program', () => {
   it('reads what we store', async () => {
-    const sealed = file('ours.zst', await createSeal([], 3)(rows));
+    const sealed = file('ours.zst', await createEncoder([], 3)(rows));
     expect(execFileSync('zstd', ['-dc', sealed]).equals(rows)).toBe(true);
     expect(String(execFileSync('zstd', ['-lv', sealed]))).toContain('XXH64');
   });
 
   it('writes what we read', async () => {
     execFileSync('zstd', ['-q', '-f', file('theirs', rows), '-o', file('theirs.zst')]);
-    const opened = await createOpen('none', [])(readFileSync(file('theirs.zst')), rows.length);
+    const opened = await createDecoder('none', [])(readFileSync(file('theirs.zst')), rows.length);
     expect(opened.equals(rows)).toBe(true);
   });
 });
@@ -82,7 +84,7 @@ describe.runIf(isInstalled('age') && isInstalled('zstd'))('the age program', () 
   it('reads what we store, with any one of the identities', async () => {
     const identities = [await generateIdentity(), await generateIdentity()];
     const recipients = await Promise.all(identities.map(identityToRecipient));
-    const sealed = file('ours.age', await createSeal(recipients, 3)(rows));
+    const sealed = file('ours.age', await createEncoder(recipients, 3)(rows));
     for (const [index, identity] of identities.entries()) {
       const key = file(`key${index}`, `# a comment\n${identity}\n`);
       const compressed = execFileSync('age', ['-d', '-i', key, sealed]);
@@ -94,6 +96,6 @@ describe.runIf(isInstalled('age') && isInstalled('zstd'))('the age program', () 
     const identity = await generateIdentity();
     const compressed = execFileSync('zstd', ['-qc'], { input: rows });
     const sealed = execFileSync('age', ['-r', await identityToRecipient(identity)], { input: compressed });
-    expect((await createOpen('age', [identity])(sealed, rows.length)).equals(rows)).toBe(true);
+    expect((await createDecoder('age', [identity])(sealed, rows.length)).equals(rows)).toBe(true);
   });
 });

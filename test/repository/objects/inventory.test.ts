@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { StoredObject } from '../../../src/format/manifest.ts';
-import { createSeal } from '../../../src/repository/objects/codec.ts';
+import { createEncoder } from '../../../src/repository/objects/codec.ts';
 import { Inventory } from '../../../src/repository/objects/inventory.ts';
 import { createNaming, ObjectWriter, objectKey } from '../../../src/repository/objects/store.ts';
 import { StorageError } from '../../../src/runtime/errors.ts';
@@ -22,10 +22,10 @@ async function write(
   known: readonly StoredObject[] = [],
   inventory: Inventory | undefined = undefined,
 ): Promise<ObjectWriter> {
-  return new ObjectWriter(storage, createNaming(key, []), createSeal([], 3), {
+  return new ObjectWriter(storage, createNaming(key, []), createEncoder([], 3), {
     inventory: inventory ?? (await Inventory.take(storage, known.length, signal)),
     known: new Map(known.map((object) => [object.name, object])),
-    doubted: new Map(),
+    suspects: new Map(),
   });
 }
 

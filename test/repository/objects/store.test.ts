@@ -5,7 +5,7 @@ import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { storedSize } from '../../../src/format/limits.ts';
 import type { Manifest, StoredObject } from '../../../src/format/manifest.ts';
-import { createSeal } from '../../../src/repository/objects/codec.ts';
+import { createEncoder } from '../../../src/repository/objects/codec.ts';
 import { Inventory } from '../../../src/repository/objects/inventory.ts';
 import {
   createNaming,
@@ -41,13 +41,13 @@ beforeEach(async () => {
 function write(
   recipients: readonly string[] = [],
   known: readonly StoredObject[] = [],
-  doubted: ReadonlyMap<string, Date> = new Map(),
+  suspects: ReadonlyMap<string, Date> = new Map(),
   inventory = Inventory.askEach(storage),
 ): ObjectWriter {
-  return new ObjectWriter(storage, createNaming(repository.key, recipients), createSeal(recipients, 3), {
+  return new ObjectWriter(storage, createNaming(repository.key, recipients), createEncoder(recipients, 3), {
     inventory,
     known: new Map(known.map((object) => [object.name, object])),
-    doubted,
+    suspects,
   });
 }
 
@@ -121,24 +121,24 @@ describe('storing objects', () => {
     expect((await read(recipients, [identity]).read(adopted)).equals(rows)).toBe(true);
   });
 
-  it('stores anew what is doubted, unless somebody has done so since', async () => {
+  it('stores a suspect object anew, unless somebody has done so since', async () => {
     const object = await write().store(rows);
     const key = objectKey(object.name);
     const storedAt = (await storage.stat(key))?.modifiedAt as Date;
-    const doubtedAt = (milliseconds: number) =>
+    const suspectSince = (milliseconds: number) =>
       new Map([[object.name, new Date(storedAt.getTime() + milliseconds)]]);
 
     storage.writes.length = 0;
-    await write([], [object], doubtedAt(-1)).store(rows);
+    await write([], [object], suspectSince(-1)).store(rows);
     expect(storage.writes).toEqual([]);
     // Damaged, of the same length: neither a listing nor a size tells.
     await MemoryStorage.prototype.put.call(storage, key, randomBytes(object.stored));
-    await write([], [object], doubtedAt(60_000)).store(rows);
+    await write([], [object], suspectSince(60_000)).store(rows);
     expect(storage.writes).toEqual([key]);
     expect((await read().prove(object)).equals(rows)).toBe(true);
     // Marked for removal, and needed by no listed backup.
     storage.writes.length = 0;
-    await write([], [], doubtedAt(60_000)).store(rows);
+    await write([], [], suspectSince(60_000)).store(rows);
     expect(storage.writes).toEqual([key]);
   });
 
@@ -307,7 +307,7 @@ describe('reading an object back', () => {
     const identity = await generateIdentity();
     const recipients = [await identityToRecipient(identity)];
     const sealed = await write(recipients).store(rows);
-    const theirs = await createSeal([await identityToRecipient(await generateIdentity())], 3)(rows);
+    const theirs = await createEncoder([await identityToRecipient(await generateIdentity())], 3)(rows);
     await storage.put(objectKey(sealed.name), theirs);
     const error = await read(recipients, [identity])
       .prove(sealed)

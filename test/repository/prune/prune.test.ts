@@ -35,8 +35,8 @@ import { type Sweep, sweepGarbage } from '../../../src/repository/prune/sweep.ts
 import { ConfigurationError, type IntegrityError, StorageError } from '../../../src/runtime/errors.ts';
 import { FileStorage } from '../../../src/storage/file.ts';
 import { RetainedError, type Storage, type StoredValue } from '../../../src/storage/storage.ts';
+import { presentContext } from '../../support/context.ts';
 import { MemoryStorage } from '../../support/memory-storage.ts';
-import { presentWorld } from '../../support/world.ts';
 import { makeChain } from '../changes-example.ts';
 import { makeManifest, makeObject, onlyMaker, source } from '../example.ts';
 
@@ -141,7 +141,7 @@ const log = {
 let folders = 0;
 const kinds = {
   memory: () => new MemoryStorage(),
-  file: () => new FileStorage(join(folder, `root-${folders++}`), presentWorld),
+  file: () => new FileStorage(join(folder, `root-${folders++}`), presentContext),
 };
 
 interface Stage {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Candidate, planRetention } from '../../../src/repository/retention/policy.ts';
+import { planRetention, type RetentionCandidate } from '../../../src/repository/retention/policy.ts';
 import type { RetentionPolicy } from '../../../src/values/retention-policy.ts';
 
 const now = new Date('2026-11-20T12:00:00Z');
@@ -21,7 +21,10 @@ function makePolicy(overrides: Partial<RetentionPolicy> = {}): RetentionPolicy {
 
 let made = 0;
 /** A verified full backup; a test names only what it is about. */
-function makeBackup(snapshotAt: string | Date, overrides: Partial<Candidate> = {}): Candidate {
+function makeBackup(
+  snapshotAt: string | Date,
+  overrides: Partial<RetentionCandidate> = {},
+): RetentionCandidate {
   const time = new Date(snapshotAt);
   return {
     id: `${time.toISOString()} ${made++}`,
@@ -39,23 +42,34 @@ const unverified = { verifiedAt: null };
 const damaged = { damagedAt: new Date('2026-11-20T00:00:00Z') };
 
 /** One backup a day at 02:17 UTC, the newest today, newest first. */
-function makeDays(count: number, overrides: Partial<Candidate> = {}): Candidate[] {
+function makeDays(count: number, overrides: Partial<RetentionCandidate> = {}): RetentionCandidate[] {
   return Array.from({ length: count }, (_, index) =>
     makeBackup(new Date(Date.UTC(2026, 10, 20 - index, 2, 17)), overrides),
   );
 }
 
-function plan(backups: readonly Candidate[], policy: Partial<RetentionPolicy>, timeZone = 'UTC', at = now) {
+function plan(
+  backups: readonly RetentionCandidate[],
+  policy: Partial<RetentionPolicy>,
+  timeZone = 'UTC',
+  at = now,
+) {
   return planRetention(backups, makePolicy(policy), { now: at, timeZone });
 }
 
-function keptOf(backups: readonly Candidate[], policy: Partial<RetentionPolicy>, timeZone = 'UTC', at = now) {
+function keptOf(
+  backups: readonly RetentionCandidate[],
+  policy: Partial<RetentionPolicy>,
+  timeZone = 'UTC',
+  at = now,
+) {
   return plan(backups, policy, timeZone, at)
     .filter(({ keep }) => keep)
     .map(({ backup }) => backup);
 }
 
-const timesOf = (backups: readonly Candidate[]) => backups.map(({ snapshotAt }) => snapshotAt.toISOString());
+const timesOf = (backups: readonly RetentionCandidate[]) =>
+  backups.map(({ snapshotAt }) => snapshotAt.toISOString());
 
 describe('the rules', () => {
   it('keep the newest so many', () => {
@@ -187,9 +201,9 @@ describe('time zones', () => {
       ['America/New_York', '2026-11-01', '05', '06'],
     ]) {
       const [late, early] = [after, before].map((hour) => makeBackup(`${date}T${hour}:30:00Z`));
-      const decisions = plan([late, early] as Candidate[], { hourly: 9 }, timeZone);
+      const decisions = plan([late, early] as RetentionCandidate[], { hourly: 9 }, timeZone);
       expect(decisions.map(({ keep }) => keep)).toEqual([true, true]);
-      expect(keptOf([late, early] as Candidate[], { daily: 9 }, timeZone)).toEqual([late]);
+      expect(keptOf([late, early] as RetentionCandidate[], { daily: 9 }, timeZone)).toEqual([late]);
     }
     const [first] = plan([makeBackup('2026-10-25T00:30:00Z')], { hourly: 1 }, 'Europe/Berlin');
     expect(first?.reasons).toContain('hourly 2026-10-25 02h UTC+02:00');
@@ -211,7 +225,9 @@ describe('time zones', () => {
       const [before, after] = [-1, count].map((hour) =>
         makeBackup(new Date(Date.parse(from) + hour * 3_600_000)),
       );
-      expect(keptOf([after, ...day, before] as Candidate[], { daily: 9 }, 'Europe/Berlin')).toHaveLength(3);
+      expect(
+        keptOf([after, ...day, before] as RetentionCandidate[], { daily: 9 }, 'Europe/Berlin'),
+      ).toHaveLength(3);
     }
   });
 
@@ -239,7 +255,7 @@ describe('what never bends', () => {
       makeBackup('2026-11-18T02:00:00Z'),
     ];
     const schemas = ['20', '17'].map((day) => makeBackup(`2026-11-${day}T02:00:00Z`, { kind: 'schema' }));
-    expect(keptOf([schemas[0], ...rows, schemas[1]] as Candidate[], { last: 1 })).toEqual([
+    expect(keptOf([schemas[0], ...rows, schemas[1]] as RetentionCandidate[], { last: 1 })).toEqual([
       schemas[0],
       rows[0],
     ]);
@@ -268,7 +284,7 @@ describe('what never bends', () => {
       makeBackup('2026-11-20T12:05:01Z', unverified),
       makeBackup('2026-11-20T11:00:00Z', { finishedAt: new Date('2026-11-20T12:05:00.001Z') }),
     ];
-    const [today, yesterday] = makeDays(2) as [Candidate, Candidate];
+    const [today, yesterday] = makeDays(2) as [RetentionCandidate, RetentionCandidate];
     expect(keptOf([...future, today, yesterday], { last: 1, daily: 1 })).toEqual([...future, today]);
     const soon = makeBackup('2026-11-20T12:04:00Z', { finishedAt: new Date('2026-11-20T12:05:00Z') });
     expect(keptOf([soon, today], { last: 1 })).toEqual([soon]);
@@ -291,7 +307,11 @@ describe('what never bends', () => {
   });
 
   it('pinned ones stay and take their place', () => {
-    const [today, yesterday, before] = makeDays(3) as [Candidate, Candidate, Candidate];
+    const [today, yesterday, before] = makeDays(3) as [
+      RetentionCandidate,
+      RetentionCandidate,
+      RetentionCandidate,
+    ];
     const pinned = { ...yesterday, pinned: true };
     const old = { ...makeBackup('2020-01-01T00:00:00Z'), pinned: true };
     expect(keptOf([today, pinned, before, old], { last: 2 })).toEqual([today, pinned, old]);
@@ -362,7 +382,7 @@ const anyBackup = fc
       finishedAt: new Date(snapshotAt.getTime() + duration * 60_000),
     }),
   );
-const newestFirst = (backups: readonly Candidate[]) =>
+const newestFirst = (backups: readonly RetentionCandidate[]) =>
   backups.toSorted((one, other) => other.snapshotAt.getTime() - one.snapshotAt.getTime());
 const anyHistory = fc.array(anyBackup, { maxLength: 60 }).map(newestFirst);
 const anyCount = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 12 }));
@@ -386,11 +406,11 @@ const anyZone = fc.constantFrom(
   'America/Los_Angeles',
   'Pacific/Apia',
 );
-const isGood = (backup: Candidate) =>
+const isGood = (backup: RetentionCandidate) =>
   backup.damagedAt === null &&
   Math.max(backup.snapshotAt.getTime(), backup.finishedAt.getTime()) <= now.getTime() + 5 * 60_000;
-const isVerified = (backup: Candidate) => isGood(backup) && backup.verifiedAt !== null;
-const isSchema = ({ kind }: Candidate) => kind === 'schema';
+const isVerified = (backup: RetentionCandidate) => isGood(backup) && backup.verifiedAt !== null;
+const isSchema = ({ kind }: RetentionCandidate) => kind === 'schema';
 const hasRules = ({ verified: _, ...rules }: RetentionPolicy) =>
   Object.values(rules).some((value) => value > 0);
 const runs = { numRuns: 500 };

@@ -11,7 +11,7 @@ import { steps } from '../../../src/restorer/archive/steps.ts';
 import { TargetError } from '../../../src/runtime/errors.ts';
 import { asRole, createDatabase, type Database } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { createWorld } from '../../support/world.ts';
+import { createContext } from '../../support/context.ts';
 
 /* A restore by a role that is no superuser, of objects some of which only a superuser can make. */
 
@@ -19,7 +19,7 @@ let cluster: Cluster;
 let entries: ArchiveEntry[];
 const folder = mkdtempSync(path.join(tmpdir(), 'archive-restore-'));
 const archive = path.join(folder, 'archive');
-const world = createWorld({ temporaryFolder: folder });
+const context = createContext({ temporaryFolder: folder });
 
 beforeAll(async () => {
   cluster = await startCluster();
@@ -38,7 +38,7 @@ beforeAll(async () => {
     GRANT SELECT ON public.after TO friend`);
   const env = clientEnvironment(source.settings, process.env, () => '');
   execFileSync(`${cluster.binFolder}/pg_dump`, ['-Fc', '-f', archive], { env });
-  entries = await readContents(client(), archive, ['guest', 'stranger', 'friend', 'supabase_admin'], world);
+  entries = await readContents(client(), archive, ['guest', 'stranger', 'friend', 'supabase_admin'], context);
   await source.close();
 }, 60_000);
 afterAll(async () => {
@@ -71,7 +71,7 @@ async function restore(settings: ConnectionSettings) {
     refusedExtensions: 'lost' as const,
     extensionOwners: new Map<string, string>(),
   };
-  const restored = new ArchiveRestore(file, world);
+  const restored = new ArchiveRestore(file, context);
   for (const step of steps) if (restored.has(step)) await restored.run(step);
   return restored;
 }

@@ -20,7 +20,7 @@ import {
 } from '../../../src/restorer/archive/selection.ts';
 import { createDatabase, type Database } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { createWorld } from '../../support/world.ts';
+import { createContext } from '../../support/context.ts';
 
 let cluster: Cluster;
 let database: Database;
@@ -77,7 +77,7 @@ beforeAll(async () => {
     pgRestore: `${cluster.binFolder}/pg_restore`,
   };
   const roles = (await database.rows('SELECT rolname FROM pg_roles')).map(([name]) => name as string);
-  contents = await readContents(client, file, roles, createWorld());
+  contents = await readContents(client, file, roles, createContext());
   const tables = await database.rows(
     "SELECT c.oid, nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'r' AND nspname IN ('shop', 'audit')",
   );
@@ -288,7 +288,7 @@ describe('a server that lacks an extension', () => {
       env: clientEnvironment(other.settings, process.env, () => ''),
     });
     const client = { pgRestore: `${cluster.binFolder}/pg_restore`, pgDump: '', version: '' };
-    const all = await readContents(client as never, dump, ['supabase_admin'], createWorld());
+    const all = await readContents(client as never, dump, ['supabase_admin'], createContext());
     const tables = all.filter((entry) => entry.kind === 'TABLE');
     const everything = selectAll(all, tables);
     expect(withoutExtensions(everything, new Set())).toBe(everything);
@@ -330,7 +330,7 @@ describe('a server that lacks an extension', () => {
       env: clientEnvironment(other.settings, process.env, () => ''),
     });
     const client = { pgRestore: `${cluster.binFolder}/pg_restore`, pgDump: '', version: '' };
-    const all = await readContents(client as never, dump, ['supabase_admin'], createWorld());
+    const all = await readContents(client as never, dump, ['supabase_admin'], createContext());
     const tables = all.filter((entry) => entry.kind === 'TABLE');
     const rest = withoutExtensions(selectAll(all, tables), new Set(['citext']));
     const kept = rest.entries.map(describeEntry);

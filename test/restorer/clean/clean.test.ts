@@ -9,7 +9,7 @@ import { dumpSchema } from '../../fixture/dump.ts';
 import { createRoles, reconnect, seedDatabase } from '../../fixture/seed.ts';
 import { createDatabase, query } from '../../scenarios/shop.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { emptyWorld } from '../../support/world.ts';
+import { emptyContext } from '../../support/context.ts';
 
 /* Emptied, a database is what it was before its user came: pg_dump, which knows nothing of us, sees no difference. */
 
@@ -30,7 +30,7 @@ function withoutDefaults(text: string): string {
 }
 
 async function empty(url: string, kind: TargetKind): Promise<Emptied> {
-  const session = await openSession(parseConnection('target-url', url, emptyWorld));
+  const session = await openSession(parseConnection('target-url', url, emptyContext));
   try {
     return await emptyDatabase(session, kind);
   } finally {

@@ -20,21 +20,21 @@ import { steps } from '../../../src/restorer/archive/steps.ts';
 import { emptyDatabase } from '../../../src/restorer/clean/clean.ts';
 import { removePart } from '../../../src/restorer/clean/part.ts';
 import { readTargetFacts } from '../../../src/restorer/foresight/facts.ts';
-import { foresee, foreseeRefusals, type Prospect } from '../../../src/restorer/foresight/foresight.ts';
+import { foreseeRefusals, type Prospect, previewRestore } from '../../../src/restorer/foresight/foresight.ts';
 import { fitPart } from '../../../src/restorer/part/part.ts';
 import { applyDatabase } from '../../../src/restorer/roles/database.ts';
 import { createRolesOf, finishRoles, planRoles, type RolePlan } from '../../../src/restorer/roles/roles.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
-import { describeThrough } from '../../../src/source/archive/describe.ts';
+import { readThrough } from '../../../src/source/archive/describe.ts';
 import { seedDatabase } from '../../fixture/seed.ts';
 import { connect } from '../../postgres/database.ts';
-import { createWorld, emptyWorld } from '../../support/world.ts';
+import { createContext, emptyContext } from '../../support/context.ts';
 import { servers, type TestServer } from '../servers.ts';
 
 /* What is foreseen is compared with what the server refuses of the same archive in the same database. */
 
 const folder = mkdtempSync(path.join(tmpdir(), 'foresight-'));
-const world = createWorld({ temporaryFolder: folder });
+const context = createContext({ temporaryFolder: folder });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Source {
@@ -99,7 +99,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
   async function dumpSource(url: string): Promise<Source> {
     made += 1;
     const archive = path.join(folder, `${major}-${made}`);
-    const settings = parseConnection('database-url', url, emptyWorld);
+    const settings = parseConnection('database-url', url, emptyContext);
     const env = clientEnvironment(settings, process.env, () => '');
     execFileSync(client().pgDump, ['-Fc', '-s', '-f', archive], { env });
     const roles = await server.rows('SELECT rolname FROM pg_roles');
@@ -107,11 +107,11 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
       client(),
       archive,
       roles.map(([name = '']) => name),
-      world,
+      context,
     );
     const session = await server.open(url);
     await applySettings(session, 'UTF8');
-    const supplement = { ...(await describeThrough(session)), answers: [], freshness: [] };
+    const supplement = { ...(await readThrough(session)), answers: [], freshness: [] };
     const tables = await session.query<{ oid: number; schema: string; name: string; rows: number }>(
       `SELECT c.oid, n.nspname AS schema, c.relname AS name, 10 AS rows FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information)'`,
@@ -156,12 +156,12 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
   ) {
     const session = await server.open(target.url, target.user ?? undefined);
     const prospect = { ...(await plan(source, target, session)), ...chosen };
-    const lines = await foresee(session, prospect);
+    const lines = await previewRestore(session, prospect);
     const facts = await readTargetFacts(session);
     const { groups } = await foreseeRefusals(session, prospect, facts, new Set());
     await createRolesOf(session, prospect.roles);
     await session.close();
-    const settings = parseConnection('target-url', target.url, emptyWorld);
+    const settings = parseConnection('target-url', target.url, emptyContext);
     const connected =
       target.user === null ? settings : { ...settings, user: target.user, password: 'secret' };
     const restored = new ArchiveRestore(
@@ -172,7 +172,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
         refusedExtensions: 'lost',
         extensionOwners: new Map<string, string>(),
       },
-      world,
+      context,
     );
     for (const step of steps) if (restored.has(step)) await restored.run(step);
     const isSaid = ({ kind }: ArchiveEntry) => !unsaid.has(kind);
@@ -313,11 +313,11 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
     const target = await createTarget('', guest, `${server.prefix}_stranger`);
     const session = await server.open(target.url, guest);
     const prospect = await plan(source, target, session);
-    await expect(foresee(session, prospect)).rejects.toThrow(ConfigurationError);
-    await expect(foresee(session, prospect)).rejects.toThrow(/has no CREATE on the database/);
+    await expect(previewRestore(session, prospect)).rejects.toThrow(ConfigurationError);
+    await expect(previewRestore(session, prospect)).rejects.toThrow(/has no CREATE on the database/);
     await expect(session.query('CREATE SCHEMA supabase_backup')).rejects.toThrow(/permission denied/);
     await server.run(`GRANT CREATE ON DATABASE ${nameOf(target.url)} TO ${guest}`);
-    expect(await foresee(session, prospect)).toEqual([
+    expect(await previewRestore(session, prospect)).toEqual([
       expect.stringContaining('has no CREATE on the schema public'),
     ]);
     await session.close();
@@ -370,7 +370,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
       await server.run(`GRANT CREATE ON DATABASE ${nameOf(target.url)} TO ${guest}`);
       const session = await server.open(target.url, guest);
       const prospect = await plan({ ...source, supplement }, target, session);
-      const lines = (await foresee(session, prospect)).filter((line) => line.includes('setting '));
+      const lines = (await previewRestore(session, prospect)).filter((line) => line.includes('setting '));
       const refused = [
         ...(await applyDatabase(session, supplement.database, 'plain')),
         ...(await finishRoles(session, prospect.roles)),
@@ -492,7 +492,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
       await applySettings(session, 'UTF8');
       const part = await fitInto(source, session, include);
       const prospect = { ...(await plan(source, target, session)), entries: part.selection.entries, part };
-      const lines = await foresee(session, prospect);
+      const lines = await previewRestore(session, prospect);
       expect(lines.filter((line) => line.startsWith('With clean'))).toEqual(
         told === undefined
           ? []
@@ -519,7 +519,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
     ] as const) {
       const target = await createTarget(`CREATE TABLE public.mine (id int); ${sql}`);
       const session = await server.open(target.url, guest);
-      const lines = await foresee(session, await plan(source, target, session));
+      const lines = await previewRestore(session, await plan(source, target, session));
       expect(lines).toEqual(told === undefined ? [] : [expect.stringContaining(`does not own ${told}.`)]);
       const emptying = emptyDatabase(session, 'plain');
       if (told === undefined) await emptying;

@@ -9,10 +9,10 @@ import { readTables } from '../../../src/postgres/catalog/tables.ts';
 import { openSession } from '../../../src/postgres/session/connection.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
-import { describeThrough, type Questions } from '../../../src/source/archive/describe.ts';
+import { type Questions, readThrough } from '../../../src/source/archive/describe.ts';
 import { makeScope } from '../../parity/example.ts';
 import { makeManifest } from '../../repository/example.ts';
-import { emptyWorld } from '../../support/world.ts';
+import { emptyContext } from '../../support/context.ts';
 
 /** Any number of statements, on a connection of their own. */
 export async function runSql(url: string, sql: string): Promise<void> {
@@ -33,14 +33,14 @@ export interface Recorded {
 
 /** What a backup of the database would have recorded. */
 export async function recordDatabase(url: string, questions: Partial<Questions> = {}): Promise<Recorded> {
-  const session = await openSession(parseConnection('database-url', url, emptyWorld));
+  const session = await openSession(parseConnection('database-url', url, emptyContext));
   try {
     await applySettings(session, 'UTF8');
     await session.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const { sequences, ...facts } = await readFacts(session);
     const { checks = [], freshness = [] } = questions;
     const supplement = {
-      ...(await describeThrough(session)),
+      ...(await readThrough(session)),
       answers: await askQuestions(session, checks),
       freshness: await readFreshness(session, freshness),
     };
@@ -68,7 +68,7 @@ export function compareRecorded(
   scope: Partial<ParityScope> = {},
 ): Promise<Parity> {
   return compareWithBackup(
-    parseConnection('target-url', url, emptyWorld),
+    parseConnection('target-url', url, emptyContext),
     manifest,
     supplement,
     makeScope({ tables: manifest.tables, ...scope }),

@@ -15,7 +15,7 @@ import { copyOut, type RowSink } from '../../../src/postgres/wire/copy-reader.ts
 import { ArchiveRestore } from '../../../src/restorer/archive/restore.ts';
 import { type Step, steps } from '../../../src/restorer/archive/steps.ts';
 import { type Replayed, type ReplayRequest, replayChanges } from '../../../src/restorer/replay/replay.ts';
-import { createWorld, emptyWorld } from '../../support/world.ts';
+import { createContext, emptyContext } from '../../support/context.ts';
 import type { TestServer } from '../servers.ts';
 
 const { parse } = path;
@@ -129,14 +129,14 @@ export class Setting implements AsyncDisposable {
   /** A new database with what the base holds, up to where changes are replayed. */
   async restore({ archive }: Base): Promise<Target> {
     const url = await this.server.createDatabase();
-    const world = createWorld({ temporaryFolder: mkdtempSync(path.join(this.#folder, 'lists-')) });
+    const context = createContext({ temporaryFolder: mkdtempSync(path.join(this.#folder, 'lists-')) });
     const { major } = { major: Math.floor(this.#session.serverVersion / 10000) };
     const client = {
       ...{ major, version: String(major) },
       pgDump: path.join(this.server.bin, 'pg_dump'),
       pgRestore: path.join(this.server.bin, 'pg_restore'),
     };
-    const settings = parseConnection('target-url', url, emptyWorld);
+    const settings = parseConnection('target-url', url, emptyContext);
     const restored = new ArchiveRestore(
       {
         ...{
@@ -149,10 +149,10 @@ export class Setting implements AsyncDisposable {
           refusedExtensions: 'lost',
           extensionOwners: new Map(),
         },
-        entries: await readContents(client, archive, [], world),
+        entries: await readContents(client, archive, [], context),
         env: environmentOf(url),
       },
-      world,
+      context,
     );
     const at = steps.indexOf('foreign keys');
     const runSteps = async (some: readonly Step[]) => {
@@ -221,7 +221,7 @@ export function databaseOf(url: string): string {
 }
 
 function environmentOf(url: string): ToolEnvironment {
-  return clientEnvironment(parseConnection('target-url', url, emptyWorld), process.env, () => '');
+  return clientEnvironment(parseConnection('target-url', url, emptyContext), process.env, () => '');
 }
 
 async function* cut(bytes: Buffer): AsyncGenerator<Buffer> {

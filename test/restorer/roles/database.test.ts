@@ -5,7 +5,7 @@ import { openSession, type Session } from '../../../src/postgres/session/connect
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { applyDatabase, keepReachable } from '../../../src/restorer/roles/database.ts';
 import { findDifferent, showSet, writeSet } from '../../../src/restorer/roles/stored-settings.ts';
-import { emptyWorld } from '../../support/world.ts';
+import { emptyContext } from '../../support/context.ts';
 import { servers, type TestServer } from '../servers.ts';
 
 describe('a stored setting', () => {
@@ -68,7 +68,7 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
       ['database connection limit', `Run as a role that may: ALTER DATABASE "${name}" CONNECTION LIMIT 3;`],
     ]);
     expect((await read()).connectionLimit).toBe(-1);
-    expect(await applyDatabase(session, wanted, 'throwaway')).toEqual([]);
+    expect(await applyDatabase(session, wanted, 'scratch')).toEqual([]);
     expect((await read()).connectionLimit).toBe(-1);
     expect(await applyDatabase(session, wanted, 'supabase-project')).toEqual([]);
     expect((await read()).connectionLimit).toBe(3);
@@ -151,7 +151,7 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
     expect(after.grants).toContainEqual(grants[1]);
   });
 
-  it.each(['supabase-project', 'throwaway'] as const)('of a %s keeps its grants', async (scope) => {
+  it.each(['supabase-project', 'scratch'] as const)('of a %s keeps its grants', async (scope) => {
     const before = await asBefore();
     const settings = [{ name: 'work_mem', value: '2MB' }];
     const omitted = await applyDatabase(session, { ...before, comment: 'new', settings, grants: [] }, scope);
@@ -166,7 +166,7 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
       { name: 'work_mem', value: '2MB' },
     ];
     const wanted = { ...before, settings };
-    const connect = async () => (await openSession(parseConnection('target-url', url, emptyWorld))).close();
+    const connect = async () => (await openSession(parseConnection('target-url', url, emptyContext))).close();
     expect(await applyDatabase(session, wanted, 'plain')).toEqual([]);
     await expect(connect()).rejects.toThrow(/nowhere/);
     const told = await keepReachable(session, wanted, connect);

@@ -13,7 +13,7 @@ import { isReservedRole } from '../../../src/supabase/reserved-roles.ts';
 import { connectionEnvironment } from '../../fixture/dump.ts';
 import { createRoles, reconnect } from '../../fixture/seed.ts';
 import { findServers, startCluster } from '../../support/cluster.ts';
-import { emptyWorld } from '../../support/world.ts';
+import { emptyContext } from '../../support/context.ts';
 import { makeServer, servers, type TestServer } from '../servers.ts';
 
 const run = promisify(execFile);
@@ -332,7 +332,7 @@ describe.each(servers)('roles on PostgreSQL %i', (major, start) => {
         }),
       ],
       ['app'],
-      'throwaway',
+      'scratch',
     );
     expect(plan.created.map(({ name }) => name)).toEqual([`${p}_app`]);
     expect(await attributesOf('app')).toBe('BYPASSRLS NOINHERIT');
@@ -408,7 +408,7 @@ describe.each(servers)('roles on PostgreSQL %i', (major, start) => {
       const session = await open('CREATEROLE');
       const roles = [role('app', { memberOf: [member('group')] }), role('group')];
       const needed = [`${p}_app`, `${p}_group`];
-      const plan = await planRoles(session, roles, needed, 'throwaway');
+      const plan = await planRoles(session, roles, needed, 'scratch');
       expect(await createRolesOf(session, plan)).toEqual([]);
       expect(await groupsOf('app')).toEqual(['group']);
       for (const { name } of plan.created) await session.query(`DROP ROLE "${name}"`);
@@ -492,7 +492,7 @@ describe.each(majors)('the roles of a Supabase project on PostgreSQL %i', (major
       parseConnection(
         'target-url',
         reconnect(target.url, { user: 'postgres', password: 'of-the-owner' }),
-        emptyWorld,
+        emptyContext,
       ),
     );
     const plan = await planRoles(session, roles, ['app_admin', 'anon'], 'supabase-project');

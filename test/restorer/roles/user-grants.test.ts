@@ -7,7 +7,7 @@ import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { grantToUsers } from '../../../src/restorer/roles/user-grants.ts';
 import { reconnect } from '../../fixture/seed.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { emptyWorld } from '../../support/world.ts';
+import { emptyContext } from '../../support/context.ts';
 
 let cluster: Cluster;
 let wanted: Definition[];
@@ -47,7 +47,7 @@ async function run(database: string, sql: string): Promise<void> {
 }
 
 async function withSession<Result>(url: string, ask: (session: Session) => Promise<Result>): Promise<Result> {
-  const session = await openSession(parseConnection('target-url', url, emptyWorld, undefined));
+  const session = await openSession(parseConnection('target-url', url, emptyContext, undefined));
   try {
     return await ask(session);
   } finally {

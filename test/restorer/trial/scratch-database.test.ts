@@ -3,13 +3,13 @@ import type { Supplement } from '../../../src/format/supplement.ts';
 import { openSession } from '../../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { compareLocales, type DatabaseLocale, readLocale } from '../../../src/restorer/database-locale.ts';
-import { makeThrowaway } from '../../../src/restorer/trial/scratch-database.ts';
+import { createScratchDatabase } from '../../../src/restorer/trial/scratch-database.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import { makeSupplement } from '../../parity/example.ts';
 import { connect } from '../../postgres/database.ts';
 import { makeManifest } from '../../repository/example.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { createWorld, emptyWorld } from '../../support/world.ts';
+import { createContext, emptyContext } from '../../support/context.ts';
 
 let cluster: Cluster;
 beforeAll(async () => {
@@ -19,7 +19,7 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-const server = () => parseConnection('target-url', cluster.superuserUrl(), emptyWorld);
+const server = () => parseConnection('target-url', cluster.superuserUrl(), emptyContext);
 
 /** As a backup describes the database that it is of. */
 function describeAs({ encoding, provider, locale, collate, ctype }: DatabaseLocale): Supplement {
@@ -46,14 +46,14 @@ async function make(supplement: Supplement, encoding = 'UTF8') {
     source: { ...example.source, encoding },
     facts: { ...example.facts, roles: [] },
   });
-  await using made = await makeThrowaway(server(), manifest, supplement, createWorld());
+  await using made = await createScratchDatabase(server(), manifest, supplement, createContext());
   const session = await openSession(made.settings);
   const [found, notes] = [await readLocale(session), await compareLocales(session, supplement.definitions)];
   await session.close();
   return { found, notes, notCarried: made.notCarried };
 }
 
-describe('a throwaway database', () => {
+describe('a scratch database', () => {
   it.each<[string, DatabaseLocale]>([
     ['C', plain],
     ['C.UTF-8', { ...plain, collate: 'C.UTF-8', ctype: 'C.UTF-8' }],
@@ -72,8 +72,8 @@ describe('a throwaway database', () => {
     const url = String(process.env.TESTBED_PG17_URL);
     const example = makeManifest();
     const manifest = makeManifest({ facts: { ...example.facts, roles: [] }, id: '20261120T021700Z-1111' });
-    const at = parseConnection('target-url', url, emptyWorld);
-    await using made = await makeThrowaway(at, manifest, describeAs(builtin), createWorld());
+    const at = parseConnection('target-url', url, emptyContext);
+    await using made = await createScratchDatabase(at, manifest, describeAs(builtin), createContext());
     const session = await openSession(made.settings);
     expect(await readLocale(session)).toEqual(builtin);
     await session.close();
@@ -102,9 +102,9 @@ describe('a throwaway database', () => {
     await admin.query("CREATE ROLE poor LOGIN PASSWORD 'p'");
     await admin.end();
     const poor = { ...server(), user: 'poor', password: 'p' };
-    await expect(makeThrowaway(poor, makeManifest(), describeAs(plain), createWorld())).rejects.toThrow(
-      ConfigurationError,
-    );
+    await expect(
+      createScratchDatabase(poor, makeManifest(), describeAs(plain), createContext()),
+    ).rejects.toThrow(ConfigurationError);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { drawWeek, estimateMonth, foresee } from '../../../src/schedule/plan/week.ts';
+import { drawWeek, estimateMonth, previewWeek } from '../../../src/schedule/plan/week.ts';
 import { planOf, production } from '../setting.ts';
 
 const hour = 3_600_000;
@@ -10,7 +10,7 @@ const quiet = off('incremental', 'schema', 'archive', 'capture', 'drill', 'clean
 
 function outlookOf(more: string) {
   const plan = planOf(more);
-  return foresee(production(plan), plan.timeZone, now);
+  return previewWeek(production(plan), plan.timeZone, now);
 }
 
 describe('the longest time without a backup', () => {

@@ -14,7 +14,7 @@ import { BufferPool } from '../../../src/source/rows/buffer-pool.ts';
 import { takeSnapshot } from '../../../src/source/snapshot/snapshot.ts';
 import { createDatabase, type Database, until } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { CollectingLog } from '../../support/world.ts';
+import { CollectingLog } from '../../support/context.ts';
 
 let cluster: Cluster;
 const folder = mkdtempSync(path.join(tmpdir(), 'archive-'));

@@ -18,14 +18,14 @@ function makeTable(overrides: Partial<TableInfo> = {}): TableInfo {
     relfilenode: 16500,
     fingerprint: 'same',
     persistence: 'permanent',
-    unsteady: undefined,
+    volatileType: undefined,
     columns: ['id', 'text'],
     root: undefined,
     heap: true,
     heapBytes: 20 * MiB,
     toastBytes: 0,
     readable: true,
-    filtered: false,
+    hiddenByRls: false,
     foreign: false,
     ...overrides,
   };
@@ -63,7 +63,7 @@ describe('a table', () => {
   it('that is what it was has all of its ranges to be counted', () => {
     const [plan] = matchTables(makeBase(table), [table], stored, false);
     expect(plan?.why).toBeUndefined();
-    expect(plan?.candidates.map(({ slice }) => [slice.from, slice.to])).toEqual(
+    expect(plan?.candidates.map(({ rowRange: slice }) => [slice.from, slice.to])).toEqual(
       planRanges(table).map(({ from, to }) => [from, to]),
     );
   });
@@ -74,11 +74,11 @@ describe('a table', () => {
     ['has other columns or types', { fingerprint: 'other' }, 'its columns or their types changed'],
     ['has its columns in another order', { columns: ['text', 'id'] }, 'its columns changed'],
     [
-      'has an unsteady type',
-      { unsteady: 'it has a column of type pg_catalog.regclass' },
+      'has a volatile type',
+      { volatileType: 'it has a column of type pg_catalog.regclass' },
       'it has a column of type pg_catalog.regclass',
     ],
-    ['is unlogged', { persistence: 'unlogged', unsteady: 'it is unlogged' }, 'it is unlogged'],
+    ['is unlogged', { persistence: 'unlogged', volatileType: 'it is unlogged' }, 'it is unlogged'],
   ])('that %s is read whole', (_, now, why) => {
     const base = makeBase(table);
     const plans = matchTables(base, [{ ...table, ...now }], stored, false);
@@ -88,10 +88,10 @@ describe('a table', () => {
     expect(choices[0]?.read).toEqual(planRanges({ ...table, ...now }));
   });
 
-  it('that is unsteady has not changed when no transaction has written, unless it is unlogged', () => {
-    const unsteady = makeTable({ unsteady: 'it has a column of type pg_catalog.regclass' });
-    expect(matchTables(makeBase(unsteady), [unsteady], stored, true)[0]?.why).toBeUndefined();
-    const unlogged = makeTable({ persistence: 'unlogged', unsteady: 'it is unlogged' });
+  it('with a volatile type has not changed when no transaction has written, unless it is unlogged', () => {
+    const volatile = makeTable({ volatileType: 'it has a column of type pg_catalog.regclass' });
+    expect(matchTables(makeBase(volatile), [volatile], stored, true)[0]?.why).toBeUndefined();
+    const unlogged = makeTable({ persistence: 'unlogged', volatileType: 'it is unlogged' });
     expect(matchTables(makeBase(unlogged), [unlogged], stored, true)[0]?.why).toBe('it is unlogged');
   });
 
@@ -118,7 +118,7 @@ describe('a table', () => {
 
 describe('a range', () => {
   const range: TableRange = { from: 0, to: null, rows: 7, places: '42', pieces: [] };
-  const count: RangeCount = { rows: 7, fresh: 0, places: '42' };
+  const count: RangeCount = { rows: 7, modifiedRows: 0, places: '42' };
 
   it('is unchanged when nothing of it is new, nothing is gone and all is in its place', () => {
     expect(isUnchanged(range, count)).toBe(true);
@@ -126,11 +126,11 @@ describe('a range', () => {
   });
 
   it.each<[string, Partial<RangeCount>]>([
-    ['a row is new', { fresh: 1 }],
+    ['a row is new', { modifiedRows: 1 }],
     ['a row is gone', { rows: 6 }],
     ['a row came and is not new', { rows: 8 }],
     ['rows are elsewhere', { places: '43' }],
-    ['a row is new for one that is gone', { rows: 7, fresh: 1 }],
+    ['a row is new for one that is gone', { rows: 7, modifiedRows: 1 }],
   ])('is changed when %s', (_, now) => {
     expect(isUnchanged(range, { ...count, ...now })).toBe(false);
   });
@@ -150,23 +150,24 @@ it('what is taken over and what is read make up the table, each page once, whate
       const plans = matchTables(base, [after], stored, idle);
       const changed = new Set<number>();
       const counts = new Map(
-        plans[0]?.candidates.map(({ slice, range }) => {
-          const fresh = changes.next().value === true ? 1 : 0;
-          if (fresh > 0 && !idle) changed.add(range.from);
-          return [slice, { rows: range.rows, fresh, places: '5' }];
+        plans[0]?.candidates.map(({ rowRange: slice, range }) => {
+          const modifiedRows = changes.next().value === true ? 1 : 0;
+          if (modifiedRows > 0 && !idle) changed.add(range.from);
+          return [slice, { rows: range.rows, modifiedRows, places: '5' }];
         }),
       );
       const [choice] = chooseRanges(base, plans, idle ? undefined : counts);
-      const slices = [...(choice?.reused.map(({ slice }) => slice) ?? []), ...(choice?.read ?? [])].sort(
-        (one, other) => one.from - other.from,
-      );
+      const slices = [
+        ...(choice?.reused.map(({ rowRange: slice }) => slice) ?? []),
+        ...(choice?.read ?? []),
+      ].sort((one, other) => one.from - other.from);
       expect(slices[0]?.from).toBe(0);
       expect(slices.at(-1)?.to).toBeNull();
       for (const [index, slice] of slices.entries()) {
         if (index > 0) expect(slice.from).toBe(slices[index - 1]?.to);
         expect(slice.table).toBe(after);
       }
-      expect(choice?.reused.some(({ slice }) => changed.has(slice.from))).toBe(false);
+      expect(choice?.reused.some(({ rowRange: slice }) => changed.has(slice.from))).toBe(false);
       expect(choice?.reused).toHaveLength((base.tables[0]?.ranges.length ?? 0) - changed.size);
     }),
     { numRuns: 300 },
@@ -186,7 +187,9 @@ it('what is taken over points where the base does, with the places that were cou
   const plans = matchTables(base, [table], stored, false);
   const counts = new Map(
     plans.flatMap(({ candidates }) =>
-      candidates.map(({ slice, range }) => [slice, { rows: range.rows, fresh: 0, places: '-9' }] as const),
+      candidates.map(
+        ({ rowRange: slice, range }) => [slice, { rows: range.rows, modifiedRows: 0, places: '-9' }] as const,
+      ),
     ),
   );
   const [choice] = chooseRanges(base, plans, counts);

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { planRanges, type Slice } from '../../../src/postgres/catalog/ranges.ts';
+import { planRanges, type RowRange } from '../../../src/postgres/catalog/ranges.ts';
 import type { TableInfo } from '../../../src/postgres/catalog/tables.ts';
 import { countRanges } from '../../../src/source/incremental/range-counts.ts';
 import { type Snapshot, takeSnapshot } from '../../../src/source/snapshot/snapshot.ts';
 import { createDatabase, type Database, until } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { CollectingLog } from '../../support/world.ts';
+import { CollectingLog } from '../../support/context.ts';
 
 let cluster: Cluster;
 let database: Database;
@@ -57,7 +57,7 @@ async function take(): Promise<Snapshot> {
   return snapshot;
 }
 
-function count(snapshot: Snapshot, slices: readonly Slice[], since: bigint, workers = 2) {
+function count(snapshot: Snapshot, slices: readonly RowRange[], since: bigint, workers = 2) {
   return countRanges(snapshot, database.settings, slices, since, {
     workers,
     signal: snapshot.signal,
@@ -107,12 +107,12 @@ describe('counting', () => {
         );
         expect(counts.get(slice), `pages from ${slice.from} since ${since}`).toEqual({
           rows: inside.length,
-          fresh: inside.filter(([, fresh]) => fresh === 't' || fresh === 'true').length,
+          modifiedRows: inside.filter(([, fresh]) => fresh === 't' || fresh === 'true').length,
           places: String(inside.reduce((hash, [, , place]) => hash ^ BigInt(place ?? 0), 0n)),
         });
       }
-      const fresh = [...counts.values()].reduce((sum, each) => sum + each.fresh, 0);
-      expect(fresh > 0).toBe(since <= (numbers.at(-1) ?? 0n));
+      const modified = [...counts.values()].reduce((sum, each) => sum + each.modifiedRows, 0);
+      expect(modified > 0).toBe(since <= (numbers.at(-1) ?? 0n));
     }
   });
 
@@ -127,7 +127,7 @@ describe('counting', () => {
       empty: 0,
       bare: 10,
     });
-    expect([...counts.values()].every(({ fresh }) => fresh === 0)).toBe(true);
+    expect([...counts.values()].every(({ modifiedRows }) => modifiedRows === 0)).toBe(true);
   });
 
   it('sees what its snapshot sees, and nothing of what came after', async () => {
@@ -136,10 +136,10 @@ describe('counting', () => {
     await database.run("INSERT INTO lived VALUES (0, 'later'); DELETE FROM lived WHERE id = 101");
     const slice = { table: find(snapshot, 'lived'), from: 0, to: null };
     const then = (await count(snapshot, [slice], since)).get(slice);
-    expect(then?.fresh).toBe(0);
+    expect(then?.modifiedRows).toBe(0);
     const now = await take();
     const later = { table: find(now, 'lived'), from: 0, to: null };
-    expect((await count(now, [later], since)).get(later)?.fresh).toBe(1);
+    expect((await count(now, [later], since)).get(later)?.modifiedRows).toBe(1);
   });
 
   it('takes the lower half of a number beyond 32 bits', async () => {
@@ -148,7 +148,7 @@ describe('counting', () => {
     const since = (await present()) - 3n;
     const one = (await count(snapshot, [slice], since)).get(slice);
     expect((await count(snapshot, [slice], since + 2n ** 32n * 5n)).get(slice)).toEqual(one);
-    expect(one?.fresh).toBeGreaterThan(0);
+    expect(one?.modifiedRows).toBeGreaterThan(0);
   });
 
   it('takes no row for old when the bound is a number that no transaction has', async () => {
@@ -156,7 +156,7 @@ describe('counting', () => {
     const slice = { table: find(snapshot, 'lived'), from: 0, to: null };
     for (const since of [2n ** 32n, 2n ** 32n + 1n, 2n ** 32n + 2n]) {
       const counted = (await count(snapshot, [slice], since)).get(slice);
-      expect(counted?.fresh).toBe(counted?.rows);
+      expect(counted?.modifiedRows).toBe(counted?.rows);
     }
   });
 
@@ -167,7 +167,7 @@ describe('counting', () => {
       { table: find(snapshot, 'lived'), from: 90_010, to: null },
     ];
     const counts = await count(snapshot, slices, await present());
-    expect([...counts.values()]).toEqual(slices.map(() => ({ rows: 0, fresh: 0, places: '0' })));
+    expect([...counts.values()]).toEqual(slices.map(() => ({ rows: 0, modifiedRows: 0, places: '0' })));
   });
 
   it('reads the pages of each range and no others', async () => {

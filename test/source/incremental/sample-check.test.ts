@@ -1,21 +1,21 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { planJobs, planRanges, type Slice } from '../../../src/postgres/catalog/ranges.ts';
+import { planJobs, planRanges, type RowRange } from '../../../src/postgres/catalog/ranges.ts';
 import type { TableInfo } from '../../../src/postgres/catalog/tables.ts';
-import type { ReusedSlice } from '../../../src/source/incremental/range-choice.ts';
-import { chooseUnits, recheckUnits } from '../../../src/source/incremental/sample-check.ts';
+import type { ReusedRange } from '../../../src/source/incremental/range-choice.ts';
+import { checkSample, chooseUnits } from '../../../src/source/incremental/sample-check.ts';
 import { BufferPool } from '../../../src/source/rows/buffer-pool.ts';
 import { copyRows } from '../../../src/source/rows/copy.ts';
 import { type Snapshot, takeSnapshot } from '../../../src/source/snapshot/snapshot.ts';
 import { createDatabase, type Database } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { CollectingLog } from '../../support/world.ts';
+import { CollectingLog } from '../../support/context.ts';
 
 const hour = 3_600_000;
 const start = Date.parse('2026-11-20T02:17:00Z');
 
-function makeSlice(oid: number): Slice {
+function makeSlice(oid: number): RowRange {
   return {
     table: { oid, schema: 'public', name: `t${oid}`, heapBytes: 8192, toastBytes: 0 } as TableInfo,
     from: 0,
@@ -23,53 +23,53 @@ function makeSlice(oid: number): Slice {
   };
 }
 
-/** Slices of the objects of given sizes: each object as many slices as it has lengths. */
-function share(...objects: number[][]): ReusedSlice[] {
+/** Slices of the objects of given sizes: each object as many rowRanges as it has lengths. */
+function share(...objects: number[][]): ReusedRange[] {
   return objects.flatMap((lengths, index) => {
     const object = { name: `object ${index}`, bytes: lengths.reduce((sum, length) => sum + length, 0) };
     let offset = 0;
-    return lengths.map((length, slice) => {
+    return lengths.map((length, rowRange) => {
       const piece = { holder: { object }, offset, length };
       offset += length;
-      return { slice: makeSlice(index * 1000 + slice), rows: 1, places: null, pieces: [piece] };
+      return { rowRange: makeSlice(index * 1000 + rowRange), rows: 1, places: null, pieces: [piece] };
     });
   });
 }
 
-/** One slice of several whole objects. */
-function spread(...lengths: number[]): ReusedSlice {
+/** One rowRange of several whole objects. */
+function spread(...lengths: number[]): ReusedRange {
   const pieces = lengths.map((length, index) => ({
     holder: { object: { name: `part ${index}`, bytes: length } },
     offset: 0,
     length,
   }));
-  return { slice: makeSlice(9_000_000), rows: 1, places: null, pieces };
+  return { rowRange: makeSlice(9_000_000), rows: 1, places: null, pieces };
 }
 
-const all = (reused: readonly ReusedSlice[]) => chooseUnits(reused, 1, new Date(start));
+const all = (reused: readonly ReusedRange[]) => chooseUnits(reused, 1, new Date(start));
 
 describe('what can be checked again', () => {
-  it('is an object with all its slices, in their order, or a slice with all its objects', () => {
+  it('is an object with all its rowRanges, in their order, or a rowRange with all its objects', () => {
     const shared = share([10, 20, 30], [5]);
     expect(
       all(shared.toReversed())
-        .map((unit) => unit.map(({ slice }) => slice.table.oid))
+        .map((unit) => unit.map(({ rowRange }) => rowRange.table.oid))
         .sort(),
     ).toEqual([[0, 1, 2], [1000]]);
     const long = spread(10, 10, 3);
     expect(all([long])).toEqual([[long]]);
   });
 
-  it('is no object of which a slice is read anew, or was dropped', () => {
-    const [, second, third] = share([10, 20, 30]) as [ReusedSlice, ReusedSlice, ReusedSlice];
+  it('is no object of which a rowRange is read anew, or was dropped', () => {
+    const [, second, third] = share([10, 20, 30]) as [ReusedRange, ReusedRange, ReusedRange];
     expect(all([second, third])).toEqual([]);
   });
 
-  it('is no slice that holds nothing', () => {
-    expect(all([{ slice: makeSlice(1), rows: 0, places: null, pieces: [] }])).toEqual([]);
+  it('is no rowRange that holds nothing', () => {
+    expect(all([{ rowRange: makeSlice(1), rows: 0, places: null, pieces: [] }])).toEqual([]);
   });
 
-  it('is each slice once at most, and only in whole objects', () => {
+  it('is each rowRange once at most, and only in whole objects', () => {
     const lengths = fc.array(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 5 }), {
       maxLength: 12,
     });
@@ -84,7 +84,9 @@ describe('what can be checked again', () => {
           expect(bytes).toBe((unit[0]?.pieces[0]?.holder.object as { bytes?: number } | undefined)?.bytes);
         }
         const whole = objects.filter((each, index) =>
-          each.every((_, slice) => reused.some((one) => one.slice.table.oid === index * 1000 + slice)),
+          each.every((_, rowRange) =>
+            reused.some((one) => one.rowRange.table.oid === index * 1000 + rowRange),
+          ),
         );
         expect(units).toHaveLength(whole.length);
       }),
@@ -159,7 +161,7 @@ describe('a check with PostgreSQL', () => {
   });
 
   /** What a backup would have stored of all tables, ranges of `large` in objects of their own. */
-  async function store(): Promise<ReusedSlice[]> {
+  async function store(): Promise<ReusedRange[]> {
     snapshot = await takeSnapshot(database.settings, () => true, {
       lockTimeoutSeconds: 30,
       signal: new AbortController().signal,
@@ -175,8 +177,8 @@ describe('a check with PostgreSQL', () => {
     });
   }
 
-  const check = (reused: readonly ReusedSlice[]) =>
-    recheckUnits(snapshot, database.settings, all(reused), {
+  const check = (reused: readonly ReusedRange[]) =>
+    checkSample(snapshot, database.settings, all(reused), {
       name,
       workers: 2,
       pool: pool(),
@@ -193,16 +195,16 @@ describe('a check with PostgreSQL', () => {
   it('names the table and the pages of which something lies in an object of another name', async () => {
     const reused = await store();
     const range = reused.find(
-      ({ slice }) => slice.table.name === 'large' && slice.from > 0 && slice.to !== null,
+      ({ rowRange }) => rowRange.table.name === 'large' && rowRange.from > 0 && rowRange.to !== null,
     );
     const other = range?.pieces[0]?.holder.object?.name;
-    const rename = (piece: ReusedSlice['pieces'][number]) =>
+    const rename = (piece: ReusedRange['pieces'][number]) =>
       piece.holder.object?.name === other
         ? { ...piece, holder: { object: { ...piece.holder.object, name: 'other' } } }
         : piece;
     const tampered = reused.map((each) => ({ ...each, pieces: each.pieces.map(rename) }));
     const found = await check(tampered);
-    expect(found).toContain(`public.large, pages ${range?.slice.from} to ${range?.slice.to}`);
+    expect(found).toContain(`public.large, pages ${range?.rowRange.from} to ${range?.rowRange.to}`);
     expect(found.length).toBeLessThan(reused.length / 2);
   });
 
@@ -217,7 +219,7 @@ describe('a check with PostgreSQL', () => {
 
   it('finds another number of rows', async () => {
     const reused = (await store()).map((each) =>
-      each.slice.table.name === 'one' ? { ...each, rows: each.rows + 1 } : each,
+      each.rowRange.table.name === 'one' ? { ...each, rows: each.rows + 1 } : each,
     );
     expect(await check(reused)).toEqual(['public.one']);
   });

@@ -12,7 +12,7 @@ import { explainFullLockTable } from '../../../src/source/snapshot/locks.ts';
 import { type Snapshot, takeSnapshot } from '../../../src/source/snapshot/snapshot.ts';
 import { connect, createDatabase, type Database, until } from '../../postgres/database.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { CollectingLog } from '../../support/world.ts';
+import { CollectingLog } from '../../support/context.ts';
 
 let cluster: Cluster;
 let database: Database;
@@ -84,7 +84,7 @@ async function readRows(
       onProgress: () => {},
     },
   );
-  const rows = Object.fromEntries(slices.map((copied) => [copied.slice.table.name, copied.rows]));
+  const rows = Object.fromEntries(slices.map((copied) => [copied.rowRange.table.name, copied.rows]));
   return { tables: snapshot.tables.map((table) => table.name), rows, text: texts.join('') };
 }
 

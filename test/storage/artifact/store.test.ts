@@ -7,8 +7,8 @@ import { ConfigurationError, IntegrityError, StorageError } from '../../../src/r
 import { ArtifactStorage } from '../../../src/storage/artifact/store.ts';
 import { openStorage } from '../../../src/storage/open.ts';
 import { describeStorage, keysOf } from '../../storage.contract.ts';
+import { createContext, presentContext } from '../../support/context.ts';
 import { type FakeResults, startFakeResults } from '../../support/fake-results.ts';
-import { createWorld, presentWorld } from '../../support/world.ts';
 
 /* The real @actions/artifact client, against a stand-in of what it talks to. */
 
@@ -57,8 +57,8 @@ function openIn(runId: string, options: Run = {}): ArtifactStorage {
     token: 'token' in options ? options.token : fake.token,
     retentionDays: options.retentionDays,
     delayMs: 5,
-    world: {
-      ...presentWorld,
+    context: {
+      ...presentContext,
       env,
       signal: options.signal ?? new AbortController().signal,
       temporaryFolder: folder,
@@ -474,13 +474,13 @@ describe('outside of a runner', () => {
 });
 
 describe('a location', () => {
-  const world = createWorld({ env: { GITHUB_REPOSITORY: 'acme/shop' }, temporaryFolder: tmpdir() });
+  const context = createContext({ env: { GITHUB_REPOSITORY: 'acme/shop' }, temporaryFolder: tmpdir() });
   const options = { githubToken: 'token' };
 
   test.each(['artifact://db', 'artifact://Nightly backups (eu)', 'artifact://größe@1'])(
     '%s is an artifact',
     async (location) => {
-      const storage = await openStorage(location, options, world);
+      const storage = await openStorage(location, options, context);
       expect(storage).toBeInstanceOf(ArtifactStorage);
       expect(storage.location).toBe(location);
     },
@@ -494,7 +494,7 @@ describe('a location', () => {
     'artifact://a\nb',
     'artifact://db~2',
   ])('%j is refused', async (location) => {
-    await expect(openStorage(location, options, world)).rejects.toThrow(
+    await expect(openStorage(location, options, context)).rejects.toThrow(
       'names an artifact that cannot exist',
     );
   });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ConfigurationError, StorageError } from '../../../src/runtime/errors.ts';
 import { S3Storage } from '../../../src/storage/s3/store.ts';
+import { createContext } from '../../support/context.ts';
 import { type FakeS3, startFakeS3 } from '../../support/fake-s3.ts';
 import { type ForwardProxy, startForwardProxy } from '../../support/forward-proxy.ts';
 import {
@@ -12,7 +13,6 @@ import {
   startTlsFront,
   type TlsFront,
 } from '../../support/private-authority.ts';
-import { createWorld } from '../../support/world.ts';
 
 let folder: string;
 let authority: PrivateAuthority;
@@ -45,7 +45,7 @@ const endpoint = () => `https://store.acme.test:${front.port}`;
 function open(env: NodeJS.ProcessEnv, address = endpoint()): S3Storage {
   const storage = new S3Storage({
     ...{ bucket: store.bucket, prefix: '', endpoint: new URL(address), firstDelayMs: 2, silenceMs: 1000 },
-    world: createWorld({ env: { AWS_CA_BUNDLE: authority.file, ...env } }),
+    context: createContext({ env: { AWS_CA_BUNDLE: authority.file, ...env } }),
   });
   opened.push(storage);
   return storage;
@@ -95,7 +95,7 @@ describe('a storage behind a proxy', () => {
   test('of Amazon’s is, with a bucket in the name of the host', async () => {
     const storage = new S3Storage({
       ...{ bucket: 'backups', prefix: '', region: 'eu-west-3', firstDelayMs: 2, silenceMs: 1000 },
-      world: createWorld({ env: { HTTPS_PROXY: proxy.host } }),
+      context: createContext({ env: { HTTPS_PROXY: proxy.host } }),
     });
     opened.push(storage);
     proxy.refuse = () => 403;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { S3Storage } from '../../../src/storage/s3/store.ts';
 import { describeStorage } from '../../storage.contract.ts';
+import { presentContext } from '../../support/context.ts';
 import { type S3Server, s3Makes } from '../../support/s3-servers.ts';
-import { presentWorld } from '../../support/world.ts';
 
 /** The contract, against servers that others wrote. */
 describe.each(s3Makes)('$name', ({ name, createOnly, tears, isHere, start }) => {
@@ -23,7 +23,7 @@ describe.each(s3Makes)('$name', ({ name, createOnly, tears, isHere, start }) => 
           bucket: server.bucket,
           prefix: `contract/${opened++}`,
           endpoint: new URL(server.endpoint),
-          world: presentWorld,
+          context: presentContext,
           firstDelayMs: 2,
         }),
       { createOnly, deletes: true },

@@ -3,6 +3,7 @@ import { ConfigurationError, StorageError } from '../../../src/runtime/errors.ts
 import { S3Storage } from '../../../src/storage/s3/store.ts';
 import { DeniedValueError, ForeignValueError, RetainedError } from '../../../src/storage/storage.ts';
 import { describeStorage, keysOf } from '../../storage.contract.ts';
+import { presentContext } from '../../support/context.ts';
 import {
   type FakeS3,
   type FakeS3Options,
@@ -10,7 +11,6 @@ import {
   type S3Request,
   startFakeS3,
 } from '../../support/fake-s3.ts';
-import { presentWorld } from '../../support/world.ts';
 
 let fakes: FakeS3[] = [];
 
@@ -36,7 +36,7 @@ function openAt(endpoint: string, bucket = 'backups', prefix = 'some/prefix'): S
     bucket,
     prefix,
     endpoint: new URL(endpoint),
-    world: presentWorld,
+    context: presentContext,
     firstDelayMs: 2,
     silenceMs: 2500,
   });
@@ -314,7 +314,7 @@ describe('an answer that comes drop by drop', () => {
     const [fake] = await openFake();
     const storage = new S3Storage({
       ...{ bucket: 'backups', prefix: 'some/prefix', endpoint: new URL(fake.endpoint), firstDelayMs: 2 },
-      world: presentWorld,
+      context: presentContext,
       silenceMs: 200,
     });
     await storage.put('key', Buffer.from('value'));
@@ -393,7 +393,7 @@ test('at Amazon’s own endpoints the checksums of the SDK are used as well', as
     bucket: fake.bucket,
     prefix: '',
     region: 'eu-west-3',
-    world: presentWorld,
+    context: presentContext,
     firstDelayMs: 2,
   });
   const value = Buffer.alloc(1_000_000, 'value');
@@ -465,7 +465,7 @@ test('what is read again is asked for over a connection of its own', async () =>
   const [fake, storage] = await openFake();
   await storage.put('key', Buffer.from('value'));
   await storage.get('key');
-  expect((await storage.get('key', 10, { fresh: true })).toString()).toBe('value');
+  expect((await storage.get('key', 10, { freshConnection: true })).toString()).toBe('value');
   const reads = fake.requests.filter(isGet).map(({ headers }) => headers.connection);
   expect(reads).toEqual(['keep-alive', 'close']);
 });
@@ -596,7 +596,12 @@ describe('a probe names the mistake', () => {
   test('no region, at Amazon', async () => {
     for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE']) vi.stubEnv(name, undefined);
     vi.stubEnv('HOME', '/nonexistent');
-    const storage = new S3Storage({ bucket: 'backups', prefix: '', world: presentWorld, firstDelayMs: 2 });
+    const storage = new S3Storage({
+      bucket: 'backups',
+      prefix: '',
+      context: presentContext,
+      firstDelayMs: 2,
+    });
     const error = await storage.probe().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ConfigurationError);
     expect((error as ConfigurationError).next).toContain('`s3-region`');

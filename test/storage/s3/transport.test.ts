@@ -4,9 +4,9 @@ import { StorageError } from '../../../src/runtime/errors.ts';
 import type { S3Options } from '../../../src/storage/s3/client.ts';
 import { S3Storage } from '../../../src/storage/s3/store.ts';
 import { keysOf } from '../../storage.contract.ts';
+import { presentContext } from '../../support/context.ts';
 import { type FakeS3, type FakeS3Options, startFakeS3 } from '../../support/fake-s3.ts';
 import { type MisbehavingProxy, startMisbehavingProxy } from '../../support/misbehaving-proxy.ts';
-import { presentWorld } from '../../support/world.ts';
 
 /** How many requests a deed takes, what is made of a store's word, and when one that says nothing is given up. */
 
@@ -36,7 +36,7 @@ async function open(fakeOptions: FakeS3Options = {}, options: Partial<S3Options>
   const place = { bucket: fake.bucket, prefix: 'p', endpoint };
   const storage = new S3Storage({
     ...place,
-    world: presentWorld,
+    context: presentContext,
     firstDelayMs: 2,
     silenceMs: 2000,
     ...options,

@@ -15,9 +15,9 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { S3Storage } from '../../../src/storage/s3/store.ts';
 import { keysOf } from '../../storage.contract.ts';
+import { presentContext } from '../../support/context.ts';
 import { type MisbehavingProxy, startMisbehavingProxy } from '../../support/misbehaving-proxy.ts';
 import { type S3Server, s3Makes } from '../../support/s3-servers.ts';
-import { presentWorld } from '../../support/world.ts';
 
 /* Versions and Object Lock, as moto has them. */
 
@@ -50,7 +50,7 @@ describe.skipIf(!moto.isHere)('a bucket that keeps versions', () => {
     const VersioningConfiguration = { Status: 'Enabled' as const };
     await client.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration }));
     const endpoint = new URL(proxy.endpoint);
-    storage = new S3Storage({ bucket, prefix: 'p', endpoint, world: presentWorld, firstDelayMs: 2 });
+    storage = new S3Storage({ bucket, prefix: 'p', endpoint, context: presentContext, firstDelayMs: 2 });
   }
 
   beforeEach(async () => {

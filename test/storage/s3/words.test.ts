@@ -11,8 +11,8 @@ import { ConfigurationError, StorageError } from '../../../src/runtime/errors.ts
 import type { S3Options } from '../../../src/storage/s3/client.ts';
 import { S3Storage } from '../../../src/storage/s3/store.ts';
 import { onlyMaker, source } from '../../repository/example.ts';
+import { presentContext } from '../../support/context.ts';
 import { type FakeS3, type FakeS3Options, startFakeS3 } from '../../support/fake-s3.ts';
-import { presentWorld } from '../../support/world.ts';
 
 /** What a person reads when a store refuses, or is none: the cause, the store's own words, and what to write instead. */
 
@@ -40,7 +40,7 @@ async function openFake(
 
 function openAt(endpoint: string, options: Partial<S3Options> = {}): S3Storage {
   const place = { bucket: 'backups', prefix: 'p', endpoint: new URL(endpoint) };
-  return new S3Storage({ ...place, world: presentWorld, firstDelayMs: 2, silenceMs: 2500, ...options });
+  return new S3Storage({ ...place, context: presentContext, firstDelayMs: 2, silenceMs: 2500, ...options });
 }
 
 async function errorOf(deed: Promise<unknown>): Promise<ConfigurationError | StorageError> {

@@ -67,7 +67,7 @@ export const databaseInputs = {
     example: databaseUrlForm,
     description:
       'The database to restore into: `postgresql://user:password@host:5432/database`. For `drill` any database of a server for drills: the ' +
-      'throwaway database is made beside it, and dropped.',
+      'scratch database is made beside it, and dropped.',
     parse: parseDatabaseUrl,
   },
   'backup-id': {

@@ -87,7 +87,7 @@ export const restoreInputs = {
     secret: true,
     placeholder: 'url',
     description:
-      'A server on which the backup is restored and compared first, in a throwaway database as `drill` makes it. The target is touched only ' +
+      'A server on which the backup is restored and compared first, in a scratch database as `drill` makes it. The target is touched only ' +
       'when that went well, with the newest backup with which it did.',
     parse: parseDatabaseUrl,
   },

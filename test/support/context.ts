@@ -1,4 +1,4 @@
-import type { Log, World } from '../../src/runtime/context.ts';
+import type { Context, Log } from '../../src/runtime/context.ts';
 
 /** A log that keeps the warnings. */
 export class CollectingLog implements Log {
@@ -15,8 +15,8 @@ export class CollectingLog implements Log {
   progress(): void {}
 }
 
-/** The world of a test: this process's environment, and a clock that stands still. */
-export function createWorld(changes: Partial<World> = {}): World & { log: CollectingLog } {
+/** The context of a test: this process's environment, and a clock that stands still. */
+export function createContext(changes: Partial<Context> = {}): Context & { log: CollectingLog } {
   return {
     env: process.env,
     signal: new AbortController().signal,
@@ -24,14 +24,14 @@ export function createWorld(changes: Partial<World> = {}): World & { log: Collec
     now: () => new Date('2026-11-20T02:17:00Z'),
     random: Math.random,
     limitInherited: (_, body) => body(),
-    mask: (text) => text,
+    redact: (text) => text,
     ...changes,
     log: (changes.log as CollectingLog | undefined) ?? new CollectingLog(),
   };
 }
 
 /** For what reads a connection where no variable says anything. */
-export const emptyWorld = createWorld({ env: {} });
+export const emptyContext = createContext({ env: {} });
 
 /** With the clock of this machine, for what compares it with times of files. */
-export const presentWorld = createWorld({ now: () => new Date() });
+export const presentContext = createContext({ now: () => new Date() });

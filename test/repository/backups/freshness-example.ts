@@ -1,4 +1,4 @@
-import type { ShelvedBackup } from '../../../src/repository/backups/catalog.ts';
+import type { BackupSummary } from '../../../src/repository/backups/catalog.ts';
 import { makeManifest } from '../example.ts';
 
 export const now = new Date('2026-11-20T12:00:00Z');
@@ -6,7 +6,7 @@ export const hour = 3_600_000;
 export const ago = (hours: number) => new Date(now.getTime() - hours * hour);
 
 /** A backup of some hours ago; a test names only what it is about. */
-export function shelve(hours: number, overrides: Partial<ShelvedBackup> = {}): ShelvedBackup {
+export function shelve(hours: number, overrides: Partial<BackupSummary> = {}): BackupSummary {
   const at = ago(hours);
   return {
     id: `${at.toISOString().replace(/[-:]|\.\d+/g, '')}-0000`,
