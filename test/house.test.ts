@@ -253,6 +253,16 @@ describe('the house plan', () => {
     expect(findUses(runner, allowed)).toEqual([]);
   });
 
+  it('has tests in folders of the names that the folders of src have', () => {
+    // What belongs to no room: whole runs, recovery by hand and the documents, workflows, and what tests share.
+    const shared = ['scenarios', 'recover', 'workflows', 'fixture', 'support'];
+    const folders = new Set(files.flatMap((file) => [path.dirname(file), roomOf(file)]));
+    const tests = globSync('**/*.test.ts', { cwd: import.meta.dirname }).map((file) => path.dirname(file));
+    const rooms = [...new Set(tests)].filter((folder) => folder !== '.' && !shared.includes(roomOf(folder)));
+    expect(rooms.length).toBeGreaterThan(40);
+    expect(rooms.filter((folder) => !folders.has(folder))).toEqual([]);
+  });
+
   it('lets groups of inputs be read by their schema alone', () => {
     const others = imports.filter(
       ({ from, to }) => to.startsWith('interface/inputs/groups/') && from !== 'interface/inputs/schema.ts',

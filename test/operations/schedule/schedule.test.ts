@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { GitHubUnreachable, openWorkflows } from '../../src/github/workflows.ts';
-import { type Checkout, makeCheckout, refusalOf, smallPolicy, textOf } from './setting.ts';
-import { type StandIn, startStandIn } from './stand-in.ts';
+import { GitHubUnreachable, openWorkflows } from '../../../src/github/workflows.ts';
+import { type Checkout, makeCheckout, refusalOf, smallPolicy, textOf } from '../../schedule/setting.ts';
+import { type StandIn, startStandIn } from '../../schedule/stand-in.ts';
 
 /* What the operation finds out from GitHub, of a policy with two workflows whose times are known. */
 

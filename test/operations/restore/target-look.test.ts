@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RestoreInputs } from '../../src/interface/inputs/types.ts';
-import { findLost } from '../../src/operations/restore/loss.ts';
-import { inspectTarget, refuseAnother } from '../../src/operations/restore/target-look.ts';
-import { openSession } from '../../src/postgres/session/connection.ts';
-import { parseConnection } from '../../src/postgres/session/settings.ts';
-import { createScratchDatabase } from '../../src/restorer/trial/scratch-database.ts';
-import { createRoles } from '../fixture/seed.ts';
-import { makeImageTarget } from '../fixture/target.ts';
-import { makeSupplement } from '../parity/example.ts';
-import { makeManifest } from '../repository/example.ts';
-import { createDatabase, query } from '../scenarios/shop.ts';
-import { type Cluster, startCluster } from '../support/cluster.ts';
-import { createContext, emptyContext } from '../support/context.ts';
+import type { RestoreInputs } from '../../../src/interface/inputs/types.ts';
+import { findLost } from '../../../src/operations/restore/loss.ts';
+import { inspectTarget, refuseAnother } from '../../../src/operations/restore/target-look.ts';
+import { openSession } from '../../../src/postgres/session/connection.ts';
+import { parseConnection } from '../../../src/postgres/session/settings.ts';
+import { createScratchDatabase } from '../../../src/restorer/trial/scratch-database.ts';
+import { createRoles } from '../../fixture/seed.ts';
+import { makeImageTarget } from '../../fixture/target.ts';
+import { makeSupplement } from '../../parity/example.ts';
+import { makeManifest } from '../../repository/example.ts';
+import { createDatabase, query } from '../../scenarios/shop.ts';
+import { type Cluster, startCluster } from '../../support/cluster.ts';
+import { createContext, emptyContext } from '../../support/context.ts';
 
 /* What a restore finds before it asks, and that what it empties is what it found. */
 
