@@ -6,7 +6,7 @@ import { formatTimestamp, parseTimestamp } from '../../values/timestamp.ts';
 import { type ContiguousSegments, groupContiguous, type PlacedSegment } from './contiguous.ts';
 import type { Segment } from './segments.ts';
 
-/**
+/*
  * Which points in time can be recovered: a backup, rolled forward by the changes that were committed after
  * it. docs/format.md states the rule and why it holds; test/repository/changes/recoverable.test.ts proves it
  * over random histories. All functions are pure.
