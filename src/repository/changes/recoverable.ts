@@ -246,9 +246,9 @@ function explainApart(base: RecoveryBase, runs: readonly ContiguousSegments[]): 
 }
 
 /**
- * Returns the segments to replay to reach a time: all up to the first one from which on none was complete
- * before that time. Usually that is the first segment that was complete at that time; if the clock of the
- * server was set back, later segments count, too.
+ * Returns the segments to replay to reach a time: all up to the one behind the last segment that is complete
+ * only until an earlier time. Usually that is the first segment that is complete until that time; if the
+ * clock of the server was set back, it may be a later one.
  */
 function takeUntil(placed: readonly PlacedSegment[], until: bigint): readonly PlacedSegment[] {
   return placed.slice(0, placed.findLastIndex(({ through }) => through < until) + 2);
