@@ -121,7 +121,7 @@ function putAnew(
 /** The most texts that are read in one statement, whatever their length */
 const batch = 500;
 
-/** Whoever keeps a table locked keeps its texts unread */
+/** How long to wait for a lock; texts of a table that stays locked are not read */
 const lockTimeoutMs = 250;
 
 /** @returns the printed texts, in the order of the readings; null for a text that the server cannot parse */

@@ -22,7 +22,7 @@ const isOwnSchema = `(n.nspname = '${ownSchema}' AND coalesce(obj_description(n.
 export const isNotOwnSchema = `NOT ${isOwnSchema}`;
 
 /**
- * A condition on a row `c` of pg_class and its schema `n`: a ledger table that can be trusted. Any role that
+ * A condition on a row `c` of pg_class and its schema `n`: a table of ours that can be trusted. Any role that
  * may create a schema can take this name, and put into it a view that runs arbitrary code, or a table with a
  * trigger.
  */
@@ -34,7 +34,7 @@ export const isOwnTable = (name: string) => `(
 export const foreignOwnSchema = `
   SELECT pg_get_userbyid(n.nspowner) AS owner FROM pg_namespace n WHERE n.nspname = '${ownSchema}' AND NOT ${isTrusted('n.nspowner')}`;
 
-/** Statements that create the ledger, in order. `xid` is the transaction that left the token. */
+/** Statements that create the table of rollback tokens. `xid` is the transaction that left the token. */
 export const ownSchemaDefinitions: readonly string[] = [
   `CREATE SCHEMA IF NOT EXISTS ${ownSchema}`,
   `COMMENT ON SCHEMA ${ownSchema} IS '${ownSchemaComment}'`,

@@ -17,9 +17,9 @@ interface Relation {
 
 /**
  * Proves that each table of the catalog is accounted for in exactly one way: its rows are copied, left out by
- * the user's choice, part of an extension and of no queue (`countUnwrittenRows` reports those), or part of
- * the ledger. It reads the catalog again with the simplest query, so that a wrong condition in the query for
- * the copied tables cannot hide a table here as well.
+ * the user's choice, part of an extension and of no queue (`countUnwrittenRows` reports those), or our own
+ * rollback tokens. It reads the catalog again with the simplest query, so that a wrong condition in the query
+ * for the copied tables cannot hide a table here as well.
  *
  * @param session sees what the snapshot sees
  * @throws SourceError that names the tables with no account or more than one

@@ -41,7 +41,7 @@ export interface Catalog {
 }
 
 export interface CatalogOptions {
-  /** Receives every manifest and record that cannot be trusted. Manifests are in `Shelf.damaged` too. */
+  /** Receives every manifest and record that cannot be trusted. Manifests are in `Catalog.damaged` too. */
   readonly onDamaged: (error: IntegrityError) => void;
   readonly signal?: AbortSignal;
   /** Receives the outlines that were read, for a caller that caches them: see `keepOutlines`. */

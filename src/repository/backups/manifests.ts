@@ -218,7 +218,7 @@ function parse<Schema extends v.GenericSchema>(
   throw describeForm(id, parsed.issues);
 }
 
-/** Why a manifest that was sealed with the key cannot be read: a newer version wrote it, or nothing that is known. */
+/** Says why a manifest with a valid seal cannot be read: a newer version wrote it, or its form is unknown. */
 function describeForm(id: string, issues: readonly [v.BaseIssue<unknown>, ...v.BaseIssue<unknown>[]]) {
   const [{ received }] = issues;
   if (v.getDotPath(issues[0]) === 'format' && /^\d{1,15}$/.test(received)) {

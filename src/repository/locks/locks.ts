@@ -13,7 +13,7 @@ import {
   usualLifetimeSeconds,
 } from './lock-format.ts';
 
-/**
+/*
  * Who uses a repository: `locks/<id>.json`. The protocol is restic's (doc/design.rst, "Locks"): write a lock,
  * then list all locks; a run that sees a conflicting one removes its own and tries again later. Of two runs
  * that do so at once at least one sees the other, because a storage shows a written file in every listing

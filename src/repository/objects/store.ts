@@ -74,7 +74,10 @@ export class ObjectWriter {
   /** objects that were there already */
   reused = 0;
 
-  /** @param open decodes what `seal` encodes; undefined when that takes an identity: a backup has none */
+  /**
+   * @param open decodes what `seal` encodes; undefined when it needs an identity, which a backup does not
+   * have
+   */
   constructor(
     storage: Storage,
     name: NameObject,

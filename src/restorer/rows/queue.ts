@@ -96,7 +96,7 @@ export class LoadQueue {
     }
   }
 
-  /** The lane with the fewest workers on it, and of those the one with most left to do. */
+  /** The parts with the fewest workers on them; among equals, those with the most bytes left. */
   #choose(): LoadWorker | undefined {
     let best = this.#lanes[0];
     for (const lane of this.#lanes) {

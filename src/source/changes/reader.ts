@@ -24,7 +24,7 @@ export interface ChangeRange {
   readonly until: string;
   /** The number of a transaction close to those that are read. */
   readonly xmax: bigint;
-  /** Whether the database keeps our ledger, whose rows are not captured. */
+  /** Whether the database keeps our rollback tokens, whose rows are not captured. */
   readonly hasTokens: boolean;
 }
 
