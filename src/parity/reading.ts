@@ -51,7 +51,9 @@ export async function putInWordsOf(
   );
   // The target's own texts may be as they were typed; they are parsed and printed, too, before the two are
   // compared.
-  const open = differing.map((doubt, index) => wanted[index] !== null && wanted[index] !== doubt.found);
+  const open = differing.map(
+    (difference, index) => wanted[index] !== null && wanted[index] !== difference.found,
+  );
   const there = await readTexts(
     session,
     differing.filter((_, index) => open[index]).map(({ have }) => have),

@@ -5,7 +5,7 @@ import type { Session } from '../postgres/session/connection.ts';
 import { SourceError } from '../runtime/errors.ts';
 
 /** What happens to the rows of a table. */
-type RowPlace = 'copied' | 'left out' | 'of an extension' | 'the ledger';
+type RowPlace = 'copied' | 'left out' | 'of an extension' | 'our own';
 
 interface Relation {
   oid: number;
@@ -39,7 +39,7 @@ export async function checkAccounts(
       ...(copied.has(relation.oid) ? (['copied'] as const) : []),
       ...(chosen.has(relation.oid) ? (['left out'] as const) : []),
       ...(relation.member ? (['of an extension'] as const) : []),
-      ...(relation.ledger ? (['the ledger'] as const) : []),
+      ...(relation.ledger ? (['our own'] as const) : []),
     ];
     return places.length === 1 ? [] : [`${qualifiedName(relation)} (${places.join(', ') || 'in no place'})`];
   });

@@ -126,7 +126,7 @@ export async function readRecordedStates(
     readRecords(repository, 'validations', onDamaged, { signal }),
     readRecords(repository, 'drills', onDamaged, { signal }),
   ]);
-  return weighRecords(pins, validations, drills);
+  return gatherRecords(pins, validations, drills);
 }
 
 /**
@@ -134,7 +134,7 @@ export async function readRecordedStates(
  * verifies a backup, or clears it of damage found before: one that read a share may have missed the damage.
  * For the same reason a share that passed does not revoke what a whole validation found.
  */
-export function weighRecords(
+export function gatherRecords(
   pins: readonly StoredRecord<'pins'>[],
   validations: readonly StoredRecord<'validations'>[],
   drills: readonly StoredRecord<'drills'>[] = [],

@@ -71,7 +71,7 @@ export async function acquireLock({ storage }: LockPosition, options: LockOption
       const { holding, expired } = await weigh(storage, values, file, acquired.modifiedAt, passOver);
       conflict = holding.find((lock) => conflicts(lock, options.mode));
       if (!conflict) {
-        if (options.mode === 'exclusive' || options.removesSpent)
+        if (options.mode === 'exclusive' || options.removesExpired)
           await removeExpired(storage, expired.filter(isLockKey), log);
         return new HeldLock(file, acquired, options);
       }

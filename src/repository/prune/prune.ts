@@ -64,7 +64,7 @@ export async function lockForRemoval(repository: Repository, context: PruneConte
     operation: 'cleanup',
     mode: 'shared',
     waitSeconds: sharedWaitSeconds,
-    removesSpent: true,
+    removesExpired: true,
   });
   await assertClocks(lock, repository);
   return lock;
