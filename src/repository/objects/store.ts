@@ -75,7 +75,7 @@ export class ObjectWriter {
   reused = 0;
 
   /**
-   * @param open decodes what `seal` encodes; undefined when it needs an identity, which a backup does not
+   * @param open decodes what `encode` encodes; undefined when it needs an identity, which a backup does not
    * have
    */
   constructor(
