@@ -5,6 +5,10 @@ var __getOwnPropDesc = Object.getOwnPropertyDescriptor;
 var __getOwnPropNames = Object.getOwnPropertyNames;
 var __getProtoOf = Object.getPrototypeOf;
 var __hasOwnProp = Object.prototype.hasOwnProperty;
+var __knownSymbol = (name, symbol) => (symbol = Symbol[name]) ? symbol : /* @__PURE__ */ Symbol.for("Symbol." + name);
+var __typeError = (msg) => {
+  throw TypeError(msg);
+};
 var __esm = (fn, res, err) => function __init() {
   if (err) throw err[0];
   try {
@@ -41,6 +45,47 @@ var __toESM = (mod4, isNodeMode, target) => (target = mod4 != null ? __create(__
   mod4
 ));
 var __toCommonJS = (mod4) => __copyProps(__defProp({}, "__esModule", { value: true }), mod4);
+var __using = (stack, value, async) => {
+  if (value != null) {
+    if (typeof value !== "object" && typeof value !== "function") __typeError("Object expected");
+    var dispose, inner;
+    if (async) dispose = value[__knownSymbol("asyncDispose")];
+    if (dispose === void 0) {
+      dispose = value[__knownSymbol("dispose")];
+      if (async) inner = dispose;
+    }
+    if (typeof dispose !== "function") __typeError("Object not disposable");
+    if (inner) dispose = function() {
+      try {
+        inner.call(this);
+      } catch (e5) {
+        return Promise.reject(e5);
+      }
+    };
+    stack.push([async, dispose, value]);
+  } else if (async) {
+    stack.push([async]);
+  }
+  return value;
+};
+var __callDispose = (stack, error3, hasError) => {
+  var E = typeof SuppressedError === "function" ? SuppressedError : function(e5, s2, m3, _) {
+    return _ = Error(m3), _.name = "SuppressedError", _.error = e5, _.suppressed = s2, _;
+  };
+  var fail = (e5) => error3 = hasError ? new E(e5, error3, "An error was suppressed during disposal") : (hasError = true, e5);
+  var next = (it) => {
+    while (it = stack.pop()) {
+      try {
+        var result = it[1] && it[1].call(it[2]);
+        if (it[0]) return Promise.resolve(result).then(next, (e5) => (fail(e5), next()));
+      } catch (e5) {
+        fail(e5);
+      }
+    }
+    if (hasError) throw error3;
+  };
+  return next();
+};
 
 // node_modules/tunnel/lib/tunnel.js
 var require_tunnel = __commonJS({
@@ -74034,22 +74079,28 @@ function pathOf(location2) {
 
 // src/entry/release-locks.ts
 async function releaseLocks(place, step, context) {
-  if (/^artifact:/i.test(place.storage)) return 0;
-  const storage = await openStorage(place.storage, place, context);
+  var _stack = [];
   try {
-    const repository = await openRepository(storage, place.repositoryKey);
-    const left = (await listLocks(repository)).filter(({ content }) => content?.holderId === step);
-    await giveBack(repository, left);
-    return left.length;
-  } catch (error3) {
-    if (!isKnownError(error3)) throw error3;
-    throw new StorageError(
-      `locks of the step that was stopped may be left in ${storage.location}: ${messageOf(error3)}`,
-      "They end by themselves half an hour after they were last refreshed.",
-      { cause: error3 }
-    );
+    if (/^artifact:/i.test(place.storage)) return 0;
+    const storage = __using(_stack, await openStorage(place.storage, place, context), true);
+    try {
+      const repository = await openRepository(storage, place.repositoryKey);
+      const left = (await listLocks(repository)).filter(({ content }) => content?.holderId === step);
+      await giveBack(repository, left);
+      return left.length;
+    } catch (error3) {
+      if (!isKnownError(error3)) throw error3;
+      throw new StorageError(
+        `locks of the step that was stopped may be left in ${storage.location}: ${messageOf(error3)}`,
+        "They end by themselves half an hour after they were last refreshed.",
+        { cause: error3 }
+      );
+    }
+  } catch (_) {
+    var _error = _, _hasError = true;
   } finally {
-    await storage.close();
+    var _promise = __callDispose(_stack, _error, _hasError);
+    _promise && await _promise;
   }
 }
 

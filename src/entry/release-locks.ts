@@ -25,7 +25,7 @@ export async function releaseLocks(
 ): Promise<number> {
   // An operation works on a copy of an artifact. The copy has ended with the step, and the locks with it.
   if (/^artifact:/i.test(place.storage)) return 0;
-  const storage = await openStorage(place.storage, place, context);
+  await using storage = await openStorage(place.storage, place, context);
   try {
     const repository = await openRepository(storage, place.repositoryKey);
     const left = (await listLocks(repository)).filter(({ content }) => content?.holderId === step);
@@ -38,7 +38,5 @@ export async function releaseLocks(
       'They end by themselves half an hour after they were last refreshed.',
       { cause: error },
     );
-  } finally {
-    await storage.close();
   }
 }

@@ -72,20 +72,16 @@ async function lookAgain(
   settings: ConnectionSettings,
   context: Context,
 ): Promise<Captured> {
-  const session = await openSession(settings, context.signal);
-  try {
-    const { name } = captured.slot;
-    const now = await readSlot(session, name);
-    if (now !== undefined && !now.lost) return captured;
-    const lost =
-      now === undefined
-        ? `the slot ${name} was dropped while the backup ran`
-        : `the server gave up the slot ${name} while the backup ran, because more was written than it keeps (max_slot_wal_keep_size): raise that; the next capture begins anew, and its backup takes little time`;
-    context.log.warn(`Changes are lost: ${lost}`);
-    return { ...captured, lost };
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings, context.signal);
+  const { name } = captured.slot;
+  const now = await readSlot(session, name);
+  if (now !== undefined && !now.lost) return captured;
+  const lost =
+    now === undefined
+      ? `the slot ${name} was dropped while the backup ran`
+      : `the server gave up the slot ${name} while the backup ran, because more was written than it keeps (max_slot_wal_keep_size): raise that; the next capture begins anew, and its backup takes little time`;
+  context.log.warn(`Changes are lost: ${lost}`);
+  return { ...captured, lost };
 }
 
 /**

@@ -8,8 +8,8 @@ import {
   formatShare,
 } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
-import { writePattern } from '../../values/table-patterns.ts';
 import { describeNotCarried } from '../sections/omissions.ts';
+import { describeTables } from '../sections/tables.ts';
 import { describeDrilled, describeVerification } from '../sections/verification.ts';
 import type { BackupEvent, ShownBackup } from './result.ts';
 
@@ -37,7 +37,7 @@ export function describeShown(shown: ShownBackup): Outcome {
         'phase',
         Object.entries(manifest.durations).map(([phase, elapsed]) => [phase, formatDuration(elapsed)]),
       ),
-      ...describeTables(manifest),
+      ...describeContents(manifest),
       ...describeExtensions(manifest),
       ...describeNotCarried(manifest),
       ...describeHistory(shown),
@@ -100,25 +100,9 @@ function formatVersion(version: number): string {
   return `${Math.floor(version / 10_000)}.${version % 10_000}`;
 }
 
-function describeTables({ tables }: Manifest): Section[] {
+function describeContents({ tables }: Manifest): Section[] {
   if (tables.length === 0) return [{ kind: 'paragraph', text: 'It holds no rows of tables.' }];
-  return [
-    {
-      kind: 'table',
-      columns: [
-        { title: 'table' },
-        { title: 'rows', align: 'right' },
-        { title: 'bytes', align: 'right' },
-        { title: 'ranges', align: 'right' },
-      ],
-      rows: tables.map((table) => [
-        writePattern(table),
-        formatCount(table.rows),
-        formatBytes(table.bytes),
-        formatCount(table.ranges.length),
-      ]),
-    },
-  ];
+  return [describeTables(tables, 'table')];
 }
 
 function describeExtensions({ facts }: Manifest): Section[] {

@@ -25,27 +25,29 @@ export async function emptyTarget(
   target: MarkedTarget,
   context: Context,
 ): Promise<PreparedRestore> {
-  const { inputs, manifest, settings, state, clock } = job;
+  const { inputs, manifest, state, clock } = job;
   if (needsSafetyBackup(inputs, state)) {
     const doubtful = job.attempts?.some((attempt) => !hasPassed(attempt)) ?? false;
     done.safetyBackup = await takeSafetyBackup(inputs, manifest, doubtful, context);
     clock.end('safety backup');
     context.log.info(`The target is backed up as ${done.safetyBackup}`);
   }
-  const session = await openSession(settings, context.signal);
-  try {
-    await refuseAnother(session, state);
-    // Rules and triggers of the removed objects may read any relation.
-    await letRead(session);
-    if (state.part === undefined) await empty(session, job, done, context);
-    else await replace(session, job, done, target);
-  } finally {
-    await session.close();
-  }
+  await clear(job, done, target, context);
   clock.end('clean');
   // Objects of a Supabase target that could not be removed are reported, and the restore works around them.
   const occupied = state.kind === 'plain' && state.part === undefined ? 'refuse' : 'accept';
   return prepare(job, occupied, context);
+}
+
+/** Removes what the restore replaces, if the target is still the one that was looked at. */
+async function clear(job: RestoreJob, done: Done, target: MarkedTarget, context: Context): Promise<void> {
+  const { settings, state } = job;
+  await using session = await openSession(settings, context.signal);
+  await refuseAnother(session, state);
+  // Rules and triggers of the removed objects may read any relation.
+  await letRead(session);
+  if (state.part === undefined) await empty(session, job, done, context);
+  else await replace(session, job, done, target);
 }
 
 async function empty(session: Session, { state }: RestoreJob, done: Done, context: Context): Promise<void> {

@@ -8,6 +8,7 @@ import type { RestoreScope } from '../../restorer/scope.ts';
 import { type Attempt, explainFailure, hasPassed, hasReturned } from '../../restorer/trial/attempt.ts';
 import { describeChecks } from '../../restorer/trial/user-checks.ts';
 import { assertNever } from '../../runtime/errors.ts';
+import { describeOmitted } from '../sections/omissions.ts';
 import { describeGone, describeLoss, describeSurplus, findLost } from './loss.ts';
 import { describeReason } from './reasons.ts';
 import {
@@ -199,15 +200,11 @@ function describeSize(tables: number, rows: number): string {
 }
 
 function describeUngiven(ungiven: readonly Omission[]): Section[] {
-  if (ungiven.length === 0) return [];
-  return [
-    tell('What hung on the replaced objects and is not as it was:'),
-    {
-      kind: 'table',
-      columns: [{ title: 'what' }, { title: 'why' }, { title: 'what to do' }],
-      rows: ungiven.map(({ what, why, remedy }) => [what, why, remedy]),
-    },
-  ];
+  return describeOmitted('What hung on the replaced objects and is not as it was:', ungiven, [
+    'what',
+    'why',
+    'what to do',
+  ]);
 }
 
 function describeRecovery({ recovery }: PlannedRestore): Section[] {
@@ -273,15 +270,11 @@ function describeAttempts(attempts: readonly Attempt[]): Section[] {
 }
 
 function describeLeft(left: readonly Omission[]): Section[] {
-  if (left.length === 0) return [];
-  return [
-    tell('Of what was in the target before, this could not be removed:'),
-    {
-      kind: 'table',
-      columns: [{ title: 'still there' }, { title: 'why' }, { title: 'what to do' }],
-      rows: left.map(({ what, why, remedy }) => [what, why, remedy]),
-    },
-  ];
+  return describeOmitted('Of what was in the target before, this could not be removed:', left, [
+    'still there',
+    'why',
+    'what to do',
+  ]);
 }
 
 function tell(text: string): Section {

@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatCounted } from '../../report/quantity.t
 import type { Section } from '../../report/section.ts';
 import type { RestoreScope } from '../../restorer/scope.ts';
 import { writePattern } from '../../values/table-patterns.ts';
-import { describeNotCarried, describeNotes } from '../sections/omissions.ts';
+import { describeNotCarried, describeNotes, describeOmitted } from '../sections/omissions.ts';
 
 const shownTables = 20;
 
@@ -65,15 +65,9 @@ export function describeOmissions({ manifest, selection, notCarried, notes }: Re
       },
     );
   }
-  if (notCarried.length > 0) {
-    sections.push(
-      { kind: 'paragraph', text: 'Not brought by this restore:' },
-      {
-        kind: 'table',
-        columns: [{ title: 'what' }, { title: 'why' }, { title: 'remedy' }],
-        rows: notCarried.map((item) => [item.what, item.why, item.remedy]),
-      },
-    );
-  }
-  return [...sections, ...describeNotCarried(manifest)];
+  return [
+    ...sections,
+    ...describeOmitted('Not brought by this restore:', notCarried),
+    ...describeNotCarried(manifest),
+  ];
 }

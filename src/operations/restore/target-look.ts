@@ -22,26 +22,22 @@ export async function inspectTarget(
   { targetKind }: RestoreInputs,
   context: Context,
 ): Promise<TargetState> {
-  const session = await openSession(settings, context.signal);
-  try {
-    const kind = await chooseTargetKind(session, targetKind);
-    const found = await detectTargetKind(session);
-    const { database, databaseOid, systemIdentifier } = await readIdentity(session);
-    const existing = await findExistingObjects(session, kind);
-    const mark = await readMark(session);
-    return {
-      target: describeConnection(settings),
-      ...{ kind, found },
-      ...{ database, databaseOid, systemIdentifier, now: context.now().getTime() },
-      existing: existing
-        .filter(({ schema }) => mark === undefined || schema !== ownSchema)
-        .map(({ what }) => what),
-      mark,
-      ...(await readSize(session, kind)),
-    };
-  } finally {
-    await session.close();
-  }
+  await using session = await openSession(settings, context.signal);
+  const kind = await chooseTargetKind(session, targetKind);
+  const found = await detectTargetKind(session);
+  const { database, databaseOid, systemIdentifier } = await readIdentity(session);
+  const existing = await findExistingObjects(session, kind);
+  const mark = await readMark(session);
+  return {
+    target: describeConnection(settings),
+    ...{ kind, found },
+    ...{ database, databaseOid, systemIdentifier, now: context.now().getTime() },
+    existing: existing
+      .filter(({ schema }) => mark === undefined || schema !== ownSchema)
+      .map(({ what }) => what),
+    mark,
+    ...(await readSize(session, kind)),
+  };
 }
 
 async function readSize(

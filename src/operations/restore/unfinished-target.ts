@@ -64,7 +64,7 @@ export class MarkedTarget {
 
   async #write(change: (session: Session) => Promise<void>): Promise<void> {
     if (!this.#isMarked) return;
-    const session = await openSession(this.#settings, this.#context.signal);
+    await using session = await openSession(this.#settings, this.#context.signal);
     try {
       await change(session);
     } catch (cause) {
@@ -74,8 +74,6 @@ export class MarkedTarget {
         'Restore as a role that may create schemas in the target.',
         cause,
       );
-    } finally {
-      await session.close();
     }
   }
 }

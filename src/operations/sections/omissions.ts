@@ -1,17 +1,33 @@
 import type { Manifest } from '../../format/manifest.ts';
 import type { Section } from '../../report/section.ts';
 
-/** Lists what the backup does not carry, with reason and remedy. */
-export function describeNotCarried({ notCarried }: Manifest): Section[] {
-  if (notCarried.length === 0) return [];
+/** What a backup, a restore or a comparison leaves out, with the reason and what to do */
+type Told = Pick<Manifest['notCarried'][number], 'what' | 'why' | 'remedy'>;
+
+/**
+ * Lists omissions below an introduction; without any, nothing.
+ *
+ * @param titles of the three columns
+ */
+export function describeOmitted(
+  introduction: string,
+  omissions: readonly Told[],
+  titles: readonly [what: string, why: string, remedy: string] = ['what', 'why', 'remedy'],
+): Section[] {
+  if (omissions.length === 0) return [];
   return [
-    { kind: 'paragraph', text: 'Not in this backup:' },
+    { kind: 'paragraph', text: introduction },
     {
       kind: 'table',
-      columns: [{ title: 'what' }, { title: 'why' }, { title: 'remedy' }],
-      rows: notCarried.map((item) => [item.what, item.why, item.remedy]),
+      columns: titles.map((title) => ({ title })),
+      rows: omissions.map(({ what, why, remedy }) => [what, why, remedy]),
     },
   ];
+}
+
+/** Lists what the backup does not carry, with reason and remedy. */
+export function describeNotCarried({ notCarried }: Manifest): Section[] {
+  return describeOmitted('Not in this backup:', notCarried);
 }
 
 export function describeNotes(notes: readonly string[]): Section[] {

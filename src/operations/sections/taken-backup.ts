@@ -10,6 +10,7 @@ import type { Section } from '../../report/section.ts';
 import type { Reuse } from '../../source/incremental/reuse.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 import { describeNotCarried } from './omissions.ts';
+import { describeTables } from './tables.ts';
 
 /** A backup as the operation that took it reports it */
 export interface TakenBackup {
@@ -34,7 +35,7 @@ export function describeTakenBackup(taken: TakenBackup): Section[] {
     ...(manifest.fullBecause === null
       ? []
       : [{ kind: 'paragraph' as const, text: `Everything was read: ${manifest.fullBecause}.` }]),
-    ...(reuse === undefined ? describeTables(manifest) : describeReuse(reuse)),
+    ...(reuse === undefined ? describeLargest(manifest) : describeReuse(reuse)),
     ...describeNotCarried(manifest),
   ];
 }
@@ -111,24 +112,10 @@ function describeReuse({ tables }: Reuse): Section[] {
   ];
 }
 
-function describeTables({ tables }: Manifest): Section[] {
+function describeLargest({ tables }: Manifest): Section[] {
   if (tables.length === 0) return [];
   const largest = tables.toSorted((one, other) => other.bytes - one.bytes).slice(0, shownTables);
   return [
-    {
-      kind: 'table',
-      columns: [
-        { title: largest.length < tables.length ? `the ${shownTables} largest tables` : 'table' },
-        { title: 'rows', align: 'right' },
-        { title: 'bytes', align: 'right' },
-        { title: 'ranges', align: 'right' },
-      ],
-      rows: largest.map((table) => [
-        writePattern(table),
-        formatCount(table.rows),
-        formatBytes(table.bytes),
-        formatCount(table.ranges.length),
-      ]),
-    },
+    describeTables(largest, largest.length < tables.length ? `the ${shownTables} largest tables` : 'table'),
   ];
 }

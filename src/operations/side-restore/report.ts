@@ -7,6 +7,7 @@ import type { RowDifference } from '../../restorer/side/row-difference.ts';
 import type { SideTable } from '../../restorer/side/tables.ts';
 import { assertNever } from '../../runtime/errors.ts';
 import { writePattern } from '../../values/table-patterns.ts';
+import { describeOmitted } from '../sections/omissions.ts';
 import type { ComparedAside, PlannedAside, SideRestore, SideScope } from './result.ts';
 
 export function describeAside(done: SideRestore): Outcome {
@@ -51,7 +52,10 @@ function describePlanned({ scope, elapsed }: PlannedAside): Outcome {
           formatBytes(sum(table.parts.map((part) => part.bytes))),
         ]),
       },
-      ...describeOmissions(tables.flatMap((table) => listOmissions(scope, table))),
+      ...describeOmitted(
+        'Not compared or not brought back:',
+        tables.flatMap((table) => listOmissions(scope, table)),
+      ),
       ...describeRelated(scope),
     ],
   };
@@ -81,7 +85,7 @@ function describeCompared({ scope, findings, file, phases, elapsed }: ComparedAs
       },
       ...describeDifferences(schema, differences),
       ...describeExamples(differences),
-      ...describeOmissions([
+      ...describeOmitted('Not compared or not brought back:', [
         ...manifest.notCarried.filter(isAboutRows),
         ...differences.flatMap((difference) => listOmissions(scope, difference.table, difference)),
       ]),
@@ -149,18 +153,6 @@ function describeExamples(differences: readonly RowDifference[]): Section[] {
   );
   if (rows.length === 0) return [];
   return [{ kind: 'table', columns: [{ title: 'table' }, { title: 'rows' }, { title: 'keys' }], rows }];
-}
-
-function describeOmissions(omissions: readonly Omission[]): Section[] {
-  if (omissions.length === 0) return [];
-  return [
-    { kind: 'paragraph', text: 'Not compared or not brought back:' },
-    {
-      kind: 'table',
-      columns: [{ title: 'what' }, { title: 'why' }, { title: 'remedy' }],
-      rows: omissions.map(({ what, why, remedy }) => [what, why, remedy]),
-    },
-  ];
 }
 
 /**
