@@ -59648,7 +59648,7 @@ function isTransient2(error3) {
   const status = statusOf(error3);
   const name = nameOf(error3);
   if (isTransientTunnel(error3)) return true;
-  if (passingNames.has(name) || unreachable2.has(name) || broken2.has(name)) return true;
+  if (transientNames.has(name) || unreachable2.has(name) || broken2.has(name)) return true;
   return status !== void 0 && passingStatuses.has(status);
 }
 function isSilence(error3) {
@@ -59673,7 +59673,7 @@ function isPathRefused(error3) {
 function isDenial(code) {
   return code === "AccessDenied" || code === "ObjectLocked" || code === "RetentionPolicyNotMet";
 }
-var broken2, unreachable2, passingNames, passingStatuses, pathRefusals, SilenceError;
+var broken2, unreachable2, transientNames, passingStatuses, pathRefusals, SilenceError;
 var init_failure = __esm({
   "src/storage/s3/failure.ts"() {
     "use strict";
@@ -59681,7 +59681,7 @@ var init_failure = __esm({
     init_storage();
     broken2 = /* @__PURE__ */ new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "ERR_STREAM_PREMATURE_CLOSE"]);
     unreachable2 = /* @__PURE__ */ new Set(["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"]);
-    passingNames = /* @__PURE__ */ new Set([
+    transientNames = /* @__PURE__ */ new Set([
       "SlowDown",
       "Throttling",
       "ThrottlingException",
@@ -60900,7 +60900,7 @@ function chooseAgent(env3, use) {
   const ca = listAuthorities(env3, use);
   return {
     ...proxyEnv && { proxyEnv, timeout: tunnelTimeoutMs },
-    // Parsing the authorities once, instead of for each connection.
+    // Parsed once, instead of for each connection
     ...ca && { secureContext: (0, import_node_tls.createSecureContext)({ ca }) }
   };
 }
@@ -73363,7 +73363,7 @@ var Interruption = class extends Error {
     this.name = "Interruption";
     this.exitCode = 128 + signalNumbers[signal];
   }
-  /** What is left until the process ends at the latest */
+  /** The time left until the process ends at the latest */
   get timeLeftMs() {
     return Math.max(0, this.#endsAt - performance.now());
   }

@@ -66,7 +66,7 @@ export interface IssueSettings {
   readonly mentions: readonly string[];
 }
 
-/** How long an announcement may take */
+/** How long the notifications of one run may take */
 export interface AlarmLimits {
   /** For all notifications together */
   readonly totalMs: number;
@@ -106,8 +106,7 @@ export function groupOf(operation: string): string {
 }
 
 /**
- * Masks the secrets of an event. Fields that hold words of our own are not masked, even if a password is the
- * same word.
+ * Redacts the secrets of an event. Fields with words of our own stay, even if a password is the same word.
  */
 export function redactEvent(event: RunEvent, redact: (text: string) => string): RunEvent {
   const { database, outputs, run, lastGood } = event;

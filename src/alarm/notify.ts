@@ -23,7 +23,7 @@ type AlarmContext = Pick<Context, 'env' | 'log' | 'now' | 'signal'>;
 
 /** The event and the means of one notification */
 interface Notification {
-  /** The unmasked event, for digests only: none of its texts leaves this machine. */
+  /** The event before redaction, for digests only: its texts do not leave this machine. */
   readonly raw: RunEvent;
   /** The event without secrets */
   readonly event: RunEvent;
@@ -37,8 +37,9 @@ interface Notification {
 }
 
 /**
- * Tells those who should know how an operation ended: an issue that opens and closes itself, a webhook, Slack, a heartbeat. Never
- * throws, and takes `limits.totalMs` at most: what cannot be told is a warning, because it must not change what the operation came to.
+ * Notifies people of how an operation ended: by an issue that opens and closes itself, a webhook, Slack and a
+ * heartbeat. Never throws, and takes `limits.totalMs` at most. A notification that fails is a warning,
+ * because it must not change the outcome of the operation.
  */
 export async function notify(
   raw: RunEvent,
@@ -56,8 +57,8 @@ export async function notify(
     const notification = { raw, event, settings, env, now, limits, signal: timer.signal, redact, warn };
     await Promise.all([sendHeartbeat(notification), sendAlarm(notification)]);
   } catch (error) {
-    // Each channel catches its own errors. Any other error is a defect, perhaps of the mask, so its message
-    // may hold secrets and is not shown.
+    // Each channel catches its own errors. Any other error is a defect, perhaps of the redactor, so its
+    // message may hold secrets and is not shown.
     const kind = error instanceof Error ? error.name : typeof error;
     context.log.warn(`alarm: not everything was announced, because of a defect (${kind}). Report it.`);
   }
@@ -172,7 +173,7 @@ function adviseOn({ status, rateLimited, advice }: GitHubFailure): string {
   }
 }
 
-/** Masks the settings of issues, except for the token, which authenticates the requests. */
+/** Redacts the settings of issues, except for the token, which authenticates the requests. */
 function redactSettings(settings: IssueSettings, redact: (text: string) => string): IssueSettings {
   const { token, labels, assignees, mentions } = settings;
   return {

@@ -1,4 +1,4 @@
-/**
+/*
  * JSON from a storage that an attacker may be able to write. A few bytes of text can become an object of a
  * hundred bytes in memory, and an attacker who wants to end this process writes only such text. Files that
  * this tool writes contain names, hashes and numbers.

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { timedId, timedIdPattern } from '../values/timed-id.ts';
 import { objectSize, storedSize } from './limits.ts';
 
-/**
+/*
  * The manifest of one restore point: `backups/<id>.json`. docs/format.md describes it for readers without
  * this tool. It is written last and create-only: a backup without a manifest does not exist. Format 2 is
  * written; format 1, which has no purpose, is read.
@@ -87,12 +87,13 @@ export const sequence = v.strictObject({
 });
 
 /**
- * What a backup was taken for. A `safety` backup is of a database that a restore was about to empty: it shows a database in
- * trouble, so that only its own id means it, and no `latest` or the like. All others are `ordinary`, whatever their label says.
+ * The purpose of a backup. A `safety` backup holds a database that a restore was about to empty. Such a
+ * database is in trouble, so only the backup's id selects it, never a word such as `latest`. All others are
+ * `ordinary`, whatever their labels say.
  */
 export const purpose = v.picklist(['ordinary', 'safety']);
 
-/** What both formats have. */
+/** The fields of both formats */
 export const manifestFields = {
   tool: v.strictObject({ name: text, version: text }),
   id: backupId,
@@ -125,7 +126,7 @@ export const manifestFields = {
     /** The source's time just after the snapshot was taken: all that it sees was committed by then. */
     snapshotAt: time,
     /**
-     * The token that this backup left in the database's ledger after its snapshot; null when it keeps none.
+     * The rollback token that this backup left in the database after its snapshot; null when it left none.
      */
     token: v.nullable(text),
     /**
@@ -184,8 +185,8 @@ export const manifestSchema: v.GenericSchema<unknown, Manifest> = v.variant('for
 const safetyLabel = new RegExp(`^before restore of ${timedId}$`);
 
 /**
- * Turns a manifest of format 1, or its outline, into one of format 2. In format 1 only the label tells a safety backup from others.
- * This is the one place where a label means anything.
+ * Turns a manifest of format 1, or its outline, into one of format 2. In format 1 only the label tells a
+ * safety backup from others. Nowhere else does a label mean anything.
  */
 export function addPurpose<Old extends { readonly label: string | null; readonly pin: boolean }>(
   old: Old,

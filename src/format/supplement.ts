@@ -3,7 +3,7 @@ import { IntegrityError } from '../runtime/errors.ts';
 import { parseBounded } from './bounded-json.ts';
 import { bigint } from './manifest.ts';
 
-/**
+/*
  * What a restore needs in addition to rows and the archive, and what a restored database is compared with:
  * roles, settings and jobs, which pg_dump leaves out, and a description of every definition and privilege. It
  * is one JSON text, stored and encrypted like rows because it describes the inside of a database.

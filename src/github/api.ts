@@ -11,7 +11,7 @@ export class GitHubFailure extends Error {
   readonly fields: readonly string[];
   /** The error codes of a 422, such as `already_exists` */
   readonly codes: readonly string[];
-  /** To wait before the same request may succeed; undefined when waiting does not help */
+  /** How long to wait before a retry may succeed; undefined when waiting does not help */
   readonly waitMs: number | undefined;
   readonly rateLimited: boolean;
   /** What to do when there was no answer; undefined when that is not known */
@@ -31,10 +31,13 @@ export class GitHubFailure extends Error {
 
 export interface GitHubApiOptions {
   readonly token: string;
-  /** Names proxies and authorities; and on GitHub Enterprise Server, by `GITHUB_API_URL`, another API than api.github.com. */
+  /**
+   * Names proxies and authorities. On GitHub Enterprise Server, `GITHUB_API_URL` names another API than
+   * api.github.com.
+   */
   readonly env: NodeJS.ProcessEnv;
   readonly now: () => Date;
-  /** Ends whatever is under way, its waits included. */
+  /** Ends the requests under way, and the waits between them. */
   readonly signal: AbortSignal;
   /** For one request */
   readonly timeoutMs: number;
@@ -49,7 +52,7 @@ type Method = 'GET' | 'POST' | 'PATCH' | 'PUT';
 /** Elements on one page of a list; GitHub allows no more. */
 export const pageSize = 100;
 const maxRedirects = 3;
-/** Whoever is told to wait longer gives up. */
+/** The longest wait that GitHub may ask for; a longer one ends the attempts */
 const maxWaitMs = 10_000;
 
 /**
@@ -213,7 +216,10 @@ function readRefusal(response: Response, text: string, now: Date): GitHubFailure
   });
 }
 
-/** Where nothing is said the rule is a minute at least, and that is too long for us. */
+/**
+ * How long to wait before a retry; undefined where no header says so: GitHub then asks for a minute at least,
+ * which is too long here.
+ */
 function waitMsOf({ status, headers }: Response, now: Date): number | undefined {
   // Every answer of GitHub has these headers; this 429 comes from a server in between.
   if (status === 429 && !headers.has('retry-after') && !headers.has('x-ratelimit-remaining')) return 0;

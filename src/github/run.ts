@@ -13,7 +13,7 @@ export interface WorkflowRun {
   readonly attempt: number;
   /** The workflow's name, for people; several workflows may share one. */
   readonly workflow: string;
-  /** The workflow's file, whose runs `number` counts; the workflow's name where the runner does not say */
+  /** The workflow's file, whose runs `number` counts; the workflow's name where the runner names no file */
   readonly workflowFile: string;
   /** `owner/name` */
   readonly repository: string;
@@ -39,12 +39,12 @@ export function readRun(env: NodeJS.ProcessEnv): WorkflowRun | undefined {
   };
 }
 
-/** `owner/name`, unchecked; undefined where no runner, and nobody else, has named it */
+/** `owner/name`, unchecked; undefined where the environment does not name it, as outside of a runner */
 export function nameRepository(env: NodeJS.ProcessEnv): string | undefined {
   return env.GITHUB_REPOSITORY || undefined;
 }
 
-/** The commit that a run is of; undefined outside of a runner */
+/** The commit of the run; undefined outside of a runner */
 export function nameCommit(env: NodeJS.ProcessEnv): string | undefined {
   return env.GITHUB_SHA || undefined;
 }
@@ -59,12 +59,15 @@ export function nameActor(context: Context): string {
   return context.env.GITHUB_ACTOR ?? userInfo().username;
 }
 
-/** Who holds a lock: the step of a run on GitHub that is under way, or this process. The id is the same in all locks of one holder. */
+/**
+ * Identifies the holder of a lock: the current step of a run on GitHub, or this process. The id is the same
+ * in all locks of one holder.
+ */
 export function identifyHolder(env: NodeJS.ProcessEnv): { readonly id: string; readonly name: string } {
   return { id: env[stepVariable] || `${hostname()}/${process.pid}`, name: describeHolder(env) };
 }
 
-/** Whom to ask about a lock: the run on GitHub, or the process. */
+/** Describes the holder of a lock for people: the run on GitHub, or the process. */
 export function describeHolder(env: NodeJS.ProcessEnv): string {
   const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID, [stepVariable]: stepId } = env;
   if (!GITHUB_SERVER_URL || !GITHUB_REPOSITORY || !GITHUB_RUN_ID)

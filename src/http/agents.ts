@@ -3,7 +3,7 @@ import { createSecureContext } from 'node:tls';
 import { listAuthorities, type Use } from './authorities.ts';
 import { readProxyEnvironment } from './proxy.ts';
 
-/** How long a proxy may be silent before a tunnel is there; of a connection in use nobody asks it */
+/** How long a proxy may be silent before its tunnel is open; a connection in use has no such limit */
 const tunnelTimeoutMs = 30_000;
 
 /**
@@ -16,7 +16,7 @@ export function chooseAgent(env: NodeJS.ProcessEnv, use: Use): AgentOptions {
   const ca = listAuthorities(env, use);
   return {
     ...(proxyEnv && { proxyEnv, timeout: tunnelTimeoutMs }),
-    // Parsing the authorities once, instead of for each connection.
+    // Parsed once, instead of for each connection
     ...(ca && { secureContext: createSecureContext({ ca }) }),
   };
 }

@@ -12,7 +12,7 @@ export interface WebProxy {
   readonly variable: string;
   /** Host and port */
   readonly host: string;
-  /** How the proxy itself is spoken to */
+  /** The protocol of the connection to the proxy itself */
   readonly protocol: 'http:' | 'https:';
   readonly hasCredentials: boolean;
 }

@@ -30,7 +30,7 @@ export class NoAnswer extends Error {
 
 /**
  * Sends one request once, through the proxy and with the authorities that the environment names. A redirect
- * is returned like any other answer: another server may not be allowed to see what is sent.
+ * is returned like any other answer, because another server may not be allowed to see the content.
  *
  * @throws NoAnswer; the reason of the signal when it aborts; ConfigurationError when a variable names no
  * valid proxy. Reading the body may throw, too.

@@ -4,17 +4,20 @@ import pRetry from 'p-retry';
 export interface RetryPolicy {
   /** The most retries after the first attempt */
   readonly retries: number;
-  /** Before the first retry; `factor` times as many before each further one, and up to twice that by chance */
+  /**
+   * Before the first retry; `factor` times as long before each further one. Chance makes each up to twice as
+   * long.
+   */
   readonly delayMs: number;
   /** 2 when undefined */
   readonly factor?: number;
   /** Ends the attempts, and the waits between them. */
   readonly signal?: AbortSignal;
   /**
-   * What has to pass before the same may succeed, besides the delay: what the server says, mostly, or 0; undefined where waiting does not
-   * help. Only the caller knows whether his request may be made twice.
+   * Returns how long to wait before a retry may succeed, besides the delay: mostly what the server says, or
+   * 0. Undefined when waiting does not help. Only the caller knows whether the request may be made twice.
    *
-   * @param retries so far
+   * @param retries the number of retries so far
    */
   waitMsAfter(error: unknown, retries: number): number | undefined;
 }

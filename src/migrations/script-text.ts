@@ -23,7 +23,7 @@ function guessEncoding(bytes: Buffer): 'utf-8' | 'utf-16le' | 'utf-16be' {
   const [first = 1, second = 1] = bytes;
   if (first === 0xff && second === 0xfe) return 'utf-16le';
   if (first === 0xfe && second === 0xff) return 'utf-16be';
-  // A script begins with ASCII, of which every other byte is zero in UTF-16.
+  // A script begins with ASCII, in which every other byte is zero in UTF-16.
   if (first !== 0 && second === 0) return 'utf-16le';
   return first === 0 && second !== 0 ? 'utf-16be' : 'utf-8';
 }

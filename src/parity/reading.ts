@@ -51,7 +51,9 @@ export async function putInWordsOf(
   );
   // The target's own texts may be as they were typed; they are parsed and printed, too, before the two are
   // compared.
-  const open = differing.map((doubt, index) => wanted[index] !== null && wanted[index] !== doubt.found);
+  const open = differing.map(
+    (difference, index) => wanted[index] !== null && wanted[index] !== difference.found,
+  );
   const there = await readTexts(
     session,
     differing.filter((_, index) => open[index]).map(({ have }) => have),
@@ -121,7 +123,7 @@ function putAnew(
 /** The most texts that are read in one statement, whatever their length */
 const batch = 500;
 
-/** Whoever keeps a table locked keeps its texts unread */
+/** How long to wait for a lock; texts of a table that stays locked are not read */
 const lockTimeoutMs = 250;
 
 /** @returns the printed texts, in the order of the readings; null for a text that the server cannot parse */

@@ -33,9 +33,9 @@ const commentOf = (schema: string) => `coalesce(obj_description(${schema}.oid, '
 /**
  * A condition on a row `n` of pg_namespace. Another owner's schema of this name is backed up like any other.
  */
-const isLedgerSchema = `(n.nspname = '${ownSchema}' AND ${commentOf('n')} = '${ownSchemaComment}' AND ${isTrusted('n.nspowner')})`;
+const isTokenSchema = `(n.nspname = '${ownSchema}' AND ${commentOf('n')} = '${ownSchemaComment}' AND ${isTrusted('n.nspowner')})`;
 const isRecordsSchema = `(n.nspname = '${recordsSchema}' AND starts_with(${commentOf('n')}, '${recordsCommentPrefix}') AND ${isBelieved('n.nspowner')})`;
-const isOwnSchema = `(${isLedgerSchema} OR ${isRecordsSchema})`;
+const isOwnSchema = `(${isTokenSchema} OR ${isRecordsSchema})`;
 export const isNotOwnSchema = `NOT ${isOwnSchema}`;
 
 /** Finds those of our schemas that a database has; rows of (name). */
@@ -70,7 +70,7 @@ export const isOwnTable = (name: string) => `(
 export const foreignOwnSchema = `
   SELECT pg_get_userbyid(n.nspowner) AS owner FROM pg_namespace n WHERE n.nspname = '${ownSchema}' AND NOT ${isTrusted('n.nspowner')}`;
 
-/** Statements that create the ledger, in order. `xid` is the transaction that left the token. */
+/** Statements that create the table of rollback tokens. `xid` is the transaction that left the token. */
 export const ownSchemaDefinitions: readonly string[] = [
   `CREATE SCHEMA IF NOT EXISTS ${ownSchema}`,
   `COMMENT ON SCHEMA ${ownSchema} IS '${ownSchemaComment}'`,

@@ -36,7 +36,9 @@ export function createRedactor(secrets: readonly string[]): Redact {
     );
 }
 
-/** Masks a report before it is rendered, because escaping for Markdown would change the text of a secret. */
+/**
+ * Redacts a report before it is rendered, because escaping for Markdown would change the text of a secret.
+ */
 export function redactReport(report: readonly Section[], redact: Redact): readonly Section[] {
   return report.map((section) => {
     switch (section.kind) {
@@ -52,7 +54,7 @@ export function redactReport(report: readonly Section[], redact: Redact): readon
   });
 }
 
-/** Masks the reason that a record stores; a missing reason becomes null. */
+/** Redacts the reason that a record stores; a missing reason becomes null. */
 export function redactReason(reason: string | null | undefined, redact: Redact): string | null {
   return typeof reason === 'string' ? redact(reason) : null;
 }
@@ -82,8 +84,8 @@ function ignoresCase(text: string): boolean {
 const backslashes = String.raw`\\{0,7}`;
 
 /**
- * Matches a text of which each character is in any notation. A run of backslashes is one part, as each may be
- * doubled several times.
+ * Matches a text, each character in any notation. A run of backslashes is one part, as each may be doubled
+ * several times.
  */
 function toSignsWriting(text: string): Writing {
   const parts = (text.match(/\\+|[^\\]/gsu) ?? []).map((part, index) => {

@@ -8,7 +8,7 @@ import { createTimedId, stampOf, timedId } from '../values/timed-id.ts';
 import type { Repository } from './open.ts';
 import { readSealed, type SealedKind, SealedReading, sealContent } from './signature.ts';
 
-/**
+/*
  * Facts that became known after a manifest was written, which never changes:
  * `records/<kind>/<time>-<random>.json`. Each is written once and never replaced; among records that
  * contradict each other the newest wins.
@@ -169,9 +169,10 @@ export async function appendRecord<Kind extends RecordKind>(
 }
 
 /**
- * Writes a record of what is no failure because it cannot be recorded: credentials that may only read are enough for it. A warning tells.
+ * Writes a record, and only warns when it cannot be written: credentials that may only read are enough for
+ * the operation that it is about.
  *
- * @param what the warning calls it, such as `restore`
+ * @param what the operation in the warning, such as `restore`
  */
 export async function recordIfPossible<Kind extends RecordKind>(
   repository: Repository,

@@ -7,7 +7,7 @@ import { ForeignValueError, largestValue } from '../storage/storage.ts';
 import type { Repository } from './open.ts';
 import { readAgain } from './reading.ts';
 
-/**
+/*
  * Sealed files: one line of JSON whose last field is an HMAC over all bytes before it, with the key of the
  * repository. The seal detects any truncation, and any change by a person without the key. docs/format.md
  * shows how to check one by hand.

@@ -11,7 +11,7 @@ import { clearImage } from '../supabase/image.ts';
 import { beginStep, type OnStep } from './begun-step.ts';
 import { type LoadedRows, restoreContents } from './contents.ts';
 import { restoreCronJobs } from './cron.ts';
-import { findExistingObjects, refuseExistingObjects } from './occupants.ts';
+import { findExistingObjects, refuseExistingObjects } from './existing-objects.ts';
 import { planRestore, type RestorePlan } from './plan.ts';
 import { startsAsReplica } from './preflight.ts';
 import { isWhole, type RestoreRequest } from './request.ts';

@@ -2,7 +2,7 @@ import type { Manifest } from '../format/manifest.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
-import { findExistingObjects, refuseExistingObjects } from './occupants.ts';
+import { findExistingObjects, refuseExistingObjects } from './existing-objects.ts';
 
 /**
  * Checks that the backup can be restored there, before anything is created.

@@ -127,7 +127,7 @@ async function* readText(segment: Segment, reader: ObjectReader): AsyncGenerator
   }
 }
 
-/** Finds the tables of which no change was skipped. Changes of unlogged tables are never captured. */
+/** Finds the tables without a skipped change. Changes of unlogged tables are never captured. */
 function findComplete({ tables }: RestoreScope, { uncovered }: Replayed): RolledForward['isComplete'] {
   const lost = new Set(uncovered.map(qualifiedName));
   const complete = tables.filter(

@@ -7,7 +7,7 @@ import type { Held } from './part/replacement.ts';
 
 /**
  * The mark that a restore leaves in its target until it ends, so that an unfinished target is recognized. It
- * is in the schema of the ledger, which no backup carries and no comparison sees.
+ * is in our own schema, which no backup carries and no comparison sees.
  */
 export interface UnfinishedRestore {
   /** Id of the backup that is being restored */
@@ -60,9 +60,9 @@ export async function readMark(session: Session): Promise<UnfinishedRestore | un
 }
 
 /**
- * Writes the mark in the transaction of the caller, in place of an older one. An existing ledger belongs to a
- * history that ends here. The key allows the row to be deleted where a publication of all tables publishes
- * deletes.
+ * Writes the mark in the transaction of the caller, in place of an older one. Existing rollback tokens belong
+ * to a history that ends here. The key allows the row to be deleted where a publication of all tables
+ * publishes deletes.
  *
  * @throws ConfigurationError when another role has a schema of our name
  */
@@ -111,7 +111,7 @@ function toStep(step: BegunStep): Required<Pick<UnfinishedRestore, 'step' | 'ste
  * They are disabled where this role may do so. Where one forbids the drop all the same, the table stays
  * without its row, and marks nothing.
  *
- * @param part whether only a part was restored, so that the database keeps its ledger
+ * @param part whether only a part was restored, so that the database keeps its rollback tokens
  */
 export async function removeMark(session: Session, part: boolean): Promise<void> {
   // A role may have a lock_timeout that is too short for an autovacuum.

@@ -9,9 +9,11 @@ export interface Context {
   /** An existing folder for short-lived files, mode 0700. The entry removes it at the end. */
   readonly temporaryFolder: string;
   now(): Date;
-  /** At least 0 and less than 1; for choices of which the next one may be another, never for secrets */
+  /** At least 0 and less than 1; for choices that may be predictable, never for secrets */
   random(): number;
-  /** Runs `body`. A program that a library starts meanwhile inherits only those variables of the environment. */
+  /**
+   * Runs `body`. Programs that a library starts meanwhile inherit only these variables of the environment.
+   */
   limitInherited<T>(isInherited: (name: string) => boolean, body: () => Promise<T>): Promise<T>;
 }
 

@@ -4,8 +4,7 @@ export interface Timer extends Disposable {
 }
 
 /**
- * @param timeMs until the time is over
- * @param stop aborted when it has to be over sooner, after `graceMs`
+ * Starts a timer whose signal aborts after `timeMs`, or `graceMs` after `stop` aborts, whichever comes first.
  */
 export function startTimer(timeMs: number, stop: AbortSignal, graceMs: number): Timer {
   const controller = new AbortController();

@@ -5,7 +5,7 @@ import type { Session } from '../postgres/session/connection.ts';
 import { SourceError } from '../runtime/errors.ts';
 
 /** What happens to the rows of a table. */
-type RowPlace = 'copied' | 'left out' | 'of an extension' | 'the ledger';
+type RowPlace = 'copied' | 'left out' | 'of an extension' | 'our own';
 
 interface Relation {
   oid: number;
@@ -17,9 +17,9 @@ interface Relation {
 
 /**
  * Proves that each table of the catalog is accounted for in exactly one way: its rows are copied, left out by
- * the user's choice, part of an extension and of no queue (`countUnwrittenRows` reports those), or part of
- * the ledger. It reads the catalog again with the simplest query, so that a wrong condition in the query for
- * the copied tables cannot hide a table here as well.
+ * the user's choice, part of an extension and of no queue (`countUnwrittenRows` reports those), or our own
+ * rollback tokens. It reads the catalog again with the simplest query, so that a wrong condition in the query
+ * for the copied tables cannot hide a table here as well.
  *
  * @param session sees what the snapshot sees
  * @throws SourceError that names the tables with no account or more than one
@@ -39,7 +39,7 @@ export async function checkAccounts(
       ...(copied.has(relation.oid) ? (['copied'] as const) : []),
       ...(chosen.has(relation.oid) ? (['left out'] as const) : []),
       ...(relation.member ? (['of an extension'] as const) : []),
-      ...(relation.ledger ? (['the ledger'] as const) : []),
+      ...(relation.ledger ? (['our own'] as const) : []),
     ];
     return places.length === 1 ? [] : [`${qualifiedName(relation)} (${places.join(', ') || 'in no place'})`];
   });

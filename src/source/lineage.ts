@@ -33,7 +33,7 @@ const widestWindow = 2n ** 31n - 2n ** 24n;
 /**
  * Decides whether this database, on the same history, has been in the state that `base` recorded.
  *
- * @param tokens the tokens found in the database; undefined when it keeps no ledger
+ * @param tokens the tokens found in the database; undefined when it keeps none
  * @param records the transactions that wrote nothing but records of ours
  */
 export function followLineage(

@@ -20,7 +20,7 @@ export interface RollbackToken {
 const keptTokens = 1000;
 
 /**
- * SQLSTATE classes and system error codes of passing failures, not of configuration: a lost connection, a
+ * SQLSTATE classes and system error codes of transient failures, not of configuration: a lost connection, a
  * full disk, a lock.
  */
 const passing = /^(08|40|53|55|57|58|E)/;
@@ -29,7 +29,7 @@ const passing = /^(08|40|53|55|57|58|E)/;
  * Commits a new token. Call it after the snapshot of the backup that the token stands for: a database rolled
  * back to a state before that snapshot lacks the token, however equal everything else looks.
  *
- * @throws ConfigurationError when the role may not write the ledger, or the schema is not ours
+ * @throws ConfigurationError when the role may not write the token, or the schema is not ours
  * @throws SourceError when it could not be written this time
  */
 export async function leaveToken(
@@ -77,7 +77,7 @@ async function ensureTokenTable(session: Session): Promise<void> {
     throw new Error(`there is a schema ${ownSchema} already, and it is not ours`);
   }
   if (found === undefined) await createTokenTable(session);
-  // The check includes a ledger made just now: another role may have created one first.
+  // The check includes a table made just now: another role may have created one first.
   const [table] = await session.query(
     `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('tokens')}`,
   );
@@ -87,7 +87,7 @@ async function ensureTokenTable(session: Session): Promise<void> {
   );
 }
 
-/** Creates the ledger under a lock: of two simultaneous backups, the second waits and finds it. */
+/** Creates the table of tokens under a lock: of two simultaneous backups, the second waits and finds it. */
 async function createTokenTable(session: Session): Promise<void> {
   await session.query(`SELECT pg_advisory_xact_lock(hashtext('${ownSchema}'))`);
   const [made] = await session.query(`SELECT FROM pg_namespace WHERE nspname = '${ownSchema}'`);
@@ -95,7 +95,7 @@ async function createTokenTable(session: Session): Promise<void> {
   for (const definition of ownSchemaDefinitions) await session.query(definition);
 }
 
-/** Reads the tokens that a snapshot sees; undefined when there is no ledger, or none that can be trusted. */
+/** Reads the tokens that a snapshot sees; undefined without a table of tokens that can be trusted. */
 export async function readRollbackTokens(session: Session): Promise<RollbackToken[] | undefined> {
   const [ours] = await session.query(
     `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('tokens')}`,

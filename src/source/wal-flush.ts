@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session } from '../postgres/session/connection.ts';
 
 /**
- * Waits until the write-ahead log is on the server's disk up to a position, by default for as long as its writer takes at most, which is three
- * times wal_writer_delay (PostgreSQL manual 30.4). A replica has replayed only what was on disk.
+ * Waits until the write-ahead log is on the server's disk up to a position. By default it waits as long as
+ * the WAL writer takes at most, three times wal_writer_delay (PostgreSQL manual 30.4). A replica has replayed
+ * only what was on disk.
  *
- * @param since when the log stood there, by performance.now()
- * @param limitMs since then
- * @returns whether it is
+ * @param since when the log had reached the position, by performance.now()
+ * @param limitMs the longest wait, counted from `since`
+ * @returns whether the log is on disk
  */
 export async function waitForFlush(
   session: Session,

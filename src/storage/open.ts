@@ -131,7 +131,7 @@ async function openArtifact(
   });
 }
 
-/** It may be of the environment, where nobody has looked at it yet. */
+/** Parses the address of the store. It may come from the environment, which no earlier check has read. */
 function locateEndpoint(text: string, bucket: string): URL {
   const url = parseEndpoint(text);
   if (url === undefined) {

@@ -160,7 +160,10 @@ export class ForeignValueError extends StorageError {
  */
 export class DeniedValueError extends ForeignValueError {}
 
-/** An answer that ended early or broke off after it had begun: the cause of a `StorageError` that says nothing of what is stored. */
+/**
+ * An answer that ended early or broke off after it had begun. As the cause of a `StorageError` it says
+ * nothing about the stored value.
+ */
 export class BrokenBodyError extends Error {}
 
 /** @throws ForeignValueError when a value has more bytes than its reader accepts */

@@ -1,4 +1,7 @@
 import { minute } from './duration.ts';
 
-/** How far two clocks may differ, before a time counts as one of the future and times of the two are not compared */
+/**
+ * The largest difference between two clocks that is ignored. A time that is further ahead counts as in the
+ * future, and times of clocks that differ by more are not compared.
+ */
 export const clockToleranceMs = 5 * minute;

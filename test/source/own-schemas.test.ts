@@ -39,7 +39,7 @@ describe('what is ours', () => {
     expect(await read()).toEqual({ schemas: [], transactions: [], seen: ['public'] });
   });
 
-  it('is the ledger and the records, and the transactions that wrote the records', async () => {
+  it('is the rollback tokens and the records, and the transactions that wrote the records', async () => {
     await database.run(makeRecords);
     await leaveToken(database.settings, signal);
     await database.run(writeRecord);

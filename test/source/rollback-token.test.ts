@@ -28,7 +28,7 @@ async function read() {
   return ledger;
 }
 
-describe('the ledger', () => {
+describe('rollback tokens', () => {
   it('is not there before the first token', async () => {
     expect(await read()).toBeUndefined();
   });

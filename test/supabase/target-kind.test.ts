@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findExistingObjects } from '../../src/restorer/occupants.ts';
+import { findExistingObjects } from '../../src/restorer/existing-objects.ts';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { readManagedSchemas } from '../../src/supabase/managed-schemas.ts';
 import { readTargetCatalog } from '../../src/supabase/target-catalog.ts';

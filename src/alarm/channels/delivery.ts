@@ -9,7 +9,7 @@ import type { AlarmLimits } from '../event.ts';
  */
 export class DeliveryFailure extends Error {
   readonly next: string;
-  /** To wait before the same may succeed; undefined when waiting does not help */
+  /** How long to wait before a retry may succeed; undefined when waiting does not help */
   readonly waitMs: number | undefined;
 
   constructor(message: string, next: string, options: { waitMs?: number; cause?: unknown } = {}) {
@@ -32,7 +32,7 @@ export interface Delivery {
 
 const retries = 2;
 const maxRedirects = 3;
-/** Whoever is told to wait longer gives up */
+/** The longest wait that a receiver may ask for; a longer one ends the attempts */
 const maxWaitMs = 5000;
 const passing = [408, 425, 429];
 
@@ -50,8 +50,8 @@ export async function deliver(delivery: Delivery, limits: AlarmLimits, signal: A
 }
 
 /**
- * Requires https, because the message says what is wrong in a production; a receiver on the same machine may
- * use http.
+ * Requires https, because a message says what is wrong in production; a receiver on the same machine may use
+ * http.
  */
 function checkAddress({ input, url: text }: Delivery): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;

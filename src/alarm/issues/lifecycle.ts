@@ -24,7 +24,7 @@ export interface IssueChange {
   readonly failingSince?: Date;
 }
 
-/** The input of a step in an issue's life. `event` is masked; the digests were computed before masking. */
+/** The input of a step in an issue's life. `event` is redacted; the digests were computed before. */
 export interface IssueContext<Event extends RunEvent> {
   readonly event: Event;
   readonly group: string;

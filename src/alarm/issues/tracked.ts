@@ -5,11 +5,11 @@ import { type EventOrder, type IssueState, readState } from './state.ts';
 /** The label by which issues are found again */
 export const ownLabel = 'supabase-backup';
 
-/** How long after it was closed a failure comes back as the same one */
+/** A failure that returns within this time after its issue was closed reopens the issue. */
 export const reopenWindowMs = 7 * day;
-/** How far back an issue without our label is looked for */
+/** How far back issues without our label are searched for */
 const unlabelledWindowMs = 30 * day;
-/** By how much clocks of machines differ that are set at all */
+/** The largest expected difference between the clocks of machines */
 const clockSkewMs = 10 * minute;
 const never: EventOrder = { startedAt: new Date(0).toISOString(), workflow: null, run: 0, attempt: 0 };
 /** The most pages to read, of a hundred issues each */

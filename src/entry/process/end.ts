@@ -40,14 +40,14 @@ function noteUntold(error: unknown): void {
 }
 
 export interface Deadline {
-  /** Until which `endProcess` may be called */
+  /** How long the process waits for `endProcess` */
   readonly orderlyMs: number;
-  /** Until the end, whatever is under way */
+  /** How long the process lives at most */
   readonly latestMs: number;
 }
 
 /**
- * Ends the process with this exit code in spite of what is under way, unless `endProcess` is called in time.
+ * Ends the process with this exit code although work is under way, unless `endProcess` is called in time.
  *
  * @param lastWords the work to do before a forced end; the process ends when it is done, or at the latest
  * time

@@ -22,7 +22,7 @@ export class Interruption extends Error {
     this.exitCode = 128 + signalNumbers[signal];
   }
 
-  /** What is left until the process ends at the latest */
+  /** The time left until the process ends at the latest */
   get timeLeftMs(): number {
     return Math.max(0, this.#endsAt - performance.now());
   }

@@ -1,6 +1,6 @@
 import type { Context } from '../../runtime/context.ts';
 
-/** The part of a `Context` that is the same in every run: what this machine lets in. */
+/** The part of a `Context` that comes from this machine and is the same in every run */
 export const machine: Pick<Context, 'env' | 'now' | 'random' | 'limitInherited'> = {
   env: process.env,
   now: () => new Date(),
@@ -8,7 +8,10 @@ export const machine: Pick<Context, 'env' | 'now' | 'random' | 'limitInherited'>
   limitInherited,
 };
 
-/** Programs that libraries start take all that `process.env` lists. It lists less meanwhile; what is asked for by its name is still there. */
+/**
+ * Limits what programs that libraries start inherit: while `body` runs, `process.env` lists only these
+ * variables. A variable that is asked for by its name is still there.
+ */
 async function limitInherited<T>(isInherited: (name: string) => boolean, body: () => Promise<T>): Promise<T> {
   const { env } = process;
   const veiled = new Proxy(env, {
@@ -19,7 +22,7 @@ async function limitInherited<T>(isInherited: (name: string) => boolean, body: (
   try {
     return await body();
   } finally {
-    // Something that was given up may come to its end later than what was begun since.
+    // A `body` that was given up may end after another one has begun.
     if (process.env === veiled) process.env = env;
   }
 }

@@ -2,7 +2,7 @@ import { ConfigurationError } from '../../runtime/errors.ts';
 
 /**
  * Refuses Windows: client programs are started by a POSIX shell, which ends them when this process is gone,
- * and file modes keep other users from what is stored.
+ * and file modes protect stored files from other users.
  *
  * @throws ConfigurationError
  */

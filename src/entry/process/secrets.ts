@@ -95,8 +95,8 @@ function pathsIn(url: string): readonly string[] {
 }
 
 /**
- * Passwords of throwaway servers, and the one of Supabase's own images. They protect nothing. Masking such a
- * word would fill logs with asterisks, and a runner drops every output that contains it.
+ * Passwords of short-lived servers, and the one of Supabase's own images. They protect nothing. Masking such
+ * a word would fill logs with asterisks, and a runner drops every output that contains it.
  */
 const everyday: ReadonlySet<string> = new Set(['postgres', 'supabase', 'password', 'throwaway', 'test']);
 

@@ -123,7 +123,7 @@ function completeBeside(
 
 /**
  * Does the work, and throws the error of the probe rather than that of the work: the probe explains better
- * what is wrong with a storage that cannot be written, or that is none.
+ * why a storage cannot be written, or is no storage.
  */
 async function unlessRefused<Result>(
   probing: Promise<unknown>,

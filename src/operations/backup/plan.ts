@@ -19,7 +19,7 @@ export interface CopyPlan {
   readonly base: Manifest | undefined;
   /** Why a backup that was to be incremental reads everything; null otherwise */
   readonly fullBecause: string | null;
-  /** What was read again and differs from what is stored, for people; empty in a sound repository. */
+  /** Stored ranges that differ from what was read again, for people; empty in a sound repository. */
   readonly mismatches: readonly string[];
   /**
    * Reads a sample of what is taken over, to check the decision. If the sample differs, the rule cannot be

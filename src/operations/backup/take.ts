@@ -69,7 +69,7 @@ export async function takeBackup(request: BackupRequest, context: Context): Prom
 
   const manifest = assembleManifest({
     ...gatherParts(request, copied, destination, calledAt, context.now()),
-    source: { ...describeSource(held), definitions: copied.digest },
+    source: { ...toSource(held), definitions: copied.digest },
     facts: { ...facts, latest },
     durations: clock.milliseconds(),
   });
@@ -216,7 +216,7 @@ function chooseTables(
   return backupType === 'schema' ? () => false : createSelection(include, exclude);
 }
 
-function describeSource({ snapshot, token }: Held): Omit<ManifestParts['source'], 'definitions'> {
+function toSource({ snapshot, token }: Held): Omit<ManifestParts['source'], 'definitions'> {
   const { identity } = snapshot;
   return {
     database: identity.database,

@@ -1,5 +1,5 @@
 import type { ShowInputs } from '../../interface/inputs/types.ts';
-import { weighRecords } from '../../repository/backups/catalog.ts';
+import { gatherRecords } from '../../repository/backups/catalog.ts';
 import { chooseManifest } from '../../repository/backups/choose.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import { readRecords, type StoredRecord } from '../../repository/records.ts';
@@ -17,7 +17,7 @@ export async function lookUpBackup(
   const manifest = await chooseManifest(repository, inputs.backupId, context);
   const history = await readHistory(repository, context);
   const { pins, validations, drills } = history;
-  const state = weighRecords(pins, validations, drills).get(manifest.id) ?? {};
+  const state = gatherRecords(pins, validations, drills).get(manifest.id) ?? {};
   return {
     manifest,
     pinned: state.pinned ?? manifest.pin,

@@ -60,7 +60,7 @@ export async function applyRetention(inputs: CleanupInputs, context: Context): P
 }
 
 /**
- * Foresees what `carryOut` would do, except for what a storage only tells when it is asked to delete. Changes
+ * Previews what `carryOut` would do, except for what a storage only tells when it is asked to delete. Changes
  * nothing.
  */
 async function preview(

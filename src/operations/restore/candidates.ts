@@ -17,7 +17,7 @@ export interface Candidates {
 
 /**
  * Chooses the backups that a restore may use. A safety backup shows a database in trouble, so only its id
- * means it: `latest`, given again after a failed restore, must not mean the safety backup.
+ * selects it: `latest`, given again after a failed restore, must not select the safety backup.
  *
  * @throws ConfigurationError when no backup fits
  * @throws IntegrityError when no candidate's manifest can be read

@@ -2,7 +2,7 @@ import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import { ownSchema, recordsSchemas } from '../../postgres/own-schema.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
-import { findExistingObjects } from '../../restorer/occupants.ts';
+import { findExistingObjects } from '../../restorer/existing-objects.ts';
 import type { TableSize } from '../../restorer/part/replacement.ts';
 import { readMark } from '../../restorer/unfinished.ts';
 import type { Context } from '../../runtime/context.ts';

@@ -11,7 +11,7 @@ import { verifyWorkflows } from '../../schedule/verification/verify.ts';
 import { renderCallers } from '../../schedule/workflows/callers.ts';
 import { applyChanges, compareFiles } from '../../schedule/workflows/files.ts';
 import { findProblems, findRemarks } from './findings.ts';
-import { foreseeSchedule } from './outlook.ts';
+import { previewSchedule } from './outlook.ts';
 import type { Schedule } from './result.ts';
 
 /**
@@ -42,7 +42,7 @@ export async function applyPolicy(
   const done = {
     mode: inputs.check ? ('check' as const) : inputs.dryRun ? ('dry-run' as const) : ('write' as const),
     ...{ timeZone: plan.timeZone, changes, verification },
-    ...foreseeSchedule(plan, verification, now),
+    ...previewSchedule(plan, verification, now),
   };
   return {
     ...done,

@@ -8,7 +8,7 @@ import type { DatabaseOutlook, NextRun, Schedule } from './result.ts';
  * Derives what to expect of a plan. The estimates of a month use measured minutes where there are any. Reads
  * nothing.
  */
-export function foreseeSchedule(
+export function previewSchedule(
   plan: SchedulePlan,
   verification: Verification | undefined,
   now: Date,

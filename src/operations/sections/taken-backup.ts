@@ -81,7 +81,7 @@ function describeMismatches({ mismatches }: TakenBackup): Section[] {
   ];
 }
 
-/** Shows what an incremental backup read and what it reused; the tables of which it read most come first. */
+/** Shows what an incremental backup read and what it reused; the tables with most to read come first. */
 function describeReuse({ tables }: Reuse): Section[] {
   const rows = tables
     .map((table) => ({ ...table, read: table.bytes - table.reused }))

@@ -34,7 +34,7 @@ export interface StatusFacts {
 }
 
 /** Measures and judges what was read. Reads nothing itself. */
-export function weighStatus(facts: StatusFacts): Status {
+export function judgeStatus(facts: StatusFacts): Status {
   const { location, limits, freshness, recoverable, stored, prune, restores, now } = facts;
   const { usable, verified, drilled, catalog } = freshness;
   const ages = measureAges(freshness, now);

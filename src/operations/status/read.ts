@@ -7,7 +7,7 @@ import { readRecords } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { Storage } from '../../storage/storage.ts';
-import { weighStatus } from './findings.ts';
+import { judgeStatus } from './findings.ts';
 import type { Status } from './result.ts';
 
 /**
@@ -30,7 +30,7 @@ export async function readStatus(inputs: Omit<StatusInputs, 'operation'>, contex
   const recoverable = await readRecoverable(repository, freshness.usable, context);
   const stored = await measureStored(storage, signal);
   const facts = { freshness, recoverable, stored, vanished, prune, restores };
-  return weighStatus({ ...facts, location: storage.location, limits: inputs, now: context.now() });
+  return judgeStatus({ ...facts, location: storage.location, limits: inputs, now: context.now() });
 }
 
 /** How many of the newest restores are examined for failures */

@@ -29,7 +29,7 @@ const tinyTable = 1024 * 1024;
 const tablesPerJob = 250;
 
 /**
- * bytes that the slices of one job fill together. Larger objects save no time; with a quarter of this size, a
+ * bytes that the ranges of one job fill together. Larger objects save no time; with a quarter of this size, a
  * backup took 7 % longer.
  */
 const sharedBytes = 16 * 1024 * 1024;
@@ -65,7 +65,7 @@ function chooseRangeSize(table: TableInfo): number {
 }
 
 /**
- * Gathers slices into jobs, the heaviest first, so that no worker is left with a large job at the end. Ranges
+ * Gathers ranges into jobs, the heaviest first, so that no worker is left with a large job at the end. Ranges
  * of one table are read together into one object, and so are tiny tables of one schema.
  */
 export function planJobs(rowRanges: readonly RowRange[]): CopyJob[] {
@@ -88,7 +88,7 @@ export function planJobs(rowRanges: readonly RowRange[]): CopyJob[] {
   return jobs.sort((one, other) => other.weight - one.weight);
 }
 
-/** Slices with the same key may share an object. */
+/** Ranges with the same key may share an object. */
 function shareKey(rowRange: RowRange): string {
   const tiny = isWholeTable(rowRange) && estimateBytes(rowRange) < tinyTable;
   return tiny ? `tiny ${rowRange.table.schema}` : `table ${rowRange.table.oid}`;
@@ -98,7 +98,7 @@ function weigh(table: TableInfo): number {
   return table.heapBytes + table.toastBytes;
 }
 
-/** Pages of the slice, as far as the table's size is known. */
+/** Pages of the range, as far as the table's size is known. */
 export function countPages({ table, from, to }: RowRange): number {
   return Math.max(0, (to ?? Math.ceil(table.heapBytes / pageSize)) - from);
 }
@@ -116,7 +116,7 @@ export function isWholeTable(rowRange: RowRange): boolean {
 }
 
 /**
- * The COPY statement for the rows of a slice. A table without columns has no column list: its rows are empty
+ * The COPY statement for the rows of a range. A table without columns has no column list: its rows are empty
  * lines.
  */
 export function copyStatement(rowRange: RowRange): string {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Context } from '../../runtime/context.ts';
 import { runAsRoot } from './root-command.ts';
 
-/** How long another program may work with the packages */
+/** How long to wait for another program that works with the packages */
 const lockTimeoutSeconds = 300;
 
 /**

@@ -10,7 +10,7 @@ import { environmentOfSystem, runAsRoot, withRights } from './root-command.ts';
 
 export const aptSources = '/etc/apt/sources.list.d';
 
-/** A fresh machine upgrades itself, and holds the locks for minutes */
+/** How long to wait for a lock: a fresh machine upgrades itself, and holds the locks for minutes */
 const lockTimeoutSeconds = 300;
 /** Between two tries */
 const retryDelayMs = 3000;
@@ -100,9 +100,9 @@ export async function withProjectSource(
 }
 
 /**
- * Starts a process that removes the project's sources when told to, or when this process is gone: it reads
- * from a pipe that only this process writes to. In the second case it removes them twice, because the script
- * that adds them may still be running.
+ * Starts a process that removes the project's sources on request, or when this process is gone: it reads from
+ * a pipe that only this process writes to. In the second case it removes them twice, because the script that
+ * adds them may still be running.
  */
 function guardSources(sources: string, context: Context): AsyncDisposable {
   const files = ['pgdg.list', 'pgdg.sources'].map((name) => path.join(sources, name));

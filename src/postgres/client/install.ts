@@ -17,7 +17,7 @@ export interface InstallOptions {
   readonly programs?: string;
   /** The root folder `/` of Alpine Linux. */
   readonly root?: string;
-  /** What the cache may take for an answer */
+  /** How long the cache may take to answer */
   readonly timeoutMs?: number;
 }
 

@@ -66,11 +66,14 @@ export interface ToolOptions {
   readonly input?: string;
   /** Called with every line of stderr, also those that are not kept. */
   readonly onErrorLine?: (line: string) => void;
-  /** From its end until nobody listens any more; without it until all are done who have inherited its streams */
+  /**
+   * How long its output is read after its exit; undefined: until every process that inherited the streams has
+   * ended
+   */
   readonly lingerMs?: number;
 }
 
-/** Between asking a tool to end and ending it */
+/** The pause between asking a tool to end and killing it */
 const graceMs = 2000;
 
 /**

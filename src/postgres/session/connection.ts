@@ -153,7 +153,7 @@ async function askSetUp(client: pg.Client, given: readonly ConnectionOption[]): 
 
 /**
  * Lifts the restriction on views and foreign tables, and resets constraint_exclusion. Statements of a restore
- * need this, because checks, indexes and materialized views of the source may read any relation; so do a
+ * need this, because checks, indexes and materialized views of the source may read any relation, and so may a
  * user's checks.
  */
 export async function letRead(session: Session): Promise<void> {

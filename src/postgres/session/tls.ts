@@ -34,7 +34,7 @@ export async function attemptModes<T>(
     case 'verify-ca':
       return attempt({ ...verify, checkServerIdentity: () => undefined });
     case 'require':
-      // With a root certificate at hand libpq treats `require` like `verify-ca`.
+      // With a root certificate libpq treats `require` like `verify-ca`.
       return attempt(ca === undefined ? trusting : { ...verify, checkServerIdentity: () => undefined });
     case 'allow':
       return attempt(false).catch(() => attempt(trusting));

@@ -81,7 +81,7 @@ export function copyOut(session: Session, sql: string, sink: RowSink): Promise<v
   return promise;
 }
 
-/** What an answer comes to, besides rows. */
+/** The events of an answer, besides its rows */
 interface AnswerEvents {
   onError(error: ServerError): void;
   /** Called when the list of statements has ended. */
@@ -90,20 +90,23 @@ interface AnswerEvents {
   onDefect(error: unknown): void;
 }
 
-/** The frames of an answer, in whatever chunks they come. */
+/** Parses the frames of an answer, however they are split into chunks. */
 class CopyAnswer {
   readonly #sink: RowSink;
   readonly #events: AnswerEvents;
-  /** It may be split between chunks. */
+  /** The header of a frame, which may be split between chunks */
   readonly #header = Buffer.alloc(5);
   #headerLength = 0;
   #type = 0;
   /** bytes of the current message that are still to come */
   #missing = 0;
-  /** What has come of a message other than CopyData */
+  /** The part of a message other than CopyData that has arrived */
   #message: Buffer[] = [];
   #rows = 0;
-  /** The row at hand does not fit what is left of the buffer: cut before it, at a row boundary. */
+  /**
+   * True when the current row does not fit the rest of the buffer, which is then cut at the boundary before
+   * it.
+   */
   #cut = false;
 
   constructor(sink: RowSink, events: AnswerEvents) {
@@ -138,7 +141,7 @@ class CopyAnswer {
     }
   }
 
-  /** Takes what has come of the current message, and of a row no more than there is room for. */
+  /** Takes what has arrived of the current message; of a row, only as much as the buffer has room for. */
   #take(chunk: Buffer, from: number): number {
     const available = Math.min(this.#missing, chunk.length - from);
     if (this.#type !== copyData) {

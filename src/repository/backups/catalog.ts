@@ -41,7 +41,7 @@ export interface Catalog {
 }
 
 export interface CatalogOptions {
-  /** Receives every manifest and record that cannot be trusted. Manifests are in `Shelf.damaged` too. */
+  /** Receives every manifest and record that cannot be trusted. Manifests are in `Catalog.damaged` too. */
   readonly onDamaged: (error: IntegrityError) => void;
   readonly signal?: AbortSignal;
   /** Receives the outlines that were read, for a caller that caches them: see `keepOutlines`. */
@@ -126,7 +126,7 @@ export async function readRecordedStates(
     readRecords(repository, 'validations', onDamaged, { signal }),
     readRecords(repository, 'drills', onDamaged, { signal }),
   ]);
-  return weighRecords(pins, validations, drills);
+  return gatherRecords(pins, validations, drills);
 }
 
 /**
@@ -134,7 +134,7 @@ export async function readRecordedStates(
  * verifies a backup, or clears it of damage found before: one that read a share may have missed the damage.
  * For the same reason a share that passed does not revoke what a whole validation found.
  */
-export function weighRecords(
+export function gatherRecords(
   pins: readonly StoredRecord<'pins'>[],
   validations: readonly StoredRecord<'validations'>[],
   drills: readonly StoredRecord<'drills'>[] = [],

@@ -45,8 +45,8 @@ export interface Gap {
 }
 
 /**
- * Measures the longest time of the last seven days of which no point can be recovered, including the time
- * since the newest point: the most that could have been lost. Undefined without a backup.
+ * Measures the longest time of the last seven days without a recoverable point, including the time since the
+ * newest point: the most that could have been lost. Undefined without a backup.
  */
 export function measureGap(windows: readonly Window[], now: Date): Gap | undefined {
   const begin = now.getTime() - gapWindow;

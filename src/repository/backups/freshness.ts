@@ -3,7 +3,7 @@ import type { IntegrityError } from '../../runtime/errors.ts';
 import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 import type { Repository } from '../open.ts';
 import { readRecords, type StoredRecord } from '../records.ts';
-import { type BackupSummary, type Catalog, readCatalog, weighRecords } from './catalog.ts';
+import { type BackupSummary, type Catalog, gatherRecords, readCatalog } from './catalog.ts';
 
 /** How recent the usable backups are, and which of them are proven to work. */
 export interface BackupFreshness {
@@ -61,7 +61,7 @@ export function measureFreshness(
   const unusable = new Set(
     [...catalog.backups.filter((backup) => !usable.includes(backup)), ...catalog.damaged].map(({ id }) => id),
   );
-  const proofs = [...weighRecords([], validations, drills)].filter(([id]) => !unusable.has(id));
+  const proofs = [...gatherRecords([], validations, drills)].filter(([id]) => !unusable.has(id));
   const verified = proofs.map(([id, { verifiedAt }]) => verifiedAt && { id, at: verifiedAt });
   const passed = proofs.map(([id, { drilled }]) => (drilled?.passed ? { id, ...drilled } : undefined));
   return {

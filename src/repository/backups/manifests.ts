@@ -215,11 +215,11 @@ function parse<Schema extends v.GenericSchema>(
     throw toDamageError(id, messageOf(cause), cause);
   }
   if (parsed.success) return parsed.output;
-  throw describeForm(id, parsed.issues);
+  throw toFormError(id, parsed.issues);
 }
 
-/** Why a manifest that was sealed with the key cannot be read: a newer version wrote it, or nothing that is known. */
-function describeForm(id: string, issues: readonly [v.BaseIssue<unknown>, ...v.BaseIssue<unknown>[]]) {
+/** Says why a manifest with a valid seal cannot be read: a newer version wrote it, or its form is unknown. */
+function toFormError(id: string, issues: readonly [v.BaseIssue<unknown>, ...v.BaseIssue<unknown>[]]) {
   const [{ received }] = issues;
   if (v.getDotPath(issues[0]) === 'format' && /^\d{1,15}$/.test(received)) {
     return new IntegrityError(

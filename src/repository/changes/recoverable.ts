@@ -6,7 +6,7 @@ import { formatTimestamp, parseTimestamp } from '../../values/timestamp.ts';
 import { type ContiguousSegments, groupContiguous, type PlacedSegment } from './contiguous.ts';
 import type { Segment } from './segments.ts';
 
-/**
+/*
  * Which points in time can be recovered: a backup, rolled forward by the changes that were committed after
  * it. docs/format.md states the rule and why it holds; test/repository/changes/recoverable.test.ts proves it
  * over random histories. All functions are pure.
@@ -246,9 +246,9 @@ function explainApart(base: RecoveryBase, runs: readonly ContiguousSegments[]): 
 }
 
 /**
- * Returns the segments to replay to reach a time: all up to the first one from which on none was complete
- * before that time. Usually that is the first segment that was complete at that time; if the clock of the
- * server was set back, later segments count, too.
+ * Returns the segments to replay to reach a time: all up to the one behind the last segment that is complete
+ * only until an earlier time. Usually that is the first segment that is complete until that time; if the
+ * clock of the server was set back, it may be a later one.
  */
 function takeUntil(placed: readonly PlacedSegment[], until: bigint): readonly PlacedSegment[] {
   return placed.slice(0, placed.findLastIndex(({ through }) => through < until) + 2);

@@ -10,7 +10,7 @@ import { commit } from '../commit.ts';
 import type { Repository } from '../open.ts';
 import { readSealed, SealedReading, sealContent } from '../signature.ts';
 
-/**
+/*
  * The result of one `capture`: the transactions that were committed between two positions of the write-ahead
  * log, as a header `changes/<chain>/<from>-<to>.json`, written last and create-only, and objects with the
  * text that the server decoded. Segments whose positions meet form a chain; a chain ends where changes were

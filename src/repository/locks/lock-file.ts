@@ -28,7 +28,7 @@ export interface LockOptions {
   /** How long the lock holds after it was last written; by default half an hour. */
   readonly lifetimeSeconds?: number;
   /** Whether to remove expired locks; acquiring an exclusive lock always does. */
-  readonly removesSpent?: boolean;
+  readonly removesExpired?: boolean;
 }
 
 /** When a write began and ended. */

@@ -8,7 +8,7 @@ import {
   type StoredValue,
 } from '../../storage/storage.ts';
 
-/**
+/*
  * Stored locks: `locks/<id>.json`. They are not sealed: anyone who can write them could as well delete what
  * they protect.
  */

@@ -13,7 +13,7 @@ import {
   usualLifetimeSeconds,
 } from './lock-format.ts';
 
-/**
+/*
  * Who uses a repository: `locks/<id>.json`. The protocol is restic's (doc/design.rst, "Locks"): write a lock,
  * then list all locks; a run that sees a conflicting one removes its own and tries again later. Of two runs
  * that do so at once at least one sees the other, because a storage shows a written file in every listing
@@ -71,7 +71,7 @@ export async function acquireLock({ storage }: LockPosition, options: LockOption
       const { holding, expired } = await weigh(storage, values, file, acquired.modifiedAt, passOver);
       conflict = holding.find((lock) => conflicts(lock, options.mode));
       if (!conflict) {
-        if (options.mode === 'exclusive' || options.removesSpent)
+        if (options.mode === 'exclusive' || options.removesExpired)
           await removeExpired(storage, expired.filter(isLockKey), log);
         return new HeldLock(file, acquired, options);
       }

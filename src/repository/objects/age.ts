@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { type Decrypter, Encrypter } from 'age-encryption';
 
-/**
+/*
  * The age file format, version 1 (c2sp.org/age). The age library handles headers, recipients and identities.
  * The payload, which is nearly all of the work, is encrypted with the ChaCha20-Poly1305 of Node's OpenSSL,
  * twenty times as fast as an implementation in JavaScript.

@@ -1,7 +1,7 @@
 import { drain, runWorkers } from '../../runtime/workers.ts';
 import { type Storage, type StoredValue, storageLanes } from '../../storage/storage.ts';
 
-/**
+/*
  * Which objects are stored, from one listing: a page of a listing names a thousand objects, a query only one.
  * A backup takes the inventory under its lock, so no cleanup removes anything afterwards.
  */

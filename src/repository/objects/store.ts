@@ -60,7 +60,7 @@ export interface WriterContents {
 export class ObjectWriter {
   readonly #storage: Storage;
   readonly #name: NameObject;
-  readonly #seal: Encode;
+  readonly #encode: Encode;
   readonly #inventory: Inventory;
   readonly #known: ReadonlyMap<string, StoredObject>;
   readonly #suspects: SuspectObjects;
@@ -74,17 +74,20 @@ export class ObjectWriter {
   /** objects that were there already */
   reused = 0;
 
-  /** @param open decodes what `seal` encodes; undefined when that takes an identity: a backup has none */
+  /**
+   * @param open decodes what `encode` encodes; undefined when it needs an identity, which a backup does not
+   * have
+   */
   constructor(
     storage: Storage,
     name: NameObject,
-    seal: Encode,
+    encode: Encode,
     { inventory, known, suspects }: WriterContents,
     open?: Decode,
   ) {
     this.#storage = storage;
     this.#name = name;
-    this.#seal = seal;
+    this.#encode = encode;
     this.#inventory = inventory;
     this.#known = known;
     this.#suspects = suspects;
@@ -112,7 +115,7 @@ export class ObjectWriter {
       this.reused++;
       return known;
     }
-    const sealed = await this.#seal(plaintext);
+    const sealed = await this.#encode(plaintext);
     if (sealed.length > storedSize) {
       throw new ConfigurationError(
         `encryption-recipients: with so many, an object has ${sealed.length} bytes, where ${storedSize} are the most`,

@@ -8,7 +8,7 @@ import type { Repository } from '../open.ts';
 import { indexMarks, isMarked, type MarkedTally, MarkWriter, readMarkFiles } from './garbage-marks.ts';
 import { type DamagedHeader, readReferencedObjects } from './references.ts';
 
-/**
+/*
  * Removal in two phases. The first deletes manifests and headers of segments, and records which objects no
  * remaining one needs; it deletes nothing else. The second, a grace period later, deletes those objects that
  * are still not needed, while it has exclusive use of the repository. A backup or a capture that was under
@@ -64,7 +64,7 @@ export async function lockForRemoval(repository: Repository, context: PruneConte
     operation: 'cleanup',
     mode: 'shared',
     waitSeconds: sharedWaitSeconds,
-    removesSpent: true,
+    removesExpired: true,
   });
   await assertClocks(lock, repository);
   return lock;

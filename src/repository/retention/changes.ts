@@ -5,7 +5,7 @@ import { findReaches, findWindows, listUsable, type RecoveryBase } from '../chan
 import { type Segment, segmentKey } from '../changes/segments.ts';
 import type { RetentionDecision } from './policy.ts';
 
-/**
+/*
  * Which captured changes stay, and which backups stay for their sake: any point in time of the last days
  * stays recoverable for as long as it is wanted, whatever the rules for backups say. docs/retention.md
  * describes it.

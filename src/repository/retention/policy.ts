@@ -3,7 +3,7 @@ import { day } from '../../values/duration.ts';
 import { compare } from '../../values/ordering.ts';
 import { formatInterval, type RetentionPolicy } from '../../values/retention-policy.ts';
 
-/**
+/*
  * Which backups stay. docs/retention.md states the rules and the guarantees;
  * test/repository/retention/policy.test.ts proves them over random histories.
  */

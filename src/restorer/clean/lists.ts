@@ -115,7 +115,7 @@ const openSchemas = ['auth', 'storage', 'realtime'];
 const platformFunctions = ['uid', 'role', 'email', 'jwt', 'foldername', 'filename', 'extension', 'search'];
 
 /**
- * Lists the user's objects in schemas of the platform, which stay: policies, of which the platform ships none
+ * Lists the user's objects in schemas of the platform, which stay: policies, because the platform ships none
  * there; triggers that call a user's function and were not dropped with it; relations and functions of roles
  * that are not the platform's.
  */

@@ -9,8 +9,8 @@ import { type Statement, tryStatements } from '../omission.ts';
 
 /**
  * Finds the grants on parts of extensions, or of the server itself, that a project already has: PUBLIC and
- * each of the user's roles have the same rights there as in the source. To grant them again would be refused
- * to a role that owns none of these objects. The rights of the platform's own roles are not compared.
+ * each of the user's roles have the same rights there as in the source. A role that owns none of these
+ * objects could not grant them again. The rights of the platform's own roles are not compared.
  *
  * @param entries all that are restored
  * @param wanted the definitions of the source; those of an older version of the tool hold no such rights

@@ -7,7 +7,7 @@ import { refusalOf } from '../../postgres/session/server-error.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import type { TargetKind } from '../../supabase/target-kind.ts';
 import { writePattern } from '../../values/table-patterns.ts';
-import { findExistingObjects } from '../occupants.ts';
+import { findExistingObjects } from '../existing-objects.ts';
 import type { FittedPart } from '../part/part.ts';
 import type { RolePlan } from '../roles/roles.ts';
 import { DefinitionIndex } from './definitions.ts';
@@ -85,7 +85,7 @@ async function describeForeseen(session: Session, prospect: Prospect, facts: Tar
   const isEmptied =
     part === undefined && kind === 'plain' && (await findExistingObjects(session, kind)).length > 0;
   const renewed = isEmptied ? ('all' as const) : new Set(prospect.renewed);
-  const { groups, definitions, given, settings } = await foreseeRefusals(session, prospect, facts, renewed);
+  const { groups, definitions, given, settings } = await previewRefusals(session, prospect, facts, renewed);
   const created = new Set(roles.created.map(({ name }) => name));
   const rows = new Map(tables.map((table) => [table.oid, table]));
   const isOurs = (role: string) => created.has(role) || facts.roles.get(role)?.assumable === true;
@@ -103,7 +103,7 @@ async function describeForeseen(session: Session, prospect: Prospect, facts: Tar
 }
 
 /** Predicts what will be refused and why, in groups. Exported for its tests. */
-export async function foreseeRefusals(
+export async function previewRefusals(
   session: Session,
   { entries, supplement, kind, roles, part }: Prospect,
   facts: TargetFacts,

@@ -7,7 +7,7 @@ import { applySettings } from '../../postgres/session/output-settings.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 import type { FittedPart } from './part.ts';
 
-/** How a target in use differs from the backup of which it gets a part. */
+/** How a target in use differs from the backup that it gets a part of. */
 export interface PartDifferences {
   /**
    * Types and partitioned tables that stay as the target has them, and that rows or partitions of the backup

@@ -5,7 +5,7 @@ import type { Session } from '../../postgres/session/connection.ts';
 import { readTargetCatalog, type TargetCatalog } from '../../supabase/target-catalog.ts';
 import type { TargetKind } from '../../supabase/target-kind.ts';
 import { createSelection, writePattern } from '../../values/table-patterns.ts';
-import { findExistingObjects } from '../occupants.ts';
+import { findExistingObjects } from '../existing-objects.ts';
 import {
   type Chosen,
   findReplacement,

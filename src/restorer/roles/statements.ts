@@ -197,8 +197,8 @@ function findMemberships(role: Role, { server, created, scope }: RoleComparison)
 }
 
 function writeGrant(member: string, of: Membership, { major, roles }: ServerRoles): Statement {
-  // The ADMIN OPTION is not granted to a role that has it: the server refuses that to roles which have it
-  // from that role.
+  // The ADMIN OPTION is not granted to a role that has it: the server refuses to grant it back to the role
+  // that the grantor got it from.
   const admin = of.admin && roles.get(member)?.memberOf.get(of.role)?.admin !== true;
   const options =
     major < 16

@@ -36,11 +36,11 @@ const worthFreezing = 1024 * 1024;
  * stay together, so that it is fetched once.
  */
 export class LoadQueue {
-  readonly #lanes: LoadWorker[];
+  readonly #lanes: LoadLane[];
 
   constructor(tables: readonly TableEntry[], workers: number) {
     const fairShare = tables.reduce((sum, table) => sum + table.bytes, 0) / workers;
-    const lanes: LoadWorker[] = [];
+    const lanes: LoadLane[] = [];
     const shared = new Map<number, RangeJob[]>();
     for (const table of tables) {
       const jobs = table.ranges
@@ -50,10 +50,10 @@ export class LoadQueue {
       if (object === undefined) continue;
       // A partitioned table takes no FREEZE.
       if (table.root === null && table.bytes >= worthFreezing && table.bytes <= fairShare * shareSlack) {
-        lanes.push(new LoadWorker([{ jobs, whole: table }], table));
+        lanes.push(new LoadLane([{ jobs, whole: table }], table));
       } else if (jobs.length > 1) {
         lanes.push(
-          new LoadWorker(
+          new LoadLane(
             gatherByObject(jobs).map((together) => ({ jobs: together, whole: undefined })),
             table,
           ),
@@ -62,7 +62,7 @@ export class LoadQueue {
         shared.set(object, [...(shared.get(object) ?? []), ...jobs]);
       }
     }
-    for (const jobs of shared.values()) lanes.push(new LoadWorker([{ jobs, whole: undefined }], undefined));
+    for (const jobs of shared.values()) lanes.push(new LoadLane([{ jobs, whole: undefined }], undefined));
     this.#lanes = lanes.sort((one, other) => other.bytes - one.bytes);
   }
 
@@ -96,8 +96,8 @@ export class LoadQueue {
     }
   }
 
-  /** The lane with the fewest workers on it, and of those the one with most left to do. */
-  #choose(): LoadWorker | undefined {
+  /** The parts with the fewest workers on them; among equals, those with the most bytes left. */
+  #choose(): LoadLane | undefined {
     let best = this.#lanes[0];
     for (const lane of this.#lanes) {
       if (!best || lane.active < best.active || (lane.active === best.active && lane.bytes > best.bytes))
@@ -121,7 +121,7 @@ function gatherByObject(jobs: readonly RangeJob[]): RangeJob[][] {
 }
 
 /** The parts that are left of a table, or of the small tables in one object. */
-class LoadWorker {
+class LoadLane {
   readonly parts: LoadJob[];
   /** undefined for small tables */
   readonly table: TableEntry | undefined;

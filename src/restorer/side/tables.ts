@@ -43,7 +43,7 @@ const nameLimitBytes = 63;
 /**
  * Plans the tables of a side schema from the catalog.
  *
- * @param live the live tables, and the live partitions of tables of which only partitions are chosen
+ * @param live the live tables, and live partitions where only some partitions of a table were chosen
  */
 export function planSideTables(chosen: readonly ChosenTable[], live: readonly LiveTable[]): SideTable[] {
   const byName = new Map(live.map((table) => [identify(table), table]));

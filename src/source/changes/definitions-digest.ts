@@ -4,7 +4,7 @@ import { besideDefinitions } from '../../postgres/catalog/description.ts';
 import type { Repository } from '../../repository/open.ts';
 import { compare } from '../../values/ordering.ts';
 
-/** What tells a table from all others there ever were, and from itself with other columns */
+/** The properties that tell a table from all others that ever existed, and from itself with other columns */
 export interface TableIdentity {
   readonly oid: number;
   readonly schema: string;
@@ -13,9 +13,9 @@ export interface TableIdentity {
 }
 
 /**
- * What all definitions of a database are, as 64 hexadecimal digits that tell nothing to one without the key. A table that was dropped
- * and made again is another, although it looks the same. The order of the arguments' elements does not count, nor do definitions that no
- * change of rows depends on.
+ * Digests all definitions of a database into 64 hexadecimal digits, which reveal nothing without the key. A
+ * table that was dropped and created again is another one, although it looks the same. The order of the
+ * elements of both lists does not count, nor do definitions that no change of rows depends on.
  */
 export function digestDefinitions(
   { key }: Pick<Repository, 'key'>,
@@ -31,7 +31,7 @@ export function digestDefinitions(
     lines.push(JSON.stringify([oid, schema, name, fingerprint]));
   }
   const hmac = createHmac('sha256', key).update('definitions\0');
-  // By code units, as everything that has to come to the same on every machine.
+  // By code unit, so that every machine computes the same digest.
   for (const line of lines.sort(compare)) {
     hmac.update(`${line}\n`);
   }

@@ -130,10 +130,12 @@ export async function nameRunning(session: Session): Promise<string[]> {
 }
 
 /**
- * Waits for the transactions that are running, because only what begins later is decoded whole.
+ * Creates a slot. The server waits for the transactions that are running, because only transactions that
+ * begin later are decoded whole.
  *
- * @param timeoutSeconds for each of them
- * @throws SourceError that names who does not end; ConfigurationError when the server refuses it
+ * @param timeoutSeconds for each running transaction
+ * @throws SourceError that names the transactions that do not end; ConfigurationError when the server refuses
+ * the slot
  */
 export async function createSlot(session: Session, name: string, timeoutSeconds: number): Promise<void> {
   try {

@@ -18,7 +18,7 @@ export interface RangeCount {
   readonly places: string;
 }
 
-/** The slices that one statement counts: ranges of one table, or small tables of one range each. */
+/** The ranges that one statement counts: ranges of one table, or small tables of one range each. */
 type CountTask = readonly RowRange[];
 
 /** Pages that one statement counts, so that workers share a large table evenly. */
@@ -116,8 +116,8 @@ function planTasks(rowRanges: readonly RowRange[]): CountTask[] {
 const end = '(4294967295,0)';
 
 /**
- * Counts the row ranges of one statement. A row written long before the window has a negative age or, if an old
- * server froze it, the largest age: neither is counted as modified, and neither is.
+ * Counts the rows in the ranges of one statement. A row written long before the window has a negative age or,
+ * if an old server froze it, the largest age: neither counts as modified, and rightly so.
  *
  * @param age age of `since`
  */

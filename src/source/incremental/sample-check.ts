@@ -10,12 +10,12 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { ReusedRange } from './range-choice.ts';
 
 /**
- * Slices that were read together into objects of their own: reading them again must give the same objects.
+ * Ranges that were read together into objects of their own: reading them again must give the same objects.
  */
 type SampleUnit = readonly ReusedRange[];
 
 /**
- * Chooses the sample of reused slices that this run reads all the same. The sample changes every hour in a
+ * Chooses the sample of reused ranges that this run reads all the same. The sample changes every hour in a
  * pseudo-random order: in a fixed rotation, a backup at the same hour every day would never read most of
  * them.
  *
@@ -32,7 +32,7 @@ export function chooseUnits(reused: readonly ReusedRange[], share: number, now: 
 }
 
 /**
- * Gathers slices that were read together: those connected by shared objects, in the order of their pieces in
+ * Gathers ranges that were read together: those connected by shared objects, in the order of their pieces in
  * these objects. If one of them has been read again since, the others no longer fill their objects and form
  * no unit.
  */
@@ -65,8 +65,8 @@ function namesOf(rowRange: ReusedRange): string[] {
 }
 
 /**
- * Sorts slices by their place in the objects. Undefined when the objects do not form a sequence: equal
- * content may have been stored for other slices, too.
+ * Sorts ranges by their place in the objects. Undefined when the objects do not form a sequence: equal
+ * content may have been stored for other ranges, too.
  */
 function sortByPlace(rowRanges: readonly ReusedRange[]): ReusedRange[] | undefined {
   const next = new Map<string, string>();
@@ -91,7 +91,7 @@ function startOf(rowRange: ReusedRange): number {
   return rowRange.pieces[0]?.offset ?? 0;
 }
 
-/** Whether the pieces, one after another, are whole objects, so that no other slice was read into them. */
+/** Whether the pieces, one after another, are whole objects, so that no other range was read into them. */
 function isComplete(unit: SampleUnit): boolean {
   const lengths = new Map<string, number>();
   for (const piece of unit.flatMap((rowRange) => rowRange.pieces)) {
@@ -112,7 +112,7 @@ function isComplete(unit: SampleUnit): boolean {
  * digests of the content. Nothing is fetched and nothing is stored.
  *
  * @param name gives content its name in the repository
- * @returns the slices that differ, for people; empty when all are equal
+ * @returns the ranges that differ, for people; empty when all are equal
  */
 export async function checkSample(
   snapshot: Snapshot,

@@ -10,7 +10,7 @@ import type { BufferPool } from './buffer-pool.ts';
 import { ObjectSink, type PendingPiece, type PlainObject, type Store, unlessAborted } from './object-sink.ts';
 import { Uploads } from './uploads.ts';
 
-/** A slice whose rows are stored; the holders of its pieces have their objects. */
+/** A range whose rows are stored; the holders of its pieces have their objects. */
 export interface CopiedRange {
   readonly rowRange: RowRange;
   readonly rows: number;
@@ -81,7 +81,7 @@ export async function copyRows<Stored extends PlainObject>(
 }
 
 /**
- * The slices to read in each round trip. If a table that is read in parts has an untrusted owner, every slice
+ * The ranges to read in each round trip. If a table that is read in parts has an untrusted owner, every range
  * gets a trip of its own, right after its check.
  */
 function planTrips({ rowRanges }: CopyJob): (readonly RowRange[])[] {

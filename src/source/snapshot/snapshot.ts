@@ -36,7 +36,7 @@ export interface Snapshot {
   readonly visible: string;
   readonly lsn: string;
   readonly takenAt: string;
-  /** The tokens of earlier backups; undefined when there is no ledger. */
+  /** The tokens of earlier backups; undefined when the database keeps none */
   readonly tokens: readonly RollbackToken[] | undefined;
   /** What is ours, and no part of the backup. */
   readonly ours: Ours;
@@ -185,7 +185,10 @@ async function lockSnapshot(
   };
 }
 
-/** Locks the tables, unless the server has no room for so many locks. What this role may not read is refused first. */
+/**
+ * Locks the tables, unless the server has no room for so many locks. Tables that this role may not read are
+ * refused first.
+ */
 async function lockIfRoom(
   lead: Session,
   settings: ConnectionSettings,

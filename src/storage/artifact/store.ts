@@ -16,7 +16,7 @@ export interface ArtifactOptions {
   /** The setting of the GitHub repository when undefined */
   readonly retentionDays: number | undefined;
   readonly context: Pick<Context, 'env' | 'log' | 'now' | 'signal' | 'temporaryFolder'>;
-  /** Before something is tried again */
+  /** Before a retry */
   readonly delayMs?: number;
 }
 

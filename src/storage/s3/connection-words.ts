@@ -5,7 +5,7 @@ import { BrokenBodyError } from '../storage.ts';
 import { isBroken, isSilence, isUnreachable, nameOf, SilenceError, statusOf } from './failure.ts';
 import { type Failed, failing, hostOf, quote, type S3Failure, type Words, wrong } from './sentences.ts';
 
-/** Stands for Amazon's hosts, of which each bucket and region has its own */
+/** Stands for Amazon's hosts: each bucket and region has its own */
 const amazon = new URL('https://s3.amazonaws.com');
 
 /** Explains why the store did not answer; undefined when it answered. */

@@ -4,7 +4,7 @@
  */
 export const slowestRate = 4 * 1024;
 
-/** How long a request may take until its answer has begun, as a share of the silence that ends a connection. */
+/** How long a request may take until its answer begins, as a share of the silence that ends a connection */
 const share = { usual: 2, short: 0.25 };
 
 /**

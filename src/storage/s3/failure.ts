@@ -5,7 +5,7 @@ const broken = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATUR
 const unreachable = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 /** Codes of a store that is busy or failing, or got a damaged or conflicting request; a retry may succeed */
-const passingNames = new Set([
+const transientNames = new Set([
   'SlowDown',
   'Throttling',
   'ThrottlingException',
@@ -102,7 +102,7 @@ export function isTransient(error: unknown): boolean {
   const status = statusOf(error);
   const name = nameOf(error);
   if (isTransientTunnel(error)) return true;
-  if (passingNames.has(name) || unreachable.has(name) || broken.has(name)) return true;
+  if (transientNames.has(name) || unreachable.has(name) || broken.has(name)) return true;
   return status !== undefined && passingStatuses.has(status);
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { findProblems, findRemarks } from '../../../src/operations/schedule/findings.ts';
-import { foreseeSchedule } from '../../../src/operations/schedule/outlook.ts';
+import { previewSchedule } from '../../../src/operations/schedule/outlook.ts';
 import { describeSchedule } from '../../../src/operations/schedule/report.ts';
 import type { Problem, Remark, Schedule } from '../../../src/operations/schedule/result.ts';
 import { renderText } from '../../../src/report/text.ts';
@@ -9,7 +9,7 @@ import { planOf } from '../../schedule/setting.ts';
 
 const now = new Date('2026-11-20T10:00:00Z');
 /** Of every kind of job; it takes a while to foresee. */
-const outlook = foreseeSchedule(planOf(), undefined, now);
+const outlook = previewSchedule(planOf(), undefined, now);
 
 function makeSchedule(overrides: Partial<Schedule> = {}): Schedule {
   return {
@@ -105,7 +105,7 @@ it('remarks on minutes that are more than those that cost nothing, of hosted run
   const remarksOf = (given: typeof often) =>
     findRemarks(
       given,
-      { changes: [], verification: undefined, ...foreseeSchedule(given, undefined, now) },
+      { changes: [], verification: undefined, ...previewSchedule(given, undefined, now) },
       now,
     );
   expect(remarksOf(often)).toMatchObject([{ kind: 'cost', free: 2000 }]);

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { type StatusFacts, weighStatus } from '../../../src/operations/status/findings.ts';
+import { judgeStatus, type StatusFacts } from '../../../src/operations/status/findings.ts';
 import { describeStatus } from '../../../src/operations/status/report.ts';
 import { isHealthy, type Status, type Warning } from '../../../src/operations/status/result.ts';
 import { renderText } from '../../../src/report/text.ts';
@@ -12,7 +12,7 @@ type Backups = readonly ReturnType<typeof shelve>[];
 function weigh(backups: Backups, overrides: Partial<StatusFacts> = {}): Status {
   const catalog = { backups, damaged: [] };
   const freshness = measureFreshness(catalog, [], [], { now, warn: () => undefined });
-  return weighStatus({
+  return judgeStatus({
     location: './backups',
     limits: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined },
     freshness: freshness,

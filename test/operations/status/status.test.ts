@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type StatusFacts, weighStatus } from '../../../src/operations/status/findings.ts';
+import { judgeStatus, type StatusFacts } from '../../../src/operations/status/findings.ts';
 import { describeStatus, drawBars } from '../../../src/operations/status/report.ts';
 import { renderText } from '../../../src/report/text.ts';
 import {
@@ -118,7 +118,7 @@ describe('the report', () => {
       damaged: [],
       captured: false,
     };
-    return weighStatus({
+    return judgeStatus({
       limits: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined },
       location: './backups',
       freshness: freshness,

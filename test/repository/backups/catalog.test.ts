@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../../src/format/manifest.ts';
-import { type CatalogOptions, readCatalog, weighRecords } from '../../../src/repository/backups/catalog.ts';
+import { type CatalogOptions, gatherRecords, readCatalog } from '../../../src/repository/backups/catalog.ts';
 import { manifestKey, writeManifest } from '../../../src/repository/backups/manifests.ts';
 import type { Repository } from '../../../src/repository/open.ts';
 import { appendRecord, type RecordContent } from '../../../src/repository/records.ts';
@@ -192,7 +192,7 @@ describe('an earlier proof of a backup', () => {
     },
   });
   const weigh = (...drills: ReturnType<typeof drilled>[]) =>
-    weighRecords([], [], drills).get(idAt(1))?.drilled;
+    gatherRecords([], [], drills).get(idAt(1))?.drilled;
   const failed = { outcome: 'failed' as const, why: 'x' };
   const saidNo = { asked: 1, failed: ['SELECT false'] };
 

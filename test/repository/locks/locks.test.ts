@@ -478,7 +478,7 @@ describe('round trips', () => {
     await leave(500, true);
     await vi.advanceTimersByTimeAsync(61 * minute);
     const { calls, measure } = slow();
-    await measure(() => acquireLock(repository, options({ removesSpent: true })));
+    await measure(() => acquireLock(repository, options({ removesExpired: true })));
     expect(calls).toEqual(['put', 'list', 'delete']);
     const keys: string[] = [];
     await measure(async () => keys.push(...(await listKeys())));

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSession } from '../../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { type Emptied, emptyDatabase } from '../../../src/restorer/clean/clean.ts';
-import { findExistingObjects } from '../../../src/restorer/occupants.ts';
+import { findExistingObjects } from '../../../src/restorer/existing-objects.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import type { TargetKind } from '../../../src/supabase/target-kind.ts';
 import { dumpSchema } from '../../fixture/dump.ts';

@@ -20,7 +20,7 @@ import { steps } from '../../../src/restorer/archive/steps.ts';
 import { emptyDatabase } from '../../../src/restorer/clean/clean.ts';
 import { removePart } from '../../../src/restorer/clean/part.ts';
 import { readTargetFacts } from '../../../src/restorer/foresight/facts.ts';
-import { foreseeRefusals, type Prospect, previewRestore } from '../../../src/restorer/foresight/foresight.ts';
+import { type Prospect, previewRefusals, previewRestore } from '../../../src/restorer/foresight/foresight.ts';
 import { fitPart } from '../../../src/restorer/part/part.ts';
 import { applyDatabase } from '../../../src/restorer/roles/database.ts';
 import { createRolesOf, finishRoles, planRoles, type RolePlan } from '../../../src/restorer/roles/roles.ts';
@@ -158,7 +158,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
     const prospect = { ...(await plan(source, target, session)), ...chosen };
     const lines = await previewRestore(session, prospect);
     const facts = await readTargetFacts(session);
-    const { groups } = await foreseeRefusals(session, prospect, facts, new Set());
+    const { groups } = await previewRefusals(session, prospect, facts, new Set());
     await createRolesOf(session, prospect.roles);
     await session.close();
     const settings = parseConnection('target-url', target.url, emptyContext);
