@@ -29,8 +29,11 @@ export interface RunFacts {
   readonly opened: ReadonlyMap<string, Buffer>;
 }
 
-/** milliseconds. A run that was stopped has a few seconds left, which its alarm needs, too. */
-const limits = { totalMs: 8000, afterStopMs: 3000, spareMs: 300 } as const;
+/**
+ * milliseconds. A run that was stopped has a few seconds left, which its alarm needs, too; a storage that has
+ * not answered by then gets less of them.
+ */
+const limits = { totalMs: 8000, afterStopMs: 3000, unansweredMs: 500, spareMs: 300 } as const;
 
 /**
  * Records in the repository how a run ended. Never throws, and takes a bounded time: a record says what a run
@@ -42,7 +45,11 @@ export async function recordRun(end: End, facts: RunFacts, context: RunContext):
   const skip = (why: string) => context.log.debug(`this run is not in the records of its repository: ${why}`);
   // A repository in an artifact would have to be stored anew as a whole.
   if (/^artifact:/i.test(inputs.storage)) return skip('an artifact is written once');
-  using timer = startTimer(limits.totalMs, context.signal, afterStopOf(context.signal));
+  using timer = startTimer(
+    limits.totalMs,
+    context.signal,
+    afterStopOf(context.signal, facts.opened.size > 0),
+  );
   const { signal } = timer;
   const ended = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
@@ -60,9 +67,10 @@ function isRecorded(inputs: Inputs): inputs is RecordedInputs {
   return isOne.includes(inputs.operation) && !('dryRun' in inputs && inputs.dryRun);
 }
 
-function afterStopOf({ reason }: AbortSignal): number {
-  if (!(reason instanceof Interruption)) return limits.afterStopMs;
-  return Math.max(0, Math.min(limits.afterStopMs, reason.timeLeftMs - limits.spareMs));
+function afterStopOf({ reason }: AbortSignal, hasAnswered: boolean): number {
+  const mostMs = hasAnswered ? limits.afterStopMs : limits.unansweredMs;
+  if (!(reason instanceof Interruption)) return mostMs;
+  return Math.max(0, Math.min(mostMs, reason.timeLeftMs - limits.spareMs));
 }
 
 async function append(
