@@ -24,6 +24,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   parity: ['supabase', 'postgres'],
   restorer: ['parity', 'repository', 'supabase', 'storage', 'postgres'],
   migrations: ['postgres'],
+  records: ['postgres'],
   schedule: ['repository', 'github'],
   alarm: ['github', 'http'],
   operations: [
@@ -33,6 +34,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'repository',
     'schedule',
     'migrations',
+    'records',
     'supabase',
     'github',
     'storage',
@@ -45,7 +47,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
  * The faces of the engines' subfolders: the files that other rooms may import. All others are private to the engine, and so are whole
  * subfolders that are not here. The foundations, `postgres`, `repository` and `interface`, sort what everybody uses, and hide nothing.
  */
-const engines = ['source', 'restorer', 'schedule', 'alarm', 'storage'];
+const engines = ['source', 'restorer', 'schedule', 'alarm', 'storage', 'records'];
 const faces: Readonly<Record<string, readonly string[]>> = {
   'restorer/clean': ['clean', 'part'],
   'restorer/part': ['replacement'],

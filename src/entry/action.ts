@@ -69,7 +69,9 @@ async function main(): Promise<void> {
     for (const name of findUnused(operation, read)) log.warn(`${operation} does not use the input ${name}`);
 
     const temporaryFolder = createTemporaryFolder(env.RUNNER_TEMP);
-    const outcome = await run(inputs, { ...machine, log, redact, signal, temporaryFolder });
+    const { noteRepository } = alarm;
+    const context = { ...machine, log, redact, signal, temporaryFolder, noteRepository };
+    const outcome = await run(inputs, context);
     report({ ...outcome, report: redactReport(outcome.report, redact) });
     if (outcome.exitCode === 3) core.setFailed(`${operation}: ${negativeAnswers[operation]}`);
     await alarm.notify({ outcome });

@@ -92,7 +92,9 @@ async function main(words: readonly string[]): Promise<number> {
     alarm.inputs = inputs;
 
     const temporaryFolder = createTemporaryFolder();
-    const outcome = await run(inputs, { ...machine, log, redact, signal, temporaryFolder });
+    const { noteRepository } = alarm;
+    const context = { ...machine, log, redact, signal, temporaryFolder, noteRepository };
+    const outcome = await run(inputs, context);
     log.clearProgress();
     print(asJson ? renderOutputs(outcome, redact) : shown(renderText(redactReport(outcome.report, redact))));
     if (outcome.exitCode === 3) log.error(negativeAnswers[inputs.operation]);

@@ -7,19 +7,22 @@ import { announced, type Operation } from '../interface/inputs/operations.ts';
 import { parseAlarms } from '../interface/inputs/parse.ts';
 import type { ReadInput } from '../interface/inputs/schema.ts';
 import type { AlarmInputs, Inputs } from '../interface/inputs/types.ts';
-import type { Outcome } from '../interface/outcome.ts';
 import { findNewest } from '../operations/status/newest-backup.ts';
 import type { Context } from '../runtime/context.ts';
-import { type Failure, negativeAnswers } from './process/failure.ts';
+import { negativeAnswers } from './process/failure.ts';
 import { Interruption } from './process/interruption.ts';
+import type { End } from './run-end.ts';
+import { recordRun } from './run-record.ts';
 
-/** How an operation ended: with an outcome, or with a failure. */
-export type End = { readonly outcome: Outcome } | { readonly failure: Failure; readonly error: unknown };
-
-/** The alarm of one run. It tells people and services how the operation ended. */
+/** The alarm of one run. It tells people, services and the repository how the operation ended. */
 export interface Alarm {
   /** The inputs, once they are parsed; undefined when they contain a mistake */
   inputs: Inputs | undefined;
+  /**
+   * Notes what `repository.json` holds where the run has opened a repository; for the context of the run. The
+   * record of the run is then written without reading it again.
+   */
+  readonly noteRepository: NonNullable<Context['noteRepository']>;
   /**
    * Notifies at most once: if a stopped run finishes after its alarm went out, the second end is dropped.
    * Never throws: what cannot be delivered is a warning.
@@ -38,12 +41,15 @@ export function createAlarm(read: ReadInput, context: Omit<Context, 'temporaryFo
   const operation = announced.find((name) => name === (asked === 'alarm' ? speaksFor : asked));
   const wanted = parseAlarms(read);
   const startedAt = context.now();
-  let notified: Promise<void> | undefined;
+  const opened = new Map<string, Buffer>();
+  let notified: Promise<unknown> | undefined;
   const alarm: Alarm = {
     inputs: undefined,
-    notify(end) {
-      notified ??= tellOnce(end);
-      return notified;
+    noteRepository: (location, config) => void opened.set(location, config),
+    async notify(end) {
+      const facts = { inputs: alarm.inputs, startedAt, opened };
+      notified ??= Promise.all([tellOnce(end), recordRun(end, facts, context)]);
+      await notified;
     },
   };
   return alarm;

@@ -55,8 +55,17 @@ export function isRepository(text: string): boolean {
 }
 
 /** Returns the workflow's actor, or outside of a runner the machine's user. */
-export function nameActor(context: Context): string {
+export function nameActor(context: Pick<Context, 'env'>): string {
   return context.env.GITHUB_ACTOR ?? userInfo().username;
+}
+
+/** The kinds of machines that a run can be on. */
+export type HostKind = 'github-hosted' | 'self-hosted' | 'machine';
+
+/** Tells GitHub's machines from a user's own runner, and both from any other machine. */
+export function nameHost(env: NodeJS.ProcessEnv): HostKind {
+  if (env.GITHUB_ACTIONS !== 'true') return 'machine';
+  return env.RUNNER_ENVIRONMENT === 'github-hosted' ? 'github-hosted' : 'self-hosted';
 }
 
 /**

@@ -215,7 +215,9 @@ async function findRepository(
   try {
     return await readAgain(async (options) => {
       const bytes = await readConfig(storage, options);
-      return bytes && understand(storage, bytes, repositoryKey);
+      const repository = bytes && parseRepository(storage, bytes, repositoryKey);
+      if (repository) storage.onOpened?.(repository.config);
+      return repository;
     });
   } catch (error) {
     if (error instanceof DeniedValueError)
@@ -253,7 +255,15 @@ async function readConfig(storage: Storage, options: ReadOptions): Promise<Buffe
   return one;
 }
 
-function understand(storage: Storage, bytes: Buffer, repositoryKey: string | undefined): Repository {
+/**
+ * Opens the repository that `repository.json` describes, and asks the storage nothing: a run may come back to
+ * one that it has opened before.
+ */
+export function parseRepository(
+  storage: Storage,
+  bytes: Buffer,
+  repositoryKey: string | undefined,
+): Repository {
   const text = bytes.toString('utf8');
   const parsed = parse(text);
   if (typeof parsed === 'string') {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { backupId, count, time } from '../format/manifest.ts';
 import type { Context } from '../runtime/context.ts';
@@ -89,6 +90,42 @@ const contentSchemas = {
     /** milliseconds by phase, as far as the restore came */
     phases: v.record(v.string(), count),
   }),
+  /** A run of any operation that changes something or proves it, whatever it came to; no dry run. */
+  runs: v.object({
+    operation: v.string(),
+    startedAt: time,
+    endedAt: time,
+    /** `no`: it ran, and its answer is no (exit code 3) */
+    outcome: v.picklist(['done', 'no', 'failed']),
+    exitCode: count,
+    /** Null when it is done */
+    failure: v.nullable(
+      v.object({
+        /** The failure class, such as `SourceError/authentication` */
+        class: v.string(),
+        message: v.string(),
+        /** What to do about it; null where the report of the run says it */
+        next: v.nullable(v.string()),
+      }),
+    ),
+    /** The backup that was made, restored, tried or named */
+    backup: v.nullable(backupId),
+    /** What a backup became, or should have become; null for other operations */
+    backupType: v.nullable(v.string()),
+    /** What was read, restored or stored; absent where there is no such number */
+    rows: v.optional(count),
+    bytes: v.optional(count),
+    storedBytes: v.optional(count),
+    newBytes: v.optional(count),
+    objects: v.optional(count),
+    /** The workflow's actor, or the user of the machine */
+    actor: v.string(),
+    /** The run on GitHub; null elsewhere */
+    run: v.nullable(v.object({ url: v.string(), attempt: count })),
+    /** Of this tool */
+    version: v.string(),
+    host: v.picklist(['github-hosted', 'self-hosted', 'machine']),
+  }),
   /** A run of `cleanup`. */
   prunes: v.object({
     /** The policy, rule by rule */
@@ -132,6 +169,9 @@ export interface StoredRecord<Kind extends RecordKind> {
 /** How many records are read at once. */
 const readers = 16;
 
+/** A record's id; that of a run has twelve digits more. Without a capturing group. */
+export const recordId = `${timedId}(?:[0-9a-f]{12})?`;
+
 /** Two records of one second share an id once in 65,536 times. */
 const maxAttempts = 8;
 
@@ -166,6 +206,23 @@ export async function appendRecord<Kind extends RecordKind>(
     `${repository.storage.location} said ${maxAttempts} times that a record of ${stampOf(now)} in records/${kind} exists already`,
     'Check that the storage tells absent keys from present ones, then run the operation again.',
   );
+}
+
+/**
+ * Writes the record of a run, in one request and without asking whether its name is free: one of eight random
+ * bytes is.
+ *
+ * @throws StorageError as `appendRecord` does
+ */
+export async function appendRun(
+  repository: Repository,
+  now: Date,
+  content: RecordContent<'runs'>,
+): Promise<void> {
+  const id = `${createTimedId(now)}${randomBytes(6).toString('hex')}`;
+  const record = { format: 1, id, at: now.toISOString(), content };
+  const sealed = sealContent(repository, sealedKind('runs'), record);
+  await repository.storage.put(`records/runs/${id}.json`, sealed);
 }
 
 /**
@@ -205,7 +262,7 @@ export async function readRecords<Kind extends RecordKind>(
     signal = new AbortController().signal,
   }: { newest?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<StoredRecord<Kind>[]> {
-  const pattern = new RegExp(`^records/${kind}/(${timedId})\\.json$`);
+  const pattern = new RegExp(`^records/${kind}/(${recordId})\\.json$`);
   const found: { id: string; storedAt: Date; size: number }[] = [];
   for await (const { key, modifiedAt, size } of repository.storage.list(`records/${kind}/`)) {
     const id = pattern.exec(key)?.[1];

@@ -1,3 +1,4 @@
+import { recordsSchemas } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { isPlatformRole, isUserData, readManagedSchemas } from '../supabase/managed-schemas.ts';
@@ -62,10 +63,13 @@ const objectsQuery = `
 
 /**
  * Finds what keeps a target from being empty: objects that a user created, and what a user added to the
- * platform's schemas, rows included. The platform's own definitions and objects of extensions do not count.
+ * platform's schemas, rows included. The platform's own definitions and objects of extensions do not count,
+ * nor do records of ours, which stay.
  */
 export async function findExistingObjects(session: Session, kind: TargetKind): Promise<ExistingObject[]> {
-  const objects = await session.query<FoundObject & Record<string, unknown>>(objectsQuery);
+  const all = await session.query<FoundObject & Record<string, unknown>>(objectsQuery);
+  const records = (await session.query<{ name: string }>(recordsSchemas)).map(({ name }) => name);
+  const objects = all.filter(({ schema }) => !records.includes(schema));
   if (kind === 'plain') return objects.filter(({ added }) => !added).map(toExistingObject);
   const managed = await readManagedSchemas(session);
   // In a container a user may work as the superuser, so that tables outside of the platform's schemas are the

@@ -4,7 +4,7 @@ import type { Advance, Omission } from '../parity/scope.ts';
 import { about } from '../parity/subject.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
 import { quoteLiteral, quoteQualified } from '../postgres/identifier.ts';
-import { ownSchema } from '../postgres/own-schema.ts';
+import { ownSchema, recordsSchema } from '../postgres/own-schema.ts';
 import { openSession, type Session } from '../postgres/session/connection.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { Segment } from '../repository/changes/segments.ts';
@@ -137,11 +137,13 @@ function findComplete({ tables }: RestoreScope, { uncovered }: Replayed): Rolled
   return (table) => names.has(qualifiedName(table));
 }
 
+const ours = [ownSchema, recordsSchema];
+
 /** Reports changes of tables that no restore loads. */
 function describeElsewhere({ manifest }: RestoreScope, { elsewhere }: Replayed): Omission[] {
   const known = new Set(manifest.tables.map(qualifiedName));
   return elsewhere
-    .filter((table) => !known.has(qualifiedName(table)) && table.schema !== ownSchema)
+    .filter((table) => !known.has(qualifiedName(table)) && !ours.includes(table.schema))
     .map((table) => ({
       ...about({ kind: 'changes', table }),
       why: `its rows are not the backup's own, as those of an extension; ${formatCounted(table.changes, 'change')} passed over`,

@@ -8,6 +8,11 @@ export interface Context {
   readonly signal: AbortSignal;
   /** An existing folder for short-lived files, mode 0700. The entry removes it at the end. */
   readonly temporaryFolder: string;
+  /**
+   * Notes the bytes of `repository.json` where this run has opened a repository, by the location of its
+   * storage. Undefined where nobody comes back to it.
+   */
+  readonly noteRepository?: ((location: string, config: Buffer) => void) | undefined;
   now(): Date;
   /** At least 0 and less than 1; for choices that may be predictable, never for secrets */
   random(): number;

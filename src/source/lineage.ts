@@ -34,11 +34,13 @@ const widestWindow = 2n ** 31n - 2n ** 24n;
  * Decides whether this database, on the same history, has been in the state that `base` recorded.
  *
  * @param tokens the tokens found in the database; undefined when it keeps none
+ * @param records the transactions that wrote nothing but records of ours
  */
 export function followLineage(
   base: Manifest['source'],
   now: Position,
   tokens: readonly RollbackToken[] | undefined,
+  records: readonly bigint[] = [],
 ): Lineage {
   const why = findBreak(base, now, tokens);
   if (why !== undefined) return { kind: 'broken', why };
@@ -46,8 +48,9 @@ export function followLineage(
   if (present.xmax - then.xmin >= widestWindow) {
     return { kind: 'broken', why: 'two billion transactions were assigned since' };
   }
-  // Tokens left by backups are the only writes that do not count.
-  const own = (tokens ?? []).filter((entry) => entry.xid >= then.xmax && entry.xid < present.xmax).length;
+  // Tokens left by backups, and records of ours, are the only writes that do not count.
+  const ours = new Set([...(tokens ?? []).map(({ xid }) => xid), ...records]);
+  const own = [...ours].filter((xid) => xid >= then.xmax && xid < present.xmax).length;
   const idle =
     then.xmin === then.xmax && present.xmin === present.xmax && present.xmax - then.xmax === BigInt(own);
   return idle ? { kind: 'idle' } : { kind: 'active', since: then.xmin };

@@ -19,7 +19,10 @@ export interface StorageOptions {
 }
 
 /** What a storage may touch besides its own place */
-export type StorageContext = Pick<Context, 'env' | 'log' | 'now' | 'signal' | 'temporaryFolder'>;
+export type StorageContext = Pick<
+  Context,
+  'env' | 'log' | 'now' | 'signal' | 'temporaryFolder' | 'noteRepository'
+>;
 
 const forms = 'Write ./folder, /folder, file:///folder, s3://bucket/prefix or artifact://name.';
 /** Bytes of an object's name (user guide of S3, "Naming Amazon S3 objects") */
@@ -33,6 +36,17 @@ const bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
  * @throws ConfigurationError when the location or an option is invalid
  */
 export async function openStorage(
+  location: string,
+  options: StorageOptions,
+  context: StorageContext,
+): Promise<Storage> {
+  const storage = await openPlace(location, options, context);
+  const { noteRepository } = context;
+  if (noteRepository !== undefined) storage.onOpened = (config) => noteRepository(storage.location, config);
+  return storage;
+}
+
+async function openPlace(
   location: string,
   options: StorageOptions,
   context: StorageContext,

@@ -29,6 +29,9 @@ export interface Storage extends AsyncDisposable {
   /** Name for people: `./backups`, `s3://bucket/prefix`; it holds no secret. */
   readonly location: string;
 
+  /** Called with the bytes of `repository.json` when a repository was opened here. */
+  onOpened?: ((config: Buffer) => void) | undefined;
+
   /**
    * Prepares the storage for writing and proves that it can be written, listed and read; where deleting is
    * allowed, nothing of the probe stays. Learns whether create-only writes are honoured and whether values

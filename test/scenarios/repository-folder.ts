@@ -2,12 +2,16 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
-/** The SHA-256 of every file below a folder, by its path in it. An absent folder holds nothing. */
+/**
+ * The SHA-256 of every file below a folder, by its path in it. An absent folder holds nothing. Records of runs are left out: every run
+ * leaves one, also one that touches nothing else.
+ */
 export function listFolder(folder: string): Record<string, string> {
   if (!existsSync(folder)) return {};
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => !/\/records\/runs\//.test(file))
     .sort();
   return Object.fromEntries(
     files.map((file) => [

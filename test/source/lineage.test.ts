@@ -74,6 +74,17 @@ describe('a base on the same history', () => {
     expect(followLineage(base, at({ visible: '1002:1002:' }), ledger.slice(0, 2)).kind).toBe('active');
   });
 
+  it('is still all there is when only tokens and records were written', () => {
+    const ledger = [entry('a', 1000)];
+    expect(followLineage(base, at({ visible: '1003:1003:' }), ledger, [1001n, 1002n])).toEqual({
+      kind: 'idle',
+    });
+    expect(followLineage(base, at({ visible: '1003:1003:' }), ledger, [1001n]).kind).toBe('active');
+    // One transaction that has written both counts once.
+    expect(followLineage(base, at({ visible: '1002:1002:' }), ledger, [1000n]).kind).toBe('active');
+    expect(followLineage(base, at({ visible: '1001:1001:' }), undefined, [1000n])).toEqual({ kind: 'idle' });
+  });
+
   it('needs its token where it left one', () => {
     const left = { ...base, token: 'mine' };
     expect(followLineage(left, at(), [entry('other', 990), entry('mine', 1001)]).kind).toBe('active');

@@ -50,5 +50,19 @@ export const announced = [
   'schedule',
 ] as const;
 
-/** The same, and `alarm`, which raises the alarm of one of them */
+/** Operations whose runs are recorded in the repository: they change something, or prove it. */
+export const recordedOperations = [
+  'backup',
+  'capture',
+  'validate',
+  'restore',
+  'drill',
+  'cleanup',
+  'pin',
+  'unpin',
+  'gate',
+] as const;
+export type RecordedOperation = (typeof recordedOperations)[number];
+
+/** `announced`, and `alarm`, which raises the alarm of one of them */
 export const alarming = [...announced, 'alarm'] as const;

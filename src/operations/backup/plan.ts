@@ -62,7 +62,7 @@ export type Relation =
 export function relate(found: Base, snapshot: Snapshot): Relation {
   if (found.manifest === undefined) return { kind: 'unrelated', why: found.why };
   const { manifest, isStored } = found;
-  const lineage = followLineage(manifest.source, snapshot, snapshot.tokens);
+  const lineage = followLineage(manifest.source, snapshot, snapshot.tokens, snapshot.ours.transactions);
   switch (lineage.kind) {
     case 'broken':
       return { kind: 'unrelated', why: `backup ${manifest.id} cannot be built upon: ${lineage.why}` };

@@ -36,7 +36,7 @@ export async function drainSlot(
     const state = await readChangeState(session);
     keyless = listKeyless(state);
     while (parseLsn(from) < parseLsn(position.lsn)) {
-      const range = { from, until: position.lsn, xmax: position.xmax, hasTokens: state.hasTokens };
+      const range = { from, until: position.lsn, xmax: position.xmax, ownSchemas: state.ownSchemas };
       const read = await readChanges(session, name, range, store, context.signal);
       const segment = assembly.assemble(from, read, { position, state }, look < looks);
       for (const name of findStrangers(read.tally.tables, state)) strangers.add(name);

@@ -14,7 +14,12 @@ import {
   type PruneContext,
   previewGarbage,
 } from '../../repository/prune/prune.ts';
-import { removeBackups, removeProbes, removeSegments } from '../../repository/prune/removal.ts';
+import {
+  removeBackups,
+  removeOldRuns,
+  removeProbes,
+  removeSegments,
+} from '../../repository/prune/removal.ts';
 import { isDue, type Sweep, sweepGarbage } from '../../repository/prune/sweep.ts';
 import { appendRecord } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
@@ -114,6 +119,7 @@ async function carryOut(
     await retract(plan, repository, pruneContext);
     try {
       await removeProbes(repository, lock.acquiredAt);
+      await removeOldRuns(repository, lock.acquiredAt);
       await removeUnkept(plan, repository, held, removals);
       await keepOthers(plan, repository, removals.removed, log);
       const changes = await removeOutdated(plan, repository, held, removals);

@@ -51,11 +51,16 @@ async function clear(job: RestoreJob, done: Done, target: MarkedTarget, context:
 }
 
 async function empty(session: Session, { state }: RestoreJob, done: Done, context: Context): Promise<void> {
-  const { transactions, left } = await context.log.group('Emptying the target', () =>
+  const { transactions, left, kept } = await context.log.group('Emptying the target', () =>
     emptyDatabase(session, state.kind),
   );
   done.left = left;
   done.incomplete = true;
+  for (const schema of kept) {
+    context.log.info(
+      `The schema ${schema} stays as it is: it has the records of supabase-backup, which no backup carries.`,
+    );
+  }
   if (transactions > 1) {
     context.log.info(`It took ${transactions} transactions: the server has too few locks for one.`);
   }

@@ -1,5 +1,5 @@
 import type { RestoreInputs } from '../../interface/inputs/types.ts';
-import { ownSchema } from '../../postgres/own-schema.ts';
+import { ownSchema, recordsSchemas } from '../../postgres/own-schema.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { findExistingObjects } from '../../restorer/existing-objects.ts';
@@ -52,7 +52,8 @@ async function readSize(
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN LATERAL (
       SELECT coalesce(e.extconfig, '{}') AS config FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
       WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS x ON true
-    WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1, 2`);
+    WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname NOT IN (${recordsSchemas})
+    ORDER BY 1, 2`);
   const managed = kind === 'plain' ? new Set<string>() : await readManagedSchemas(session);
   // A plain target loses its extensions too, with the rows that users added to their tables. Configuration
   // tables of extensions are part of a backup.

@@ -30,12 +30,14 @@ export interface StatusFacts {
   readonly prune: StoredRecord<'prunes'> | undefined;
   /** The newest restores */
   readonly restores: readonly StoredRecord<'restores'>[];
+  /** The newest runs of any operation */
+  readonly runs: readonly StoredRecord<'runs'>[];
   readonly now: Date;
 }
 
 /** Measures and judges what was read. Reads nothing itself. */
 export function judgeStatus(facts: StatusFacts): Status {
-  const { location, limits, freshness, recoverable, stored, prune, restores, now } = facts;
+  const { location, limits, freshness, recoverable, stored, prune, restores, runs, now } = facts;
   const { usable, verified, drilled, catalog } = freshness;
   const ages = measureAges(freshness, now);
   const point = measurePoint(recoverable.windows, ages.newest, now);
@@ -54,7 +56,7 @@ export function judgeStatus(facts: StatusFacts): Status {
       removed: prune.content.removed.length,
       freed: prune.content.objects.bytes,
     },
-    failures: listFailures(freshness, restores),
+    failures: listFailures(freshness, restores, runs),
   };
 }
 

@@ -27,14 +27,18 @@ export async function readStatus(inputs: Omit<StatusInputs, 'operation'>, contex
   const listed = new Set([...catalog.backups, ...catalog.damaged].map(({ id }) => id));
   const vanished = await findVanished(repository, listed, onDamaged, signal);
   const restores = await readRecords(repository, 'restores', onDamaged, { newest: shownRestores, signal });
+  const runs = await readRecords(repository, 'runs', onDamaged, { newest: shownRuns, signal });
   const recoverable = await readRecoverable(repository, freshness.usable, context);
   const stored = await measureStored(storage, signal);
-  const facts = { freshness, recoverable, stored, vanished, prune, restores };
+  const facts = { freshness, recoverable, stored, vanished, prune, restores, runs };
   return judgeStatus({ ...facts, location: storage.location, limits: inputs, now: context.now() });
 }
 
 /** How many of the newest restores are examined for failures */
 const shownRestores = 20;
+
+/** The same of runs: those of a day, where changes are captured every quarter of an hour. */
+const shownRuns = 100;
 
 /** Sums up the bytes of everything that is stored, whichever backup needs it. */
 async function measureStored(storage: Storage, signal: AbortSignal): Promise<number> {

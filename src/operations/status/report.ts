@@ -211,5 +211,7 @@ function tellFailure(failure: RecordedFailure): string {
       return `drill of ${failure.backup} failed: ${failure.why ?? 'nobody knows why'}`;
     case 'restore':
       return `restore of ${failure.backup} into ${failure.target}: ${failure.why ?? 'it differs from the backup'}`;
+    case 'run':
+      return `${failure.operation}: ${failure.message}`;
   }
 }

@@ -1,4 +1,4 @@
-import { ownSchemaComment } from '../own-schema.ts';
+import { isNotOwnObject } from '../own-schema.ts';
 import {
   address,
   collation,
@@ -223,7 +223,7 @@ const environment = [
                                           AND d.objoid = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'public')))
      AND d.classoid <> 'pg_extension'::regclass AND NOT ${unsaidComment}
      AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')
-     AND NOT (d.classoid = 'pg_namespace'::regclass AND d.description = '${ownSchemaComment}')`,
+     AND ${isNotOwnObject('d.classoid', 'd.objoid')}`,
 ];
 
 /** The operators and functions of an operator family, including those of its classes. */

@@ -1,5 +1,5 @@
 import type { SequenceState } from '../../format/manifest.ts';
-import { isNotOwnSchema, ownSchemaComment } from '../own-schema.ts';
+import { isNotOwnObject, isNotOwnSchema } from '../own-schema.ts';
 import type { Session } from '../session/connection.ts';
 import { readStates } from './sequence-states.ts';
 
@@ -52,6 +52,10 @@ export const unsaidComment = `(d.classoid = 'pg_type'::regclass AND EXISTS (
   SELECT FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
   WHERE t.oid = d.objoid AND (t.typtype = 'm' OR c.relkind <> 'c' OR EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid))))`;
 
+/** A condition on the oid of a relation: it is in no schema of ours. */
+const notOurs = (oid: string) =>
+  `NOT EXISTS (SELECT FROM pg_class o JOIN pg_namespace n ON n.oid = o.relnamespace WHERE o.oid = ${oid} AND NOT (${isNotOwnSchema}))`;
+
 /**
  * Each query yields rows of (kind). Members of extensions come back with the extension and are not counted.
  */
@@ -78,9 +82,9 @@ const kindQueries: readonly string[] = [
                            ELSE 'other constraint' END
    FROM pg_constraint con JOIN pg_namespace n ON n.oid = con.connamespace
    WHERE ${userSchema} AND con.contype <> 'n' AND NOT ${mergedKey('con')} AND ${own('pg_class', 'con.conrelid')} AND ${own('pg_type', 'con.contypid')}`,
-  `SELECT 'trigger' FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND ${own('pg_class', 't.tgrelid')}`,
-  `SELECT 'policy' FROM pg_policy p WHERE ${own('pg_class', 'p.polrelid')}`,
-  `SELECT 'row level security' FROM pg_class c WHERE c.relrowsecurity AND ${own('pg_class', 'c.oid')}`,
+  `SELECT 'trigger' FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND ${own('pg_class', 't.tgrelid')} AND ${notOurs('t.tgrelid')}`,
+  `SELECT 'policy' FROM pg_policy p WHERE ${own('pg_class', 'p.polrelid')} AND ${notOurs('p.polrelid')}`,
+  `SELECT 'row level security' FROM pg_class c WHERE c.relrowsecurity AND ${own('pg_class', 'c.oid')} AND ${notOurs('c.oid')}`,
   `SELECT 'rule' FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE ${userSchema} AND r.rulename <> '_RETURN' AND ${own('pg_class', 'c.oid')}`,
   `SELECT 'schema' FROM pg_namespace n WHERE ${userSchema} AND ${own('pg_namespace', 'n.oid')}`,
@@ -102,7 +106,7 @@ const kindQueries: readonly string[] = [
   `SELECT 'large object' FROM pg_largeobject_metadata`,
   `SELECT 'comment' FROM pg_description d
    WHERE d.objoid >= ${firstUserOid} AND NOT ${unsaidComment} AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')
-     AND NOT (d.classoid = 'pg_namespace'::regclass AND d.description = '${ownSchemaComment}')
+     AND ${isNotOwnObject('d.classoid', 'd.objoid')}
      AND (SELECT i.identity FROM pg_identify_object(d.classoid, d.objoid, d.objsubid) AS i) IS NOT NULL`,
 ];
 
@@ -177,6 +181,7 @@ async function readRoles(session: Session): Promise<string[]> {
     FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
     WHERE d.refclassid = 'pg_authid'::regclass
       AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND ${isNotOwnObject('d.classid', 'd.objid')}
     UNION
     SELECT rolname FROM pg_roles WHERE oid = ${bootstrapRole} AND EXISTS (
       SELECT FROM (SELECT oid, relowner FROM pg_class UNION ALL SELECT oid, proowner FROM pg_proc

@@ -1,4 +1,5 @@
 import type { CronJob, Role, Setting, Supplement } from '../../format/supplement.ts';
+import { isNotOwnObject } from '../own-schema.ts';
 import type { Session } from '../session/connection.ts';
 
 /** What belongs to a cluster and to no archive of one database. */
@@ -27,7 +28,7 @@ const here = `(SELECT oid FROM pg_database WHERE datname = current_database())`;
 const relatedRoles = `
   WITH RECURSIVE named AS (
     SELECT refobjid AS oid FROM pg_shdepend
-    WHERE refclassid = 'pg_authid'::regclass AND (dbid = ${here} OR (classid = 'pg_database'::regclass AND objid = ${here}))
+    WHERE refclassid = 'pg_authid'::regclass AND ((dbid = ${here} AND ${isNotOwnObject('classid', 'objid')}) OR (classid = 'pg_database'::regclass AND objid = ${here}))
     UNION SELECT setrole FROM pg_db_role_setting WHERE setdatabase = ${here}
     UNION SELECT datdba FROM pg_database WHERE datname = current_database()
     UNION SELECT oid FROM pg_roles

@@ -9,12 +9,18 @@ export type RecordedFailure = { readonly at: Date } & (
   | { readonly kind: 'damage' /** Ids */; readonly backups: readonly string[] }
   | ({ readonly kind: 'drill' } & Pick<RecordContent<'drills'>, 'backup' | 'why'>)
   | ({ readonly kind: 'restore' } & Pick<RecordContent<'restores'>, 'backup' | 'target' | 'why'>)
+  | ({ readonly kind: 'run' } & Pick<RecordContent<'runs'>, 'operation'> &
+      NonNullable<RecordContent<'runs'>['failure']>)
 );
 
-/** Lists the failures that records report, newest first. A failed backup leaves no record: it is missing. */
+/**
+ * Lists the failures that records report, newest first. What a validation, a drill or a restore has recorded
+ * of itself is not told once more by the record of its run.
+ */
 export function listFailures(
   { validations, drills }: Pick<BackupFreshness, 'validations' | 'drills'>,
   restores: readonly StoredRecord<'restores'>[],
+  runs: readonly StoredRecord<'runs'>[],
 ): RecordedFailure[] {
   const failures: RecordedFailure[] = [
     ...validations.flatMap(({ at, content }) => {
@@ -30,7 +36,22 @@ export function listFailures(
         return { kind: 'restore' as const, at, backup, target, why };
       }),
   ];
+  const told = failures.map(({ at }) => at.getTime());
+  for (const { at, content } of runs) {
+    const { operation, failure, startedAt } = content;
+    if (failure === null || !isOfBackups(content)) continue;
+    const isTold = told.some((time) => time >= Date.parse(startedAt) && time <= at.getTime());
+    if (!isTold || !recordsItself.has(operation)) failures.push({ kind: 'run', at, operation, ...failure });
+  }
   return failures.sort((one, other) => other.at.getTime() - one.at.getTime());
+}
+
+/** Operations that record what they found besides the record of their run. */
+const recordsItself: ReadonlySet<string> = new Set(['validate', 'drill', 'restore']);
+
+/** Whether a failed run says something of the backups: a gate that stops a release has done its work. */
+function isOfBackups({ operation, outcome }: RecordContent<'runs'>): boolean {
+  return outcome === 'failed' || operation === 'backup' || operation === 'capture';
 }
 
 /** milliseconds */

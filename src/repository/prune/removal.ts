@@ -1,8 +1,10 @@
 import { append } from '../../runtime/lists.ts';
 import { type Purge, RetainedError, type RetainedValue } from '../../storage/storage.ts';
 import { day } from '../../values/duration.ts';
+import { stampOf } from '../../values/timed-id.ts';
 import { listBackupIds, manifestKey } from '../backups/manifests.ts';
 import type { Repository } from '../open.ts';
+import { recordId } from '../records.ts';
 
 /**
  * Keys per call of `delete`, as many as an S3 request takes. A sweep that loses its lock stops in between.
@@ -119,4 +121,24 @@ export async function removeProbes(repository: Repository, storeNow: Date): Prom
     if (probePattern.test(key) && storeNow.getTime() - modifiedAt.getTime() > probeLifetimeMs) left.push(key);
   }
   await removeKeys(repository, left);
+}
+
+const runPattern = new RegExp(`^records/runs/(${recordId})\\.json$`);
+
+/** How many months the records of runs are kept: an audit asks for those of a year. */
+const keptMonths = 13;
+
+/** Removes the records of runs that are too old. Those that the storage retains are tried again next time. */
+export async function removeOldRuns(repository: Repository, now: Date): Promise<void> {
+  const before = new Date(now);
+  before.setUTCMonth(before.getUTCMonth() - keptMonths);
+  const oldest = stampOf(before);
+  const outdated: string[] = [];
+  for await (const { key } of repository.storage.list('records/runs/')) {
+    const id = runPattern.exec(key)?.[1];
+    if (id !== undefined && id < oldest) outdated.push(key);
+  }
+  for (let at = 0; at < outdated.length; at += deleteBatch) {
+    await removeKeys(repository, outdated.slice(at, at + deleteBatch));
+  }
 }

@@ -1,5 +1,6 @@
 import type { Omission } from '../../parity/scope.ts';
 import { quoteIdentifier } from '../../postgres/identifier.ts';
+import { recordsSchemas } from '../../postgres/own-schema.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, isKnownError, TargetError, wholeMessageOf } from '../../runtime/errors.ts';
@@ -31,6 +32,8 @@ export interface Emptied {
    * What could not be removed: nothing in a plain target, and in a Supabase one what the role may not touch
    */
   readonly left: readonly Omission[];
+  /** Schemas that are ours and stay as they are: the records of what was done, which no backup carries */
+  readonly kept: readonly string[];
 }
 
 /** What becomes of the schemas. */
@@ -41,10 +44,13 @@ interface Fate {
   readonly emptied: readonly string[];
   /** The platform's or an extension's, kept with their definitions */
   readonly managed: readonly string[];
+  /** Ours, and not touched */
+  readonly kept: readonly string[];
 }
 
 /**
- * Removes everything that a user can have created and a restore brings. In a Supabase target the platform's
+ * Removes everything that a user can have created and a restore brings. Records of ours stay: they tell what
+ * was done to this database, and no backup brings them. In a Supabase target the platform's
  * own objects stay, without the user's rows. All happens in one transaction, unless the server has too few
  * locks for it (max_locks_per_transaction).
  *
@@ -63,7 +69,7 @@ export async function emptyDatabase(session: Session, kind: TargetKind): Promise
     await session.query(`BEGIN; ${localSettings}`);
     const left = await removeAll(session, users, fate);
     await session.query('COMMIT');
-    return { transactions: batches + 1, left };
+    return { transactions: batches + 1, left, kept: fate.kept };
   } catch (cause) {
     await Promise.allSettled([session.query('ROLLBACK')]);
     if (isKnownError(cause)) throw cause;
@@ -113,12 +119,14 @@ async function decideFate(session: Session, kind: TargetKind): Promise<Fate> {
       EXISTS (SELECT FROM pg_extension x WHERE x.extnamespace = n.oid AND ${isKept(kind)}) AS kept
     FROM pg_namespace n WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1`);
   const managed = schemas.filter(({ name, member }) => member || platforms.has(name));
-  const users = schemas.filter((schema) => !managed.includes(schema));
+  const kept = (await session.query<{ name: string }>(recordsSchemas)).map(({ name }) => name);
+  const users = schemas.filter((schema) => !managed.includes(schema) && !kept.includes(schema.name));
   const emptied = users.filter(({ name, kept }) => kept || name === 'public');
   return {
     dropped: users.filter((schema) => !emptied.includes(schema)).map(({ name }) => name),
     emptied: emptied.map(({ name }) => name),
     managed: managed.map(({ name }) => name),
+    kept,
   };
 }
 

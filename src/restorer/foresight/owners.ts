@@ -1,4 +1,5 @@
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
+import { recordsSchemas } from '../../postgres/own-schema.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import type { Replacement } from '../part/replacement.ts';
 import type { TargetFacts } from './facts.ts';
@@ -52,7 +53,7 @@ export async function findUnremovable(session: Session, { database }: TargetFact
   const rows = await session.query<{ name: string }>(`
     SELECT 'schema ' || quote_ident(n.nspname) AS name FROM pg_namespace n
     WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname <> 'public'
-      AND ${isForeign('n.nspowner')} AND NOT ${member('pg_namespace', 'n.oid')}
+      AND n.nspname NOT IN (${recordsSchemas}) AND ${isForeign('n.nspowner')} AND NOT ${member('pg_namespace', 'n.oid')}
     UNION ALL
     SELECT pg_describe_object('pg_class'::regclass, c.oid, 0) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')

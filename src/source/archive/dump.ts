@@ -2,7 +2,6 @@ import type { TableInfo } from '../../postgres/catalog/tables.ts';
 import type { ToolEnvironment } from '../../postgres/client/environment.ts';
 import type { ClientTools } from '../../postgres/client/find.ts';
 import { startTool } from '../../postgres/client/process.ts';
-import { ownSchema } from '../../postgres/own-schema.ts';
 import { explainExpiry } from '../../postgres/session/accepted-passwords.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { messageOf, SourceError } from '../../runtime/errors.ts';
@@ -45,7 +44,7 @@ export async function dumpArchive<Stored extends PlainObject>(
     // Without it, pg_dump would read the patterns below in the database's encoding.
     `--encoding=${snapshot.encoding}`,
     `--lock-wait-timeout=${Math.round(snapshot.lockTimeoutSeconds * 1000)}`,
-    ...(snapshot.tokens === undefined ? [] : [`--exclude-schema=${ownSchema}`]),
+    ...snapshot.ours.schemas.map((name) => `--exclude-schema=${name}`),
     ...(options.schemaOnly
       ? ['--schema-only']
       : excludePatterns(excluded).map((pattern) => `--exclude-table-data=${pattern}`)),

@@ -1,7 +1,6 @@
 import { objectSize } from '../../format/limits.ts';
 import type { StoredObject } from '../../format/manifest.ts';
 import { quoteLiteral } from '../../postgres/identifier.ts';
-import { ownSchema } from '../../postgres/own-schema.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { copyOut } from '../../postgres/wire/copy-reader.ts';
 import { SourceError } from '../../runtime/errors.ts';
@@ -24,8 +23,8 @@ export interface ChangeRange {
   readonly until: string;
   /** The number of a transaction close to those that are read. */
   readonly xmax: bigint;
-  /** Whether the database keeps our rollback tokens, whose rows are not captured. */
-  readonly hasTokens: boolean;
+  /** The schemas that are ours, whose changes are not captured. */
+  readonly ownSchemas: readonly string[];
 }
 
 /** bytes of log decoded at a time: the server keeps the result on its own disk until it is read */
@@ -40,7 +39,7 @@ const stepBytes = 64n * 1024n * 1024n;
 export async function readChanges(
   session: Session,
   slot: string,
-  { from, until, xmax, hasTokens }: ChangeRange,
+  { from, until, xmax, ownSchemas }: ChangeRange,
   store: Store<StoredObject>,
   signal: AbortSignal,
 ): Promise<ReadChanges> {
@@ -48,7 +47,7 @@ export async function readChanges(
   for (let step = stepBytes; ; step *= 2n) {
     const isWhole = begin + step >= end;
     const bound = isWhole ? end : begin + step;
-    const { objects, tally } = await readUpTo(session, slot, bound, { xmax, hasTokens }, store, signal);
+    const { objects, tally } = await readUpTo(session, slot, bound, { xmax, ownSchemas }, store, signal);
     const last = tally.lastCommitEnd;
     if (tally.firstCommitEnd !== undefined && tally.firstCommitEnd <= begin) {
       throw new SourceError(
@@ -67,7 +66,7 @@ async function readUpTo(
   session: Session,
   slot: string,
   bound: bigint,
-  { xmax, hasTokens }: Pick<ChangeRange, 'xmax' | 'hasTokens'>,
+  { xmax, ownSchemas }: Pick<ChangeRange, 'xmax' | 'ownSchemas'>,
   store: Store<StoredObject>,
   signal: AbortSignal,
 ): Promise<Pick<ReadChanges, 'objects' | 'tally'>> {
@@ -76,7 +75,7 @@ async function readUpTo(
   const sql = `COPY (SELECT lsn, xid, data
       FROM pg_logical_slot_peek_changes(${quoteLiteral(slot)}, '0/0'::pg_lsn + ${bound}::numeric, NULL,
              'include-xids', 'on', 'include-timestamp', 'on', 'skip-empty-xacts', 'on')
-      WHERE NOT starts_with(data, 'message: ')${hasTokens ? ` AND NOT starts_with(data, 'table ${ownSchema}.')` : ''}) TO STDOUT`;
+      WHERE NOT starts_with(data, 'message: ')${ownSchemas.map(leaveOut).join('')}) TO STDOUT`;
   try {
     await copyOut(session, sql, sink);
   } catch (error) {
@@ -88,6 +87,10 @@ async function readUpTo(
   const objects = sink.copies.flatMap(({ pieces }) => pieces.map(({ holder }) => holder.object));
   return { objects: objects.filter((object) => object !== undefined) as StoredObject[], tally: sink.tally };
 }
+
+/** A condition: no change of a table of a schema alone. One TRUNCATE may name tables of others, too. */
+const leaveOut = (schema: string) =>
+  ` AND NOT (starts_with(data, 'table ${schema}.') AND data ~ '^table ${schema}[.][a-z_]+: ')`;
 
 /** Stores the text, and counts the changes in it. */
 class ChangeSink extends ObjectSink<StoredObject> {

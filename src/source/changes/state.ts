@@ -6,7 +6,7 @@ import { isCarriedQueue } from '../../postgres/catalog/queues.ts';
 import { qualifiedName, readTables, type TableInfo } from '../../postgres/catalog/tables.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
-import { readRollbackTokens } from '../rollback-token.ts';
+import { readOwnSchemas } from '../own-schemas.ts';
 import { keyOf, type TableChanges } from './tally.ts';
 
 /**
@@ -21,7 +21,8 @@ export interface ChangeState {
   readonly keyless: ReadonlyMap<string, string>;
   /** Tables of extensions, with the extension: their changes are captured, but no backup has their rows. */
   readonly members: ReadonlyMap<string, string>;
-  readonly hasTokens: boolean;
+  /** The schemas that are ours, whose changes are not captured. */
+  readonly ownSchemas: readonly string[];
 }
 
 /**
@@ -37,7 +38,7 @@ export async function readChangeState(session: Session): Promise<ChangeState> {
     sequences: await readSequences(session),
     keyless: await readKeyless(session),
     members: await readMembers(session),
-    hasTokens: (await readRollbackTokens(session)) !== undefined,
+    ownSchemas: await readOwnSchemas(session),
   };
   await session.query('COMMIT');
   return state;

@@ -6,6 +6,7 @@ import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { Log } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
 import { isoFormat, readIdentity, type SourceIdentity } from '../identity.ts';
+import { type Ours, readOurs } from '../own-schemas.ts';
 import { checkReadable, checkServer } from '../preflight.ts';
 import { type RollbackToken, readRollbackTokens } from '../rollback-token.ts';
 import { waitForFlush } from '../wal-flush.ts';
@@ -37,6 +38,8 @@ export interface Snapshot {
   readonly takenAt: string;
   /** The tokens of earlier backups; undefined when the database keeps none */
   readonly tokens: readonly RollbackToken[] | undefined;
+  /** What is ours, and no part of the backup. */
+  readonly ours: Ours;
   readonly lead: Session;
   /**
    * A session that sees the present, shared by all and opened on first use. It ends with the lead session.
@@ -123,12 +126,13 @@ async function lockSnapshot(
   const identity = await readIdentity(lead);
   const encoding = copyEncoding(identity.serverEncoding);
   // In this order, and in one round trip.
-  const [, , exported, [position], tokens, all] = await Promise.all([
+  const [, , exported, [position], tokens, ours, all] = await Promise.all([
     applySettings(lead, encoding),
     lead.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY'),
     exportSnapshot(lead, settings),
     lead.query<Position & Record<string, unknown>>(positionQuery),
     readRollbackTokens(lead),
+    readOurs(lead),
     readTables(lead),
   ]);
   if (!position) throw new Error('the server did not tell its position');
@@ -158,9 +162,7 @@ async function lockSnapshot(
     visible: position.visible,
     lsn: position.lsn,
     takenAt: position.taken,
-    tokens,
-    lead,
-    present,
+    ...{ tokens, ours, lead, present },
     lockTimeoutSeconds: options.lockTimeoutSeconds,
     signal: AbortSignal.any([options.signal, signalOfLoss(lead)]),
     async close() {

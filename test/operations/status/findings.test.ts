@@ -21,6 +21,7 @@ function weigh(backups: Backups, overrides: Partial<StatusFacts> = {}): Status {
     vanished: [],
     prune: undefined,
     restores: [],
+    runs: [],
     now,
     ...overrides,
   });

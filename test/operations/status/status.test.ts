@@ -11,6 +11,7 @@ import {
 import { measureFreshness } from '../../../src/repository/backups/freshness.ts';
 import { findWindows, type Window } from '../../../src/repository/changes/recoverable.ts';
 import type { Recoverable } from '../../../src/repository/changes/windows.ts';
+import type { RecordContent } from '../../../src/repository/records.ts';
 import { ago, hour, now, shelve } from '../../repository/backups/freshness-example.ts';
 
 const day = 24 * hour;
@@ -79,6 +80,17 @@ it('failures are what records tell, newest first', () => {
   const at = (hours: number) => ({ at: ago(hours), storedAt: ago(hours) });
   const drill = { recovery: null, phases: {}, parity: null, checks: { asked: 0, failed: [] } };
   const restore = { target: 't', actor: 'a', run: 'r', whole: true, phases: {} };
+  const failure = { class: 'SourceError', message: 'no such host', next: 'Look.' };
+  const run = (
+    operation: string,
+    from: number,
+    to: number,
+    outcome: RecordContent<'runs'>['outcome'],
+  ): RecordContent<'runs'> => ({
+    ...{ operation, outcome, startedAt: ago(from).toISOString(), endedAt: ago(to).toISOString() },
+    ...{ exitCode: 1, failure: outcome === 'done' ? null : failure, backup: null, backupType: null },
+    ...{ actor: 'a', run: null, version: '1', host: 'machine' },
+  });
   const found = listFailures(
     {
       validations: [
@@ -100,11 +112,24 @@ it('failures are what records tell, newest first', () => {
       { ...at(4), content: { ...restore, backup: 'x', outcome: 'different', why: null } },
       { ...at(1), content: { ...restore, backup: 'y', outcome: 'equal', why: null } },
     ],
+    [
+      { ...at(1.5), content: run('backup', 1.6, 1.5, 'failed') },
+      // What it found is told by its own record.
+      { ...at(3.9), content: run('restore', 4.1, 3.9, 'failed') },
+      // It failed before it could record anything.
+      { ...at(5), content: run('drill', 5.1, 5, 'failed') },
+      { ...at(6), content: run('capture', 6.1, 6, 'no') },
+      { ...at(7), content: run('gate', 7.1, 7, 'no') },
+      { ...at(8), content: run('backup', 8.1, 8, 'done') },
+    ],
   );
   expect(found).toEqual([
+    { kind: 'run', at: ago(1.5), operation: 'backup', ...failure },
     { kind: 'drill', at: ago(2), backup: 'x', why: 'object missing' },
     { kind: 'damage', at: ago(3), backups: ['x'] },
     { kind: 'restore', at: ago(4), backup: 'x', target: 't', why: null },
+    { kind: 'run', at: ago(5), operation: 'drill', ...failure },
+    { kind: 'run', at: ago(6), operation: 'capture', ...failure },
   ]);
 });
 
@@ -127,6 +152,7 @@ describe('the report', () => {
       vanished: [],
       prune: undefined,
       restores: [],
+      runs: [],
       now,
       ...overrides,
     });
@@ -139,6 +165,10 @@ describe('the report', () => {
         { kind: 'drill', at: ago(2), backup: 'x', why: 'object missing' },
         { kind: 'damage', at: ago(3), backups: ['x', 'y'] },
         { kind: 'restore', at: ago(4), backup: 'x', target: 't', why: null },
+        {
+          ...{ kind: 'run', at: ago(5), operation: 'backup', class: 'SourceError/connection' },
+          ...{ message: 'database-url: no such host', next: 'Correct it.' },
+        },
       ],
     });
     expect(exitCode).toBe(0);
@@ -147,6 +177,7 @@ describe('the report', () => {
       ['2026-11-20 10:00', '2 h 00 min', 'drill of x failed: object missing'],
       ['2026-11-20 09:00', '3 h 00 min', 'validate found damage in x, y'],
       ['2026-11-20 08:00', '4 h 00 min', 'restore of x into t: it differs from the backup'],
+      ['2026-11-20 07:00', '5 h 00 min', 'backup: database-url: no such host'],
     ]);
   });
 

@@ -4,12 +4,14 @@ import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Definition, Privilege } from '../../../src/format/supplement.ts';
 import { readDefinitions } from '../../../src/postgres/catalog/definitions.ts';
-import { countObjects } from '../../../src/postgres/catalog/facts.ts';
+import { countObjects, readFacts } from '../../../src/postgres/catalog/facts.ts';
+import { readGlobals } from '../../../src/postgres/catalog/globals.ts';
 import { splitDetail, withoutMarks } from '../../../src/postgres/catalog/printed-text.ts';
 import { readPrivileges } from '../../../src/postgres/catalog/privileges.ts';
 import { ownSchema, ownSchemaComment } from '../../../src/postgres/own-schema.ts';
 import type { Session } from '../../../src/postgres/session/connection.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
+import { makeRecords } from '../../fixture/records-schema.ts';
 import { createRoles, type Seeded, seedDatabase } from '../../fixture/seed.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { connect, createDatabase, type Database, openDatabase } from '../database.ts';
@@ -595,6 +597,26 @@ describe('a change of', () => {
     const sql = `CREATE SCHEMA ${ownSchema}; COMMENT ON SCHEMA ${ownSchema} IS '${ownSchemaComment}';
       CREATE TABLE ${ownSchema}.t (id int PRIMARY KEY)`;
     expect(await change(sql)).toEqual({ gone: [], come: [] });
+  });
+
+  it('our own records do not show, and are in no fact', async () => {
+    const before = [await readFacts(session), await readPrivileges(session), await readGlobals(session)];
+    expect(await change(makeRecords)).toEqual({ gone: [], come: [] });
+    expect([await readFacts(session), await readPrivileges(session), await readGlobals(session)]).toEqual(
+      before,
+    );
+  });
+
+  it('records in a schema of another role than ours show', async () => {
+    await database.run('CREATE ROLE pretender');
+    const { come } = await change(`${makeRecords} ALTER SCHEMA supabase_backup_records OWNER TO pretender`);
+    expect(come).toEqual(
+      expect.arrayContaining([
+        like(/^table supabase_backup_records backup_jobs: /),
+        like(/^comment supabase_backup_records.backup_jobs: one row for each run$/),
+      ]),
+    );
+    await database.run('DROP SCHEMA supabase_backup_records CASCADE; DROP ROLE pretender');
   });
 
   it("a trigger's arguments, which may hold a key, shows only as their digest", async () => {

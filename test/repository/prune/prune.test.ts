@@ -28,6 +28,7 @@ import {
 import {
   type Removal,
   removeBackups,
+  removeOldRuns,
   removeProbes,
   removeSegments,
 } from '../../../src/repository/prune/removal.ts';
@@ -603,6 +604,23 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
     await removeProbes(stage.repository, stage.storage.now());
     expect(await keysOf(stage.storage, 'locks/')).toEqual([]);
     expect(await keysOf(stage.storage, 'probe')).toEqual(['probe/readme', 'probes']);
+  });
+
+  it('forgets the runs of more than thirteen months ago, and keeps what else is recorded', async () => {
+    const now = new Date('2026-11-20T02:17:00Z');
+    const keys = [
+      'records/runs/20251020T021659Z-ffff0123456789ab.json',
+      'records/runs/20251020T021700Z-0000.json',
+      'records/runs/20261119T021700Z-0000.json',
+      'records/runs/20240101T000000Z-0000.txt',
+      'records/restores/20240101T000000Z-0000.json',
+    ];
+    for (const key of keys) await stage.storage.put(key, Buffer.from('{}'));
+    await removeOldRuns(stage.repository, now);
+    expect((await keysOf(stage.storage, 'records/')).toSorted()).toEqual(keys.slice(1).toSorted());
+    stage.storage.retains = () => true;
+    await removeOldRuns(stage.repository, new Date('2027-11-20T02:17:00Z'));
+    expect(await keysOf(stage.storage, 'records/')).toHaveLength(4);
   });
 
   it('counts what the storage retains, and keeps whole the backups whose manifests are among it', async () => {

@@ -3,9 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openSession } from '../../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../../src/postgres/session/settings.ts';
 import { type Emptied, emptyDatabase } from '../../../src/restorer/clean/clean.ts';
+import { findExistingObjects } from '../../../src/restorer/existing-objects.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import type { TargetKind } from '../../../src/supabase/target-kind.ts';
 import { dumpSchema } from '../../fixture/dump.ts';
+import { makeRecords, writeRecord } from '../../fixture/records-schema.ts';
 import { createRoles, reconnect, seedDatabase } from '../../fixture/seed.ts';
 import { createDatabase, query } from '../../scenarios/shop.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
@@ -65,7 +67,7 @@ describe('a plain database, emptied', () => {
          CREATE LANGUAGE ours HANDLER plpgsql_call_handler;
          CREATE TRANSFORM FOR integer LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal), TO SQL WITH FUNCTION int4recv(internal))`,
       );
-      expect(await empty(superuserUrl, 'plain')).toEqual({ transactions: 1, left: [] });
+      expect(await empty(superuserUrl, 'plain')).toEqual({ transactions: 1, left: [], kept: [] });
       const fresh = await createDatabase(cluster.superuserUrl(), 'fresh');
       expect(withoutDefaults(await dump(superuserUrl))).toBe(withoutDefaults(await dump(fresh)));
       expect(await count(superuserUrl, 'pg_largeobject_metadata')).toBe(0);
@@ -95,8 +97,38 @@ describe('a plain database, emptied', () => {
        CREATE AGGREGATE fdw.total(int) (SFUNC = int4pl, STYPE = int); CREATE EXTENSION citext;
        SELECT lo_create(77)`,
     );
-    expect(await empty(url, 'plain')).toEqual({ transactions: 1, left: [] });
+    expect(await empty(url, 'plain')).toEqual({ transactions: 1, left: [], kept: [] });
     expect(await dump(superuser)).toBe(before);
+  });
+
+  it('keeps the records of ours, which do not make it a database that is not empty', async () => {
+    const url = await createDatabase(cluster.superuserUrl(), 'with_records');
+    await query(url, makeRecords);
+    await query(url, writeRecord);
+    const before = await dump(url);
+    await query(
+      url,
+      'CREATE TABLE public.t (id int); CREATE SCHEMA supabase_backup_records_of_mine; SELECT lo_create(78)',
+    );
+    expect(await empty(url, 'plain')).toEqual({
+      transactions: 1,
+      left: [],
+      kept: ['supabase_backup_records'],
+    });
+    expect(withoutDefaults(await dump(url))).toBe(withoutDefaults(before));
+    expect(await count(url, 'supabase_backup_records.backup_jobs')).toBe(1);
+    const session = await openSession(parseConnection('target-url', url, emptyContext));
+    expect(await findExistingObjects(session, 'plain')).toEqual([]);
+    await session.close();
+  });
+
+  it('loses what only looks like records', async () => {
+    const url = await createDatabase(cluster.superuserUrl(), 'with_other_records');
+    await query(url, `${makeRecords} COMMENT ON SCHEMA supabase_backup_records IS 'mine'`);
+    expect(await empty(url, 'plain')).toMatchObject({ kept: [] });
+    expect(await query(url, `SELECT to_regnamespace('supabase_backup_records') AS it`)).toEqual([
+      { it: null },
+    ]);
   });
 
   it('is left as it was when the role may not remove something', async () => {
@@ -121,7 +153,7 @@ describe('a plain database, emptied', () => {
     );
     await expect(empty(url, 'plain')).rejects.toThrow(/subscriptions \(the sub\)/);
     await query(url, `DROP SUBSCRIPTION "the sub"`);
-    expect(await empty(url, 'plain')).toEqual({ transactions: 1, left: [] });
+    expect(await empty(url, 'plain')).toEqual({ transactions: 1, left: [], kept: [] });
   });
 
   it('is emptied in batches where the server has too few locks for one transaction', async () => {

@@ -1,0 +1,159 @@
+import { tmpdir } from 'node:os';
+import * as v from 'valibot';
+import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
+import { backupId } from '../format/manifest.ts';
+import { nameActor, nameHost, readRun } from '../github/run.ts';
+import { type RecordedOperation, recordedOperations } from '../interface/inputs/operations.ts';
+import type { Inputs } from '../interface/inputs/types.ts';
+import { openRepository, parseRepository, type Repository } from '../repository/open.ts';
+import { appendRun, type RecordContent } from '../repository/records.ts';
+import type { Context } from '../runtime/context.ts';
+import { startTimer } from '../runtime/deadline.ts';
+import { messageOf } from '../runtime/errors.ts';
+import { toolVersion } from '../runtime/version.ts';
+import { openStorage } from '../storage/open.ts';
+import type { Storage } from '../storage/storage.ts';
+import { negativeAnswers } from './process/failure.ts';
+import { Interruption } from './process/interruption.ts';
+import type { End } from './run-end.ts';
+
+type RunContext = Omit<Context, 'temporaryFolder'>;
+type RecordedInputs = Extract<Inputs, { readonly operation: RecordedOperation }>;
+
+/** What is known of a run besides its end. */
+export interface RunFacts {
+  /** Undefined when they contain a mistake */
+  readonly inputs: Inputs | undefined;
+  readonly startedAt: Date;
+  /** `repository.json` of each repository that the run has opened, by the location of its storage */
+  readonly opened: ReadonlyMap<string, Buffer>;
+}
+
+/**
+ * milliseconds. A run that was stopped has a few seconds left, which its alarm needs, too; a storage that has
+ * not answered by then gets less of them.
+ */
+const limits = { totalMs: 8000, afterStopMs: 3000, unansweredMs: 500, spareMs: 300 } as const;
+
+/**
+ * Records in the repository how a run ended. Never throws, and takes a bounded time: a record says what a run
+ * came to, and must not change it. There is none without a repository, and a failure creates none.
+ */
+export async function recordRun(end: End, facts: RunFacts, context: RunContext): Promise<void> {
+  const { inputs } = facts;
+  if (inputs === undefined || !isRecorded(inputs)) return;
+  const skip = (why: string) => context.log.debug(`this run is not in the records of its repository: ${why}`);
+  // A repository in an artifact would have to be stored anew as a whole.
+  if (/^artifact:/i.test(inputs.storage)) return skip('an artifact is written once');
+  using timer = startTimer(
+    limits.totalMs,
+    context.signal,
+    afterStopOf(context.signal, facts.opened.size > 0),
+  );
+  const { signal } = timer;
+  const ended = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  try {
+    const content = describeRun(end, inputs, facts.startedAt, context);
+    await Promise.race([append(content, inputs, facts.opened, { ...context, signal }), ended]);
+  } catch (error) {
+    skip(messageOf(error));
+  }
+}
+
+function isRecorded(inputs: Inputs): inputs is RecordedInputs {
+  const isOne: readonly string[] = recordedOperations;
+  return isOne.includes(inputs.operation) && !('dryRun' in inputs && inputs.dryRun);
+}
+
+function afterStopOf({ reason }: AbortSignal, hasAnswered: boolean): number {
+  const mostMs = hasAnswered ? limits.afterStopMs : limits.unansweredMs;
+  if (!(reason instanceof Interruption)) return mostMs;
+  return Math.max(0, Math.min(mostMs, reason.timeLeftMs - limits.spareMs));
+}
+
+async function append(
+  content: RecordContent<'runs'>,
+  inputs: RecordedInputs,
+  opened: RunFacts['opened'],
+  context: RunContext,
+): Promise<void> {
+  // No file is written outside of the storage.
+  await using storage = await openStorage(inputs.storage, inputs, { ...context, temporaryFolder: tmpdir() });
+  const repository = await reopen(storage, inputs.repositoryKey, opened);
+  await appendRun(repository, context.now(), content);
+}
+
+/** Reads nothing where the run has opened the repository: a success costs the write alone. */
+async function reopen(
+  storage: Storage,
+  repositoryKey: string | undefined,
+  opened: RunFacts['opened'],
+): Promise<Repository> {
+  const config = opened.get(storage.location);
+  return config === undefined
+    ? await openRepository(storage, repositoryKey)
+    : parseRepository(storage, config, repositoryKey);
+}
+
+/** Describes a run by its inputs and its typed outcome, without secrets. */
+export function describeRun(
+  end: End,
+  inputs: RecordedInputs,
+  startedAt: Date,
+  { env, now, redact }: Pick<RunContext, 'env' | 'now' | 'redact'>,
+): RecordContent<'runs'> {
+  const outputs = 'outcome' in end ? end.outcome.outputs : {};
+  const run = readRun(env);
+  const numberOf = (name: string) => {
+    const value = outputs[name];
+    return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+  };
+  return {
+    operation: inputs.operation,
+    startedAt: startedAt.toISOString(),
+    endedAt: now().toISOString(),
+    ...judge(end, inputs.operation, redact),
+    backup: v.is(backupId, outputs['backup-id']) ? outputs['backup-id'] : null,
+    backupType: backupTypeOf(inputs, outputs['backup-type']),
+    rows: numberOf('rows'),
+    bytes: numberOf('bytes'),
+    storedBytes: numberOf('stored-bytes'),
+    newBytes: numberOf('new-bytes'),
+    objects: numberOf('objects'),
+    actor: redact(nameActor({ env })),
+    run: run === undefined ? null : { url: redact(run.url), attempt: run.attempt },
+    version: toolVersion,
+    host: nameHost(env),
+  };
+}
+
+function backupTypeOf(inputs: RecordedInputs, made: unknown): string | null {
+  if (inputs.operation !== 'backup') return null;
+  return typeof made === 'string' ? made : inputs.backupType;
+}
+
+/** Characters of a message that are kept */
+const longestMessage = 4000;
+
+function judge(
+  end: End,
+  operation: RecordedOperation,
+  redact: (text: string) => string,
+): Pick<RecordContent<'runs'>, 'outcome' | 'exitCode' | 'failure'> {
+  if ('failure' in end) {
+    const { kind, message, next, exitCode } = end.failure;
+    const told = (text: string) => redact(text).slice(0, longestMessage);
+    const failure = { class: classifyFailure(kind, end.error), message: told(message), next: told(next) };
+    return { outcome: 'failed', exitCode, failure };
+  }
+  const { exitCode, outputs } = end.outcome;
+  if (exitCode === 0) return { outcome: 'done', exitCode, failure: null };
+  const failure = {
+    class: classifyNegative(operation, outputs),
+    message: negativeAnswers[operation],
+    next: null,
+  };
+  return { outcome: 'no', exitCode, failure };
+}

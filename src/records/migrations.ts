@@ -1,0 +1,108 @@
+import { recordsCommentPrefix, recordsSchema as schema } from '../postgres/own-schema.ts';
+
+/** One step of the schema. A step is never altered once it was released: a new one follows. */
+export interface Migration {
+  readonly version: number;
+  /** Statements that run in one transaction, on any supported server */
+  readonly sql: string;
+}
+
+/** The role that may read all records, and nothing else. */
+export const readerRole = 'supabase_backup_reader';
+
+const tables = ['backup_schedules', 'backup_jobs', 'backup_metrics', 'restore_operations'] as const;
+
+const definitions = `
+  CREATE TABLE ${schema}.backup_schedules (
+    id text PRIMARY KEY, operation text NOT NULL, backup_type text, cron text NOT NULL, time_zone text NOT NULL DEFAULT 'UTC',
+    enabled boolean NOT NULL DEFAULT true, updated_at timestamptz NOT NULL DEFAULT now());
+  CREATE TABLE ${schema}.backup_jobs (
+    id text PRIMARY KEY, operation text NOT NULL, backup_type text, backup_id text,
+    status text NOT NULL CHECK (status IN ('done', 'no', 'failed')), exit_code int NOT NULL,
+    started_at timestamptz NOT NULL, completed_at timestamptz NOT NULL CHECK (completed_at >= started_at),
+    rows bigint, bytes bigint, stored_bytes bigint, new_bytes bigint, objects bigint,
+    failure_class text, message text, remedy text,
+    actor text NOT NULL, run_url text, run_attempt int, host text NOT NULL, tool_version text NOT NULL, record jsonb NOT NULL);
+  CREATE INDEX ON ${schema}.backup_jobs (started_at DESC);
+  CREATE TABLE ${schema}.backup_metrics (
+    job_id text NOT NULL REFERENCES ${schema}.backup_jobs ON DELETE CASCADE, name text NOT NULL, value numeric NOT NULL,
+    measured_at timestamptz NOT NULL, PRIMARY KEY (job_id, name));
+  CREATE INDEX ON ${schema}.backup_metrics (name, measured_at DESC);
+  CREATE TABLE ${schema}.restore_operations (
+    id text PRIMARY KEY, backup_id text NOT NULL, target text NOT NULL, whole boolean NOT NULL, recovered_to text,
+    status text NOT NULL CHECK (status IN ('equal', 'different', 'unverified', 'failed')), message text,
+    completed_at timestamptz NOT NULL, actor text NOT NULL, run text NOT NULL, record jsonb NOT NULL);
+  CREATE INDEX ON ${schema}.restore_operations (completed_at DESC);`;
+
+/** What is changed later is told by a log that only grows. Its functions are nobody's but the owner's. */
+const changeLog = `
+  CREATE TABLE ${schema}.change_log (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    actor text NOT NULL DEFAULT session_user, table_name text NOT NULL, action text NOT NULL, before jsonb, after jsonb);
+  CREATE FUNCTION ${schema}.note_change() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+  BEGIN
+    INSERT INTO ${schema}.change_log (table_name, action, before, after) VALUES (TG_TABLE_NAME, TG_OP,
+      CASE WHEN TG_OP <> 'INSERT' THEN pg_catalog.to_jsonb(OLD) END, CASE WHEN TG_OP <> 'DELETE' THEN pg_catalog.to_jsonb(NEW) END);
+    RETURN NULL;
+  END $$;
+  CREATE FUNCTION ${schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+  BEGIN RAISE EXCEPTION 'the change log only grows' USING ERRCODE = 'restrict_violation'; END $$;
+  REVOKE ALL ON FUNCTION ${schema}.note_change(), ${schema}.refuse_change() FROM PUBLIC;
+  CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ${schema}.change_log FOR EACH ROW EXECUTE FUNCTION ${schema}.refuse_change();
+  CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ${schema}.change_log FOR EACH STATEMENT EXECUTE FUNCTION ${schema}.refuse_change();
+  ${tables
+    .map(
+      (table) =>
+        `CREATE TRIGGER noted AFTER INSERT OR UPDATE OR DELETE ON ${schema}.${table} FOR EACH ROW EXECUTE FUNCTION ${schema}.note_change();`,
+    )
+    .join('\n')}`;
+
+/** Row security without a policy leaves the rows to the owner, and to roles that bypass it. */
+const security = [...tables, 'change_log', 'transactions', 'schema_versions']
+  .map((table) => `ALTER TABLE ${schema}.${table} ENABLE ROW LEVEL SECURITY;`)
+  .join('\n');
+
+/** What `schema.ts` makes first of all: what tells the schema, its version and its own transactions. */
+export const foundation = `
+  CREATE SCHEMA ${schema};
+  COMMENT ON SCHEMA ${schema} IS '${recordsCommentPrefix}: what was done, filled from the repository. Not backed up; may be dropped.';
+  CREATE TABLE ${schema}.schema_versions (
+    version int PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(), applied_by text NOT NULL DEFAULT session_user);
+  CREATE TABLE ${schema}.transactions (xid xid8 PRIMARY KEY DEFAULT pg_current_xact_id(), at timestamptz NOT NULL DEFAULT now());`;
+
+export const migrations: readonly Migration[] = [
+  { version: 1, sql: `${definitions}\n${changeLog}\n${security}` },
+];
+
+const views: Readonly<Record<string, string>> = {
+  recent_jobs: `SELECT id, operation, backup_type, backup_id, status, started_at, completed_at, completed_at - started_at AS duration, message
+    FROM ${schema}.backup_jobs WHERE started_at > now() - interval '24 hours'`,
+  success_rate: `SELECT operation, status, count(*) AS jobs, round(100.0 * count(*) / sum(count(*)) OVER (PARTITION BY operation), 1) AS percent
+    FROM ${schema}.backup_jobs WHERE started_at > now() - interval '30 days' GROUP BY operation, status`,
+  storage_by_type: `SELECT backup_type, count(*) AS backups, sum(new_bytes) AS new_bytes, round(avg(stored_bytes)) AS average_stored_bytes
+    FROM ${schema}.backup_jobs WHERE operation = 'backup' AND status <> 'failed' GROUP BY backup_type`,
+};
+
+/**
+ * Views and rights, which follow from the server and its roles and are made anew with every migration. Before
+ * version 15 a view could only show rows with its owner's rights, so there are none.
+ */
+export function writeSurface(serverVersion: number, hasReader: boolean): string {
+  const names = serverVersion < 150000 ? [] : Object.keys(views);
+  const made = names.map(
+    (name) => `CREATE OR REPLACE VIEW ${schema}.${name} WITH (security_invoker = true) AS ${views[name]};`,
+  );
+  const read = hasReader
+    ? [
+        `GRANT USAGE ON SCHEMA ${schema} TO ${readerRole};`,
+        ...[...tables, 'change_log', ...names].map(
+          (name) => `GRANT SELECT ON ${schema}.${name} TO ${readerRole};`,
+        ),
+        ...[...tables, 'change_log'].map(
+          (table) => `DROP POLICY IF EXISTS readers ON ${schema}.${table};
+            CREATE POLICY readers ON ${schema}.${table} FOR SELECT TO ${readerRole} USING (true);`,
+        ),
+      ]
+    : [];
+  return [...made, ...read].join('\n');
+}

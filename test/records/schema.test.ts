@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { recordsSchema } from '../../src/postgres/own-schema.ts';
+import { openSession } from '../../src/postgres/session/connection.ts';
+import { parseConnection } from '../../src/postgres/session/settings.ts';
+import { migrations } from '../../src/records/migrations.ts';
+import { prepareSchema } from '../../src/records/schema.ts';
+import { readOurs } from '../../src/source/own-schemas.ts';
+import { reconnect } from '../fixture/seed.ts';
+import { query } from '../scenarios/shop.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { emptyContext } from '../support/context.ts';
+
+const { TESTBED_PG17_URL, TESTBED_PG18_URL } = process.env;
+const { signal } = new AbortController();
+const name = `records_schema_${process.pid}`;
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await startCluster();
+});
+afterAll(() => cluster?.stop());
+
+describe.each<[major: number, server: () => string | undefined]>([
+  [15, () => cluster.superuserUrl()],
+  [17, () => TESTBED_PG17_URL],
+  [18, () => TESTBED_PG18_URL],
+])('the schema of the records on PostgreSQL %i', (major, server) => {
+  const isThere = major === 15 || (major === 17 ? TESTBED_PG17_URL : TESTBED_PG18_URL) !== undefined;
+  const check = it.skipIf(!isThere);
+  let url: string;
+
+  beforeEach(async () => {
+    const admin = server();
+    if (admin === undefined) return undefined;
+    await query(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    await query(admin, `CREATE DATABASE ${name} TEMPLATE template0`);
+    url = reconnect(admin, { database: name });
+    return async () => {
+      await query(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      await query(admin, 'DROP ROLE IF EXISTS supabase_backup_reader');
+    };
+  });
+
+  async function prepare(steps = migrations) {
+    await using session = await openSession(parseConnection('database-url', url, emptyContext), signal);
+    return await prepareSchema(session, steps);
+  }
+  const addJob = (id: string, status = 'done') =>
+    query(
+      url,
+      `INSERT INTO ${recordsSchema}.backup_jobs (id, operation, backup_type, status, exit_code, started_at, completed_at, new_bytes, actor, host, tool_version, record)
+       VALUES ('${id}', 'backup', 'full', '${status}', 0, now() - interval '2 minutes', now(), 10, 'a', 'machine', '1', '{}')`,
+    );
+
+  check('is made once, by any number of runs, and is ours', async () => {
+    const newest = migrations.length;
+    const all = await Promise.all([prepare(), prepare(), prepare()]);
+    expect(all.map((readiness) => readiness.kind === 'ready' && readiness.from).sort()).toEqual([
+      0,
+      newest,
+      newest,
+    ]);
+    expect(await prepare()).toEqual({ kind: 'ready', version: newest, from: newest });
+    await using session = await openSession(parseConnection('database-url', url, emptyContext), signal);
+    const [made] = await query<{ xmin: string }>(
+      url,
+      `SELECT xmin FROM pg_namespace WHERE nspname = '${recordsSchema}'`,
+    );
+    // The transaction that made it is noted as ours.
+    expect(await readOurs(session)).toEqual({
+      schemas: [recordsSchema],
+      transactions: [BigInt(made?.xmin ?? 0)],
+    });
+  });
+
+  check(
+    'shows the rows to its owner and to the readers, also through its views, and to nobody else',
+    async () => {
+      await prepare();
+      await addJob('one');
+      await addJob('two', 'failed');
+      const readAs = (role: string, from: string) =>
+        query<{ n: number }>(
+          url,
+          `SET ROLE ${role}; SELECT count(*)::int AS n FROM ${recordsSchema}.${from}`,
+        );
+      for (const from of ['backup_jobs', 'recent_jobs', 'change_log'])
+        expect(await readAs('supabase_backup_reader', from)).toEqual([{ n: 2 }]);
+      expect(
+        await query(
+          url,
+          `SELECT status, jobs::int, percent::float FROM ${recordsSchema}.success_rate ORDER BY 1`,
+        ),
+      ).toEqual([
+        { status: 'done', jobs: 1, percent: 50 },
+        { status: 'failed', jobs: 1, percent: 50 },
+      ]);
+      await expect(
+        query(url, `SET ROLE supabase_backup_reader; DELETE FROM ${recordsSchema}.backup_jobs`),
+      ).rejects.toThrow(/permission denied/);
+      await query(url, 'CREATE ROLE stranger_to_records');
+      try {
+        await query(
+          url,
+          `GRANT USAGE ON SCHEMA ${recordsSchema} TO stranger_to_records;
+        GRANT SELECT ON ALL TABLES IN SCHEMA ${recordsSchema} TO stranger_to_records`,
+        );
+        for (const from of ['backup_jobs', 'recent_jobs', 'change_log'])
+          expect(await readAs('stranger_to_records', from)).toEqual([{ n: 0 }]);
+      } finally {
+        await query(url, 'DROP OWNED BY stranger_to_records; DROP ROLE stranger_to_records');
+      }
+    },
+  );
+
+  check('keeps a log of changes that only grows', async () => {
+    await prepare();
+    await addJob('one');
+    await query(
+      url,
+      `UPDATE ${recordsSchema}.backup_jobs SET status = 'failed'; DELETE FROM ${recordsSchema}.backup_jobs`,
+    );
+    expect(
+      await query(
+        url,
+        `SELECT action, before ->> 'status' AS before, after ->> 'status' AS after FROM ${recordsSchema}.change_log ORDER BY id`,
+      ),
+    ).toEqual([
+      { action: 'INSERT', before: null, after: 'done' },
+      { action: 'UPDATE', before: 'done', after: 'failed' },
+      { action: 'DELETE', before: 'failed', after: null },
+    ]);
+    for (const sql of ['DELETE FROM', 'TRUNCATE'])
+      await expect(query(url, `${sql} ${recordsSchema}.change_log`)).rejects.toThrow(/only grows/);
+  });
+
+  check(
+    'is brought from one version to the next, and not touched by an older tool or where it is altered',
+    async () => {
+      await prepare();
+      const next = {
+        version: migrations.length + 1,
+        sql: `ALTER TABLE ${recordsSchema}.backup_jobs ADD note text`,
+      };
+      const later = [...migrations, next];
+      expect(await prepare(later)).toEqual({ kind: 'ready', version: next.version, from: next.version - 1 });
+      expect(await prepare()).toEqual({ kind: 'newer', version: next.version });
+      await expect(prepare([...migrations, { ...next, sql: 'SELECT 1' }])).rejects.toThrow(
+        /step 2 of the schema supabase_backup_records is not the one/,
+      );
+    },
+  );
+
+  check('leaves nothing where a step fails, and a schema of others alone', async () => {
+    await expect(prepare([...migrations, { version: 99, sql: 'SELECT 1/0' }])).rejects.toThrow(/division/);
+    expect(await query(url, `SELECT to_regnamespace('${recordsSchema}') AS it`)).toEqual([{ it: null }]);
+    await query(url, `CREATE SCHEMA ${recordsSchema}`);
+    await expect(prepare()).rejects.toThrow(/has a schema supabase_backup_records of \S+ that is not ours/);
+  });
+});
