@@ -1,3 +1,5 @@
+import { day, hour } from '../values/duration.ts';
+
 /* Quantities for people to read. Machines read the bare numbers in the outputs. */
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
@@ -32,6 +34,13 @@ export function formatDuration(milliseconds: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${pad(seconds % 60)} s`;
   const minutes = Math.round(seconds / 60);
   return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
+}
+
+/** Writes an age: `2 h 07 min`, and from two days on `12 d 4 h`. */
+export function formatAge(milliseconds: number): string {
+  if (milliseconds < 2 * day) return formatDuration(milliseconds);
+  const hours = Math.floor((milliseconds % day) / hour);
+  return `${Math.floor(milliseconds / day)} d${hours === 0 ? '' : ` ${hours} h`}`;
 }
 
 /** Writes bytes per second: `45.6 MB/s`. */

@@ -7,8 +7,8 @@ import { readRecords } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { Storage } from '../../storage/storage.ts';
-import { weighStatus } from './findings.ts';
 import type { Status } from './result.ts';
+import { weighStatus } from './weigh.ts';
 
 /**
  * Reads how fresh, verified and drilled the backups are, and which points in time can be recovered. Changes

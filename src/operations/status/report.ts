@@ -1,12 +1,15 @@
+import { type Finding, isLimit, type Severity } from '../../interface/findings/finding.ts';
+import { joinTelling, tellFinding } from '../../interface/findings/telling.ts';
 import type { Outcome } from '../../interface/outcome.ts';
-import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import { formatAge, formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { formatTime } from '../../report/time.ts';
 import type { BackupSummary } from '../../repository/backups/catalog.ts';
 import { gapWindow, type RecordedFailure } from '../../repository/backups/findings.ts';
+import type { JudgedLimit } from '../../repository/backups/freshness.ts';
 import { formatWindow, isInterval, type Recoverable } from '../../repository/changes/windows.ts';
-import { describeLimits, formatAge, tellAges, tellShrinkage } from '../sections/limits.ts';
-import { isHealthy, type Status, type Warning } from './result.ts';
+import { describeLimits, tellAges } from '../sections/limits.ts';
+import { isHealthy, type Status } from './result.ts';
 
 export function describeStatus(status: Status): Outcome {
   const { location, usable } = status;
@@ -21,16 +24,33 @@ export function describeStatus(status: Status): Outcome {
     },
     report: [
       { kind: 'heading', text: `Backups in ${location}: ${verdict.toUpperCase()}` },
-      describeLimits(status.limits, status.newestPoint),
-      ...status.warnings.map((warning): Section => {
-        return { kind: 'paragraph', text: `WARNING: ${tellWarning(warning)}` };
-      }),
+      describeLimits(...toLimits(status.findings)),
+      ...status.findings.flatMap(describeFinding),
       describeCatalog(status),
       ...describeWindows(status),
       ...describeTrend(usable),
       ...describeFailures(status),
     ],
   };
+}
+
+/** Returns the limits among the findings, and which point in time the age of the newest is of. */
+function toLimits(findings: readonly Finding[]): [JudgedLimit[], 'backup' | 'changes' | undefined] {
+  const limits = findings.filter(isLimit);
+  const [newest] = limits.flatMap((finding) => (finding.kind === 'max-age' ? [finding.newestPoint] : []));
+  const judged = limits.map(({ kind, limit = 0, measured, severity }) => {
+    return { input: kind, limit, age: measured, met: severity !== 'broken' };
+  });
+  return [judged, newest];
+}
+
+const signs: Readonly<Record<Severity, string>> = { broken: 'BROKEN', warning: 'WARNING', note: 'NOTE' };
+
+/** Says what a table does not: a limit that is met is in the table of limits alone. */
+function describeFinding(finding: Finding): Section[] {
+  const { severity } = finding;
+  if (isLimit(finding) && severity === 'note') return [];
+  return [{ kind: 'paragraph', text: `${signs[severity]}: ${joinTelling(tellFinding(finding))}` }];
 }
 
 /** Renders windows for scripts: `to` is the end of the newest window, and `from` its beginning. */
@@ -40,29 +60,6 @@ function tellWindow({ windows, captured }: Recoverable): Record<string, string> 
     'recoverable-from': captured ? (newest?.from ?? '') : '',
     'recoverable-to': newest?.to ?? '',
   };
-}
-
-function tellWarning(warning: Warning): string {
-  switch (warning.kind) {
-    case 'old-backup':
-      return `the newest backup is ${formatAge(warning.age)} old, more than max-age: what came after it rests on captured changes alone.`;
-    case 'damaged-changes':
-      return `these captured changes are damaged, and no backup can be brought past them: ${warning.keys.join(', ')}.`;
-    case 'shrinkage':
-      return tellShrinkage(warning);
-    case 'unreadable-manifests':
-      return `these manifests are damaged, and their backups lost: ${warning.ids.join(', ')}.`;
-    case 'damaged-backups':
-      return `these backups were found damaged: ${warning.ids.join(', ')}. A full backup stores anew what they lack.`;
-    case 'vanished-backups':
-      return `not listed any more, although no cleanup has removed them: ${warning.ids.join(', ')}. Somebody else has, or the listing of the storage lacks something: look below backups/ with the tools of the storage.`;
-    case 'hidden-versions':
-      return `the bucket keeps versions: what the last cleanup removed, ${formatCounted(warning.objects, 'object')} with ${formatBytes(warning.bytes)}, is hidden and still paid for, until a lifecycle rule expires noncurrent versions.`;
-    case 'mixed-encryption':
-      return `not encrypted, beside others that are: ${formatCounted(warning.plain, 'backup')} of ${formatCount(warning.all)}, the newest ${warning.newestPlain}; \`list\` shows which.`;
-    case 'failed-drill':
-      return `the last drill failed, of ${warning.backup}: ${warning.why}`;
-  }
 }
 
 function describeCatalog(status: Status): Section {

@@ -1,6 +1,6 @@
-import type { BackupSummary } from '../../repository/backups/catalog.ts';
-import type { Gap, RecordedFailure, Shrinkage } from '../../repository/backups/findings.ts';
-import type { Ages, BackupFreshness, JudgedLimit } from '../../repository/backups/freshness.ts';
+import type { Finding } from '../../interface/findings/finding.ts';
+import type { Gap, RecordedFailure } from '../../repository/backups/findings.ts';
+import type { Ages, BackupFreshness } from '../../repository/backups/freshness.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
 
 /**
@@ -12,17 +12,13 @@ export interface Status extends Pick<BackupFreshness, 'usable' | 'verified' | 'd
   readonly location: string;
   /** The time of this status */
   readonly at: Date;
-  /** The limits that were asked for, each with the measured age */
-  readonly limits: readonly JudgedLimit[];
-  /** Findings that break no limit and should be looked at */
-  readonly warnings: readonly Warning[];
+  /**
+   * What is wrong and what is worth knowing, in the order of `findingKinds`: the limits that were asked for,
+   * met or not, are among them
+   */
+  readonly findings: readonly Finding[];
   /** Ages of backups, without captured changes */
   readonly ages: Ages;
-  /**
-   * Whether the newest recoverable point, whose age max-age limits, is a backup or comes from captured
-   * changes
-   */
-  readonly newestPoint: 'backup' | 'changes';
   readonly recoverable: Recoverable;
   /** Undefined without a backup */
   readonly gap: (Gap & { readonly isCleaned: boolean }) | undefined;
@@ -53,28 +49,7 @@ export interface LastCleanup {
   readonly freed: number;
 }
 
-/** Ids of backups are newest first, except those of vanished backups, which are oldest first. */
-export type Warning =
-  /** Everything after the newest backup is in captured changes alone. */
-  | { readonly kind: 'old-backup' /** milliseconds */; readonly age: number }
-  | { readonly kind: 'damaged-changes'; readonly keys: readonly string[] }
-  | ({ readonly kind: 'shrinkage' } & Shrinkage)
-  | { readonly kind: 'unreadable-manifests'; readonly ids: readonly string[] }
-  | { readonly kind: 'damaged-backups'; readonly ids: readonly string[] }
-  /** These backups are gone although no cleanup removed them. */
-  | { readonly kind: 'vanished-backups'; readonly ids: readonly string[] }
-  /** The bucket keeps versions of what the last cleanup removed. */
-  | { readonly kind: 'hidden-versions'; readonly objects: number; readonly bytes: number }
-  /** Some backups are encrypted and some are not. */
-  | {
-      readonly kind: 'mixed-encryption';
-      readonly plain: number;
-      readonly all: number;
-      readonly newestPlain: BackupSummary['id'];
-    }
-  | { readonly kind: 'failed-drill'; readonly backup: string; readonly why: string | null };
-
 /** Whether every limit that was asked for is met. */
-export function isHealthy({ limits }: Pick<Status, 'limits'>): boolean {
-  return limits.every(({ met }) => met);
+export function isHealthy({ findings }: Pick<Status, 'findings'>): boolean {
+  return findings.every(({ severity }) => severity !== 'broken');
 }

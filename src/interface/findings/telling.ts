@@ -1,0 +1,99 @@
+import { formatAge, formatBytes, formatCount, formatCounted } from '../../report/quantity.ts';
+import type { FindingKind, FindingOf, LimitKind, RowLoss } from './finding.ts';
+
+/** A finding for people: what is so, and what to do about it; each one or more sentences */
+export interface Telling {
+  readonly sentence: string;
+  readonly remedy: string;
+}
+
+/** Says a finding in words. The only place that does. */
+export function tellFinding<Kind extends FindingKind>(finding: FindingOf<Kind>): Telling {
+  const tell: (finding: FindingOf<Kind>) => Telling = tellings[finding.kind];
+  return tell(finding);
+}
+
+/** Joins both into a paragraph. */
+export function joinTelling({ sentence, remedy }: Telling): string {
+  return `${sentence}${/[.!?]$/.test(sentence) ? '' : '.'} ${remedy}`;
+}
+
+const tellings: { readonly [Kind in FindingKind]: (finding: FindingOf<Kind>) => Telling } = {
+  'max-age': (finding) =>
+    tellLimit(
+      finding,
+      finding.newestPoint === 'changes' ? 'the newest point to go back to' : 'the newest backup',
+      'there is no backup',
+      'See why the last `backup` or `capture` failed or did not run, and run it.',
+    ),
+  'verified-within': (finding) =>
+    tellLimit(
+      finding,
+      'the last verification of a backup',
+      'no backup was ever verified',
+      'Run `validate` with the default share, which reads all of it, or `drill`.',
+    ),
+  'drilled-within': (finding) =>
+    tellLimit(
+      finding,
+      'the last drill that passed',
+      'no drill ever passed',
+      'Run `drill`, and see why the last one failed if it did.',
+    ),
+  'old-backup': ({ measured }) => ({
+    sentence: `the newest backup is ${measured === undefined ? 'too' : formatAge(measured)} old, more than max-age: what came after it rests on captured changes alone.`,
+    remedy: 'See why the last `backup` failed or did not run, and run it.',
+  }),
+  'damaged-changes': ({ keys }) => ({
+    sentence: `these captured changes are damaged, and no backup can be brought past them: ${keys.join(', ')}.`,
+    remedy: 'Run `backup`: from it on every time can be recovered again.',
+  }),
+  shrinkage: tellRowLoss,
+  'unreadable-manifests': ({ ids }) => ({
+    sentence: `these manifests are damaged, and their backups lost: ${ids.join(', ')}.`,
+    remedy:
+      'Bring them back from a copy of the storage, or take a backup now, and see what else the storage has lost.',
+  }),
+  'damaged-backups': ({ ids }) => ({
+    sentence: `these backups were found damaged: ${ids.join(', ')}.`,
+    remedy: 'A full backup stores anew what they lack.',
+  }),
+  'vanished-backups': ({ ids }) => ({
+    sentence: `not listed any more, although no cleanup has removed them: ${ids.join(', ')}.`,
+    remedy:
+      'Somebody else has, or the listing of the storage lacks something: look below backups/ with the tools of the storage.',
+  }),
+  'hidden-versions': ({ objects, measured = 0 }) => ({
+    sentence: `the bucket keeps versions: what the last cleanup removed, ${formatCounted(objects, 'object')} with ${formatBytes(measured)}, is hidden and still paid for, until a lifecycle rule expires noncurrent versions.`,
+    remedy: 'Set such a rule, or let `cleanup` delete versions.',
+  }),
+  'mixed-encryption': ({ measured = 0, all, newestPlain }) => ({
+    sentence: `not encrypted, beside others that are: ${formatCounted(measured, 'backup')} of ${formatCount(all)}, the newest ${newestPlain}; \`list\` shows which.`,
+    remedy: 'Set `encryption-recipients` wherever backups are taken.',
+  }),
+  'failed-drill': ({ backup, why }) => ({
+    sentence: `the last drill failed, of ${backup}: ${why ?? 'nobody knows why'}`,
+    remedy: 'Mend what it says, and run `drill` again; until then count on an older backup.',
+  }),
+};
+
+function tellLimit(
+  { severity, kind, limit, measured }: FindingOf<LimitKind>,
+  what: string,
+  never: string,
+  remedy: string,
+): Telling {
+  const most = limit === undefined ? 'not limited' : `at most ${formatAge(limit)}`;
+  const sentence =
+    measured === undefined
+      ? `${kind} asks for ${most}, and ${never}.`
+      : `${what} is ${formatAge(measured)} old, and ${kind} is ${most}.`;
+  return { sentence, remedy: severity === 'note' ? 'Nothing needs to be done.' : remedy };
+}
+
+export function tellRowLoss({ before, rowsBefore, rowsAfter }: RowLoss): Telling {
+  return {
+    sentence: `the newest backup has ${formatCounted(rowsAfter, 'row')}, and the one before, ${before}, had ${formatCount(rowsBefore)}.`,
+    remedy: `See whether they were meant to go; pin ${before} if not.`,
+  };
+}

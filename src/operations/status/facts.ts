@@ -1,0 +1,21 @@
+import type { BackupFreshness, Limits } from '../../repository/backups/freshness.ts';
+import type { Recoverable } from '../../repository/changes/windows.ts';
+import type { StoredRecord } from '../../repository/records.ts';
+
+/** What was read of a repository. */
+export interface StatusFacts {
+  /** Of the storage */
+  readonly location: string;
+  readonly limits: Limits;
+  readonly freshness: BackupFreshness;
+  readonly recoverable: Recoverable;
+  /** bytes */
+  readonly stored: number;
+  /** Ids of backups that are gone although no cleanup removed them */
+  readonly vanished: readonly string[];
+  /** The last cleanup */
+  readonly prune: StoredRecord<'prunes'> | undefined;
+  /** The newest restores */
+  readonly restores: readonly StoredRecord<'restores'>[];
+  readonly now: Date;
+}
