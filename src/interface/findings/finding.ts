@@ -26,6 +26,7 @@ export const findingKinds = {
   'hidden-versions': { severities: ['warning'], unit: 'bytes' },
   'mixed-encryption': { severities: ['warning'], unit: 'backups' },
   'failed-drill': { severities: ['warning'], unit: 'milliseconds' },
+  'unmeasured-recovery': { severities: ['note'], unit: 'milliseconds' },
 } as const satisfies Record<string, { readonly severities: readonly Severity[]; readonly unit: Unit }>;
 
 export type FindingKind = keyof typeof findingKinds;
@@ -51,6 +52,20 @@ interface Facts {
   /** Some backups are encrypted and some are not. */
   'mixed-encryption': { readonly all: number; readonly newestPlain: string };
   'failed-drill': { readonly backup: string; readonly why: string | null };
+  /** No drill has measured how long a recovery takes. */
+  'unmeasured-recovery': { readonly prediction: RecoveryPrediction | undefined };
+}
+
+/** How long a recovery may take, from the size of the newest backup and a speed that was measured. */
+export interface RecoveryPrediction {
+  readonly milliseconds: number;
+  /** What the speed is of: whole restores; or full backups, which is a lower bound */
+  readonly basis: 'restores' | 'full-backups';
+  /** bytes of the newest backup, before compression */
+  readonly bytes: number;
+  readonly bytesPerSecond: number;
+  /** Of how many runs the speed is the median */
+  readonly runs: number;
 }
 
 /** The newest backup has far fewer rows than the one before. */

@@ -1,5 +1,12 @@
-import { formatAge, formatBytes, formatCount, formatCounted } from '../../report/quantity.ts';
-import type { FindingKind, FindingOf, LimitKind, RowLoss } from './finding.ts';
+import {
+  formatAge,
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatRate,
+} from '../../report/quantity.ts';
+import type { FindingKind, FindingOf, LimitKind, RecoveryPrediction, RowLoss } from './finding.ts';
 
 /** A finding for people: what is so, and what to do about it; each one or more sentences */
 export interface Telling {
@@ -75,7 +82,26 @@ const tellings: { readonly [Kind in FindingKind]: (finding: FindingOf<Kind>) => 
     sentence: `the last drill failed, of ${backup}: ${why ?? 'nobody knows why'}`,
     remedy: 'Mend what it says, and run `drill` again; until then count on an older backup.',
   }),
+  'unmeasured-recovery': ({ prediction }) => ({
+    sentence: `how long a recovery takes was never measured; ${prediction === undefined ? 'nothing tells it either' : `predicted: ${tellPrediction(prediction)}`}.`,
+    remedy: 'Run `drill`, which restores a backup and measures it.',
+  }),
 };
+
+/** Says a prediction with what it rests on. */
+export function tellPrediction({
+  milliseconds,
+  basis,
+  bytes,
+  bytesPerSecond,
+  runs,
+}: RecoveryPrediction): string {
+  const time = formatDuration(milliseconds);
+  const speed = `for ${formatBytes(bytes)} at ${formatRate(bytesPerSecond, 1000)}`;
+  return basis === 'restores'
+    ? `about ${time}, ${speed}, the speed of the last ${formatCounted(runs, 'whole restore')}`
+    : `${time} or more, ${speed}, the speed at which the last ${formatCounted(runs, 'full backup')} read it: a restore also builds indexes, and compares`;
+}
 
 function tellLimit(
   { severity, kind, limit, measured }: FindingOf<LimitKind>,

@@ -6,13 +6,20 @@ import {
   type JudgedLimit,
   judgeLimits,
 } from '../../repository/backups/freshness.ts';
+import type { RecoveryTime } from '../../repository/backups/recovery-time.ts';
 import type { StatusFacts } from './facts.ts';
 
 /** What a warning without a limit or measure has in common with others */
 const warning = { severity: 'warning', limit: undefined, measured: undefined, since: undefined } as const;
 
+/** What was measured already, for everything that is told of it */
+export interface Measures {
+  readonly ages: Ages;
+  readonly recovery: RecoveryTime;
+}
+
 /** Finds what is wrong and what is worth knowing, in the order of `findingKinds`. */
-export function listFindings(facts: StatusFacts, ages: Ages): Finding[] {
+export function listFindings(facts: StatusFacts, { ages, recovery }: Measures): Finding[] {
   const found: readonly (Finding | undefined)[] = [
     ...findLimits(facts, ages),
     findOldBackup(facts),
@@ -27,6 +34,7 @@ export function listFindings(facts: StatusFacts, ages: Ages): Finding[] {
     findHiddenVersions(facts),
     findMixedEncryption(facts.freshness),
     findFailedDrill(facts),
+    findUnmeasuredRecovery(facts, recovery),
   ];
   const order = Object.keys(findingKinds);
   return found
@@ -126,4 +134,11 @@ function findFailedDrill({ freshness: { drills } }: StatusFacts): Finding | unde
   if (last?.content.outcome !== 'failed') return undefined;
   const { backup, why } = last.content;
   return { ...warning, kind: 'failed-drill', since: last.at, backup, why };
+}
+
+/** Without a backup there is nothing to recover, which a limit says. */
+function findUnmeasuredRecovery({ freshness }: StatusFacts, recovery: RecoveryTime): Finding | undefined {
+  if (recovery.kind === 'measured' || freshness.usable.length === 0) return undefined;
+  const prediction = recovery.kind === 'predicted' ? recovery.prediction : undefined;
+  return { ...warning, kind: 'unmeasured-recovery', severity: 'note', prediction };
 }

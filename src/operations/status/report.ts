@@ -1,5 +1,5 @@
 import { type Finding, isLimit, type Severity } from '../../interface/findings/finding.ts';
-import { joinTelling, tellFinding } from '../../interface/findings/telling.ts';
+import { joinTelling, tellFinding, tellPrediction } from '../../interface/findings/telling.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatAge, formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
@@ -76,6 +76,8 @@ function describeCatalog(status: Status): Section {
       ['last verified', tellProof(verified)],
       ['last drill that passed', tellProof(drilled)],
       ['recovery time of it', drilled?.recovery == null ? 'not measured' : formatDuration(drilled.recovery)],
+      ['a recovery takes', describeRecovery(status)],
+      ['would be lost now', status.loss === undefined ? 'everything' : formatAge(status.loss)],
       ['longest gap of 7 days', describeGap(status)],
       ['backups', describeCount(status)],
       ['stored', formatBytes(stored)],
@@ -88,6 +90,17 @@ function describeCatalog(status: Status): Section {
       ],
     ],
   };
+}
+
+function describeRecovery({ recovery }: Status): string {
+  switch (recovery.kind) {
+    case 'measured':
+      return `${formatDuration(recovery.milliseconds)}, measured by the drill of ${recovery.backup}`;
+    case 'predicted':
+      return `not measured; predicted: ${tellPrediction(recovery.prediction)}`;
+    case 'unmeasured':
+      return 'not measured';
+  }
 }
 
 function describeBackup({ id, kind, totals, snapshotAt, label }: BackupSummary, age: string): string {

@@ -1,6 +1,7 @@
 import type { Finding } from '../../interface/findings/finding.ts';
 import type { Gap, RecordedFailure } from '../../repository/backups/findings.ts';
 import type { Ages, BackupFreshness } from '../../repository/backups/freshness.ts';
+import type { RecoveryTime } from '../../repository/backups/recovery-time.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
 
 /**
@@ -20,8 +21,11 @@ export interface Status extends Pick<BackupFreshness, 'usable' | 'verified' | 'd
   /** Ages of backups, without captured changes */
   readonly ages: Ages;
   readonly recoverable: Recoverable;
+  /** milliseconds since the newest recoverable point, all of which would be lost now; undefined without a backup */
+  readonly loss: number | undefined;
   /** Undefined without a backup */
   readonly gap: (Gap & { readonly isCleaned: boolean }) | undefined;
+  readonly recovery: RecoveryTime;
   readonly counts: Counts;
   /** bytes of everything that is stored, whichever backup needs it */
   readonly stored: number;

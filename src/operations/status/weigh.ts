@@ -1,5 +1,6 @@
-import { gapWindow, listFailures, measureGap } from '../../repository/backups/findings.ts';
+import { gapWindow, listFailures, measureGap, measureLoss } from '../../repository/backups/findings.ts';
 import { measureAges } from '../../repository/backups/freshness.ts';
+import { measureRecovery } from '../../repository/backups/recovery-time.ts';
 import type { StatusFacts } from './facts.ts';
 import { listFindings } from './findings.ts';
 import type { Status } from './result.ts';
@@ -9,9 +10,12 @@ export function weighStatus(facts: StatusFacts): Status {
   const { location, freshness, recoverable, stored, prune, restores, now } = facts;
   const { usable, verified, drilled, catalog } = freshness;
   const ages = measureAges(freshness, now);
+  const recovery = measureRecovery(freshness, restores);
   return {
     ...{ location, at: now, usable, verified, drilled, ages, recoverable, stored },
-    findings: listFindings(facts, ages),
+    findings: listFindings(facts, { ages, recovery }),
+    recovery,
+    loss: measureLoss(recoverable.windows, now),
     gap: findGap(facts),
     counts: {
       unusable: catalog.backups.length - usable.length,

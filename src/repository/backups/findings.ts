@@ -37,6 +37,15 @@ export function listFailures(
 /** milliseconds */
 export const gapWindow = 7 * day;
 
+/**
+ * Returns the milliseconds since the newest point in time that can be recovered, which is what would be lost
+ * now; undefined without a backup.
+ */
+export function measureLoss(windows: readonly Window[], now: Date): number | undefined {
+  const newest = windows.at(-1);
+  return newest && Math.max(0, now.getTime() - Date.parse(newest.to));
+}
+
 export interface Gap {
   /** milliseconds */
   readonly length: number;

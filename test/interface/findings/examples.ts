@@ -43,4 +43,8 @@ export const examples: { readonly [Kind in FindingKind]: FindingOf<Kind> } = {
     ...{ kind: 'failed-drill', severity: 'warning' },
     ...{ ...bare, since, backup: 'a', why: 'it is gone' },
   },
+  'unmeasured-recovery': {
+    ...{ kind: 'unmeasured-recovery', severity: 'note', ...bare },
+    prediction: { milliseconds: 90_000, basis: 'restores', bytes: 9e8, bytesPerSecond: 1e7, runs: 3 },
+  },
 };

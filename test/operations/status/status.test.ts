@@ -107,30 +107,30 @@ it('failures are what records tell, newest first', () => {
   ]);
 });
 
+const weighWith = (backups: ReturnType<typeof shelve>[], overrides: Partial<StatusFacts> = {}) => {
+  const catalog = { backups, damaged: [] };
+  const freshness = measureFreshness(catalog, [], [], { now, warn: () => undefined });
+  const recoverable: Recoverable = overrides.recoverable ?? {
+    windows: findWindows(freshness.usable, []),
+    damaged: [],
+    captured: false,
+  };
+  return weighStatus({
+    limits: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined },
+    location: './backups',
+    freshness: freshness,
+    recoverable,
+    stored: 123_456,
+    vanished: [],
+    prune: undefined,
+    restores: [],
+    now,
+    ...overrides,
+  });
+};
+
 describe('the report', () => {
   const describeWith = (...given: Parameters<typeof weighWith>) => describeStatus(weighWith(...given));
-  const weighWith = (backups: ReturnType<typeof shelve>[], overrides: Partial<StatusFacts> = {}) => {
-    const catalog = { backups, damaged: [] };
-    const freshness = measureFreshness(catalog, [], [], { now, warn: () => undefined });
-    const recoverable: Recoverable = overrides.recoverable ?? {
-      windows: findWindows(freshness.usable, []),
-      damaged: [],
-      captured: false,
-    };
-    return weighStatus({
-      limits: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined },
-      location: './backups',
-      freshness: freshness,
-      recoverable,
-      stored: 123_456,
-      vanished: [],
-      prune: undefined,
-      restores: [],
-      now,
-      ...overrides,
-    });
-  };
-
   it('tells the failures, which break no limit', () => {
     const { exitCode, report } = describeStatus({
       ...weighWith([shelve(2)]),
@@ -262,5 +262,36 @@ describe('the report', () => {
       renderText(describeWith([shelve(1)], { prune: { at, storedAt: at, content } }).report);
     expect(text(ago(2))).toContain('cleanups have removed backups since');
     expect(text(new Date(now.getTime() - 8 * day))).not.toContain('cleanups have removed');
+  });
+});
+
+describe('what would be lost, and how long it would take', () => {
+  const text = (status: ReturnType<typeof weighWith>) => renderText(describeStatus(status).report);
+
+  it('is measured, and told with what measured it', () => {
+    const status = weighWith([shelve(2)], {
+      recoverable: { windows: makeWindows([20, 1]), damaged: [], captured: true },
+    });
+    expect(status.loss).toBe(hour);
+    const at = ago(3);
+    const measured = {
+      ...status,
+      recovery: { kind: 'measured' as const, milliseconds: 90_000, backup: 'x', at },
+    };
+    expect(text(measured)).toMatch(/a recovery takes +1 min 30 s, measured by the drill of x/);
+    expect(text(measured)).toMatch(/would be lost now +1 h 00 min/);
+  });
+
+  it('is told as not measured, never as 0, where nothing tells it', () => {
+    const unmeasured = weighWith([shelve(2, { kind: 'incremental' })]);
+    expect(text(unmeasured)).toMatch(/a recovery takes +not measured\n/);
+    expect(text(unmeasured)).toContain(
+      'NOTE: how long a recovery takes was never measured; nothing tells it',
+    );
+    expect(text(weighWith([shelve(2)]))).toMatch(
+      /a recovery takes +not measured; predicted: 1 min 00 s or more/,
+    );
+    expect(text(weighWith([]))).toMatch(/would be lost now +everything/);
+    expect(weighWith([]).findings.map(({ kind }) => kind)).toEqual(['max-age']);
   });
 });
