@@ -1,5 +1,5 @@
-import type { StatusInputs } from '../../interface/inputs/types.ts';
-import { readFreshness } from '../../repository/backups/freshness.ts';
+import type { PlaceInputs } from '../../interface/inputs/types.ts';
+import { type Limits, readFreshness } from '../../repository/backups/freshness.ts';
 import { findVanished } from '../../repository/backups/vanished.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
 import { openRepository } from '../../repository/open.ts';
@@ -16,7 +16,7 @@ import { weighStatus } from './weigh.ts';
  *
  * @throws StorageError when a manifest or a record cannot be read at all
  */
-export async function readStatus(inputs: Omit<StatusInputs, 'operation'>, context: Context): Promise<Status> {
+export async function readStatus(inputs: PlaceInputs & Limits, context: Context): Promise<Status> {
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const freshness = await readFreshness(repository, context);

@@ -1,34 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Finding, FindingKind } from '../../../src/interface/findings/finding.ts';
 import { tellFinding } from '../../../src/interface/findings/telling.ts';
-import type { StatusFacts } from '../../../src/operations/status/facts.ts';
 import { describeStatus } from '../../../src/operations/status/report.ts';
 import { isHealthy, type Status } from '../../../src/operations/status/result.ts';
-import { weighStatus } from '../../../src/operations/status/weigh.ts';
 import { renderText } from '../../../src/report/text.ts';
 import { measureFreshness } from '../../../src/repository/backups/freshness.ts';
-import { findWindows } from '../../../src/repository/changes/recoverable.ts';
 import { examples } from '../../interface/findings/examples.ts';
 import { ago, hour, now, shelve } from '../../repository/backups/freshness-example.ts';
-
-type Backups = readonly ReturnType<typeof shelve>[];
-
-function weigh(backups: Backups, overrides: Partial<StatusFacts> = {}): Status {
-  const catalog = { backups, damaged: [] };
-  const freshness = measureFreshness(catalog, [], [], { now, warn: () => undefined });
-  return weighStatus({
-    location: './backups',
-    limits: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined },
-    freshness: freshness,
-    recoverable: { windows: findWindows(freshness.usable, []), damaged: [], captured: false },
-    stored: 0,
-    vanished: [],
-    prune: undefined,
-    restores: [],
-    now,
-    ...overrides,
-  });
-}
+import { weigh } from './example.ts';
 
 const rows = (count: number) => ({ totals: { rows: count, bytes: 1, stored: 1, added: 1 } });
 const warningsOf = ({ findings }: Status) => findings.filter(({ severity }) => severity === 'warning');

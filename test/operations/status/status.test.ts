@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { StatusFacts } from '../../../src/operations/status/facts.ts';
 import { describeStatus, drawBars } from '../../../src/operations/status/report.ts';
-import { weighStatus } from '../../../src/operations/status/weigh.ts';
 import { renderText } from '../../../src/report/text.ts';
 import {
   findShrinkage,
@@ -9,10 +7,9 @@ import {
   measureGap,
   measurePoint,
 } from '../../../src/repository/backups/findings.ts';
-import { measureFreshness } from '../../../src/repository/backups/freshness.ts';
-import { findWindows, type Window } from '../../../src/repository/changes/recoverable.ts';
-import type { Recoverable } from '../../../src/repository/changes/windows.ts';
+import type { Window } from '../../../src/repository/changes/recoverable.ts';
 import { ago, hour, now, shelve } from '../../repository/backups/freshness-example.ts';
+import { weigh } from './example.ts';
 
 const day = 24 * hour;
 
@@ -107,33 +104,11 @@ it('failures are what records tell, newest first', () => {
   ]);
 });
 
-const weighWith = (backups: ReturnType<typeof shelve>[], overrides: Partial<StatusFacts> = {}) => {
-  const catalog = { backups, damaged: [] };
-  const freshness = measureFreshness(catalog, [], [], { now, warn: () => undefined });
-  const recoverable: Recoverable = overrides.recoverable ?? {
-    windows: findWindows(freshness.usable, []),
-    damaged: [],
-    captured: false,
-  };
-  return weighStatus({
-    limits: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined },
-    location: './backups',
-    freshness: freshness,
-    recoverable,
-    stored: 123_456,
-    vanished: [],
-    prune: undefined,
-    restores: [],
-    now,
-    ...overrides,
-  });
-};
-
 describe('the report', () => {
-  const describeWith = (...given: Parameters<typeof weighWith>) => describeStatus(weighWith(...given));
+  const describeWith = (...given: Parameters<typeof weigh>) => describeStatus(weigh(...given));
   it('tells the failures, which break no limit', () => {
     const { exitCode, report } = describeStatus({
-      ...weighWith([shelve(2)]),
+      ...weigh([shelve(2)]),
       failures: [
         { kind: 'drill', at: ago(2), backup: 'x', why: 'object missing' },
         { kind: 'damage', at: ago(3), backups: ['x', 'y'] },
@@ -266,10 +241,10 @@ describe('the report', () => {
 });
 
 describe('what would be lost, and how long it would take', () => {
-  const text = (status: ReturnType<typeof weighWith>) => renderText(describeStatus(status).report);
+  const text = (status: ReturnType<typeof weigh>) => renderText(describeStatus(status).report);
 
   it('is measured, and told with what measured it', () => {
-    const status = weighWith([shelve(2)], {
+    const status = weigh([shelve(2)], {
       recoverable: { windows: makeWindows([20, 1]), damaged: [], captured: true },
     });
     expect(status.loss).toBe(hour);
@@ -283,15 +258,13 @@ describe('what would be lost, and how long it would take', () => {
   });
 
   it('is told as not measured, never as 0, where nothing tells it', () => {
-    const unmeasured = weighWith([shelve(2, { kind: 'incremental' })]);
+    const unmeasured = weigh([shelve(2, { kind: 'incremental' })]);
     expect(text(unmeasured)).toMatch(/a recovery takes +not measured\n/);
     expect(text(unmeasured)).toContain(
       'NOTE: how long a recovery takes was never measured; nothing tells it',
     );
-    expect(text(weighWith([shelve(2)]))).toMatch(
-      /a recovery takes +not measured; predicted: 1 min 00 s or more/,
-    );
-    expect(text(weighWith([]))).toMatch(/would be lost now +everything/);
-    expect(weighWith([]).findings.map(({ kind }) => kind)).toEqual(['max-age']);
+    expect(text(weigh([shelve(2)]))).toMatch(/a recovery takes +not measured; predicted: 1 min 00 s or more/);
+    expect(text(weigh([]))).toMatch(/would be lost now +everything/);
+    expect(weigh([]).findings.map(({ kind }) => kind)).toEqual(['max-age']);
   });
 });
