@@ -20,6 +20,9 @@ export const findingKinds = {
   'old-backup': { severities: ['warning'], unit: 'milliseconds' },
   'damaged-changes': { severities: ['warning'], unit: 'segments' },
   shrinkage: { severities: ['warning'], unit: 'rows' },
+  'unusual-duration': { severities: ['warning'], unit: 'milliseconds' },
+  'unusual-size': { severities: ['warning'], unit: 'bytes' },
+  'unusual-rows': { severities: ['warning'], unit: 'rows' },
   'unreadable-manifests': { severities: ['warning'], unit: 'backups' },
   'damaged-backups': { severities: ['warning'], unit: 'backups' },
   'vanished-backups': { severities: ['warning'], unit: 'backups' },
@@ -43,6 +46,10 @@ interface Facts {
   'old-backup': object;
   'damaged-changes': { readonly keys: readonly string[] };
   shrinkage: RowLoss;
+  'unusual-duration': Comparison;
+  /** Of what is stored, after compression */
+  'unusual-size': Comparison;
+  'unusual-rows': Comparison;
   'unreadable-manifests': { readonly ids: readonly string[] };
   'damaged-backups': { readonly ids: readonly string[] };
   /** These backups are gone although no cleanup removed them. */
@@ -74,6 +81,20 @@ export interface RowLoss {
   readonly before: string;
   readonly rowsBefore: number;
   readonly rowsAfter: number;
+}
+
+/** What a backup is compared by with earlier ones */
+export type TrendMeasure = 'duration' | 'size' | 'rows';
+
+/** The newest backup is unlike earlier ones of its kind; the limit is what is still usual. */
+export interface Comparison {
+  readonly backup: string;
+  readonly backupKind: 'full' | 'incremental' | 'schema';
+  readonly direction: 'jump' | 'drop';
+  /** Of the earlier backups */
+  readonly median: number;
+  /** How many earlier backups were compared */
+  readonly points: number;
 }
 
 /** A finding of the kind. Numbers are in the unit of the kind. */

@@ -56,6 +56,24 @@ const tellings: { readonly [Kind in FindingKind]: (finding: FindingOf<Kind>) => 
     remedy: 'Run `backup`: from it on every time can be recovered again.',
   }),
   shrinkage: tellRowLoss,
+  'unusual-duration': (finding) =>
+    tellUnusual(finding, {
+      ...{ what: 'took', format: formatDuration },
+      jump: 'See what kept it: locks, the load of the server, the network; `show` has its phases.',
+      drop: 'See with `show` whether all tables are in it.',
+    }),
+  'unusual-size': (finding) =>
+    tellUnusual(finding, {
+      ...{ what: 'has stored', format: formatBytes },
+      jump: 'See with `show` which tables have grown, and whether they were meant to.',
+      drop: 'See with `show` which tables have shrunk, and whether they were meant to.',
+    }),
+  'unusual-rows': (finding) =>
+    tellUnusual(finding, {
+      ...{ what: 'has as rows', format: formatCount },
+      jump: 'See with `show` which tables have grown, and whether they were meant to.',
+      drop: 'See with `show` which tables have shrunk, and whether they were meant to; `pin` an earlier backup if not.',
+    }),
   'unreadable-manifests': ({ ids }) => ({
     sentence: `these manifests are damaged, and their backups lost: ${ids.join(', ')}.`,
     remedy:
@@ -115,6 +133,24 @@ function tellLimit(
       ? `${kind} asks for ${most}, and ${never}.`
       : `${what} is ${formatAge(measured)} old, and ${kind} is ${most}.`;
   return { sentence, remedy: severity === 'note' ? 'Nothing needs to be done.' : remedy };
+}
+
+function tellUnusual(
+  finding: FindingOf<'unusual-duration' | 'unusual-size' | 'unusual-rows'>,
+  words: {
+    readonly what: string;
+    readonly format: (value: number) => string;
+    readonly jump: string;
+    readonly drop: string;
+  },
+): Telling {
+  const { backupKind, direction, measured = 0, limit = 0, median, points } = finding;
+  const { what, format } = words;
+  const bound = direction === 'jump' ? 'at most' : 'at least';
+  return {
+    sentence: `the newest backup ${what} ${format(measured)}; ${bound} ${format(limit)} is usual, by the ${points} ${backupKind} backups before, whose median is ${format(median)}.`,
+    remedy: words[direction],
+  };
 }
 
 export function tellRowLoss({ before, rowsBefore, rowsAfter }: RowLoss): Telling {

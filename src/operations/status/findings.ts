@@ -7,6 +7,7 @@ import {
   judgeLimits,
 } from '../../repository/backups/freshness.ts';
 import type { RecoveryTime } from '../../repository/backups/recovery-time.ts';
+import type { Trends } from '../../repository/backups/trends.ts';
 import type { StatusFacts } from './facts.ts';
 
 /** What a warning without a limit or measure has in common with others */
@@ -16,15 +17,17 @@ const warning = { severity: 'warning', limit: undefined, measured: undefined, si
 export interface Measures {
   readonly ages: Ages;
   readonly recovery: RecoveryTime;
+  readonly trends: Trends;
 }
 
 /** Finds what is wrong and what is worth knowing, in the order of `findingKinds`. */
-export function listFindings(facts: StatusFacts, { ages, recovery }: Measures): Finding[] {
+export function listFindings(facts: StatusFacts, { ages, recovery, trends }: Measures): Finding[] {
   const found: readonly (Finding | undefined)[] = [
     ...findLimits(facts, ages),
     findOldBackup(facts),
     findDamagedChanges(facts),
     findRowLoss(facts),
+    ...findUnusual(facts, trends),
     findBackups('unreadable-manifests', facts.freshness.catalog.damaged),
     findDamagedBackups(facts),
     findBackups(
@@ -87,6 +90,23 @@ function findRowLoss({ freshness: { usable } }: StatusFacts): Finding | undefine
     ...{ limit: loss.rowsBefore / 2, measured: loss.rowsAfter, since: usable[0]?.snapshotAt },
     ...loss,
   };
+}
+
+const unusualKinds = { duration: 'unusual-duration', size: 'unusual-size', rows: 'unusual-rows' } as const;
+
+/** Finds what of the newest backup is unlike earlier ones. A loss of rows that is told already is not told twice. */
+function findUnusual({ freshness: { usable } }: StatusFacts, found: Trends): Finding[] {
+  if (found.kind === 'unmeasured') return [];
+  const { backup, points, trends } = found;
+  const isTold = findShrinkage(usable) !== undefined;
+  return trends.flatMap(({ measure, value, median, least, most }): Finding[] => {
+    const direction = value > most ? 'jump' : value < least ? 'drop' : undefined;
+    if (direction === undefined || (measure === 'rows' && direction === 'drop' && isTold)) return [];
+    const limit = direction === 'jump' ? most : least;
+    const comparison = { backup: backup.id, backupKind: backup.kind, direction, median, points } as const;
+    const since = backup.snapshotAt;
+    return [{ ...warning, kind: unusualKinds[measure], limit, measured: value, since, ...comparison }];
+  });
 }
 
 function findDamagedBackups({ freshness: { catalog } }: StatusFacts): Finding | undefined {

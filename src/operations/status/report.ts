@@ -1,4 +1,4 @@
-import { type Finding, isLimit, type Severity } from '../../interface/findings/finding.ts';
+import { type Finding, isLimit, type Severity, type TrendMeasure } from '../../interface/findings/finding.ts';
 import { joinTelling, tellFinding, tellPrediction } from '../../interface/findings/telling.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatAge, formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
@@ -7,6 +7,7 @@ import { formatTime } from '../../report/time.ts';
 import type { BackupSummary } from '../../repository/backups/catalog.ts';
 import { gapWindow, type RecordedFailure } from '../../repository/backups/findings.ts';
 import type { JudgedLimit } from '../../repository/backups/freshness.ts';
+import { neededPoints } from '../../repository/backups/trends.ts';
 import { formatWindow, isInterval, type Recoverable } from '../../repository/changes/windows.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
 import { isHealthy, type Status } from './result.ts';
@@ -29,6 +30,7 @@ export function describeStatus(status: Status): Outcome {
       describeCatalog(status),
       ...describeWindows(status),
       ...describeTrend(usable),
+      ...describeUsual(status),
       ...describeFailures(status),
     ],
   };
@@ -180,6 +182,42 @@ function describeTrend(usable: readonly BackupSummary[]): Section[] {
           formatDuration,
         ),
       ],
+    },
+  ];
+}
+
+const trendFormats: Readonly<Record<TrendMeasure, readonly [string, (value: number) => string]>> = {
+  duration: ['duration', formatDuration],
+  size: ['stored size', formatBytes],
+  rows: ['rows', (value) => formatCount(Math.round(value))],
+};
+
+/** Compares the newest backup with earlier ones of its kind. */
+function describeUsual({ trends: found, usable: [newest] }: Status): Section[] {
+  if (newest === undefined) return [];
+  if (found.kind === 'unmeasured') {
+    const earlier = formatCounted(found.points, `earlier ${newest.kind} backup`);
+    return [
+      {
+        kind: 'paragraph',
+        text: `What is usual is not measured: ${earlier}, and ${neededPoints} are needed.`,
+      },
+    ];
+  }
+  return [
+    {
+      kind: 'table',
+      columns: [
+        { title: `of ${found.points} earlier ${newest.kind} backups` },
+        { title: 'median', align: 'right' },
+        { title: 'usual at least', align: 'right' },
+        { title: 'at most', align: 'right' },
+        { title: 'newest', align: 'right' },
+      ],
+      rows: found.trends.map(({ measure, value, median, least, most }) => {
+        const [title, format] = trendFormats[measure];
+        return [title, ...[median, Math.max(0, least), most, value].map(format)];
+      }),
     },
   ];
 }

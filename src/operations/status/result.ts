@@ -2,6 +2,7 @@ import type { Finding } from '../../interface/findings/finding.ts';
 import type { Gap, RecordedFailure } from '../../repository/backups/findings.ts';
 import type { Ages, BackupFreshness } from '../../repository/backups/freshness.ts';
 import type { RecoveryTime } from '../../repository/backups/recovery-time.ts';
+import type { Trends } from '../../repository/backups/trends.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
 
 /**
@@ -26,6 +27,7 @@ export interface Status extends Pick<BackupFreshness, 'usable' | 'verified' | 'd
   /** Undefined without a backup */
   readonly gap: (Gap & { readonly isCleaned: boolean }) | undefined;
   readonly recovery: RecoveryTime;
+  readonly trends: Trends;
   readonly counts: Counts;
   /** bytes of everything that is stored, whichever backup needs it */
   readonly stored: number;

@@ -1,6 +1,7 @@
 import { gapWindow, listFailures, measureGap, measureLoss } from '../../repository/backups/findings.ts';
 import { measureAges } from '../../repository/backups/freshness.ts';
 import { measureRecovery } from '../../repository/backups/recovery-time.ts';
+import { measureTrends } from '../../repository/backups/trends.ts';
 import type { StatusFacts } from './facts.ts';
 import { listFindings } from './findings.ts';
 import type { Status } from './result.ts';
@@ -11,10 +12,11 @@ export function weighStatus(facts: StatusFacts): Status {
   const { usable, verified, drilled, catalog } = freshness;
   const ages = measureAges(freshness, now);
   const recovery = measureRecovery(freshness, restores);
+  const trends = measureTrends(usable);
   return {
     ...{ location, at: now, usable, verified, drilled, ages, recoverable, stored },
-    findings: listFindings(facts, { ages, recovery }),
-    recovery,
+    findings: listFindings(facts, { ages, recovery, trends }),
+    ...{ recovery, trends },
     loss: measureLoss(recoverable.windows, now),
     gap: findGap(facts),
     counts: {

@@ -3,6 +3,7 @@ import type { FindingKind, FindingOf } from '../../../src/interface/findings/fin
 const hour = 3_600_000;
 const bare = { limit: undefined, measured: undefined, since: undefined } as const;
 const since = new Date('2026-11-20T10:00:00Z');
+const comparison = { backup: 'a', backupKind: 'full', points: 7 } as const;
 const broken = { severity: 'broken', limit: 26 * hour, measured: 30 * hour, since } as const;
 
 /** A finding of every kind; the compiler names a kind that is missing. */
@@ -18,6 +19,18 @@ export const examples: { readonly [Kind in FindingKind]: FindingOf<Kind> } = {
   shrinkage: {
     ...{ kind: 'shrinkage', severity: 'warning', limit: 1.5, measured: 1, since },
     ...{ before: '20261120T100000Z-0000', rowsBefore: 3, rowsAfter: 1 },
+  },
+  'unusual-duration': {
+    ...{ kind: 'unusual-duration', severity: 'warning', limit: hour, measured: 2 * hour, since },
+    ...{ ...comparison, direction: 'jump', median: hour / 2 },
+  },
+  'unusual-size': {
+    ...{ kind: 'unusual-size', severity: 'warning', limit: 4e6, measured: 1e6, since },
+    ...{ ...comparison, direction: 'drop', median: 8e6 },
+  },
+  'unusual-rows': {
+    ...{ kind: 'unusual-rows', severity: 'warning', limit: 2000, measured: 1000, since },
+    ...{ ...comparison, direction: 'drop', median: 3000 },
   },
   'unreadable-manifests': {
     ...{ kind: 'unreadable-manifests', severity: 'warning' },

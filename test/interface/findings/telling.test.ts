@@ -26,7 +26,12 @@ const formerWords: Partial<Record<FindingKind, string>> = {
 };
 
 /** Kinds that came with the list, so that nothing was said of them before */
-const laterKinds: readonly FindingKind[] = ['unmeasured-recovery'];
+const laterKinds: readonly FindingKind[] = [
+  'unusual-duration',
+  'unusual-size',
+  'unusual-rows',
+  'unmeasured-recovery',
+];
 
 describe.each(Object.keys(findingKinds) as FindingKind[])('a finding of the kind %s', (kind) => {
   const finding = examples[kind];
@@ -73,6 +78,17 @@ describe('a prediction of the recovery time', () => {
     expect(tellFinding({ ...examples['unmeasured-recovery'], prediction: undefined }).sentence).toBe(
       'how long a recovery takes was never measured; nothing tells it either.',
     );
+  });
+});
+
+describe('what is unusual', () => {
+  it('is told with the limit that it passed, and by how many backups', () => {
+    expect(tellFinding(examples['unusual-duration']).sentence).toBe(
+      'the newest backup took 2 h 00 min; at most 1 h 00 min is usual, by the 7 full backups before, whose median is 30 min 00 s.',
+    );
+    expect(tellFinding(examples['unusual-rows']).sentence).toContain('1,000; at least 2,000 is usual');
+    expect(tellFinding(examples['unusual-rows']).remedy).toContain('pin');
+    expect(tellFinding({ ...examples['unusual-rows'], direction: 'jump' }).remedy).toContain('grown');
   });
 });
 

@@ -116,3 +116,36 @@ it('findings have the order of the list of kinds', () => {
   const found = weigh(backups, { vanished: ['x'] }).findings.map(({ kind }): FindingKind => kind);
   expect(found.slice(0, 4)).toEqual(['max-age', 'shrinkage', 'damaged-backups', 'vanished-backups']);
 });
+
+describe('what is unlike earlier backups', () => {
+  const earlier = (count: number) => [1, 2, 3, 4, 5].map((index) => shelve(24 * index, rows(count)));
+
+  it('is found, with the limit and the baseline', () => {
+    const newest = shelve(1, rows(3000));
+    const found = weigh([newest, ...earlier(1000)]);
+    expect(warningsOf(found)).toMatchObject([
+      {
+        ...{ kind: 'unusual-rows', measured: 3000, since: ago(1), backup: newest.id, backupKind: 'full' },
+        ...{ direction: 'jump', median: 1000, points: 5 },
+      },
+    ]);
+    expect(isHealthy(found)).toBe(true);
+    expect(renderText(describeStatus(found).report)).toMatch(
+      /of 5 earlier full backups.*\n.*\n.*\n.*\nrows +1,000 +481 +1,519 +3,000/,
+    );
+  });
+
+  it('is not found after a single backup, or a few', () => {
+    const few = [shelve(1, rows(3000)), ...earlier(1000).slice(0, 4)];
+    expect(kindsOf(weigh(few))).toEqual([]);
+    expect(renderText(describeStatus(weigh(few)).report)).toContain(
+      'What is usual is not measured: 4 earlier full backups, and 5 are needed.',
+    );
+  });
+
+  it('is told once where it is a loss since the backup before', () => {
+    expect(kindsOf(weigh([shelve(1, rows(100)), ...earlier(1000)]))).toEqual(['shrinkage']);
+    const later = [shelve(0.5, rows(100)), shelve(1, rows(100)), ...earlier(1000)];
+    expect(kindsOf(weigh(later))).toEqual(['unusual-rows']);
+  });
+});
