@@ -164,6 +164,7 @@ function takeStatus(taker: Taker, common: CommonInputs) {
     ...takeLimits(taker),
     format: taker.take('format'),
     metricsFile: taker.take('metrics-file'),
+    pricePerGbMonth: taker.take('price-per-gb-month'),
     database: taker.take('database'),
   };
 }

@@ -1,6 +1,7 @@
 import type { BackupFreshness, Limits } from '../../repository/backups/freshness.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
 import type { StoredRecord } from '../../repository/records.ts';
+import type { StoredBytes } from '../../repository/stored-bytes.ts';
 
 /** What was read of a repository. */
 export interface StatusFacts {
@@ -9,8 +10,9 @@ export interface StatusFacts {
   readonly limits: Limits;
   readonly freshness: BackupFreshness;
   readonly recoverable: Recoverable;
-  /** bytes */
-  readonly stored: number;
+  readonly stored: StoredBytes;
+  /** Of a gigabyte of storage for a month; undefined: what it costs is not asked */
+  readonly price: number | undefined;
   /** Ids of backups that are gone although no cleanup removed them */
   readonly vanished: readonly string[];
   /** The last cleanup */

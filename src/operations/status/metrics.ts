@@ -58,7 +58,7 @@ function listEvents(status: Status): Gauge[] {
 }
 
 function listMeasures(status: Status): Gauge[] {
-  const { gap, recovery, location, stored } = status;
+  const { gap, recovery, location, stored, growth } = status;
   const duration = (name: string, help: string, milliseconds: readonly number[]): Gauge => {
     return { name, unit: 'seconds', help, samples: milliseconds.map((each) => sample(each / 1000)) };
   };
@@ -88,7 +88,18 @@ function listMeasures(status: Status): Gauge[] {
     },
     {
       ...{ name: 'stored_bytes', unit: 'bytes', help: 'What the storage holds, whichever backup needs it.' },
-      samples: [{ labels: { storage: location }, value: stored }],
+      samples: Object.entries(stored).map(([content, value]) => ({
+        labels: { storage: location, content },
+        value,
+      })),
+    },
+    {
+      ...{
+        name: 'month_growth_bytes',
+        unit: 'bytes',
+        help: 'What backups add in 30 days, as they did in the last.',
+      },
+      samples: growth.kind === 'measured' ? [sample(growth.bytes)] : [],
     },
     duration(
       'recovery_time_seconds',

@@ -9,6 +9,7 @@ import { gapWindow, type RecordedFailure } from '../../repository/backups/findin
 import type { JudgedLimit } from '../../repository/backups/freshness.ts';
 import { neededPoints } from '../../repository/backups/trends.ts';
 import { formatWindow, isInterval, type Recoverable } from '../../repository/changes/windows.ts';
+import { sumStored } from '../../repository/stored-bytes.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
 import { isHealthy, type Status } from './result.ts';
 
@@ -82,7 +83,11 @@ function describeCatalog(status: Status): Section {
       ['would be lost now', status.loss === undefined ? 'everything' : formatAge(status.loss)],
       ['longest gap of 7 days', describeGap(status)],
       ['backups', describeCount(status)],
-      ['stored', formatBytes(stored)],
+      ['stored', formatBytes(sumStored(stored))],
+      ['of it', describeStored(status)],
+      ['a month adds', describeGrowth(status)],
+      ...describeCost(status),
+      ['a full backup takes', describeEgress(status)],
       ['damaged', formatCount(counts.damaged)],
       [
         'last cleanup',
@@ -108,6 +113,36 @@ function describeRecovery({ recovery }: Status): string {
 function describeBackup({ id, kind, totals, snapshotAt, label }: BackupSummary, age: string): string {
   const named = label === null ? '' : `, "${label}"`;
   return `${id}, ${age} old (${formatTime(snapshotAt)} UTC), ${kind}, ${formatBytes(totals.bytes)}${named}`;
+}
+
+function describeStored({ stored }: Status): string {
+  const { objects, manifests, changes, records, others } = stored;
+  const parts = { objects, manifests, 'headers of changes': changes, records, others };
+  return Object.entries(parts)
+    .map(([name, bytes]) => `${name} ${formatBytes(bytes)}`)
+    .join(', ');
+}
+
+function describeGrowth({ growth }: Status): string {
+  const backups = formatCounted(growth.points, 'backup');
+  return growth.kind === 'unmeasured'
+    ? `not measured: ${backups} of the last 30 days, and 5 of at least 3 days are needed`
+    : `${formatBytes(growth.bytes)} if it goes on as with the ${backups} of the last 30 days, without what cleanups remove`;
+}
+
+function describeCost({ cost }: Status): [string, string][] {
+  if (cost === undefined) return [];
+  const { now, inAMonth } = cost;
+  const later = inAMonth === undefined ? 'not measured' : inAMonth.toFixed(2);
+  return [
+    ['costs a month', `${now.toFixed(2)}, and in a month ${later}, in the currency of price-per-gb-month`],
+  ];
+}
+
+function describeEgress({ egress }: Status): string {
+  if (egress === undefined) return 'not measured: there is no full backup';
+  const { bytes, dollars } = egress;
+  return `${formatBytes(bytes)} of egress, at Supabase $${dollars.toFixed(2)} past the share of the plan; an incremental one less`;
 }
 
 function describeCount({ usable, counts: { unusable } }: Status): string {

@@ -1,9 +1,12 @@
 import type { Finding } from '../../interface/findings/finding.ts';
 import type { Gap, RecordedFailure } from '../../repository/backups/findings.ts';
 import type { Ages, BackupFreshness } from '../../repository/backups/freshness.ts';
+import type { Growth } from '../../repository/backups/growth.ts';
 import type { RecoveryTime } from '../../repository/backups/recovery-time.ts';
 import type { Trends } from '../../repository/backups/trends.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
+import type { StoredBytes } from '../../repository/stored-bytes.ts';
+import type { Egress, StorageCost } from './costs.ts';
 
 /**
  * Whether and how far back the database can be recovered, and how well that is proven. Every report of it
@@ -29,8 +32,12 @@ export interface Status extends Pick<BackupFreshness, 'usable' | 'verified' | 'd
   readonly recovery: RecoveryTime;
   readonly trends: Trends;
   readonly counts: Counts;
-  /** bytes of everything that is stored, whichever backup needs it */
-  readonly stored: number;
+  readonly stored: StoredBytes;
+  readonly growth: Growth;
+  /** Undefined where no price was given */
+  readonly cost: StorageCost | undefined;
+  /** Undefined without a full backup */
+  readonly egress: Egress | undefined;
   /** Undefined when there was none */
   readonly lastCleanup: LastCleanup | undefined;
   /** Newest first */

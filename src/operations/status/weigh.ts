@@ -1,7 +1,10 @@
 import { gapWindow, listFailures, measureGap, measureLoss } from '../../repository/backups/findings.ts';
 import { measureAges } from '../../repository/backups/freshness.ts';
+import { measureGrowth } from '../../repository/backups/growth.ts';
 import { measureRecovery } from '../../repository/backups/recovery-time.ts';
 import { measureTrends } from '../../repository/backups/trends.ts';
+import { sumStored } from '../../repository/stored-bytes.ts';
+import { estimateEgress, estimateStorageCost } from './costs.ts';
 import type { StatusFacts } from './facts.ts';
 import { listFindings } from './findings.ts';
 import type { Status } from './result.ts';
@@ -13,10 +16,13 @@ export function weighStatus(facts: StatusFacts): Status {
   const ages = measureAges(freshness, now);
   const recovery = measureRecovery(freshness, restores);
   const trends = measureTrends(usable);
+  const growth = measureGrowth(usable, now);
   return {
     ...{ location, at: now, usable, verified, drilled, ages, recoverable, stored },
     findings: listFindings(facts, { ages, recovery, trends }),
-    ...{ recovery, trends },
+    ...{ recovery, trends, growth },
+    cost: estimateStorageCost(sumStored(stored), growth, facts.price),
+    egress: estimateEgress(usable),
     loss: measureLoss(recoverable.windows, now),
     gap: findGap(facts),
     counts: {

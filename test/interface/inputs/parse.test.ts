@@ -137,6 +137,8 @@ describe('what is accepted', () => {
       metricsFile: undefined,
       database: undefined,
     });
+    expect(parse({ ...status, 'price-per-gb-month': '0.023' })).toMatchObject({ pricePerGbMonth: 0.023 });
+    expect(parse(status)).toMatchObject({ pricePerGbMonth: undefined });
     const given = { format: 'openmetrics', 'metrics-file': '/run/x.prom', database: 'shop' };
     expect(parse({ ...status, ...given })).toMatchObject({
       format: 'openmetrics',
@@ -356,6 +358,8 @@ const refused: [Given, InputName, string][] = [
   [{ ...gate, 'on-stale': 'warn' }, 'on-stale', 'cannot be "warn"'],
   [{ ...status, format: 'json' }, 'format', 'cannot be "json"'],
   [{ ...status, 'metrics-file': 'a\0b' }, 'metrics-file', 'is not a path'],
+  [{ ...status, 'price-per-gb-month': '$0.02' }, 'price-per-gb-month', 'cannot be "$0.02"'],
+  [{ ...status, 'price-per-gb-month': '1e9' }, 'price-per-gb-month', 'cannot be "1e9"'],
   [{ ...gate, migrations: 'a\0b' }, 'migrations', 'is not a path'],
   [{ ...gate, 'base-ref': '--output=x' }, 'base-ref', 'is not a git ref'],
   [{ ...gate, 'database-url': '' }, 'database-url', 'is required for gate'],

@@ -14,11 +14,13 @@ import { weigh } from './example.ts';
 
 const seconds = (date: Date) => date.getTime() / 1000;
 const windows = [{ from: ago(20).toISOString(), to: ago(1).toISOString(), gap: null }];
+const growth = { kind: 'measured' as const, bytes: 7e6, points: 9 };
 const full = {
   ...weigh([shelve(2, { kind: 'incremental' }), shelve(20), shelve(40)], {
     limits: { maxAge: 26 * hour, verifiedWithin: hour, drilledWithin: undefined },
     recoverable: { windows, damaged: [], captured: true },
   }),
+  growth,
   verified: { id: 'x', at: ago(4) },
   drilled: { id: 'x', at: ago(3), recovery: 90_500 },
   recovery: { kind: 'measured' as const, milliseconds: 90_500, backup: 'x', at: ago(3) },
@@ -55,7 +57,10 @@ describe('the metrics of a status', () => {
       last_duration_seconds: kinds(60, 60),
       last_size_bytes: kinds(5000, 5000),
       last_rows: kinds(1000, 1000),
-      stored_bytes: [[{ ...databaseLabel, storage: './backups' }, 123_456]],
+      stored_bytes: Object.entries({
+        ...{ objects: 120_000, manifests: 3000, changes: 200, records: 250, others: 6 },
+      }).map(([content, value]) => [{ ...databaseLabel, storage: './backups', content }, value]),
+      month_growth_bytes: one(7e6),
       recovery_time_seconds: one(90.5),
       longest_gap_seconds: one(3600),
       limit_broken: [

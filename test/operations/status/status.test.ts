@@ -134,6 +134,9 @@ describe('the report', () => {
     expect(text).toMatch(/rows +▁▅█ +0 +800 +800/);
     expect(text).toMatch(/longest gap of 7 days +24 h 00 min, from 2026-11-19 10:00 to 2026-11-20 10:00/);
     expect(text).toMatch(/stored +123 kB/);
+    expect(text).toMatch(
+      /of it +objects 120 kB, manifests 3.00 kB, headers of changes 200 B, records 250 B, others 6 B/,
+    );
     expect(text).not.toContain('WARNING');
   });
 
@@ -266,5 +269,31 @@ describe('what would be lost, and how long it would take', () => {
     expect(text(weigh([shelve(2)]))).toMatch(/a recovery takes +not measured; predicted: 1 min 00 s or more/);
     expect(text(weigh([]))).toMatch(/would be lost now +everything/);
     expect(weigh([]).findings.map(({ kind }) => kind)).toEqual(['max-age']);
+  });
+});
+
+describe('what is stored', () => {
+  const text = (status: ReturnType<typeof weigh>) => renderText(describeStatus(status).report);
+  const daily = (count: number) =>
+    Array.from({ length: count }, (_, index) =>
+      shelve(24 * index, { totals: { rows: 1, bytes: 20_000_000_000, stored: 1, added: 1_000_000_000 } }),
+    );
+
+  it('is forecast for a month by what backups have added, and priced', () => {
+    const stored = { objects: 100_000_000_000, manifests: 0, changes: 0, records: 0, others: 0 };
+    const status = weigh(daily(11), { stored, price: 0.02 });
+    expect(text(status)).toMatch(
+      /a month adds +30.0 GB if it goes on as with the 11 backups of the last 30 days/,
+    );
+    expect(text(status)).toMatch(/costs a month +2.00, and in a month 2.60, in the currency/);
+    expect(text(status)).toMatch(/a full backup takes +20.0 GB of egress, at Supabase \$1.80 past/);
+  });
+
+  it('is not forecast, and not priced, where nothing tells it', () => {
+    const status = weigh(daily(3), { price: 0.02 });
+    expect(text(status)).toMatch(/a month adds +not measured: 3 backups of the last 30 days/);
+    expect(text(status)).toMatch(/costs a month +0.00, and in a month not measured/);
+    expect(text(weigh(daily(3)))).not.toContain('costs a month');
+    expect(text(weigh([]))).toMatch(/a full backup takes +not measured: there is no full backup/);
   });
 });
