@@ -1,4 +1,10 @@
-import { type Finding, isLimit, type Severity, type TrendMeasure } from '../../interface/findings/finding.ts';
+import {
+  type Finding,
+  findingKinds,
+  isLimit,
+  type Severity,
+  type TrendMeasure,
+} from '../../interface/findings/finding.ts';
 import { joinTelling, tellFinding, tellPrediction } from '../../interface/findings/telling.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatAge, formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
@@ -23,6 +29,9 @@ export function describeStatus(status: Status): Outcome {
       status: verdict,
       ...tellAges(status.ages),
       ...tellWindow(status.recoverable),
+      'recovery-seconds': status.recovery.kind === 'measured' ? toSeconds(status.recovery.milliseconds) : '',
+      'longest-gap-seconds': status.gap === undefined ? '' : toSeconds(status.gap.length),
+      findings: JSON.stringify(status.findings.map(toJson)),
     },
     report: [
       { kind: 'heading', text: `Backups in ${location}: ${verdict.toUpperCase()}` },
@@ -36,6 +45,23 @@ export function describeStatus(status: Status): Outcome {
     ],
   };
 }
+
+/** A finding for scripts: what the schema in schema/status.schema.json describes. */
+function toJson(finding: Finding) {
+  const { kind, severity, limit = null, measured = null, since } = finding;
+  const { unit } = findingKinds[kind];
+  return {
+    kind,
+    severity,
+    limit,
+    measured,
+    unit,
+    since: since?.toISOString() ?? null,
+    ...tellFinding(finding),
+  };
+}
+
+const toSeconds = (milliseconds: number) => Math.round(milliseconds / 100) / 10;
 
 /** Returns the limits among the findings, and which point in time the age of the newest is of. */
 function toLimits(findings: readonly Finding[]): [JudgedLimit[], 'backup' | 'changes' | undefined] {
