@@ -106,19 +106,19 @@ const tellings: { readonly [Kind in FindingKind]: (finding: FindingOf<Kind>) => 
   }),
 };
 
-/** Says a prediction with what it rests on. */
-export function tellPrediction({
-  milliseconds,
-  basis,
-  bytes,
-  bytesPerSecond,
-  runs,
-}: RecoveryPrediction): string {
+/** Says how long it may take; the speed of full backups tells a lower bound. */
+export function tellPredictedTime({ milliseconds, basis }: RecoveryPrediction): string {
   const time = formatDuration(milliseconds);
-  const speed = `for ${formatBytes(bytes)} at ${formatRate(bytesPerSecond, 1000)}`;
+  return basis === 'restores' ? `about ${time}` : `${time} or more`;
+}
+
+/** Says a prediction with what it rests on. */
+function tellPrediction(prediction: RecoveryPrediction): string {
+  const { basis, bytes, bytesPerSecond, runs } = prediction;
+  const time = `${tellPredictedTime(prediction)}, for ${formatBytes(bytes)} at ${formatRate(bytesPerSecond, 1000)}`;
   return basis === 'restores'
-    ? `about ${time}, ${speed}, the speed of the last ${formatCounted(runs, 'whole restore')}`
-    : `${time} or more, ${speed}, the speed at which the last ${formatCounted(runs, 'full backup')} read it: a restore also builds indexes, and compares`;
+    ? `${time}, the speed of the last ${formatCounted(runs, 'whole restore')}`
+    : `${time}, the speed at which the last ${formatCounted(runs, 'full backup')} read it: a restore also builds indexes, and compares`;
 }
 
 function tellLimit(

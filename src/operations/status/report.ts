@@ -5,7 +5,7 @@ import {
   type Severity,
   type TrendMeasure,
 } from '../../interface/findings/finding.ts';
-import { joinTelling, tellFinding, tellPrediction } from '../../interface/findings/telling.ts';
+import { joinTelling, tellFinding, tellPredictedTime } from '../../interface/findings/telling.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatAge, formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
@@ -130,7 +130,7 @@ function describeRecovery({ recovery }: Status): string {
     case 'measured':
       return `${formatDuration(recovery.milliseconds)}, measured by the drill of ${recovery.backup}`;
     case 'predicted':
-      return `not measured; predicted: ${tellPrediction(recovery.prediction)}`;
+      return `not measured; predicted: ${tellPredictedTime(recovery.prediction)}`;
     case 'unmeasured':
       return 'not measured';
   }
