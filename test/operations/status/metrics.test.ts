@@ -1,7 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { type FindingKind, findingKinds, isLimit } from '../../../src/interface/findings/finding.ts';
 import { renderMetrics } from '../../../src/operations/status/metrics.ts';
 import { writeMetricsFile } from '../../../src/operations/status/metrics-file.ts';
@@ -143,6 +143,7 @@ describe.each(Object.keys(findingKinds) as FindingKind[])('a finding of the kind
 
 describe('a file of metrics', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'metrics-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
   const file = path.join(folder, 'backup.prom');
   const context = createContext({ redact: (text) => text.replaceAll('secret', '***') });
 
