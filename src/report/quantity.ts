@@ -48,6 +48,11 @@ export function formatRate(bytes: number, milliseconds: number): string {
   return `${formatBytes((bytes * 1000) / Math.max(milliseconds, 1))}/s`;
 }
 
+/** Writes an amount of money to the cent; what is not nothing is never `0.00`. */
+export function formatAmount(amount: number): string {
+  return amount > 0 && amount < 0.01 ? 'less than 0.01' : amount.toFixed(2);
+}
+
 /** Writes a part of a whole: `12.5%`, and `100%` where the whole is 0. */
 export function formatShare(part: number, whole: number): string {
   return `${whole === 0 ? 100 : Number(((part / whole) * 100).toFixed(1))}%`;

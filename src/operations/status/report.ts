@@ -7,7 +7,14 @@ import {
 } from '../../interface/findings/finding.ts';
 import { joinTelling, tellFinding, tellPredictedTime } from '../../interface/findings/telling.ts';
 import type { Outcome } from '../../interface/outcome.ts';
-import { formatAge, formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import {
+  formatAge,
+  formatAmount,
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatDuration,
+} from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { formatTime } from '../../report/time.ts';
 import type { BackupSummary } from '../../repository/backups/catalog.ts';
@@ -159,16 +166,16 @@ function describeGrowth({ growth }: Status): string {
 function describeCost({ cost }: Status): [string, string][] {
   if (cost === undefined) return [];
   const { now, inAMonth } = cost;
-  const later = inAMonth === undefined ? 'not measured' : inAMonth.toFixed(2);
+  const later = inAMonth === undefined ? 'not measured' : formatAmount(inAMonth);
   return [
-    ['costs a month', `${now.toFixed(2)}, and in a month ${later}, in the currency of price-per-gb-month`],
+    ['costs a month', `${formatAmount(now)}, and in a month ${later}, in the currency of price-per-gb-month`],
   ];
 }
 
 function describeEgress({ egress }: Status): string {
   if (egress === undefined) return 'not measured: there is no full backup';
   const { bytes, dollars } = egress;
-  return `${formatBytes(bytes)} of egress, at Supabase $${dollars.toFixed(2)} past the share of the plan; an incremental one less`;
+  return `${formatBytes(bytes)} of egress, at Supabase ${formatAmount(dollars)} US dollars past the share of the plan; an incremental one less`;
 }
 
 function describeCount({ usable, counts: { unusable } }: Status): string {

@@ -286,13 +286,13 @@ describe('what is stored', () => {
       /a month adds +30.0 GB if it goes on as with the 11 backups of the last 30 days/,
     );
     expect(text(status)).toMatch(/costs a month +2.00, and in a month 2.60, in the currency/);
-    expect(text(status)).toMatch(/a full backup takes +20.0 GB of egress, at Supabase \$1.80 past/);
+    expect(text(status)).toMatch(/a full backup takes +20.0 GB of egress, at Supabase 1.80 US dollars past/);
   });
 
   it('is not forecast, and not priced, where nothing tells it', () => {
     const status = weigh(daily(3), { price: 0.02 });
     expect(text(status)).toMatch(/a month adds +not measured: 3 backups of the last 30 days/);
-    expect(text(status)).toMatch(/costs a month +0.00, and in a month not measured/);
+    expect(text(status)).toMatch(/costs a month +less than 0.01, and in a month not measured/);
     expect(text(weigh(daily(3)))).not.toContain('costs a month');
     expect(text(weigh([]))).toMatch(/a full backup takes +not measured: there is no full backup/);
   });
