@@ -62972,6 +62972,13 @@ function parseShare(text) {
     "Write a percentage above 0% and up to 100%, such as 10%."
   );
 }
+function parsePrice(text) {
+  if (/^\d{1,6}(\.\d{1,9})?$/.test(text)) return Number(text);
+  throw new Problem(
+    `cannot be ${JSON.stringify(text)}`,
+    "Write a decimal number such as 0.023, without a currency."
+  );
+}
 function splitList(text) {
   return text.split(/[,\r\n]/).map((part) => part.trim()).filter((part) => part !== "");
 }
@@ -72827,6 +72834,31 @@ var scheduleInputs = {
   }
 };
 
+// src/interface/inputs/groups/status.ts
+var statusInputs = {
+  format: {
+    operations: ["status"],
+    default: "text",
+    placeholder: "form",
+    description: "What `status` prints: `text`, its report, or `openmetrics`, for Prometheus and what reads its formats. docs/status.md has the names.",
+    parse: oneOf(["text", "openmetrics"])
+  },
+  "metrics-file": {
+    operations: ["status"],
+    placeholder: "file",
+    example: "/var/lib/node_exporter/textfile/supabase_backup.prom",
+    description: "A file to which `status` writes its metrics as well, replaced at once: for the textfile collector of node_exporter, which reads what ends in `.prom`. The folder must exist.",
+    parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a file.")
+  },
+  "price-per-gb-month": {
+    operations: ["status"],
+    placeholder: "price",
+    example: "0.023",
+    description: "What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` tells what the backups cost. When empty, that is not asked.",
+    parse: parsePrice
+  }
+};
+
 // src/interface/inputs/schema.ts
 var schema2 = {
   operation: {
@@ -72864,6 +72896,7 @@ var schema2 = {
     parse: wholeNumber(1, 90)
   },
   ...releaseInputs,
+  ...statusInputs,
   ...scheduleInputs,
   ...alarmInputs,
   "dry-run": {
@@ -73105,7 +73138,15 @@ function takeGate(taker, common) {
   };
 }
 function takeStatus(taker, common) {
-  return { operation: "status", ...common, ...takeLimits(taker) };
+  return {
+    operation: "status",
+    ...common,
+    ...takeLimits(taker),
+    format: taker.take("format"),
+    metricsFile: taker.take("metrics-file"),
+    pricePerGbMonth: taker.take("price-per-gb-month"),
+    database: taker.take("database")
+  };
 }
 function takeValidate(taker, common) {
   const backupId = taker.takeBackupId(["latest", "all"]);
@@ -73851,7 +73892,9 @@ async function findRepository(storage, repositoryKey) {
   try {
     return await readAgain(async (options) => {
       const bytes = await readConfig(storage, options);
-      return bytes && understand(storage, bytes, repositoryKey);
+      const repository = bytes && parseRepository(storage, bytes, repositoryKey);
+      if (repository) storage.onOpened?.(repository.config);
+      return repository;
     });
   } catch (error3) {
     if (error3 instanceof DeniedValueError)
@@ -73881,7 +73924,7 @@ async function readConfig(storage, options) {
   if (!one.equals(other)) throw toDamageError(storage, "two readings brought different bytes");
   return one;
 }
-function understand(storage, bytes, repositoryKey) {
+function parseRepository(storage, bytes, repositoryKey) {
   const text = bytes.toString("utf8");
   const parsed = parse(text);
   if (typeof parsed === "string") {
@@ -73959,6 +74002,12 @@ var forms = "Write ./folder, /folder, file:///folder, s3://bucket/prefix or arti
 var longestS3Key = 1024;
 var bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
 async function openStorage(location2, options, context) {
+  const storage = await openPlace(location2, options, context);
+  const { noteRepository } = context;
+  if (noteRepository !== void 0) storage.onOpened = (config) => noteRepository(storage.location, config);
+  return storage;
+}
+async function openPlace(location2, options, context) {
   if (location2.trim() === "") throw new ConfigurationError("`storage` is empty", forms);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location2)?.[1]?.toLowerCase();
   switch (scheme) {

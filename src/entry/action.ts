@@ -72,7 +72,12 @@ async function main(): Promise<void> {
     const { noteRepository } = alarm;
     const context = { ...machine, log, redact, signal, temporaryFolder, noteRepository };
     const outcome = await run(inputs, context);
-    report({ ...outcome, report: redactReport(outcome.report, redact) });
+    const { printed } = outcome;
+    report({
+      ...outcome,
+      report: redactReport(outcome.report, redact),
+      ...(printed === undefined ? {} : { printed: redact(printed) }),
+    });
     if (outcome.exitCode === 3) core.setFailed(`${operation}: ${negativeAnswers[operation]}`);
     await alarm.notify({ outcome });
     if (outcome.exitCode === 3) noteAnnounced(alarm);
@@ -89,7 +94,7 @@ function noteAnnounced(alarm: Alarm | undefined): void {
 }
 
 function report(outcome: Outcome): void {
-  core.info(printableForRunner(renderText(outcome.report)));
+  core.info(printableForRunner(outcome.printed ?? renderText(outcome.report)));
   for (const [name, value] of Object.entries(outcome.outputs)) core.setOutput(name, value);
   writeSummary(outcome.report);
 }

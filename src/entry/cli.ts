@@ -96,7 +96,7 @@ async function main(words: readonly string[]): Promise<number> {
     const context = { ...machine, log, redact, signal, temporaryFolder, noteRepository };
     const outcome = await run(inputs, context);
     log.clearProgress();
-    print(asJson ? renderOutputs(outcome, redact) : shown(renderText(redactReport(outcome.report, redact))));
+    print(asJson ? renderOutputs(outcome, redact) : shown(renderPrinted(outcome, redact)));
     if (outcome.exitCode === 3) log.error(negativeAnswers[inputs.operation]);
     await alarm.notify({ outcome });
     return outcome.exitCode;
@@ -108,6 +108,10 @@ async function main(words: readonly string[]): Promise<number> {
 function print(text: string): 0 {
   stdout.write(text);
   return 0;
+}
+
+function renderPrinted({ printed, report }: Outcome, redact: Redact): string {
+  return printed === undefined ? renderText(redactReport(report, redact)) : redact(printed);
 }
 
 function renderOutputs({ outputs }: Outcome, redact: Redact): string {

@@ -11,4 +11,9 @@ export interface Outcome {
   readonly outputs: Readonly<Record<string, string | number | boolean>>;
   /** The result for people, in order. Rendered as text on a terminal and as Markdown in a job summary. */
   readonly report: readonly Section[];
+  /**
+   * What is printed in place of the report where another format was asked for. Summaries and alarms have the
+   * report all the same. It ends with a line break.
+   */
+  readonly printed?: string;
 }

@@ -135,8 +135,9 @@ const schema = {
   },
   attempts: { operations: ['restore', 'drill'], description: 'Backups that were tried.' },
   'recovery-seconds': {
-    operations: ['drill'],
-    description: 'How long it took until the database could be used, in seconds; empty when no backup works.',
+    operations: ['drill', 'status'],
+    description:
+      'How long it took until the database could be used, in seconds; empty when no backup works. For `status`, by the newest drill that passed; empty when none has measured it.',
   },
   gate: {
     operations: ['gate'],
@@ -151,6 +152,16 @@ const schema = {
   status: {
     operations: ['status'],
     description: '`healthy`, or `broken` when a limit is.',
+  },
+  findings: {
+    operations: ['status'],
+    description:
+      'What is wrong and what is worth knowing, as a JSON array of objects with `kind`, `severity`, `limit`, `measured`, `unit`, `since`, `sentence` and `remedy`; docs/status.md has the kinds.',
+  },
+  'longest-gap-seconds': {
+    operations: ['status'],
+    description:
+      'The longest time of the last seven days of which no point can be recovered, in seconds; empty when there is no backup.',
   },
   'age-seconds': {
     operations: ['gate', 'status'],

@@ -1,3 +1,5 @@
+import { day, hour } from '../values/duration.ts';
+
 /* Quantities for people to read. Machines read the bare numbers in the outputs. */
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
@@ -34,9 +36,21 @@ export function formatDuration(milliseconds: number): string {
   return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
 }
 
+/** Writes an age: `2 h 07 min`, and from two days on `12 d 4 h`. */
+export function formatAge(milliseconds: number): string {
+  if (milliseconds < 2 * day) return formatDuration(milliseconds);
+  const hours = Math.floor((milliseconds % day) / hour);
+  return `${Math.floor(milliseconds / day)} d${hours === 0 ? '' : ` ${hours} h`}`;
+}
+
 /** Writes bytes per second: `45.6 MB/s`. */
 export function formatRate(bytes: number, milliseconds: number): string {
   return `${formatBytes((bytes * 1000) / Math.max(milliseconds, 1))}/s`;
+}
+
+/** Writes an amount of money to the cent; what is not nothing is never `0.00`. */
+export function formatAmount(amount: number): string {
+  return amount > 0 && amount < 0.01 ? 'less than 0.01' : amount.toFixed(2);
 }
 
 /** Writes a part of a whole: `12.5%`, and `100%` where the whole is 0. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import {
+  formatAmount,
   formatBytes,
   formatCount,
   formatCounted,
@@ -44,4 +45,11 @@ test('rates and shares', () => {
   expect(formatRate(45_600_000, 1000)).toBe('45.6 MB/s');
   expect(formatShare(1, 8)).toBe('12.5%');
   expect(formatShare(0, 0)).toBe('100%');
+});
+
+test('amounts of money', () => {
+  expect([0, 0.0001, 0.00999, 0.01, 1234.567].map(formatAmount)).toEqual([
+    '0.00',
+    ...['less than 0.01', 'less than 0.01', '0.01', '1234.57'],
+  ]);
 });

@@ -142,3 +142,13 @@ test('an input under its former name does what it did, with a warning', async ()
   const show = await step('show', { storage });
   expect(show.summary).toMatch(/\| rollback token \| [0-9a-f]{32} \|/);
 });
+
+test('a status as OpenMetrics is printed for the log, and the summary is its report', async () => {
+  const run = await step('status', { format: 'openmetrics', database: 'shop' });
+  expect(run, run.stdout).toMatchObject({ exitCode: 0 });
+  expect(run.stdout).toContain('supabase_backup_limit_broken{database="shop",limit="max-age"} 0\n');
+  expect(run.stdout).not.toContain('HEALTHY');
+  expect(run.summary).toContain('HEALTHY');
+  const findings = JSON.parse(run.outputs.get('findings') ?? '') as { kind: string }[];
+  expect(findings.map(({ kind }) => kind)).toContain('max-age');
+});

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -291,6 +291,26 @@ describe('status', () => {
     const place = copy();
     await succeed(['validate', '--storage', place]);
     expect(await status(place, '--verified-within', '1d')).toMatchObject({ exitCode: 0 });
+  });
+
+  test('is printed as metrics, and written for a collector, with the exit code of the report', async () => {
+    const metrics = join(folder, 'status.prom');
+    const words = ['--format', 'openmetrics', '--metrics-file', metrics, '--database', 'shop'];
+    const found = await status(original, ...words);
+    expect(found).toMatchObject({ exitCode: 0, outputs: { status: 'healthy' } });
+    expect(found.stdout).toMatch(/^# TYPE supabase_backup_status_timestamp_seconds gauge\n/);
+    expect(found.stdout).toContain('supabase_backup_limit_broken{database="shop",limit="max-age"} 0\n');
+    expect(found.stdout).toMatch(/\n# EOF\n$/);
+    expect(readFileSync(metrics, 'utf8')).toMatch(/\n# EOF\n$/);
+    const broken = await status(original, ...words, '--verified-within', '1d');
+    expect(broken).toMatchObject({ exitCode: 3, outputs: { status: 'broken' } });
+    expect(broken.stdout).toContain('{database="shop",limit="verified-within"} 1\n');
+    expect(readFileSync(metrics, 'utf8')).toContain('{database="shop",limit="verified-within"} 1\n');
+  });
+
+  test('refuses a file of metrics in a folder that does not exist', async () => {
+    const run = await runCli(['status', '--storage', original, '--metrics-file', '/nowhere/x.prom']);
+    expectRefusal(run, { exitCode: 2, says: /metrics-file: "\/nowhere\/x.prom" cannot be written/ });
   });
 
   test('shows the trend, and rings when the rows are gone', async () => {

@@ -48,6 +48,7 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
   status: [
     `${program} status --storage ./backups`,
     `${program} status --storage s3://bucket/production --max-age 2h --verified-within 8d --drilled-within 35d`,
+    `${program} status --storage s3://bucket/production --format openmetrics`,
   ],
   schedule: [`${program} schedule`, `${program} schedule --check`],
   alarm: [

@@ -158,7 +158,15 @@ function takeGate(taker: Taker, common: CommonInputs) {
 }
 
 function takeStatus(taker: Taker, common: CommonInputs) {
-  return { operation: 'status' as const, ...common, ...takeLimits(taker) };
+  return {
+    operation: 'status' as const,
+    ...common,
+    ...takeLimits(taker),
+    format: taker.take('format'),
+    metricsFile: taker.take('metrics-file'),
+    pricePerGbMonth: taker.take('price-per-gb-month'),
+    database: taker.take('database'),
+  };
 }
 
 function takeValidate(taker: Taker, common: CommonInputs) {

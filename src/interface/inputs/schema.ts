@@ -6,6 +6,7 @@ import { repositoryInputs } from './groups/repository.ts';
 import { restoreInputs } from './groups/restore.ts';
 import { retentionInputs } from './groups/retention.ts';
 import { scheduleInputs } from './groups/schedule.ts';
+import { statusInputs } from './groups/status.ts';
 import type { Input } from './input.ts';
 import { operations, storing } from './operations.ts';
 import { oneOf, parseBoolean, parseShare, wholeNumber } from './values.ts';
@@ -55,6 +56,7 @@ export const schema = {
     parse: wholeNumber(1, 90),
   },
   ...releaseInputs,
+  ...statusInputs,
   ...scheduleInputs,
   ...alarmInputs,
   'dry-run': {

@@ -208,6 +208,13 @@ export interface StatusInputs extends CommonInputs {
   readonly verifiedWithin: number | undefined;
   /** milliseconds */
   readonly drilledWithin: number | undefined;
+  readonly format: 'text' | 'openmetrics';
+  /** Path of a file to replace with the metrics */
+  readonly metricsFile: string | undefined;
+  /** Of the storage, in any currency; undefined: what backups cost is not asked */
+  readonly pricePerGbMonth: number | undefined;
+  /** What metrics call the database; undefined: the location of the storage */
+  readonly database: string | undefined;
 }
 
 export interface ScheduleInputs {

@@ -53,6 +53,15 @@ export function parseShare(text: string): number {
   );
 }
 
+/** A price without its currency. */
+export function parsePrice(text: string): number {
+  if (/^\d{1,6}(\.\d{1,9})?$/.test(text)) return Number(text);
+  throw new Problem(
+    `cannot be ${JSON.stringify(text)}`,
+    'Write a decimal number such as 0.023, without a currency.',
+  );
+}
+
 export function splitList(text: string): readonly string[] {
   return text
     .split(/[,\r\n]/)

@@ -1,6 +1,7 @@
 import type { Manifest } from '../../format/manifest.ts';
 import { readEventBase } from '../../github/event.ts';
 import { nameCommit } from '../../github/run.ts';
+import { joinTelling, tellRowLoss } from '../../interface/findings/telling.ts';
 import type { GateInputs } from '../../interface/inputs/types.ts';
 import { lookAtMigrations, type Migrations } from '../../migrations/changed.ts';
 import { findShrinkage } from '../../repository/backups/findings.ts';
@@ -20,7 +21,6 @@ import { openStorage } from '../../storage/open.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { BackupResult } from '../backup/result.ts';
 import { takeBackup } from '../backup/take.ts';
-import { tellShrinkage } from '../sections/limits.ts';
 import { decide, reconsider } from './decision.ts';
 import type { GateResult, Unseen, WayBack } from './result.ts';
 
@@ -36,7 +36,7 @@ export async function judgeRelease(inputs: GateInputs, context: Context): Promis
     readFreshnessOrNone(storage, inputs, context),
   );
   const shrinkage = findShrinkage(freshness.usable);
-  if (shrinkage !== undefined) context.log.warn(tellShrinkage(shrinkage));
+  if (shrinkage !== undefined) context.log.warn(joinTelling(tellRowLoss(shrinkage)));
   const found = measureAges(freshness, context.now());
   const isDestructive = migrations.kind === 'looked-at' && migrations.destructive.length > 0;
   const judged = judgeLimits(found, inputs);

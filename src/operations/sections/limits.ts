@@ -1,8 +1,6 @@
-import { formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import { formatAge } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
-import type { Shrinkage } from '../../repository/backups/findings.ts';
 import type { Ages, JudgedLimit } from '../../repository/backups/freshness.ts';
-import { day, hour } from '../../values/duration.ts';
 
 /** Renders ages as outputs for scripts: whole seconds; empty when the event never happened. */
 export function tellAges({ newest, verified, drilled }: Ages): Record<string, string | number> {
@@ -49,18 +47,4 @@ export function describeLimits(
       met ? 'met' : 'BROKEN',
     ]),
   };
-}
-
-export function tellShrinkage({ before, after }: Shrinkage): string {
-  return (
-    `the newest backup has ${formatCounted(after.totals.rows, 'row')}, and the one before, ${before.id}, had ` +
-    `${formatCount(before.totals.rows)}. See whether they were meant to go; pin ${before.id} if not.`
-  );
-}
-
-/** Formats an age: `2 h 07 min`, and from two days on `12 d 4 h`. */
-export function formatAge(milliseconds: number): string {
-  if (milliseconds < 2 * day) return formatDuration(milliseconds);
-  const hours = Math.floor((milliseconds % day) / hour);
-  return `${Math.floor(milliseconds / day)} d${hours === 0 ? '' : ` ${hours} h`}`;
 }

@@ -1,127 +1,164 @@
+import { type Finding, findingKinds } from '../../interface/findings/finding.ts';
+import { findShrinkage, measurePoint } from '../../repository/backups/findings.ts';
 import {
-  findShrinkage,
-  gapWindow,
-  listFailures,
-  measureGap,
-  measurePoint,
-} from '../../repository/backups/findings.ts';
-import {
+  type Ages,
   type BackupFreshness,
+  type JudgedLimit,
   judgeLimits,
-  type Limits,
-  measureAges,
 } from '../../repository/backups/freshness.ts';
-import type { Recoverable } from '../../repository/changes/windows.ts';
-import type { StoredRecord } from '../../repository/records.ts';
-import type { Status, Warning } from './result.ts';
+import type { RecoveryTime } from '../../repository/backups/recovery-time.ts';
+import type { Trends } from '../../repository/backups/trends.ts';
+import type { StatusFacts } from './facts.ts';
 
-/** What was read of a repository. */
-export interface StatusFacts {
-  /** Of the storage */
-  readonly location: string;
-  readonly limits: Limits;
-  readonly freshness: BackupFreshness;
-  readonly recoverable: Recoverable;
-  /** bytes */
-  readonly stored: number;
-  /** Ids of backups that are gone although no cleanup removed them */
-  readonly vanished: readonly string[];
-  /** The last cleanup */
-  readonly prune: StoredRecord<'prunes'> | undefined;
-  /** The newest restores */
-  readonly restores: readonly StoredRecord<'restores'>[];
-  /** The newest runs of any operation */
-  readonly runs: readonly StoredRecord<'runs'>[];
-  readonly now: Date;
+/** What a warning without a limit or measure has in common with others */
+const warning = { severity: 'warning', limit: undefined, measured: undefined, since: undefined } as const;
+
+/** What was measured already, for everything that is told of it */
+export interface Measures {
+  readonly ages: Ages;
+  readonly recovery: RecoveryTime;
+  readonly trends: Trends;
 }
 
-/** Measures and judges what was read. Reads nothing itself. */
-export function judgeStatus(facts: StatusFacts): Status {
-  const { location, limits, freshness, recoverable, stored, prune, restores, runs, now } = facts;
-  const { usable, verified, drilled, catalog } = freshness;
-  const ages = measureAges(freshness, now);
+/** Finds what is wrong and what is worth knowing, in the order of `findingKinds`. */
+export function listFindings(facts: StatusFacts, { ages, recovery, trends }: Measures): Finding[] {
+  const found: readonly (Finding | undefined)[] = [
+    ...findLimits(facts, ages),
+    findOldBackup(facts),
+    findDamagedChanges(facts),
+    findRowLoss(facts),
+    ...findUnusual(facts, trends),
+    findBackups('unreadable-manifests', facts.freshness.catalog.damaged),
+    findDamagedBackups(facts),
+    findBackups(
+      'vanished-backups',
+      facts.vanished.map((id) => ({ id })),
+    ),
+    findHiddenVersions(facts),
+    findMixedEncryption(facts.freshness),
+    findFailedDrill(facts),
+    findUnmeasuredRecovery(facts, recovery),
+  ];
+  const order = Object.keys(findingKinds);
+  return found
+    .filter((finding) => finding !== undefined)
+    .sort((one, other) => order.indexOf(one.kind) - order.indexOf(other.kind));
+}
+
+function findLimits({ limits, recoverable, now }: StatusFacts, ages: Ages): Finding[] {
   const point = measurePoint(recoverable.windows, ages.newest, now);
+  const newestPoint = point === ages.newest ? ('backup' as const) : ('changes' as const);
+  return judgeLimits({ ...ages, newest: point }, limits).map((judged): Finding => {
+    const measure = toMeasure(judged, now);
+    return judged.input === 'max-age'
+      ? { kind: judged.input, ...measure, newestPoint }
+      : { kind: judged.input, ...measure };
+  });
+}
+
+/** Dates a broken limit from when the age passed it; one of what never happened has no date. */
+function toMeasure({ limit, age, met }: JudgedLimit, now: Date) {
   return {
-    ...{ location, at: now, usable, verified, drilled, ages, recoverable, stored },
-    limits: judgeLimits({ ...ages, newest: point }, limits),
-    warnings: findWarnings(facts),
-    newestPoint: point === ages.newest ? 'backup' : 'changes',
-    gap: findGap(facts),
-    counts: {
-      unusable: catalog.backups.length - usable.length,
-      damaged: catalog.damaged.length + catalog.backups.filter(({ damagedAt }) => damagedAt !== null).length,
-    },
-    lastCleanup: prune && {
-      at: prune.at,
-      removed: prune.content.removed.length,
-      freed: prune.content.objects.bytes,
-    },
-    failures: listFailures(freshness, restores, runs),
+    severity: met ? ('note' as const) : ('broken' as const),
+    limit,
+    measured: age,
+    since: met || age === undefined ? undefined : new Date(now.getTime() - age + limit),
   };
 }
 
-/**
- * Measures the gap, and says whether a cleanup has removed backups since: what retention removed is no gap of
- * the schedule, but it cannot be recovered either.
- */
-function findGap({ recoverable, prune, now }: StatusFacts): Status['gap'] {
-  const gap = measureGap(recoverable.windows, now);
-  const isCleaned =
-    prune !== undefined && prune.content.removed.length > 0 && now.getTime() - prune.at.getTime() < gapWindow;
-  return gap && { ...gap, isCleaned };
-}
-
-function findWarnings(facts: StatusFacts): Warning[] {
-  const { recoverable, freshness, vanished, prune } = facts;
-  const { catalog } = freshness;
-  const damaged = catalog.backups.filter(({ damagedAt }) => damagedAt !== null);
-  const shrinkage = findShrinkage(freshness.usable);
-  const hidden = prune?.content.hidden;
-  const found: (Warning | undefined)[] = [
-    findOldBackup(facts),
-    recoverable.damaged.length === 0 ? undefined : { kind: 'damaged-changes', keys: recoverable.damaged },
-    shrinkage && { kind: 'shrinkage', ...shrinkage },
-    warnOfBackups('unreadable-manifests', catalog.damaged),
-    warnOfBackups('damaged-backups', damaged),
-    warnOfBackups(
-      'vanished-backups',
-      vanished.map((id) => ({ id })),
-    ),
-    hidden === undefined || hidden.objects === 0 ? undefined : { kind: 'hidden-versions', ...hidden },
-    findMixedEncryption(freshness),
-    findFailedDrill(freshness),
-  ];
-  return found.filter((warning) => warning !== undefined);
-}
-
-function findOldBackup({ freshness, recoverable, limits, now }: StatusFacts): Warning | undefined {
+function findOldBackup({ freshness, recoverable, limits, now }: StatusFacts): Finding | undefined {
   const [newest] = freshness.usable;
   if (newest === undefined || !recoverable.captured) return undefined;
-  const age = now.getTime() - newest.snapshotAt.getTime();
-  return age > limits.maxAge ? { kind: 'old-backup', age } : undefined;
+  const taken = newest.snapshotAt.getTime();
+  const measured = now.getTime() - taken;
+  if (measured <= limits.maxAge) return undefined;
+  const since = new Date(taken + limits.maxAge);
+  return { ...warning, kind: 'old-backup', limit: limits.maxAge, measured, since };
 }
 
-function warnOfBackups(
+function findDamagedChanges({ recoverable: { damaged } }: StatusFacts): Finding | undefined {
+  if (damaged.length === 0) return undefined;
+  return { ...warning, kind: 'damaged-changes', measured: damaged.length, keys: damaged };
+}
+
+function findRowLoss({ freshness: { usable } }: StatusFacts): Finding | undefined {
+  const loss = findShrinkage(usable);
+  if (loss === undefined) return undefined;
+  return {
+    ...warning,
+    kind: 'shrinkage',
+    ...{ limit: loss.rowsBefore / 2, measured: loss.rowsAfter, since: usable[0]?.snapshotAt },
+    ...loss,
+  };
+}
+
+const unusualKinds = { duration: 'unusual-duration', size: 'unusual-size', rows: 'unusual-rows' } as const;
+
+/** Finds what of the newest backup is unlike earlier ones. A loss of rows that is told already is not told twice. */
+function findUnusual({ freshness: { usable } }: StatusFacts, found: Trends): Finding[] {
+  if (found.kind === 'unmeasured') return [];
+  const { backup, points, trends } = found;
+  const isTold = findShrinkage(usable) !== undefined;
+  return trends.flatMap(({ measure, value, median, least, most }): Finding[] => {
+    const direction = value > most ? 'jump' : value < least ? 'drop' : undefined;
+    if (direction === undefined || (measure === 'rows' && direction === 'drop' && isTold)) return [];
+    const limit = direction === 'jump' ? most : least;
+    const comparison = { backup: backup.id, backupKind: backup.kind, direction, median, points } as const;
+    const since = backup.snapshotAt;
+    return [{ ...warning, kind: unusualKinds[measure], limit, measured: value, since, ...comparison }];
+  });
+}
+
+function findDamagedBackups({ freshness: { catalog } }: StatusFacts): Finding | undefined {
+  const damaged = catalog.backups.filter(({ damagedAt }) => damagedAt !== null);
+  const times = damaged.map(({ damagedAt }) => damagedAt?.getTime() ?? Number.POSITIVE_INFINITY);
+  return findBackups('damaged-backups', damaged, new Date(Math.min(...times)));
+}
+
+function findBackups(
   kind: 'unreadable-manifests' | 'damaged-backups' | 'vanished-backups',
   backups: readonly { readonly id: string }[],
-): Warning | undefined {
-  return backups.length === 0 ? undefined : { kind, ids: backups.map(({ id }) => id) };
+  since?: Date,
+): Finding | undefined {
+  if (backups.length === 0) return undefined;
+  return { ...warning, kind, measured: backups.length, since, ids: backups.map(({ id }) => id) };
 }
 
-function findMixedEncryption({ catalog }: BackupFreshness): Warning | undefined {
+function findHiddenVersions({ prune }: StatusFacts): Finding | undefined {
+  const hidden = prune?.content.hidden;
+  if (hidden === undefined || hidden.objects === 0) return undefined;
+  return {
+    ...warning,
+    kind: 'hidden-versions',
+    measured: hidden.bytes,
+    since: prune?.at,
+    objects: hidden.objects,
+  };
+}
+
+function findMixedEncryption({ catalog }: BackupFreshness): Finding | undefined {
   const plain = catalog.backups.filter(({ encrypted }) => !encrypted);
   const [newest] = plain;
   if (newest === undefined || plain.length === catalog.backups.length) return undefined;
   return {
+    ...warning,
     kind: 'mixed-encryption',
-    plain: plain.length,
+    measured: plain.length,
     all: catalog.backups.length,
     newestPlain: newest.id,
   };
 }
 
-function findFailedDrill({ drills }: BackupFreshness): Warning | undefined {
-  const last = drills.at(-1)?.content;
-  if (last?.outcome !== 'failed') return undefined;
-  return { kind: 'failed-drill', backup: last.backup, why: last.why };
+function findFailedDrill({ freshness: { drills } }: StatusFacts): Finding | undefined {
+  const last = drills.at(-1);
+  if (last?.content.outcome !== 'failed') return undefined;
+  const { backup, why } = last.content;
+  return { ...warning, kind: 'failed-drill', since: last.at, backup, why };
+}
+
+/** Without a backup there is nothing to recover, which a limit says. */
+function findUnmeasuredRecovery({ freshness }: StatusFacts, recovery: RecoveryTime): Finding | undefined {
+  if (recovery.kind === 'measured' || freshness.usable.length === 0) return undefined;
+  const prediction = recovery.kind === 'predicted' ? recovery.prediction : undefined;
+  return { ...warning, kind: 'unmeasured-recovery', severity: 'note', prediction };
 }

@@ -1,14 +1,20 @@
-import type { StatusInputs } from '../../interface/inputs/types.ts';
-import { readFreshness } from '../../repository/backups/freshness.ts';
+import type { PlaceInputs } from '../../interface/inputs/types.ts';
+import { type Limits, readFreshness } from '../../repository/backups/freshness.ts';
 import { findVanished } from '../../repository/backups/vanished.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
 import { openRepository } from '../../repository/open.ts';
 import { readRecords } from '../../repository/records.ts';
+import { measureStored } from '../../repository/stored-bytes.ts';
 import type { Context } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
-import type { Storage } from '../../storage/storage.ts';
-import { judgeStatus } from './findings.ts';
+import { judgeStatus } from './judge.ts';
 import type { Status } from './result.ts';
+
+/** What is asked of the repository of a storage */
+export interface StatusRequest extends PlaceInputs, Limits {
+  /** Of the storage; undefined: what it costs is not asked */
+  readonly pricePerGbMonth: number | undefined;
+}
 
 /**
  * Reads how fresh, verified and drilled the backups are, and which points in time can be recovered. Changes
@@ -16,7 +22,7 @@ import type { Status } from './result.ts';
  *
  * @throws StorageError when a manifest or a record cannot be read at all
  */
-export async function readStatus(inputs: Omit<StatusInputs, 'operation'>, context: Context): Promise<Status> {
+export async function readStatus(inputs: StatusRequest, context: Context): Promise<Status> {
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const freshness = await readFreshness(repository, context);
@@ -31,7 +37,13 @@ export async function readStatus(inputs: Omit<StatusInputs, 'operation'>, contex
   const recoverable = await readRecoverable(repository, freshness.usable, context);
   const stored = await measureStored(storage, signal);
   const facts = { freshness, recoverable, stored, vanished, prune, restores, runs };
-  return judgeStatus({ ...facts, location: storage.location, limits: inputs, now: context.now() });
+  return judgeStatus({
+    ...facts,
+    location: storage.location,
+    limits: inputs,
+    price: inputs.pricePerGbMonth,
+    now: context.now(),
+  });
 }
 
 /** How many of the newest restores are examined for failures */
@@ -39,13 +51,3 @@ const shownRestores = 20;
 
 /** The same of runs: those of a day, where changes are captured every quarter of an hour. */
 const shownRuns = 100;
-
-/** Sums up the bytes of everything that is stored, whichever backup needs it. */
-async function measureStored(storage: Storage, signal: AbortSignal): Promise<number> {
-  let bytes = 0;
-  for await (const { size } of storage.list('')) {
-    signal.throwIfAborted();
-    bytes += size;
-  }
-  return bytes;
-}

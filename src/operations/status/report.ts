@@ -1,12 +1,30 @@
+import {
+  type Finding,
+  findingKinds,
+  isLimit,
+  type Severity,
+  type TrendMeasure,
+} from '../../interface/findings/finding.ts';
+import { joinTelling, tellFinding, tellPredictedTime } from '../../interface/findings/telling.ts';
 import type { Outcome } from '../../interface/outcome.ts';
-import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import {
+  formatAge,
+  formatAmount,
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatDuration,
+} from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { formatTime } from '../../report/time.ts';
 import type { BackupSummary } from '../../repository/backups/catalog.ts';
 import { gapWindow, type RecordedFailure } from '../../repository/backups/findings.ts';
+import type { JudgedLimit } from '../../repository/backups/freshness.ts';
+import { neededPoints } from '../../repository/backups/trends.ts';
 import { formatWindow, isInterval, type Recoverable } from '../../repository/changes/windows.ts';
-import { describeLimits, formatAge, tellAges, tellShrinkage } from '../sections/limits.ts';
-import { isHealthy, type Status, type Warning } from './result.ts';
+import { sumStored } from '../../repository/stored-bytes.ts';
+import { describeLimits, tellAges } from '../sections/limits.ts';
+import { isHealthy, type Status } from './result.ts';
 
 export function describeStatus(status: Status): Outcome {
   const { location, usable } = status;
@@ -18,19 +36,57 @@ export function describeStatus(status: Status): Outcome {
       status: verdict,
       ...tellAges(status.ages),
       ...tellWindow(status.recoverable),
+      'recovery-seconds': status.recovery.kind === 'measured' ? toSeconds(status.recovery.milliseconds) : '',
+      'longest-gap-seconds': status.gap === undefined ? '' : toSeconds(status.gap.length),
+      findings: JSON.stringify(status.findings.map(toJson)),
     },
     report: [
       { kind: 'heading', text: `Backups in ${location}: ${verdict.toUpperCase()}` },
-      describeLimits(status.limits, status.newestPoint),
-      ...status.warnings.map((warning): Section => {
-        return { kind: 'paragraph', text: `WARNING: ${tellWarning(warning)}` };
-      }),
+      describeLimits(...toLimits(status.findings)),
+      ...status.findings.flatMap(describeFinding),
       describeCatalog(status),
       ...describeWindows(status),
       ...describeTrend(usable),
+      ...describeUsual(status),
       ...describeFailures(status),
     ],
   };
+}
+
+/** A finding for scripts: what the schema in schema/status.schema.json describes. */
+function toJson(finding: Finding) {
+  const { kind, severity, limit = null, measured = null, since } = finding;
+  const { unit } = findingKinds[kind];
+  return {
+    kind,
+    severity,
+    limit,
+    measured,
+    unit,
+    since: since?.toISOString() ?? null,
+    ...tellFinding(finding),
+  };
+}
+
+const toSeconds = (milliseconds: number) => Math.round(milliseconds / 100) / 10;
+
+/** Returns the limits among the findings, and which point in time the age of the newest is of. */
+function toLimits(findings: readonly Finding[]): [JudgedLimit[], 'backup' | 'changes' | undefined] {
+  const limits = findings.filter(isLimit);
+  const [newest] = limits.flatMap((finding) => (finding.kind === 'max-age' ? [finding.newestPoint] : []));
+  const judged = limits.map(({ kind, limit = 0, measured, severity }) => {
+    return { input: kind, limit, age: measured, met: severity !== 'broken' };
+  });
+  return [judged, newest];
+}
+
+const signs: Readonly<Record<Severity, string>> = { broken: 'BROKEN', warning: 'WARNING', note: 'NOTE' };
+
+/** Says what a table does not: a limit that is met is in the table of limits alone. */
+function describeFinding(finding: Finding): Section[] {
+  const { severity } = finding;
+  if (isLimit(finding) && severity === 'note') return [];
+  return [{ kind: 'paragraph', text: `${signs[severity]}: ${joinTelling(tellFinding(finding))}` }];
 }
 
 /** Renders windows for scripts: `to` is the end of the newest window, and `from` its beginning. */
@@ -40,29 +96,6 @@ function tellWindow({ windows, captured }: Recoverable): Record<string, string> 
     'recoverable-from': captured ? (newest?.from ?? '') : '',
     'recoverable-to': newest?.to ?? '',
   };
-}
-
-function tellWarning(warning: Warning): string {
-  switch (warning.kind) {
-    case 'old-backup':
-      return `the newest backup is ${formatAge(warning.age)} old, more than max-age: what came after it rests on captured changes alone.`;
-    case 'damaged-changes':
-      return `these captured changes are damaged, and no backup can be brought past them: ${warning.keys.join(', ')}.`;
-    case 'shrinkage':
-      return tellShrinkage(warning);
-    case 'unreadable-manifests':
-      return `these manifests are damaged, and their backups lost: ${warning.ids.join(', ')}.`;
-    case 'damaged-backups':
-      return `these backups were found damaged: ${warning.ids.join(', ')}. A full backup stores anew what they lack.`;
-    case 'vanished-backups':
-      return `not listed any more, although no cleanup has removed them: ${warning.ids.join(', ')}. Somebody else has, or the listing of the storage lacks something: look below backups/ with the tools of the storage.`;
-    case 'hidden-versions':
-      return `the bucket keeps versions: what the last cleanup removed, ${formatCounted(warning.objects, 'object')} with ${formatBytes(warning.bytes)}, is hidden and still paid for, until a lifecycle rule expires noncurrent versions.`;
-    case 'mixed-encryption':
-      return `not encrypted, beside others that are: ${formatCounted(warning.plain, 'backup')} of ${formatCount(warning.all)}, the newest ${warning.newestPlain}; \`list\` shows which.`;
-    case 'failed-drill':
-      return `the last drill failed, of ${warning.backup}: ${warning.why}`;
-  }
 }
 
 function describeCatalog(status: Status): Section {
@@ -79,9 +112,15 @@ function describeCatalog(status: Status): Section {
       ['last verified', tellProof(verified)],
       ['last drill that passed', tellProof(drilled)],
       ['recovery time of it', drilled?.recovery == null ? 'not measured' : formatDuration(drilled.recovery)],
+      ['a recovery takes', describeRecovery(status)],
+      ['would be lost now', status.loss === undefined ? 'everything' : formatAge(status.loss)],
       ['longest gap of 7 days', describeGap(status)],
       ['backups', describeCount(status)],
-      ['stored', formatBytes(stored)],
+      ['stored', formatBytes(sumStored(stored))],
+      ['of it', describeStored(status)],
+      ['a month adds', describeGrowth(status)],
+      ...describeCost(status),
+      ['a full backup takes', describeEgress(status)],
       ['damaged', formatCount(counts.damaged)],
       [
         'last cleanup',
@@ -93,9 +132,50 @@ function describeCatalog(status: Status): Section {
   };
 }
 
+function describeRecovery({ recovery }: Status): string {
+  switch (recovery.kind) {
+    case 'measured':
+      return `${formatDuration(recovery.milliseconds)}, measured by the drill of ${recovery.backup}`;
+    case 'predicted':
+      return `not measured; predicted: ${tellPredictedTime(recovery.prediction)}`;
+    case 'unmeasured':
+      return 'not measured';
+  }
+}
+
 function describeBackup({ id, kind, totals, snapshotAt, label }: BackupSummary, age: string): string {
   const named = label === null ? '' : `, "${label}"`;
   return `${id}, ${age} old (${formatTime(snapshotAt)} UTC), ${kind}, ${formatBytes(totals.bytes)}${named}`;
+}
+
+function describeStored({ stored }: Status): string {
+  const { objects, manifests, changes, records, others } = stored;
+  const parts = { objects, manifests, 'headers of changes': changes, records, others };
+  return Object.entries(parts)
+    .map(([name, bytes]) => `${name} ${formatBytes(bytes)}`)
+    .join(', ');
+}
+
+function describeGrowth({ growth }: Status): string {
+  const backups = formatCounted(growth.points, 'backup');
+  return growth.kind === 'unmeasured'
+    ? `not measured: ${backups} of the last 30 days, and 5 of at least 3 days are needed`
+    : `${formatBytes(growth.bytes)} if it goes on as with the ${backups} of the last 30 days, without what cleanups remove`;
+}
+
+function describeCost({ cost }: Status): [string, string][] {
+  if (cost === undefined) return [];
+  const { now, inAMonth } = cost;
+  const later = inAMonth === undefined ? 'not measured' : formatAmount(inAMonth);
+  return [
+    ['costs a month', `${formatAmount(now)}, and in a month ${later}, in the currency of price-per-gb-month`],
+  ];
+}
+
+function describeEgress({ egress }: Status): string {
+  if (egress === undefined) return 'not measured: there is no full backup';
+  const { bytes, dollars } = egress;
+  return `${formatBytes(bytes)} of egress, at Supabase ${formatAmount(dollars)} US dollars past the share of the plan; an incremental one less`;
 }
 
 function describeCount({ usable, counts: { unusable } }: Status): string {
@@ -170,6 +250,42 @@ function describeTrend(usable: readonly BackupSummary[]): Section[] {
           formatDuration,
         ),
       ],
+    },
+  ];
+}
+
+const trendFormats: Readonly<Record<TrendMeasure, readonly [string, (value: number) => string]>> = {
+  duration: ['duration', formatDuration],
+  size: ['stored size', formatBytes],
+  rows: ['rows', (value) => formatCount(Math.round(value))],
+};
+
+/** Compares the newest backup with earlier ones of its kind. */
+function describeUsual({ trends: found, usable: [newest] }: Status): Section[] {
+  if (newest === undefined) return [];
+  if (found.kind === 'unmeasured') {
+    const earlier = formatCounted(found.points, `earlier ${newest.kind} backup`);
+    return [
+      {
+        kind: 'paragraph',
+        text: `What is usual is not measured: ${earlier}, and ${neededPoints} are needed.`,
+      },
+    ];
+  }
+  return [
+    {
+      kind: 'table',
+      columns: [
+        { title: `of ${found.points} earlier ${newest.kind} backups` },
+        { title: 'median', align: 'right' },
+        { title: 'usual at least', align: 'right' },
+        { title: 'at most', align: 'right' },
+        { title: 'newest', align: 'right' },
+      ],
+      rows: found.trends.map(({ measure, value, median, least, most }) => {
+        const [title, format] = trendFormats[measure];
+        return [title, ...[median, Math.max(0, least), most, value].map(format)];
+      }),
     },
   ];
 }

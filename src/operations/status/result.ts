@@ -1,7 +1,12 @@
-import type { BackupSummary } from '../../repository/backups/catalog.ts';
-import type { Gap, RecordedFailure, Shrinkage } from '../../repository/backups/findings.ts';
-import type { Ages, BackupFreshness, JudgedLimit } from '../../repository/backups/freshness.ts';
+import type { Finding } from '../../interface/findings/finding.ts';
+import type { Gap, RecordedFailure } from '../../repository/backups/findings.ts';
+import type { Ages, BackupFreshness } from '../../repository/backups/freshness.ts';
+import type { Growth } from '../../repository/backups/growth.ts';
+import type { RecoveryTime } from '../../repository/backups/recovery-time.ts';
+import type { Trends } from '../../repository/backups/trends.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
+import type { StoredBytes } from '../../repository/stored-bytes.ts';
+import type { Egress, StorageCost } from './costs.ts';
 
 /**
  * Whether and how far back the database can be recovered, and how well that is proven. Every report of it
@@ -12,23 +17,27 @@ export interface Status extends Pick<BackupFreshness, 'usable' | 'verified' | 'd
   readonly location: string;
   /** The time of this status */
   readonly at: Date;
-  /** The limits that were asked for, each with the measured age */
-  readonly limits: readonly JudgedLimit[];
-  /** Findings that break no limit and should be looked at */
-  readonly warnings: readonly Warning[];
+  /**
+   * What is wrong and what is worth knowing, in the order of `findingKinds`: the limits that were asked for,
+   * met or not, are among them
+   */
+  readonly findings: readonly Finding[];
   /** Ages of backups, without captured changes */
   readonly ages: Ages;
-  /**
-   * Whether the newest recoverable point, whose age max-age limits, is a backup or comes from captured
-   * changes
-   */
-  readonly newestPoint: 'backup' | 'changes';
   readonly recoverable: Recoverable;
+  /** milliseconds since the newest recoverable point, all of which would be lost now; undefined without a backup */
+  readonly loss: number | undefined;
   /** Undefined without a backup */
   readonly gap: (Gap & { readonly isCleaned: boolean }) | undefined;
+  readonly recovery: RecoveryTime;
+  readonly trends: Trends;
   readonly counts: Counts;
-  /** bytes of everything that is stored, whichever backup needs it */
-  readonly stored: number;
+  readonly stored: StoredBytes;
+  readonly growth: Growth;
+  /** Undefined where no price was given */
+  readonly cost: StorageCost | undefined;
+  /** Undefined without a full backup */
+  readonly egress: Egress | undefined;
   /** Undefined when there was none */
   readonly lastCleanup: LastCleanup | undefined;
   /** Newest first */
@@ -53,28 +62,7 @@ export interface LastCleanup {
   readonly freed: number;
 }
 
-/** Ids of backups are newest first, except those of vanished backups, which are oldest first. */
-export type Warning =
-  /** Everything after the newest backup is in captured changes alone. */
-  | { readonly kind: 'old-backup' /** milliseconds */; readonly age: number }
-  | { readonly kind: 'damaged-changes'; readonly keys: readonly string[] }
-  | ({ readonly kind: 'shrinkage' } & Shrinkage)
-  | { readonly kind: 'unreadable-manifests'; readonly ids: readonly string[] }
-  | { readonly kind: 'damaged-backups'; readonly ids: readonly string[] }
-  /** These backups are gone although no cleanup removed them. */
-  | { readonly kind: 'vanished-backups'; readonly ids: readonly string[] }
-  /** The bucket keeps versions of what the last cleanup removed. */
-  | { readonly kind: 'hidden-versions'; readonly objects: number; readonly bytes: number }
-  /** Some backups are encrypted and some are not. */
-  | {
-      readonly kind: 'mixed-encryption';
-      readonly plain: number;
-      readonly all: number;
-      readonly newestPlain: BackupSummary['id'];
-    }
-  | { readonly kind: 'failed-drill'; readonly backup: string; readonly why: string | null };
-
 /** Whether every limit that was asked for is met. */
-export function isHealthy({ limits }: Pick<Status, 'limits'>): boolean {
-  return limits.every(({ met }) => met);
+export function isHealthy({ findings }: Pick<Status, 'findings'>): boolean {
+  return findings.every(({ severity }) => severity !== 'broken');
 }

@@ -1,3 +1,4 @@
+import type { RowLoss } from '../../interface/findings/finding.ts';
 import { day } from '../../values/duration.ts';
 import type { Window } from '../changes/recoverable.ts';
 import type { RecordContent, StoredRecord } from '../records.ts';
@@ -57,6 +58,15 @@ function isOfBackups({ operation, outcome }: RecordContent<'runs'>): boolean {
 /** milliseconds */
 export const gapWindow = 7 * day;
 
+/**
+ * Returns the milliseconds since the newest point in time that can be recovered, which is what would be lost
+ * now; undefined without a backup.
+ */
+export function measureLoss(windows: readonly Window[], now: Date): number | undefined {
+  const newest = windows.at(-1);
+  return newest && Math.max(0, now.getTime() - Date.parse(newest.to));
+}
+
 export interface Gap {
   /** milliseconds */
   readonly length: number;
@@ -106,16 +116,12 @@ export function measurePoint(
   return Math.min(backupAge, Math.max(0, now.getTime() - Date.parse(newest.to)));
 }
 
-export interface Shrinkage {
-  readonly before: BackupSummary;
-  readonly after: BackupSummary;
-}
-
 /**
  * Finds a loss of more than half of the rows since the previous backup: either someone has deleted them, or
  * they were not read.
  */
-export function findShrinkage([after, before]: readonly BackupSummary[]): Shrinkage | undefined {
+export function findShrinkage([after, before]: readonly BackupSummary[]): RowLoss | undefined {
   if (after === undefined || before === undefined) return undefined;
-  return after.totals.rows < before.totals.rows / 2 ? { before, after } : undefined;
+  const [rowsBefore, rowsAfter] = [before.totals.rows, after.totals.rows];
+  return rowsAfter < rowsBefore / 2 ? { before: before.id, rowsBefore, rowsAfter } : undefined;
 }

@@ -30,6 +30,7 @@ const parse = (given: Given, env: NodeJS.ProcessEnv = {}) => {
   return parseInputs((name) => given[name], env);
 };
 const gate: Given = { ...backup, operation: 'gate' };
+const status: Given = { operation: 'status', storage: './backups' };
 const schedule: Given = { operation: 'schedule' };
 const alarm: Given = { operation: 'alarm', storage: './backups', 'alarm-of': 'drill', needs: '{}' };
 
@@ -126,6 +127,23 @@ describe('what is accepted', () => {
       yearly: 3,
       within: 36 * 3_600_000,
       verified: 1,
+    });
+  });
+
+  test('a status is told as text unless it is asked for otherwise', () => {
+    expect(parse(status)).toMatchObject({
+      maxAge: 26 * 3_600_000,
+      format: 'text',
+      metricsFile: undefined,
+      database: undefined,
+    });
+    expect(parse({ ...status, 'price-per-gb-month': '0.023' })).toMatchObject({ pricePerGbMonth: 0.023 });
+    expect(parse(status)).toMatchObject({ pricePerGbMonth: undefined });
+    const given = { format: 'openmetrics', 'metrics-file': '/run/x.prom', database: 'shop' };
+    expect(parse({ ...status, ...given })).toMatchObject({
+      format: 'openmetrics',
+      metricsFile: '/run/x.prom',
+      database: 'shop',
     });
   });
 
@@ -338,6 +356,10 @@ const refused: [Given, InputName, string][] = [
   [{ ...gate, 'verified-within': '8' }, 'verified-within', 'cannot be "8"'],
   [{ ...gate, 'drilled-within': 'never' }, 'drilled-within', 'cannot be "never"'],
   [{ ...gate, 'on-stale': 'warn' }, 'on-stale', 'cannot be "warn"'],
+  [{ ...status, format: 'json' }, 'format', 'cannot be "json"'],
+  [{ ...status, 'metrics-file': 'a\0b' }, 'metrics-file', 'is not a path'],
+  [{ ...status, 'price-per-gb-month': '$0.02' }, 'price-per-gb-month', 'cannot be "$0.02"'],
+  [{ ...status, 'price-per-gb-month': '1e9' }, 'price-per-gb-month', 'cannot be "1e9"'],
   [{ ...gate, migrations: 'a\0b' }, 'migrations', 'is not a path'],
   [{ ...gate, 'base-ref': '--output=x' }, 'base-ref', 'is not a git ref'],
   [{ ...gate, 'database-url': '' }, 'database-url', 'is required for gate'],

@@ -1,44 +1,35 @@
-import { describe, expect, it, test } from 'vitest';
-import { judgeStatus, type StatusFacts } from '../../../src/operations/status/findings.ts';
+import { describe, expect, it } from 'vitest';
+import type { Finding, FindingKind } from '../../../src/interface/findings/finding.ts';
+import { tellFinding } from '../../../src/interface/findings/telling.ts';
 import { describeStatus } from '../../../src/operations/status/report.ts';
-import { isHealthy, type Status, type Warning } from '../../../src/operations/status/result.ts';
+import { isHealthy, type Status } from '../../../src/operations/status/result.ts';
 import { renderText } from '../../../src/report/text.ts';
 import { measureFreshness } from '../../../src/repository/backups/freshness.ts';
-import { findWindows } from '../../../src/repository/changes/recoverable.ts';
+import { examples } from '../../interface/findings/examples.ts';
 import { ago, hour, now, shelve } from '../../repository/backups/freshness-example.ts';
-
-type Backups = readonly ReturnType<typeof shelve>[];
-
-function weigh(backups: Backups, overrides: Partial<StatusFacts> = {}): Status {
-  const catalog = { backups, damaged: [] };
-  const freshness = measureFreshness(catalog, [], [], { now, warn: () => undefined });
-  return judgeStatus({
-    location: './backups',
-    limits: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined },
-    freshness: freshness,
-    recoverable: { windows: findWindows(freshness.usable, []), damaged: [], captured: false },
-    stored: 0,
-    vanished: [],
-    prune: undefined,
-    restores: [],
-    runs: [],
-    now,
-    ...overrides,
-  });
-}
+import { weigh } from './example.ts';
 
 const rows = (count: number) => ({ totals: { rows: count, bytes: 1, stored: 1, added: 1 } });
-const kindsOf = ({ warnings }: Status) => warnings.map(({ kind }) => kind);
+const warningsOf = ({ findings }: Status) => findings.filter(({ severity }) => severity === 'warning');
+const kindsOf = (status: Status) => warningsOf(status).map(({ kind }) => kind);
+const warning = { severity: 'warning', limit: undefined, measured: undefined, since: undefined };
 
 describe('the status of a repository', () => {
   it('holds what was measured against each limit, and is healthy when all are met', () => {
     const limits = { maxAge: 2 * hour, verifiedWithin: 3 * hour, drilledWithin: undefined };
     const status = weigh([shelve(2)], { limits });
-    expect(status.limits).toEqual([
-      { input: 'max-age', limit: 2 * hour, age: 2 * hour, met: true },
-      { input: 'verified-within', limit: 3 * hour, age: undefined, met: false },
-    ]);
+    const [newest, verified] = status.findings;
+    const unmeasured = { measured: undefined, since: undefined };
+    expect(newest).toEqual({
+      ...{ kind: 'max-age', severity: 'note', limit: 2 * hour, measured: 2 * hour, since: undefined },
+      newestPoint: 'backup',
+    });
+    expect(verified).toEqual({
+      kind: 'verified-within',
+      ...{ severity: 'broken', limit: 3 * hour, ...unmeasured },
+    });
     expect(isHealthy(status)).toBe(false);
+    expect(weigh([shelve(30)]).findings[0]).toMatchObject({ severity: 'broken', since: ago(4) });
     expect(isHealthy(weigh([shelve(2)]))).toBe(true);
     expect(isHealthy(weigh([]))).toBe(false);
   });
@@ -49,28 +40,34 @@ describe('the status of a repository', () => {
     const freshness = measureFreshness({ backups, damaged }, [], [], { now, warn: () => undefined });
     const status = weigh(backups, { freshness: freshness });
     expect(status.counts).toEqual({ unusable: 2, damaged: 2 });
-    expect(status.warnings).toEqual([
-      { kind: 'unreadable-manifests', ids: ['20261101T000000Z-0000'] },
-      { kind: 'damaged-backups', ids: [backups[1]?.id] },
+    expect(warningsOf(status)).toEqual([
+      { ...warning, kind: 'unreadable-manifests', measured: 1, ids: ['20261101T000000Z-0000'] },
+      { ...warning, kind: 'damaged-backups', measured: 1, since: ago(1), ids: [backups[1]?.id] },
     ]);
   });
 
   it('warns of what breaks no limit, with the figures', () => {
     const [few, many] = [shelve(1, rows(1)), shelve(2, rows(3))];
-    expect(weigh([few, many]).warnings).toEqual([{ kind: 'shrinkage', before: many, after: few }]);
+    expect(warningsOf(weigh([few, many]))).toEqual([
+      {
+        ...warning,
+        ...{ kind: 'shrinkage', limit: 1.5, measured: 1, since: ago(1) },
+        ...{ before: many.id, rowsBefore: 3, rowsAfter: 1 },
+      },
+    ]);
     const mixed = weigh([shelve(1), shelve(2, { encrypted: true }), shelve(3)]);
-    expect(mixed.warnings).toEqual([
-      { kind: 'mixed-encryption', plain: 2, all: 3, newestPlain: shelve(1).id },
+    expect(warningsOf(mixed)).toEqual([
+      { ...warning, kind: 'mixed-encryption', measured: 2, all: 3, newestPlain: shelve(1).id },
     ]);
     const windows = [{ from: ago(100).toISOString(), to: ago(1).toISOString(), gap: null }];
     const resting = weigh([shelve(100)], { recoverable: { windows, damaged: ['x'], captured: true } });
-    expect(resting).toMatchObject({ newestPoint: 'changes', limits: [{ age: hour, met: true }] });
-    expect(resting.warnings).toEqual([
-      { kind: 'old-backup', age: 100 * hour },
-      { kind: 'damaged-changes', keys: ['x'] },
+    expect(resting.findings[0]).toMatchObject({ newestPoint: 'changes', severity: 'note', measured: hour });
+    expect(warningsOf(resting)).toEqual([
+      { ...warning, kind: 'old-backup', limit: 26 * hour, measured: 100 * hour, since: ago(74) },
+      { ...warning, kind: 'damaged-changes', measured: 1, keys: ['x'] },
     ]);
-    expect(weigh([shelve(1)], { vanished: ['y'] }).warnings).toEqual([
-      { kind: 'vanished-backups', ids: ['y'] },
+    expect(warningsOf(weigh([shelve(1)], { vanished: ['y'] }))).toEqual([
+      { ...warning, kind: 'vanished-backups', measured: 1, ids: ['y'] },
     ]);
     expect(kindsOf(weigh([shelve(1)]))).toEqual([]);
   });
@@ -87,36 +84,68 @@ describe('the status of a repository', () => {
     expect(weighed({ objects: 3, bytes: 4 })).toMatchObject({
       lastCleanup: { at: ago(5), removed: 1, freed: 2 },
       gap: { isCleaned: true },
-      warnings: [{ kind: 'hidden-versions', objects: 3, bytes: 4 }],
     });
+    expect(warningsOf(weighed({ objects: 3, bytes: 4 }))).toEqual([
+      { ...warning, kind: 'hidden-versions', measured: 4, since: ago(5), objects: 3 },
+    ]);
     expect(kindsOf(weighed({ objects: 0, bytes: 0 }))).toEqual([]);
   });
 });
 
-const [before, after] = [shelve(2, rows(3)), shelve(1, rows(1))];
-const told: { [Kind in Warning['kind']]: [Extract<Warning, { kind: Kind }>, string] } = {
-  'old-backup': [{ kind: 'old-backup', age: 30 * hour }, 'the newest backup is 30 h 00 min old'],
-  'damaged-changes': [{ kind: 'damaged-changes', keys: ['a', 'b'] }, 'changes are damaged, and no backup'],
-  shrinkage: [{ kind: 'shrinkage', before, after }, `pin ${before.id} if not`],
-  'unreadable-manifests': [{ kind: 'unreadable-manifests', ids: ['a', 'b'] }, 'backups lost: a, b.'],
-  'damaged-backups': [{ kind: 'damaged-backups', ids: ['a', 'b'] }, 'were found damaged: a, b.'],
-  'vanished-backups': [{ kind: 'vanished-backups', ids: ['a', 'b'] }, 'no cleanup has removed them: a, b.'],
-  'hidden-versions': [{ kind: 'hidden-versions', objects: 3, bytes: 4000 }, '3 objects with 4.00 kB'],
-  'mixed-encryption': [
-    { kind: 'mixed-encryption', plain: 2, all: 3, newestPlain: 'a' },
-    '2 backups of 3, the newest a',
-  ],
-  'failed-drill': [{ kind: 'failed-drill', backup: 'a', why: 'it is gone' }, 'failed, of a: it is gone'],
-};
+describe.each(Object.values(examples))('a finding of the kind $kind', (finding: Finding) => {
+  const signs = { broken: 'BROKEN', warning: 'WARNING', note: 'NOTE' } as const;
 
-test.each(Object.values(told))(
-  '%j is told, and leaves the exit code as the limits have it',
-  (warning, words) => {
-    for (const status of [weigh([shelve(1)]), weigh([shelve(30)])]) {
-      const outcome = describeStatus({ ...status, warnings: [warning] });
-      expect(renderText(outcome.report)).toContain('WARNING: ');
-      expect(renderText(outcome.report)).toContain(words);
-      expect(outcome.exitCode).toBe(isHealthy(status) ? 0 : 3);
-    }
-  },
-);
+  it('is reported with its sentence and its remedy', () => {
+    const { sentence, remedy } = tellFinding(finding);
+    const { report } = describeStatus({ ...weigh([shelve(1)]), findings: [finding] });
+    expect(renderText(report)).toContain(`${signs[finding.severity]}: ${sentence}`);
+    expect(renderText(report)).toContain(remedy);
+  });
+
+  it('decides the exit code, and the output, when it is broken and only then', () => {
+    const { exitCode, outputs } = describeStatus({ ...weigh([shelve(1)]), findings: [finding] });
+    const isBroken = finding.severity === 'broken';
+    expect({ exitCode, status: outputs.status }).toEqual(
+      isBroken ? { exitCode: 3, status: 'broken' } : { exitCode: 0, status: 'healthy' },
+    );
+  });
+});
+
+it('findings have the order of the list of kinds', () => {
+  const backups = [shelve(30, rows(1)), shelve(31, rows(3)), shelve(32, { damagedAt: ago(1) })];
+  const found = weigh(backups, { vanished: ['x'] }).findings.map(({ kind }): FindingKind => kind);
+  expect(found.slice(0, 4)).toEqual(['max-age', 'shrinkage', 'damaged-backups', 'vanished-backups']);
+});
+
+describe('what is unlike earlier backups', () => {
+  const earlier = (count: number) => [1, 2, 3, 4, 5].map((index) => shelve(24 * index, rows(count)));
+
+  it('is found, with the limit and the baseline', () => {
+    const newest = shelve(1, rows(3000));
+    const found = weigh([newest, ...earlier(1000)]);
+    expect(warningsOf(found)).toMatchObject([
+      {
+        ...{ kind: 'unusual-rows', measured: 3000, since: ago(1), backup: newest.id, backupKind: 'full' },
+        ...{ direction: 'jump', median: 1000, points: 5 },
+      },
+    ]);
+    expect(isHealthy(found)).toBe(true);
+    expect(renderText(describeStatus(found).report)).toMatch(
+      /of 5 earlier full backups.*\n.*\n.*\n.*\nrows +1,000 +481 +1,519 +3,000/,
+    );
+  });
+
+  it('is not found after a single backup, or a few', () => {
+    const few = [shelve(1, rows(3000)), ...earlier(1000).slice(0, 4)];
+    expect(kindsOf(weigh(few))).toEqual([]);
+    expect(renderText(describeStatus(weigh(few)).report)).toContain(
+      'What is usual is not measured: 4 earlier full backups, and 5 are needed.',
+    );
+  });
+
+  it('is told once where it is a loss since the backup before', () => {
+    expect(kindsOf(weigh([shelve(1, rows(100)), ...earlier(1000)]))).toEqual(['shrinkage']);
+    const later = [shelve(0.5, rows(100)), shelve(1, rows(100)), ...earlier(1000)];
+    expect(kindsOf(weigh(later))).toEqual(['unusual-rows']);
+  });
+});

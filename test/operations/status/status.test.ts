@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { judgeStatus, type StatusFacts } from '../../../src/operations/status/findings.ts';
 import { describeStatus, drawBars } from '../../../src/operations/status/report.ts';
 import { renderText } from '../../../src/report/text.ts';
 import {
@@ -8,11 +7,10 @@ import {
   measureGap,
   measurePoint,
 } from '../../../src/repository/backups/findings.ts';
-import { measureFreshness } from '../../../src/repository/backups/freshness.ts';
-import { findWindows, type Window } from '../../../src/repository/changes/recoverable.ts';
-import type { Recoverable } from '../../../src/repository/changes/windows.ts';
+import type { Window } from '../../../src/repository/changes/recoverable.ts';
 import type { RecordContent } from '../../../src/repository/records.ts';
 import { ago, hour, now, shelve } from '../../repository/backups/freshness-example.ts';
+import { weigh } from './example.ts';
 
 const day = 24 * hour;
 
@@ -63,9 +61,7 @@ describe('the newest point to go back to', () => {
 
 it('an alarm is raised when more than half of the rows are gone', () => {
   const rows = (count: number) => shelve(1, { totals: { rows: count, bytes: 1, stored: 1, added: 1 } });
-  expect(findShrinkage([rows(499), rows(1000), rows(1)])).toMatchObject({
-    before: { totals: { rows: 1000 } },
-  });
+  expect(findShrinkage([rows(499), rows(1000), rows(1)])).toMatchObject({ rowsBefore: 1000, rowsAfter: 499 });
   expect(findShrinkage([rows(500), rows(1000)])).toBeUndefined();
   expect(findShrinkage([rows(0)])).toBeUndefined();
   expect(findShrinkage([rows(0), rows(0)])).toBeUndefined();
@@ -134,33 +130,10 @@ it('failures are what records tell, newest first', () => {
 });
 
 describe('the report', () => {
-  const describeWith = (...given: Parameters<typeof weighWith>) => describeStatus(weighWith(...given));
-  const weighWith = (backups: ReturnType<typeof shelve>[], overrides: Partial<StatusFacts> = {}) => {
-    const catalog = { backups, damaged: [] };
-    const freshness = measureFreshness(catalog, [], [], { now, warn: () => undefined });
-    const recoverable: Recoverable = overrides.recoverable ?? {
-      windows: findWindows(freshness.usable, []),
-      damaged: [],
-      captured: false,
-    };
-    return judgeStatus({
-      limits: { maxAge: 26 * hour, verifiedWithin: undefined, drilledWithin: undefined },
-      location: './backups',
-      freshness: freshness,
-      recoverable,
-      stored: 123_456,
-      vanished: [],
-      prune: undefined,
-      restores: [],
-      runs: [],
-      now,
-      ...overrides,
-    });
-  };
-
+  const describeWith = (...given: Parameters<typeof weigh>) => describeStatus(weigh(...given));
   it('tells the failures, which break no limit', () => {
     const { exitCode, report } = describeStatus({
-      ...weighWith([shelve(2)]),
+      ...weigh([shelve(2)]),
       failures: [
         { kind: 'drill', at: ago(2), backup: 'x', why: 'object missing' },
         { kind: 'damage', at: ago(3), backups: ['x', 'y'] },
@@ -191,6 +164,9 @@ describe('the report', () => {
     expect(text).toMatch(/rows +▁▅█ +0 +800 +800/);
     expect(text).toMatch(/longest gap of 7 days +24 h 00 min, from 2026-11-19 10:00 to 2026-11-20 10:00/);
     expect(text).toMatch(/stored +123 kB/);
+    expect(text).toMatch(
+      /of it +objects 120 kB, manifests 3.00 kB, headers of changes 200 B, records 250 B, others 6 B/,
+    );
     expect(text).not.toContain('WARNING');
   });
 
@@ -294,5 +270,60 @@ describe('the report', () => {
       renderText(describeWith([shelve(1)], { prune: { at, storedAt: at, content } }).report);
     expect(text(ago(2))).toContain('cleanups have removed backups since');
     expect(text(new Date(now.getTime() - 8 * day))).not.toContain('cleanups have removed');
+  });
+});
+
+describe('what would be lost, and how long it would take', () => {
+  const text = (status: ReturnType<typeof weigh>) => renderText(describeStatus(status).report);
+
+  it('is measured, and told with what measured it', () => {
+    const status = weigh([shelve(2)], {
+      recoverable: { windows: makeWindows([20, 1]), damaged: [], captured: true },
+    });
+    expect(status.loss).toBe(hour);
+    const at = ago(3);
+    const measured = {
+      ...status,
+      recovery: { kind: 'measured' as const, milliseconds: 90_000, backup: 'x', at },
+    };
+    expect(text(measured)).toMatch(/a recovery takes +1 min 30 s, measured by the drill of x/);
+    expect(text(measured)).toMatch(/would be lost now +1 h 00 min/);
+  });
+
+  it('is told as not measured, never as 0, where nothing tells it', () => {
+    const unmeasured = weigh([shelve(2, { kind: 'incremental' })]);
+    expect(text(unmeasured)).toMatch(/a recovery takes +not measured\n/);
+    expect(text(unmeasured)).toContain(
+      'NOTE: how long a recovery takes was never measured; nothing tells it',
+    );
+    expect(text(weigh([shelve(2)]))).toMatch(/a recovery takes +not measured; predicted: 1 min 00 s or more/);
+    expect(text(weigh([]))).toMatch(/would be lost now +everything/);
+    expect(weigh([]).findings.map(({ kind }) => kind)).toEqual(['max-age']);
+  });
+});
+
+describe('what is stored', () => {
+  const text = (status: ReturnType<typeof weigh>) => renderText(describeStatus(status).report);
+  const daily = (count: number) =>
+    Array.from({ length: count }, (_, index) =>
+      shelve(24 * index, { totals: { rows: 1, bytes: 20_000_000_000, stored: 1, added: 1_000_000_000 } }),
+    );
+
+  it('is forecast for a month by what backups have added, and priced', () => {
+    const stored = { objects: 100_000_000_000, manifests: 0, changes: 0, records: 0, others: 0 };
+    const status = weigh(daily(11), { stored, price: 0.02 });
+    expect(text(status)).toMatch(
+      /a month adds +30.0 GB if it goes on as with the 11 backups of the last 30 days/,
+    );
+    expect(text(status)).toMatch(/costs a month +2.00, and in a month 2.60, in the currency/);
+    expect(text(status)).toMatch(/a full backup takes +20.0 GB of egress, at Supabase 1.80 US dollars past/);
+  });
+
+  it('is not forecast, and not priced, where nothing tells it', () => {
+    const status = weigh(daily(3), { price: 0.02 });
+    expect(text(status)).toMatch(/a month adds +not measured: 3 backups of the last 30 days/);
+    expect(text(status)).toMatch(/costs a month +less than 0.01, and in a month not measured/);
+    expect(text(weigh(daily(3)))).not.toContain('costs a month');
+    expect(text(weigh([]))).toMatch(/a full backup takes +not measured: there is no full backup/);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatAge } from '../../../src/operations/sections/limits.ts';
+import { formatAge } from '../../../src/report/quantity.ts';
 import type { Catalog } from '../../../src/repository/backups/catalog.ts';
 import { judgeLimits, measureAges, measureFreshness } from '../../../src/repository/backups/freshness.ts';
 import type { StoredRecord } from '../../../src/repository/records.ts';

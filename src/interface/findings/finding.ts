@@ -1,0 +1,122 @@
+/*
+ * What is found about the backups of a database, in one list: a report, an exit code, a metric and an alarm
+ * that render the same list cannot disagree.
+ */
+
+/**
+ * `broken`: a limit that was asked for is not met, which is exit code 3. `warning`: something should be
+ * looked at. `note`: nothing is wrong, and it is worth knowing, as a limit that is met.
+ */
+export type Severity = 'broken' | 'warning' | 'note';
+
+/** What `limit` and `measured` count */
+export type Unit = 'milliseconds' | 'bytes' | 'rows' | 'backups' | 'segments';
+
+/** Every kind of finding, with the severities that it can have. The order is that of the list. */
+export const findingKinds = {
+  'max-age': { severities: ['broken', 'note'], unit: 'milliseconds' },
+  'verified-within': { severities: ['broken', 'note'], unit: 'milliseconds' },
+  'drilled-within': { severities: ['broken', 'note'], unit: 'milliseconds' },
+  'old-backup': { severities: ['warning'], unit: 'milliseconds' },
+  'damaged-changes': { severities: ['warning'], unit: 'segments' },
+  shrinkage: { severities: ['warning'], unit: 'rows' },
+  'unusual-duration': { severities: ['warning'], unit: 'milliseconds' },
+  'unusual-size': { severities: ['warning'], unit: 'bytes' },
+  'unusual-rows': { severities: ['warning'], unit: 'rows' },
+  'unreadable-manifests': { severities: ['warning'], unit: 'backups' },
+  'damaged-backups': { severities: ['warning'], unit: 'backups' },
+  'vanished-backups': { severities: ['warning'], unit: 'backups' },
+  'hidden-versions': { severities: ['warning'], unit: 'bytes' },
+  'mixed-encryption': { severities: ['warning'], unit: 'backups' },
+  'failed-drill': { severities: ['warning'], unit: 'milliseconds' },
+  'unmeasured-recovery': { severities: ['note'], unit: 'milliseconds' },
+} as const satisfies Record<string, { readonly severities: readonly Severity[]; readonly unit: Unit }>;
+
+export type FindingKind = keyof typeof findingKinds;
+
+/** What a finding says besides its measure. Ids are newest first, those of vanished backups oldest first. */
+interface Facts {
+  'max-age': {
+    /** What is the newest point to go back to, whose age is limited */
+    readonly newestPoint: 'backup' | 'changes';
+  };
+  'verified-within': object;
+  'drilled-within': object;
+  /** Everything after the newest backup is in captured changes alone. */
+  'old-backup': object;
+  'damaged-changes': { readonly keys: readonly string[] };
+  shrinkage: RowLoss;
+  'unusual-duration': Comparison;
+  /** Of what is stored, after compression */
+  'unusual-size': Comparison;
+  'unusual-rows': Comparison;
+  'unreadable-manifests': { readonly ids: readonly string[] };
+  'damaged-backups': { readonly ids: readonly string[] };
+  /** These backups are gone although no cleanup removed them. */
+  'vanished-backups': { readonly ids: readonly string[] };
+  /** The bucket keeps versions of what the last cleanup removed. */
+  'hidden-versions': { readonly objects: number };
+  /** Some backups are encrypted and some are not. */
+  'mixed-encryption': { readonly all: number; readonly newestPlain: string };
+  'failed-drill': { readonly backup: string; readonly why: string | null };
+  /** No drill has measured how long a recovery takes. */
+  'unmeasured-recovery': { readonly prediction: RecoveryPrediction | undefined };
+}
+
+/** How long a recovery may take, from the size of the newest backup and a speed that was measured. */
+export interface RecoveryPrediction {
+  readonly milliseconds: number;
+  /** What the speed is of: whole restores; or full backups, which is a lower bound */
+  readonly basis: 'restores' | 'full-backups';
+  /** bytes of the newest backup, before compression */
+  readonly bytes: number;
+  readonly bytesPerSecond: number;
+  /** Of how many runs the speed is the median */
+  readonly runs: number;
+}
+
+/** The newest backup has far fewer rows than the one before. */
+export interface RowLoss {
+  /** Id of the backup before */
+  readonly before: string;
+  readonly rowsBefore: number;
+  readonly rowsAfter: number;
+}
+
+/** What a backup is compared by with earlier ones */
+export type TrendMeasure = 'duration' | 'size' | 'rows';
+
+/** The newest backup is unlike earlier ones of its kind; the limit is what is still usual. */
+export interface Comparison {
+  readonly backup: string;
+  readonly backupKind: 'full' | 'incremental' | 'schema';
+  readonly direction: 'jump' | 'drop';
+  /** Of the earlier backups */
+  readonly median: number;
+  /** How many earlier backups were compared */
+  readonly points: number;
+}
+
+/** A finding of the kind. Numbers are in the unit of the kind. */
+export type FindingOf<Kind extends FindingKind> = {
+  [K in Kind]: Facts[K] & {
+    readonly kind: K;
+    readonly severity: (typeof findingKinds)[K]['severities'][number];
+    /** Undefined where there is none */
+    readonly limit: number | undefined;
+    /** Undefined where nothing could be measured, which is never 0 */
+    readonly measured: number | undefined;
+    /** Since when it is so; undefined when that is not known, and for a limit that is met */
+    readonly since: Date | undefined;
+  };
+}[Kind];
+
+export type Finding = FindingOf<FindingKind>;
+
+/** The findings that are limits which a user asks for; each kind is the name of its input. */
+export const limitKinds = ['max-age', 'verified-within', 'drilled-within'] as const;
+export type LimitKind = (typeof limitKinds)[number];
+
+export function isLimit(finding: Finding): finding is FindingOf<LimitKind> {
+  return limitKinds.some((kind) => kind === finding.kind);
+}

@@ -1,0 +1,161 @@
+import {
+  formatAge,
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatRate,
+} from '../../report/quantity.ts';
+import type { FindingKind, FindingOf, LimitKind, RecoveryPrediction, RowLoss } from './finding.ts';
+
+/** A finding for people: what is so, and what to do about it; each one or more sentences */
+export interface Telling {
+  readonly sentence: string;
+  readonly remedy: string;
+}
+
+/** Says a finding in words. The only place that does. */
+export function tellFinding<Kind extends FindingKind>(finding: FindingOf<Kind>): Telling {
+  const tell: (finding: FindingOf<Kind>) => Telling = tellings[finding.kind];
+  return tell(finding);
+}
+
+/** Joins both into a paragraph. */
+export function joinTelling({ sentence, remedy }: Telling): string {
+  return `${sentence}${/[.!?]$/.test(sentence) ? '' : '.'} ${remedy}`;
+}
+
+const tellings: { readonly [Kind in FindingKind]: (finding: FindingOf<Kind>) => Telling } = {
+  'max-age': (finding) =>
+    tellLimit(
+      finding,
+      finding.newestPoint === 'changes' ? 'the newest point to go back to' : 'the newest backup',
+      'there is no backup',
+      'See why the last `backup` or `capture` failed or did not run, and run it.',
+    ),
+  'verified-within': (finding) =>
+    tellLimit(
+      finding,
+      'the last verification of a backup',
+      'no backup was ever verified',
+      'Run `validate` with the default share, which reads all of it, or `drill`.',
+    ),
+  'drilled-within': (finding) =>
+    tellLimit(
+      finding,
+      'the last drill that passed',
+      'no drill ever passed',
+      'Run `drill`, and see why the last one failed if it did.',
+    ),
+  'old-backup': ({ measured }) => ({
+    sentence: `the newest backup is ${measured === undefined ? 'too' : formatAge(measured)} old, more than max-age: what came after it rests on captured changes alone.`,
+    remedy: 'See why the last `backup` failed or did not run, and run it.',
+  }),
+  'damaged-changes': ({ keys }) => ({
+    sentence: `these captured changes are damaged, and no backup can be brought past them: ${keys.join(', ')}.`,
+    remedy: 'Run `backup`: from it on every time can be recovered again.',
+  }),
+  shrinkage: tellRowLoss,
+  'unusual-duration': (finding) =>
+    tellUnusual(finding, {
+      ...{ what: 'took', format: formatDuration },
+      jump: 'See what kept it: locks, the load of the server, the network; `show` has its phases.',
+      drop: 'See with `show` whether all tables are in it.',
+    }),
+  'unusual-size': (finding) =>
+    tellUnusual(finding, {
+      ...{ what: 'has stored', format: formatBytes },
+      jump: 'See with `show` which tables have grown, and whether they were meant to.',
+      drop: 'See with `show` which tables have shrunk, and whether they were meant to.',
+    }),
+  'unusual-rows': (finding) =>
+    tellUnusual(finding, {
+      ...{ what: 'has as rows', format: formatCount },
+      jump: 'See with `show` which tables have grown, and whether they were meant to.',
+      drop: 'See with `show` which tables have shrunk, and whether they were meant to; `pin` an earlier backup if not.',
+    }),
+  'unreadable-manifests': ({ ids }) => ({
+    sentence: `these manifests are damaged, and their backups lost: ${ids.join(', ')}.`,
+    remedy:
+      'Bring them back from a copy of the storage, or take a backup now, and see what else the storage has lost.',
+  }),
+  'damaged-backups': ({ ids }) => ({
+    sentence: `these backups were found damaged: ${ids.join(', ')}.`,
+    remedy: 'A full backup stores anew what they lack.',
+  }),
+  'vanished-backups': ({ ids }) => ({
+    sentence: `not listed any more, although no cleanup has removed them: ${ids.join(', ')}.`,
+    remedy:
+      'Somebody else has, or the listing of the storage lacks something: look below backups/ with the tools of the storage.',
+  }),
+  'hidden-versions': ({ objects, measured = 0 }) => ({
+    sentence: `the bucket keeps versions: what the last cleanup removed, ${formatCounted(objects, 'object')} with ${formatBytes(measured)}, is hidden and still paid for, until a lifecycle rule expires noncurrent versions.`,
+    remedy: 'Set such a rule, or let `cleanup` delete versions.',
+  }),
+  'mixed-encryption': ({ measured = 0, all, newestPlain }) => ({
+    sentence: `not encrypted, beside others that are: ${formatCounted(measured, 'backup')} of ${formatCount(all)}, the newest ${newestPlain}; \`list\` shows which.`,
+    remedy: 'Set `encryption-recipients` wherever backups are taken.',
+  }),
+  'failed-drill': ({ backup, why }) => ({
+    sentence: `the last drill failed, of ${backup}: ${why ?? 'nobody knows why'}`,
+    remedy: 'Mend what it says, and run `drill` again; until then count on an older backup.',
+  }),
+  'unmeasured-recovery': ({ prediction }) => ({
+    sentence: `how long a recovery takes was never measured; ${prediction === undefined ? 'nothing tells it either' : `predicted: ${tellPrediction(prediction)}`}.`,
+    remedy: 'Run `drill`, which restores a backup and measures it.',
+  }),
+};
+
+/** Says how long it may take; the speed of full backups tells a lower bound. */
+export function tellPredictedTime({ milliseconds, basis }: RecoveryPrediction): string {
+  const time = formatDuration(milliseconds);
+  return basis === 'restores' ? `about ${time}` : `${time} or more`;
+}
+
+/** Says a prediction with what it rests on. */
+function tellPrediction(prediction: RecoveryPrediction): string {
+  const { basis, bytes, bytesPerSecond, runs } = prediction;
+  const time = `${tellPredictedTime(prediction)}, for ${formatBytes(bytes)} at ${formatRate(bytesPerSecond, 1000)}`;
+  return basis === 'restores'
+    ? `${time}, the speed of the last ${formatCounted(runs, 'whole restore')}`
+    : `${time}, the speed at which the last ${formatCounted(runs, 'full backup')} read it: a restore also builds indexes, and compares`;
+}
+
+function tellLimit(
+  { severity, kind, limit, measured }: FindingOf<LimitKind>,
+  what: string,
+  never: string,
+  remedy: string,
+): Telling {
+  const most = limit === undefined ? 'not limited' : `at most ${formatAge(limit)}`;
+  const sentence =
+    measured === undefined
+      ? `${kind} asks for ${most}, and ${never}.`
+      : `${what} is ${formatAge(measured)} old, and ${kind} is ${most}.`;
+  return { sentence, remedy: severity === 'note' ? 'Nothing needs to be done.' : remedy };
+}
+
+function tellUnusual(
+  finding: FindingOf<'unusual-duration' | 'unusual-size' | 'unusual-rows'>,
+  words: {
+    readonly what: string;
+    readonly format: (value: number) => string;
+    readonly jump: string;
+    readonly drop: string;
+  },
+): Telling {
+  const { backupKind, direction, measured = 0, limit = 0, median, points } = finding;
+  const { what, format } = words;
+  const bound = direction === 'jump' ? 'at most' : 'at least';
+  return {
+    sentence: `the newest backup ${what} ${format(measured)}; ${bound} ${format(limit)} is usual, by the ${points} ${backupKind} backups before, whose median is ${format(median)}.`,
+    remedy: words[direction],
+  };
+}
+
+export function tellRowLoss({ before, rowsBefore, rowsAfter }: RowLoss): Telling {
+  return {
+    sentence: `the newest backup has ${formatCounted(rowsAfter, 'row')}, and the one before, ${before}, had ${formatCount(rowsBefore)}.`,
+    remedy: `See whether they were meant to go; pin ${before} if not.`,
+  };
+}

@@ -1,0 +1,32 @@
+import type { Input } from '../input.ts';
+import { matching, oneOf, parsePrice } from '../values.ts';
+
+/** In which form a status is told, besides the report. */
+export const statusInputs = {
+  format: {
+    operations: ['status'],
+    default: 'text',
+    placeholder: 'form',
+    description:
+      'What `status` prints: `text`, its report, or `openmetrics`, for Prometheus and what reads its formats. docs/status.md has the names.',
+    parse: oneOf(['text', 'openmetrics'] as const),
+  },
+  'metrics-file': {
+    operations: ['status'],
+    placeholder: 'file',
+    example: '/var/lib/node_exporter/textfile/supabase_backup.prom',
+    description:
+      'A file to which `status` writes its metrics as well, replaced at once: for the textfile collector of node_exporter, which reads what ends in ' +
+      '`.prom`. The folder must exist.',
+    parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a file.'),
+  },
+  'price-per-gb-month': {
+    operations: ['status'],
+    placeholder: 'price',
+    example: '0.023',
+    description:
+      'What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` tells what the backups cost. When empty, that ' +
+      'is not asked.',
+    parse: parsePrice,
+  },
+} as const satisfies Record<string, Input>;

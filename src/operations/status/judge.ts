@@ -1,0 +1,50 @@
+import { gapWindow, listFailures, measureGap, measureLoss } from '../../repository/backups/findings.ts';
+import { measureAges } from '../../repository/backups/freshness.ts';
+import { measureGrowth } from '../../repository/backups/growth.ts';
+import { measureRecovery } from '../../repository/backups/recovery-time.ts';
+import { measureTrends } from '../../repository/backups/trends.ts';
+import { sumStored } from '../../repository/stored-bytes.ts';
+import { estimateEgress, estimateStorageCost } from './costs.ts';
+import type { StatusFacts } from './facts.ts';
+import { listFindings } from './findings.ts';
+import type { Status } from './result.ts';
+
+/** Measures and judges what was read. Reads nothing itself. */
+export function judgeStatus(facts: StatusFacts): Status {
+  const { location, freshness, recoverable, stored, prune, restores, runs, now } = facts;
+  const { usable, verified, drilled, catalog } = freshness;
+  const ages = measureAges(freshness, now);
+  const recovery = measureRecovery(freshness, restores);
+  const trends = measureTrends(usable);
+  const growth = measureGrowth(usable, now);
+  return {
+    ...{ location, at: now, usable, verified, drilled, ages, recoverable, stored },
+    findings: listFindings(facts, { ages, recovery, trends }),
+    ...{ recovery, trends, growth },
+    cost: estimateStorageCost(sumStored(stored), growth, facts.price),
+    egress: estimateEgress(usable),
+    loss: measureLoss(recoverable.windows, now),
+    gap: findGap(facts),
+    counts: {
+      unusable: catalog.backups.length - usable.length,
+      damaged: catalog.damaged.length + catalog.backups.filter(({ damagedAt }) => damagedAt !== null).length,
+    },
+    lastCleanup: prune && {
+      at: prune.at,
+      removed: prune.content.removed.length,
+      freed: prune.content.objects.bytes,
+    },
+    failures: listFailures(freshness, restores, runs),
+  };
+}
+
+/**
+ * Measures the gap, and says whether a cleanup has removed backups since: what retention removed is no gap of
+ * the schedule, but it cannot be recovered either.
+ */
+function findGap({ recoverable, prune, now }: StatusFacts): Status['gap'] {
+  const gap = measureGap(recoverable.windows, now);
+  const isCleaned =
+    prune !== undefined && prune.content.removed.length > 0 && now.getTime() - prune.at.getTime() < gapWindow;
+  return gap && { ...gap, isCleaned };
+}

@@ -1,0 +1,163 @@
+import { type FindingKind, findingKinds, isLimit, limitKinds } from '../../interface/findings/finding.ts';
+import { type Gauge, renderOpenMetrics, type Sample } from '../../report/openmetrics.ts';
+import { toolVersion } from '../../runtime/version.ts';
+import type { Status } from './result.ts';
+
+/** What stands before the name of every metric. A name is a promise: dashboards and alarms ask for it. */
+const prefix = 'supabase_backup_';
+
+/**
+ * Renders the status as OpenMetrics. An event is told by its time: an age would stand still when nobody asks
+ * any more. No label names a backup, so that none is left behind that keeps an alarm ringing.
+ *
+ * @param database what the database is called; the location of the storage by default
+ */
+export function renderMetrics(status: Status, database = status.location): string {
+  const gauges = [
+    ...listEvents(status),
+    ...listMeasures(status),
+    ...listFindings(status),
+    ...listOrigins(status),
+  ];
+  return renderOpenMetrics(
+    gauges.map((gauge) => ({
+      ...gauge,
+      name: `${prefix}${gauge.name}`,
+      samples: gauge.samples.map(({ labels, value }) => ({ labels: { database, ...labels }, value })),
+    })),
+  );
+}
+
+/** Lists when something happened last, in seconds since 1970. */
+function listEvents(status: Status): Gauge[] {
+  const { verified, drilled, recoverable } = status;
+  const newest = recoverable.windows.at(-1);
+  const event = (name: string, help: string, samples: readonly Sample[]): Gauge => {
+    return { name: `${name}_timestamp_seconds`, unit: 'seconds', help, samples };
+  };
+  return [
+    event('status', 'When all of this was measured.', [time(status.at)]),
+    event(
+      'last_success',
+      'When the newest backup of the kind ended.',
+      newestByKind(status, (backup) => toSeconds(backup.finishedAt)),
+    ),
+    event('last_verified', 'When a backup was last read back whole.', verified ? [time(verified.at)] : []),
+    event('last_drill_success', 'When a drill last passed.', drilled ? [time(drilled.at)] : []),
+    event(
+      'recoverable_from',
+      'The oldest time from which on any point in time can be recovered; only with captured changes.',
+      recoverable.captured && newest ? [time(new Date(newest.from))] : [],
+    ),
+    event(
+      'recoverable_to',
+      'The newest point in time that can be recovered.',
+      newest ? [time(new Date(newest.to))] : [],
+    ),
+  ];
+}
+
+function listMeasures(status: Status): Gauge[] {
+  const { gap, recovery, location, stored, growth } = status;
+  const duration = (name: string, help: string, milliseconds: readonly number[]): Gauge => {
+    return { name, unit: 'seconds', help, samples: milliseconds.map((each) => sample(each / 1000)) };
+  };
+  return [
+    {
+      ...{
+        name: 'last_duration_seconds',
+        unit: 'seconds',
+        help: 'How long the newest backup of the kind took.',
+      },
+      samples: newestByKind(
+        status,
+        ({ startedAt, finishedAt }) => toSeconds(finishedAt) - toSeconds(startedAt),
+      ),
+    },
+    {
+      ...{
+        name: 'last_size_bytes',
+        unit: 'bytes',
+        help: 'Size of the newest backup of the kind before compression.',
+      },
+      samples: newestByKind(status, ({ totals }) => totals.bytes),
+    },
+    {
+      ...{ name: 'last_rows', help: 'Rows of the newest backup of the kind.' },
+      samples: newestByKind(status, ({ totals }) => totals.rows),
+    },
+    {
+      ...{ name: 'stored_bytes', unit: 'bytes', help: 'What the storage holds, whichever backup needs it.' },
+      samples: Object.entries(stored).map(([content, value]) => ({
+        labels: { storage: location, content },
+        value,
+      })),
+    },
+    {
+      ...{
+        name: 'month_growth_bytes',
+        unit: 'bytes',
+        help: 'What backups add in 30 days, as they did in the last.',
+      },
+      samples: growth.kind === 'measured' ? [sample(growth.bytes)] : [],
+    },
+    duration(
+      'recovery_time_seconds',
+      'How long a recovery took by the newest drill that passed.',
+      recovery.kind === 'measured' ? [recovery.milliseconds] : [],
+    ),
+    duration(
+      'longest_gap_seconds',
+      'The longest time of the last seven days of which no point can be recovered.',
+      gap ? [gap.length] : [],
+    ),
+  ];
+}
+
+/** Lists whether each limit that was asked for is broken, and of all other findings whether they were found. */
+function listFindings({ findings }: Status): Gauge[] {
+  const others = (Object.keys(findingKinds) as FindingKind[]).filter(
+    (kind) => !limitKinds.some((limit) => limit === kind),
+  );
+  return [
+    {
+      ...{ name: 'limit_broken', help: 'Whether the limit is broken: 1, or 0 where it is met.' },
+      samples: findings
+        .filter(isLimit)
+        .map(({ kind, severity }) => ({ labels: { limit: kind }, value: severity === 'broken' ? 1 : 0 })),
+    },
+    {
+      ...{ name: 'finding', help: 'Whether this was found: 1, or 0 where it was not.' },
+      samples: others.map((kind) => ({
+        labels: { finding: kind, severity: findingKinds[kind].severities[0] },
+        value: findings.some((finding) => finding.kind === kind) ? 1 : 0,
+      })),
+    },
+  ];
+}
+
+function listOrigins(status: Status): Gauge[] {
+  const version = { labels: { version: toolVersion }, value: 1 };
+  const backups = { labels: {}, value: status.usable.length };
+  return [
+    { name: 'backups', help: 'Backups that a restore would use.', samples: [backups] },
+    { name: 'info', help: 'The version of supabase-backup that measured this.', samples: [version] },
+  ];
+}
+
+function newestByKind(
+  { usable }: Status,
+  measure: (backup: Status['usable'][number]) => number,
+): readonly Sample[] {
+  return (['full', 'incremental'] as const).flatMap((kind) => {
+    const newest = usable.find((backup) => backup.kind === kind);
+    return newest === undefined ? [] : [{ labels: { kind }, value: measure(newest) }];
+  });
+}
+
+const sample = (value: number): Sample => ({ labels: {}, value });
+const time = (date: Date): Sample => sample(toSeconds(date));
+
+function toSeconds(date: Date): number {
+  return date.getTime() / 1000;
+}
