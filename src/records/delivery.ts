@@ -1,6 +1,7 @@
 import type { Session } from '../postgres/session/connection.ts';
+import { type ListedRecord, listRecords } from '../repository/listed-records.ts';
 import type { Repository } from '../repository/open.ts';
-import { type ListedRecord, listRecords, readListed } from '../repository/records.ts';
+import { readListed } from '../repository/records.ts';
 import type { Context } from '../runtime/context.ts';
 import { day } from '../values/duration.ts';
 import { stampOf, timeOf } from '../values/timed-id.ts';

@@ -5,7 +5,8 @@ import type { Context } from '../runtime/context.ts';
 import { IntegrityError, isKnownError, StorageError } from '../runtime/errors.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
 import { compare } from '../values/ordering.ts';
-import { createTimedId, stampOf, timedId } from '../values/timed-id.ts';
+import { createTimedId, stampOf } from '../values/timed-id.ts';
+import { type ListedRecord, listRecords } from './listed-records.ts';
 import type { Repository } from './open.ts';
 import { readSealed, type SealedKind, SealedReading, sealContent } from './signature.ts';
 
@@ -176,9 +177,6 @@ export interface NamedRecord<Kind extends RecordKind> extends StoredRecord<Kind>
 /** How many records are read at once. */
 const readers = 16;
 
-/** A record's id; that of a run has twelve digits more. Without a capturing group. */
-export const recordId = `${timedId}(?:[0-9a-f]{12})?`;
-
 /** Two records of one second share an id once in 65,536 times. */
 const maxAttempts = 8;
 
@@ -272,35 +270,6 @@ export async function readRecords<Kind extends RecordKind>(
   const found = await listRecords(repository, kind);
   const records = await readListed(repository, kind, found.slice(-newest), onDamaged, signal);
   return records.map(({ at, storedAt, content }) => ({ at, storedAt, content }));
-}
-
-/** A record by its name, before it is read */
-export interface ListedRecord {
-  readonly id: string;
-  readonly storedAt: Date;
-  /** bytes */
-  readonly size: number;
-}
-
-/**
- * Lists the records of one kind by their names, oldest first.
- *
- * @param stamps beginnings of the names that are asked for, such as `20261120`; by default all
- */
-export async function listRecords(
-  repository: Repository,
-  kind: RecordKind,
-  stamps: readonly string[] = [''],
-): Promise<ListedRecord[]> {
-  const pattern = new RegExp(`^records/${kind}/(${recordId})\\.json$`);
-  const found: ListedRecord[] = [];
-  for (const stamp of stamps) {
-    for await (const { key, modifiedAt, size } of repository.storage.list(`records/${kind}/${stamp}`)) {
-      const id = pattern.exec(key)?.[1];
-      if (id !== undefined) found.push({ id, storedAt: modifiedAt, size });
-    }
-  }
-  return found.sort((one, other) => compare(one.id, other.id));
 }
 
 /** Reads records that were listed, as `readRecords` does. One that was removed meanwhile is not among them. */

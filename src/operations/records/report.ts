@@ -1,13 +1,15 @@
 import type { Outcome } from '../../interface/outcome.ts';
+import type { Rebuild, RebuildMode } from '../../records/rebuild.ts';
+import type { Verification } from '../../records/verification.ts';
 import { formatCount, formatCounted } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
-import { countDifferences, isFaithful, type Rebuilt, type RecordsResult, type Verified } from './result.ts';
+import { countDifferences, isFaithful, type RecordsResult } from './result.ts';
 
 export function describeRecords(result: RecordsResult): Outcome {
   return result.kind === 'rebuilt' ? describeRebuilt(result) : describeVerified(result);
 }
 
-function describeRebuilt({ mode, records, rows }: Rebuilt): Outcome {
+function describeRebuilt({ mode, records, rows }: Rebuild & { readonly mode: RebuildMode }): Outcome {
   const counted = formatCounted(rows, 'row');
   const were = rows === 1 ? 'was' : 'were';
   const title = mode === 'write' ? `${counted} ${were} written` : `${counted} would be written`;
@@ -30,7 +32,7 @@ const shownDifferences = 50;
 /** Differences in the output, which a runner limits */
 const toldDifferences = 1000;
 
-function describeVerified(verified: Verified): Outcome {
+function describeVerified(verified: Verification): Outcome {
   const { records, differences } = verified;
   const wrong = formatCounted(differences.length, 'row');
   return {
@@ -55,7 +57,7 @@ function describeVerified(verified: Verified): Outcome {
   };
 }
 
-function describeScope({ records, deleted, outlived }: Verified): string {
+function describeScope({ records, deleted, outlived }: Verification): string {
   return [
     `${formatCounted(records, 'record')} of runs, restores and drills compared.`,
     ...(deleted > 0
@@ -71,7 +73,7 @@ function describeScope({ records, deleted, outlived }: Verified): string {
   ].join(' ');
 }
 
-function describeDifferences(verified: Verified): Section[] {
+function describeDifferences(verified: Verification): Section[] {
   const { differences } = verified;
   if (differences.length === 0) return [];
   const more = differences.length - shownDifferences;
