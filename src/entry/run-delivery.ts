@@ -2,6 +2,7 @@ import type { RecordedInputs } from '../interface/inputs/types.ts';
 import { fileCertificates } from '../postgres/session/root-certificates.ts';
 import { tryRecords } from '../records/connection.ts';
 import { type Delivery, deliverRecords } from '../records/delivery.ts';
+import { formatCounted } from '../report/quantity.ts';
 import type { Repository } from '../repository/open.ts';
 import type { Context } from '../runtime/context.ts';
 import { openStorage } from '../storage/open.ts';
@@ -39,10 +40,10 @@ function tell(found: Delivery, { log }: Pick<Context, 'log'>): void {
     );
     return;
   }
-  log.debug(`records-url: ${found.records} records brought`);
+  log.debug(`records-url: ${formatCounted(found.records, 'record')} brought`);
   if (found.left > 0)
     log.info(
-      `records-url: ${found.left} older records are still to come; \`records rebuild\` brings them at once`,
+      `records-url: ${formatCounted(found.left, 'record')} still to come with later runs; \`records rebuild\` brings them at once`,
     );
 }
 

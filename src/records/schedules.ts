@@ -1,8 +1,8 @@
 import { recordsSchema } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { prepareSchema, type Readiness } from './schema.ts';
-import { noteTransaction, writeJson } from './tables.ts';
-import { inTransaction } from './transaction.ts';
+import { writeJson } from './tables.ts';
+import { inBoundedTransaction, noteTransaction } from './transaction.ts';
 
 /** One schedule of a policy. The fields are the columns of the table. */
 export interface ScheduleRow {
@@ -51,7 +51,7 @@ export async function writeSchedules(
 ): Promise<Readiness> {
   const readiness = await prepareSchema(session);
   if (readiness.kind === 'newer') return readiness;
-  await inTransaction(session, async () => {
+  await inBoundedTransaction(session, async () => {
     const json = writeJson(rows);
     await session.query(upsert, [json]);
     await session.query(removal, [json, githubRepository, at.toISOString()]);

@@ -3,7 +3,7 @@ import { ownSchemas, recordsSchema } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { foundation, type Migration, migrations, readerRole, writeSurface } from './migrations.ts';
-import { inTransaction } from './transaction.ts';
+import { inBoundedTransaction, noteTransaction } from './transaction.ts';
 
 /** What became of the schema of the records. */
 export type Readiness =
@@ -22,7 +22,7 @@ export async function prepareSchema(
   session: Session,
   steps: readonly Migration[] = migrations,
 ): Promise<Readiness> {
-  return await inTransaction(session, async () => {
+  return await inBoundedTransaction(session, async () => {
     // A session lock would be lost in a pooler that gives each transaction another server process.
     await session.query(`SELECT pg_advisory_xact_lock(hashtext('${recordsSchema}'))`);
     return await bringUp(session, steps);
@@ -68,7 +68,7 @@ async function bringUp(session: Session, steps: readonly Migration[]): Promise<R
   }
   if (missing.length > 0) {
     await session.query(writeSurface(session.serverVersion, await makeReader(session)));
-    await session.query(`INSERT INTO ${recordsSchema}.transactions DEFAULT VALUES`);
+    await noteTransaction(session);
   }
   return { kind: 'ready', version: newest, from };
 }

@@ -2,7 +2,7 @@ import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { recordsSchema } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import type { RecordedKind, RecordRows } from './rows.ts';
-import { inTransaction } from './transaction.ts';
+import { inBoundedTransaction, noteTransaction } from './transaction.ts';
 
 /** Where rows of one kind of record are */
 interface Place {
@@ -150,18 +150,13 @@ const keys: Readonly<Record<keyof RecordRows, readonly string[]>> = {
  * @returns how many were inserted or corrected
  */
 export async function writeRows(session: Session, rows: RecordRows): Promise<number> {
-  return await inTransaction(session, async () => {
+  return await inBoundedTransaction(session, async () => {
     let written = 0;
     for (const table of ['backup_jobs', 'backup_metrics', 'restore_operations'] as const)
       written += await writeTable(session, table, rows[table]);
     await noteTransaction(session);
     return written;
   });
-}
-
-/** Notes the transaction under way as one that writes nothing but records (docs/decisions/0010-records-apart.md). */
-export async function noteTransaction(session: Session): Promise<void> {
-  await session.query(`INSERT INTO ${recordsSchema}.transactions DEFAULT VALUES`);
 }
 
 /** Inserts rows, or brings those that are there up to date. @returns how many it wrote */

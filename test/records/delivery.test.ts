@@ -158,6 +158,19 @@ describe('what a run brings', () => {
     expect(inserted).toEqual({ n: 40 });
   });
 
+  it('is noted as ours, and the notes of a year ago are forgotten', async () => {
+    await addRun(repository, ago(2 * minute));
+    await deliver(repository, url);
+    await query(url, `UPDATE ${schema}.transactions SET at = now() - interval '401 days'`);
+    await addRun(repository, ago(minute));
+    await deliver(repository, url);
+    const [noted] = await query(
+      url,
+      `SELECT count(*)::int AS n, bool_and(at > now() - interval '1 hour') AS new FROM ${schema}.transactions`,
+    );
+    expect(noted).toEqual({ n: 1, new: true });
+  });
+
   it('is kept apart by repository', async () => {
     await addRun(repository, ago(minute));
     const older = await createRepository();
