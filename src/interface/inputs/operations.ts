@@ -13,6 +13,7 @@ export const operations = [
   'status',
   'schedule',
   'alarm',
+  'records',
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -32,6 +33,7 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   schedule: 'Make the workflows of a policy file, explain the week, and check that GitHub runs them',
   alarm:
     'Raise the alarm of an operation whose job failed before it could, as GitHub tells it to a job after it',
+  records: 'Fill the records in a database from the repository, or compare them with it',
 };
 
 /** Operations that work on a storage. */

@@ -56,9 +56,15 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
     case 'list':
       return takeList(taker, common);
     case 'show':
+      return { operation, ...common, backupId: taker.takeBackupId(['latest']) };
     case 'pin':
     case 'unpin':
-      return { operation, ...common, backupId: taker.takeBackupId(['latest']) };
+      return {
+        ...{ operation, ...common, backupId: taker.takeBackupId(['latest']) },
+        ...takeRecording(taker),
+      };
+    case 'records':
+      return takeRecords(taker, common);
     case 'restore':
       return takeRestore(taker, common);
   }
@@ -72,7 +78,12 @@ function takeSchedule(taker: Taker) {
     check: taker.take('check'),
     dryRun: taker.take('dry-run'),
     githubToken: taker.take('github-token'),
+    ...takeRecording(taker),
   };
+}
+
+function takeRecording(taker: Taker) {
+  return { recordsUrl: taker.take('records-url'), sslrootcert: taker.take('sslrootcert') };
 }
 
 function takeCommon(taker: Taker, env: NodeJS.ProcessEnv): CommonInputs {
@@ -111,7 +122,7 @@ function takeSource(taker: Taker, common: CommonInputs) {
     rollbackToken: taker.take('rollback-token'),
     checks: taker.take('checks') ?? [],
     freshness: taker.take('freshness') ?? [],
-    sslrootcert: taker.take('sslrootcert'),
+    ...takeRecording(taker),
     allowUnencrypted: taker.take('allow-unencrypted'),
   };
 }
@@ -171,7 +182,8 @@ function takeStatus(taker: Taker, common: CommonInputs) {
 
 function takeValidate(taker: Taker, common: CommonInputs) {
   const backupId = taker.takeBackupId(['latest', 'all']);
-  return { operation: 'validate' as const, ...common, backupId, share: taker.take('share') };
+  const share = taker.take('share');
+  return { operation: 'validate' as const, ...common, backupId, share, ...takeRecording(taker) };
 }
 
 function takeDrill(taker: Taker, common: CommonInputs) {
@@ -187,7 +199,7 @@ function takeDrill(taker: Taker, common: CommonInputs) {
     rtoTarget: taker.take('rto-target'),
     reportFolder: taker.take('report-folder'),
     jobs: taker.take('jobs'),
-    sslrootcert: taker.take('sslrootcert'),
+    ...takeRecording(taker),
   };
 }
 
@@ -202,6 +214,7 @@ function takeCleanup(taker: Taker, common: CommonInputs) {
     gracePeriod: taker.take('grace-period'),
     keepChanges: taker.take('keep-changes'),
     dryRun: taker.take('dry-run'),
+    ...takeRecording(taker),
   };
 }
 
@@ -248,8 +261,17 @@ function takeRestore(taker: Taker, common: CommonInputs) {
     sideSchema: taker.take('side-schema'),
     reportFolder: taker.take('report-folder'),
     dryRun: taker.take('dry-run'),
-    sslrootcert: taker.take('sslrootcert'),
+    ...takeRecording(taker),
   };
+}
+
+function takeRecords(taker: Taker, common: CommonInputs) {
+  const { recordsUrl = '', sslrootcert } = takeRecording(taker);
+  if (recordsUrl === '' && !taker.mistakes.some(({ name }) => name === 'records-url'))
+    taker.note('records-url', 'is required for records', `Set it, for example to ${databaseUrlForm}.`);
+  const recordsTask = taker.take('records-task');
+  const dryRun = taker.take('dry-run');
+  return { operation: 'records' as const, ...common, recordsTask, recordsUrl, sslrootcert, dryRun };
 }
 
 /**

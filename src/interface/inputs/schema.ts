@@ -1,6 +1,7 @@
 import { alarmInputs } from './groups/alarm.ts';
 import { databaseInputs } from './groups/database.ts';
 import { proofInputs } from './groups/proof.ts';
+import { recordsInputs } from './groups/records.ts';
 import { releaseInputs } from './groups/release.ts';
 import { repositoryInputs } from './groups/repository.ts';
 import { restoreInputs } from './groups/restore.ts';
@@ -58,9 +59,10 @@ export const schema = {
   ...releaseInputs,
   ...statusInputs,
   ...scheduleInputs,
+  ...recordsInputs,
   ...alarmInputs,
   'dry-run': {
-    operations: ['restore', 'cleanup', 'schedule'],
+    operations: ['restore', 'cleanup', 'schedule', 'records'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',

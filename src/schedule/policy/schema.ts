@@ -275,6 +275,7 @@ export const policySchema = v.strictObject({
   'time-zone': v.optional(
     text('The time zone of all schedules, such as `Europe/Berlin`; UTC when absent.', parseTimeZone),
   ),
+  'records-url': v.optional(secretName('the URL of the database that keeps the records in SQL')),
   databases: v.pipe(
     v.record(databaseName, databaseSchema),
     v.check((databases) => Object.keys(databases).length > 0, 'names no database. Write at least one'),
