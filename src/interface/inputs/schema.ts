@@ -3,6 +3,7 @@ import { databaseInputs } from './groups/database.ts';
 import { proofInputs } from './groups/proof.ts';
 import { recordsInputs } from './groups/records.ts';
 import { releaseInputs } from './groups/release.ts';
+import { reportInputs } from './groups/report.ts';
 import { repositoryInputs } from './groups/repository.ts';
 import { restoreInputs } from './groups/restore.ts';
 import { retentionInputs } from './groups/retention.ts';
@@ -58,6 +59,7 @@ export const schema = {
   },
   ...releaseInputs,
   ...statusInputs,
+  ...reportInputs,
   ...scheduleInputs,
   ...recordsInputs,
   ...alarmInputs,
