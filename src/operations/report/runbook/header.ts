@@ -82,8 +82,7 @@ export function renderVariables(facts: RunbookFacts, used: ReadonlySet<VariableN
       return [code(`$${name}`), { markdown: what }, secret ? findKept(name, facts) : md`you choose it`];
     });
   return stack(
-    { markdown: '<a id="variables"></a>' },
-    md`## Before the first command`,
+    md`## Variables`,
     md`Set those that the page names, with \`export NAME='value'\`. Secrets come from where your team keeps them: a secret of GitHub cannot be read back.`,
     table(['variable', 'what it holds', 'where it is'], rows),
     describeTools(facts),
@@ -135,7 +134,6 @@ function describeTools({ newest }: RunbookFacts): Markdown {
 export function renderLists({ backups, newest }: RunbookFacts): Markdown | undefined {
   if (newest === undefined) return undefined;
   return stack(
-    { markdown: '<a id="backups"></a>' },
     md`## Backups`,
     md`Never \`latest\` after a mistake: a backup that was taken since has the mistake in it.`,
     table(
@@ -148,7 +146,6 @@ export function renderLists({ backups, newest }: RunbookFacts): Markdown | undef
         verifiedAt === null ? 'no' : formatTimeWithZone(verifiedAt),
       ]),
     ),
-    { markdown: '<a id="tables"></a>' },
     md`## Tables`,
     md`Those with most rows in ${code(newest.id)}, as \`$TABLE\` is to be set:`,
     table(
@@ -158,8 +155,8 @@ export function renderLists({ backups, newest }: RunbookFacts): Markdown | undef
         code(`export TABLE=${quoteForShell(nameTable(schema, name))}`),
       ]),
     ),
-    { markdown: '<a id="not-carried"></a>' },
-    md`## What no backup carries`,
+    md`## Not carried`,
+    md`No backup has these:`,
     table(
       ['what', 'why', 'what to do'],
       newest.notCarried.map(({ what, why, remedy }) => [what, why, remedy]),

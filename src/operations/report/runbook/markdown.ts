@@ -65,3 +65,37 @@ export function stack(...blocks: readonly (Markdown | undefined)[]): Markdown {
 export function listItems(items: readonly Markdown[]): Markdown {
   return { markdown: items.map(({ markdown }) => `- ${markdown}`).join('\n') };
 }
+
+/** Columns of prose, so that it reads in a terminal, too */
+const width = 100;
+
+/** Wraps lines of prose at spaces. Code and tables stay as they are. */
+export function wrapProse({ markdown }: Markdown): Markdown {
+  let fenced: string | undefined;
+  const lines = markdown.split('\n').flatMap((line) => {
+    const [, ticks] = /^(`{3,})/.exec(line) ?? [];
+    if (fenced !== undefined) {
+      if (line === fenced) fenced = undefined;
+      return [line];
+    }
+    if (ticks !== undefined) fenced = ticks;
+    return ticks !== undefined || line.startsWith('|') ? [line] : wrapLine(line);
+  });
+  return { markdown: lines.join('\n') };
+}
+
+function wrapLine(line: string): string[] {
+  const [, space = '', item = ''] = /^( *)(- )?/.exec(line) ?? [];
+  const indent = ' '.repeat(space.length + item.length);
+  const lines: string[] = [];
+  let current = '';
+  for (const word of line.slice(space.length).split(' ')) {
+    const longer = current === '' ? space + word : `${current} ${word}`;
+    // What would begin an item, a heading or a quotation at the start of a line stays where it is.
+    if (current !== '' && longer.length > width && !/^(?:[-+*>#=|]|\d+[.)])/.test(word)) {
+      lines.push(current);
+      current = indent + word;
+    } else current = longer;
+  }
+  return [...lines, current];
+}

@@ -3,7 +3,7 @@ import { describeProspect, type Prospect } from './methods.ts';
 import type { Shell } from './shell.ts';
 import type { VariableName } from './variables.ts';
 
-/** What can happen; each has a page, whose anchor is this word */
+/** What can happen. Each has a page, whose heading is these words, and whose anchor they are for that. */
 export const incidentNames = [
   'dropped-table',
   'bad-migration',
@@ -51,8 +51,8 @@ export function renderPage(page: Page): Markdown {
       ? undefined
       : stack(md`### ${title}`, ...steps.map((step) => renderStep(step, numbered.next())));
   return stack(
-    { markdown: `<a id="${page.name}"></a>` },
-    md`## ${page.title}`,
+    md`## ${toHeading(page.name)}`,
+    md`**${page.title}.**`,
     describeProspect(page.prospect),
     describeNeeds(page),
     section('How to tell', page.tell),
@@ -62,6 +62,11 @@ export function renderPage(page: Page): Markdown {
     stack(md`### Tell`, listItems(page.inform)),
     section('Afterwards', page.afterwards),
   );
+}
+
+/** GitHub makes the name of it again, as the anchor. */
+function toHeading(name: IncidentName): string {
+  return `${name.charAt(0).toUpperCase()}${name.slice(1).replaceAll('-', ' ')}`;
 }
 
 /** Counts the steps through the whole page, so that "step 4" is one step. */

@@ -6,7 +6,7 @@ import { describeFilesGone, describePlatformBackups, describeVaultKeyLost } from
 import { describeDroppedTable, describeLostRows } from './incidents/tables.ts';
 import { describeNoFreshBackups, describeSlotLost } from './incidents/watching.ts';
 import { describeBadMigration, describeProjectGone, describeRegionGone } from './incidents/whole.ts';
-import { md, stack } from './markdown.ts';
+import { md, stack, wrapProse } from './markdown.ts';
 import { listVariables, type Page, renderPage } from './page.ts';
 import { renderTree } from './tree.ts';
 
@@ -28,13 +28,15 @@ function nameFile(database: string): string {
 export function renderRunbook(facts: RunbookFacts): string {
   const pages = describePages(facts);
   const used = new Set(pages.flatMap(listVariables));
-  const { markdown } = stack(
-    renderHeader(facts),
-    renderTree(pages),
-    renderVariables(facts, used),
-    ...pages.map(renderPage),
-    renderLists(facts),
-    md`The program's own documents say more: docs/restore.md, docs/point-in-time.md, docs/supabase.md, docs/recover-by-hand.md.`,
+  const { markdown } = wrapProse(
+    stack(
+      renderHeader(facts),
+      renderTree(pages),
+      renderVariables(facts, used),
+      ...pages.map(renderPage),
+      renderLists(facts),
+      md`The program's own documents say more: docs/restore.md, docs/point-in-time.md, docs/supabase.md, docs/recover-by-hand.md.`,
+    ),
   );
   return `${markdown}\n`;
 }

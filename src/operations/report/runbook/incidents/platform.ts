@@ -92,7 +92,7 @@ export function describePlatformBackups(facts: RunbookFacts): Page {
   const { isCaptured } = facts;
   return {
     name: 'platform-backups',
-    title: "Supabase's own backups, or these?",
+    title: "Supabase's own backups, or these",
     prospect: {
       way: 'in the dashboard: Database, Backups; with the add-on at any second of its days',
       loss: 'everything since the chosen time, in the whole project; the project is down meanwhile',

@@ -98,7 +98,7 @@ export function describeLostRows(facts: RecoverableFacts): Page {
           '…',
           `Backup ${newest.id} beside the live tables of …`,
           '…',
-          'The rows of … are in the schema rescue, for this role alone. The live tables lack … rows of them, have … otherwise, and … that the backup lacks.',
+          'The rows of … are in the schema rescue, for this role alone. The live tables lack … rows of them, …',
           '…',
           'The SQL that brings rows back is in rescue/bring-back.sql. Review it, then run it with psql --file.',
           '…',

@@ -173,7 +173,8 @@ function moveIn(isCaptured: boolean): Step[] {
 /** The storage is gone: the second copy serves in its place. */
 export function describeRegionGone(facts: RecoverableFacts): Page {
   const copy = sh`--storage "${$.COPY}"`;
-  const chosen = sh`--backup-id latest`;
+  const newest = sh`--backup-id latest`;
+  const chosen = facts.isCaptured ? sh`--recovery-target-time latest` : newest;
   return {
     name: 'storage-region-gone',
     title: 'The storage of the backups is gone',
@@ -199,7 +200,7 @@ export function describeRegionGone(facts: RecoverableFacts): Page {
       },
       {
         say: md`Read the newest backup back, all of it.`,
-        run: callAt(copy, 'validate', chosen),
+        run: callAt(copy, 'validate', newest),
         expect: ['…', 'Validation: nothing is damaged', '…'],
         otherwise: md`Exit code 3: take the one before, by its id, here and below.`,
       },
