@@ -86,6 +86,7 @@ async function prepare(name: string): Promise<Incident> {
   await succeed(words, { env });
   const status = await succeed(['status', '--storage', storage], { env });
   const runbook = readFileSync(join(output, `runbook-${name}.md`), 'utf8');
+  for (const secret of [identity, new URL(url).password]) expect(runbook).not.toContain(secret);
   return { url, storage, runbook, truth: await dump(url), before: String(status['recoverable-to']) };
 }
 

@@ -74,8 +74,7 @@ export interface Measure {
 export interface PolicyFacts {
   /** OWNER/REPO with the workflows */
   readonly repository: string;
-  readonly secretNames: { readonly databaseUrl: string; readonly identity: string | undefined };
-  readonly recipients: readonly string[];
+  readonly secretNames: { readonly ofDatabase: string; readonly ofIdentity: string | undefined };
 }
 
 /** How many backups are listed, and how many tables */
@@ -178,13 +177,11 @@ function nameMethod({
   return whole ? 'whole' : 'part';
 }
 
-function describePolicy({ planned, repository }: DatabaseFacts): PolicyFacts | undefined {
+function describePolicy({ planned }: DatabaseFacts): PolicyFacts | undefined {
   if (planned === undefined) return undefined;
   const { written } = planned.database;
-  const { encryption } = repository;
   return {
     repository: planned.repository,
-    secretNames: { databaseUrl: written['database-url'], identity: written['encryption-identity'] },
-    recipients: encryption.scheme === 'age' ? encryption.recipients : [],
+    secretNames: { ofDatabase: written['database-url'], ofIdentity: written['encryption-identity'] },
   };
 }

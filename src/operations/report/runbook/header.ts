@@ -1,5 +1,5 @@
 import { quoteIdentifier } from '../../../postgres/identifier.ts';
-import { formatCount, formatCounted } from '../../../report/quantity.ts';
+import { formatAge, formatCount, formatCounted, formatDuration } from '../../../report/quantity.ts';
 import { formatTimeWithZone } from '../../../report/time.ts';
 import { formatWindow } from '../../../repository/changes/windows.ts';
 import type { RunbookFacts } from './facts.ts';
@@ -19,7 +19,7 @@ export function renderHeader(facts: RunbookFacts): Markdown {
 }
 
 function describeState(facts: RunbookFacts): Markdown {
-  const { backups, verified, drilled, windows, location } = facts;
+  const { backups, verified, drilled, windows, location, gap } = facts;
   const [newest] = backups;
   const [window] = windows;
   return table(
@@ -45,6 +45,12 @@ function describeState(facts: RunbookFacts): Markdown {
           : `${formatWindow(window)}${windows.length > 1 ? `, and ${formatCounted(windows.length - 1, 'older stretch', 'older stretches')}` : ''}`,
       ],
       [
+        'lost at worst',
+        gap === undefined
+          ? 'everything'
+          : `${formatAge(gap)}: the longest stretch of the last 7 days without a point to go back to, measured`,
+      ],
+      [
         'last proven drill',
         drilled === undefined
           ? md`none passed: **recovery is not proven**`
@@ -55,11 +61,10 @@ function describeState(facts: RunbookFacts): Markdown {
   );
 }
 
-function describeRecovery({ proofs }: RunbookFacts): string {
-  const { whole } = proofs;
-  return whole === undefined
-    ? 'time not measured'
-    : `back after ${Math.round(whole.milliseconds / 100) / 10} s`;
+function describeRecovery({ recovery }: RunbookFacts): string {
+  return recovery.kind === 'measured'
+    ? `back after ${formatDuration(recovery.milliseconds)}`
+    : 'time not measured';
 }
 
 function describeEncryption({ encryption }: RunbookFacts): Markdown {
@@ -108,12 +113,12 @@ function isReadByProgram(name: VariableName, { encryption, keyHeld, place }: Run
 function findKept(name: VariableName, { policy }: RunbookFacts): Markdown {
   const vault = md`the team's password manager`;
   if (policy === undefined) return vault;
-  const { databaseUrl, identity } = policy.secretNames;
+  const { ofDatabase, ofIdentity } = policy.secretNames;
   const secret =
     name === 'PRODUCTION_URL'
-      ? databaseUrl
+      ? ofDatabase
       : name === 'SUPABASE_BACKUP_ENCRYPTION_IDENTITY'
-        ? identity
+        ? ofIdentity
         : undefined;
   return secret === undefined
     ? vault
@@ -126,6 +131,7 @@ function describeTools({ newest }: RunbookFacts): Markdown {
     md`\`psql\`, \`pg_dump\` and \`pg_restore\` of ${major} or newer. \`psql\` shows its connection string in the list of processes while it runs: use a machine of your own.`,
     md`Node 24 or newer, and this program as \`supabase-backup\`: \`alias supabase-backup='node /path/to/dist/cli.cjs'\`.`,
     md`Without this program: \`recover-by-hand.sh\` and docs/recover-by-hand.md, with \`psql\`, \`pg_restore\`, \`zstd\` and \`age\` alone.`,
+    md`Lines that begin with \`warning:\`, \`Not brought:\` or \`NOTICE:\` are told once more by the report, or are harmless. \`error:\` ends a command, and the line below it says what to do.`,
     md`A restore into the database in use, and one into a new one as production, asks for the words \`RESTORE PRODUCTION\`; they stand in the commands. Whoever runs them answers for it.`,
   ]);
 }

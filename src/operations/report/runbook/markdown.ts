@@ -92,7 +92,7 @@ function wrapLine(line: string): string[] {
   for (const word of line.slice(space.length).split(' ')) {
     const longer = current === '' ? space + word : `${current} ${word}`;
     // What would begin an item, a heading or a quotation at the start of a line stays where it is.
-    if (current !== '' && longer.length > width && !/^(?:[-+*>#=|]|\d+[.)])/.test(word)) {
+    if (current !== '' && longer.length > width && !/^(?:[-+*]$|[>#=|]|\d+[.)]$)/.test(word)) {
       lines.push(current);
       current = indent + word;
     } else current = longer;

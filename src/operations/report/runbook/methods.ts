@@ -32,9 +32,7 @@ function tellTime({ proofs, recovery }: Known, method: MethodName): string {
 }
 
 function tellLoss({ gap }: Known): string {
-  return gap === undefined
-    ? 'everything: there is no backup'
-    : `at worst ${formatAge(gap)} of work, the longest stretch of the last 7 days without a point to go back to`;
+  return gap === undefined ? 'everything: there is no backup' : `at worst ${formatAge(gap)} of work`;
 }
 
 function tellProof({ proofs }: Known, method: MethodName): string {

@@ -93,7 +93,7 @@ function describeNeeds(page: Page): Markdown | undefined {
   const names = listVariables(page);
   if (names.length === 0) return undefined;
   return {
-    markdown: `Set first: ${names.map((name) => `\`$${name}\``).join(', ')} ([what they hold](#variables)).`,
+    markdown: `Its commands read ${names.map((name) => `\`$${name}\``).join(', ')} ([what they hold](#variables)).`,
   };
 }
 

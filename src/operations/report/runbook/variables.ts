@@ -16,7 +16,10 @@ export const variables = {
     secret: true,
   },
   NEW_URL: { what: 'the connection string of a new, empty project or database', secret: true },
-  TABLE: { what: 'the table that was lost or spoilt, written as below', secret: false },
+  TABLE: {
+    what: 'the table that was lost or spoilt, written as in the [list of tables](#tables)',
+    secret: false,
+  },
   BEFORE: { what: 'a time just before the mistake, in UTC: `2026-11-20T14:29:59Z`', secret: false },
   SAFETY_ID: { what: 'the id of the safety backup that the restore prints', secret: false },
   COPY: { what: 'where the second copy of the storage is: a folder, or `s3://bucket/prefix`', secret: false },

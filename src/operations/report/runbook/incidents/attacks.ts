@@ -54,8 +54,8 @@ export function describeLeakedKey(facts: RunbookFacts): Page {
 }
 
 function changeKeys({ encryption, keyHeld, policy }: RunbookFacts): Step[] {
-  const database = policy?.secretNames.databaseUrl ?? 'DATABASE_URL';
-  const identity = policy?.secretNames.identity ?? 'the secret that holds the identity';
+  const database = policy?.secretNames.ofDatabase ?? 'DATABASE_URL';
+  const identity = policy?.secretNames.ofIdentity;
   return [
     {
       say: md`The database's password: reset it in the dashboard (Database settings), then the secret ${code(database)}, then the application.`,
@@ -67,7 +67,7 @@ function changeKeys({ encryption, keyHeld, policy }: RunbookFacts): Step[] {
     },
     encryption.scheme === 'age'
       ? {
-          say: md`The age identity: make a new one, write its recipient into \`encryption-recipients\`, change ${code(identity)}, and take a full backup: unchanged rows are stored again, for the new recipient.`,
+          say: md`The age identity: make a new one, write its recipient into \`encryption-recipients\`, change ${identity === undefined ? 'the secret that holds it' : code(identity)}, and take a full backup: unchanged rows are stored again, for the new recipient.`,
           show: 'age-keygen -o new-identity.txt\nsupabase-backup schedule',
         }
       : {

@@ -36,7 +36,7 @@ export function describeDroppedTable(facts: RecoverableFacts): Page {
         say: md`See what would be done. Nothing is changed.`,
         run: lines(targetProduction, call(facts, 'restore', chosen, sh`--dry-run`)),
         expect: ['…', 'Plan: restore backup … into …', '…', 'Nothing was changed. …', '…'],
-        otherwise: md`\`no such table\` or a pattern that fits nothing: correct \`$TABLE\`, or take an older point. Other objects that are in the way are named with what to do.`,
+        otherwise: md`A name that the backup does not have is refused: correct \`$TABLE\`, or take an older point. Other objects that are in the way are named with what to do.`,
       },
       {
         say: md`Bring it back. Add views that fell with it to \`--include\`, separated by commas.`,

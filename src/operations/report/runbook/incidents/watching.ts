@@ -68,7 +68,7 @@ export function describeSlotLost(facts: RunbookFacts): Page {
       {
         say: md`A capture ended with 3, or the alarm says that changes are lost. Ask the server:`,
         run: sh`psql -X -At "${$.PRODUCTION_URL}" -c "SELECT count(*) || ' slot in use' FROM pg_replication_slots
-  WHERE slot_name LIKE 'supabase_backup_%' AND wal_status IS DISTINCT FROM 'lost'"`,
+  WHERE database = current_database() AND slot_name LIKE 'supabase_backup_%' AND wal_status IS DISTINCT FROM 'lost'"`,
         expect: ['0 slot in use'],
         otherwise: md`\`1 slot in use\`: it is there; the message of the last capture says what else was wrong.`,
       },

@@ -1,5 +1,5 @@
-import { quoteLiteral, quoteQualified } from '../../../../postgres/identifier.ts';
-import { formatCount } from '../../../../report/quantity.ts';
+import { quoteQualified } from '../../../../postgres/identifier.ts';
+import { formatCounted } from '../../../../report/quantity.ts';
 import { call, callAt, lines } from '../commands.ts';
 import { md } from '../markdown.ts';
 import { foresee } from '../methods.ts';
@@ -54,7 +54,7 @@ export function describeBadMigration(facts: RecoverableFacts): Page {
           '…',
           'Restore of backup … into …',
           '…',
-          `The target was backed up before anything was removed: …, pinned, in ${location}. It is no \`latest\` for a restore; its id brings it back.`,
+          `The target was backed up before anything was removed: …, pinned, in ${location}. …`,
           '…',
           ...(isCaptured ? ['Brought to …', '…'] : []),
           'Parity: equal',
@@ -231,16 +231,17 @@ const countedTables = 3;
 /** Counts the largest tables, whose numbers are known. */
 function countRows({ newest }: RecoverableFacts, url: Shell, isLater: boolean): Step {
   const counted = newest.tables.slice(0, countedTables);
-  const questions = counted.map(({ schema, name }) => {
-    const table = quoteQualified(schema, name);
-    return sh`-c ${`SELECT ${quoteLiteral(table)}, count(*) FROM ${table}`}`;
-  });
+  const questions = counted.map(
+    ({ schema, name }) => sh`-c ${`SELECT count(*) FROM ${quoteQualified(schema, name)}`}`,
+  );
   return {
-    say: md`Ask for the largest tables. ${newest.id} has the numbers below${isLater ? '; later points may have others' : ''}. Then ask the application.`,
+    say: md`Count the largest tables. In ${newest.id} they have ${formatNumbers(counted)}${isLater ? '; at a later point it may be others' : ''}. Then ask the application.`,
     run: joinShell(' \\\n  ', [sh`psql -X -At "${url}"`, ...questions]),
-    expect: counted.map(({ schema, name, rows }) =>
-      isLater ? `${quoteQualified(schema, name)}|…` : `${quoteQualified(schema, name)}|${rows}`,
-    ),
-    otherwise: md`Far fewer than ${counted.map(({ rows }) => formatCount(rows)).join(', ')}: stop, and restore an older backup into another database.`,
+    expect: counted.map(({ rows }) => (isLater ? '…' : String(rows))),
+    otherwise: md`Far fewer: stop, and restore an older backup into another database.`,
   };
+}
+
+function formatNumbers(tables: readonly { readonly rows: number }[]): string {
+  return tables.map(({ rows }) => formatCounted(rows, 'row')).join(', ');
 }
