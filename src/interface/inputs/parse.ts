@@ -180,19 +180,11 @@ function takeStatus(taker: Taker, common: CommonInputs) {
 
 function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
   const place = taker.takeStorageOrPolicy();
-  const [kind, isPublic] = [taker.take('kind'), taker.take('public')];
-  if (kind === 'runbook' && isPublic) {
-    taker.note(
-      'public',
-      'is not for a runbook, which names storages, tables and backups',
-      'Leave it out, and keep the runbook where only your team reads it.',
-    );
-  }
   return {
     operation: 'report' as const,
     ...takeAccess(taker, place.storage, env),
     ...takeLimits(taker),
-    ...{ kind, output: taker.take('output'), isPublic },
+    ...{ ...taker.takeReportKind(), output: taker.take('output') },
     ...{ ...place, database: taker.take('database') },
     pricePerGbMonth: taker.take('price-per-gb-month'),
     rtoTarget: taker.take('rto-target'),
