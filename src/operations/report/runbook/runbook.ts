@@ -31,7 +31,7 @@ export function renderRunbook(facts: RunbookFacts): string {
   const { markdown } = wrapProse(
     stack(
       renderHeader(facts),
-      renderTree(pages),
+      renderTree(pages, facts.isCaptured),
       renderVariables(facts, used),
       ...pages.map(renderPage),
       renderLists(facts),

@@ -4,15 +4,22 @@ import type { IncidentName, Page } from './page.ts';
 /** A yes or no question, or the page that the answers lead to */
 type Tree = IncidentName | { readonly asks: string; readonly yes: Tree; readonly no: Tree };
 
-const ofBackups: Tree = {
+const ofJobs: Tree = {
+  asks: 'Did a capture say that changes are lost?',
+  yes: 'slot-lost',
+  no: 'no-fresh-backups',
+};
+
+/** @param isCaptured without captures nothing asks for their slot */
+const askOfBackups = (isCaptured: boolean): Tree => ({
   asks: 'Can the storage of the backups be read?',
   no: { asks: 'Did somebody do it on purpose?', yes: 'ransomware', no: 'storage-region-gone' },
   yes: {
     asks: 'Are backups damaged, or gone without a cleanup?',
     yes: 'ransomware',
-    no: { asks: 'Did a capture say that changes are lost?', yes: 'slot-lost', no: 'no-fresh-backups' },
+    no: isCaptured ? ofJobs : 'no-fresh-backups',
   },
-};
+});
 
 const ofRows: Tree = {
   asks: 'Did it begin with a migration, or is it all over the database?',
@@ -26,7 +33,7 @@ const ofPlatform: Tree = {
   no: { asks: 'Are files of Storage gone?', yes: 'files-gone', no: 'platform-backups' },
 };
 
-const tree: Tree = {
+const askWhatHappened = (isCaptured: boolean): Tree => ({
   asks: 'Does the database answer?',
   no: 'project-gone',
   yes: {
@@ -34,14 +41,15 @@ const tree: Tree = {
     yes: ofRows,
     no: {
       asks: 'Is it the backups: an alarm, a capture, their storage?',
-      yes: ofBackups,
+      yes: askOfBackups(isCaptured),
       no: { asks: 'Has a key, a password or an identity leaked?', yes: 'leaked-key', no: ofPlatform },
     },
   },
-};
+});
 
 /** Renders the tree twice: as a drawing, and as a list that reads without one. */
-export function renderTree(pages: readonly Page[]): Markdown {
+export function renderTree(pages: readonly Page[], isCaptured: boolean): Markdown {
+  const tree = askWhatHappened(isCaptured);
   const byName = new Map(pages.map((page) => [page.name, page]));
   return stack(
     md`## What has happened?`,

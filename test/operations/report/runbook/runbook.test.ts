@@ -102,6 +102,7 @@ describe('a runbook', () => {
     expect(blocks(text).join('')).not.toContain('--recovery-target-time');
     expect(listNames(text)).not.toContain('BEFORE');
     expect(text).not.toContain('## Slot lost');
+    expect(text).not.toContain('no way back');
   });
 
   it('shows hostile names, and lets them be neither Markdown nor commands', () => {

@@ -1,9 +1,9 @@
 import { call, lines } from '../commands.ts';
 import type { RunbookFacts } from '../facts.ts';
-import { md, stack } from '../markdown.ts';
-import type { Page } from '../page.ts';
+import { listItems, md, stack } from '../markdown.ts';
+import type { Page, Step } from '../page.ts';
 import { $, sh } from '../shell.ts';
-import { nameRecipients, sourceProduction } from './steps.ts';
+import { nameRecipients, sourceProduction, takeBackup } from './steps.ts';
 
 const notOurs = { time: 'not measured', proven: 'no drill proves it' };
 
@@ -101,15 +101,13 @@ export function describePlatformBackups(facts: RunbookFacts): Page {
     tell: [
       {
         say: stack(
-          md`Supabase's own are better for the whole of a big project that is still there: they are physical and need no second database. These are better for everything else:`,
-          {
-            markdown: [
-              '- one table, or rows beside the live ones: only these;',
-              '- the project was deleted: only these, for its backups go with it;',
-              '- another project, another region, another provider: only these;',
-              '- a damaged server, or a mistake within minutes: its point-in-time recovery loses least, where it is switched on.',
-            ].join('\n'),
-          },
+          md`Which is better depends on what is to come back:`,
+          listItems([
+            md`the whole of a big project that is still there, a damaged server, a mistake of minutes ago: Supabase's own. They are physical, and point-in-time recovery, where it is switched on, loses least.`,
+            md`one table, or rows beside the live ones: only these.`,
+            md`a project that was deleted: only these, for Supabase's go with it.`,
+            md`into another project, region or provider: only these.`,
+          ]),
         ),
       },
     ],
@@ -134,17 +132,18 @@ export function describePlatformBackups(facts: RunbookFacts): Page {
     ],
     inform: [md`Everybody who uses the application: it is down, and what was done since that time is gone.`],
     afterwards: [
-      {
-        say: md`Take a new base: its history is another one now${isCaptured ? '; the capture makes a new slot' : ''}.`,
-        run: lines(
-          sourceProduction,
-          call(facts, isCaptured ? 'capture' : 'backup', ...nameRecipients(facts)),
-        ),
-        expect: ['…', 'Backup …', '…'],
-      },
+      isCaptured ? captureAnew(facts) : takeBackup(facts),
       {
         say: md`Replay deletions, as after any restore: whoever asked to be erased since that time is there again.`,
       },
     ],
+  };
+}
+
+function captureAnew(facts: RunbookFacts): Step {
+  return {
+    say: md`Take a new base: its history is another one now. The exit code is 3 here, and right: the slot is gone, as was wanted. The capture makes a new one, and has taken a backup when it ends.`,
+    run: lines(sourceProduction, call(facts, 'capture', ...nameRecipients(facts)), sh`echo "exit code $?"`),
+    expect: ['…', 'CHANGES ARE LOST: …', '…', 'Backup …', '…', 'exit code 3'],
   };
 }
