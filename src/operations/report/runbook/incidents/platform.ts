@@ -72,7 +72,7 @@ export function describeFilesGone(facts: RunbookFacts): Page {
     ],
     recover: [
       {
-        say: md`Copy them back over the S3 protocol of Storage. An upload keeps the row's id and owner; it takes its type and time from the copy.`,
+        say: md`Copy them back over the S3 protocol of Storage. An upload keeps the row's id and owner, sets its times anew, and empties \`user_metadata\` where the copy has none.`,
         show: 'rclone copy COPY_OF_BUCKETS supabase-storage: --checksum --dry-run\nrclone copy COPY_OF_BUCKETS supabase-storage: --checksum',
         otherwise: md`The rows are gone, too: bring them back first ([lost rows](#lost-rows), with \`storage.objects\`).`,
       },
@@ -80,6 +80,9 @@ export function describeFilesGone(facts: RunbookFacts): Page {
     verify: [{ say: md`Open some files of each bucket through the application, private ones too.` }],
     inform: [md`Whoever uploaded what no copy has.`],
     afterwards: [
+      {
+        say: md`Set times and \`user_metadata\` back: [lost rows](#lost-rows) with \`storage.objects\` as \`$TABLE\` shows them as changed. Leave \`version\` and \`metadata\` as the uploads made them.`,
+      },
       {
         say: md`Copy the buckets as often as rows are backed up. ${facts.database} has no copy of them that this program knows of.`,
       },
