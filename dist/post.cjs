@@ -72579,7 +72579,7 @@ var releaseInputs = {
 };
 
 // src/interface/inputs/report-kinds.ts
-var reportKinds = ["dashboard"];
+var reportKinds = ["dashboard", "runbook"];
 
 // src/interface/inputs/groups/report.ts
 var reportInputs = {
@@ -72587,7 +72587,7 @@ var reportInputs = {
     operations: ["report"],
     default: "dashboard",
     placeholder: "kind",
-    description: "What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered.",
+    description: "What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; or `runbook`, a folder with a Markdown file for each database: what to do when something has happened to it.",
     parse: oneOf(reportKinds)
   },
   output: {
@@ -73057,6 +73057,17 @@ var Taker = class {
       );
     return { storage, policy };
   }
+  /** Takes what is written, and for whom. A runbook without names would be of no use. */
+  takeReportKind() {
+    const [kind, isPublic] = [this.take("kind"), this.take("public")];
+    if (kind === "runbook" && isPublic)
+      this.note(
+        "public",
+        "is not for a runbook, which names storages, tables and backups",
+        "Leave it out, and keep the runbook where only your team reads it."
+      );
+    return { kind, isPublic };
+  }
   /**
    * Takes the backup and the point in time. Changes can be replayed only on a backup that fits the time, not
    * on one that another rule has chosen.
@@ -73250,7 +73261,7 @@ function takeReport(taker, env3) {
     operation: "report",
     ...takeAccess(taker, place.storage, env3),
     ...takeLimits(taker),
-    ...{ kind: taker.take("kind"), output: taker.take("output"), isPublic: taker.take("public") },
+    ...{ ...taker.takeReportKind(), output: taker.take("output") },
     ...{ ...place, database: taker.take("database") },
     pricePerGbMonth: taker.take("price-per-gb-month"),
     rtoTarget: taker.take("rto-target"),

@@ -195,7 +195,7 @@ function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
     operation: 'report' as const,
     ...takeAccess(taker, place.storage, env),
     ...takeLimits(taker),
-    ...{ kind: taker.take('kind'), output: taker.take('output'), isPublic: taker.take('public') },
+    ...{ ...taker.takeReportKind(), output: taker.take('output') },
     ...{ ...place, database: taker.take('database') },
     pricePerGbMonth: taker.take('price-per-gb-month'),
     rtoTarget: taker.take('rto-target'),

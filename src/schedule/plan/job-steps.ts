@@ -85,6 +85,7 @@ export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Jo
     'recovery-target-time': drillsChanges ? 'latest' : undefined,
     'rto-target': policy.drill?.['rto-target'],
     image: policy.drill?.image,
+    runbook: policy.runbook ?? true,
     retention,
     'keep-changes': keepChanges,
     'unlimited-wal': planned.unlimitedWal ? true : undefined,

@@ -283,6 +283,14 @@ export const policySchema = v.strictObject({
   schedules: v.optional(schedulesSchema),
   retention: v.optional(retention),
   'keep-changes': v.optional(keepChanges),
+  runbook: v.optional(
+    v.pipe(
+      v.boolean(),
+      v.description(
+        'Whether each backup is followed by a runbook, as an artifact of the run; true when absent. Never in a public repository.',
+      ),
+    ),
+  ),
   drill: v.optional(drillSchema),
   cleanup: v.optional(cleanupSchema),
   alarms: v.optional(alarmsSchema),

@@ -103,6 +103,9 @@ export const reusableWorkflows = {
       'encryption-recipients': text('Who can open the backup, separated by commas.'),
       checks: text('Questions asked in the snapshot, or a file with them.'),
       freshness: text('Columns that tell how fresh the data is.'),
+      runbook: flag(
+        'Whether a runbook is written after the backup and kept with the run, unless the repository is public.',
+      ),
     },
     secrets: { ...databaseSecret, ...storageSecrets, ...recordsSecret, ...alarmSecrets },
     outputs: ['backup-id', 'backup-type', 'rows'],
