@@ -13,6 +13,7 @@ import { messageOf } from '../runtime/errors.ts';
 import { toolVersion } from '../runtime/version.ts';
 import { openStorage } from '../storage/open.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { SlotLook, SlotState } from '../values/slot-look.ts';
 import { negativeAnswers } from './process/failure.ts';
 import { Interruption } from './process/interruption.ts';
 import type { End } from './run-end.ts';
@@ -27,6 +28,8 @@ export interface RunFacts {
   readonly startedAt: Date;
   /** `repository.json` of each repository that the run has opened, by the location of its storage */
   readonly opened: ReadonlyMap<string, Buffer>;
+  /** The last look at the slot of captures; undefined when the run has not looked */
+  readonly slot: SlotLook | undefined;
 }
 
 /**
@@ -55,7 +58,7 @@ export async function recordRun(end: End, facts: RunFacts, context: RunContext):
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
   try {
-    const content = describeRun(end, inputs, facts.startedAt, context);
+    const content = describeRun(end, inputs, facts, context);
     await Promise.race([append(content, inputs, facts.opened, { ...context, signal }), ended]);
   } catch (error) {
     skip(messageOf(error));
@@ -101,7 +104,7 @@ async function reopen(
 export function describeRun(
   end: End,
   inputs: RecordedInputs,
-  startedAt: Date,
+  { startedAt, slot }: Pick<RunFacts, 'startedAt' | 'slot'>,
   { env, now, redact }: Pick<RunContext, 'env' | 'now' | 'redact'>,
 ): RecordContent<'runs'> {
   const outputs = 'outcome' in end ? end.outcome.outputs : {};
@@ -122,11 +125,17 @@ export function describeRun(
     storedBytes: numberOf('stored-bytes'),
     newBytes: numberOf('new-bytes'),
     objects: numberOf('objects'),
+    slot: slot && { at: slot.at.toISOString(), state: slot.state && pickState(slot.state) },
     actor: redact(nameActor({ env })),
     run: run === undefined ? null : { url: redact(run.url), attempt: run.attempt },
     version: toolVersion,
     host: nameHost(env),
   };
+}
+
+/** A slot is noted with more than its state. */
+function pickState({ name, retainedBytes, safeBytes, walStatus, isActive }: SlotState): SlotState {
+  return { name, retainedBytes, safeBytes, walStatus, isActive };
 }
 
 function backupTypeOf(inputs: RecordedInputs, made: unknown): string | null {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { backupId, count, time } from '../format/manifest.ts';
+import { slotState } from '../format/slot-state.ts';
 import type { Context } from '../runtime/context.ts';
 import { IntegrityError, isKnownError, StorageError } from '../runtime/errors.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
@@ -118,6 +119,8 @@ const contentSchemas = {
     storedBytes: v.optional(count),
     newBytes: v.optional(count),
     objects: v.optional(count),
+    /** The last look at the slot of captures; absent when the run has not looked, and in older records */
+    slot: v.optional(v.object({ at: time, state: v.nullable(slotState) })),
     /** The workflow's actor, or the user of the machine */
     actor: v.string(),
     /** The run on GitHub; null elsewhere */
@@ -251,6 +254,8 @@ export async function recordIfPossible<Kind extends RecordKind>(
  * `onDamaged` and ignored.
  *
  * @param newest the most records to read, the newest by name; by default all
+ * @param since leaves older records out
+ * @param onUnread receives how many records since then `newest` has left out
  * @throws StorageError when a record cannot be read at all
  */
 export async function readRecords<Kind extends RecordKind>(
@@ -259,17 +264,26 @@ export async function readRecords<Kind extends RecordKind>(
   onDamaged: (error: IntegrityError) => void,
   {
     newest = Number.POSITIVE_INFINITY,
+    since = new Date(0),
+    onUnread,
     signal = new AbortController().signal,
-  }: { newest?: number; signal?: AbortSignal | undefined } = {},
+  }: {
+    newest?: number;
+    since?: Date;
+    onUnread?: (count: number) => void;
+    signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<StoredRecord<Kind>[]> {
+  const from = stampOf(since);
   const pattern = new RegExp(`^records/${kind}/(${recordId})\\.json$`);
   const found: { id: string; storedAt: Date; size: number }[] = [];
   for await (const { key, modifiedAt, size } of repository.storage.list(`records/${kind}/`)) {
     const id = pattern.exec(key)?.[1];
-    if (id !== undefined) found.push({ id, storedAt: modifiedAt, size });
+    if (id !== undefined && id >= from) found.push({ id, storedAt: modifiedAt, size });
   }
   found.sort((one, other) => compare(other.id, one.id));
   const chosen = found.slice(0, newest);
+  onUnread?.(found.length - chosen.length);
   const records: (StoredRecord<Kind> & { readonly id: string })[] = [];
   const reading = new SealedReading();
   await runWorkers(Math.min(readers, chosen.length), signal, async (stop) => {
