@@ -5,10 +5,10 @@ export interface SlotState {
   readonly retainedBytes: number;
   /**
    * bytes that may still be written until the server gives the slot up; null where it sets no limit, and for a
-   * slot that is lost. Negative when only the next checkpoint is waited for.
+   * slot that is lost. Below 0 when the next checkpoint does.
    */
   readonly safeBytes: number | null;
-  /** `wal_status` (PostgreSQL manual 54.20) */
+  /** `wal_status` of pg_replication_slots; `lost`: the log that it was to keep is gone */
   readonly walStatus: 'reserved' | 'extended' | 'unreserved' | 'lost';
   /** Whether a process reads it at the moment */
   readonly isActive: boolean;
@@ -19,17 +19,4 @@ export interface SlotLook {
   readonly at: Date;
   /** Null: there is no slot. */
   readonly state: SlotState | null;
-}
-
-/** Whether the server has given the slot up: the log that it was to keep is gone. */
-export function isLost({ walStatus }: SlotState): boolean {
-  return walStatus === 'lost';
-}
-
-/**
- * Whether half of what the server keeps for a slot is used: it keeps no less than may still be written. Never,
- * where it sets no limit.
- */
-export function isHalfUsed({ retainedBytes, safeBytes }: SlotState): boolean {
-  return safeBytes !== null && retainedBytes >= safeBytes;
 }

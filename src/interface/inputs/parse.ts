@@ -166,6 +166,10 @@ function takeStatus(taker: Taker, common: CommonInputs) {
     metricsFile: taker.take('metrics-file'),
     pricePerGbMonth: taker.take('price-per-gb-month'),
     database: taker.take('database'),
+    policy: taker.take('policy'),
+    workflows: taker.take('workflows'),
+    databaseUrl: taker.take('database-url'),
+    sslrootcert: taker.take('sslrootcert'),
   };
 }
 

@@ -213,8 +213,16 @@ export interface StatusInputs extends CommonInputs {
   readonly metricsFile: string | undefined;
   /** Of the storage, in any currency; undefined: what backups cost is not asked */
   readonly pricePerGbMonth: number | undefined;
-  /** What metrics call the database; undefined: the location of the storage */
+  /** What metrics and the policy call the database; undefined: the location of the storage */
   readonly database: string | undefined;
+  /** Path of the policy file; undefined: schedules are not judged */
+  readonly policy: string | undefined;
+  /** The folder of the workflows; it may not exist */
+  readonly workflows: string;
+  /** Undefined: the slot is known from records alone */
+  readonly databaseUrl: string | undefined;
+  /** A readable file. */
+  readonly sslrootcert: string | undefined;
 }
 
 export interface ScheduleInputs {

@@ -2,7 +2,7 @@ import type { Session } from '../../postgres/session/connection.ts';
 import { isTooLong } from '../../postgres/session/server-error.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
-import { isLost, type SlotState } from '../../values/slot-look.ts';
+import type { SlotState } from '../../values/slot-look.ts';
 
 /*
  * The logical replication slot that captures read. The server keeps the write-ahead log until the slot has
@@ -40,7 +40,11 @@ export async function readSlot(session: Session, name: string): Promise<Slot | u
     );
   }
   const { confirmed, state } = found;
-  return { ...state, confirmed: confirmed ?? '0/0', unusable: isLost(state) || confirmed === null };
+  return {
+    ...state,
+    confirmed: confirmed ?? '0/0',
+    unusable: state.walStatus === 'lost' || confirmed === null,
+  };
 }
 
 /**
