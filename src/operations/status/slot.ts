@@ -1,10 +1,11 @@
 import type { StatusInputs } from '../../interface/inputs/types.ts';
+import type { Session } from '../../postgres/session/connection.ts';
 import { openReached } from '../../postgres/session/reach.ts';
 import type { Repository } from '../../repository/open.ts';
 import { assertOwnDatabase } from '../../repository/own-database.ts';
 import type { StoredRecord } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
-import { SourceError } from '../../runtime/errors.ts';
+import { isKnownError } from '../../runtime/errors.ts';
 import { measureSlot, nameSlot } from '../../source/changes/slot.ts';
 import { readIdentity } from '../../source/identity.ts';
 import type { SlotLook, SlotState } from '../../values/slot-look.ts';
@@ -29,28 +30,38 @@ export type SlotTrouble = { readonly slot: string } & (
  * status is wanted most when the server is down.
  *
  * @returns undefined when it was not measured
- * @throws ConfigurationError when the connection is wrong, or the repository is of another database
+ * @throws ConfigurationError when the repository is of another database
  */
 export async function lookAtSlot(
-  { databaseUrl, sslrootcert }: Pick<StatusInputs, 'databaseUrl' | 'sslrootcert'>,
+  inputs: Pick<StatusInputs, 'databaseUrl' | 'sslrootcert'>,
   repository: Repository,
   context: Context,
 ): Promise<SlotLook | undefined> {
-  if (databaseUrl === undefined) return undefined;
-  const unmeasured = (why: string) => context.log.warn(`the slot of captures is not measured now: ${why}`);
-  try {
-    const { session } = await openReached('database-url', databaseUrl, sslrootcert, context);
-    await using resources = new AsyncDisposableStack();
-    resources.defer(() => session.close());
-    assertOwnDatabase(repository, await readIdentity(session));
-    const state = await measureSlot(session, nameSlot(repository));
-    if (state !== undefined) return { at: context.now(), state };
-    unmeasured('the server is a standby, which does not know the slots of its primary');
-  } catch (error) {
-    if (!(error instanceof SourceError)) throw error;
-    unmeasured(error.message);
-  }
+  await using resources = new AsyncDisposableStack();
+  const session = await reachSource(inputs, context);
+  if (session === undefined) return undefined;
+  resources.defer(() => session.close());
+  assertOwnDatabase(repository, await readIdentity(session));
+  const state = await measureSlot(session, nameSlot(repository));
+  if (state !== undefined) return { at: context.now(), state };
+  context.log.warn(
+    'the slot of captures is not measured now: the server is a standby, which does not know the slots of its primary',
+  );
   return undefined;
+}
+
+async function reachSource(
+  { databaseUrl, sslrootcert }: Pick<StatusInputs, 'databaseUrl' | 'sslrootcert'>,
+  context: Context,
+): Promise<Session | undefined> {
+  if (databaseUrl === undefined) return undefined;
+  try {
+    return (await openReached('database-url', databaseUrl, sslrootcert, context)).session;
+  } catch (error) {
+    if (!isKnownError(error)) throw error;
+    context.log.warn(`the slot of captures is not measured now: ${error.message}`);
+    return undefined;
+  }
 }
 
 /**
