@@ -132,6 +132,15 @@ describe('the metrics of a status', () => {
     expect(lintMetrics(renderMetrics(full))).toBe('');
   });
 
+  it('are those of the documents', () => {
+    const page = readFileSync(path.join(import.meta.dirname, '../../../docs/status.md'), 'utf8');
+    const table = page.slice(page.indexOf('| metric | labels |'), page.indexOf('Times are told, never ages'));
+    const names = [...renderMetrics(full).matchAll(/^# TYPE supabase_backup_(\w+)/gm)].map(
+      ([, name]) => name,
+    );
+    expect([...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name).sort()).toEqual(names.sort());
+  });
+
   it('name no backup, so that none stays behind that rings', () => {
     const text = renderMetrics(full);
     for (const { id } of full.usable) expect(text).not.toContain(id);
