@@ -60,8 +60,8 @@ describe('the metrics of a status', () => {
       status_timestamp_seconds: one(seconds(now)),
       last_success_timestamp_seconds: kinds(seconds(ago(2)) + 60, seconds(ago(20)) + 60),
       last_attempt_timestamp_seconds: [
-        [{ ...databaseLabel, kind: 'full' }, seconds(ago(5))],
         [{ ...databaseLabel, kind: 'capture' }, seconds(ago(4))],
+        [{ ...databaseLabel, kind: 'full' }, seconds(ago(5))],
       ],
       last_verified_timestamp_seconds: one(seconds(ago(4))),
       last_drill_success_timestamp_seconds: one(seconds(ago(3))),

@@ -70,14 +70,15 @@ export function makeRuns(until: number): StoredRecord<'runs'>[] {
     next: 'Try again.',
   };
   const failed = { outcome: 'failed', exitCode: 1, failure } as const;
-  const days = Array.from({ length: 29 }, (_, index) => 24 * index);
   const captures = Array.from({ length: 690 }, (_, index) =>
     makeRun(until + index, index === 200 || index === 201 ? failed : { slot: look }),
   );
-  const backups = days.map((hours) =>
-    makeRun(until + hours + 8.9, { operation: 'backup', backupType: 'full' }),
-  );
-  const cleanups = days.map((hours) => makeRun(until + hours + 4.9, { operation: 'cleanup' }));
+  const daily = (hours: number, overrides: Partial<RecordContent<'runs'>>) =>
+    Array.from({ length: 29 }, (_, index) => hours + 24 * index)
+      .filter((each) => each >= until)
+      .map((each) => makeRun(each, overrides));
+  const backups = daily(9.65, { operation: 'backup', backupType: 'full' });
+  const cleanups = daily(5.7, { operation: 'cleanup' });
   return [...captures, ...backups, ...cleanups].sort((one, other) => one.at.getTime() - other.at.getTime());
 }
 
