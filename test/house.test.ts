@@ -24,7 +24,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   parity: ['supabase', 'postgres'],
   restorer: ['parity', 'repository', 'supabase', 'storage', 'postgres'],
   migrations: ['postgres'],
-  records: ['postgres'],
+  records: ['repository', 'postgres'],
   schedule: ['repository', 'github'],
   alarm: ['github', 'http'],
   operations: [
@@ -40,7 +40,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'storage',
     'postgres',
   ],
-  entry: ['operations', 'alarm', 'repository', 'github', 'storage', 'postgres', 'http'],
+  entry: ['operations', 'alarm', 'records', 'repository', 'github', 'storage', 'postgres', 'http'],
 };
 
 /**

@@ -69,6 +69,7 @@ export const negativeAnswers: Readonly<Record<Operation, string>> = {
   report: 'a report is written or fails, and is never answered with no',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
   alarm: 'an operation did not begin',
+  records: 'the records in the database are not those of the repository',
 };
 
 function detailsOf(error: unknown): string {

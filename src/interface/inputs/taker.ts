@@ -84,6 +84,18 @@ export class Taker {
     return { storage, policy };
   }
 
+  /** Takes what is written, and for whom. A runbook without names would be of no use. */
+  takeReportKind() {
+    const [kind, isPublic] = [this.take('kind'), this.take('public')];
+    if (kind === 'runbook' && isPublic)
+      this.note(
+        'public',
+        'is not for a runbook, which names storages, tables and backups',
+        'Leave it out, and keep the runbook where only your team reads it.',
+      );
+    return { kind, isPublic };
+  }
+
   /**
    * Takes the backup and the point in time. Changes can be replayed only on a backup that fits the time, not
    * on one that another rule has chosen.

@@ -124,13 +124,14 @@ function describeRepository(repository: Repository, manifest: Manifest | undefin
   return { id: repository.id, source: repository.source, format, keyHeld: key.held, encryption };
 }
 
-function listContents({ id, tables, facts, tool }: Manifest): BackupContents {
+function listContents({ id, tables, facts, tool, notCarried }: Manifest): BackupContents {
   return {
     id,
     tables: tables
       .map(({ schema, name, rows, bytes }) => ({ schema, name, rows, bytes }))
       .sort((one, other) => compareKeys([one.schema, one.name], [other.schema, other.name])),
     extensions: facts.extensions.map(({ name, version }) => ({ name, version })),
+    notCarried,
     tool,
   };
 }

@@ -1,6 +1,7 @@
 import type { ReportKind } from '../../interface/inputs/report-kinds.ts';
 import { renderDashboard } from './dashboard/dashboard.ts';
 import type { ReportFacts } from './facts.ts';
+import { renderRunbooks } from './runbook/runbook.ts';
 
 /** Makes the text of a report out of facts alone. */
 export type Renderer =
@@ -20,4 +21,5 @@ export type Renderer =
 /** Who writes each kind. */
 export const renderers: Readonly<Record<ReportKind, Renderer>> = {
   dashboard: { form: 'file', output: 'supabase-backup-dashboard.html', render: renderDashboard },
+  runbook: { form: 'folder', output: 'supabase-backup-runbook', render: renderRunbooks },
 };

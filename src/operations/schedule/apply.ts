@@ -8,6 +8,7 @@ import { renderCallers } from '../../schedule/workflows/callers.ts';
 import { applyChanges, compareFiles } from '../../schedule/workflows/files.ts';
 import { findProblems, findRemarks } from './findings.ts';
 import { previewSchedule } from './outlook.ts';
+import { recordSchedules } from './record.ts';
 import type { Schedule } from './result.ts';
 
 /**
@@ -34,6 +35,7 @@ export async function applyPolicy(
   const verification = inputs.githubToken
     ? await verifyWorkflows(connect(inputs.githubToken), { plan, changes, mayEnable: !inputs.dryRun, now })
     : undefined;
+  if (!inputs.dryRun) await recordSchedules(inputs, plan, verification, context);
   const done = {
     mode: inputs.check ? ('check' as const) : inputs.dryRun ? ('dry-run' as const) : ('write' as const),
     ...{ timeZone: plan.timeZone, changes, verification },

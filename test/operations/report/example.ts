@@ -189,6 +189,18 @@ export function describe(shelf: Shelf): DatabaseFacts {
     },
     newest: {
       ...{ id: backups[0]?.id ?? '', extensions: [], tool: { name: 'supabase-backup', version: '1.0.0' } },
+      notCarried: [
+        {
+          what: 'the files of Storage',
+          why: 'the database holds only their names; the bytes are in an object store',
+          remedy: 'Copy the buckets over the S3 protocol of Storage, for example with rclone.',
+        },
+        {
+          what: 'passwords of app_owner',
+          why: 'only a superuser can read them',
+          remedy: 'Keep them elsewhere, and set them after a restore with ALTER ROLE … PASSWORD.',
+        },
+      ],
       tables: [
         { schema: 'auth', name: 'users', rows: 81_204, bytes: 61 * million },
         { schema: 'billing', name: 'invoices', rows: 412_880, bytes: 390 * million },

@@ -9,7 +9,8 @@ export const reportInputs = {
     default: 'dashboard',
     placeholder: 'kind',
     description:
-      'What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered.',
+      'What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; or `runbook`, a ' +
+      'folder with a Markdown file for each database: what to do when something has happened to it.',
     parse: oneOf(reportKinds),
   },
   output: {
