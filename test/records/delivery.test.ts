@@ -366,6 +366,18 @@ test('a database without records is told apart from one that differs', async () 
   await expect(verify()).rejects.toThrow('records-url: there are no records in this database');
 });
 
+test('a session that the server ends is told as that', async () => {
+  const place = { recordsUrl: url, sslrootcert: undefined };
+  const ended = withRecords(place, presentContext, async (session) => {
+    await session.query('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => undefined);
+    await session.query('SELECT 1');
+  });
+  await expect(ended).rejects.toMatchObject({
+    name: 'TargetError',
+    message: expect.stringMatching(/^records-url: the connection was lost: /),
+  });
+});
+
 test('a role that may not write is told what is wrong, and by name', async () => {
   await deliver(repository, url);
   await appendRun(repository, ago(minute), makeRun(ago(minute)));
