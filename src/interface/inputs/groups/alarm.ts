@@ -38,7 +38,8 @@ export const alarmInputs = {
   database: {
     operations: alarming,
     placeholder: 'name',
-    description: 'What the database is called in issues and messages. When empty, the storage stands for it.',
+    description:
+      'What the database is called in issues and messages, and in the `policy` that `status` reads. When empty, the storage stands for it.',
     parse: matching(/^\P{Cc}{1,100}$/u, 'is not one line of at most 100 characters', 'Shorten it.'),
   },
   'failure-issues': {
