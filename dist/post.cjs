@@ -63191,7 +63191,7 @@ var alarmInputs = {
   database: {
     operations: [...alarming, "report"],
     placeholder: "name",
-    description: "What the database is called in issues, messages and reports. When empty, the storage stands for it.",
+    description: "What the database is called in issues, messages and reports, and in the `policy` that `status` reads. When empty, the storage stands for it.",
     parse: matching(new RegExp("^\\P{Cc}{1,100}$", "u"), "is not one line of at most 100 characters", "Shorten it.")
   },
   "failure-issues": {
