@@ -53,6 +53,10 @@ const contentSchemas = {
     fault: v.optional(v.nullable(v.picklist(['restore', 'parity', 'checks', 'command']))),
     /** milliseconds until the restored database could have been used; null when it never could */
     recovery: v.nullable(count),
+    /** milliseconds that it was allowed to take then; null: no target was given; absent in older records */
+    rtoTarget: v.optional(v.nullable(count)),
+    /** User, host, port and database of the server of the drill; absent in older records */
+    server: v.optional(v.string()),
     /** milliseconds by phase, as far as the drill came */
     phases: v.record(v.string(), count),
     /** Whether the restored database was what the backup had recorded; null when it was not compared */
@@ -166,6 +170,15 @@ export interface StoredRecord<Kind extends RecordKind> {
   readonly content: RecordContent<Kind>;
 }
 
+/** A record with its name: `records/<kind>/<id>.json`. */
+export interface NamedRecord<Kind extends RecordKind> extends StoredRecord<Kind> {
+  readonly id: string;
+}
+
+export function recordKey(kind: RecordKind, id: string): string {
+  return `records/${kind}/${id}.json`;
+}
+
 /** How many records are read at once. */
 const readers = 16;
 
@@ -200,7 +213,7 @@ export async function appendRecord<Kind extends RecordKind>(
   for (let attempt = 1; attempt <= maxAttempts; attempt++) {
     const id = createTimedId(now);
     const sealed = sealContent(repository, sealedKind(kind), { format: 1, id, at, content });
-    if (await repository.storage.create(`records/${kind}/${id}.json`, sealed)) return;
+    if (await repository.storage.create(recordKey(kind, id), sealed)) return;
   }
   throw new StorageError(
     `${repository.storage.location} said ${maxAttempts} times that a record of ${stampOf(now)} in records/${kind} exists already`,
@@ -222,7 +235,7 @@ export async function appendRun(
   const id = `${createTimedId(now)}${randomBytes(6).toString('hex')}`;
   const record = { format: 1, id, at: now.toISOString(), content };
   const sealed = sealContent(repository, sealedKind('runs'), record);
-  await repository.storage.put(`records/runs/${id}.json`, sealed);
+  await repository.storage.put(recordKey('runs', id), sealed);
 }
 
 /**
@@ -251,6 +264,7 @@ export async function recordIfPossible<Kind extends RecordKind>(
  * `onDamaged` and ignored.
  *
  * @param newest the most records to read, the newest by name; by default all
+ * @param since records of an earlier second, by their names, are not read
  * @throws StorageError when a record cannot be read at all
  */
 export async function readRecords<Kind extends RecordKind>(
@@ -259,18 +273,20 @@ export async function readRecords<Kind extends RecordKind>(
   onDamaged: (error: IntegrityError) => void,
   {
     newest = Number.POSITIVE_INFINITY,
+    since = new Date(0),
     signal = new AbortController().signal,
-  }: { newest?: number; signal?: AbortSignal | undefined } = {},
-): Promise<StoredRecord<Kind>[]> {
+  }: { newest?: number; since?: Date; signal?: AbortSignal | undefined } = {},
+): Promise<NamedRecord<Kind>[]> {
   const pattern = new RegExp(`^records/${kind}/(${recordId})\\.json$`);
+  const oldest = stampOf(since);
   const found: { id: string; storedAt: Date; size: number }[] = [];
   for await (const { key, modifiedAt, size } of repository.storage.list(`records/${kind}/`)) {
     const id = pattern.exec(key)?.[1];
-    if (id !== undefined) found.push({ id, storedAt: modifiedAt, size });
+    if (id !== undefined && id >= oldest) found.push({ id, storedAt: modifiedAt, size });
   }
   found.sort((one, other) => compare(other.id, one.id));
   const chosen = found.slice(0, newest);
-  const records: (StoredRecord<Kind> & { readonly id: string })[] = [];
+  const records: NamedRecord<Kind>[] = [];
   const reading = new SealedReading();
   await runWorkers(Math.min(readers, chosen.length), signal, async (stop) => {
     for (const { id, storedAt, size } of drain(chosen)) {
@@ -284,9 +300,7 @@ export async function readRecords<Kind extends RecordKind>(
       }
     }
   });
-  return records
-    .sort((one, other) => one.at.getTime() - other.at.getTime() || compare(one.id, other.id))
-    .map(({ at, storedAt, content }) => ({ at, storedAt, content }));
+  return records.sort((one, other) => one.at.getTime() - other.at.getTime() || compare(one.id, other.id));
 }
 
 async function readRecord<Kind extends RecordKind>(
@@ -294,7 +308,7 @@ async function readRecord<Kind extends RecordKind>(
   kind: Kind,
   id: string,
 ): Promise<Pick<StoredRecord<Kind>, 'at' | 'content'> | undefined> {
-  const key = `records/${kind}/${id}.json`;
+  const key = recordKey(kind, id);
   const damaged = (how: string, cause?: unknown) =>
     new IntegrityError(
       `record ${key}: ${how}`,
