@@ -158,6 +158,12 @@ const schema = {
     description:
       'What is wrong and what is worth knowing, as a JSON array of objects with `kind`, `severity`, `limit`, `measured`, `unit`, `since`, `sentence` and `remedy`; docs/status.md has the kinds.',
   },
+  'report-path': { operations: ['report'], description: 'The file or folder that was written.' },
+  'broken-findings': {
+    operations: ['report'],
+    description:
+      'How many limits are broken, over all databases of the report, and databases that could not be read.',
+  },
   'longest-gap-seconds': {
     operations: ['status'],
     description:

@@ -66,6 +66,7 @@ export const negativeAnswers: Readonly<Record<Operation, string>> = {
   unpin: 'the backup is damaged',
   gate: 'the backups do not let this release pass',
   status: 'a limit of the backups is broken',
+  report: 'a report is written or fails, and is never answered with no',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
   alarm: 'an operation did not begin',
 };

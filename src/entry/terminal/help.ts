@@ -50,6 +50,10 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `${program} status --storage s3://bucket/production --max-age 2h --verified-within 8d --drilled-within 35d`,
     `${program} status --storage s3://bucket/production --format openmetrics`,
   ],
+  report: [
+    `${program} report --storage s3://bucket/production --database production --output dashboard.html`,
+    `${program} report --policy .github/supabase-backup.yml`,
+  ],
   schedule: [`${program} schedule`, `${program} schedule --check`],
   alarm: [
     `${program} alarm --storage s3://bucket/production --alarm-of drill --needs "$NEEDS" --failure-issues`,
@@ -93,7 +97,9 @@ export function renderOperationHelp(operation: Operation, width: number): string
   const names = inputNames.filter(
     (name) => name !== 'operation' && inputs[name].operations.includes(operation),
   );
-  const required = names.filter((name) => inputs[name].required);
+  const required = names.filter(
+    (name) => inputs[name].required && !inputs[name].optionalFor?.includes(operation),
+  );
   const renderInputs = (chosen: typeof names): string[] =>
     chosen.flatMap((name) => {
       const { flag, placeholder, description, secret } = inputs[name];

@@ -6,6 +6,8 @@ export interface Input {
   readonly operations: readonly Operation[];
   /** An operation that reads it cannot do without it. */
   readonly required?: true;
+  /** These operations can, where another input stands in for it. */
+  readonly optionalFor?: readonly Operation[];
   /** The value of an absent input: the same for every operation, or one for each. */
   readonly default?: string | Readonly<Partial<Record<Operation, string>>>;
   /** Never printed, and masked on a runner before the first line of output. */

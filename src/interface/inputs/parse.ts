@@ -35,6 +35,7 @@ function refuseMissingDatabase(taker: Taker, parsed: Inputs, read: ReadInput, en
 function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
   const { operation } = taker;
   if (operation === 'schedule') return takeSchedule(taker);
+  if (operation === 'report') return takeReport(taker, env);
   const common = takeCommon(taker, env);
   switch (operation) {
     case 'backup':
@@ -77,12 +78,20 @@ function takeSchedule(taker: Taker) {
 
 function takeCommon(taker: Taker, env: NodeJS.ProcessEnv): CommonInputs {
   const storage = taker.take('storage');
+  return { storage, ...takeAccess(taker, storage, env) };
+}
+
+/** Takes what is needed besides the storage to get at it, and at what it keeps. */
+function takeAccess(
+  taker: Taker,
+  storage: string | undefined,
+  env: NodeJS.ProcessEnv,
+): Omit<CommonInputs, 'storage'> {
   // The SDK would follow these variables on its own, but as if they were addresses of Amazon.
   const awsEndpoint = storage?.startsWith('s3:')
     ? env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL
     : undefined;
   return {
-    storage,
     s3Endpoint: taker.take('s3-endpoint') ?? awsEndpoint,
     s3Region: taker.take('s3-region'),
     s3Addressing: taker.take('s3-addressing'),
@@ -169,6 +178,39 @@ function takeStatus(taker: Taker, common: CommonInputs) {
   };
 }
 
+function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
+  const storage: string | undefined = taker.take('storage');
+  const policy: string | undefined = taker.take('policy');
+  if ((storage === undefined) === (policy === undefined) && taker.mistakes.length === 0) {
+    const both = storage !== undefined;
+    taker.note(
+      'storage',
+      both ? 'cannot be given together with policy' : 'is required for report, unless policy is given',
+      both
+        ? 'Leave one out: `storage` is of one database, `policy` names the storages of all.'
+        : 'Set it, for example to ./backups or s3://bucket/prefix.',
+    );
+  }
+  return {
+    operation: 'report' as const,
+    ...takeAccess(taker, storage, env),
+    ...takeLimits(taker),
+    ...{ kind: taker.take('kind'), output: taker.take('output'), isPublic: taker.take('public') },
+    ...{ storage, policy, database: taker.take('database') },
+    pricePerGbMonth: taker.take('price-per-gb-month'),
+    rtoTarget: taker.take('rto-target'),
+    ...takeRetention(taker),
+  };
+}
+
+function takeRetention(taker: Taker) {
+  return {
+    retention: taker.take('retention'),
+    timeZone: taker.take('time-zone'),
+    keepChanges: taker.take('keep-changes'),
+  };
+}
+
 function takeValidate(taker: Taker, common: CommonInputs) {
   const backupId = taker.takeBackupId(['latest', 'all']);
   return { operation: 'validate' as const, ...common, backupId, share: taker.take('share') };
@@ -218,9 +260,7 @@ function takeList(taker: Taker, common: CommonInputs) {
   return {
     operation: 'list' as const,
     ...common,
-    retention: taker.take('retention'),
-    timeZone: taker.take('time-zone'),
-    keepChanges: taker.take('keep-changes'),
+    ...takeRetention(taker),
   };
 }
 

@@ -2,6 +2,7 @@ import { alarmInputs } from './groups/alarm.ts';
 import { databaseInputs } from './groups/database.ts';
 import { proofInputs } from './groups/proof.ts';
 import { releaseInputs } from './groups/release.ts';
+import { reportInputs } from './groups/report.ts';
 import { repositoryInputs } from './groups/repository.ts';
 import { restoreInputs } from './groups/restore.ts';
 import { retentionInputs } from './groups/retention.ts';
@@ -57,6 +58,7 @@ export const schema = {
   },
   ...releaseInputs,
   ...statusInputs,
+  ...reportInputs,
   ...scheduleInputs,
   ...alarmInputs,
   'dry-run': {

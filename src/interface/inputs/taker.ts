@@ -33,7 +33,7 @@ export class Taker {
       const input = inputs[name];
       const text = this.#read(name)?.trim() || defaultOf(name, this.operation);
       if (text !== undefined) return input.parse(text) as Taken<N>;
-      if (input.required)
+      if (input.required && !input.optionalFor?.includes(this.operation))
         throw new Problem(`is required for ${this.operation}`, `Set it, for example to ${input.example}.`);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;

@@ -3,6 +3,7 @@ import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
 import type { NeededJob } from './needed-jobs.ts';
 import type { Operation } from './operations.ts';
+import type { ReportKind } from './report-kinds.ts';
 
 /* The parsed and checked inputs of each operation. */
 
@@ -217,6 +218,34 @@ export interface StatusInputs extends CommonInputs {
   readonly database: string | undefined;
 }
 
+/** About one database, that of `storage`, or about those of `policy`: one of the two is given. */
+export interface ReportInputs extends Omit<CommonInputs, 'storage'> {
+  readonly operation: 'report';
+  readonly kind: ReportKind;
+  /** Path of a file or folder to replace; undefined: one named for the kind */
+  readonly output: string | undefined;
+  /** Whether everybody may read it */
+  readonly isPublic: boolean;
+  readonly storage: string | undefined;
+  /** Path of a policy file */
+  readonly policy: string | undefined;
+  /** With a policy the only database to report on; without one, what it is called */
+  readonly database: string | undefined;
+  /** milliseconds */
+  readonly maxAge: number;
+  /** milliseconds */
+  readonly verifiedWithin: number | undefined;
+  /** milliseconds */
+  readonly drilledWithin: number | undefined;
+  readonly pricePerGbMonth: number | undefined;
+  /** milliseconds */
+  readonly rtoTarget: number | undefined;
+  readonly retention: RetentionPolicy;
+  readonly timeZone: string;
+  /** milliseconds */
+  readonly keepChanges: number;
+}
+
 export interface ScheduleInputs {
   readonly operation: 'schedule';
   /** Path of the policy file */
@@ -263,5 +292,6 @@ export type Inputs =
   | PinInputs
   | GateInputs
   | StatusInputs
+  | ReportInputs
   | ScheduleInputs
   | AlarmOperationInputs;
