@@ -261,7 +261,7 @@ export async function recordIfPossible<Kind extends RecordKind>(
 
 /**
  * Reads the records of one kind, oldest first. A record that is damaged, forged or misplaced is reported to
- * `onDamaged` and ignored.
+ * `onDamaged` with its key, and ignored.
  *
  * @param newest the most records to read, the newest by name; by default all
  * @param since records of an earlier second, by their names, are not read
@@ -270,7 +270,7 @@ export async function recordIfPossible<Kind extends RecordKind>(
 export async function readRecords<Kind extends RecordKind>(
   repository: Repository,
   kind: Kind,
-  onDamaged: (error: IntegrityError) => void,
+  onDamaged: (error: IntegrityError, key: string) => void,
   {
     newest = Number.POSITIVE_INFINITY,
     since = new Date(0),
@@ -296,7 +296,7 @@ export async function readRecords<Kind extends RecordKind>(
         if (record) records.push({ id, storedAt, ...record });
       } catch (error) {
         if (!(error instanceof IntegrityError)) throw error;
-        onDamaged(error);
+        onDamaged(error, recordKey(kind, id));
       }
     }
   });

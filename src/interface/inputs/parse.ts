@@ -191,11 +191,18 @@ function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
         : 'Set it, for example to ./backups or s3://bucket/prefix.',
     );
   }
+  const [kind, isPublic] = [taker.take('kind'), taker.take('public')];
+  if (kind === 'compliance' && isPublic)
+    taker.note(
+      'public',
+      'cannot be true for kind compliance, which names people, places and messages',
+      'Leave it out, and give the files to those whom they concern.',
+    );
   return {
     operation: 'report' as const,
     ...takeAccess(taker, storage, env),
     ...takeLimits(taker),
-    ...{ kind: taker.take('kind'), output: taker.take('output'), isPublic: taker.take('public') },
+    ...{ kind, output: taker.take('output'), isPublic, period: taker.take('period') },
     ...{ storage, policy, database: taker.take('database') },
     pricePerGbMonth: taker.take('price-per-gb-month'),
     rtoTarget: taker.take('rto-target'),

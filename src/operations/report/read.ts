@@ -14,6 +14,7 @@ import { compareKeys } from '../../values/ordering.ts';
 import { judgeStatus } from '../status/judge.ts';
 import { readStatusFacts } from '../status/read.ts';
 import { readAnswers } from './answers.ts';
+import { readEvidence } from './compliance/read.ts';
 import {
   type BackupContents,
   type DatabaseFacts,
@@ -40,17 +41,23 @@ export async function readReportFacts(inputs: ReportInputs, context: Context): P
   for (const request of requests) {
     context.signal.throwIfAborted();
     databases.push(
-      requests.length === 1 ? await readDatabase(request, context) : await attempt(request, context),
+      requests.length === 1
+        ? await readDatabase(request, inputs, context)
+        : await attempt(request, inputs, context),
     );
   }
   const { kind, isPublic } = inputs;
   return { kind, at: context.now(), version: toolVersion, isPublic, databases };
 }
 
-async function attempt(request: DatabaseRequest, context: Context): Promise<ReportedDatabase> {
+async function attempt(
+  request: DatabaseRequest,
+  inputs: ReportInputs,
+  context: Context,
+): Promise<ReportedDatabase> {
   const { name = request.place.storage, place } = request;
   try {
-    return await readDatabase(request, context);
+    return await readDatabase(request, inputs, context);
   } catch (error) {
     if (!isKnownError(error)) throw error;
     context.log.warn(`${name}: ${error.message}`);
@@ -58,7 +65,11 @@ async function attempt(request: DatabaseRequest, context: Context): Promise<Repo
   }
 }
 
-async function readDatabase(request: DatabaseRequest, context: Context): Promise<DatabaseFacts> {
+async function readDatabase(
+  request: DatabaseRequest,
+  inputs: ReportInputs,
+  context: Context,
+): Promise<DatabaseFacts> {
   const { place, limits, price, identities, planned, rtoTarget } = request;
   await using storage = await openStorage(place.storage, place, context);
   const repository = await openRepository(storage, place.repositoryKey);
@@ -70,9 +81,13 @@ async function readDatabase(request: DatabaseRequest, context: Context): Promise
   const { policy, timeZone, keepChanges } = request.retention;
   const now = facts.now;
   const decisions = planRetention(freshness.catalog.backups, policy, { now, timeZone });
+  const name = request.name ?? repository.source.database;
+  const described = describeRepository(repository, manifest);
+  const { segments } = recoverable;
+  const known = { name, keyHeld: described.keyHeld, catalog: freshness.catalog, segments, manifest };
   return {
     kind: 'read',
-    name: request.name ?? repository.source.database,
+    name,
     location: storage.location,
     place: toPlace(request),
     status: judgeStatus(facts),
@@ -81,9 +96,11 @@ async function readDatabase(request: DatabaseRequest, context: Context): Promise
       ...{ policy, timeZone, keepChanges },
       decisions: keepBases(decisions, recoverable.segments, { now, keepChanges }),
     },
-    repository: describeRepository(repository, manifest),
+    repository: described,
     newest: manifest && listContents(manifest),
     answers: await readAnswers(repository, manifest, freshness.usable, identities, context),
+    evidence:
+      inputs.kind === 'compliance' ? await readEvidence(repository, inputs, known, context) : undefined,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Review } from '../../../github/approvals.ts';
 import type { WorkflowRun } from '../../../github/run.ts';
 import type { Catalog } from '../../../repository/backups/catalog.ts';
 import type { ManifestOutline } from '../../../repository/backups/manifests.ts';
@@ -15,6 +16,7 @@ export interface EvidenceFacts {
   readonly database: string;
   readonly repository: RepositoryFacts;
   readonly policy: PolicyFacts | undefined;
+  readonly targets: Targets;
   readonly by: { readonly actor: string; readonly run: Pick<WorkflowRun, 'url' | 'attempt'> | undefined };
   readonly catalog: Catalog;
   /** Of backups that are stored; one that cannot be read is missing */
@@ -32,7 +34,7 @@ export interface EvidenceFacts {
   /** Manifests and records that could not be read */
   readonly unreadable: readonly { readonly key: string; readonly message: string }[];
   /** By the address of a run on GitHub; a run that nobody asked for is missing */
-  readonly approvals: ReadonlyMap<string, readonly Approval[]>;
+  readonly approvals: ReadonlyMap<string, readonly Review[]>;
 }
 
 export type Records = { readonly [Kind in RecordKind]: readonly NamedRecord<Kind>[] };
@@ -46,6 +48,12 @@ export interface RepositoryFacts {
   readonly keys: readonly string[];
 }
 
+/** milliseconds; undefined: nobody said */
+export interface Targets {
+  readonly rto: number | undefined;
+  readonly rpo: number | undefined;
+}
+
 export interface PolicyFacts {
   readonly file: string;
   /** Of the bytes of the file */
@@ -55,9 +63,6 @@ export interface PolicyFacts {
   readonly retention: RetentionPolicy;
   /** milliseconds */
   readonly keepChanges: number;
-  /** milliseconds; undefined: the policy has none */
-  readonly rtoTarget: number | undefined;
-  readonly rpoTarget: number | undefined;
   /** Names of the channels of alarms */
   readonly alarms: readonly string[];
   /** Of other databases of the policy */
@@ -74,11 +79,4 @@ export interface NewestFacts {
   readonly id: string;
   readonly tables: number;
   readonly notCarried: readonly { readonly what: string; readonly why: string; readonly remedy: string }[];
-}
-
-/** A decision on a deployment to an environment with required reviewers, as GitHub tells it. */
-export interface Approval {
-  readonly by: string;
-  readonly state: string;
-  readonly environments: readonly string[];
 }

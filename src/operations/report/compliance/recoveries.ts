@@ -3,7 +3,7 @@ import { isWithin } from '../../../values/period.ts';
 import { takenAt } from './backups.ts';
 import type { EvidenceFacts } from './facts.ts';
 import type { DrillEvidence, Objective, RestoreEvidence } from './result.ts';
-import { findDoer, toTime } from './runs.ts';
+import { addressOf, findDoer, toTime } from './runs.ts';
 
 /** The drills of the period, and what each measured against its targets. */
 export function gatherDrills(facts: EvidenceFacts): DrillEvidence[] {
@@ -18,7 +18,7 @@ export function gatherDrills(facts: EvidenceFacts): DrillEvidence[] {
         ...describeRecovery('drills', drill, facts),
         ...findDoer('drill', drill.at, facts.records.runs, ({ backup }) => backup === content.backup),
         target: content.server ?? null,
-        rto: judge(rtoTarget === undefined ? facts.policy?.rtoTarget : rtoTarget, content.recovery),
+        rto: judge(rtoTarget === undefined ? facts.targets.rto : rtoTarget, content.recovery),
         scope: 'whole backup' as const,
         ...{ outcome: content.outcome, fault: content.fault ?? null },
         parity: content.parity === null ? 'not compared' : content.parity ? 'equal' : 'different',
@@ -43,7 +43,7 @@ export function gatherRestores(facts: EvidenceFacts): RestoreEvidence[] {
         facts.records.runs,
         ({ backup }) => backup === content.backup,
       );
-      const url = doer.run?.url ?? /^https:\S+\/actions\/runs\/\d+/.exec(content.run)?.[0];
+      const url = addressOf(content.run) ?? doer.run?.url;
       const measured = content.outcome === 'failed' ? null : measureRestore(content.phases);
       return {
         ...describeRecovery('restores', restore, facts),
@@ -53,7 +53,7 @@ export function gatherRestores(facts: EvidenceFacts): RestoreEvidence[] {
           run: doer.run ?? (url === undefined ? null : { url, attempt: null }),
         },
         target: content.target,
-        rto: judge(facts.policy?.rtoTarget, measured),
+        rto: judge(facts.targets.rto, measured),
         scope: content.whole ? 'whole backup' : 'a part',
         ...{ targetKind: content.kind ?? null, environment: content.environment ?? null },
         wordsTyped: content.confirmed ?? null,
@@ -68,7 +68,7 @@ export function gatherRestores(facts: EvidenceFacts): RestoreEvidence[] {
 function describeRecovery(
   kind: 'drills' | 'restores',
   { id, at, content }: NamedRecord<'drills'> | NamedRecord<'restores'>,
-  { catalog, policy }: EvidenceFacts,
+  { catalog, targets }: EvidenceFacts,
 ) {
   const { backup, phases, why, recoveredTo = null } = content;
   const taken = takenAt(backup, catalog);
@@ -80,7 +80,7 @@ function describeRecovery(
     ...{ backup, backupTakenAt: toTime(taken) },
     startedAt: startedAt === null ? null : toTime(startedAt),
     endedAt: toTime(at),
-    ...{ recoveredTo, rpo: judge(policy?.rpoTarget, lost), why, phases },
+    ...{ recoveredTo, rpo: judge(targets.rpo, lost), why, phases },
   };
 }
 

@@ -83,6 +83,11 @@ export function findDoer(
   return { actor: run.content.actor, run: run.content.run, recordedRun: recordKey('runs', run.id) };
 }
 
+/** The address at the beginning of what a record says of its run; undefined outside of GitHub */
+export function addressOf(run: string): string | undefined {
+  return /^https?:\/\/\S+\/actions\/runs\/\d+/.exec(run)?.[0];
+}
+
 /** Writes a recorded time as all others of the evidence are. */
 export function toTime(time: string | Date): string {
   return new Date(time).toISOString();
