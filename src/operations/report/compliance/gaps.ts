@@ -41,7 +41,7 @@ const finders: Readonly<Record<GapKind, (gathered: Gathered) => readonly Found[]
     (schedule?.jobs ?? []).flatMap(({ job, gaps }) =>
       gaps.map(({ from, to, due }) => ({
         ...{ from, to },
-        text: `Of ${job}, ${formatCounted(due, 'due time')} in a row had no run.`,
+        text: `${job} was due ${formatCounted(due, 'time')} in a row, and nothing ran.`,
         evidence: [],
       })),
     ),

@@ -50,7 +50,7 @@ export function judgeSchedule(facts: EvidenceFacts, recordedSince: Date | undefi
   const due = matchEvents(
     jobs.flatMap((job) => listDue(job, policy, facts)),
     listEvents(facts),
-  );
+  ).filter(({ until, isMet }) => isMet || until.getTime() + graceMs < facts.now.getTime());
   return {
     timeZone: policy.timeZone,
     jobs: jobs.map((job) =>
@@ -64,18 +64,16 @@ export function judgeSchedule(facts: EvidenceFacts, recordedSince: Date | undefi
   };
 }
 
-/** Lists the due times of the period whose span and the time that GitHub may be late are over. */
+/** Lists the due times of the period until now. Those whose span is not over may still be met. */
 function listDue(job: PlannedJob, { timeZone }: PolicyFacts, { period, now }: EvidenceFacts): Due[] {
   const end = new Date(Math.min(period.to.getTime(), now.getTime()));
-  return job.crons
-    .flatMap((cron) =>
-      timesBetween(cron, timeZone, period.from, end).map((at) => {
-        const [next] = nextTimes(cron, timeZone, at, 1);
-        const until = Math.min(next?.getTime() ?? Number.POSITIVE_INFINITY, at.getTime() + day);
-        return { job, at, until: new Date(until), isMet: false };
-      }),
-    )
-    .filter(({ until }) => until.getTime() + graceMs < now.getTime());
+  return job.crons.flatMap((cron) =>
+    timesBetween(cron, timeZone, period.from, end).map((at) => {
+      const [next] = nextTimes(cron, timeZone, at, 1);
+      const until = Math.min(next?.getTime() ?? Number.POSITIVE_INFINITY, at.getTime() + day);
+      return { job, at, until: new Date(until), isMet: false };
+    }),
+  );
 }
 
 /** The runs that are recorded, and the backups of which no record of a run tells */
