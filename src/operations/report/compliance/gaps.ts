@@ -1,4 +1,4 @@
-import { formatCounted, formatDuration } from '../../../report/quantity.ts';
+import { formatCount, formatCounted, formatDuration } from '../../../report/quantity.ts';
 import { type GapKind, gapKinds } from './gap-kinds.ts';
 import type { Evidence, Gap } from './result.ts';
 
@@ -41,10 +41,14 @@ const finders: Readonly<Record<GapKind, (gathered: Gathered) => readonly Found[]
     (schedule?.jobs ?? []).flatMap(({ job, gaps }) =>
       gaps.map(({ from, to, due }) => ({
         ...{ from, to },
-        text: `${job} was due ${formatCounted(due, 'time')} in a row, and nothing ran.`,
+        text:
+          due === 1
+            ? `${job} was due, and did not run.`
+            : `${job} was due ${formatCount(due)} times in a row, and did not run.`,
         evidence: [],
       })),
     ),
+  // A gate that stops a release has done its work.
   'open-failure': ({ runs }) =>
     runs.list
       .filter(

@@ -114,11 +114,11 @@ export function describeAlarms({ alarms }: Evidence): Section[] {
   return [
     heading('Alarms'),
     paragraph(
-      `${configured === null ? 'Which alarms are configured is not known here' : `Configured: ${configured.join(', ') || 'none'}`}. A run that fails, or whose answer is no, raises one; ` +
+      `${configured === null ? 'Which alarms are configured is not known here' : `Configured: ${configured.join(', ') || 'none'}`}. A run that fails, or whose answer is no, raises one where it is; ` +
         'the next success ends it. Whether a message arrived is not recorded, nor is the number of an issue: failure issues have the label supabase-backup and name their runs.',
     ),
     toTable(
-      ['raised', 'operation', 'failure class', 'ended by', 'evidence'],
+      ['failed', 'operation', 'failure class', 'ended by', 'evidence'],
       raised.map((alarm) => [
         tellTime(alarm.at),
         alarm.operation,

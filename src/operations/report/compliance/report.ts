@@ -222,7 +222,7 @@ function describeBackups({ backups }: Evidence): Section[] {
         formatCount(backup.rows),
         formatBytes(backup.bytes),
         backup.encryption,
-        backup.verifiedAt === null ? 'not known' : tellTime(backup.verifiedAt),
+        backup.verifiedAt === null ? 'no' : tellTime(backup.verifiedAt),
         backup.damagedAt === null ? '' : tellTime(backup.damagedAt),
         backup.madeBy ?? 'no record of the run',
         backup.sha256 ?? 'not known',

@@ -102,6 +102,11 @@ export const drill = record<'drills'>('2026-11-18T05:20:00Z', {
   ...{ recoveredTo: null, parity: true, checks: { asked: 2, failed: [] } },
 });
 
+export const slow = run('2026-11-18T05:00:00Z', 21, {
+  ...{ operation: 'drill', backup: drill.content.backup, outcome: 'no', exitCode: 3 },
+  failure: { class: 'rto', message: 'the backup failed its drill, or took too long', next: null },
+});
+
 export const restore = record<'restores'>('2026-11-19T10:06:00Z', {
   ...{
     backup: idOf('2026-11-18T02:17:00Z'),
@@ -157,11 +162,14 @@ export function makeFacts(overrides: Partial<EvidenceFacts> = {}): EvidenceFacts
     ...madeAt.map(made),
     refused,
     run('2026-11-17T02:55:00Z', 6, { operation: 'validate' }),
-    run('2026-11-18T05:00:00Z', 21, { operation: 'drill', backup: drill.content.backup }),
+    slow,
     run('2026-11-19T10:00:00Z', 7, { operation: 'restore', backup: restore.content.backup, actor: 'hubot' }),
     run('2026-11-20T06:00:00Z', 3, { operation: 'cleanup' }),
   ].sort((one, other) => one.at.getTime() - other.at.getTime());
-  const stored = madeAt.slice(1).map((time) => backup(time));
+  const stored = madeAt.slice(1).map((time) => {
+    const verified = validation.content.backups.some(({ id }) => id === idOf(time));
+    return backup(time, { verifiedAt: verified ? validation.at : null });
+  });
   const records = {
     runs,
     drills: [drill],
