@@ -1,50 +1,61 @@
-import { assertNever } from '../runtime/errors.ts';
-import { printable, printableCode, printableLines } from './printable.ts';
-import type { Section } from './section.ts';
+import { printable, printableJson } from './printable.ts';
 
-/** Renders a report as HTML without scripts. All text of the report is data and is shown literally. */
-export function renderHtml(report: readonly Section[]): string {
-  return report.map((section) => `${renderSection(section)}\n`).join('');
-}
+/*
+ * HTML out of texts that may be anybody's: names of tables, labels, messages of servers. A text cannot become
+ * markup, because only what `html` made is taken over as it is.
+ */
 
-/** Escapes a text for the content of an element, and for an attribute in double quotes. */
-export function escapeHtml(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
-}
+/** A piece of HTML, made by `html` and nothing else. */
+export class Markup {
+  readonly text: string;
 
-function renderSection(section: Section): string {
-  switch (section.kind) {
-    case 'heading':
-      return `<h2>${escapeHtml(printable(section.text))}</h2>`;
-    case 'paragraph':
-      return `<p>${renderLines(section.text)}</p>`;
-    case 'code':
-      return `<pre><code>${escapeHtml(printableCode(section.text).trimEnd())}</code></pre>`;
-    case 'table':
-      return renderTable(section);
-    default:
-      return assertNever(section);
+  /** @param text HTML that is right as it is */
+  constructor(text: string) {
+    this.text = text;
   }
 }
 
-/** A wide table scrolls by itself, also with the keyboard. */
-function renderTable({ columns, rows }: Extract<Section, { kind: 'table' }>): string {
-  const numeric = columns.map(({ align }) => (align === 'right' ? ' class="number"' : ''));
-  const head = columns.map(
-    ({ title }, index) => `<th scope="col"${numeric[index]}>${renderLines(title)}</th>`,
-  );
-  const body = rows.map((row) => {
-    const cells = columns.map((_, index) => `<td${numeric[index]}>${renderLines(row[index] ?? '')}</td>`);
-    return `<tr>${cells.join('')}</tr>`;
-  });
-  const label = columns.map(({ title }) => title).filter((title) => title !== '');
-  return [
-    `<div class="table" role="region" tabindex="0" aria-label="${escapeHtml(printable(`Table: ${label.join(', ')}`))}">`,
-    `<table><thead><tr>${head.join('')}</tr></thead>`,
-    `<tbody>${body.join('\n')}</tbody></table></div>`,
-  ].join('\n');
+export type Child = Markup | string | number | undefined | readonly Child[];
+
+/** Makes a piece of HTML: texts in it are escaped, and what is invisible in them is shown. */
+export function html(parts: TemplateStringsArray, ...children: readonly Child[]): Markup {
+  return new Markup(parts.map((part, index) => `${part}${render(children[index])}`).join(''));
 }
 
-function renderLines(text: string): string {
-  return escapeHtml(printableLines(text.replace(/\r\n?/g, '\n'))).replace(/\n/g, '<br>');
+function render(child: Child): string {
+  if (child === undefined) return '';
+  if (child instanceof Markup) return child.text;
+  if (typeof child === 'object') return child.map(render).join('');
+  return escapeHtml(typeof child === 'string' ? printable(child) : String(child));
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
+}
+
+/** Renders a name of somebody's choice, whose direction of writing does not turn what stands around it. */
+export function name(text: string): Markup {
+  return html`<bdi>${text}</bdi>`;
+}
+
+/** Renders a time for people and programs, to the minute and in UTC. */
+export function time(at: Date): Markup {
+  const iso = at.toISOString();
+  return html`<time datetime="${iso.slice(0, 19)}Z">${iso.slice(0, 16).replace('T', ' ')}</time>`;
+}
+
+/**
+ * Writes a value as JSON for a `<script type="application/json">`, which no text in it can end. What JSON
+ * allows and scripts did not, U+2028 and U+2029, is escaped too.
+ */
+export function embedJson(value: unknown): Markup {
+  return new Markup(printableJson(value).replaceAll('<', '\\u003c'));
 }

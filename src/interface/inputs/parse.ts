@@ -179,18 +179,7 @@ function takeStatus(taker: Taker, common: CommonInputs) {
 }
 
 function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
-  const storage: string | undefined = taker.take('storage');
-  const policy: string | undefined = taker.take('policy');
-  if ((storage === undefined) === (policy === undefined) && taker.mistakes.length === 0) {
-    const both = storage !== undefined;
-    taker.note(
-      'storage',
-      both ? 'cannot be given together with policy' : 'is required for report, unless policy is given',
-      both
-        ? 'Leave one out: `storage` is of one database, `policy` names the storages of all.'
-        : 'Set it, for example to ./backups or s3://bucket/prefix.',
-    );
-  }
+  const place = taker.takeStorageOrPolicy();
   const [kind, isPublic] = [taker.take('kind'), taker.take('public')];
   if (kind === 'compliance' && isPublic)
     taker.note(
@@ -200,10 +189,10 @@ function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
     );
   return {
     operation: 'report' as const,
-    ...takeAccess(taker, storage, env),
+    ...takeAccess(taker, place.storage, env),
     ...takeLimits(taker),
     ...{ kind, output: taker.take('output'), isPublic, period: taker.take('period') },
-    ...{ storage, policy, database: taker.take('database') },
+    ...{ ...place, database: taker.take('database') },
     pricePerGbMonth: taker.take('price-per-gb-month'),
     rtoTarget: taker.take('rto-target'),
     ...takeRetention(taker),

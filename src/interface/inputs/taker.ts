@@ -65,6 +65,25 @@ export class Taker {
     return id;
   }
 
+  /** Takes the storage of one database, or the policy that names those of many: exactly one of them. */
+  takeStorageOrPolicy(): { readonly storage: string | undefined; readonly policy: string | undefined } {
+    const storage: string | undefined = this.take('storage');
+    const policy: string | undefined = this.take('policy');
+    if (storage !== undefined && policy !== undefined)
+      this.note(
+        'storage',
+        'cannot be given together with policy',
+        'Leave one out: `storage` is of one database, `policy` names the storages of all.',
+      );
+    if (storage === undefined && policy === undefined && this.mistakes.length === 0)
+      this.note(
+        'storage',
+        `is required for ${this.operation}, unless policy is given`,
+        `Set it, for example to ${inputs.storage.example}, or set policy.`,
+      );
+    return { storage, policy };
+  }
+
   /**
    * Takes the backup and the point in time. Changes can be replayed only on a backup that fits the time, not
    * on one that another rule has chosen.

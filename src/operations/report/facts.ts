@@ -57,7 +57,7 @@ export interface DatabaseFacts {
   /** Undefined without a policy */
   readonly planned: Planned | undefined;
   /** For a report of kind `compliance` alone: reading it takes every record of its period. */
-  readonly evidence: EvidenceFacts | undefined;
+  readonly evidence?: EvidenceFacts | undefined;
 }
 
 /** The inputs with which an operation finds the storage; secrets are not among them. */

@@ -31,6 +31,7 @@ const parse = (given: Given, env: NodeJS.ProcessEnv = {}) => {
 };
 const gate: Given = { ...backup, operation: 'gate' };
 const status: Given = { operation: 'status', storage: './backups' };
+const report: Given = { operation: 'report', storage: './backups' };
 const schedule: Given = { operation: 'schedule' };
 const alarm: Given = { operation: 'alarm', storage: './backups', 'alarm-of': 'drill', needs: '{}' };
 
@@ -136,6 +137,10 @@ describe('what is accepted', () => {
       format: 'text',
       metricsFile: undefined,
       database: undefined,
+    });
+    expect(parse(report)).toMatchObject({ kind: 'dashboard', isPublic: false, maxAge: 26 * 3_600_000 });
+    expect(parse({ operation: 'report', policy: './p.yml', database: 'shop' })).toMatchObject({
+      ...{ storage: undefined, policy: './p.yml', database: 'shop', output: undefined },
     });
     expect(parse({ ...status, 'price-per-gb-month': '0.023' })).toMatchObject({ pricePerGbMonth: 0.023 });
     expect(parse(status)).toMatchObject({ pricePerGbMonth: undefined });
@@ -358,6 +363,13 @@ const refused: [Given, InputName, string][] = [
   [{ ...gate, 'on-stale': 'warn' }, 'on-stale', 'cannot be "warn"'],
   [{ ...status, format: 'json' }, 'format', 'cannot be "json"'],
   [{ ...status, 'metrics-file': 'a\0b' }, 'metrics-file', 'is not a path'],
+  [{ operation: 'report' }, 'storage', 'is required for report, unless policy is given'],
+  [{ ...report, policy: './policy.yml' }, 'storage', 'cannot be given together with policy'],
+  [{ ...report, kind: 'poster' }, 'kind', 'cannot be "poster"'],
+  [{ ...report, output: 'a\0b' }, 'output', 'is not a path'],
+  [{ ...report, period: 'autumn' }, 'period', 'cannot be "autumn"'],
+  [{ ...report, kind: 'compliance', public: 'true' }, 'public', 'cannot be true for kind compliance'],
+  [{ ...report, public: 'everybody' }, 'public', 'cannot be "everybody"'],
   [{ ...status, 'price-per-gb-month': '$0.02' }, 'price-per-gb-month', 'cannot be "$0.02"'],
   [{ ...status, 'price-per-gb-month': '1e9' }, 'price-per-gb-month', 'cannot be "1e9"'],
   [{ ...gate, migrations: 'a\0b' }, 'migrations', 'is not a path'],
@@ -409,7 +421,7 @@ describe('what is refused', () => {
 
   test('an unknown operation is answered with the list of operations', () => {
     expect(refusalOf({ operation: 'drive' }).next).toBe(
-      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, schedule or alarm.',
+      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule or alarm.',
     );
   });
 });

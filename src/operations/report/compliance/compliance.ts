@@ -1,9 +1,8 @@
-import { renderHtml } from '../../../report/html.ts';
 import { escapeMarkdown, renderMarkdown } from '../../../report/markdown.ts';
 import type { Section } from '../../../report/section.ts';
 import type { ReportedDatabase, ReportFacts } from '../facts.ts';
 import { assembleEvidence } from './assemble.ts';
-import { renderPage } from './page.ts';
+import { renderSections } from './page.ts';
 import { describeEvidence } from './report.ts';
 
 /** Renders the evidence of each database, as Markdown, HTML and JSON of the same value, by names of files. */
@@ -30,7 +29,7 @@ function renderDatabase(database: ReportedDatabase): [string, string][] {
 function renderDocuments(file: string, title: string, sections: readonly Section[]): [string, string][] {
   return [
     [`${file}.md`, `# ${escapeMarkdown(title)}\n\n${renderMarkdown(sections)}`],
-    [`${file}.html`, renderPage(title, renderHtml(sections))],
+    [`${file}.html`, renderSections(title, sections)],
   ];
 }
 

@@ -1,48 +1,47 @@
-import { createHash } from 'node:crypto';
-import { escapeHtml } from '../../../report/html.ts';
-import { printable } from '../../../report/printable.ts';
+import { html, type Markup } from '../../../report/html.ts';
+import type { Section } from '../../../report/section.ts';
+import { assertNever } from '../../../runtime/errors.ts';
+import { renderPage } from '../dashboard/page.ts';
 
-const style = `
-:root { color-scheme: light dark; --line: light-dark(#c9ced6, #3d444d); --head: light-dark(#f3f5f8, #1f242c); }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; padding: 1rem; max-width: 90rem; }
-h1 { font-size: 1.5rem; }
-h2 { font-size: 1.15rem; margin-top: 2rem; }
-p { max-width: 60rem; }
-.table { overflow-x: auto; }
-.table:focus-visible { outline: 2px solid; outline-offset: 2px; }
-table { border-collapse: collapse; font-size: 0.87rem; }
-th, td { border: 1px solid var(--line); padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; min-width: 5rem; }
-th { background: var(--head); overflow-wrap: normal; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
-pre { overflow-x: auto; }
-@media print { body { max-width: none; font-size: 9pt; } .table { overflow: visible; } tr { break-inside: avoid; } th, td { min-width: 0; } }
-`;
+/** Renders sections as a page without a script, in the frame of the dashboard. */
+export function renderSections(title: string, sections: readonly Section[]): string {
+  const body = html`<header><h1>${title}</h1></header>
+<main id="main" tabindex="-1">
+${sections.map((section) => html`${renderSection(section)}\n`)}</main>`;
+  return renderPage({ title, body, data: undefined });
+}
 
-/** A page that asks nothing of any network: its policy lets it have this one style, and nothing else. */
-const policy = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'; base-uri 'none'; form-action 'none'`;
+function renderSection(section: Section): Markup {
+  switch (section.kind) {
+    case 'heading':
+      return html`<h2>${section.text}</h2>`;
+    case 'paragraph':
+      return html`<p>${renderLines(section.text)}</p>`;
+    case 'code':
+      return html`<pre><code>${section.text.split('\n').map((line) => html`${line}\n`)}</code></pre>`;
+    case 'table':
+      return renderTable(section);
+    default:
+      return assertNever(section);
+  }
+}
 
-/**
- * Renders a whole page without scripts.
- *
- * @param content HTML
- */
-export function renderPage(title: string, content: string): string {
-  const name = escapeHtml(printable(title));
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${escapeHtml(policy)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>${name}</title>
-<style>${style}</style>
-</head>
-<body>
-<main>
-<h1>${name}</h1>
-${content}</main>
-</body>
-</html>
-`;
+/** A wide table scrolls by itself, also with the keyboard. */
+function renderTable({ columns, rows }: Extract<Section, { kind: 'table' }>): Markup {
+  const label = columns.map(({ title }) => title).join(', ');
+  const classOf = (index: number) => (columns[index]?.align === 'right' ? html` class="number"` : undefined);
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Table: ${label}"><table class="evidence">
+<thead><tr>${columns.map(({ title }, index) => html`<th scope="col"${classOf(index)}>${title}</th>`)}</tr></thead>
+<tbody>${rows.map((row) => html`<tr>${columns.map((_, index) => html`<td${classOf(index)}>${renderLines(row[index] ?? '')}</td>`)}</tr>\n`)}</tbody></table></div>`;
+}
+
+/** Shorter words than these need not be kept in one piece: they break only where a column is narrower still. */
+const longestBroken = 20;
+
+/** Keeps ids, keys and addresses in one piece, so that they can be read off and searched for. */
+function renderLines(text: string): Markup[] {
+  return text.split(/\r\n?|\n/).map((line, index) => {
+    const isWord = line.length > longestBroken && !line.includes(' ');
+    return html`${index === 0 ? undefined : html`<br>`}${isWord ? html`<span class="key">${line}</span>` : line}`;
+  });
 }
