@@ -180,18 +180,12 @@ function takeStatus(taker: Taker, common: CommonInputs) {
 
 function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
   const place = taker.takeStorageOrPolicy();
-  const [kind, isPublic] = [taker.take('kind'), taker.take('public')];
-  if (kind === 'compliance' && isPublic)
-    taker.note(
-      'public',
-      'cannot be true for kind compliance, which names people, places and messages',
-      'Leave it out, and give the files to those whom they concern.',
-    );
   return {
     operation: 'report' as const,
     ...takeAccess(taker, place.storage, env),
     ...takeLimits(taker),
-    ...{ kind, output: taker.take('output'), isPublic, period: taker.take('period') },
+    ...taker.takeKindAndReaders(),
+    ...{ output: taker.take('output'), period: taker.take('period') },
     ...{ ...place, database: taker.take('database') },
     pricePerGbMonth: taker.take('price-per-gb-month'),
     rtoTarget: taker.take('rto-target'),

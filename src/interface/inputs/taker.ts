@@ -84,6 +84,18 @@ export class Taker {
     return { storage, policy };
   }
 
+  /** Takes what a report is, and whether everybody may read it. */
+  takeKindAndReaders() {
+    const [kind, isPublic] = [this.take('kind'), this.take('public')];
+    if (kind === 'compliance' && isPublic)
+      this.note(
+        'public',
+        'cannot be true for kind compliance, which names people, places and messages',
+        'Leave it out, and give the files to those whom they concern.',
+      );
+    return { kind, isPublic };
+  }
+
   /**
    * Takes the backup and the point in time. Changes can be replayed only on a backup that fits the time, not
    * on one that another rule has chosen.
