@@ -3,7 +3,10 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
-const pages = globSync('docs/**/*.md', { cwd: root }).sort();
+// What a program has written is held by a test of its own.
+const pages = globSync('docs/**/*.md', { cwd: root })
+  .filter((page) => !page.startsWith('docs/transcripts/'))
+  .sort();
 const doors = globSync('src/**/README.md', { cwd: root }).sort();
 const documents = [
   'README.md',

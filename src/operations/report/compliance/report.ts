@@ -137,7 +137,7 @@ function describeRuns({ runs, header }: Evidence): Section[] {
     heading('Runs'),
     paragraph(
       `All runs of the period that are recorded, by when they began. Runs are recorded ${header.runsRecordedSince === null ? 'not at all yet' : `since ${tellTime(header.runsRecordedSince)}`}, ` +
-        'except for those of `list`, `show`, `status` and `report`, which change nothing, dry runs, and runs that ended before they reached the repository or were ' +
+        'except for those of list, show, status and report, which change nothing, dry runs, and runs that ended before they reached the repository or were ' +
         'killed: what was due then is a gap of the schedule.',
     ),
     toTable(
