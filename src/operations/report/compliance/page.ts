@@ -29,14 +29,25 @@ function renderSection(section: Section): Markup {
 /** A wide table scrolls by itself, also with the keyboard. */
 function renderTable({ columns, rows }: Extract<Section, { kind: 'table' }>): Markup {
   const label = columns.map(({ title }) => title).join(', ');
-  const classOf = (index: number) => (columns[index]?.align === 'right' ? html` class="number"` : undefined);
+  const classOf = (index: number, text = '') => {
+    if (columns[index]?.align === 'right') return html` class="number"`;
+    return text.split('\n').some(isLong) ? html` class="long"` : undefined;
+  };
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Table: ${label}"><table class="evidence">
 <thead><tr>${columns.map(({ title }, index) => html`<th scope="col"${classOf(index)}>${title}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => html`<tr>${columns.map((_, index) => html`<td${classOf(index)}>${renderLines(row[index] ?? '')}</td>`)}</tr>\n`)}</tbody></table></div>`;
+<tbody>${rows.map((row) => html`<tr>${columns.map((_, index) => html`<td${classOf(index, row[index])}>${renderLines(row[index] ?? '')}</td>`)}</tr>\n`)}</tbody></table></div>`;
 }
+
+/** Characters of a text that a narrow column takes well */
+const longestShort = 48;
 
 /** Shorter words than these need not be kept in one piece: they break only where a column is narrower still. */
 const longestBroken = 20;
+
+/** A sentence, for which a narrow column would be a tower of words */
+function isLong(line: string): boolean {
+  return line.length > longestShort && line.includes(' ');
+}
 
 /** Keeps ids, keys and addresses in one piece, so that they can be read off and searched for. */
 function renderLines(text: string): Markup[] {

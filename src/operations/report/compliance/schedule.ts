@@ -24,6 +24,9 @@ interface Due {
   readonly isMet: boolean;
 }
 
+/** The longest span of a due time */
+const longestSpanMs = day;
+
 /** How much earlier a run may begin, because clocks differ */
 const earlyMs = minute;
 
@@ -67,13 +70,14 @@ export function judgeSchedule(facts: EvidenceFacts, recordedSince: Date | undefi
 /** Lists the due times of the period until now. Those whose span is not over may still be met. */
 function listDue(job: PlannedJob, { timeZone }: PolicyFacts, { period, now }: EvidenceFacts): Due[] {
   const end = new Date(Math.min(period.to.getTime(), now.getTime()));
-  return job.crons.flatMap((cron) =>
-    timesBetween(cron, timeZone, period.from, end).map((at) => {
-      const [next] = nextTimes(cron, timeZone, at, 1);
-      const until = Math.min(next?.getTime() ?? Number.POSITIVE_INFINITY, at.getTime() + day);
+  return job.crons.flatMap((cron) => {
+    const times = timesBetween(cron, timeZone, period.from, end);
+    return times.map((at, index) => {
+      const next = times[index + 1] ?? nextTimes(cron, timeZone, at, 1)[0];
+      const until = Math.min(next?.getTime() ?? Number.POSITIVE_INFINITY, at.getTime() + longestSpanMs);
       return { job, at, until: new Date(until), isMet: false };
-    }),
-  );
+    });
+  });
 }
 
 /** The runs that are recorded, and the backups of which no record of a run tells */
@@ -89,22 +93,32 @@ function listEvents({ records, catalog }: EvidenceFacts): Event[] {
   ].sort((one, other) => one.at.getTime() - other.at.getTime());
 }
 
-/** Assigns each event to the open due time whose span ends first, which leaves the fewest without one. */
+/**
+ * Assigns each event to the open due time whose span ends first, which leaves the fewest without one. Only spans
+ * that an event can be in are looked at: there may be tens of thousands of both.
+ *
+ * @param events oldest first
+ */
 function matchEvents(expected: readonly Due[], events: readonly Event[]): Due[] {
   const due = expected.toSorted((one, other) => one.until.getTime() - other.until.getTime());
+  let first = 0;
   for (const event of events) {
-    const index = due.findIndex(
-      ({ job, at, until, isMet }) =>
-        !isMet &&
-        event.at < until &&
-        event.at.getTime() >= at.getTime() - earlyMs &&
-        job.kind !== 'watch' &&
-        fulfils[job.kind](event),
-    );
-    const met = due[index];
-    if (met !== undefined) due[index] = { ...met, isMet: true };
+    const time = event.at.getTime();
+    while ((due[first]?.until.getTime() ?? Number.POSITIVE_INFINITY) <= time) first += 1;
+    for (let index = first; index < due.length; index += 1) {
+      const one = due[index];
+      if (one === undefined || one.until.getTime() > time + longestSpanMs + earlyMs) break;
+      if (!canMeet(event, one)) continue;
+      due[index] = { ...one, isMet: true };
+      break;
+    }
   }
   return due.sort((one, other) => one.at.getTime() - other.at.getTime());
+}
+
+function canMeet(event: Event, { job: { kind }, at, isMet }: Due): boolean {
+  const isEarly = event.at.getTime() < at.getTime() - earlyMs;
+  return !isMet && !isEarly && kind !== 'watch' && fulfils[kind](event);
 }
 
 /** @param due of this job, oldest first */

@@ -84,7 +84,8 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; bo
 th { color: var(--quiet); font-weight: 600; white-space: nowrap; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 td.nowrap { white-space: nowrap; }
-.evidence td { min-width: 6rem; } .evidence .key { white-space: nowrap; }
+.evidence td { min-width: 6rem; } .evidence td.long { min-width: 16rem; } .evidence .key { white-space: nowrap; }
+.scroll + .scroll { margin-top: 1rem; }
 tr.row { content-visibility: auto; }
 details { margin: .35rem 0; }
 summary { cursor: pointer; color: var(--accent); padding: .15rem 0; }

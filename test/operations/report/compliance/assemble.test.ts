@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { assembleEvidence } from '../../../../src/operations/report/compliance/assemble.ts';
 import type { EvidenceFacts, Records } from '../../../../src/operations/report/compliance/facts.ts';
 import { judge } from '../../../../src/operations/report/compliance/recoveries.ts';
+import { planOf, production } from '../../../schedule/setting.ts';
 import {
   backup,
   drill,
@@ -9,6 +10,7 @@ import {
   madeAt,
   makeFacts,
   now,
+  policyText,
   prune,
   record,
   refused,
@@ -111,6 +113,21 @@ describe('the schedule', () => {
     ];
     const catalog = { backups: [backup('2026-11-14T02:17:00Z')], damaged: [] };
     expect(full(withRecords({ runs }, { catalog }))).toMatchObject({ ran: 1, missed: 6 });
+  });
+
+  it('finds the one that is missing among many', () => {
+    const quarter = 15 * 60_000;
+    const period = { from: new Date('2026-11-13T00:00:00Z'), to: new Date('2026-11-16T00:00:00Z') };
+    const runs = Array.from({ length: 4 * 96 }, (_, index) => period.from.getTime() + index * quarter)
+      .filter((time) => time !== Date.parse('2026-11-14T12:15:00Z'))
+      .map((time) => run(new Date(time + 40_000).toISOString(), 1, { operation: 'capture' }));
+    const plan = production(planOf(policyText.replace('capture: false', "capture: '*/15 * * * *'")));
+    if (facts.policy === undefined) throw new Error('the week has a policy');
+    const of = withRecords({ runs }, { period, policy: { ...facts.policy, plan } });
+    expect(assembleEvidence(of).schedule?.jobs.find(({ job }) => job === 'capture')).toMatchObject({
+      ...{ due: 288, ran: 287, missed: 1 },
+      gaps: [{ from: '2026-11-14T12:15:00.000Z', to: '2026-11-14T12:30:00.000Z', due: 1 }],
+    });
   });
 
   it('is not judged without a policy, and that is a gap', () => {
