@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { GitHubApi, parseAnswer } from './api.ts';
+import { isRepository } from './run.ts';
 
 /* Who approved that a run may use an environment with required reviewers, by GitHub's REST API. */
 
@@ -43,7 +44,7 @@ export async function readReviews(
   { retryDelayMs: delayMs = 1000, ...settings }: ReviewsSettings,
 ): Promise<Review[] | undefined> {
   const [, repository, run] = runPattern.exec(url) ?? [];
-  if (repository === undefined) return undefined;
+  if (repository === undefined || !isRepository(repository)) return undefined;
   const api = new GitHubApi({ ...settings, delayMs, timeoutMs: 20_000 });
   const content = await api.send('GET', `/repos/${repository}/actions/runs/${run}/approvals`);
   return parseAnswer(reviewsSchema, content, 'list of approvals').map(({ state, user, environments }) => {

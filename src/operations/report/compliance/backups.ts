@@ -21,13 +21,16 @@ export function gatherBackups(facts: EvidenceFacts): Evidence['backups'] {
   return { total: stored.length + removed.length + gone.length, stored, removed, gone };
 }
 
+/** Operations that take backups; the first run to name one has made it. */
+const makers: ReadonlySet<string> = new Set(['backup', 'capture', 'gate']);
+
 function describeStored(
   backup: BackupSummary,
   { manifests, records }: EvidenceFacts,
 ): Evidence['backups']['stored'][number] {
   const { id, kind, purpose, snapshotAt, totals, verifiedAt, damagedAt, pinned } = backup;
   const facts = manifests.get(id);
-  const maker = records.runs.find(({ content }) => content.backup === id && content.backupType !== null);
+  const maker = records.runs.find(({ content }) => content.backup === id && makers.has(content.operation));
   return {
     ...{ id, evidence: manifestKey(id), sha256: facts?.sha256 ?? null, kind, purpose },
     ...{ takenAt: toTime(snapshotAt), rows: totals.rows, bytes: totals.bytes },

@@ -39,7 +39,7 @@ function describeCleanup(
   { records }: EvidenceFacts,
 ): Disposal['cleanups'][number] {
   const { removed, objects, segments, marked, retained, hidden, retention } = content;
-  const { actor, run } = findDoer('cleanup', at, records.runs);
+  const { actor, run } = findDoer(['cleanup'], at, records.runs);
   return {
     ...{ evidence: recordKey('prunes', id), at: toTime(at), rules: tellRecorded(retention), removed },
     ...{ objects: objects.removed, bytes: objects.bytes, segments: segments ?? null, marked, retained },

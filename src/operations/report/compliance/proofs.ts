@@ -12,7 +12,7 @@ export function gatherIntegrity({ records, period }: EvidenceFacts): Evidence['i
       const idsOf = (outcome: 'passed' | 'damaged') =>
         content.backups.filter((backup) => backup.outcome === outcome).map((backup) => backup.id);
       const operation = content.backups.length === 0 ? 'cleanup' : 'validate';
-      const { actor, run } = findDoer(operation, at, records.runs);
+      const { actor, run } = findDoer([operation], at, records.runs);
       return {
         ...{ evidence: recordKey('validations', id), at: toTime(at), share: content.share },
         ...{ passed: idsOf('passed'), damaged: idsOf('damaged') },
@@ -28,7 +28,7 @@ export function gatherPins({ records, period }: EvidenceFacts): Evidence['pins']
   return records.pins
     .filter(({ at }) => isWithin(at, period))
     .map(({ id, at, content: { backup, pinned } }) => {
-      const { actor, run } = findDoer(pinned ? 'pin' : 'unpin', at, records.runs);
+      const { actor, run } = findDoer([pinned ? 'pin' : 'unpin'], at, records.runs);
       return { evidence: recordKey('pins', id), at: toTime(at), backup, pinned, actor, run };
     });
 }

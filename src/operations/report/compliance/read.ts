@@ -10,7 +10,7 @@ import type { Repository } from '../../../repository/open.ts';
 import { type NamedRecord, type RecordKind, readRecords } from '../../../repository/records.ts';
 import { sizeLimit } from '../../../repository/signature.ts';
 import type { Context } from '../../../runtime/context.ts';
-import { IntegrityError, StorageError } from '../../../runtime/errors.ts';
+import { ConfigurationError, IntegrityError, StorageError } from '../../../runtime/errors.ts';
 import { drain, runWorkers } from '../../../runtime/workers.ts';
 import { isWithin, type Period, resolvePeriod } from '../../../values/period.ts';
 import { readApprovals } from './approvals.ts';
@@ -32,6 +32,7 @@ export interface KnownFacts {
 /**
  * Reads what the evidence of a period is made of, besides what every report reads. Changes nothing.
  *
+ * @throws ConfigurationError when the period has not begun yet
  * @throws StorageError when a record or a manifest cannot be read at all
  */
 export async function readEvidence(
@@ -43,6 +44,12 @@ export async function readEvidence(
   const { name, keyHeld, catalog, segments, manifest } = known;
   const now = context.now();
   const period = resolvePeriod(inputs.period, now);
+  if (period.from > now) {
+    throw new ConfigurationError(
+      `period: it begins at ${period.from.toISOString()}, which is still to come`,
+      'Write a period that has begun, such as 90d.',
+    );
+  }
   const unreadable: { key: string; message: string }[] = catalog.damaged.map(({ id, message }) => {
     return { key: manifestKey(id), message };
   });

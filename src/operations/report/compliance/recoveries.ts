@@ -16,7 +16,12 @@ export function gatherDrills(facts: EvidenceFacts): DrillEvidence[] {
       const next = drills.find(({ at, content: other }) => at > drill.at && other.outcome === 'passed');
       return {
         ...describeRecovery('drills', drill, facts),
-        ...findDoer('drill', drill.at, facts.records.runs, ({ backup }) => backup === content.backup),
+        ...findDoer(
+          ['drill', 'restore'],
+          drill.at,
+          facts.records.runs,
+          ({ backup }) => backup === content.backup,
+        ),
         target: content.server ?? null,
         rto: judge(rtoTarget === undefined ? facts.targets.rto : rtoTarget, content.recovery),
         scope: 'whole backup' as const,
@@ -38,7 +43,7 @@ export function gatherRestores(facts: EvidenceFacts): RestoreEvidence[] {
     .map((restore) => {
       const { content } = restore;
       const doer = findDoer(
-        'restore',
+        ['restore'],
         restore.at,
         facts.records.runs,
         ({ backup }) => backup === content.backup,

@@ -61,11 +61,11 @@ export interface Doer {
 }
 
 /**
- * Finds the run in which another record was written: that of the operation which was under way then. Where two
+ * Finds the run in which another record was written: that of the operations which was under way then. Where two
  * were, or none is recorded, nobody is named.
  */
 export function findDoer(
-  operation: RecordContent<'runs'>['operation'],
+  operations: readonly string[],
   at: Date,
   runs: readonly RunRecord[],
   isItsOwn: (content: RecordContent<'runs'>) => boolean = () => true,
@@ -73,7 +73,7 @@ export function findDoer(
   const time = at.getTime();
   const under = runs.filter(
     ({ content }) =>
-      content.operation === operation &&
+      operations.includes(content.operation) &&
       time >= Date.parse(content.startedAt) &&
       time <= Date.parse(content.endedAt),
   );

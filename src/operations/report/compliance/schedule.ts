@@ -80,9 +80,11 @@ function listDue(job: PlannedJob, { timeZone }: PolicyFacts, { period, now }: Ev
   });
 }
 
-/** The runs that are recorded, and the backups of which no record of a run tells */
+/** The runs that are recorded, and the backups of which no record of a backup tells: captures and gates take some, too */
 function listEvents({ records, catalog }: EvidenceFacts): Event[] {
-  const made = new Set(records.runs.map(({ content }) => content.backup));
+  const made = new Set(
+    records.runs.flatMap(({ content }) => (content.backupType === null ? [] : [content.backup])),
+  );
   return [
     ...records.runs.map(({ content: { startedAt, operation, backupType } }) => {
       return { at: new Date(startedAt), operation, backupType };

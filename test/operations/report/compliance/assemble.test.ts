@@ -186,6 +186,20 @@ describe('backups', () => {
   });
 });
 
+describe('a backup that a gate has taken', () => {
+  it('is made by that run, and stands for what was due', () => {
+    const taken = backup('2026-11-19T08:00:00Z');
+    const gate = run('2026-11-19T07:59:00Z', 6, { operation: 'gate', backup: taken.id });
+    const of = withRecords(
+      { runs: [...facts.records.runs, gate] },
+      { catalog: { backups: [...facts.catalog.backups, taken], damaged: [] } },
+    );
+    const { backups, schedule } = assembleEvidence(of);
+    expect(backups.stored.find(({ id }) => id === taken.id)?.madeBy).toBe(`records/runs/${gate.id}.json`);
+    expect(schedule?.jobs[0]).toMatchObject({ job: 'full', ran: 8, missed: 0 });
+  });
+});
+
 describe('retention', () => {
   it('is that of the policy, or of the last cleanup where there is no policy', () => {
     expect(evidence.disposal.rules).toEqual({
@@ -244,6 +258,13 @@ describe('recoveries', () => {
     });
     const beside = assembleEvidence(withRecords({ runs: [...facts.records.runs, elsewhere] }));
     expect(beside.drills[0]?.actor).toBe('mona');
+  });
+
+  it('in a restore that tries backups elsewhere first are of that restore', () => {
+    const tried = record<'drills'>('2026-11-19T10:04:00Z', { ...drill.content, recovery: 60_000 });
+    expect(assembleEvidence(withRecords({ drills: [tried] })).drills[0]).toMatchObject({
+      ...{ actor: 'hubot', recordedRun: 'records/runs/20261119T100700Z-0000000000000000.json' },
+    });
   });
 
   it('lose what was committed since the backup, or since the time that was recovered', () => {
