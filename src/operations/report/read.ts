@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import type { Manifest } from '../../format/manifest.ts';
 import type { ReportInputs } from '../../interface/inputs/types.ts';
+import { readAllRecords } from '../../repository/all-records.ts';
 import { readManifest } from '../../repository/backups/manifests.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
-import { type RecordKind, readRecords, type StoredRecord } from '../../repository/records.ts';
 import { planRetention } from '../../repository/retention/policy.ts';
 import { keepBases } from '../../repository/retention/reachable.ts';
 import type { Context } from '../../runtime/context.ts';
@@ -21,7 +21,6 @@ import {
   type Encryption,
   mostRecords,
   type Place,
-  type Records,
   type ReportedDatabase,
   type ReportFacts,
   type RepositoryFacts,
@@ -73,7 +72,9 @@ async function readDatabase(
   const { place, limits, price, identities, planned, rtoTarget } = request;
   await using storage = await openStorage(place.storage, place, context);
   const repository = await openRepository(storage, place.repositoryKey);
-  const records = await readAllRecords(repository, context);
+  const { log, signal } = context;
+  const onDamaged = ({ message }: Error) => log.debug(`${message}; passed over`);
+  const records = await readAllRecords(repository, onDamaged, { newest: mostRecords, signal });
   const facts = await readStatusFacts(repository, { ...limits, pricePerGbMonth: price }, context);
   const { freshness, recoverable } = facts;
   const [newest] = freshness.usable;
@@ -101,22 +102,6 @@ async function readDatabase(
     answers: await readAnswers(repository, manifest, freshness.usable, identities, context),
     evidence:
       inputs.kind === 'compliance' ? await readEvidence(repository, inputs, known, context) : undefined,
-  };
-}
-
-async function readAllRecords(repository: Repository, { log, signal }: Context): Promise<Records> {
-  const read = <Kind extends RecordKind>(kind: Kind): Promise<StoredRecord<Kind>[]> =>
-    readRecords(repository, kind, ({ message }) => log.debug(`${message}; passed over`), {
-      newest: mostRecords,
-      signal,
-    });
-  return {
-    validations: await read('validations'),
-    pins: await read('pins'),
-    drills: await read('drills'),
-    restores: await read('restores'),
-    runs: await read('runs'),
-    prunes: await read('prunes'),
   };
 }
 

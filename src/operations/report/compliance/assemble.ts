@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { manifestKey } from '../../../repository/backups/manifests.ts';
 import { toolName, toolVersion } from '../../../runtime/version.ts';
-import { gatherBackups, timeOf } from './backups.ts';
+import { timeOfId } from '../../../values/timed-id.ts';
+import { gatherBackups } from './backups.ts';
 import { controls } from './controls.ts';
 import { gatherDisposal } from './disposal.ts';
 import type { EvidenceFacts } from './facts.ts';
@@ -53,7 +54,7 @@ function describeHeader({ period, now, by, repository, policy }: EvidenceFacts):
       digest: { sha256: digestKeys(repository.keys), files: repository.keys.length, of: digestOf },
     },
     policy: policy === undefined ? null : { file: policy.file, sha256: policy.sha256 },
-    runsRecordedSince: oldest === undefined ? null : toTime(timeOf(oldest.slice('records/runs/'.length))),
+    runsRecordedSince: oldest === undefined ? null : toTime(timeOfId(oldest.slice('records/runs/'.length))),
   };
 }
 

@@ -1,8 +1,10 @@
+import type { AllRecords } from '../../../repository/all-records.ts';
 import type { BackupSummary, Catalog } from '../../../repository/backups/catalog.ts';
 import { manifestKey } from '../../../repository/backups/manifests.ts';
 import { recordKey } from '../../../repository/records.ts';
 import { isWithin } from '../../../values/period.ts';
-import type { EvidenceFacts, Records } from './facts.ts';
+import { timeOfId } from '../../../values/timed-id.ts';
+import type { EvidenceFacts } from './facts.ts';
 import type { Evidence } from './result.ts';
 import { toTime } from './runs.ts';
 
@@ -11,7 +13,7 @@ import { toTime } from './runs.ts';
  * and those that records name and that are gone without a record of it.
  */
 export function gatherBackups(facts: EvidenceFacts): Evidence['backups'] {
-  const isOfPeriod = (id: string) => isWithin(timeOf(id), facts.period);
+  const isOfPeriod = (id: string) => isWithin(timeOfId(id), facts.period);
   const stored = facts.catalog.backups
     .filter(({ id }) => isOfPeriod(id))
     .toSorted((one, other) => one.snapshotAt.getTime() - other.snapshotAt.getTime())
@@ -43,7 +45,7 @@ function describeStored(
   };
 }
 
-function listRemoved({ prunes }: Records): Evidence['backups']['removed'] {
+function listRemoved({ prunes }: AllRecords): Evidence['backups']['removed'] {
   return prunes.flatMap(({ id: record, at, content }) =>
     content.removed.map(({ id, why }) => {
       return { id, at: toTime(at), why, evidence: recordKey('prunes', record) };
@@ -79,13 +81,5 @@ export function findGone({ catalog, records, vanished }: EvidenceFacts): Evidenc
 
 /** When a backup was taken: by its manifest, or where that is gone by its id, to the second. */
 export function takenAt(id: string, { backups }: Catalog): Date {
-  return backups.find((backup) => backup.id === id)?.snapshotAt ?? timeOf(id);
-}
-
-/** Reads the time of an id such as `20261120T021700Z-7f3a`. */
-export function timeOf(id: string): Date {
-  const [, date = '', time = ''] = /^(\d{8})T(\d{6})Z/.exec(id) ?? [];
-  const [year, month, dayOfMonth] = [date.slice(0, 4), date.slice(4, 6), date.slice(6, 8)];
-  const [hours, minutes, seconds] = [time.slice(0, 2), time.slice(2, 4), time.slice(4, 6)];
-  return new Date(`${year}-${month}-${dayOfMonth}T${hours}:${minutes}:${seconds}Z`);
+  return backups.find((backup) => backup.id === id)?.snapshotAt ?? timeOfId(id);
 }

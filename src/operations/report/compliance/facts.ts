@@ -1,9 +1,10 @@
 import type { Review } from '../../../github/approvals.ts';
 import type { WorkflowRun } from '../../../github/run.ts';
+import type { AllRecords } from '../../../repository/all-records.ts';
 import type { Catalog } from '../../../repository/backups/catalog.ts';
 import type { ManifestOutline } from '../../../repository/backups/manifests.ts';
 import type { Segment } from '../../../repository/changes/segments.ts';
-import type { NamedRecord, RecordKind } from '../../../repository/records.ts';
+import type { NamedRecord } from '../../../repository/records.ts';
 import type { PlannedDatabase } from '../../../schedule/plan/plan.ts';
 import type { Period } from '../../../values/period.ts';
 import type { RetentionPolicy } from '../../../values/retention-policy.ts';
@@ -24,7 +25,7 @@ export interface EvidenceFacts {
   /** Of the newest backup with rows; undefined without one */
   readonly newest: NewestFacts | undefined;
   /** Records from the beginning of the period until now, oldest first */
-  readonly records: Records;
+  readonly records: AllRecords;
   /** Of the newest cleanups of all times, at most one */
   readonly lastPrune: NamedRecord<'prunes'> | undefined;
   /** Of captured changes */
@@ -36,8 +37,6 @@ export interface EvidenceFacts {
   /** By the address of a run on GitHub; a run that nobody asked for is missing */
   readonly approvals: ReadonlyMap<string, readonly Review[]>;
 }
-
-export type Records = { readonly [Kind in RecordKind]: readonly NamedRecord<Kind>[] };
 
 export interface RepositoryFacts {
   readonly id: string;

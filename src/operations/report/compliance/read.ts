@@ -2,20 +2,21 @@ import { createHash } from 'node:crypto';
 import type { Manifest } from '../../../format/manifest.ts';
 import { nameActor, readRun } from '../../../github/run.ts';
 import type { ReportInputs } from '../../../interface/inputs/types.ts';
+import { readAllRecords } from '../../../repository/all-records.ts';
 import type { Catalog } from '../../../repository/backups/catalog.ts';
 import { manifestKey, readOutline } from '../../../repository/backups/manifests.ts';
 import { findVanished } from '../../../repository/backups/vanished.ts';
 import type { Segment } from '../../../repository/changes/segments.ts';
 import type { Repository } from '../../../repository/open.ts';
-import { type NamedRecord, type RecordKind, readRecords } from '../../../repository/records.ts';
+import { readRecords } from '../../../repository/records.ts';
 import { sizeLimit } from '../../../repository/signature.ts';
 import type { Context } from '../../../runtime/context.ts';
 import { ConfigurationError, IntegrityError, StorageError } from '../../../runtime/errors.ts';
 import { drain, runWorkers } from '../../../runtime/workers.ts';
 import { isWithin, type Period, resolvePeriod } from '../../../values/period.ts';
+import { timeOfId } from '../../../values/timed-id.ts';
 import { readApprovals } from './approvals.ts';
-import { timeOf } from './backups.ts';
-import type { EvidenceFacts, ManifestFacts, Records } from './facts.ts';
+import type { EvidenceFacts, ManifestFacts } from './facts.ts';
 import { readPolicyFacts } from './policy.ts';
 
 /** What the report has read of the database already */
@@ -54,7 +55,8 @@ export async function readEvidence(
     return { key: manifestKey(id), message };
   });
   const onDamaged = ({ message }: IntegrityError, key: string) => unreadable.push({ key, message });
-  const records = await readAllRecords(repository, period, onDamaged, context.signal);
+  const { signal } = context;
+  const records = await readAllRecords(repository, onDamaged, { since: period.from, signal });
   const newest = await readRecords(repository, 'prunes', () => undefined, { newest: ofOneSecond });
   const listed = new Set([...catalog.backups, ...catalog.damaged].map(({ id }) => id));
   const fromPolicy =
@@ -81,24 +83,6 @@ export async function readEvidence(
 /** The names of records order them only to the second. */
 const ofOneSecond = 8;
 
-async function readAllRecords(
-  repository: Repository,
-  { from: since }: Period,
-  onDamaged: (error: IntegrityError, key: string) => void,
-  signal: AbortSignal,
-): Promise<Records> {
-  const read = <Kind extends RecordKind>(kind: Kind): Promise<NamedRecord<Kind>[]> =>
-    readRecords(repository, kind, onDamaged, { since, signal });
-  return {
-    validations: await read('validations'),
-    pins: await read('pins'),
-    drills: await read('drills'),
-    restores: await read('restores'),
-    runs: await read('runs'),
-    prunes: await read('prunes'),
-  };
-}
-
 /** Lists the keys that the digest of the repository is of. */
 async function listKeys({ storage }: Repository): Promise<string[]> {
   const keys: string[] = [];
@@ -108,7 +92,7 @@ async function listKeys({ storage }: Repository): Promise<string[]> {
 }
 
 function chooseManifests({ backups }: Catalog, period: Period, newest: Manifest | undefined): string[] {
-  return backups.map(({ id }) => id).filter((id) => id === newest?.id || isWithin(timeOf(id), period));
+  return backups.map(({ id }) => id).filter((id) => id === newest?.id || isWithin(timeOfId(id), period));
 }
 
 /** How many manifests are read at once */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { assembleEvidence } from '../../../../src/operations/report/compliance/assemble.ts';
-import type { EvidenceFacts, Records } from '../../../../src/operations/report/compliance/facts.ts';
+import type { EvidenceFacts } from '../../../../src/operations/report/compliance/facts.ts';
 import { judge } from '../../../../src/operations/report/compliance/recoveries.ts';
 import { planOf, production } from '../../../schedule/setting.ts';
 import {
@@ -23,7 +23,10 @@ const kindsOf = (facts: EvidenceFacts) => [...new Set(assembleEvidence(facts).ga
 const facts = makeFacts();
 
 /** The week with other records of some kinds */
-function withRecords(records: Partial<Records>, overrides: Partial<EvidenceFacts> = {}): EvidenceFacts {
+function withRecords(
+  records: Partial<EvidenceFacts['records']>,
+  overrides: Partial<EvidenceFacts> = {},
+): EvidenceFacts {
   return makeFacts({ records: { ...facts.records, ...records }, ...overrides });
 }
 
