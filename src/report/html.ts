@@ -26,7 +26,9 @@ function render(child: Child): string {
   if (child === undefined) return '';
   if (child instanceof Markup) return child.text;
   if (typeof child === 'object') return child.map(render).join('');
-  return escapeHtml(typeof child === 'string' ? printable(child) : String(child));
+  if (typeof child === 'number') return String(child);
+  // Most texts are of our own, and the search for what is invisible is slow.
+  return escapeHtml(/^[ -~]*$/.test(child) ? child : printable(child));
 }
 
 const entities: Readonly<Record<string, string>> = {
@@ -44,6 +46,11 @@ export function escapeHtml(text: string): string {
 /** Renders a name of somebody's choice, whose direction of writing does not turn what stands around it. */
 export function name(text: string): Markup {
   return html`<bdi>${text}</bdi>`;
+}
+
+/** Renders sentences in which backticks stand around what is typed. */
+export function prose(text: string): Markup {
+  return html`${text.split('`').map((part, index) => (index % 2 === 0 ? part : html`<code>${part}</code>`))}`;
 }
 
 /** Renders a time for people and programs, to the minute and in UTC. */

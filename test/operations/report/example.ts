@@ -164,7 +164,7 @@ export function describe(shelf: Shelf): DatabaseFacts {
     },
     ...shelf.status,
   });
-  const retention = parseRetention('daily=7 weekly=5 monthly=12');
+  const retention = parseRetention('daily=75 weekly=5 monthly=12');
   const planned = planJobs(policy, policy.repository).databases[0];
   if (planned === undefined) throw new Error('no database is planned');
   return {

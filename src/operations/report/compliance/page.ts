@@ -7,11 +7,18 @@ import { renderPage } from '../dashboard/page.ts';
 export function renderSections(title: string, sections: readonly Section[]): string {
   const body = html`<header><h1>${title}</h1></header>
 <main id="main" tabindex="-1">
-${sections.map((section) => html`${renderSection(section)}\n`)}</main>`;
+${sections.map((section, index) => html`${renderSection(section, headingOf(sections, index) ?? title)}\n`)}</main>`;
   return renderPage({ title, body, data: undefined });
 }
 
-function renderSection(section: Section): Markup {
+/** The heading that a section stands below */
+function headingOf(sections: readonly Section[], index: number): string | undefined {
+  const heading = sections.slice(0, index).findLast(({ kind }) => kind === 'heading');
+  return heading?.kind === 'heading' ? heading.text : undefined;
+}
+
+/** @param heading that it stands below */
+function renderSection(section: Section, heading: string): Markup {
   switch (section.kind) {
     case 'heading':
       return html`<h2>${section.text}</h2>`;
@@ -20,20 +27,20 @@ function renderSection(section: Section): Markup {
     case 'code':
       return html`<pre><code>${section.text.split('\n').map((line) => html`${line}\n`)}</code></pre>`;
     case 'table':
-      return renderTable(section);
+      return renderTable(section, heading);
     default:
       return assertNever(section);
   }
 }
 
 /** A wide table scrolls by itself, also with the keyboard. */
-function renderTable({ columns, rows }: Extract<Section, { kind: 'table' }>): Markup {
-  const label = columns.map(({ title }) => title).join(', ');
+function renderTable({ columns, rows }: Extract<Section, { kind: 'table' }>, heading: string): Markup {
+  const label = `${heading}: ${columns.map(({ title }) => title).join(', ')}`;
   const classOf = (index: number, text = '') => {
     if (columns[index]?.align === 'right') return html` class="number"`;
     return text.split('\n').some(isLong) ? html` class="long"` : undefined;
   };
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Table: ${label}"><table class="evidence">
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table class="evidence">
 <thead><tr>${columns.map(({ title }, index) => html`<th scope="col"${classOf(index)}>${title}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${columns.map((_, index) => html`<td${classOf(index, row[index])}>${renderLines(row[index] ?? '')}</td>`)}</tr>\n`)}</tbody></table></div>`;
 }

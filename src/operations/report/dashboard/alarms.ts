@@ -1,4 +1,4 @@
-import { html, type Markup, time } from '../../../report/html.ts';
+import { html, type Markup, prose, time } from '../../../report/html.ts';
 import { formatCounted } from '../../../report/quantity.ts';
 import { listFailures, type RecordedFailure } from '../../../repository/backups/findings.ts';
 import { day } from '../../../values/duration.ts';
@@ -18,7 +18,7 @@ export function renderAlarms({ freshness, records, status }: DatabaseFacts, isPu
   if (failures.length === 0) {
     const known =
       records.runs.length === 0 ? ' No run was recorded: see which version takes the backups.' : '';
-    return html`<p>${renderOk()}Nothing that is recorded failed in the last ${alarmDays} days.${known}</p>`;
+    return html`<p class="with-mark">${renderShape('good')}Nothing that is recorded failed in the last ${alarmDays} days.${known}</p>`;
   }
   return html`<p>${formatCounted(failures.length, 'failure')} in the last ${alarmDays} days${failures.length > shownFailures ? `; the newest ${shownFailures} are shown` : ''}.</p>
 ${renderTable({
@@ -26,13 +26,13 @@ ${renderTable({
   columns: ['when', 'what', ...(isPublic ? [] : ['message', 'do'])],
   rows: failures.slice(0, shownFailures).map((failure) => {
     const { what, message, next } = tell(failure);
-    return [time(failure.at), html`${renderShape('broken')}${what}`, ...(isPublic ? [] : [message, next])];
+    return [
+      time(failure.at),
+      html`${renderShape('broken')}${what}`,
+      ...(isPublic ? [] : [message, prose(next)]),
+    ];
   }),
 })}`;
-}
-
-function renderOk(): Markup {
-  return html`<span class="tile-mark">${renderShape('good')}</span> `;
 }
 
 function tell(failure: RecordedFailure): { what: string; message: string; next: string } {

@@ -9,7 +9,7 @@ import { type Cell, renderTable, renderUnmeasured } from './tables.ts';
 export const shownBackups = 200;
 
 /** Lists the backups, newest first. */
-export function renderBackups(index: number, { freshness }: DatabaseFacts): Markup {
+export function renderBackups(index: number, { freshness }: DatabaseFacts, isPublic: boolean): Markup {
   const { backups } = freshness.catalog;
   if (backups.length === 0) return renderUnmeasured('there is no backup.');
   const more = backups.length - shownBackups;
@@ -18,11 +18,13 @@ export function renderBackups(index: number, { freshness }: DatabaseFacts): Mark
     caption: `Backups, newest first (UTC)${more > 0 ? `; the newest ${shownBackups} of ${formatCount(backups.length)}` : ''}`,
     columns: ['backup', 'of', 'kind', 'state', 'rows', 'size', 'added', 'took'],
     numbers: [4, 5, 6, 7],
-    rows: backups.slice(0, shownBackups).map(describeBackup),
+    rows: backups
+      .slice(0, shownBackups)
+      .map((backup) => describeBackup(isPublic ? { ...backup, label: null } : backup)),
   })}</div>${more > 0 ? button : undefined}`;
 }
 
-export function describeBackup(backup: BackupSummary): Cell[] {
+function describeBackup(backup: BackupSummary): Cell[] {
   const { id, snapshotAt, kind, purpose, totals, startedAt, finishedAt, label } = backup;
   const [state, word] = stateOfBackup(backup);
   return [

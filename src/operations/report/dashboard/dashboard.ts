@@ -1,4 +1,4 @@
-import { html, type Markup, name, time } from '../../../report/html.ts';
+import { html, type Markup, name, prose, time } from '../../../report/html.ts';
 import { formatCounted } from '../../../report/quantity.ts';
 import type { DatabaseFacts, ReportedDatabase, ReportFacts } from '../facts.ts';
 import { renderAlarms } from './alarms.ts';
@@ -30,7 +30,7 @@ export function renderDashboard(facts: ReportFacts): string {
 <p class="quiet">As of ${time(facts.at)} UTC, which is the time zone of the whole page; supabase-backup ${facts.version}.</p>
 ${facts.isPublic ? renderNotice() : undefined}</header>
 <main id="main" tabindex="-1">
-${databases.length > 1 ? html`<section aria-label="Overview">${renderOverview(databases)}</section>` : undefined}
+${databases.length > 1 ? html`<section class="part"><h2>All databases</h2>${renderOverview(databases)}</section>` : undefined}
 ${databases.map((database, index) => renderDatabase(database, index, facts))}
 </main>
 <footer><p>Made from what the storage holds, and from nothing else. It does not renew itself: an old page tells an old state. “Not measured” is said where nothing is known.</p></footer>`;
@@ -47,30 +47,44 @@ function renderNotice(): Markup {
 function renderDatabase(database: ReportedDatabase, index: number, { isPublic }: ReportFacts): Markup {
   const heading = html`<h2 id="d${index}">${name(database.name)} ${renderVerdict(stateOfDatabase(database))}</h2>`;
   if (database.kind === 'read') {
-    return html`<article aria-labelledby="d${index}">${heading}
+    return html`<article>${heading}
 ${isPublic ? undefined : html`<p class="quiet">In <code>${name(database.location)}</code></p>`}
 ${renderParts(database, index, isPublic)}</article>`;
   }
-  const why = html`<p><strong>It could not be read:</strong> ${database.why}</p><p><strong>Do:</strong> ${database.next}</p>`;
-  return html`<article aria-labelledby="d${index}">${heading}${isPublic ? html`<p>It could not be read.</p>` : why}</article>`;
+  const why = html`<p><strong>It could not be read:</strong> ${database.why}</p><p><strong>Do:</strong> ${prose(database.next)}</p>`;
+  return html`<article>${heading}${isPublic ? html`<p>It could not be read.</p>` : why}</article>`;
+}
+
+const links = {
+  manager: 'Restore',
+  alarms: 'Failures',
+  retention: 'Retention',
+  backups: 'Backups',
+  history: 'History',
+} as const;
+
+function renderLinks(id: string, database: string, isPublic: boolean): Markup {
+  const shown = Object.entries(links).filter(([part]) => !(isPublic && part === 'manager'));
+  return html`<nav aria-label="Parts of ${database}"><ul class="links">${shown.map(([part, title]) => html`<li><a href="#${id}-${part}">${title}</a></li>`)}</ul></nav>`;
 }
 
 function renderParts(facts: DatabaseFacts, index: number, isPublic: boolean): Markup {
   const id = `d${index}`;
-  const restore = html`<section class="part wide manager-part" aria-labelledby="${id}-manager"><h3 id="${id}-manager">Restore</h3>${renderManager(index, facts)}</section>`;
+  const restore = html`<section class="part wide manager-part"><h3 id="${id}-manager">Restore</h3>${renderManager(index, facts)}</section>`;
   return html`${renderTiles(facts.status.findings, isPublic)}
+${renderLinks(id, facts.name, isPublic)}
 ${renderFacts(facts)}
-<div class="parts">
-${isPublic ? undefined : restore}
+<div class="columns">
 ${renderPart(`${id}-calendar`, 'Calendar', renderCalendar(`${id}-cal`, facts))}
 ${renderPart(`${id}-reach`, 'Reachable times', renderReach(`${id}-times`, facts, isPublic))}
 ${renderPart(`${id}-trends`, 'Size and duration', renderTrends(`${id}-trend`, facts))}
 ${renderPart(`${id}-drills`, 'Drills', renderDrills(`${id}-drill`, facts, isPublic))}
 ${renderPart(`${id}-storage`, 'Storage and cost', renderStorage(`${id}-store`, facts))}
 ${isPublic ? undefined : renderPart(`${id}-counts`, 'Critical counts', renderCounts(`${id}-count`, facts))}
+</div>
+${isPublic ? undefined : restore}
 ${renderPart(`${id}-alarms`, 'Failures of 30 days', renderAlarms(facts, isPublic), 'wide')}
 ${renderPart(`${id}-retention`, 'Retention', renderRetention(facts), 'wide')}
-${renderPart(`${id}-backups`, 'Backups', renderBackups(index, facts), 'wide')}
-${renderPart(`${id}-history`, 'History', renderHistory(facts, isPublic), 'wide')}
-</div>`;
+${renderPart(`${id}-backups`, 'Backups', renderBackups(index, facts, isPublic), 'wide')}
+${renderPart(`${id}-history`, 'History', renderHistory(facts, isPublic), 'wide')}`;
 }

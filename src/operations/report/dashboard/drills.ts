@@ -19,32 +19,38 @@ export function renderDrills(id: string, facts: DatabaseFacts, isPublic: boolean
     );
   }
   const { rtoTarget } = facts;
+  const hasReasons = !isPublic && drills.some(({ content }) => content.why !== null);
   return html`${drawDrills(`${id}-t`, drills, rtoTarget)}
 ${renderTable({
   caption: 'Drills, newest first; times are UTC',
-  columns: ['when', 'result', 'recovery', 'target', 'backup', ...(isPublic ? [] : ['why'])],
-  rows: drills.toReversed().map((drill) => describeDrill(drill, rtoTarget, isPublic)),
+  columns: ['when', 'result', 'recovery', 'target', 'backup', ...(hasReasons ? ['why'] : [])],
+  rows: drills.toReversed().map((drill) => describeDrill(drill, rtoTarget, hasReasons)),
 })}`;
 }
 
-function describeDrill({ at, content }: Drill, rtoTarget: number | undefined, isPublic: boolean): Cell[] {
+function describeDrill({ at, content }: Drill, rtoTarget: number | undefined, hasReasons: boolean): Cell[] {
   const { outcome, recovery, backup, why } = content;
-  const met = rtoTarget === undefined || recovery === null ? undefined : recovery <= rtoTarget;
+  const met =
+    rtoTarget === undefined ? undefined : outcome === 'passed' && recovery !== null && recovery <= rtoTarget;
   return [
     time(at),
     html`${renderShape(outcome === 'passed' ? 'good' : 'broken')}${outcome}`,
     recovery === null ? 'not measured' : formatDuration(recovery),
-    met === undefined
-      ? 'no target, or no time'
-      : html`${renderShape(met ? 'good' : 'broken')}${met ? 'met' : 'missed'}`,
+    met === undefined ? 'no target' : html`${renderShape(met ? 'good' : 'broken')}${met ? 'met' : 'missed'}`,
     name(backup),
-    ...(isPublic ? [] : [why ?? '']),
+    ...(hasReasons ? [why ?? ''] : []),
   ];
+}
+
+function lookOf({ outcome, recovery }: Drill['content'], rtoTarget = Number.POSITIVE_INFINITY): string {
+  if (recovery === null) return 'none';
+  if (outcome === 'failed') return 'failed';
+  return recovery <= rtoTarget ? 'passed' : 'some';
 }
 
 const height = 100;
 
-/** A drill that failed without a time has a cross in place of a bar. */
+/** A drill that failed before there was a time is a pale bar as high as the picture. */
 function drawDrills(id: string, drills: readonly Drill[], rtoTarget: number | undefined): Markup {
   const times = drills.map(({ content }) => content.recovery ?? 0);
   const most = Math.max(...times, rtoTarget ?? 0);
@@ -54,7 +60,7 @@ function drawDrills(id: string, drills: readonly Drill[], rtoTarget: number | un
     const { recovery, outcome } = content;
     const told = `${at.toISOString().slice(0, 10)}: ${outcome}${recovery === null ? '' : `, ${formatDuration(recovery)}`}`;
     const tall = recovery === null ? height - 6 : Math.max(1, rise(recovery));
-    const look = outcome === 'passed' ? 'passed' : recovery === null ? 'none' : 'failed';
+    const look = lookOf(content, rtoTarget);
     return html`<rect class="${look}" x="${index + 0.2}" width="0.6" y="${round(height - tall)}" height="${round(tall)}"><title>${told}</title></rect>`;
   });
   const level = height - rise(rtoTarget ?? 0);
@@ -66,5 +72,5 @@ function drawDrills(id: string, drills: readonly Drill[], rtoTarget: number | un
   return html`<figure><div class="axis"><span>${formatDuration(most)}</span></div>
 <div class="plot"><svg role="img" aria-labelledby="${id}" viewBox="0 0 ${slots} ${height}" preserveAspectRatio="none"><title id="${id}">${title}</title>${bars}${target}<line class="base" x1="0" x2="${slots}" y1="${height}" y2="${height}"/></svg></div>
 <div class="axis"><span>old to new</span><span>${rtoTarget === undefined ? 'no target was given' : `dashed: the target, ${formatDuration(rtoTarget)}`}</span></div>
-<figcaption>How long it took until the restored database could be used. Pale: it failed before that.</figcaption></figure>`;
+<figcaption>How long it took until the restored database could be used. Pale: it failed before that. Another colour: it failed later, or missed the target.</figcaption></figure>`;
 }

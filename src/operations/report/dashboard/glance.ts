@@ -1,6 +1,6 @@
 import type { Finding } from '../../../interface/findings/finding.ts';
 import { tellFinding, tellPredictedTime } from '../../../interface/findings/telling.ts';
-import { html, type Markup, name, time } from '../../../report/html.ts';
+import { html, type Markup, name, prose, time } from '../../../report/html.ts';
 import {
   formatAge,
   formatAmount,
@@ -12,14 +12,17 @@ import { isInterval } from '../../../repository/changes/windows.ts';
 import { sumStored } from '../../../repository/stored-bytes.ts';
 import { backupKinds } from '../../../schedule/plan/plan.ts';
 import type { DatabaseFacts } from '../facts.ts';
-import { renderShape, stateOf, stateWords } from './marks.ts';
+import { renderShape, type State, stateOf, stateWords } from './marks.ts';
+
+const ranks: Readonly<Record<State, number>> = { broken: 0, warning: 1, note: 2, good: 3 };
 
 /**
  * The findings of the status, a tile for each and none besides: a tile cannot be red where `status` is not,
  * and the other way round.
  */
 export function renderTiles(findings: readonly Finding[], isPublic: boolean): Markup {
-  return html`<ul class="tiles">${findings.map((finding) => renderTile(finding, isPublic))}</ul>`;
+  const sorted = findings.toSorted((one, other) => ranks[stateOf(one)] - ranks[stateOf(other)]);
+  return html`<ul class="tiles">${sorted.map((finding) => renderTile(finding, isPublic))}</ul>`;
 }
 
 function renderTile(finding: Finding, isPublic: boolean): Markup {
@@ -27,7 +30,7 @@ function renderTile(finding: Finding, isPublic: boolean): Markup {
   const { sentence, remedy } = tellFinding(isPublic ? withoutNames(finding) : finding);
   const since = finding.since && html`<p class="quiet">Since ${time(finding.since)} UTC</p>`;
   return html`<li class="tile state-${state}" data-finding="${finding.kind}" data-severity="${finding.severity}"><div class="head">${renderShape(state)}<span>${stateWords[state]}: ${nameFinding(finding)}</span></div>
-<p>${capitalize(sentence)}</p>${state === 'good' ? undefined : html`<p><strong>Do:</strong> ${remedy}</p>`}${since}</li>`;
+<p>${prose(capitalize(sentence))}</p>${state === 'good' ? undefined : html`<p><strong>Do:</strong> ${prose(remedy)}</p>`}${since}</li>`;
 }
 
 /** What a drill failed on may name tables. */

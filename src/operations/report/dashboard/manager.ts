@@ -88,7 +88,7 @@ export function renderManager(index: number, facts: DatabaseFacts): Markup {
   const backup = chooseBackup(facts);
   if (backup === undefined) return renderUnmeasured('there is no backup to restore.');
   return html`<p>This page restores nothing. It shows what a restore would do, and the line that does it. Set first, with your own values:</p>
-<pre><code>${listSettings(facts).join('\n')}</code></pre>
+<pre><code>${listSettings(facts).map((line) => html`${line}\n`)}</code></pre>
 <form hidden class="manager" data-manager="${index}" aria-label="Restore manager of ${facts.name}">
 <div>${renderChoices(`m${index}`, facts)}</div>
 <div aria-live="polite">${renderOutputs()}</div>

@@ -44,10 +44,11 @@ export const script = String.raw`
     const known = data[Number(form.dataset.manager)];
     const chosen = (name) => form.querySelector('input[name=' + name + ']:checked').value;
     const part = (selector) => form.querySelector(selector);
+    /* What is typed stays whole: a name in double quotes may hold a comma. */
     const tables = () => [
       ...[...form.querySelectorAll('input[name=table]:checked')].map((box) => box.value),
-      ...form.elements.patterns.value.split(',').map((text) => text.trim()).filter((text) => text !== ''),
-    ];
+      form.elements.patterns.value.trim(),
+    ].filter((text) => text !== '');
     const show = () => {
       const scope = chosen('scope');
       const timeChoice = form.querySelector('input[name=point][value=time]');
@@ -140,7 +141,6 @@ export const script = String.raw`
     const next = backups.slice(body.rows.length, body.rows.length + step);
     for (const [id, at, kind, state, rows, size, added, took] of next) {
       const row = document.createElement('tr');
-      row.className = 'row';
       const cells = [id, clock(at), kind, state, count(rows), bytes(size), bytes(added), duration(took)];
       row.append(...cells.map((text, index) => {
         const cell = make('td', text);

@@ -25,7 +25,8 @@ header, main, footer { max-width: 74rem; margin: 0 auto; padding: 0 1rem; }
 header { padding-top: 1.5rem; }
 footer { padding-top: 1rem; padding-bottom: 2rem; color: var(--quiet); font-size: .875rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; }
-h2 { font-size: 1.3rem; line-height: 1.3; margin: 2.5rem 0 .5rem; }
+h2 { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem .75rem; font-size: 1.3rem; line-height: 1.3; margin: 2.5rem 0 .5rem; }
+.part h2 { margin-top: 0; font-size: 1.05rem; }
 h3 { font-size: 1.05rem; margin: 0 0 .5rem; }
 h4 { font-size: .95rem; margin: 1rem 0 .25rem; }
 p { margin: .25rem 0 .75rem; }
@@ -42,8 +43,8 @@ pre {
 .small { font-size: .875rem; }
 .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .verdict { display: inline-flex; gap: .5rem; align-items: center; font-weight: 700; padding: .2rem .7rem; border-radius: 1rem; }
-.verdict svg, .tile svg, .legend svg, td svg { width: 1em; height: 1em; flex: none; }
-td svg { vertical-align: -.125em; margin-right: .35em; }
+.verdict svg, .tile svg, .legend svg, .with-mark svg, td svg { width: 1em; height: 1em; flex: none; }
+td svg, .with-mark svg { vertical-align: -.125em; margin-right: .35em; }
 .state-good { color: var(--good); } .state-warning { color: var(--warning); } .state-broken { color: var(--bad); } .state-note { color: var(--quiet); }
 .verdict.state-good, .tile.state-good { background: var(--good-soft); }
 .verdict.state-warning, .tile.state-warning { background: var(--warning-soft); }
@@ -53,21 +54,21 @@ td svg { vertical-align: -.125em; margin-right: .35em; }
 .tile.state-broken { border-color: currentColor; }
 .tile p { color: var(--text); margin: .25rem 0 0; font-size: .925rem; }
 .tile .head { display: flex; gap: .4rem; align-items: center; font-weight: 700; }
-.figures { margin: .75rem 0; display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 13rem), 1fr)); }
+.figures { margin: .75rem 0; display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 9.75rem), 1fr)); }
 .figure { background: var(--panel); border: 1px solid var(--line); border-radius: .4rem; padding: .6rem .8rem; }
 .figure dt { color: var(--quiet); font-size: .85rem; }
 .figure dd { margin: 0; font-size: 1.15rem; font-weight: 600; line-height: 1.35; }
 .figure dd.more { font-size: .85rem; font-weight: 400; color: var(--quiet); }
-.parts { display: grid; gap: .9rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); align-items: start; }
-.part { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .9rem 1rem; min-width: 0; content-visibility: auto; contain-intrinsic-size: auto 20rem; }
-.wide { grid-column: 1 / -1; }
+.columns { columns: 2 28rem; column-gap: .9rem; margin-bottom: .9rem; }
+.part { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .9rem 1rem; margin: 0 0 .9rem; break-inside: avoid; }
+.wide { content-visibility: auto; contain-intrinsic-size: auto 36rem; }
 figure { margin: 0 0 .75rem; }
 figcaption { color: var(--quiet); font-size: .9rem; margin: .35rem 0; }
 .plot { display: grid; grid-template-columns: minmax(0, 1fr); }
 .plot svg { width: 100%; height: 7rem; display: block; }
 .plot.low svg { height: 2.2rem; }
 .axis { display: flex; justify-content: space-between; gap: 1rem; color: var(--quiet); font-size: .8rem; }
-.calendar svg { width: 100%; max-width: 30rem; height: auto; display: block; }
+.calendar > svg { width: 100%; max-width: 30rem; height: auto; display: block; }
 .bar { fill: var(--bar); } .bar-2 { fill: var(--bar-2); } .bar-3 { fill: var(--strong-line); } .bar-4 { fill: var(--warning); } .bar-5 { fill: var(--good); }
 .failed { fill: var(--bad); } .passed { fill: var(--good); } .none { fill: var(--none); } .some { fill: var(--warning); }
 .target { stroke: var(--text); stroke-width: 2; stroke-dasharray: 6 4; vector-effect: non-scaling-stroke; }
@@ -76,17 +77,18 @@ figcaption { color: var(--quiet); font-size: .9rem; margin: .35rem 0; }
 .curve { fill: none; stroke: var(--bar); stroke-width: 2; vector-effect: non-scaling-stroke; }
 .swatch { stroke: none; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1rem; padding: 0; margin: .35rem 0; font-size: .85rem; color: var(--quiet); }
+.links { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; margin: .5rem 0; }
 .legend li { display: flex; gap: .4rem; align-items: center; }
-.scroll { overflow-x: auto; max-width: 100%; }
+.scroll { overflow: auto; max-width: 100%; max-height: 32rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-caption { text-align: left; color: var(--quiet); font-size: .85rem; padding-bottom: .25rem; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-th { color: var(--quiet); font-weight: 600; white-space: nowrap; }
+.caption { color: var(--quiet); font-size: .85rem; margin: .5rem 0 .25rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); overflow-wrap: break-word; max-width: 40rem; }
+th { color: var(--quiet); font-weight: 600; white-space: nowrap; position: sticky; top: 0; background: var(--panel); }
+td time { white-space: nowrap; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 td.nowrap { white-space: nowrap; }
-.evidence td { min-width: 6rem; } .evidence td.long { min-width: 16rem; } .evidence .key { white-space: nowrap; }
-.scroll + .scroll { margin-top: 1rem; }
-tr.row { content-visibility: auto; }
+.scroll:has(> .evidence) { max-height: none; margin-bottom: 1rem; }
+.evidence th { background: none; position: static; } .evidence td { min-width: 6rem; } .evidence td.long { min-width: 16rem; } .evidence .key { white-space: nowrap; }
 details { margin: .35rem 0; }
 summary { cursor: pointer; color: var(--accent); padding: .15rem 0; }
 fieldset { border: 1px solid var(--line); border-radius: .4rem; margin: 0 0 .75rem; padding: .5rem .75rem .75rem; min-width: 0; }
@@ -117,7 +119,7 @@ button { padding: .35rem .8rem; border: 1px solid var(--strong-line); border-rad
   .manager-part, .skip, button { display: none !important; }
   .part { content-visibility: visible; break-inside: auto; }
   .tile, .figure, figure, tr { break-inside: avoid; }
-  .parts { display: block; } .part { margin-bottom: .75rem; }
+  .columns { columns: auto; }
   details::details-content { content-visibility: visible; display: block; height: auto; opacity: 1; }
   summary { list-style: none; color: inherit; }
   .scroll, .choices { overflow: visible; max-height: none; }

@@ -1,4 +1,4 @@
-import { html, Markup } from '../../../report/html.ts';
+import { html, Markup, prose } from '../../../report/html.ts';
 
 export type Cell = Markup | string;
 
@@ -14,9 +14,10 @@ export interface Figures {
 /** Renders a table that scrolls by itself where it is too wide. */
 export function renderTable({ caption, columns, rows, numbers = [] }: Figures): Markup {
   const classOf = (index: number) => (numbers.includes(index) ? new Markup(' class="number"') : undefined);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table><caption>${caption}</caption>
+  return html`<p class="caption" aria-hidden="true">${caption}</p>
+<div class="scroll" tabindex="0" role="group" aria-label="${caption}"><table>
 <thead><tr>${columns.map((column, index) => html`<th scope="col"${classOf(index)}>${column}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => html`<tr class="row">${row.map((cell, index) => html`<td${classOf(index)}>${cell}</td>`)}</tr>\n`)}</tbody></table></div>`;
+<tbody>${rows.map((row) => html`<tr>${row.map((cell, index) => html`<td${classOf(index)}>${cell}</td>`)}</tr>\n`)}</tbody></table></div>`;
 }
 
 /** The figures of a chart, for whoever cannot see it, and for whoever wants to know exactly */
@@ -30,12 +31,12 @@ export function renderPart(
   body: Markup,
   width: 'narrow' | 'wide' = 'narrow',
 ): Markup {
-  return html`<section class="part${width === 'wide' ? ' wide' : ''}" aria-labelledby="${id}"><h3 id="${id}">${title}</h3>
+  return html`<section class="part${width === 'wide' ? ' wide' : ''}"><h3 id="${id}">${title}</h3>
 ${body}
 </section>`;
 }
 
 /** What is said where nothing is known; never 0. */
 export function renderUnmeasured(why: string): Markup {
-  return html`<p class="quiet"><strong>Not measured:</strong> ${why}</p>`;
+  return html`<p class="quiet"><strong>Not measured:</strong> ${prose(why)}</p>`;
 }
