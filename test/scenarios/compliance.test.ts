@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { reconnect } from '../fixture/seed.ts';
+import { hasValidator, validate } from '../operations/report/compliance/validator.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type Finished, runCli, succeed } from '../support/run-cli.ts';
 import { listFolder } from './repository-folder.ts';
@@ -26,6 +27,20 @@ const folder = mkdtempSync(join(tmpdir(), 'compliance-'));
 const storage = join(folder, 'backups');
 const output = join(folder, 'evidence');
 const policy = join(folder, 'policy.yml');
+const issue = {
+  ...{
+    number: 12,
+    state: 'open',
+    title: 'supabase-backup: backup of shop fails',
+    body: `in [backup run 7](${address})`,
+  },
+  ...{
+    html_url: 'https://github.com/acme/shop/issues/12',
+    created_at: new Date().toISOString(),
+    closed_at: null,
+  },
+  ...{ labels: ['supabase-backup'], user: { login: 'github-actions[bot]', type: 'Bot' } },
+};
 let cluster: Cluster;
 let other: Cluster;
 let gitHub: Server;
@@ -56,6 +71,8 @@ const readEvidence = (): any => JSON.parse(readFileSync(join(output, 'shop.json'
 beforeAll(async () => {
   [cluster, other] = await Promise.all([startCluster(), startCluster()]);
   gitHub = createServer(({ url, headers }, response) => {
+    if (url?.startsWith('/repos/acme/shop/issues?'))
+      return response.end(JSON.stringify([issue, { ...issue, number: 13, user: null }]));
     const isRight =
       url === '/repos/acme/shop/actions/runs/71/approvals' && headers.authorization === `Bearer ${token}`;
     const approvals = [
@@ -128,6 +145,10 @@ describe('the evidence of a repository that real runs have made', () => {
     expect(JSON.parse(report.stdout)).toMatchObject({ 'report-path': output });
     expect(readdirSync(output).sort()).toEqual(['shop.html', 'shop.json', 'shop.md']);
     expect({ ...listFolder(storage), runs: String(readRecords('runs').length) }).toEqual(before);
+  });
+
+  test.skipIf(!hasValidator)('fits the published schema', () => {
+    expect(validate(readFileSync(join(output, 'shop.json'), 'utf8'))).toEqual([]);
   });
 
   test('has every piece of it in the storage, and leaves out none', () => {
@@ -231,6 +252,13 @@ describe('the evidence of a repository that real runs have made', () => {
     const [{ backups }] = encryption.recipients;
     expect(encryption).toMatchObject({ unencrypted: 0, recipients: [{ recipient, backups }] });
     expect(backups).toBe(readdirSync(join(storage, 'backups')).length);
+  });
+
+  test('has the failure issues that were open, as GitHub tells them, and those of no stranger', () => {
+    const { alarms, runs } = readEvidence();
+    expect(alarms.issues).toMatchObject([{ number: 12, closedAt: null, url: issue.html_url }]);
+    const negative = runs.list.find(({ outcome }: { outcome: string }) => outcome === 'no');
+    expect(negative).toMatchObject({ operation: 'drill', issue: 12 });
   });
 
   test('holds no secret', () => {

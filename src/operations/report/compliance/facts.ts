@@ -1,4 +1,5 @@
 import type { Review } from '../../../github/approvals.ts';
+import type { Issue } from '../../../github/issues.ts';
 import type { WorkflowRun } from '../../../github/run.ts';
 import type { AllRecords } from '../../../repository/all-records.ts';
 import type { Catalog } from '../../../repository/backups/catalog.ts';
@@ -36,7 +37,14 @@ export interface EvidenceFacts {
   readonly unreadable: readonly { readonly key: string; readonly message: string }[];
   /** By the address of a run on GitHub; a run that nobody asked for is missing */
   readonly approvals: ReadonlyMap<string, readonly Review[]>;
+  /** That were open in the period; undefined: nobody asked, or nobody knows */
+  readonly issues: readonly FailureIssue[] | undefined;
 }
+
+/** An issue that an alarm has opened. Its text names the run of its latest failure. */
+export type FailureIssue = Pick<Issue, 'number' | 'url' | 'title' | 'body' | 'closedAt'> & {
+  readonly openedAt: Date;
+};
 
 export interface RepositoryFacts {
   readonly id: string;
@@ -58,6 +66,8 @@ export interface PolicyFacts {
   /** Of the bytes of the file */
   readonly sha256: string;
   readonly plan: PlannedDatabase;
+  /** OWNER/REPO with the workflows */
+  readonly repository: string;
   readonly timeZone: string;
   readonly retention: RetentionPolicy;
   /** milliseconds */

@@ -33,6 +33,7 @@ export async function readPolicyFacts(
         .update(await readFile(file))
         .digest('hex'),
       plan: database,
+      repository: planned.plan.repository,
       timeZone: planned.plan.timeZone,
       retention: parseRetention(database.retention),
       keepChanges: keep === undefined ? usualKeepChanges : parseInterval(keep),

@@ -110,12 +110,15 @@ export function describeIntegrity({ integrity }: Evidence): Section[] {
 }
 
 export function describeAlarms({ alarms }: Evidence): Section[] {
-  const { configured, raised } = alarms;
+  const { configured, raised, issues } = alarms;
   return [
     heading('Alarms'),
     paragraph(
       `${configured === null ? 'Which alarms are configured is not known here' : `Configured: ${configured.join(', ') || 'none'}`}. A run that fails, or whose answer is no, raises one where it is; ` +
-        'the next success ends it. Whether a message arrived is not recorded, nor is the number of an issue: failure issues have the label supabase-backup and name their runs.',
+        'the next success ends it. Whether a message arrived is not recorded. ' +
+        (issues === null
+          ? 'Which failure issues there were is not known here: it is asked of GitHub with a token.'
+          : `Failure issues that were open in the period: ${formatCount(issues.length)}.`),
     ),
     toTable(
       ['failed', 'operation', 'failure class', 'ended by', 'evidence'],
@@ -124,7 +127,17 @@ export function describeAlarms({ alarms }: Evidence): Section[] {
         alarm.operation,
         alarm.class,
         tellFollowUp(alarm.endedBy),
-        alarm.evidence,
+        alarm.issue === null ? alarm.evidence : `${alarm.evidence}\nissue #${alarm.issue}`,
+      ]),
+    ),
+    toTable(
+      ['issue', 'opened', 'closed', 'title', 'evidence'],
+      (issues ?? []).map(({ number, openedAt, closedAt, title, url }) => [
+        `#${number}`,
+        tellTime(openedAt),
+        closedAt === null ? 'open' : tellTime(closedAt),
+        title,
+        url,
       ]),
     ),
   ].filter(hasRows);

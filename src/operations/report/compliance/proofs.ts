@@ -2,7 +2,7 @@ import { recordKey } from '../../../repository/records.ts';
 import { isWithin } from '../../../values/period.ts';
 import type { EvidenceFacts } from './facts.ts';
 import type { Evidence } from './result.ts';
-import { findDoer, findFollowUp, toTime } from './runs.ts';
+import { findDoer, findFollowUp, findIssue, toTime } from './runs.ts';
 
 /** The validations of the period. One that only takes back damage of before reads no backup. */
 export function gatherIntegrity({ records, period }: EvidenceFacts): Evidence['integrity'] {
@@ -57,14 +57,28 @@ export function gatherEncryption(
 const unannounced: ReadonlySet<string> = new Set(['pin', 'unpin']);
 
 /** Every run that failed or whose answer was no, each of which is what an alarm is raised for */
-export function gatherAlarms({ records, period, policy }: EvidenceFacts): Evidence['alarms'] {
+export function gatherAlarms({ records, period, policy, issues }: EvidenceFacts): Evidence['alarms'] {
   const raised = records.runs.flatMap((run) => {
     const { startedAt, endedAt, operation, failure } = run.content;
     if (failure === null || unannounced.has(operation) || !isWithin(new Date(startedAt), period)) return [];
-    const endedBy = findFollowUp(run, records.runs);
     return [
-      { evidence: recordKey('runs', run.id), at: toTime(endedAt), operation, class: failure.class, endedBy },
+      {
+        ...{ evidence: recordKey('runs', run.id), at: toTime(endedAt), operation, class: failure.class },
+        ...{ endedBy: findFollowUp(run, records.runs), issue: findIssue(run.content.run, issues) },
+      },
     ];
   });
-  return { configured: policy === undefined ? null : [...policy.alarms], raised };
+  return {
+    ...{ configured: policy === undefined ? null : [...policy.alarms], raised },
+    issues:
+      issues?.map(({ number, url, title, openedAt, closedAt }) => {
+        return {
+          number,
+          url,
+          title,
+          openedAt: toTime(openedAt),
+          closedAt: closedAt ? toTime(closedAt) : null,
+        };
+      }) ?? null,
+  };
 }

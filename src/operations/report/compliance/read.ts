@@ -17,6 +17,7 @@ import { isWithin, type Period, resolvePeriod } from '../../../values/period.ts'
 import { timeOfId } from '../../../values/timed-id.ts';
 import { readApprovals } from './approvals.ts';
 import type { EvidenceFacts, ManifestFacts } from './facts.ts';
+import { readIssues } from './issues.ts';
 import { readPolicyFacts } from './policy.ts';
 
 /** What the report has read of the database already */
@@ -77,6 +78,7 @@ export async function readEvidence(
     lastPrune: newest.at(-1),
     vanished: await findVanished(repository, listed, () => undefined, context.signal),
     approvals: await readApprovals(records.restores, period, inputs.githubToken, context),
+    issues: await readIssues(fromPolicy?.policy.repository, period, inputs.githubToken, context),
   };
 }
 

@@ -161,7 +161,7 @@ function describeRuns({ runs, header }: Evidence): Section[] {
         `${run.actor}, ${run.host}, ${run.version}`,
         run.failure === null ? '' : `${run.failure.class}: ${run.failure.message}`,
         run.outcome === 'done' ? '' : tellFollowUp(run.followUp),
-        `${run.evidence}${tellRun(run.run, '\n')}`,
+        `${run.evidence}${tellRun(run.run, '\n')}${run.issue === null ? '' : `\nissue #${run.issue}`}`,
       ]),
     ),
   ];

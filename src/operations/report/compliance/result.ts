@@ -38,6 +38,8 @@ const followUp = v.pipe(
   v.description('the next run of the same operation that succeeded'),
 );
 
+const issueNumber = v.pipe(count, v.description('of the failure issue that names this run'));
+
 const gap = v.strictObject({
   kind: v.picklist(gapKinds),
   from: nullable(time),
@@ -103,6 +105,7 @@ const runs = v.strictObject({
       exitCode: count,
       failure: nullable(v.strictObject({ class: text, message: text, next: nullable(text) })),
       followUp: nullable(followUp),
+      issue: nullable(issueNumber),
       backup: nullable(backup),
       backupType: nullable(text),
       actor: text,
@@ -259,7 +262,20 @@ const pins = v.array(
 const alarms = v.strictObject({
   configured: nullable(v.array(text)),
   raised: v.array(
-    v.strictObject({ evidence, at: time, operation: text, class: text, endedBy: nullable(followUp) }),
+    v.strictObject({
+      evidence,
+      at: time,
+      operation: text,
+      class: text,
+      endedBy: nullable(followUp),
+      issue: nullable(issueNumber),
+    }),
+  ),
+  /** Failure issues that were open in the period; null: nobody asked, or nobody knows */
+  issues: nullable(
+    v.array(
+      v.strictObject({ number: count, url: text, title: text, openedAt: time, closedAt: nullable(time) }),
+    ),
   ),
 });
 

@@ -7,12 +7,12 @@ import type { Evidence, RunEvidence, RunLink } from './result.ts';
 type RunRecord = NamedRecord<'runs'>;
 
 /** The complete population of runs of the period: those that began in it, whatever they came to. */
-export function gatherRuns({ records, period }: EvidenceFacts): Evidence['runs'] {
+export function gatherRuns({ records, period, issues }: EvidenceFacts): Evidence['runs'] {
   const { runs } = records;
   const ofPeriod = runs
     .filter(({ content }) => isWithin(new Date(content.startedAt), period))
     .toSorted((one, other) => startOf(one) - startOf(other));
-  const list = ofPeriod.map((run) => describeRun(run, runs));
+  const list = ofPeriod.map((run) => describeRun(run, runs, issues));
   const operations = [...new Set(list.map(({ operation }) => operation))].sort();
   const actors = [...new Set(list.map(({ actor }) => actor))].sort();
   return {
@@ -30,12 +30,17 @@ function tally(list: readonly RunEvidence[]): Pick<Evidence['runs'], 'total' | '
   return { total: list.length, done: countOf('done'), no: countOf('no'), failed: countOf('failed') };
 }
 
-function describeRun(run: RunRecord, all: readonly RunRecord[]): RunEvidence {
+function describeRun(
+  run: RunRecord,
+  all: readonly RunRecord[],
+  issues: EvidenceFacts['issues'],
+): RunEvidence {
   const { operation, outcome, exitCode, failure, backup, backupType, actor, host, version } = run.content;
   return {
     evidence: recordKey('runs', run.id),
     ...{ operation, startedAt: toTime(run.content.startedAt), endedAt: toTime(run.content.endedAt) },
     ...{ outcome, exitCode, failure, followUp: outcome === 'done' ? null : findFollowUp(run, all) },
+    issue: outcome === 'done' ? null : findIssue(run.content.run, issues),
     ...{ backup, backupType, actor, run: run.content.run, host, version },
   };
 }
@@ -50,6 +55,20 @@ export function findFollowUp(failed: RunRecord, all: readonly RunRecord[]): RunE
   return next === undefined
     ? null
     : { evidence: recordKey('runs', next.id), at: toTime(next.content.endedAt) };
+}
+
+/**
+ * Finds the failure issue whose text names a run. It names the latest of the failures that it is about; of the
+ * others its comments tell, which are not read.
+ */
+export function findIssue(run: RunLink | null, issues: EvidenceFacts['issues'] = []): number | null {
+  if (run === null) return null;
+  const names = (body: string) =>
+    body
+      .split(run.url)
+      .slice(1)
+      .some((rest) => !/^\d/.test(rest));
+  return issues.find(({ body }) => names(body))?.number ?? null;
 }
 
 /** Who did something, and in which run. */

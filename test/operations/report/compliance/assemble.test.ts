@@ -55,9 +55,24 @@ describe('runs', () => {
     expect(evidence.alarms.raised.slice(0, 1)).toEqual([
       {
         ...{ evidence: failed?.evidence, at: failed?.endedAt, operation: 'backup' },
-        ...{ class: 'SourceError/authentication', endedBy: failed?.followUp },
+        ...{ class: 'SourceError/authentication', endedBy: failed?.followUp, issue: 31 },
       },
     ]);
+  });
+
+  it('have the number of the issue that names them, and of no other whose address only begins like theirs', () => {
+    const issueOf = (body: string) => {
+      const [issue] = facts.issues ?? [];
+      const issues = issue === undefined ? undefined : [{ ...issue, body }];
+      return assembleEvidence(makeFacts({ issues })).runs.list.find(({ outcome }) => outcome === 'failed')
+        ?.issue;
+    };
+    const { url = '' } = refused.content.run ?? {};
+    expect(issueOf(`[run](${url})`)).toBe(31);
+    expect(issueOf(`[run](${url}0)`)).toBeNull();
+    expect(issueOf(`[run](${url}0), [run](${url})`)).toBe(31);
+    expect(assembleEvidence(makeFacts({ issues: undefined })).alarms.issues).toBeNull();
+    expect(evidence.alarms.issues).toMatchObject([{ number: 31, closedAt: '2026-11-16T08:44:20.000Z' }]);
   });
 
   it('are named as a gap where none has succeeded since', () => {

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -9,9 +8,9 @@ import { evidenceSchema } from '../../../../src/operations/report/compliance/res
 import type { ReportedDatabase, ReportFacts } from '../../../../src/operations/report/facts.ts';
 import { toJsonSchema } from '../../../schedule/json-schema.ts';
 import { drill, makeFacts, refused } from './example.ts';
+import { hasValidator, schemaFile, validate } from './validator.ts';
 
 const root = path.join(import.meta.dirname, '../../../..');
-const schemaFile = path.join(root, 'schema/compliance.schema.json');
 
 /** Renders a database of which the documents take the name and the evidence alone. */
 function render(evidence: EvidenceFacts, name = 'production'): ReadonlyMap<string, string> {
@@ -120,27 +119,6 @@ describe('the Markdown', () => {
     expect(text).not.toMatch(/<script|\u202e|[^\\]\[x\]\(/);
   });
 });
-
-/** A validator that we did not write: Python's jsonschema, `pip install jsonschema`. Tests are skipped without. */
-const hasValidator = spawnSync('python3', ['-c', 'import jsonschema'], { stdio: 'ignore' }).status === 0;
-
-const script = `
-import json, sys
-from jsonschema import Draft202012Validator
-schema = json.load(open(sys.argv[1]))
-Draft202012Validator.check_schema(schema)
-json.dump([error.message for error in Draft202012Validator(schema).iter_errors(json.load(sys.stdin))], sys.stdout)
-`;
-
-/** What the validator has against it */
-function validate(json: string): string[] {
-  const { stdout, stderr, status } = spawnSync('python3', ['-c', script, schemaFile], {
-    input: json,
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(stderr);
-  return JSON.parse(stdout) as string[];
-}
 
 describe('the JSON', () => {
   it('is described by a schema that is published', async () => {

@@ -199,7 +199,12 @@ export function makeFacts(overrides: Partial<EvidenceFacts> = {}): EvidenceFacts
         file: '.github/supabase-backup.yml',
         sha256: createHash('sha256').update(policyText).digest('hex'),
       },
-      ...{ plan: production(planOf(policyText)), timeZone: 'UTC', keepChanges: 8 * 1440 * minute },
+      ...{
+        plan: production(planOf(policyText)),
+        repository: 'acme/shop',
+        timeZone: 'UTC',
+        keepChanges: 8 * 1440 * minute,
+      },
       retention: { last: 0, hourly: 0, daily: 5, weekly: 0, monthly: 0, yearly: 0, within: 0, verified: 3 },
       ...{ alarms: ['issues', 'Slack'], others: [] },
     },
@@ -224,6 +229,17 @@ export function makeFacts(overrides: Partial<EvidenceFacts> = {}): EvidenceFacts
     segments: [],
     vanished: [],
     unreadable: [],
+    issues: [
+      {
+        ...{
+          number: 31,
+          url: 'https://github.com/acme/shop/issues/31',
+          title: 'supabase-backup: backup of production fails',
+        },
+        body: `| latest | 2026-11-16 02:18 UTC in [backup run 7](${url(7162)}) |`,
+        ...{ openedAt: new Date('2026-11-16T02:18:10Z'), closedAt: new Date('2026-11-16T08:44:20Z') },
+      },
+    ],
     approvals: new Map([[url(7200), [{ by: 'octocat', state: 'approved', environments: ['production'] }]]]),
     ...overrides,
   };
