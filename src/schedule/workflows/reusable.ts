@@ -180,6 +180,27 @@ export const reusableWorkflows = {
     permissions: { ...usual, actions: 'write' },
     timeoutMinutes: 15,
   },
+  report: {
+    file: 'report.yml',
+    inputs: {
+      ...placeInputs,
+      storage: text('Where the backups of the one database are kept; when empty, policy says it.'),
+      policy: text('The policy whose databases the report is about; when empty, storage has the one.'),
+      database: text('What the database is called; with a policy, the only one that the report is about.'),
+      kind: text('What is written; dashboard when empty.'),
+      'max-age': text('How old the newest backup may be; 26h when empty, or what the policy says.'),
+      ...proofInputs,
+      'rto-target': text('How long a recovery may take.'),
+      retention: text('Which backups stay, where no policy says it.'),
+      'keep-changes': text('How far back any point in time stays recoverable; 8d when empty.'),
+      'time-zone': text('In which days and weeks begin.'),
+      'price-per-gb-month': text('What a gigabyte of the storage costs for a month; not asked when empty.'),
+      pages: flag('Whether the report is also made ready for GitHub Pages, which everybody can read.'),
+    },
+    secrets: { ...storageSecrets, ...identitySecret },
+    permissions: { contents: 'read' },
+    timeoutMinutes: 30,
+  },
   restore: {
     file: 'restore.yml',
     inputs: {
