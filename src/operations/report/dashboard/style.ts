@@ -123,6 +123,7 @@ button { padding: .35rem .8rem; border: 1px solid var(--strong-line); border-rad
   .columns { columns: auto; }
   details::details-content { content-visibility: visible; display: block; height: auto; opacity: 1; }
   summary { list-style: none; color: inherit; }
+  table { font-size: .75rem; } th, td { padding-top: .05rem; padding-bottom: .05rem; } th { position: static; }
   .scroll, .choices { overflow: visible; max-height: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
