@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { manifestKey } from '../../../repository/backups/manifests.ts';
+import { type NamedRecord, recordKey } from '../../../repository/records.ts';
 import { toolName, toolVersion } from '../../../runtime/version.ts';
 import { timeOfId } from '../../../values/timed-id.ts';
 import { gatherBackups } from './backups.ts';
@@ -38,8 +39,8 @@ export function assembleEvidence(facts: EvidenceFacts): Evidence {
   return { ...gathered, gaps: listGaps(gathered) };
 }
 
-function describeHeader({ period, now, by, repository, policy }: EvidenceFacts): Evidence['header'] {
-  const oldest = repository.keys.find((key) => key.startsWith('records/runs/'));
+function describeHeader({ period, now, by, repository, policy, records }: EvidenceFacts): Evidence['header'] {
+  const since = findFirstRun(repository.keys, records.runs);
   return {
     period: { from: toTime(period.from), to: toTime(period.to), isOver: period.to <= now },
     timeZone: 'UTC',
@@ -50,12 +51,22 @@ function describeHeader({ period, now, by, repository, policy }: EvidenceFacts):
     },
     tool: { name: toolName, version: toolVersion },
     repository: {
-      ...{ id: repository.id, location: repository.location },
+      ...{ id: repository.id, location: repository.location, createdAt: toTime(repository.createdAt) },
       digest: { sha256: digestKeys(repository.keys), files: repository.keys.length, of: digestOf },
     },
     policy: policy === undefined ? null : { file: policy.file, sha256: policy.sha256 },
-    runsRecordedSince: oldest === undefined ? null : toTime(timeOfId(oldest.slice('records/runs/'.length))),
+    runsRecordedSince: since && toTime(since),
   };
+}
+
+/** Finds when the oldest recorded run began, or ended where its record is older than the period, and was not read. */
+function findFirstRun(keys: readonly string[], read: readonly NamedRecord<'runs'>[]): Date | null {
+  const oldest = keys.find((key) => key.startsWith('records/runs/'));
+  if (oldest === undefined) return null;
+  const record = read.find(({ id }) => recordKey('runs', id) === oldest);
+  return record === undefined
+    ? timeOfId(oldest.slice('records/runs/'.length))
+    : new Date(record.content.startedAt);
 }
 
 /** What the digest of a repository is of, for whoever makes it again. */

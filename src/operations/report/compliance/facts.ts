@@ -48,6 +48,7 @@ export type FailureIssue = Pick<Issue, 'number' | 'url' | 'title' | 'body' | 'cl
 
 export interface RepositoryFacts {
   readonly id: string;
+  readonly createdAt: Date;
   readonly location: string;
   readonly source: { readonly database: string; readonly systemIdentifier: string };
   readonly keyHeld: 'repository' | 'outside';

@@ -16,6 +16,7 @@ export const gapKinds = [
   'unapproved-restore',
   'objective-not-measured',
   'no-policy',
+  'no-repository',
   'runs-not-recorded',
   'period-not-over',
 ] as const;

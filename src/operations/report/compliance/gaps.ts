@@ -110,6 +110,11 @@ const finders: Readonly<Record<GapKind, (gathered: Gathered) => readonly Found[]
             evidence: [],
           },
         ],
+  'no-repository': ({ header }) => {
+    const { from, to } = timesBefore(header, header.repository.createdAt);
+    const text = 'There was no repository here yet, and so no backup in it.';
+    return from < to ? [{ from, to, text, evidence: [] }] : [];
+  },
   'runs-not-recorded': ({ header }) => findUnrecorded(header),
   'period-not-over': ({ header }) =>
     header.period.isOver
@@ -151,18 +156,23 @@ function findMissed({
   );
 }
 
-function findUnrecorded({ period, runsRecordedSince, generatedAt }: Evidence['header']): Found[] {
-  const end = period.isOver ? period.to : generatedAt;
-  const since = runsRecordedSince ?? end;
-  if (since <= period.from) return [];
+function findUnrecorded(header: Evidence['header']): Found[] {
+  const { repository, runsRecordedSince, generatedAt } = header;
+  const { from, to } = timesBefore(header, runsRecordedSince ?? generatedAt);
+  const begin = later(from, repository.createdAt);
+  if (begin >= to) return [];
   const text =
     runsRecordedSince === null
       ? 'No run is recorded. Backups, drills, restores, validations and cleanups are; failures before them are not known.'
       : 'Runs are recorded only from the end of this time on. Before it, failures are not known; backups, drills, restores, validations and cleanups are.';
-  return [{ from: period.from, to: earlier(since, end), text, evidence: [] }];
+  return [{ from: begin, to, text, evidence: [] }];
 }
 
-/** Of two times as the evidence writes them */
-function earlier(one: string, other: string): string {
-  return [one, other].sort()[0] ?? one;
+/** The part of the period before a time; none where `to` is not later than `from` */
+function timesBefore({ period }: Evidence['header'], time: string): { from: string; to: string } {
+  return { from: period.from, to: time < period.to ? time : period.to };
+}
+
+function later(one: string, other: string): string {
+  return one > other ? one : other;
 }

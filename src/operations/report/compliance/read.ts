@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import * as v from 'valibot';
 import type { Manifest } from '../../../format/manifest.ts';
 import { nameActor, readRun } from '../../../github/run.ts';
 import type { ReportInputs } from '../../../interface/inputs/types.ts';
@@ -67,6 +68,7 @@ export async function readEvidence(
   return {
     ...{ now, period, database: name, catalog, segments, records, unreadable },
     repository: {
+      createdAt: readCreation(repository),
       ...{ id: repository.id, location: repository.storage.location, source: repository.source, keyHeld },
       keys: await listKeys(repository),
     },
@@ -80,6 +82,13 @@ export async function readEvidence(
     approvals: await readApprovals(records.restores, period, inputs.githubToken, context),
     issues: await readIssues(fromPolicy?.policy.repository, period, inputs.githubToken, context),
   };
+}
+
+/** When the repository was made, as `repository.json` says; the file was checked when it was opened. */
+function readCreation({ config }: Repository): Date {
+  return new Date(
+    v.parse(v.object({ createdAt: v.string() }), JSON.parse(config.toString('utf8'))).createdAt,
+  );
 }
 
 /** The names of records order them only to the second. */

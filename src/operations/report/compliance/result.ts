@@ -57,10 +57,11 @@ const header = v.strictObject({
   repository: v.strictObject({
     id: text,
     location: text,
+    createdAt: time,
     digest: v.strictObject({ sha256, files: count, of: text }),
   }),
   policy: nullable(v.strictObject({ file: text, sha256 })),
-  /** The time of the oldest record of a run that there is */
+  /** When the oldest run began of which there is a record; where it is older than the period, when it ended */
   runsRecordedSince: nullable(time),
 });
 

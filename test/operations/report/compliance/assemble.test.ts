@@ -22,11 +22,10 @@ const evidence = assembleEvidence(makeFacts());
 const kindsOf = (facts: EvidenceFacts) => [...new Set(assembleEvidence(facts).gaps.map(({ kind }) => kind))];
 const facts = makeFacts();
 
+type Records = EvidenceFacts['records'];
+
 /** The week with other records of some kinds */
-function withRecords(
-  records: Partial<EvidenceFacts['records']>,
-  overrides: Partial<EvidenceFacts> = {},
-): EvidenceFacts {
+function withRecords(records: Partial<Records>, overrides: Partial<EvidenceFacts> = {}): EvidenceFacts {
   return makeFacts({ records: { ...facts.records, ...records }, ...overrides });
 }
 
@@ -337,6 +336,24 @@ describe('gaps', () => {
       ...['no-backups', 'unreadable-evidence', 'no-drill', 'no-validation', 'no-cleanup'],
       ...['objective-not-measured', 'no-policy', 'runs-not-recorded', 'period-not-over'],
     ]);
+  });
+
+  it('tell that there was no repository yet, and since when its runs are recorded', () => {
+    const createdAt = new Date('2026-11-14T02:17:20Z');
+    const later = facts.records.runs.filter(({ at }) => at > createdAt);
+    const gapsOf = (runs: Records['runs'], keys: readonly string[]) =>
+      assembleEvidence(withRecords({ runs }, { repository: { ...facts.repository, createdAt, keys } }))
+        .gaps.filter(({ kind }) => ['no-repository', 'runs-not-recorded'].includes(kind))
+        .map(({ kind, from, to }) => [kind, from, to]);
+    const keysOf = (runs: Records['runs']) => runs.map(({ id }) => `records/runs/${id}.json`);
+    const absent = ['no-repository', '2026-11-13T00:00:00.000Z', '2026-11-14T02:17:20.000Z'];
+    expect(gapsOf(later, keysOf(later))).toEqual([absent]);
+    const latest = later.slice(1);
+    expect(gapsOf(latest, keysOf(latest))).toEqual([
+      absent,
+      ['runs-not-recorded', '2026-11-14T02:17:20.000Z', '2026-11-15T02:17:00.000Z'],
+    ]);
+    expect(kindsOf(facts)).not.toContain('no-repository');
   });
 
   it('tell damage that a validation has found', () => {

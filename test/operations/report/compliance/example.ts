@@ -184,6 +184,7 @@ export function makeFacts(overrides: Partial<EvidenceFacts> = {}): EvidenceFacts
     period: { from: new Date('2026-11-13T00:00:00Z'), to: new Date('2026-11-20T12:00:00Z') },
     database: 'production',
     repository: {
+      createdAt: new Date('2026-10-21T02:17:00Z'),
       ...{ id: '5f'.repeat(16), location: 's3://octo-backups/production', keyHeld: 'outside' },
       source: { database: 'postgres', systemIdentifier: '7300000000000000001' },
       keys: [
