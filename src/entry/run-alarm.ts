@@ -9,6 +9,7 @@ import type { ReadInput } from '../interface/inputs/schema.ts';
 import type { AlarmInputs, Inputs } from '../interface/inputs/types.ts';
 import { findNewest } from '../operations/status/newest-backup.ts';
 import type { Context } from '../runtime/context.ts';
+import type { SlotLook } from '../values/slot-look.ts';
 import { negativeAnswers } from './process/failure.ts';
 import { Interruption } from './process/interruption.ts';
 import type { End } from './run-end.ts';
@@ -23,6 +24,8 @@ export interface Alarm {
    * record of the run is then written without reading it again.
    */
   readonly noteRepository: NonNullable<Context['noteRepository']>;
+  /** Notes what the run has seen of the slot of captures; for the context of the run. */
+  readonly noteSlot: NonNullable<Context['noteSlot']>;
   /**
    * Notifies at most once: if a stopped run finishes after its alarm went out, the second end is dropped.
    * Never throws: what cannot be delivered is a warning.
@@ -42,12 +45,16 @@ export function createAlarm(read: ReadInput, context: Omit<Context, 'temporaryFo
   const wanted = parseAlarms(read);
   const startedAt = context.now();
   const opened = new Map<string, Buffer>();
+  let slot: SlotLook | undefined;
   let notified: Promise<unknown> | undefined;
   const alarm: Alarm = {
     inputs: undefined,
     noteRepository: (location, config) => void opened.set(location, config),
+    noteSlot: (look) => {
+      slot = look;
+    },
     async notify(end) {
-      const facts = { inputs: alarm.inputs, startedAt, opened };
+      const facts = { inputs: alarm.inputs, startedAt, opened, slot };
       notified ??= Promise.all([tellOnce(end), recordRun(end, facts, context)]);
       await notified;
     },

@@ -4,21 +4,22 @@ import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
 import { backupId } from '../format/manifest.ts';
 import { nameActor, nameHost, readRun } from '../github/run.ts';
 import { type RecordedOperation, recordedOperations } from '../interface/inputs/operations.ts';
-import type { Inputs } from '../interface/inputs/types.ts';
+import type { Inputs, RecordedInputs } from '../interface/inputs/types.ts';
 import { openRepository, parseRepository, type Repository } from '../repository/open.ts';
 import { appendRun, type RecordContent } from '../repository/records.ts';
 import type { Context } from '../runtime/context.ts';
-import { startTimer } from '../runtime/deadline.ts';
+import { endWith, startTimer } from '../runtime/deadline.ts';
 import { messageOf } from '../runtime/errors.ts';
 import { toolVersion } from '../runtime/version.ts';
 import { openStorage } from '../storage/open.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { SlotLook, SlotState } from '../values/slot-look.ts';
 import { negativeAnswers } from './process/failure.ts';
 import { Interruption } from './process/interruption.ts';
+import { bringRecords, warnOfArtifact } from './run-delivery.ts';
 import type { End } from './run-end.ts';
 
 type RunContext = Omit<Context, 'temporaryFolder'>;
-type RecordedInputs = Extract<Inputs, { readonly operation: RecordedOperation }>;
 
 /** What is known of a run besides its end. */
 export interface RunFacts {
@@ -27,6 +28,8 @@ export interface RunFacts {
   readonly startedAt: Date;
   /** `repository.json` of each repository that the run has opened, by the location of its storage */
   readonly opened: ReadonlyMap<string, Buffer>;
+  /** The last look at the slot of captures; undefined when the run has not looked */
+  readonly slot: SlotLook | undefined;
 }
 
 /**
@@ -36,30 +39,28 @@ export interface RunFacts {
 const limits = { totalMs: 8000, afterStopMs: 3000, unansweredMs: 500, spareMs: 300 } as const;
 
 /**
- * Records in the repository how a run ended. Never throws, and takes a bounded time: a record says what a run
- * came to, and must not change it. There is none without a repository, and a failure creates none.
+ * Records in the repository how a run ended, and then brings what is missing into the database of the records.
+ * Never throws, and takes a bounded time: a record says what a run came to, and must not change it. There is
+ * none without a repository, and a failure creates none.
  */
 export async function recordRun(end: End, facts: RunFacts, context: RunContext): Promise<void> {
   const { inputs } = facts;
   if (inputs === undefined || !isRecorded(inputs)) return;
   const skip = (why: string) => context.log.debug(`this run is not in the records of its repository: ${why}`);
   // A repository in an artifact would have to be stored anew as a whole.
-  if (/^artifact:/i.test(inputs.storage)) return skip('an artifact is written once');
-  using timer = startTimer(
-    limits.totalMs,
-    context.signal,
-    afterStopOf(context.signal, facts.opened.size > 0),
-  );
-  const { signal } = timer;
-  const ended = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-  try {
-    const content = describeRun(end, inputs, facts.startedAt, context);
-    await Promise.race([append(content, inputs, facts.opened, { ...context, signal }), ended]);
-  } catch (error) {
-    skip(messageOf(error));
+  if (/^artifact:/i.test(inputs.storage)) {
+    skip('an artifact is written once');
+    return warnOfArtifact(inputs, context);
   }
+  const afterStopMs = afterStopOf(context.signal, facts.opened.size > 0);
+  try {
+    using timer = startTimer(limits.totalMs, context.signal, afterStopMs);
+    const content = describeRun(end, inputs, facts, context);
+    await endWith(timer, (signal) => append(content, inputs, facts.opened, { ...context, signal }));
+  } catch (error) {
+    return skip(messageOf(error));
+  }
+  await bringRecords(inputs, (storage) => reopen(storage, inputs.repositoryKey, facts.opened), context);
 }
 
 function isRecorded(inputs: Inputs): inputs is RecordedInputs {
@@ -101,7 +102,7 @@ async function reopen(
 export function describeRun(
   end: End,
   inputs: RecordedInputs,
-  startedAt: Date,
+  { startedAt, slot }: Pick<RunFacts, 'startedAt' | 'slot'>,
   { env, now, redact }: Pick<RunContext, 'env' | 'now' | 'redact'>,
 ): RecordContent<'runs'> {
   const outputs = 'outcome' in end ? end.outcome.outputs : {};
@@ -122,11 +123,18 @@ export function describeRun(
     storedBytes: numberOf('stored-bytes'),
     newBytes: numberOf('new-bytes'),
     objects: numberOf('objects'),
+    phases: 'outcome' in end ? end.outcome.phases : undefined,
+    slot: slot && { at: slot.at.toISOString(), state: slot.state && pickState(slot.state) },
     actor: redact(nameActor({ env })),
     run: run === undefined ? null : { url: redact(run.url), attempt: run.attempt },
     version: toolVersion,
     host: nameHost(env),
   };
+}
+
+/** A slot is noted with more than its state. */
+function pickState({ name, retainedBytes, safeBytes, walStatus, isActive }: SlotState): SlotState {
+  return { name, retainedBytes, safeBytes, walStatus, isActive };
 }
 
 function backupTypeOf(inputs: RecordedInputs, made: unknown): string | null {

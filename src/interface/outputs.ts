@@ -48,8 +48,9 @@ const schema = {
     description: 'Until when everything that was committed is captured, ISO 8601.',
   },
   'lag-bytes': {
-    operations: ['capture'],
-    description: 'Bytes of write-ahead log that the slot held when the capture began.',
+    operations: ['capture', 'status'],
+    description:
+      'Bytes of write-ahead log that the slot held when the capture began; for `status`, when it was last looked at, and empty when that was never, or it is gone.',
   },
   barrier: {
     operations: ['capture'],
@@ -151,7 +152,7 @@ const schema = {
   },
   status: {
     operations: ['status'],
-    description: '`healthy`, or `broken` when a limit is.',
+    description: '`healthy`, or `broken` when a limit is, or the slot of captures is lost.',
   },
   findings: {
     operations: ['status'],
@@ -168,6 +169,11 @@ const schema = {
     operations: ['status'],
     description:
       'The longest time of the last seven days of which no point can be recovered, in seconds; empty when there is no backup.',
+  },
+  'success-share': {
+    operations: ['status'],
+    description:
+      'Share of the recorded runs of the last 30 days that are done, from 0 to 1; empty when none is recorded.',
   },
   'age-seconds': {
     operations: ['gate', 'status'],
@@ -194,6 +200,31 @@ const schema = {
     operations: [...announced, 'alarm'],
     description:
       'Of the action: `true` where it failed, or its answer is no, and those were told who are to be told; a job after it need not (docs/alarms.md).',
+  },
+  records: {
+    operations: ['records'],
+    description: 'Records of runs, restores and drills in the repository, each of which has rows.',
+  },
+  'rows-written': {
+    operations: ['records'],
+    description: 'With `rebuild`: rows that were inserted or corrected, or would be in a dry run.',
+  },
+  'records-missing': {
+    operations: ['records'],
+    description: 'With `verify`: rows that the repository has and the database lacks.',
+  },
+  'records-different': {
+    operations: ['records'],
+    description: 'With `verify`: rows that are otherwise than in the repository.',
+  },
+  'records-surplus': {
+    operations: ['records'],
+    description: 'With `verify`: rows that no record of the repository makes.',
+  },
+  'records-differences': {
+    operations: ['records'],
+    description:
+      'With `verify`: those rows, as a JSON array of objects with `kind`, `table`, `id` and `part`; the first thousand.',
   },
   'next-run': { operations: ['schedule'], description: 'When the next scheduled run is due, ISO 8601.' },
   'missed-runs': {

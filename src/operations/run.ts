@@ -79,6 +79,10 @@ async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
       const { raiseAlarm } = await import('./alarm/alarm.ts');
       return raiseAlarm(inputs);
     }
+    case 'records': {
+      const { records } = await import('./records/records.ts');
+      return records(inputs, context);
+    }
     case 'pin':
     case 'unpin': {
       const { pin } = await import('./catalog/catalog.ts');

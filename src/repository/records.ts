@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { backupId, count, time } from '../format/manifest.ts';
+import { slotState } from '../format/slot-state.ts';
 import type { Context } from '../runtime/context.ts';
 import { IntegrityError, isKnownError, StorageError } from '../runtime/errors.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
 import { compare } from '../values/ordering.ts';
-import { createTimedId, stampOf, timedId } from '../values/timed-id.ts';
+import { createTimedId, stampOf } from '../values/timed-id.ts';
+import { type ListedRecord, listRecords } from './listed-records.ts';
 import type { Repository } from './open.ts';
 import { readSealed, type SealedKind, SealedReading, sealContent } from './signature.ts';
 
@@ -122,6 +124,10 @@ const contentSchemas = {
     storedBytes: v.optional(count),
     newBytes: v.optional(count),
     objects: v.optional(count),
+    /** milliseconds by phase, of the backup that was taken; absent where none was, and in what older versions wrote */
+    phases: v.optional(v.record(v.string(), count)),
+    /** The last look at the slot of captures; absent when the run has not looked, and in older records */
+    slot: v.optional(v.object({ at: time, state: v.nullable(slotState) })),
     /** The workflow's actor, or the user of the machine */
     actor: v.string(),
     /** The run on GitHub; null elsewhere */
@@ -170,7 +176,7 @@ export interface StoredRecord<Kind extends RecordKind> {
   readonly content: RecordContent<Kind>;
 }
 
-/** A record with its name: `records/<kind>/<id>.json`. */
+/** A record with its name, which begins with its time, and no other record of its kind and repository has. */
 export interface NamedRecord<Kind extends RecordKind> extends StoredRecord<Kind> {
   readonly id: string;
 }
@@ -181,9 +187,6 @@ export function recordKey(kind: RecordKind, id: string): string {
 
 /** How many records are read at once. */
 const readers = 16;
-
-/** A record's id; that of a run has twelve digits more. Without a capturing group. */
-export const recordId = `${timedId}(?:[0-9a-f]{12})?`;
 
 /** Two records of one second share an id once in 65,536 times. */
 const maxAttempts = 8;
@@ -264,7 +267,8 @@ export async function recordIfPossible<Kind extends RecordKind>(
  * `onDamaged` with its key, and ignored.
  *
  * @param newest the most records to read, the newest by name; by default all
- * @param since records of an earlier second, by their names, are not read
+ * @param since leaves older records out
+ * @param onUnread receives how many records since then `newest` has left out
  * @throws StorageError when a record cannot be read at all
  */
 export async function readRecords<Kind extends RecordKind>(
@@ -274,22 +278,35 @@ export async function readRecords<Kind extends RecordKind>(
   {
     newest = Number.POSITIVE_INFINITY,
     since = new Date(0),
+    onUnread,
     signal = new AbortController().signal,
-  }: { newest?: number; since?: Date; signal?: AbortSignal | undefined } = {},
+  }: {
+    newest?: number;
+    since?: Date;
+    onUnread?: (count: number) => void;
+    signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<NamedRecord<Kind>[]> {
-  const pattern = new RegExp(`^records/${kind}/(${recordId})\\.json$`);
-  const oldest = stampOf(since);
-  const found: { id: string; storedAt: Date; size: number }[] = [];
-  for await (const { key, modifiedAt, size } of repository.storage.list(`records/${kind}/`)) {
-    const id = pattern.exec(key)?.[1];
-    if (id !== undefined && id >= oldest) found.push({ id, storedAt: modifiedAt, size });
-  }
-  found.sort((one, other) => compare(other.id, one.id));
-  const chosen = found.slice(0, newest);
+  const from = stampOf(since);
+  const listed = (await listRecords(repository, kind)).filter(({ id }) => id >= from);
+  const chosen = listed.slice(-newest);
+  onUnread?.(listed.length - chosen.length);
+  return readListed(repository, kind, chosen, onDamaged, signal);
+}
+
+/** Reads records that were listed, as `readRecords` does. One that was removed meanwhile is not among them. */
+export async function readListed<Kind extends RecordKind>(
+  repository: Repository,
+  kind: Kind,
+  listed: readonly ListedRecord[],
+  onDamaged: (error: IntegrityError, key: string) => void,
+  signal: AbortSignal,
+): Promise<NamedRecord<Kind>[]> {
   const records: NamedRecord<Kind>[] = [];
   const reading = new SealedReading();
-  await runWorkers(Math.min(readers, chosen.length), signal, async (stop) => {
-    for (const { id, storedAt, size } of drain(chosen)) {
+  const left = [...listed];
+  await runWorkers(Math.min(readers, left.length), signal, async (stop) => {
+    for (const { id, storedAt, size } of drain(left)) {
       stop.throwIfAborted();
       try {
         const record = await reading.next(sealedKind(kind), size, () => readRecord(repository, kind, id));

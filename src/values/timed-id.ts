@@ -14,8 +14,8 @@ export function stampOf(time: Date): string {
   return time.toISOString().replace(/[-:]|\.\d+/g, '');
 }
 
-/** Reads the time of an id, to the second: the inverse of `stampOf`. */
-export function timeOfId(id: string): Date {
+/** The time of an id, to the second */
+export function timeOf(id: string): Date {
   return new Date(id.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z.*$/, '$1-$2-$3T$4:$5:$6Z'));
 }
 

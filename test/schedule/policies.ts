@@ -73,6 +73,7 @@ alarms:
   heartbeat-url: HEARTBEAT_URL
   rpo-target: 24h
 install-client: never
+records-url: RECORDS_URL
 `;
 
 /** A policy whose jobs take roles of AWS, where their storage is there. */

@@ -195,6 +195,7 @@ describe('what the action gets of a reusable workflow', () => {
     inputs: given,
     secrets,
     github: { token: 'ghs_token' },
+    runner: { temp: '/tmp' },
     needs: { drill: { result: 'failure', outputs: { announced: '' } } },
     job: { services: { postgres: { ports: { 5432: '49153' } } } },
   });

@@ -59,6 +59,10 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
   alarm: [
     `${program} alarm --storage s3://bucket/production --alarm-of drill --needs "$NEEDS" --failure-issues`,
   ],
+  records: [
+    `SUPABASE_BACKUP_RECORDS_URL=postgresql://… ${program} records verify --storage s3://bucket/production`,
+    `${program} records rebuild --storage s3://bucket/production --dry-run`,
+  ],
   unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
 };
 
@@ -116,8 +120,10 @@ export function renderOperationHelp(operation: Operation, width: number): string
       ];
     });
 
+  const words = names.flatMap((name) => (inputs[name].positional ? [`[${inputs[name].placeholder}] `] : []));
+
   return [
-    `Usage: ${program} ${operation} ${required.map((name) => `--${name} <${inputs[name].placeholder}>`).join(' ')} [inputs]`,
+    `Usage: ${program} ${operation} ${words.join('')}${required.map((name) => `--${name} <${inputs[name].placeholder}>`).join(' ')} [inputs]`,
     '',
     ...wrap(`${operationSummaries[operation]}.`, width),
     '',

@@ -14,6 +14,8 @@ export interface Input {
   readonly secret?: true;
   /** `true` or `false`; on the command line the name alone means true. */
   readonly flag?: true;
+  /** On the command line the value may stand without the name, after the operation. */
+  readonly positional?: true;
   /** Stands for the value in `--help`. */
   readonly placeholder: string;
   /** A sample value, for the error when none was given. */

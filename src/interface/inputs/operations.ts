@@ -14,6 +14,7 @@ export const operations = [
   'report',
   'schedule',
   'alarm',
+  'records',
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -35,6 +36,7 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   schedule: 'Make the workflows of a policy file, explain the week, and check that GitHub runs them',
   alarm:
     'Raise the alarm of an operation whose job failed before it could, as GitHub tells it to a job after it',
+  records: 'Fill the records in a database from the repository, or compare them with it',
 };
 
 /** Operations that work on a storage. */

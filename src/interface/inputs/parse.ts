@@ -57,9 +57,15 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
     case 'list':
       return takeList(taker, common);
     case 'show':
+      return { operation, ...common, backupId: taker.takeBackupId(['latest']) };
     case 'pin':
     case 'unpin':
-      return { operation, ...common, backupId: taker.takeBackupId(['latest']) };
+      return {
+        ...{ operation, ...common, backupId: taker.takeBackupId(['latest']) },
+        ...takeRecording(taker),
+      };
+    case 'records':
+      return takeRecords(taker, common);
     case 'restore':
       return takeRestore(taker, common);
   }
@@ -73,7 +79,12 @@ function takeSchedule(taker: Taker) {
     check: taker.take('check'),
     dryRun: taker.take('dry-run'),
     githubToken: taker.take('github-token'),
+    ...takeRecording(taker),
   };
+}
+
+function takeRecording(taker: Taker) {
+  return { recordsUrl: taker.take('records-url'), sslrootcert: taker.take('sslrootcert') };
 }
 
 function takeCommon(taker: Taker, env: NodeJS.ProcessEnv): CommonInputs {
@@ -120,7 +131,7 @@ function takeSource(taker: Taker, common: CommonInputs) {
     rollbackToken: taker.take('rollback-token'),
     checks: taker.take('checks') ?? [],
     freshness: taker.take('freshness') ?? [],
-    sslrootcert: taker.take('sslrootcert'),
+    ...takeRecording(taker),
     allowUnencrypted: taker.take('allow-unencrypted'),
   };
 }
@@ -175,6 +186,10 @@ function takeStatus(taker: Taker, common: CommonInputs) {
     metricsFile: taker.take('metrics-file'),
     pricePerGbMonth: taker.take('price-per-gb-month'),
     database: taker.take('database'),
+    policy: taker.take('policy'),
+    workflows: taker.take('workflows'),
+    databaseUrl: taker.take('database-url'),
+    sslrootcert: taker.take('sslrootcert'),
   };
 }
 
@@ -184,9 +199,9 @@ function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
     operation: 'report' as const,
     ...takeAccess(taker, place.storage, env),
     ...takeLimits(taker),
-    ...taker.takeKindAndReaders(),
-    ...{ output: taker.take('output'), period: taker.take('period') },
+    ...{ ...taker.takeReportKind(), output: taker.take('output'), period: taker.take('period') },
     ...{ ...place, database: taker.take('database') },
+    workflows: taker.take('workflows'),
     pricePerGbMonth: taker.take('price-per-gb-month'),
     rtoTarget: taker.take('rto-target'),
     ...takeRetention(taker),
@@ -203,7 +218,8 @@ function takeRetention(taker: Taker) {
 
 function takeValidate(taker: Taker, common: CommonInputs) {
   const backupId = taker.takeBackupId(['latest', 'all']);
-  return { operation: 'validate' as const, ...common, backupId, share: taker.take('share') };
+  const share = taker.take('share');
+  return { operation: 'validate' as const, ...common, backupId, share, ...takeRecording(taker) };
 }
 
 function takeDrill(taker: Taker, common: CommonInputs) {
@@ -219,7 +235,7 @@ function takeDrill(taker: Taker, common: CommonInputs) {
     rtoTarget: taker.take('rto-target'),
     reportFolder: taker.take('report-folder'),
     jobs: taker.take('jobs'),
-    sslrootcert: taker.take('sslrootcert'),
+    ...takeRecording(taker),
   };
 }
 
@@ -234,6 +250,7 @@ function takeCleanup(taker: Taker, common: CommonInputs) {
     gracePeriod: taker.take('grace-period'),
     keepChanges: taker.take('keep-changes'),
     dryRun: taker.take('dry-run'),
+    ...takeRecording(taker),
   };
 }
 
@@ -278,8 +295,17 @@ function takeRestore(taker: Taker, common: CommonInputs) {
     sideSchema: taker.take('side-schema'),
     reportFolder: taker.take('report-folder'),
     dryRun: taker.take('dry-run'),
-    sslrootcert: taker.take('sslrootcert'),
+    ...takeRecording(taker),
   };
+}
+
+function takeRecords(taker: Taker, common: CommonInputs) {
+  const { recordsUrl = '', sslrootcert } = takeRecording(taker);
+  if (recordsUrl === '' && !taker.mistakes.some(({ name }) => name === 'records-url'))
+    taker.note('records-url', 'is required for records', `Set it, for example to ${databaseUrlForm}.`);
+  const recordsTask = taker.take('records-task');
+  const dryRun = taker.take('dry-run');
+  return { operation: 'records' as const, ...common, recordsTask, recordsUrl, sslrootcert, dryRun };
 }
 
 /**

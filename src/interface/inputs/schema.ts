@@ -1,6 +1,7 @@
 import { alarmInputs } from './groups/alarm.ts';
 import { databaseInputs } from './groups/database.ts';
 import { proofInputs } from './groups/proof.ts';
+import { recordsInputs } from './groups/records.ts';
 import { releaseInputs } from './groups/release.ts';
 import { reportInputs } from './groups/report.ts';
 import { repositoryInputs } from './groups/repository.ts';
@@ -60,9 +61,10 @@ export const schema = {
   ...statusInputs,
   ...reportInputs,
   ...scheduleInputs,
+  ...recordsInputs,
   ...alarmInputs,
   'dry-run': {
-    operations: ['restore', 'cleanup', 'schedule'],
+    operations: ['restore', 'cleanup', 'schedule', 'records'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',

@@ -3,7 +3,7 @@ import type { AskedPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
 import type { NeededJob } from './needed-jobs.ts';
-import type { Operation } from './operations.ts';
+import type { Operation, RecordedOperation } from './operations.ts';
 import type { ReportKind } from './report-kinds.ts';
 
 /* The parsed and checked inputs of each operation. */
@@ -37,6 +37,14 @@ export interface CommonInputs extends PlaceInputs, ClientInputs {
   readonly encryptionIdentity: readonly string[];
 }
 
+/** Where the records in SQL are. */
+export interface RecordingInputs {
+  /** Undefined: records are in the repository alone. */
+  readonly recordsUrl: string | undefined;
+  /** A readable file: for every database of the operation. */
+  readonly sslrootcert: string | undefined;
+}
+
 /** The database to read, which of its tables, and how. */
 export interface SourceInputs {
   /** Undefined: the PG… variables of the environment describe the connection. */
@@ -66,7 +74,7 @@ export interface PackingInputs {
 
 export type BackupType = 'full' | 'incremental' | 'schema';
 
-export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs {
+export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
   readonly operation: 'backup';
   readonly backupType: BackupType;
   readonly label: string | null;
@@ -74,7 +82,7 @@ export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs 
 }
 
 /** Includes the inputs of the backup that a capture takes when changes alone are not enough. */
-export interface CaptureInputs extends CommonInputs, SourceInputs, PackingInputs {
+export interface CaptureInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
   readonly operation: 'capture';
   readonly unlimitedWal: boolean;
   readonly dropSlot: boolean;
@@ -88,11 +96,11 @@ export interface ReadBackRequest extends CommonInputs {
   readonly share: number;
 }
 
-export interface ValidateInputs extends ReadBackRequest {
+export interface ValidateInputs extends ReadBackRequest, RecordingInputs {
   readonly operation: 'validate';
 }
 
-export interface RestoreInputs extends CommonInputs {
+export interface RestoreInputs extends CommonInputs, RecordingInputs {
   readonly operation: 'restore';
   readonly targetUrl: string;
   /**
@@ -124,11 +132,9 @@ export interface RestoreInputs extends CommonInputs {
   /** May not exist yet */
   readonly reportFolder: string | undefined;
   readonly dryRun: boolean;
-  /** A readable file. */
-  readonly sslrootcert: string | undefined;
 }
 
-export interface DrillInputs extends CommonInputs {
+export interface DrillInputs extends CommonInputs, RecordingInputs {
   readonly operation: 'drill';
   /** Any database of the server */
   readonly targetUrl: string;
@@ -149,11 +155,9 @@ export interface DrillInputs extends CommonInputs {
   /** May not exist yet */
   readonly reportFolder: string | undefined;
   readonly jobs: number;
-  /** A readable file. */
-  readonly sslrootcert: string | undefined;
 }
 
-export interface CleanupInputs extends CommonInputs {
+export interface CleanupInputs extends CommonInputs, RecordingInputs {
   readonly operation: 'cleanup';
   readonly retention: RetentionPolicy;
   /** A name of the IANA database */
@@ -179,14 +183,14 @@ export interface ShowInputs extends CommonInputs {
   readonly backupId: string;
 }
 
-export interface PinInputs extends CommonInputs {
+export interface PinInputs extends CommonInputs, RecordingInputs {
   readonly operation: 'pin' | 'unpin';
   /** An id or `latest`. */
   readonly backupId: string;
 }
 
 /** Includes the inputs of the backup that a gate takes when the newest one is not good enough. */
-export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs {
+export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
   readonly operation: 'gate';
   /** Of the backup; null: the gate chooses one */
   readonly label: string | null;
@@ -215,8 +219,16 @@ export interface StatusInputs extends CommonInputs {
   readonly metricsFile: string | undefined;
   /** Of the storage, in any currency; undefined: what backups cost is not asked */
   readonly pricePerGbMonth: number | undefined;
-  /** What metrics call the database; undefined: the location of the storage */
+  /** What metrics and the policy call the database; undefined: the location of the storage */
   readonly database: string | undefined;
+  /** Path of the policy file; undefined: schedules are not judged */
+  readonly policy: string | undefined;
+  /** The folder of the workflows; it may not exist */
+  readonly workflows: string;
+  /** Undefined: the slot is known from records alone */
+  readonly databaseUrl: string | undefined;
+  /** A readable file. */
+  readonly sslrootcert: string | undefined;
 }
 
 /** About one database, that of `storage`, or about those of `policy`: one of the two is given. */
@@ -232,6 +244,8 @@ export interface ReportInputs extends Omit<CommonInputs, 'storage'> {
   readonly storage: string | undefined;
   /** Path of a policy file */
   readonly policy: string | undefined;
+  /** The folder of the workflows; it may not exist */
+  readonly workflows: string;
   /** With a policy the only database to report on; without one, what it is called */
   readonly database: string | undefined;
   /** milliseconds */
@@ -249,7 +263,7 @@ export interface ReportInputs extends Omit<CommonInputs, 'storage'> {
   readonly keepChanges: number;
 }
 
-export interface ScheduleInputs {
+export interface ScheduleInputs extends RecordingInputs {
   readonly operation: 'schedule';
   /** Path of the policy file */
   readonly policy: string;
@@ -259,6 +273,15 @@ export interface ScheduleInputs {
   readonly check: boolean;
   readonly dryRun: boolean;
   readonly githubToken: string | undefined;
+}
+
+export interface RecordsInputs extends CommonInputs {
+  readonly operation: 'records';
+  readonly recordsTask: 'rebuild' | 'verify';
+  readonly recordsUrl: string;
+  /** A readable file. */
+  readonly sslrootcert: string | undefined;
+  readonly dryRun: boolean;
 }
 
 export interface AlarmOperationInputs extends CommonInputs {
@@ -297,4 +320,8 @@ export type Inputs =
   | StatusInputs
   | ReportInputs
   | ScheduleInputs
-  | AlarmOperationInputs;
+  | AlarmOperationInputs
+  | RecordsInputs;
+
+/** Of the operations whose runs are recorded */
+export type RecordedInputs = Extract<Inputs, { readonly operation: RecordedOperation }>;

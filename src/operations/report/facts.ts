@@ -1,3 +1,4 @@
+import type { Manifest } from '../../format/manifest.ts';
 import type { ReportKind } from '../../interface/inputs/report-kinds.ts';
 import type { BackupSummary } from '../../repository/backups/catalog.ts';
 import type { BackupFreshness } from '../../repository/backups/freshness.ts';
@@ -106,6 +107,7 @@ export interface BackupContents {
   /** In the order of their names */
   readonly tables: readonly TableContents[];
   readonly extensions: readonly { readonly name: string; readonly version: string }[];
+  readonly notCarried: Manifest['notCarried'];
   /** What wrote it */
   readonly tool: { readonly name: string; readonly version: string };
 }

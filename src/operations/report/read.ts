@@ -69,13 +69,17 @@ async function readDatabase(
   inputs: ReportInputs,
   context: Context,
 ): Promise<DatabaseFacts> {
-  const { place, limits, price, identities, planned, rtoTarget } = request;
+  const { place, limits, price, identities, planned, schedules, rtoTarget } = request;
   await using storage = await openStorage(place.storage, place, context);
   const repository = await openRepository(storage, place.repositoryKey);
   const { log, signal } = context;
   const onDamaged = ({ message }: Error) => log.debug(`${message}; passed over`);
   const records = await readAllRecords(repository, onDamaged, { newest: mostRecords, signal });
-  const facts = await readStatusFacts(repository, { ...limits, pricePerGbMonth: price }, context);
+  const facts = await readStatusFacts(
+    repository,
+    { ...limits, pricePerGbMonth: price, schedules, slotNow: undefined },
+    context,
+  );
   const { freshness, recoverable } = facts;
   const [newest] = freshness.usable;
   const manifest = newest && (await readManifest(repository, newest.id));
@@ -126,13 +130,14 @@ function describeRepository(repository: Repository, manifest: Manifest | undefin
   return { id: repository.id, source: repository.source, format, keyHeld: key.held, encryption };
 }
 
-function listContents({ id, tables, facts, tool }: Manifest): BackupContents {
+function listContents({ id, tables, facts, tool, notCarried }: Manifest): BackupContents {
   return {
     id,
     tables: tables
       .map(({ schema, name, rows, bytes }) => ({ schema, name, rows, bytes }))
       .sort((one, other) => compareKeys([one.schema, one.name], [other.schema, other.name])),
     extensions: facts.extensions.map(({ name, version }) => ({ name, version })),
+    notCarried,
     tool,
   };
 }

@@ -2,6 +2,7 @@ import type { ReportKind } from '../../interface/inputs/report-kinds.ts';
 import { renderCompliance } from './compliance/compliance.ts';
 import { renderDashboard } from './dashboard/dashboard.ts';
 import type { ReportFacts } from './facts.ts';
+import { renderRunbooks } from './runbook/runbook.ts';
 
 /** Makes the text of a report out of facts alone. */
 export type Renderer =
@@ -22,4 +23,5 @@ export type Renderer =
 export const renderers: Readonly<Record<ReportKind, Renderer>> = {
   dashboard: { form: 'file', output: 'supabase-backup-dashboard.html', render: renderDashboard },
   compliance: { form: 'folder', output: 'supabase-backup-compliance', render: renderCompliance },
+  runbook: { form: 'folder', output: 'supabase-backup-runbook', render: renderRunbooks },
 };

@@ -33,6 +33,7 @@ const gate: Given = { ...backup, operation: 'gate' };
 const status: Given = { operation: 'status', storage: './backups' };
 const report: Given = { operation: 'report', storage: './backups' };
 const schedule: Given = { operation: 'schedule' };
+const records: Given = { operation: 'records', storage: './backups', 'records-url': url };
 const alarm: Given = { operation: 'alarm', storage: './backups', 'alarm-of': 'drill', needs: '{}' };
 
 function refusalOf(given: Given, env: NodeJS.ProcessEnv = {}): ConfigurationError {
@@ -112,6 +113,16 @@ describe('what is accepted', () => {
       checks: [],
       command: undefined,
     });
+  });
+
+  test('where the records are is told to every operation whose runs are recorded, and records alone verifies', () => {
+    for (const given of [backup, capture, validate, restore, drill, cleanup, gate, schedule])
+      expect(parse({ ...given, 'records-url': url })).toMatchObject({ recordsUrl: url });
+    expect(parse(backup)).toHaveProperty('recordsUrl', undefined);
+    expect(parse(records)).toMatchObject({ recordsTask: 'verify', recordsUrl: url, dryRun: false });
+    expect(parse({ ...records, 'records-task': 'rebuild' })).toMatchObject({ recordsTask: 'rebuild' });
+    expect(listSecrets((name) => records[name], {})).toEqual(expect.arrayContaining([url, 's3cret']));
+    expect(findUnused('list', (name) => records[name])).toEqual(['records-url']);
   });
 
   test('retention rules may be in any order and on lines of their own', () => {
@@ -368,7 +379,8 @@ const refused: [Given, InputName, string][] = [
   [{ ...report, kind: 'poster' }, 'kind', 'cannot be "poster"'],
   [{ ...report, output: 'a\0b' }, 'output', 'is not a path'],
   [{ ...report, period: 'autumn' }, 'period', 'cannot be "autumn"'],
-  [{ ...report, kind: 'compliance', public: 'true' }, 'public', 'cannot be true for kind compliance'],
+  [{ ...report, kind: 'compliance', public: 'true' }, 'public', 'is not for evidence'],
+  [{ ...report, kind: 'runbook', public: 'true' }, 'public', 'is not for a runbook'],
   [{ ...report, public: 'everybody' }, 'public', 'cannot be "everybody"'],
   [{ ...status, 'price-per-gb-month': '$0.02' }, 'price-per-gb-month', 'cannot be "$0.02"'],
   [{ ...status, 'price-per-gb-month': '1e9' }, 'price-per-gb-month', 'cannot be "1e9"'],
@@ -392,6 +404,13 @@ const refused: [Given, InputName, string][] = [
   [{ ...backup, 'slack-webhook-url': 'hooks/s3cret' }, 'slack-webhook-url', 'is not an address'],
   [{ ...backup, 'heartbeat-url': 'ftp://example.com/s3cret' }, 'heartbeat-url', 'has the scheme ftp:'],
   [{ ...backup, 'rpo-target': '1' }, 'rpo-target', 'cannot be "1"'],
+  [
+    { ...validate, 'records-url': 'mysql://u:s3cret@h/d' },
+    'records-url',
+    'does not start with postgresql://',
+  ],
+  [{ operation: 'records', storage: './backups' }, 'records-url', 'is required for records'],
+  [{ ...records, 'records-task': 'mend' }, 'records-task', 'cannot be "mend"'],
 ];
 
 describe('what is refused', () => {
@@ -421,7 +440,7 @@ describe('what is refused', () => {
 
   test('an unknown operation is answered with the list of operations', () => {
     expect(refusalOf({ operation: 'drive' }).next).toBe(
-      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule or alarm.',
+      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm or records.',
     );
   });
 });

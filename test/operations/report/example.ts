@@ -150,11 +150,14 @@ export function describe(shelf: Shelf): DatabaseFacts {
     }),
     ...{ damaged: [], captured: true },
   };
+  const planned = planJobs(policy, policy.repository).databases[0];
+  if (planned === undefined) throw new Error('no database is planned');
   const status = judgeStatus({
     location: 's3://bucket/production',
     limits: { maxAge: 26 * hour, verifiedWithin: 8 * day, drilledWithin: 35 * day },
     ...{ freshness, recoverable, price: 0.023, vanished: [], prune: prunes.at(-1) },
-    ...{ restores, runs: records.runs, now },
+    ...{ restores, runs: records.runs, unreadRuns: 0, createdAt: ago(24 * 180), now },
+    ...{ capturedThrough: undefined, schedules: undefined, slotNow: undefined },
     stored: {
       objects: 713 * million,
       manifests: 1.26 * million,
@@ -165,8 +168,6 @@ export function describe(shelf: Shelf): DatabaseFacts {
     ...shelf.status,
   });
   const retention = parseRetention('daily=75 weekly=5 monthly=12');
-  const planned = planJobs(policy, policy.repository).databases[0];
-  if (planned === undefined) throw new Error('no database is planned');
   return {
     ...{ kind: 'read', name: 'shop', location: 's3://bucket/production', status, freshness, records },
     recoverable: status.recoverable,
@@ -189,6 +190,18 @@ export function describe(shelf: Shelf): DatabaseFacts {
     },
     newest: {
       ...{ id: backups[0]?.id ?? '', extensions: [], tool: { name: 'supabase-backup', version: '1.0.0' } },
+      notCarried: [
+        {
+          what: 'the files of Storage',
+          why: 'the database holds only their names; the bytes are in an object store',
+          remedy: 'Copy the buckets over the S3 protocol of Storage, for example with rclone.',
+        },
+        {
+          what: 'passwords of app_owner',
+          why: 'only a superuser can read them',
+          remedy: 'Keep them elsewhere, and set them after a restore with ALTER ROLE … PASSWORD.',
+        },
+      ],
       tables: [
         { schema: 'auth', name: 'users', rows: 81_204, bytes: 61 * million },
         { schema: 'billing', name: 'invoices', rows: 412_880, bytes: 390 * million },

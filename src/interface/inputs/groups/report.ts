@@ -10,8 +10,9 @@ export const reportInputs = {
     default: 'dashboard',
     placeholder: 'kind',
     description:
-      'What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; or `compliance`, a folder with ' +
-      'evidence of a period for an audit, as Markdown, HTML and JSON.',
+      'What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; `runbook`, a folder ' +
+      'with a Markdown file for each database: what to do when something has happened to it; or `compliance`, a folder with evidence of a ' +
+      'period for an audit, as Markdown, HTML and JSON.',
     parse: oneOf(reportKinds),
   },
   output: {

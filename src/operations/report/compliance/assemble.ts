@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { manifestKey } from '../../../repository/backups/manifests.ts';
 import { type NamedRecord, recordKey } from '../../../repository/records.ts';
 import { toolName, toolVersion } from '../../../runtime/version.ts';
-import { timeOfId } from '../../../values/timed-id.ts';
+import { timeOf } from '../../../values/timed-id.ts';
 import { gatherBackups } from './backups.ts';
 import { controls } from './controls.ts';
 import { gatherDisposal } from './disposal.ts';
@@ -65,7 +65,7 @@ function findFirstRun(keys: readonly string[], read: readonly NamedRecord<'runs'
   if (oldest === undefined) return null;
   const record = read.find(({ id }) => recordKey('runs', id) === oldest);
   return record === undefined
-    ? timeOfId(oldest.slice('records/runs/'.length))
+    ? timeOf(oldest.slice('records/runs/'.length))
     : new Date(record.content.startedAt);
 }
 

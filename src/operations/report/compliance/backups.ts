@@ -3,7 +3,7 @@ import type { BackupSummary, Catalog } from '../../../repository/backups/catalog
 import { manifestKey } from '../../../repository/backups/manifests.ts';
 import { recordKey } from '../../../repository/records.ts';
 import { isWithin } from '../../../values/period.ts';
-import { timeOfId } from '../../../values/timed-id.ts';
+import { timeOf } from '../../../values/timed-id.ts';
 import type { EvidenceFacts } from './facts.ts';
 import type { Evidence } from './result.ts';
 import { toTime } from './runs.ts';
@@ -13,7 +13,7 @@ import { toTime } from './runs.ts';
  * and those that records name and that are gone without a record of it.
  */
 export function gatherBackups(facts: EvidenceFacts): Evidence['backups'] {
-  const isOfPeriod = (id: string) => isWithin(timeOfId(id), facts.period);
+  const isOfPeriod = (id: string) => isWithin(timeOf(id), facts.period);
   const stored = facts.catalog.backups
     .filter(({ id }) => isOfPeriod(id))
     .toSorted((one, other) => one.snapshotAt.getTime() - other.snapshotAt.getTime())
@@ -81,5 +81,5 @@ export function findGone({ catalog, records, vanished }: EvidenceFacts): Evidenc
 
 /** When a backup was taken: by its manifest, or where that is gone by its id, to the second. */
 export function takenAt(id: string, { backups }: Catalog): Date {
-  return backups.find((backup) => backup.id === id)?.snapshotAt ?? timeOfId(id);
+  return backups.find((backup) => backup.id === id)?.snapshotAt ?? timeOf(id);
 }

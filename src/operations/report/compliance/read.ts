@@ -15,7 +15,7 @@ import type { Context } from '../../../runtime/context.ts';
 import { ConfigurationError, IntegrityError, StorageError } from '../../../runtime/errors.ts';
 import { drain, runWorkers } from '../../../runtime/workers.ts';
 import { isWithin, type Period, resolvePeriod } from '../../../values/period.ts';
-import { timeOfId } from '../../../values/timed-id.ts';
+import { timeOf } from '../../../values/timed-id.ts';
 import { readApprovals } from './approvals.ts';
 import type { EvidenceFacts, ManifestFacts } from './facts.ts';
 import { readIssues } from './issues.ts';
@@ -103,7 +103,7 @@ async function listKeys({ storage }: Repository): Promise<string[]> {
 }
 
 function chooseManifests({ backups }: Catalog, period: Period, newest: Manifest | undefined): string[] {
-  return backups.map(({ id }) => id).filter((id) => id === newest?.id || isWithin(timeOfId(id), period));
+  return backups.map(({ id }) => id).filter((id) => id === newest?.id || isWithin(timeOf(id), period));
 }
 
 /** How many manifests are read at once */
