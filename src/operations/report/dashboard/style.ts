@@ -102,6 +102,9 @@ button { padding: .35rem .8rem; border: 1px solid var(--strong-line); border-rad
 .plan { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .2rem .8rem; margin: 0 0 .75rem; }
 .plan dt { color: var(--quiet); } .plan dd { margin: 0; }
 [hidden] { display: none !important; }
+.scroll:has(> .evidence) { max-height: none; margin-bottom: 1rem; }
+.evidence th { background: none; position: static; } .evidence .key { white-space: nowrap; }
+.evidence td { min-width: 6rem; } .evidence td.long { min-width: 16rem; }
 @media (max-width: 30rem) {
   .plan { grid-template-columns: minmax(0, 1fr); }
   .plan dd { margin-bottom: .4rem; }
