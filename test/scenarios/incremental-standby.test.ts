@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { reconnect } from '../fixture/seed.ts';
 import { until } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { runCli } from '../support/run-cli.ts';
 import { copyData, dataFolder, runAsOwner, shutDown } from './data-folder.ts';
 import { Ladder } from './ladder.ts';
 import { createDatabase, query } from './shop.ts';
@@ -83,6 +84,16 @@ test('#37 a hot standby is read like any other source', async () => {
   await ladder.climb({ read: ['lively'], reused: ['calm'] });
   await change('VACUUM FREEZE calm');
   await ladder.climb({ reused: ['lively', 'calm'] });
+});
+
+test('a standby does not know the slot of captures, and says so where it is asked', async () => {
+  const options = { env: { SUPABASE_BACKUP_DATABASE_URL: standbyUrl('source') } };
+  const status = await runCli(['status', '--storage', ladder.storage], options);
+  expect(status, status.stderr).toMatchObject({ exitCode: 0 });
+  expect(status.stderr).toContain(
+    'the slot of captures is not measured now: database-url: the server is a standby',
+  );
+  expect(status.stdout).toMatch(/slot of captures +not measured\n/);
 });
 
 test('#30 a standby that was promoted is read once, and built upon again', async () => {
