@@ -49,7 +49,7 @@ td svg, .with-mark svg { vertical-align: -.125em; margin-right: .35em; }
 .verdict.state-good, .tile.state-good { background: var(--good-soft); }
 .verdict.state-warning, .tile.state-warning { background: var(--warning-soft); }
 .verdict.state-broken, .tile.state-broken { background: var(--bad-soft); }
-.tiles { list-style: none; margin: .75rem 0; padding: 0; display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
+.tiles { align-items: start; list-style: none; margin: .75rem 0; padding: 0; display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
 .tile { background: var(--panel); border: 1px solid var(--line); border-left: .35rem solid currentColor; border-radius: .4rem; padding: .6rem .8rem; }
 .tile.state-broken { border-color: currentColor; }
 .tile p { color: var(--text); margin: .25rem 0 0; font-size: .925rem; }
