@@ -52,6 +52,27 @@ describe('records', () => {
     expect(damaged).toEqual([]);
   });
 
+  it('are read since a time and the newest alone, and what that leaves out is counted', async () => {
+    const times = [5, 4, 3, 2, 1].map((hours) => new Date(at.getTime() - hours * 3_600_000));
+    for (const time of times) await appendRecord(repository, 'pins', time, pin);
+    const unread: number[] = [];
+    const onUnread = (count: number) => void unread.push(count);
+    const since = (hours: number, newest?: number) =>
+      readRecords(repository, 'pins', fail, {
+        since: new Date(at.getTime() - hours * 3_600_000),
+        ...(newest === undefined ? {} : { newest }),
+        onUnread,
+      });
+    const fail = (error: IntegrityError) => {
+      throw error;
+    };
+    const timesOf = (records: Awaited<ReturnType<typeof since>>) => records.map((record) => record.at);
+    expect(timesOf(await since(4))).toEqual(times.slice(1));
+    expect(timesOf(await since(4, 2))).toEqual(times.slice(3));
+    expect(timesOf(await since(0))).toEqual([]);
+    expect(unread).toEqual([0, 2, 0]);
+  });
+
   it('are named by their second', async () => {
     await appendRecord(repository, 'pins', at, pin);
     expect(await listKeys()).toEqual([
