@@ -3,7 +3,7 @@ import { databaseUrlForm } from './database-values.ts';
 import { type Operation, operations } from './operations.ts';
 import { type InputName, inputNames, inputs, type ReadInput } from './schema.ts';
 import { type Mistake, type Parsed, Taker, toConfigurationError } from './taker.ts';
-import type { AlarmInputs, CommonInputs, Inputs } from './types.ts';
+import type { AlarmInputs, CommonInputs, Inputs, MailInputs } from './types.ts';
 import { list, Problem } from './values.ts';
 
 /**
@@ -166,6 +166,13 @@ function takeStatus(taker: Taker, common: CommonInputs) {
     metricsFile: taker.take('metrics-file'),
     pricePerGbMonth: taker.take('price-per-gb-month'),
     database: taker.take('database'),
+    digest: taker.take('digest')
+      ? {
+          retention: taker.take('retention'),
+          timeZone: taker.take('time-zone'),
+          keepChanges: taker.take('keep-changes'),
+        }
+      : undefined,
   };
 }
 
@@ -279,12 +286,32 @@ export function parseAlarms(read: ReadInput): AlarmInputs {
     issueAssignees: take('issue-assignees') ?? [],
     issueMentions: take('issue-mentions') ?? [],
     notifyUrl: take('notify-url'),
+    notifyFormat: take('notify-format') ?? 'default',
     slackWebhookUrl: take('slack-webhook-url'),
+    mail: takeMail(take('smtp-url'), take('mail-from'), take('mail-to'), problems),
     heartbeatUrl: take('heartbeat-url'),
+    heartbeatSignals: take('heartbeat-signals') ?? [],
     rpoTarget: take('rpo-target'),
   };
   if (problems.length > 0) throw toConfigurationError('an alarm', problems);
   return alarms;
+}
+
+/** Without a server there is no mail, whoever would get it: a secret that is not set must not fail a backup. */
+function takeMail(
+  server: Parsed<'smtp-url'> | undefined,
+  from: Parsed<'mail-from'> | undefined,
+  to: Parsed<'mail-to'> | undefined,
+  problems: Mistake[],
+): MailInputs | undefined {
+  if (server === undefined) return undefined;
+  if (from !== undefined && to !== undefined) return { server, from, to };
+  for (const [name, value] of [['mail-from', from] as const, ['mail-to', to] as const]) {
+    if (value !== undefined || problems.some((problem) => problem.name === name)) continue;
+    const problem = new Problem('is required with smtp-url', 'Set it, for example to ops@example.com.');
+    problems.push({ name, problem });
+  }
+  return undefined;
 }
 
 function parseOperation(read: ReadInput): Operation {

@@ -1,8 +1,9 @@
 import type { ColumnName } from '../../values/column-name.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
+import type { MailAddress, MailServer } from './mail-values.ts';
 import type { NeededJob } from './needed-jobs.ts';
-import type { Operation } from './operations.ts';
+import type { HeartbeatSignal, NotifyFormat, Operation } from './operations.ts';
 
 /* The parsed and checked inputs of each operation. */
 
@@ -215,6 +216,8 @@ export interface StatusInputs extends CommonInputs {
   readonly pricePerGbMonth: number | undefined;
   /** What metrics call the database; undefined: the location of the storage */
   readonly database: string | undefined;
+  /** By which rules the digest says what a cleanup will remove; undefined: no digest is sent */
+  readonly digest: Pick<ListInputs, 'retention' | 'timeZone' | 'keepChanges'> | undefined;
 }
 
 export interface ScheduleInputs {
@@ -235,6 +238,13 @@ export interface AlarmOperationInputs extends CommonInputs {
   readonly needs: readonly NeededJob[];
 }
 
+/** Through which server mail is sent, and between whom. */
+export interface MailInputs {
+  readonly server: MailServer;
+  readonly from: MailAddress;
+  readonly to: readonly MailAddress[];
+}
+
 /** Who is notified of a failure, and how. */
 export interface AlarmInputs {
   readonly githubToken: string | undefined;
@@ -245,8 +255,12 @@ export interface AlarmInputs {
   readonly issueAssignees: readonly string[];
   readonly issueMentions: readonly string[];
   readonly notifyUrl: string | undefined;
+  readonly notifyFormat: NotifyFormat;
   readonly slackWebhookUrl: string | undefined;
+  readonly mail: MailInputs | undefined;
   readonly heartbeatUrl: string | undefined;
+  /** What the heartbeat tells besides successes */
+  readonly heartbeatSignals: readonly HeartbeatSignal[];
   /** milliseconds */
   readonly rpoTarget: number | undefined;
 }

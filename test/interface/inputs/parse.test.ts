@@ -380,6 +380,28 @@ const refused: [Given, InputName, string][] = [
   [{ ...backup, 'slack-webhook-url': 'hooks/s3cret' }, 'slack-webhook-url', 'is not an address'],
   [{ ...backup, 'heartbeat-url': 'ftp://example.com/s3cret' }, 'heartbeat-url', 'has the scheme ftp:'],
   [{ ...backup, 'rpo-target': '1' }, 'rpo-target', 'cannot be "1"'],
+  [{ ...backup, 'notify-format': 'irc' }, 'notify-format', 'cannot be "irc"'],
+  [{ ...backup, 'heartbeat-signals': 'start, log' }, 'heartbeat-signals', 'cannot be "log"'],
+  [{ ...backup, 'smtp-url': 'mail.example.com' }, 'smtp-url', 'is not the address of a mail server'],
+  [{ ...backup, 'smtp-url': 'https://u:s3cret@h' }, 'smtp-url', 'is not the address of a mail server'],
+  [{ ...backup, 'smtp-url': 'smtps://u:s3cret/x@h' }, 'smtp-url', 'is not the address of a mail server'],
+  [{ ...backup, 'smtp-url': 'smtps://u:pass@h?s3cret' }, 'smtp-url', 'holds a ? or a #'],
+  [{ ...backup, 'smtp-url': 'smtp://u:s3cret@h:25' }, 'smtp-url', 'names port 25'],
+  [{ ...backup, 'smtp-url': 'smtps://u:s3cret@h:25' }, 'smtp-url', 'names port 25'],
+  [{ ...backup, 'smtp-url': 'smtp://u:s3cret@h:465' }, 'smtp-url', 'names port 465 with smtp://'],
+  [{ ...backup, 'smtp-url': 'smtps://u:s3cret@h:587' }, 'smtp-url', 'names port 587 with smtps://'],
+  [{ ...backup, 'smtp-url': 'smtps://user@h' }, 'smtp-url', 'holds a user without a password'],
+  [{ ...backup, 'smtp-url': 'smtps://u:s3cret%@h' }, 'smtp-url', 'a % that encodes nothing'],
+  [{ ...backup, 'smtp-url': 'smtps://u:s3cret%0d%0aX@h' }, 'smtp-url', 'holds a control character'],
+  [{ ...backup, 'mail-from': 'backups' }, 'mail-from', 'cannot be "backups"'],
+  [
+    { ...backup, 'mail-from': 'a\r\nBcc: b <a@example.com>' },
+    'mail-from',
+    'cannot be "a\\r\\nBcc: b <a@example.com>"',
+  ],
+  [{ ...backup, 'mail-to': 'ops@example.com, ops' }, 'mail-to', 'cannot contain "ops"'],
+  [{ ...backup, 'mail-to': 'Ops <ops@example.com>' }, 'mail-to', 'that is no address of mail'],
+  [{ ...status, digest: 'weekly' }, 'digest', 'cannot be "weekly"'],
 ];
 
 describe('what is refused', () => {
