@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { HeartbeatSettings } from '../../../src/alarm/event.ts';
+import type { HeartbeatSettings, RunEvent } from '../../../src/alarm/event.ts';
 import { notify, notifyStart } from '../../../src/alarm/notify.ts';
 import { createRedactor } from '../../../src/report/redact.ts';
 import { createContext, exampleFailure, exampleSuccess, limits } from '../example.ts';
@@ -19,7 +19,7 @@ afterEach(() => receiver.close());
 async function tellRun(
   path: string,
   signals: HeartbeatSettings['signals'],
-  event = exampleSuccess(),
+  event: RunEvent = exampleSuccess(),
   redact = (text: string) => text,
 ): Promise<string[]> {
   const settings = { heartbeat: { url: `${receiver.url}${path}`, signals, runId }, redact };
