@@ -74,6 +74,10 @@ export function createAlarm(read: ReadInput, context: Omit<Context, 'temporaryFo
       context.log.warn(
         'alarm: no mail is sent: mail-to is set, and smtp-url is not. Set it, or leave both out.',
       );
+    if ('outcome' in end && end.outcome.digest !== undefined && !takesDigest(wanted))
+      context.log.warn(
+        'alarm: no digest is sent: neither smtp-url nor notify-url nor slack-webhook-url is set.',
+      );
     if (!isOn(wanted)) return;
     // The switch must not hear of the start after it has heard of the end.
     over.abort(new Error('the operation was over before it was told'));
@@ -107,6 +111,10 @@ function limitsFor({ reason }: AbortSignal): AlarmLimits {
 
 function isOn({ failureIssues, notifyUrl, slackWebhookUrl, mail, heartbeatUrl }: AlarmInputs): boolean {
   return failureIssues || [notifyUrl, slackWebhookUrl, mail, heartbeatUrl].some((set) => set !== undefined);
+}
+
+function takesDigest({ notifyUrl, slackWebhookUrl, mail }: AlarmInputs): boolean {
+  return [notifyUrl, slackWebhookUrl, mail].some((set) => set !== undefined);
 }
 
 async function toRunEvent(

@@ -10,7 +10,15 @@ export interface Contradiction {
 
 /** Finds values that are valid by themselves and cannot work together. */
 export function findContradictions(policy: WrittenPolicy): Contradiction[] {
-  return [...findInDatabases(policy), ...findInRoles(policy)];
+  return [...findInDatabases(policy), ...findInRoles(policy), ...findInAlarms(policy)];
+}
+
+/** Alarms may lack a secret, which an environment may have, and not what no secret says. */
+function findInAlarms({ alarms = {} }: WrittenPolicy): Contradiction[] {
+  if (alarms['smtp-url'] === undefined) return [];
+  return (['mail-from', 'mail-to'] as const)
+    .filter((key) => alarms[key] === undefined)
+    .map((key) => ({ path: ['alarms', 'smtp-url'], message: `needs ${key} beside it. Write the address` }));
 }
 
 function findInDatabases(policy: WrittenPolicy): Contradiction[] {
