@@ -98,8 +98,9 @@ export function toDiscord({ kind, title, passages, facts, links, place, at }: No
   };
 }
 
+/** Escapes what Discord's Markdown takes for its own, and at the start of a line what makes a quote, a heading, a list. */
 function escapeDiscord(text: string): string {
-  return text.replace(/[\\*_~`|>[\]()#-]/g, '\\$&');
+  return text.replace(/[\\*_~`|<[\]]/g, '\\$&').replace(/^[>#-]/gm, '\\$&');
 }
 
 const ntfyPriorities: Readonly<Record<NoticeKind, number>> = {

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import { EmbedBuilder, embedLength } from '@discordjs/builders';
 import { describe, expect, it } from 'vitest';
 import {
@@ -10,6 +11,7 @@ import {
   toTelegram,
 } from '../../../src/alarm/channels/formats.ts';
 import { toTeams } from '../../../src/alarm/channels/teams.ts';
+import { toWebhookContent } from '../../../src/alarm/channels/webhook.ts';
 import { toDigestNotice } from '../../../src/alarm/digest-notice.ts';
 import type { IssueChange } from '../../../src/alarm/issues/lifecycle.ts';
 import { type Notice, toNotice } from '../../../src/alarm/notice.ts';
@@ -68,7 +70,7 @@ describe('Discord', () => {
 
   it('shows names as they are, and makes no links of them', () => {
     const { embeds } = toDiscord(fail({ message: '[click](https://evil.example) **x** `y`' }));
-    expect(embeds[0]?.description).toContain('\\[click\\]\\(https://evil.example\\) \\*\\*x\\*\\* \\`y\\`');
+    expect(embeds[0]?.description).toContain('\\[click\\](https://evil.example) \\*\\*x\\*\\* \\`y\\`');
     expect(embeds[0]?.description).toContain('[Open the issue](https://github.example/acme/shop/issues/4)');
   });
 });
@@ -197,4 +199,26 @@ describe('an address', () => {
       expect(toPosting(format, fail(), url, () => ({}))?.content, format).not.toHaveProperty('version');
     }
   });
+});
+
+it('the bodies that docs/alarms.md shows are those that are sent', async () => {
+  const addresses = {
+    default: 'https://hooks.example.com/backups',
+    apprise: 'https://apprise.example.com/notify/KEY',
+    discord: 'https://discord.com/api/webhooks/ID/TOKEN',
+    ntfy: 'https://ntfy.sh/my-topic',
+    pagerduty: 'https://events.pagerduty.com/v2/enqueue?routing_key=KEY',
+    teams: 'https://prod-1.westeurope.logic.azure.com/workflows/ID/triggers/manual/paths/invoke?sig=KEY',
+    telegram: 'https://api.telegram.org/botTOKEN/sendMessage?chat_id=-1001',
+  } as const;
+  const event = exampleFailure({}, { database: 'production', lastGood, rpoTarget: 24 * hour });
+  const told = change('repeated');
+  const notice = toNotice(event, event, 'failed', told);
+  const bodies = notifyFormats.map((format) => {
+    const posting = toPosting(format, notice, addresses[format], () => toWebhookContent(event, notice, told));
+    const body = JSON.stringify(posting?.content, null, 2);
+    return `notify-format: ${format}\nnotify-url: ${addresses[format]}\n\nPOST ${posting?.url}\n${body}\n`;
+  });
+  const file = path.join(import.meta.dirname, '../../../docs/transcripts/alarm-bodies.txt');
+  await expect(bodies.join('\n')).toMatchFileSnapshot(file);
 });
