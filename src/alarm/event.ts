@@ -1,6 +1,7 @@
 import type { WorkflowRun } from '../github/run.ts';
 import type { Digest } from '../interface/digest.ts';
-import type { HeartbeatSignal, NotifyFormat } from '../interface/inputs/operations.ts';
+import type { NotifyTarget } from '../interface/inputs/notify-target.ts';
+import type { HeartbeatSignal } from '../interface/inputs/operations.ts';
 import type { MailInputs } from '../interface/inputs/types.ts';
 import type { Outcome } from '../interface/outcome.ts';
 
@@ -53,9 +54,7 @@ export interface RunFailure extends RunFacts {
 /** Where to send notifications; an undefined channel is off. */
 export interface AlarmSettings {
   readonly issues?: IssueSettings | undefined;
-  readonly notifyUrl?: string | undefined;
-  /** `default` when undefined */
-  readonly notifyFormat?: NotifyFormat | undefined;
+  readonly notify?: NotifyTarget | undefined;
   readonly slackWebhookUrl?: string | undefined;
   readonly mail?: MailInputs | undefined;
   readonly heartbeat?: HeartbeatSettings | undefined;

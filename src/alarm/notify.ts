@@ -8,7 +8,7 @@ import type { Context } from '../runtime/context.ts';
 import { startTimer } from '../runtime/deadline.ts';
 import { ConfigurationError, isKnownError, messageOf } from '../runtime/errors.ts';
 import { DeliveryFailure, deliver } from './channels/delivery.ts';
-import { type Posting, toPosting } from './channels/formats.ts';
+import { toContent } from './channels/formats.ts';
 import { type Beat, toBeat } from './channels/heartbeat.ts';
 import { sendMail } from './channels/mail.ts';
 import { renderMail } from './channels/mail-message.ts';
@@ -147,18 +147,20 @@ async function sendDigest(notification: Notification): Promise<void> {
 /** Sends a notice to each channel that is set; one that fails stops no other. */
 async function sendNotice(notification: Notification, notice: Notice, change: IssueChange): Promise<void> {
   const { event, settings, env, limits } = notification;
-  const { notifyUrl, notifyFormat = 'default', slackWebhookUrl, mail } = settings;
-  const post = (input: string, url: string | undefined, write: (url: string) => Posting | undefined) =>
+  const { notify: target, slackWebhookUrl, mail } = settings;
+  const post = (input: string, url: string | undefined, write: () => object | undefined) =>
     url &&
     attempt(notification, `the message to ${input} was not sent`, (signal) => {
-      const posting = write(url);
-      return posting && deliver({ input, env, ...posting }, limits, signal);
+      const content = write();
+      return content && deliver({ input, url, content, env }, limits, signal);
     });
   await Promise.all([
-    post('notify-url', notifyUrl, (url) =>
-      toPosting(notifyFormat, notice, url, () => toWebhookContent(event, notice, change)),
+    post(
+      'notify-url',
+      target?.url,
+      () => target && toContent(target, notice, () => toWebhookContent(event, notice, change)),
     ),
-    post('slack-webhook-url', slackWebhookUrl, (url) => ({ url, content: renderSlack(notice) })),
+    post('slack-webhook-url', slackWebhookUrl, () => renderSlack(notice)),
     // Mail goes as often as an issue is commented: a capture that fails all day is no ninety mails.
     mail && change.outcome !== 'counted' && sendByMail(notification, notice, mail),
   ]);
@@ -266,8 +268,16 @@ function redactSettings(settings: IssueSettings, redact: (text: string) => strin
 
 /** Adds the addresses and the token to the secrets that the caller redacts. */
 function redactWith(settings: AlarmSettings): (text: string) => string {
-  const { notifyUrl, slackWebhookUrl, heartbeat, issues, mail } = settings;
-  const all = [notifyUrl, slackWebhookUrl, heartbeat?.url, issues?.token, mail?.server.login?.password];
+  const { notify: target, slackWebhookUrl, heartbeat, issues, mail } = settings;
+  const key = target?.format === 'pagerduty' ? target.routingKey : undefined;
+  const all = [
+    target?.url,
+    key,
+    slackWebhookUrl,
+    heartbeat?.url,
+    issues?.token,
+    mail?.server.login?.password,
+  ];
   const secrets = all.filter((text) => !!text) as string[];
   const own = createRedactor(secrets);
   return (text) => own(settings.redact(text));

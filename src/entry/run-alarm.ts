@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { type AlarmLimits, type AlarmSettings, defaultLimits, type RunEvent } from '../alarm/event.ts';
 import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
-import { notify, notifyStart } from '../alarm/notify.ts';
+import { notifyStart, notify as tell } from '../alarm/notify.ts';
 import { readRun } from '../github/run.ts';
+import { parseAlarms } from '../interface/inputs/alarms.ts';
 import { announced, type Operation } from '../interface/inputs/operations.ts';
-import { parseAlarms } from '../interface/inputs/parse.ts';
 import type { ReadInput } from '../interface/inputs/schema.ts';
 import type { AlarmInputs, Inputs } from '../interface/inputs/types.ts';
 import { findNewest } from '../operations/status/newest-backup.ts';
@@ -72,7 +72,7 @@ export function createAlarm(read: ReadInput, context: Omit<Context, 'temporaryFo
     if (isSilent || (asked === 'alarm' && 'outcome' in end)) return;
     if (wanted.mail === undefined && read('mail-to')?.trim())
       context.log.warn(
-        'alarm: no mail is sent: mail-to is set, and smtp-url is not. Set it, or leave both out.',
+        'alarm: no mail is sent: mail-to is set, and smtp-url is not. Set it, or leave mail-to out.',
       );
     if ('outcome' in end && end.outcome.digest !== undefined && !takesDigest(wanted))
       context.log.warn(
@@ -83,17 +83,17 @@ export function createAlarm(read: ReadInput, context: Omit<Context, 'temporaryFo
     over.abort(new Error('the operation was over before it was told'));
     await begun;
     const event = await toRunEvent(end, operation, alarm.inputs, wanted, startedAt, read, context);
-    await notify(event, settings, context, limitsFor(context.signal));
+    await tell(event, settings, context, limitsFor(context.signal));
   }
 }
 
 function toSettings(wanted: AlarmInputs, redact: Context['redact']): AlarmSettings {
   const { failureIssues, githubToken: token = '', heartbeatUrl: url, heartbeatSignals: signals } = wanted;
   const { issueLabels: labels, issueAssignees: assignees, issueMentions: mentions } = wanted;
-  const { notifyUrl, notifyFormat, slackWebhookUrl, mail } = wanted;
+  const { notify, slackWebhookUrl, mail } = wanted;
   return {
     issues: failureIssues ? { token, labels, assignees, mentions } : undefined,
-    ...{ notifyUrl, notifyFormat, slackWebhookUrl, mail },
+    ...{ notify, slackWebhookUrl, mail },
     heartbeat: url === undefined ? undefined : { url, signals, runId: randomUUID() },
     redact,
   };
@@ -109,12 +109,12 @@ function limitsFor({ reason }: AbortSignal): AlarmLimits {
   return { ...defaultLimits, afterStopMs, issuesMs: 0.6 * afterStopMs };
 }
 
-function isOn({ failureIssues, notifyUrl, slackWebhookUrl, mail, heartbeatUrl }: AlarmInputs): boolean {
-  return failureIssues || [notifyUrl, slackWebhookUrl, mail, heartbeatUrl].some((set) => set !== undefined);
+function isOn({ failureIssues, notify, slackWebhookUrl, mail, heartbeatUrl }: AlarmInputs): boolean {
+  return failureIssues || [notify, slackWebhookUrl, mail, heartbeatUrl].some((set) => set !== undefined);
 }
 
-function takesDigest({ notifyUrl, slackWebhookUrl, mail }: AlarmInputs): boolean {
-  return [notifyUrl, slackWebhookUrl, mail].some((set) => set !== undefined);
+function takesDigest({ notify, slackWebhookUrl, mail }: AlarmInputs): boolean {
+  return [notify, slackWebhookUrl, mail].some((set) => set !== undefined);
 }
 
 async function toRunEvent(

@@ -34,7 +34,7 @@ afterEach(() => Promise.all([mails.close(), receiver.close()]));
 
 async function tell(event: RunEvent, changes: Partial<AlarmSettings> = {}): Promise<void> {
   const settings = {
-    notifyUrl: `${receiver.url}/notify`,
+    notify: { format: 'default' as const, url: `${receiver.url}/notify` },
     slackWebhookUrl: `${receiver.url}/slack`,
     mail: {
       server: parseMailServer(`smtps://me:p4ss@localhost:${mails.port}`),

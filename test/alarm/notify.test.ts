@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AlarmLimits, AlarmSettings, RunEvent } from '../../src/alarm/event.ts';
 import { notify } from '../../src/alarm/notify.ts';
+import { toNotifyTarget } from '../../src/interface/inputs/notify-target.ts';
 import { createRedactor } from '../../src/report/redact.ts';
 import { expectNoSecret } from '../scenarios/refusal.ts';
 import { type FakeGitHub, startFakeGitHub } from '../support/fake-github.ts';
@@ -28,7 +29,7 @@ afterEach(() => Promise.all([github.close(), receiver.close()]));
 const runId = '2f1c4a52-8f39-4d0e-9a44-4ce1f0d1a6b7';
 
 const channels = () => ({
-  notifyUrl: `${receiver.url}/notify`,
+  notify: toNotifyTarget(`${receiver.url}/notify`, 'default'),
   slackWebhookUrl: `${receiver.url}/slack`,
   heartbeat: { url: `${receiver.url}/beat`, signals: [], runId },
 });
@@ -179,8 +180,8 @@ describe('an address', () => {
     ['http://example.com/hook', /notify-url is not an https:\/\/ address/],
     ['no address', /notify-url is not an https:\/\/ address/],
     ['file:///etc/passwd', /notify-url is not an https:\/\/ address/],
-  ])('%s is refused', async (notifyUrl, says) => {
-    await tell(exampleFailure(), { notifyUrl });
+  ])('%s is refused', async (url, says) => {
+    await tell(exampleFailure(), { notify: { format: 'default', url } });
     expect(context.lines).toEqual([expect.stringMatching(says)]);
     expect(paths()).toEqual(['POST /slack']);
   });
@@ -222,7 +223,7 @@ describe('secrets', () => {
       Buffer.from(`user:${password}`).toString('base64'),
       `postgresql://postgres:${encodeURIComponent(password)}@host/db`,
     ].join('\n');
-    const hidden = [channels().notifyUrl, channels().slackWebhookUrl, channels().heartbeat.url];
+    const hidden = [channels().notify.url, channels().slackWebhookUrl, channels().heartbeat.url];
     const text = `${forms}\n${hidden.join('\n')}\n${token}`;
     const run = { ...exampleRun, workflow: text, actor: text };
     const place = { database: text, outputs: { parity: text, note: text }, run };
@@ -325,7 +326,11 @@ describe('an announcement', () => {
     const context = createContext({ GITHUB_API_URL: 'http://127.0.0.1:1' });
     const gone = 'http://localhost:1/secret-path';
     const heartbeat = { url: gone, signals: [], runId };
-    const settings = settingsFor(github, { notifyUrl: gone, slackWebhookUrl: gone, heartbeat });
+    const settings = settingsFor(github, {
+      notify: { format: 'default', url: gone },
+      slackWebhookUrl: gone,
+      heartbeat,
+    });
     await notify(exampleFailure(), settings, context, limits);
     await notify(exampleSuccess(), settings, context, limits);
     expect(context.lines).toHaveLength(5);

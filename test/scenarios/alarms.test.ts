@@ -213,6 +213,23 @@ describe('mail and heartbeat, by the bundle', () => {
     }
   });
 
+  test('a switch that does not answer the start holds nothing up for long', async () => {
+    receiver.answer = ({ path }) => (path.startsWith('/heartbeat/start') ? 'hang' : { status: 200 });
+    const begun = performance.now();
+    const run = await told({ operation: 'list', 'smtp-url': '' });
+    const usual = performance.now() - begun;
+    expect(run.exitCode, run.stdout).toBe(0);
+    expect(receiver.requests).toEqual([]);
+    const status = await told({ operation: 'status', 'database-url': '' });
+    expect(status.exitCode, status.stdout).toBe(0);
+    expect(performance.now() - begun - usual).toBeLessThan(usual + 6000);
+    expect(status.stdout).toContain('the heartbeat was not sent: the operation was over before it was told');
+    expect(receiver.requests.map(({ path }) => path.split('?')[0])).toEqual([
+      '/heartbeat/start',
+      '/heartbeat',
+    ]);
+  });
+
   test('a mail server that is not set is a warning, and so is one that does not answer', async () => {
     const unset = await told({ 'smtp-url': '' });
     expect(unset.exitCode).toBe(0);

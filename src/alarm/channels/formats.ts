@@ -1,47 +1,31 @@
-import type { NotifyFormat } from '../../interface/inputs/operations.ts';
+import type { NotifyTarget } from '../../interface/inputs/notify-target.ts';
 import { cut } from '../issues/text.ts';
 import type { Notice, NoticeKind } from '../notice.ts';
-import { DeliveryFailure } from './delivery.ts';
 import { renderPlain } from './plain-text.ts';
 import { toTeams } from './teams.ts';
 
-/*
- * Messages as services want them that take no others. What a service reads in the body and a person writes in
- * the address (a topic, a chat, a key) is taken from there. Limits are those that the services document.
- */
-
-/** A message, and where it is sent */
-export interface Posting {
-  readonly url: string;
-  readonly content: object;
-}
+/* Messages as services want them that take no others. Limits are those that the services document. */
 
 /**
  * @param standard the message in our own form
  * @returns undefined where the service has no use for such a notice
- * @throws DeliveryFailure when the address lacks what the service needs
  */
-export function toPosting(
-  format: NotifyFormat,
-  notice: Notice,
-  url: string,
-  standard: () => object,
-): Posting | undefined {
-  switch (format) {
+export function toContent(target: NotifyTarget, notice: Notice, standard: () => object): object | undefined {
+  switch (target.format) {
     case 'default':
-      return { url, content: standard() };
+      return standard();
     case 'apprise':
-      return { url, content: toApprise(notice) };
+      return toApprise(notice);
     case 'discord':
-      return { url, content: toDiscord(notice) };
+      return toDiscord(notice);
     case 'ntfy':
-      return toNtfy(notice, url);
+      return toNtfy(notice, target.topic);
     case 'pagerduty':
-      return notice.kind === 'digest' ? undefined : toPagerDuty(notice, url);
+      return notice.kind === 'digest' ? undefined : toPagerDuty(notice, target.routingKey);
     case 'teams':
-      return { url, content: toTeams(notice) };
+      return toTeams(notice);
     case 'telegram':
-      return toTelegram(notice, url);
+      return toTelegram(notice, target);
   }
 }
 
@@ -120,23 +104,17 @@ const ntfyTags: Readonly<Record<NoticeKind, string>> = {
 /** bytes; what is longer becomes an attachment (https://docs.ntfy.sh/publish/#limitations) */
 const ntfyLimit = 4096;
 
-/** The topic goes into the body, and the message to the root: https://docs.ntfy.sh/publish/#publish-as-json */
-export function toNtfy(notice: Notice, address: string): Posting {
-  const url = new URL(address);
-  const topic = url.pathname.replace(/^\/|\/$/g, '');
-  if (!/^[-\w]{1,64}$/.test(topic))
-    throw lacking('topic of ntfy', 'Write it as in https://ntfy.sh/my-topic.');
-  url.pathname = '/';
+/** Is sent to the root of the server: https://docs.ntfy.sh/publish/#publish-as-json */
+export function toNtfy(notice: Notice, topic: string) {
   const { kind, title, links } = notice;
   const [first] = links;
-  const content = {
+  return {
     ...{ topic, title, message: cutBytes(renderPlain(notice), ntfyLimit) },
     priority: ntfyPriorities[kind],
     tags: [ntfyTags[kind]],
     ...(first && { click: first.url }),
     actions: links.slice(0, 3).map((link) => ({ action: 'view', label: link.title, url: link.url })),
   };
-  return { url: url.href, content };
 }
 
 /** Cuts a text to at most so many bytes of UTF-8, between two characters. */
@@ -149,18 +127,11 @@ function cutBytes(text: string, limit: number): string {
 /** Characters of a summary: https://developer.pagerduty.com/docs/send-alert-event */
 const pagerDutyLimit = 1024;
 
-/** The key of the integration goes into the body. Failures of an operation are one incident, which its success resolves. */
-export function toPagerDuty(notice: Notice, address: string): Posting {
-  const url = new URL(address);
-  const key = url.searchParams.get('routing_key');
-  if (!key) {
-    const form = 'https://events.pagerduty.com/v2/enqueue?routing_key=…';
-    throw lacking('routing_key', `Write it as in ${form}.`);
-  }
-  url.searchParams.delete('routing_key');
+/** Failures of an operation are one incident, whatever their causes are; its success resolves it. */
+export function toPagerDuty(notice: Notice, routingKey: string) {
   const { title, kind, database, operation, facts, passages, links, at, thread } = notice;
-  const content = {
-    routing_key: key,
+  return {
+    routing_key: routingKey,
     event_action: kind === 'recovered' ? 'resolve' : 'trigger',
     dedup_key: thread.group,
     payload: {
@@ -177,33 +148,22 @@ export function toPagerDuty(notice: Notice, address: string): Posting {
     links: links.map((link) => ({ href: link.url, text: link.title })),
     client: 'supabase-backup',
   };
-  return { url: url.href, content };
 }
 
 /** Characters of a text, which has no parse_mode and so no markup: https://core.telegram.org/bots/api#sendmessage */
 const telegramLimit = 4096;
 
-/** The chat, and its topic, go into the body. */
-export function toTelegram(notice: Notice, address: string): Posting {
-  const url = new URL(address);
-  const [chat, topic] = ['chat_id', 'message_thread_id'].map((name) => url.searchParams.get(name));
-  if (!chat) {
-    const form = 'https://api.telegram.org/bot<token>/sendMessage?chat_id=…';
-    throw lacking('chat_id', `Write it as in ${form}.`);
-  }
-  url.search = '';
+export function toTelegram(
+  notice: Notice,
+  { chat, topic }: Pick<Extract<NotifyTarget, { format: 'telegram' }>, 'chat' | 'topic'>,
+) {
   const text = `${notice.title}\n\n${renderPlain(notice)}`;
-  const content = {
+  return {
     chat_id: chat,
-    ...(topic && { message_thread_id: Number(topic) }),
+    ...(topic !== undefined && { message_thread_id: topic }),
     // A name after @ would notify whoever has it.
     text: cut(text.replaceAll('@', '@\u200b'), telegramLimit),
     link_preview_options: { is_disabled: true },
     disable_notification: notice.kind === 'digest',
   };
-  return { url: url.href, content };
-}
-
-function lacking(what: string, remedy: string): DeliveryFailure {
-  return new DeliveryFailure(`notify-url holds no ${what}`, remedy);
 }

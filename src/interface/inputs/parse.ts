@@ -2,9 +2,9 @@ import { ConfigurationError } from '../../runtime/errors.ts';
 import { databaseUrlForm } from './database-values.ts';
 import { type Operation, operations } from './operations.ts';
 import { type InputName, inputNames, inputs, type ReadInput } from './schema.ts';
-import { type Mistake, type Parsed, Taker, toConfigurationError } from './taker.ts';
-import type { AlarmInputs, CommonInputs, Inputs, MailInputs } from './types.ts';
-import { list, Problem } from './values.ts';
+import { Taker, toConfigurationError } from './taker.ts';
+import type { CommonInputs, Inputs } from './types.ts';
+import { list } from './values.ts';
 
 /**
  * Reads, checks and types the inputs of the operation that they name.
@@ -257,61 +257,6 @@ function takeRestore(taker: Taker, common: CommonInputs) {
     dryRun: taker.take('dry-run'),
     sslrootcert: taker.take('sslrootcert'),
   };
-}
-
-/**
- * Reads who is notified of the end of an operation. It is separate from the operation's own inputs, because a
- * mistake in those is a failure that must be notified, too.
- *
- * @throws ConfigurationError listing everything that is wrong
- */
-export function parseAlarms(read: ReadInput): AlarmInputs {
-  const problems: Mistake[] = [];
-  function take<N extends InputName>(name: N): Parsed<N> | undefined {
-    const text = read(name)?.trim() || (inputs[name].default as string | undefined);
-    if (text === undefined) return undefined;
-    try {
-      return inputs[name].parse(text) as Parsed<N>;
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      problems.push({ name, problem: error });
-      return undefined;
-    }
-  }
-  const alarms: AlarmInputs = {
-    githubToken: take('github-token'),
-    database: take('database'),
-    failureIssues: take('failure-issues') ?? false,
-    issueLabels: take('issue-labels') ?? [],
-    issueAssignees: take('issue-assignees') ?? [],
-    issueMentions: take('issue-mentions') ?? [],
-    notifyUrl: take('notify-url'),
-    notifyFormat: take('notify-format') ?? 'default',
-    slackWebhookUrl: take('slack-webhook-url'),
-    mail: takeMail(take('smtp-url'), take('mail-from'), take('mail-to'), problems),
-    heartbeatUrl: take('heartbeat-url'),
-    heartbeatSignals: take('heartbeat-signals') ?? [],
-    rpoTarget: take('rpo-target'),
-  };
-  if (problems.length > 0) throw toConfigurationError('an alarm', problems);
-  return alarms;
-}
-
-/** Without a server there is no mail, whoever would get it: a secret that is not set must not fail a backup. */
-function takeMail(
-  server: Parsed<'smtp-url'> | undefined,
-  from: Parsed<'mail-from'> | undefined,
-  to: Parsed<'mail-to'> | undefined,
-  problems: Mistake[],
-): MailInputs | undefined {
-  if (server === undefined) return undefined;
-  if (from !== undefined && to !== undefined) return { server, from, to };
-  for (const [name, value] of [['mail-from', from] as const, ['mail-to', to] as const]) {
-    if (value !== undefined || problems.some((problem) => problem.name === name)) continue;
-    const problem = new Problem('is required with smtp-url', 'Set it, for example to ops@example.com.');
-    problems.push({ name, problem });
-  }
-  return undefined;
 }
 
 function parseOperation(read: ReadInput): Operation {

@@ -3,7 +3,8 @@ import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
 import type { MailAddress, MailServer } from './mail-values.ts';
 import type { NeededJob } from './needed-jobs.ts';
-import type { HeartbeatSignal, NotifyFormat, Operation } from './operations.ts';
+import type { NotifyTarget } from './notify-target.ts';
+import type { HeartbeatSignal, Operation } from './operations.ts';
 
 /* The parsed and checked inputs of each operation. */
 
@@ -254,8 +255,7 @@ export interface AlarmInputs {
   readonly issueLabels: readonly string[];
   readonly issueAssignees: readonly string[];
   readonly issueMentions: readonly string[];
-  readonly notifyUrl: string | undefined;
-  readonly notifyFormat: NotifyFormat;
+  readonly notify: NotifyTarget | undefined;
   readonly slackWebhookUrl: string | undefined;
   readonly mail: MailInputs | undefined;
   readonly heartbeatUrl: string | undefined;

@@ -13,12 +13,13 @@ export function findContradictions(policy: WrittenPolicy): Contradiction[] {
   return [...findInDatabases(policy), ...findInRoles(policy), ...findInAlarms(policy)];
 }
 
-/** Alarms may lack a secret, which an environment may have, and not what no secret says. */
+/** Mail needs to come from somebody; the secret with its server may also be one of an environment. */
 function findInAlarms({ alarms = {} }: WrittenPolicy): Contradiction[] {
-  if (alarms['smtp-url'] === undefined) return [];
-  return (['mail-from', 'mail-to'] as const)
-    .filter((key) => alarms[key] === undefined)
-    .map((key) => ({ path: ['alarms', 'smtp-url'], message: `needs ${key} beside it. Write the address` }));
+  const needs = (key: 'mail-to' | 'smtp-url', other: 'mail-from' | 'mail-to'): Contradiction[] =>
+    alarms[key] === undefined || alarms[other] !== undefined
+      ? []
+      : [{ path: ['alarms', key], message: `needs ${other} beside it. Write the address` }];
+  return [...needs('mail-to', 'mail-from'), ...needs('smtp-url', 'mail-to')];
 }
 
 function findInDatabases(policy: WrittenPolicy): Contradiction[] {

@@ -4,10 +4,10 @@ import { EmbedBuilder, embedLength } from '@discordjs/builders';
 import { describe, expect, it } from 'vitest';
 import {
   toApprise,
+  toContent,
   toDiscord,
   toNtfy,
   toPagerDuty,
-  toPosting,
   toTelegram,
 } from '../../../src/alarm/channels/formats.ts';
 import { toTeams } from '../../../src/alarm/channels/teams.ts';
@@ -15,6 +15,7 @@ import { toWebhookContent } from '../../../src/alarm/channels/webhook.ts';
 import { toDigestNotice } from '../../../src/alarm/digest-notice.ts';
 import type { IssueChange } from '../../../src/alarm/issues/lifecycle.ts';
 import { type Notice, toNotice } from '../../../src/alarm/notice.ts';
+import { toNotifyTarget } from '../../../src/interface/inputs/notify-target.ts';
 import { notifyFormats } from '../../../src/interface/inputs/operations.ts';
 import { exampleDigest } from '../digest-example.ts';
 import { exampleFailure, exampleSuccess, hour } from '../example.ts';
@@ -101,42 +102,31 @@ describe('Teams', () => {
 });
 
 describe('Telegram', () => {
-  const url = 'https://api.telegram.org/bot123:secret/sendMessage?chat_id=-1001&message_thread_id=7';
+  const target = { chat: '-1001', topic: 7 };
 
   it('gets a text of at most 4,096 characters for the chat in the address, without markup', () => {
     for (const notice of all) {
-      const posting = toTelegram(notice, url);
-      expect(posting.url).toBe('https://api.telegram.org/bot123:secret/sendMessage');
-      const content = posting.content as { text: string };
+      const content = toTelegram(notice, target);
       expect(content).toMatchObject({ chat_id: '-1001', message_thread_id: 7 });
       expect(content).not.toHaveProperty('parse_mode');
       expect(content.text.length).toBeLessThanOrEqual(4096);
       expect(content.text).toMatch(/^\[(failed|recovered|digest)\]/);
     }
-    expect(toTelegram(digest, url).content).toMatchObject({ disable_notification: true });
-    expect((toTelegram(fail({ message: '@mona' }), url).content as { text: string }).text).not.toContain(
-      '@m',
-    );
+    expect(toTelegram(digest, target)).toMatchObject({ disable_notification: true });
+    expect(toTelegram(fail({ message: '@mona' }), target).text).not.toContain('@m');
   });
 });
 
 describe('ntfy', () => {
   it('gets JSON at its root, with the topic of the address, within 4,096 bytes', () => {
     for (const notice of all) {
-      const { url, content } = toNtfy(notice, 'https://ntfy.example.com/backups-1_x?auth=abc');
-      expect(url).toBe('https://ntfy.example.com/?auth=abc');
-      const { topic, message, priority, actions } = content as {
-        topic: string;
-        message: string;
-        priority: number;
-        actions: unknown[];
-      };
+      const { topic, message, priority, actions } = toNtfy(notice, 'backups-1_x');
       expect(topic).toBe('backups-1_x');
       expect(Buffer.byteLength(message)).toBeLessThanOrEqual(4096);
       expect([2, 3, 4]).toContain(priority);
       expect(actions.length).toBeLessThanOrEqual(3);
     }
-    expect(toNtfy(fail(), 'https://ntfy.sh/t').content).toMatchObject({
+    expect(toNtfy(fail(), 't')).toMatchObject({
       title: '[failed] shop at db.example.com: backup, last good 26 h 00 min ago',
       tags: ['rotating_light'],
       click: 'https://github.example/acme/shop/actions/runs/700',
@@ -145,27 +135,27 @@ describe('ntfy', () => {
 });
 
 describe('PagerDuty', () => {
-  const url = 'https://events.pagerduty.com/v2/enqueue?routing_key=R0123456789abcdef0123456789abcde';
+  const key = 'R0123456789abcdef0123456789abcde';
 
   it('gets an event of its second version, whose success resolves it whatever the causes were', () => {
     for (const notice of all) {
-      const { url: target, content } = toPagerDuty(notice, url);
-      expect(target).toBe('https://events.pagerduty.com/v2/enqueue');
-      const { payload, dedup_key, routing_key } = content as Record<string, string & { summary: string }>;
+      const content = toPagerDuty(notice, key);
+      const { payload, dedup_key, routing_key } = content;
       expect(routing_key).toHaveLength(32);
-      expect(payload?.summary.length).toBeLessThanOrEqual(1024);
-      expect(dedup_key?.length).toBeLessThanOrEqual(255);
+      expect(payload.summary.length).toBeLessThanOrEqual(1024);
+      expect(dedup_key.length).toBeLessThanOrEqual(255);
       expect(Buffer.byteLength(JSON.stringify(content))).toBeLessThan(512 * 1024);
     }
-    const [one, other, over] = [fail(), fail({ failureClass: 'StorageError' }), recovered].map(
-      (notice) => toPagerDuty(notice, url).content as { event_action: string; dedup_key: string },
+    const [one, other, over] = [fail(), fail({ failureClass: 'StorageError' }), recovered].map((notice) =>
+      toPagerDuty(notice, key),
     );
     expect([one, other, over].map((event) => event?.event_action)).toEqual(['trigger', 'trigger', 'resolve']);
     expect(new Set([one, other, over].map((event) => event?.dedup_key)).size).toBe(1);
   });
 
   it('gets no digest, which is no incident', () => {
-    expect(toPosting('pagerduty', digest, url, () => ({}))).toBeUndefined();
+    const target = { format: 'pagerduty', url: 'https://example.com', routingKey: key } as const;
+    expect(toContent(target, digest, () => ({}))).toBeUndefined();
   });
 });
 
@@ -181,24 +171,12 @@ describe('Apprise', () => {
   });
 });
 
-describe('an address', () => {
-  it.each([
-    ['ntfy', 'https://ntfy.sh/', /holds no topic of ntfy/],
-    ['ntfy', 'https://ntfy.sh/a/b', /holds no topic of ntfy/],
-    ['telegram', 'https://api.telegram.org/bot1:x/sendMessage', /holds no chat_id/],
-    ['pagerduty', 'https://events.pagerduty.com/v2/enqueue', /holds no routing_key/],
-  ] as const)('of %s that lacks what it needs is told: %s', (format, url, says) => {
-    expect(() => toPosting(format, fail(), url, () => ({}))).toThrow(says);
-  });
-
-  it('gets our own form unless another is asked for', () => {
-    const posting = toPosting('default', fail(), 'https://example.com/x?y=z', () => ({ version: 1 }));
-    expect(posting).toEqual({ url: 'https://example.com/x?y=z', content: { version: 1 } });
-    for (const format of notifyFormats.filter((name) => name !== 'default')) {
-      const url = 'https://example.com/x?chat_id=1&routing_key=2';
-      expect(toPosting(format, fail(), url, () => ({}))?.content, format).not.toHaveProperty('version');
-    }
-  });
+it('the form is our own unless another is asked for', () => {
+  const url = 'https://example.com/x?chat_id=1&routing_key=2';
+  for (const format of notifyFormats) {
+    const content = toContent(toNotifyTarget(url, format), fail(), () => ({ version: 1 }));
+    expect('version' in (content ?? {}), format).toBe(format === 'default');
+  }
 });
 
 it('the bodies that docs/alarms.md shows are those that are sent', async () => {
@@ -215,9 +193,10 @@ it('the bodies that docs/alarms.md shows are those that are sent', async () => {
   const told = change('repeated');
   const notice = toNotice(event, event, 'failed', told);
   const bodies = notifyFormats.map((format) => {
-    const posting = toPosting(format, notice, addresses[format], () => toWebhookContent(event, notice, told));
-    const body = JSON.stringify(posting?.content, null, 2);
-    return `notify-format: ${format}\nnotify-url: ${addresses[format]}\n\nPOST ${posting?.url}\n${body}\n`;
+    const target = toNotifyTarget(addresses[format], format);
+    const content = toContent(target, notice, () => toWebhookContent(event, notice, told));
+    const body = JSON.stringify(content, null, 2);
+    return `notify-format: ${format}\nnotify-url: ${addresses[format]}\n\nPOST ${target.url}\n${body}\n`;
   });
   const file = path.join(import.meta.dirname, '../../../docs/transcripts/alarm-bodies.txt');
   await expect(bodies.join('\n')).toMatchFileSnapshot(file);

@@ -103,9 +103,14 @@ describe('a wrong policy is refused', () => {
       '7:21: alarms.smtp-url: needs mail-to beside it. Write the address',
     ],
     [
+      'mail that comes from nobody',
+      'alarms: { mail-to: ops@example.com }',
+      '7:20: alarms.mail-to: needs mail-from beside it. Write the address',
+    ],
+    [
       'an address of nobody',
-      'alarms: { mail-to: [ops@example.com, ops] }',
-      '7:38: alarms.mail-to.1: cannot contain "ops": that is no address of mail. Write addresses as in ops@example.com, separated by commas',
+      'alarms: { mail-from: a@example.com, mail-to: [ops@example.com, ops] }',
+      '7:64: alarms.mail-to.1: cannot contain "ops": that is no address of mail. Write addresses as in ops@example.com, separated by commas',
     ],
     [
       'a form that there is not',

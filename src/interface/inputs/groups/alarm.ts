@@ -114,13 +114,13 @@ export const alarmInputs = {
   'mail-from': {
     operations: alarming,
     placeholder: 'address',
-    description: 'Whom mail comes from, such as `Backups <backups@example.com>`. Required with `smtp-url`.',
+    description: 'Whom mail comes from, such as `Backups <backups@example.com>`. Required with `mail-to`.',
     parse: parseSender,
   },
   'mail-to': {
     operations: alarming,
     placeholder: 'addresses',
-    description: 'Who gets mail: addresses, separated by commas. Required with `smtp-url`.',
+    description: 'Who gets mail: addresses, separated by commas. Without it no mail is sent.',
     parse: parseRecipientsOfMail,
   },
   'heartbeat-url': {
