@@ -63028,8 +63028,10 @@ var operations = [
   "unpin",
   "gate",
   "status",
+  "report",
   "schedule",
-  "alarm"
+  "alarm",
+  "records"
 ];
 var storing = operations.filter((name) => name !== "schedule");
 var announced = [
@@ -63042,6 +63044,17 @@ var announced = [
   "gate",
   "status",
   "schedule"
+];
+var recordedOperations = [
+  "backup",
+  "capture",
+  "validate",
+  "restore",
+  "drill",
+  "cleanup",
+  "pin",
+  "unpin",
+  "gate"
 ];
 var alarming = [...announced, "alarm"];
 
@@ -63176,9 +63189,9 @@ var alarmInputs = {
     parse: matching(/^\S{1,4000}$/, "is not a token", "Write `${{ github.token }}`.")
   },
   database: {
-    operations: alarming,
+    operations: [...alarming, "report"],
     placeholder: "name",
-    description: "What the database is called in issues and messages. When empty, the storage stands for it.",
+    description: "What the database is called in issues, messages and reports. When empty, the storage stands for it.",
     parse: matching(new RegExp("^\\P{Cc}{1,100}$", "u"), "is not one line of at most 100 characters", "Shorten it.")
   },
   "failure-issues": {
@@ -72459,7 +72472,7 @@ var databaseInputs = {
     parse: wholeNumber(1, 3600)
   },
   sslrootcert: {
-    operations: ["backup", "capture", "restore", "drill", "gate"],
+    operations: [...recordedOperations, "schedule", "records"],
     placeholder: "file",
     description: "The certificate authority that the database server's certificate is checked against, in PEM form, or the path of a file with it. Supabase has it under Database settings. With it, sslmode is verify-full where nothing else is said.",
     parse: parseCertificates
@@ -72495,30 +72508,50 @@ var proofInputs = {
     parse: matching(/^.{1,8000}$/s, "has more than 8,000 characters", "Put it into a script, and name that.")
   },
   "rto-target": {
-    operations: ["drill"],
+    operations: ["drill", "report"],
     placeholder: "duration",
-    description: "How long a recovery may take, such as `30m`: from the beginning until the database can be used. A drill that takes longer ends with 3.",
+    description: "How long a recovery may take, such as `30m`: from the beginning until the database can be used. A drill that takes longer ends with 3; a report compares drills with it.",
     parse: parseDuration
+  }
+};
+
+// src/interface/inputs/groups/records.ts
+var recordsInputs = {
+  "records-url": {
+    operations: [...recordedOperations, "schedule", "records"],
+    secret: true,
+    placeholder: "url",
+    example: databaseUrlForm,
+    description: "A database that keeps records of what was done as tables, written as `database-url` is; it may be the source. Each run brings what is missing there, and a database that does not answer is a warning. docs/records.md.",
+    parse: parseDatabaseUrl
+  },
+  "records-task": {
+    operations: ["records"],
+    default: "verify",
+    positional: true,
+    placeholder: "rebuild|verify",
+    description: "What `records` does: `verify` compares each row with the repository and ends with 3 when one differs; `rebuild` inserts what is missing and corrects what differs. On the command line the word after `records`.",
+    parse: oneOf(["rebuild", "verify"])
   }
 };
 
 // src/interface/inputs/groups/release.ts
 var releaseInputs = {
   "max-age": {
-    operations: ["gate", "status"],
-    default: { gate: "24h", status: "26h" },
+    operations: ["gate", "status", "report"],
+    default: { gate: "24h", status: "26h", report: "26h" },
     placeholder: "duration",
     description: "How old the newest backup with rows may be, such as `24h`. `gate` takes one when it is older, or stops; `status` ends with 3.",
     parse: parseDuration
   },
   "verified-within": {
-    operations: ["gate", "status"],
+    operations: ["gate", "status", "report"],
     placeholder: "duration",
     description: "Within which time a backup must have been verified: read back whole, or drilled. When empty, that is not asked.",
     parse: parseDuration
   },
   "drilled-within": {
-    operations: ["gate", "status"],
+    operations: ["gate", "status", "report"],
     placeholder: "duration",
     description: "Within which time a drill must have passed, such as `35d`. When empty, that is not asked.",
     parse: parseDuration
@@ -72542,6 +72575,35 @@ var releaseInputs = {
     placeholder: "ref",
     description: "The commit, tag or branch of what runs in production, with which the migrations are compared. When empty, what the event of the run says (the base of a pull request, the commit before a push); without either no migration is looked at.",
     parse: matching(/^[\w][\w./@^~-]{0,199}$/, "is not a git ref", "Write a commit, a tag or a branch.")
+  }
+};
+
+// src/interface/inputs/report-kinds.ts
+var reportKinds = ["dashboard", "runbook"];
+
+// src/interface/inputs/groups/report.ts
+var reportInputs = {
+  kind: {
+    operations: ["report"],
+    default: "dashboard",
+    placeholder: "kind",
+    description: "What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; or `runbook`, a folder with a Markdown file for each database: what to do when something has happened to it.",
+    parse: oneOf(reportKinds)
+  },
+  output: {
+    operations: ["report"],
+    placeholder: "path",
+    example: "./dashboard.html",
+    description: "The file that `report` writes, or the folder where its kind has several files. It is replaced at once, and only this user can read it. When empty, `supabase-backup-<kind>` in the working directory.",
+    parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a file.")
+  },
+  public: {
+    operations: ["report"],
+    default: "false",
+    flag: true,
+    placeholder: "true|false",
+    description: "Whether the report is for everybody, as on GitHub Pages: names of tables, locations, targets, people, questions and messages of failures are left out of it.",
+    parse: parseBoolean
   }
 };
 
@@ -72607,6 +72669,7 @@ var repositoryInputs = {
   storage: {
     operations: storing,
     required: true,
+    optionalFor: ["report"],
     placeholder: "location",
     example: "./backups or s3://bucket/prefix",
     description: "Where the backups are kept: a folder such as `./backups`, or `s3://bucket/prefix` for Amazon S3 and everything that speaks its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage), or `artifact://name` for an artifact of the GitHub repository. S3 credentials come from the default AWS chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.",
@@ -72779,21 +72842,21 @@ var restoreInputs = {
 // src/interface/inputs/groups/retention.ts
 var retentionInputs = {
   retention: {
-    operations: ["cleanup", "list"],
+    operations: ["cleanup", "list", "report"],
     default: "daily=7 weekly=5 monthly=12",
     placeholder: "rules",
     description: "Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones (`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay.",
     parse: parseRetention
   },
   "keep-changes": {
-    operations: ["cleanup", "list"],
+    operations: ["cleanup", "list", "report"],
     default: "8d",
     placeholder: "interval",
     description: "How far back any point in time stays recoverable, such as `8d`: captured changes are kept from the backup on that reaches back so far.",
     parse: parseInterval
   },
   "time-zone": {
-    operations: ["cleanup", "list"],
+    operations: ["cleanup", "list", "report"],
     default: "UTC",
     placeholder: "zone",
     description: "The time zone in which days, weeks, months and years begin, such as `Europe/Berlin`.",
@@ -72811,10 +72874,10 @@ var retentionInputs = {
 // src/interface/inputs/groups/schedule.ts
 var scheduleInputs = {
   policy: {
-    operations: ["schedule"],
-    default: ".github/supabase-backup.yml",
+    operations: ["schedule", "report"],
+    default: { schedule: ".github/supabase-backup.yml" },
     placeholder: "file",
-    description: "The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it.",
+    description: "The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it in place of `storage`, `report` is about all its databases, or the one that `database` names.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of the policy file.")
   },
   workflows: {
@@ -72851,10 +72914,10 @@ var statusInputs = {
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a file.")
   },
   "price-per-gb-month": {
-    operations: ["status"],
+    operations: ["status", "report"],
     placeholder: "price",
     example: "0.023",
-    description: "What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` tells what the backups cost. When empty, that is not asked.",
+    description: "What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` and the dashboard tell what the backups cost. When empty, that is not asked.",
     parse: parsePrice
   }
 };
@@ -72897,10 +72960,12 @@ var schema2 = {
   },
   ...releaseInputs,
   ...statusInputs,
+  ...reportInputs,
   ...scheduleInputs,
+  ...recordsInputs,
   ...alarmInputs,
   "dry-run": {
-    operations: ["restore", "cleanup", "schedule"],
+    operations: ["restore", "cleanup", "schedule", "records"],
     default: "false",
     flag: true,
     placeholder: "true|false",
@@ -72946,7 +73011,7 @@ var Taker = class {
       const input = inputs[name];
       const text = this.#read(name)?.trim() || defaultOf(name, this.operation);
       if (text !== void 0) return input.parse(text);
-      if (input.required)
+      if (input.required && !input.optionalFor?.includes(this.operation))
         throw new Problem(`is required for ${this.operation}`, `Set it, for example to ${input.example}.`);
     } catch (error3) {
       if (!(error3 instanceof Problem)) throw error3;
@@ -72973,6 +73038,35 @@ var Taker = class {
         `Write an id, ${words2.join(" or ")}.`
       );
     return id;
+  }
+  /** Takes the storage of one database, or the policy that names those of many: exactly one of them. */
+  takeStorageOrPolicy() {
+    const storage = this.take("storage");
+    const policy = this.take("policy");
+    if (storage !== void 0 && policy !== void 0)
+      this.note(
+        "storage",
+        "cannot be given together with policy",
+        "Leave one out: `storage` is of one database, `policy` names the storages of all."
+      );
+    if (storage === void 0 && policy === void 0 && this.mistakes.length === 0)
+      this.note(
+        "storage",
+        `is required for ${this.operation}, unless policy is given`,
+        `Set it, for example to ${inputs.storage.example}, or set policy.`
+      );
+    return { storage, policy };
+  }
+  /** Takes what is written, and for whom. A runbook without names would be of no use. */
+  takeReportKind() {
+    const [kind, isPublic] = [this.take("kind"), this.take("public")];
+    if (kind === "runbook" && isPublic)
+      this.note(
+        "public",
+        "is not for a runbook, which names storages, tables and backups",
+        "Leave it out, and keep the runbook where only your team reads it."
+      );
+    return { kind, isPublic };
   }
   /**
    * Takes the backup and the point in time. Changes can be replayed only on a backup that fits the time, not
@@ -73027,6 +73121,7 @@ function refuseMissingDatabase(taker, parsed, read4, env3) {
 function takeInputs(taker, env3) {
   const { operation: operation2 } = taker;
   if (operation2 === "schedule") return takeSchedule(taker);
+  if (operation2 === "report") return takeReport(taker, env3);
   const common = takeCommon(taker, env3);
   switch (operation2) {
     case "backup":
@@ -73048,9 +73143,15 @@ function takeInputs(taker, env3) {
     case "list":
       return takeList(taker, common);
     case "show":
+      return { operation: operation2, ...common, backupId: taker.takeBackupId(["latest"]) };
     case "pin":
     case "unpin":
-      return { operation: operation2, ...common, backupId: taker.takeBackupId(["latest"]) };
+      return {
+        ...{ operation: operation2, ...common, backupId: taker.takeBackupId(["latest"]) },
+        ...takeRecording(taker)
+      };
+    case "records":
+      return takeRecords(taker, common);
     case "restore":
       return takeRestore(taker, common);
   }
@@ -73062,14 +73163,20 @@ function takeSchedule(taker) {
     workflows: taker.take("workflows"),
     check: taker.take("check"),
     dryRun: taker.take("dry-run"),
-    githubToken: taker.take("github-token")
+    githubToken: taker.take("github-token"),
+    ...takeRecording(taker)
   };
+}
+function takeRecording(taker) {
+  return { recordsUrl: taker.take("records-url"), sslrootcert: taker.take("sslrootcert") };
 }
 function takeCommon(taker, env3) {
   const storage = taker.take("storage");
+  return { storage, ...takeAccess(taker, storage, env3) };
+}
+function takeAccess(taker, storage, env3) {
   const awsEndpoint = storage?.startsWith("s3:") ? env3.AWS_ENDPOINT_URL_S3 || env3.AWS_ENDPOINT_URL : void 0;
   return {
-    storage,
     s3Endpoint: taker.take("s3-endpoint") ?? awsEndpoint,
     s3Region: taker.take("s3-region"),
     s3Addressing: taker.take("s3-addressing"),
@@ -73097,7 +73204,7 @@ function takeSource(taker, common) {
     rollbackToken: taker.take("rollback-token"),
     checks: taker.take("checks") ?? [],
     freshness: taker.take("freshness") ?? [],
-    sslrootcert: taker.take("sslrootcert"),
+    ...takeRecording(taker),
     allowUnencrypted: taker.take("allow-unencrypted")
   };
 }
@@ -73148,9 +73255,30 @@ function takeStatus(taker, common) {
     database: taker.take("database")
   };
 }
+function takeReport(taker, env3) {
+  const place = taker.takeStorageOrPolicy();
+  return {
+    operation: "report",
+    ...takeAccess(taker, place.storage, env3),
+    ...takeLimits(taker),
+    ...{ ...taker.takeReportKind(), output: taker.take("output") },
+    ...{ ...place, database: taker.take("database") },
+    pricePerGbMonth: taker.take("price-per-gb-month"),
+    rtoTarget: taker.take("rto-target"),
+    ...takeRetention(taker)
+  };
+}
+function takeRetention(taker) {
+  return {
+    retention: taker.take("retention"),
+    timeZone: taker.take("time-zone"),
+    keepChanges: taker.take("keep-changes")
+  };
+}
 function takeValidate(taker, common) {
   const backupId = taker.takeBackupId(["latest", "all"]);
-  return { operation: "validate", ...common, backupId, share: taker.take("share") };
+  const share2 = taker.take("share");
+  return { operation: "validate", ...common, backupId, share: share2, ...takeRecording(taker) };
 }
 function takeDrill(taker, common) {
   return {
@@ -73165,7 +73293,7 @@ function takeDrill(taker, common) {
     rtoTarget: taker.take("rto-target"),
     reportFolder: taker.take("report-folder"),
     jobs: taker.take("jobs"),
-    sslrootcert: taker.take("sslrootcert")
+    ...takeRecording(taker)
   };
 }
 function takeCleanup(taker, common) {
@@ -73178,7 +73306,8 @@ function takeCleanup(taker, common) {
     timeZone,
     gracePeriod: taker.take("grace-period"),
     keepChanges: taker.take("keep-changes"),
-    dryRun: taker.take("dry-run")
+    dryRun: taker.take("dry-run"),
+    ...takeRecording(taker)
   };
 }
 function takeAlarm(taker, common) {
@@ -73193,9 +73322,7 @@ function takeList(taker, common) {
   return {
     operation: "list",
     ...common,
-    retention: taker.take("retention"),
-    timeZone: taker.take("time-zone"),
-    keepChanges: taker.take("keep-changes")
+    ...takeRetention(taker)
   };
 }
 function takeRestore(taker, common) {
@@ -73222,8 +73349,16 @@ function takeRestore(taker, common) {
     sideSchema: taker.take("side-schema"),
     reportFolder: taker.take("report-folder"),
     dryRun: taker.take("dry-run"),
-    sslrootcert: taker.take("sslrootcert")
+    ...takeRecording(taker)
   };
+}
+function takeRecords(taker, common) {
+  const { recordsUrl = "", sslrootcert } = takeRecording(taker);
+  if (recordsUrl === "" && !taker.mistakes.some(({ name }) => name === "records-url"))
+    taker.note("records-url", "is required for records", `Set it, for example to ${databaseUrlForm}.`);
+  const recordsTask = taker.take("records-task");
+  const dryRun = taker.take("dry-run");
+  return { operation: "records", ...common, recordsTask, recordsUrl, sslrootcert, dryRun };
 }
 function parseOperation(read4) {
   const text = read4("operation")?.trim();
@@ -74184,7 +74319,8 @@ async function main() {
   }
 }
 function listPlaces(inputs2) {
-  if (inputs2.operation === "schedule" || inputs2.operation === "alarm") return [];
-  const { safetyStorage } = inputs2.operation === "restore" ? inputs2 : {};
+  const { operation: operation2 } = inputs2;
+  if (operation2 === "schedule" || operation2 === "alarm" || operation2 === "report") return [];
+  const { safetyStorage } = operation2 === "restore" ? inputs2 : {};
   return [inputs2, ...safetyStorage === void 0 ? [] : [{ ...inputs2, storage: safetyStorage }]];
 }

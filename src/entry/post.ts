@@ -55,7 +55,8 @@ async function main(): Promise<void> {
 
 /** Lists the storages in which the operation may have locked a repository. */
 function listPlaces(inputs: Inputs) {
-  if (inputs.operation === 'schedule' || inputs.operation === 'alarm') return [];
-  const { safetyStorage } = inputs.operation === 'restore' ? inputs : {};
+  const { operation } = inputs;
+  if (operation === 'schedule' || operation === 'alarm' || operation === 'report') return [];
+  const { safetyStorage } = operation === 'restore' ? inputs : {};
   return [inputs, ...(safetyStorage === undefined ? [] : [{ ...inputs, storage: safetyStorage }])];
 }

@@ -4,21 +4,21 @@ import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
 import { backupId } from '../format/manifest.ts';
 import { nameActor, nameHost, readRun } from '../github/run.ts';
 import { type RecordedOperation, recordedOperations } from '../interface/inputs/operations.ts';
-import type { Inputs } from '../interface/inputs/types.ts';
+import type { Inputs, RecordedInputs } from '../interface/inputs/types.ts';
 import { openRepository, parseRepository, type Repository } from '../repository/open.ts';
 import { appendRun, type RecordContent } from '../repository/records.ts';
 import type { Context } from '../runtime/context.ts';
-import { startTimer } from '../runtime/deadline.ts';
+import { endWith, startTimer } from '../runtime/deadline.ts';
 import { messageOf } from '../runtime/errors.ts';
 import { toolVersion } from '../runtime/version.ts';
 import { openStorage } from '../storage/open.ts';
 import type { Storage } from '../storage/storage.ts';
 import { negativeAnswers } from './process/failure.ts';
 import { Interruption } from './process/interruption.ts';
+import { bringRecords, warnOfArtifact } from './run-delivery.ts';
 import type { End } from './run-end.ts';
 
 type RunContext = Omit<Context, 'temporaryFolder'>;
-type RecordedInputs = Extract<Inputs, { readonly operation: RecordedOperation }>;
 
 /** What is known of a run besides its end. */
 export interface RunFacts {
@@ -36,30 +36,28 @@ export interface RunFacts {
 const limits = { totalMs: 8000, afterStopMs: 3000, unansweredMs: 500, spareMs: 300 } as const;
 
 /**
- * Records in the repository how a run ended. Never throws, and takes a bounded time: a record says what a run
- * came to, and must not change it. There is none without a repository, and a failure creates none.
+ * Records in the repository how a run ended, and then brings what is missing into the database of the records.
+ * Never throws, and takes a bounded time: a record says what a run came to, and must not change it. There is
+ * none without a repository, and a failure creates none.
  */
 export async function recordRun(end: End, facts: RunFacts, context: RunContext): Promise<void> {
   const { inputs } = facts;
   if (inputs === undefined || !isRecorded(inputs)) return;
   const skip = (why: string) => context.log.debug(`this run is not in the records of its repository: ${why}`);
   // A repository in an artifact would have to be stored anew as a whole.
-  if (/^artifact:/i.test(inputs.storage)) return skip('an artifact is written once');
-  using timer = startTimer(
-    limits.totalMs,
-    context.signal,
-    afterStopOf(context.signal, facts.opened.size > 0),
-  );
-  const { signal } = timer;
-  const ended = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-  try {
-    const content = describeRun(end, inputs, facts.startedAt, context);
-    await Promise.race([append(content, inputs, facts.opened, { ...context, signal }), ended]);
-  } catch (error) {
-    skip(messageOf(error));
+  if (/^artifact:/i.test(inputs.storage)) {
+    skip('an artifact is written once');
+    return warnOfArtifact(inputs, context);
   }
+  const afterStopMs = afterStopOf(context.signal, facts.opened.size > 0);
+  try {
+    using timer = startTimer(limits.totalMs, context.signal, afterStopMs);
+    const content = describeRun(end, inputs, facts.startedAt, context);
+    await endWith(timer, (signal) => append(content, inputs, facts.opened, { ...context, signal }));
+  } catch (error) {
+    return skip(messageOf(error));
+  }
+  await bringRecords(inputs, (storage) => reopen(storage, inputs.repositoryKey, facts.opened), context);
 }
 
 function isRecorded(inputs: Inputs): inputs is RecordedInputs {
@@ -122,6 +120,7 @@ export function describeRun(
     storedBytes: numberOf('stored-bytes'),
     newBytes: numberOf('new-bytes'),
     objects: numberOf('objects'),
+    phases: 'outcome' in end ? end.outcome.phases : undefined,
     actor: redact(nameActor({ env })),
     run: run === undefined ? null : { url: redact(run.url), attempt: run.attempt },
     version: toolVersion,

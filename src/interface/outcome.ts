@@ -12,6 +12,8 @@ export interface Outcome {
   readonly outputs: Readonly<Record<string, string | number | boolean>>;
   /** The result for people, in order. Rendered as text on a terminal and as Markdown in a job summary. */
   readonly report: readonly Section[];
+  /** milliseconds by phase, of a backup that was taken; for the record of the run */
+  readonly phases?: Readonly<Record<string, number>>;
   /**
    * What is printed in place of the report where another format was asked for. Summaries and alarms have the
    * report all the same. It ends with a line break.

@@ -158,6 +158,12 @@ const schema = {
     description:
       'What is wrong and what is worth knowing, as a JSON array of objects with `kind`, `severity`, `limit`, `measured`, `unit`, `since`, `sentence` and `remedy`; docs/status.md has the kinds.',
   },
+  'report-path': { operations: ['report'], description: 'The file or folder that was written.' },
+  'broken-findings': {
+    operations: ['report'],
+    description:
+      'How many limits are broken, over all databases of the report, and databases that could not be read.',
+  },
   'longest-gap-seconds': {
     operations: ['status'],
     description:
@@ -188,6 +194,31 @@ const schema = {
     operations: [...announced, 'alarm'],
     description:
       'Of the action: `true` where it failed, or its answer is no, and those were told who are to be told; a job after it need not (docs/alarms.md).',
+  },
+  records: {
+    operations: ['records'],
+    description: 'Records of runs, restores and drills in the repository, each of which has rows.',
+  },
+  'rows-written': {
+    operations: ['records'],
+    description: 'With `rebuild`: rows that were inserted or corrected, or would be in a dry run.',
+  },
+  'records-missing': {
+    operations: ['records'],
+    description: 'With `verify`: rows that the repository has and the database lacks.',
+  },
+  'records-different': {
+    operations: ['records'],
+    description: 'With `verify`: rows that are otherwise than in the repository.',
+  },
+  'records-surplus': {
+    operations: ['records'],
+    description: 'With `verify`: rows that no record of the repository makes.',
+  },
+  'records-differences': {
+    operations: ['records'],
+    description:
+      'With `verify`: those rows, as a JSON array of objects with `kind`, `table`, `id` and `part`; the first thousand.',
   },
   'next-run': { operations: ['schedule'], description: 'When the next scheduled run is due, ISO 8601.' },
   'missed-runs': {

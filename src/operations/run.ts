@@ -5,7 +5,7 @@ import type { Context } from '../runtime/context.ts';
 import { ConfigurationError, StorageError } from '../runtime/errors.ts';
 
 /** Operations that change neither a database nor its backups. */
-const looking: ReadonlySet<Inputs['operation']> = new Set(['validate', 'list', 'show', 'status']);
+const looking: ReadonlySet<Inputs['operation']> = new Set(['validate', 'list', 'show', 'status', 'report']);
 
 /**
  * Runs the operation that the inputs name. Throws the errors of `errors.ts`; anything else thrown is a defect
@@ -67,6 +67,10 @@ async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
       const { status } = await import('./status/status.ts');
       return status(inputs, context);
     }
+    case 'report': {
+      const { report } = await import('./report/report.ts');
+      return report(inputs, context);
+    }
     case 'schedule': {
       const { schedule } = await import('./schedule/schedule.ts');
       return schedule(inputs, context);
@@ -74,6 +78,10 @@ async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
     case 'alarm': {
       const { raiseAlarm } = await import('./alarm/alarm.ts');
       return raiseAlarm(inputs);
+    }
+    case 'records': {
+      const { records } = await import('./records/records.ts');
+      return records(inputs, context);
     }
     case 'pin':
     case 'unpin': {

@@ -14,12 +14,13 @@ const tables = ['backup_schedules', 'backup_jobs', 'backup_metrics', 'restore_op
 
 const definitions = `
   CREATE TABLE ${schema}.backup_schedules (
-    id text PRIMARY KEY, operation text NOT NULL, backup_type text, cron text NOT NULL, time_zone text NOT NULL DEFAULT 'UTC',
-    enabled boolean NOT NULL DEFAULT true, updated_at timestamptz NOT NULL DEFAULT now());
+    github_repository text NOT NULL, database_name text NOT NULL, kind text NOT NULL, cron text NOT NULL, time_zone text NOT NULL,
+    workflow text NOT NULL, enabled boolean, updated_at timestamptz NOT NULL,
+    PRIMARY KEY (github_repository, database_name, kind, cron));
   CREATE TABLE ${schema}.backup_jobs (
-    id text PRIMARY KEY, operation text NOT NULL, backup_type text, backup_id text,
+    id text PRIMARY KEY, repository text NOT NULL, operation text NOT NULL, backup_type text, backup_id text,
     status text NOT NULL CHECK (status IN ('done', 'no', 'failed')), exit_code int NOT NULL,
-    started_at timestamptz NOT NULL, completed_at timestamptz NOT NULL CHECK (completed_at >= started_at),
+    started_at timestamptz NOT NULL, completed_at timestamptz NOT NULL,
     rows bigint, bytes bigint, stored_bytes bigint, new_bytes bigint, objects bigint,
     failure_class text, message text, remedy text,
     actor text NOT NULL, run_url text, run_attempt int, host text NOT NULL, tool_version text NOT NULL, record jsonb NOT NULL);
@@ -29,9 +30,11 @@ const definitions = `
     measured_at timestamptz NOT NULL, PRIMARY KEY (job_id, name));
   CREATE INDEX ON ${schema}.backup_metrics (name, measured_at DESC);
   CREATE TABLE ${schema}.restore_operations (
-    id text PRIMARY KEY, backup_id text NOT NULL, target text NOT NULL, whole boolean NOT NULL, recovered_to text,
-    status text NOT NULL CHECK (status IN ('equal', 'different', 'unverified', 'failed')), message text,
-    completed_at timestamptz NOT NULL, actor text NOT NULL, run text NOT NULL, record jsonb NOT NULL);
+    id text NOT NULL, repository text NOT NULL, kind text NOT NULL CHECK (kind IN ('restore', 'drill')), backup_id text NOT NULL,
+    status text NOT NULL CHECK (status IN ('passed', 'different', 'failed')), parity boolean, message text,
+    target text, environment text, whole boolean NOT NULL, recovered_to timestamptz, safety_backup_id text,
+    recovery_seconds numeric, duration_seconds numeric, completed_at timestamptz NOT NULL,
+    actor text, run text, confirmed boolean, record jsonb NOT NULL, PRIMARY KEY (repository, kind, id));
   CREATE INDEX ON ${schema}.restore_operations (completed_at DESC);`;
 
 /** What is changed later is told by a log that only grows. Its functions are nobody's but the owner's. */
@@ -53,9 +56,14 @@ const changeLog = `
   ${tables
     .map(
       (table) =>
-        `CREATE TRIGGER noted AFTER INSERT OR UPDATE OR DELETE ON ${schema}.${table} FOR EACH ROW EXECUTE FUNCTION ${schema}.note_change();`,
+        `CREATE TRIGGER noted AFTER ${notedActions(table)} ON ${schema}.${table} FOR EACH ROW EXECUTE FUNCTION ${schema}.note_change();`,
     )
     .join('\n')}`;
+
+/** Measures arrive with their job, a dozen at once: who brought it has brought them. */
+function notedActions(table: (typeof tables)[number]): string {
+  return table === 'backup_metrics' ? 'UPDATE OR DELETE' : 'INSERT OR UPDATE OR DELETE';
+}
 
 /** Row security without a policy leaves the rows to the owner, and to roles that bypass it. */
 const security = [...tables, 'change_log', 'transactions', 'schema_versions']

@@ -3,6 +3,7 @@ import { ownSchemas, recordsSchema } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { foundation, type Migration, migrations, readerRole, writeSurface } from './migrations.ts';
+import { inBoundedTransaction, noteTransaction } from './transaction.ts';
 
 /** What became of the schema of the records. */
 export type Readiness =
@@ -21,17 +22,32 @@ export async function prepareSchema(
   session: Session,
   steps: readonly Migration[] = migrations,
 ): Promise<Readiness> {
-  await session.query(`BEGIN; SET LOCAL lock_timeout = '30s'`);
-  try {
+  return await inBoundedTransaction(session, async () => {
     // A session lock would be lost in a pooler that gives each transaction another server process.
     await session.query(`SELECT pg_advisory_xact_lock(hashtext('${recordsSchema}'))`);
-    const readiness = await bringUp(session, steps);
-    await session.query('COMMIT');
-    return readiness;
-  } catch (error) {
-    await Promise.allSettled([session.query('ROLLBACK')]);
-    throw error;
+    return await bringUp(session, steps);
+  });
+}
+
+/**
+ * Sees to it that the records may be read, and writes nothing.
+ *
+ * @returns false where there is no schema of the records
+ * @throws ConfigurationError when it is not ours, or not of this version
+ */
+export async function findRecords(session: Session): Promise<boolean> {
+  if (!(await findSchema(session))) return false;
+  const applied = await readApplied(session);
+  const [found, newest] = [applied, migrations].map((steps) => steps.at(-1)?.version ?? 0);
+  if (found === newest) {
+    refuseAltered(applied, migrations);
+    return true;
   }
+  const isNewer = (found ?? 0) > (newest ?? 0);
+  throw new ConfigurationError(
+    `the schema ${recordsSchema} has version ${found}, and this version of supabase-backup works with ${newest}`,
+    isNewer ? 'Use the version that made it, or a newer one.' : 'Bring it up to date: run `records rebuild`.',
+  );
 }
 
 async function bringUp(session: Session, steps: readonly Migration[]): Promise<Readiness> {
@@ -52,7 +68,7 @@ async function bringUp(session: Session, steps: readonly Migration[]): Promise<R
   }
   if (missing.length > 0) {
     await session.query(writeSurface(session.serverVersion, await makeReader(session)));
-    await session.query(`INSERT INTO ${recordsSchema}.transactions DEFAULT VALUES`);
+    await noteTransaction(session);
   }
   return { kind: 'ready', version: newest, from };
 }

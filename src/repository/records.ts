@@ -5,7 +5,8 @@ import type { Context } from '../runtime/context.ts';
 import { IntegrityError, isKnownError, StorageError } from '../runtime/errors.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
 import { compare } from '../values/ordering.ts';
-import { createTimedId, stampOf, timedId } from '../values/timed-id.ts';
+import { createTimedId, stampOf } from '../values/timed-id.ts';
+import { type ListedRecord, listRecords } from './listed-records.ts';
 import type { Repository } from './open.ts';
 import { readSealed, type SealedKind, SealedReading, sealContent } from './signature.ts';
 
@@ -118,6 +119,8 @@ const contentSchemas = {
     storedBytes: v.optional(count),
     newBytes: v.optional(count),
     objects: v.optional(count),
+    /** milliseconds by phase, of the backup that was taken; absent where none was, and in what older versions wrote */
+    phases: v.optional(v.record(v.string(), count)),
     /** The workflow's actor, or the user of the machine */
     actor: v.string(),
     /** The run on GitHub; null elsewhere */
@@ -166,11 +169,13 @@ export interface StoredRecord<Kind extends RecordKind> {
   readonly content: RecordContent<Kind>;
 }
 
+/** A record with its name, which begins with its time, and no other record of its kind and repository has. */
+export interface NamedRecord<Kind extends RecordKind> extends StoredRecord<Kind> {
+  readonly id: string;
+}
+
 /** How many records are read at once. */
 const readers = 16;
-
-/** A record's id; that of a run has twelve digits more. Without a capturing group. */
-export const recordId = `${timedId}(?:[0-9a-f]{12})?`;
 
 /** Two records of one second share an id once in 65,536 times. */
 const maxAttempts = 8;
@@ -262,18 +267,24 @@ export async function readRecords<Kind extends RecordKind>(
     signal = new AbortController().signal,
   }: { newest?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<StoredRecord<Kind>[]> {
-  const pattern = new RegExp(`^records/${kind}/(${recordId})\\.json$`);
-  const found: { id: string; storedAt: Date; size: number }[] = [];
-  for await (const { key, modifiedAt, size } of repository.storage.list(`records/${kind}/`)) {
-    const id = pattern.exec(key)?.[1];
-    if (id !== undefined) found.push({ id, storedAt: modifiedAt, size });
-  }
-  found.sort((one, other) => compare(other.id, one.id));
-  const chosen = found.slice(0, newest);
-  const records: (StoredRecord<Kind> & { readonly id: string })[] = [];
+  const found = await listRecords(repository, kind);
+  const records = await readListed(repository, kind, found.slice(-newest), onDamaged, signal);
+  return records.map(({ at, storedAt, content }) => ({ at, storedAt, content }));
+}
+
+/** Reads records that were listed, as `readRecords` does. One that was removed meanwhile is not among them. */
+export async function readListed<Kind extends RecordKind>(
+  repository: Repository,
+  kind: Kind,
+  listed: readonly ListedRecord[],
+  onDamaged: (error: IntegrityError) => void,
+  signal: AbortSignal,
+): Promise<NamedRecord<Kind>[]> {
+  const records: NamedRecord<Kind>[] = [];
   const reading = new SealedReading();
-  await runWorkers(Math.min(readers, chosen.length), signal, async (stop) => {
-    for (const { id, storedAt, size } of drain(chosen)) {
+  const left = [...listed];
+  await runWorkers(Math.min(readers, left.length), signal, async (stop) => {
+    for (const { id, storedAt, size } of drain(left)) {
       stop.throwIfAborted();
       try {
         const record = await reading.next(sealedKind(kind), size, () => readRecord(repository, kind, id));
@@ -284,9 +295,7 @@ export async function readRecords<Kind extends RecordKind>(
       }
     }
   });
-  return records
-    .sort((one, other) => one.at.getTime() - other.at.getTime() || compare(one.id, other.id))
-    .map(({ at, storedAt, content }) => ({ at, storedAt, content }));
+  return records.sort((one, other) => one.at.getTime() - other.at.getTime() || compare(one.id, other.id));
 }
 
 async function readRecord<Kind extends RecordKind>(

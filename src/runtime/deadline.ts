@@ -25,3 +25,15 @@ export function startTimer(timeMs: number, stop: AbortSignal, graceMs: number): 
     },
   };
 }
+
+/**
+ * Runs `body` until the timer ends. What does not heed the signal is left behind, under way.
+ *
+ * @throws the reason of the timer when it ends first
+ */
+export async function endWith<T>({ signal }: Timer, body: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const ended = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  return await Promise.race([body(signal), ended]);
+}

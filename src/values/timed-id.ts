@@ -14,6 +14,11 @@ export function stampOf(time: Date): string {
   return time.toISOString().replace(/[-:]|\.\d+/g, '');
 }
 
+/** The time of an id, to the second */
+export function timeOf(id: string): Date {
+  return new Date(id.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z.*$/, '$1-$2-$3T$4:$5:$6Z'));
+}
+
 /** Creates an id with four random digits: two ids of the same second collide once in 65,536 times. */
 export function createTimedId(now: Date): string {
   return `${stampOf(now)}-${randomBytes(2).toString('hex')}`;

@@ -9,6 +9,7 @@ import { reconnect } from '../fixture/seed.ts';
 import { query } from '../scenarios/shop.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { emptyContext } from '../support/context.ts';
+import { dropReader } from './setting.ts';
 
 const { TESTBED_PG17_URL, TESTBED_PG18_URL } = process.env;
 const { signal } = new AbortController();
@@ -37,7 +38,7 @@ describe.each<[major: number, server: () => string | undefined]>([
     url = reconnect(admin, { database: name });
     return async () => {
       await query(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-      await query(admin, 'DROP ROLE IF EXISTS supabase_backup_reader');
+      await dropReader(admin);
     };
   });
 
@@ -48,8 +49,8 @@ describe.each<[major: number, server: () => string | undefined]>([
   const addJob = (id: string, status = 'done') =>
     query(
       url,
-      `INSERT INTO ${recordsSchema}.backup_jobs (id, operation, backup_type, status, exit_code, started_at, completed_at, new_bytes, actor, host, tool_version, record)
-       VALUES ('${id}', 'backup', 'full', '${status}', 0, now() - interval '2 minutes', now(), 10, 'a', 'machine', '1', '{}')`,
+      `INSERT INTO ${recordsSchema}.backup_jobs (id, repository, operation, backup_type, status, exit_code, started_at, completed_at, new_bytes, actor, host, tool_version, record)
+       VALUES ('${id}', 'r', 'backup', 'full', '${status}', 0, now() - interval '2 minutes', now(), 10, 'a', 'machine', '1', '{}')`,
     );
 
   check('is made once, by any number of runs, and is ours', async () => {

@@ -79,6 +79,7 @@ alarms:
   heartbeat-signals: [start, fail]
   rpo-target: 24h
 install-client: never
+records-url: RECORDS_URL
 `;
 
 /** A policy whose jobs take roles of AWS, where their storage is there. */

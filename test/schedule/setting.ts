@@ -64,6 +64,8 @@ export async function makeCheckout(
     check: false,
     dryRun: false,
     githubToken: undefined,
+    recordsUrl: undefined,
+    sslrootcert: undefined,
   };
   return {
     folder,

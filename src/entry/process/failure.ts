@@ -66,8 +66,10 @@ export const negativeAnswers: Readonly<Record<Operation, string>> = {
   unpin: 'the backup is damaged',
   gate: 'the backups do not let this release pass',
   status: 'a limit of the backups is broken',
+  report: 'a report is written or fails, and is never answered with no',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
   alarm: 'an operation did not begin',
+  records: 'the records in the database are not those of the repository',
 };
 
 function detailsOf(error: unknown): string {

@@ -16,14 +16,15 @@ export type Switch = keyof typeof switches;
 
 export interface Arguments {
   readonly switches: ReadonlySet<Switch>;
-  /** Inputs on the command line; `operation` is the one word without dashes. */
+  /** Inputs on the command line; `operation` is the first word without dashes. */
   readonly inputs: ReadonlyMap<InputName, string>;
   /** Former names that were used; `inputs` holds their values under the present names. */
   readonly formerNames: ReadonlySet<FormerName>;
 }
 
 /**
- * Parses `<operation> --name value --name=value --flag`.
+ * Parses `<operation> --name value --name=value --flag`, and `<operation> <value>` of an input that may stand
+ * without its name.
  *
  * @throws ConfigurationError
  */
@@ -68,6 +69,8 @@ export function parseArguments(argv: readonly string[]): Arguments {
 
   function give(name: InputName, value: string): void {
     const before = given.get(name);
+    const second = name === 'operation' ? findPositional(before) : undefined;
+    if (second !== undefined && !given.has(second)) return void given.set(second, value);
     if (before !== undefined && name === 'operation') {
       throw new ConfigurationError(
         `${quoteWord(value)} stands after the operation ${quoteWord(before)}`,
@@ -89,6 +92,13 @@ export function parseArguments(argv: readonly string[]): Arguments {
     }
     given.set(name, value);
   }
+}
+
+/** The input whose value may stand after this operation, without its name */
+function findPositional(operation: string | undefined): InputName | undefined {
+  return inputNames.find(
+    (name) => inputs[name].positional && inputs[name].operations.some((one) => one === operation),
+  );
 }
 
 function isSwitch(name: string): name is Switch {

@@ -50,9 +50,17 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `${program} status --storage s3://bucket/production --max-age 2h --verified-within 8d --drilled-within 35d`,
     `${program} status --storage s3://bucket/production --format openmetrics`,
   ],
+  report: [
+    `${program} report --storage s3://bucket/production --database production --output dashboard.html`,
+    `${program} report --policy .github/supabase-backup.yml`,
+  ],
   schedule: [`${program} schedule`, `${program} schedule --check`],
   alarm: [
     `${program} alarm --storage s3://bucket/production --alarm-of drill --needs "$NEEDS" --failure-issues`,
+  ],
+  records: [
+    `SUPABASE_BACKUP_RECORDS_URL=postgresql://… ${program} records verify --storage s3://bucket/production`,
+    `${program} records rebuild --storage s3://bucket/production --dry-run`,
   ],
   unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
 };
@@ -93,7 +101,9 @@ export function renderOperationHelp(operation: Operation, width: number): string
   const names = inputNames.filter(
     (name) => name !== 'operation' && inputs[name].operations.includes(operation),
   );
-  const required = names.filter((name) => inputs[name].required);
+  const required = names.filter(
+    (name) => inputs[name].required && !inputs[name].optionalFor?.includes(operation),
+  );
   const renderInputs = (chosen: typeof names): string[] =>
     chosen.flatMap((name) => {
       const { flag, placeholder, description, secret } = inputs[name];
@@ -109,8 +119,10 @@ export function renderOperationHelp(operation: Operation, width: number): string
       ];
     });
 
+  const words = names.flatMap((name) => (inputs[name].positional ? [`[${inputs[name].placeholder}] `] : []));
+
   return [
-    `Usage: ${program} ${operation} ${required.map((name) => `--${name} <${inputs[name].placeholder}>`).join(' ')} [inputs]`,
+    `Usage: ${program} ${operation} ${words.join('')}${required.map((name) => `--${name} <${inputs[name].placeholder}>`).join(' ')} [inputs]`,
     '',
     ...wrap(`${operationSummaries[operation]}.`, width),
     '',

@@ -6,12 +6,16 @@ export interface Input {
   readonly operations: readonly Operation[];
   /** An operation that reads it cannot do without it. */
   readonly required?: true;
+  /** These operations can, where another input stands in for it. */
+  readonly optionalFor?: readonly Operation[];
   /** The value of an absent input: the same for every operation, or one for each. */
   readonly default?: string | Readonly<Partial<Record<Operation, string>>>;
   /** Never printed, and masked on a runner before the first line of output. */
   readonly secret?: true;
   /** `true` or `false`; on the command line the name alone means true. */
   readonly flag?: true;
+  /** On the command line the value may stand without the name, after the operation. */
+  readonly positional?: true;
   /** Stands for the value in `--help`. */
   readonly placeholder: string;
   /** A sample value, for the error when none was given. */

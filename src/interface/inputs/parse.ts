@@ -35,6 +35,7 @@ function refuseMissingDatabase(taker: Taker, parsed: Inputs, read: ReadInput, en
 function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
   const { operation } = taker;
   if (operation === 'schedule') return takeSchedule(taker);
+  if (operation === 'report') return takeReport(taker, env);
   const common = takeCommon(taker, env);
   switch (operation) {
     case 'backup':
@@ -56,9 +57,15 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
     case 'list':
       return takeList(taker, common);
     case 'show':
+      return { operation, ...common, backupId: taker.takeBackupId(['latest']) };
     case 'pin':
     case 'unpin':
-      return { operation, ...common, backupId: taker.takeBackupId(['latest']) };
+      return {
+        ...{ operation, ...common, backupId: taker.takeBackupId(['latest']) },
+        ...takeRecording(taker),
+      };
+    case 'records':
+      return takeRecords(taker, common);
     case 'restore':
       return takeRestore(taker, common);
   }
@@ -72,17 +79,30 @@ function takeSchedule(taker: Taker) {
     check: taker.take('check'),
     dryRun: taker.take('dry-run'),
     githubToken: taker.take('github-token'),
+    ...takeRecording(taker),
   };
+}
+
+function takeRecording(taker: Taker) {
+  return { recordsUrl: taker.take('records-url'), sslrootcert: taker.take('sslrootcert') };
 }
 
 function takeCommon(taker: Taker, env: NodeJS.ProcessEnv): CommonInputs {
   const storage = taker.take('storage');
+  return { storage, ...takeAccess(taker, storage, env) };
+}
+
+/** Takes what is needed besides the storage to get at it, and at what it keeps. */
+function takeAccess(
+  taker: Taker,
+  storage: string | undefined,
+  env: NodeJS.ProcessEnv,
+): Omit<CommonInputs, 'storage'> {
   // The SDK would follow these variables on its own, but as if they were addresses of Amazon.
   const awsEndpoint = storage?.startsWith('s3:')
     ? env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL
     : undefined;
   return {
-    storage,
     s3Endpoint: taker.take('s3-endpoint') ?? awsEndpoint,
     s3Region: taker.take('s3-region'),
     s3Addressing: taker.take('s3-addressing'),
@@ -111,7 +131,7 @@ function takeSource(taker: Taker, common: CommonInputs) {
     rollbackToken: taker.take('rollback-token'),
     checks: taker.take('checks') ?? [],
     freshness: taker.take('freshness') ?? [],
-    sslrootcert: taker.take('sslrootcert'),
+    ...takeRecording(taker),
     allowUnencrypted: taker.take('allow-unencrypted'),
   };
 }
@@ -176,9 +196,32 @@ function takeStatus(taker: Taker, common: CommonInputs) {
   };
 }
 
+function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
+  const place = taker.takeStorageOrPolicy();
+  return {
+    operation: 'report' as const,
+    ...takeAccess(taker, place.storage, env),
+    ...takeLimits(taker),
+    ...{ ...taker.takeReportKind(), output: taker.take('output') },
+    ...{ ...place, database: taker.take('database') },
+    pricePerGbMonth: taker.take('price-per-gb-month'),
+    rtoTarget: taker.take('rto-target'),
+    ...takeRetention(taker),
+  };
+}
+
+function takeRetention(taker: Taker) {
+  return {
+    retention: taker.take('retention'),
+    timeZone: taker.take('time-zone'),
+    keepChanges: taker.take('keep-changes'),
+  };
+}
+
 function takeValidate(taker: Taker, common: CommonInputs) {
   const backupId = taker.takeBackupId(['latest', 'all']);
-  return { operation: 'validate' as const, ...common, backupId, share: taker.take('share') };
+  const share = taker.take('share');
+  return { operation: 'validate' as const, ...common, backupId, share, ...takeRecording(taker) };
 }
 
 function takeDrill(taker: Taker, common: CommonInputs) {
@@ -194,7 +237,7 @@ function takeDrill(taker: Taker, common: CommonInputs) {
     rtoTarget: taker.take('rto-target'),
     reportFolder: taker.take('report-folder'),
     jobs: taker.take('jobs'),
-    sslrootcert: taker.take('sslrootcert'),
+    ...takeRecording(taker),
   };
 }
 
@@ -209,6 +252,7 @@ function takeCleanup(taker: Taker, common: CommonInputs) {
     gracePeriod: taker.take('grace-period'),
     keepChanges: taker.take('keep-changes'),
     dryRun: taker.take('dry-run'),
+    ...takeRecording(taker),
   };
 }
 
@@ -225,9 +269,7 @@ function takeList(taker: Taker, common: CommonInputs) {
   return {
     operation: 'list' as const,
     ...common,
-    retention: taker.take('retention'),
-    timeZone: taker.take('time-zone'),
-    keepChanges: taker.take('keep-changes'),
+    ...takeRetention(taker),
   };
 }
 
@@ -255,8 +297,17 @@ function takeRestore(taker: Taker, common: CommonInputs) {
     sideSchema: taker.take('side-schema'),
     reportFolder: taker.take('report-folder'),
     dryRun: taker.take('dry-run'),
-    sslrootcert: taker.take('sslrootcert'),
+    ...takeRecording(taker),
   };
+}
+
+function takeRecords(taker: Taker, common: CommonInputs) {
+  const { recordsUrl = '', sslrootcert } = takeRecording(taker);
+  if (recordsUrl === '' && !taker.mistakes.some(({ name }) => name === 'records-url'))
+    taker.note('records-url', 'is required for records', `Set it, for example to ${databaseUrlForm}.`);
+  const recordsTask = taker.take('records-task');
+  const dryRun = taker.take('dry-run');
+  return { operation: 'records' as const, ...common, recordsTask, recordsUrl, sslrootcert, dryRun };
 }
 
 function parseOperation(read: ReadInput): Operation {

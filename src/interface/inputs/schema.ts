@@ -1,7 +1,9 @@
 import { alarmInputs } from './groups/alarm.ts';
 import { databaseInputs } from './groups/database.ts';
 import { proofInputs } from './groups/proof.ts';
+import { recordsInputs } from './groups/records.ts';
 import { releaseInputs } from './groups/release.ts';
+import { reportInputs } from './groups/report.ts';
 import { repositoryInputs } from './groups/repository.ts';
 import { restoreInputs } from './groups/restore.ts';
 import { retentionInputs } from './groups/retention.ts';
@@ -57,10 +59,12 @@ export const schema = {
   },
   ...releaseInputs,
   ...statusInputs,
+  ...reportInputs,
   ...scheduleInputs,
+  ...recordsInputs,
   ...alarmInputs,
   'dry-run': {
-    operations: ['restore', 'cleanup', 'schedule'],
+    operations: ['restore', 'cleanup', 'schedule', 'records'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',

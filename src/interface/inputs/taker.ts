@@ -33,7 +33,7 @@ export class Taker {
       const input = inputs[name];
       const text = this.#read(name)?.trim() || defaultOf(name, this.operation);
       if (text !== undefined) return input.parse(text) as Taken<N>;
-      if (input.required)
+      if (input.required && !input.optionalFor?.includes(this.operation))
         throw new Problem(`is required for ${this.operation}`, `Set it, for example to ${input.example}.`);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -63,6 +63,37 @@ export class Taker {
         `Write an id, ${words.join(' or ')}.`,
       );
     return id;
+  }
+
+  /** Takes the storage of one database, or the policy that names those of many: exactly one of them. */
+  takeStorageOrPolicy(): { readonly storage: string | undefined; readonly policy: string | undefined } {
+    const storage: string | undefined = this.take('storage');
+    const policy: string | undefined = this.take('policy');
+    if (storage !== undefined && policy !== undefined)
+      this.note(
+        'storage',
+        'cannot be given together with policy',
+        'Leave one out: `storage` is of one database, `policy` names the storages of all.',
+      );
+    if (storage === undefined && policy === undefined && this.mistakes.length === 0)
+      this.note(
+        'storage',
+        `is required for ${this.operation}, unless policy is given`,
+        `Set it, for example to ${inputs.storage.example}, or set policy.`,
+      );
+    return { storage, policy };
+  }
+
+  /** Takes what is written, and for whom. A runbook without names would be of no use. */
+  takeReportKind() {
+    const [kind, isPublic] = [this.take('kind'), this.take('public')];
+    if (kind === 'runbook' && isPublic)
+      this.note(
+        'public',
+        'is not for a runbook, which names storages, tables and backups',
+        'Leave it out, and keep the runbook where only your team reads it.',
+      );
+    return { kind, isPublic };
   }
 
   /**

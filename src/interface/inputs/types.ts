@@ -4,7 +4,8 @@ import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
 import type { MailAddress, MailServer } from './mail-values.ts';
 import type { NeededJob } from './needed-jobs.ts';
 import type { NotifyTarget } from './notify-target.ts';
-import type { HeartbeatSignal, Operation } from './operations.ts';
+import type { HeartbeatSignal, Operation, RecordedOperation } from './operations.ts';
+import type { ReportKind } from './report-kinds.ts';
 
 /* The parsed and checked inputs of each operation. */
 
@@ -37,6 +38,14 @@ export interface CommonInputs extends PlaceInputs, ClientInputs {
   readonly encryptionIdentity: readonly string[];
 }
 
+/** Where the records in SQL are. */
+export interface RecordingInputs {
+  /** Undefined: records are in the repository alone. */
+  readonly recordsUrl: string | undefined;
+  /** A readable file: for every database of the operation. */
+  readonly sslrootcert: string | undefined;
+}
+
 /** The database to read, which of its tables, and how. */
 export interface SourceInputs {
   /** Undefined: the PG… variables of the environment describe the connection. */
@@ -66,7 +75,7 @@ export interface PackingInputs {
 
 export type BackupType = 'full' | 'incremental' | 'schema';
 
-export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs {
+export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
   readonly operation: 'backup';
   readonly backupType: BackupType;
   readonly label: string | null;
@@ -74,7 +83,7 @@ export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs 
 }
 
 /** Includes the inputs of the backup that a capture takes when changes alone are not enough. */
-export interface CaptureInputs extends CommonInputs, SourceInputs, PackingInputs {
+export interface CaptureInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
   readonly operation: 'capture';
   readonly unlimitedWal: boolean;
   readonly dropSlot: boolean;
@@ -88,11 +97,11 @@ export interface ReadBackRequest extends CommonInputs {
   readonly share: number;
 }
 
-export interface ValidateInputs extends ReadBackRequest {
+export interface ValidateInputs extends ReadBackRequest, RecordingInputs {
   readonly operation: 'validate';
 }
 
-export interface RestoreInputs extends CommonInputs {
+export interface RestoreInputs extends CommonInputs, RecordingInputs {
   readonly operation: 'restore';
   readonly targetUrl: string;
   /**
@@ -124,11 +133,9 @@ export interface RestoreInputs extends CommonInputs {
   /** May not exist yet */
   readonly reportFolder: string | undefined;
   readonly dryRun: boolean;
-  /** A readable file. */
-  readonly sslrootcert: string | undefined;
 }
 
-export interface DrillInputs extends CommonInputs {
+export interface DrillInputs extends CommonInputs, RecordingInputs {
   readonly operation: 'drill';
   /** Any database of the server */
   readonly targetUrl: string;
@@ -149,11 +156,9 @@ export interface DrillInputs extends CommonInputs {
   /** May not exist yet */
   readonly reportFolder: string | undefined;
   readonly jobs: number;
-  /** A readable file. */
-  readonly sslrootcert: string | undefined;
 }
 
-export interface CleanupInputs extends CommonInputs {
+export interface CleanupInputs extends CommonInputs, RecordingInputs {
   readonly operation: 'cleanup';
   readonly retention: RetentionPolicy;
   /** A name of the IANA database */
@@ -179,14 +184,14 @@ export interface ShowInputs extends CommonInputs {
   readonly backupId: string;
 }
 
-export interface PinInputs extends CommonInputs {
+export interface PinInputs extends CommonInputs, RecordingInputs {
   readonly operation: 'pin' | 'unpin';
   /** An id or `latest`. */
   readonly backupId: string;
 }
 
 /** Includes the inputs of the backup that a gate takes when the newest one is not good enough. */
-export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs {
+export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
   readonly operation: 'gate';
   /** Of the backup; null: the gate chooses one */
   readonly label: string | null;
@@ -221,7 +226,35 @@ export interface StatusInputs extends CommonInputs {
   readonly digest: Pick<ListInputs, 'retention' | 'timeZone' | 'keepChanges'> | undefined;
 }
 
-export interface ScheduleInputs {
+/** About one database, that of `storage`, or about those of `policy`: one of the two is given. */
+export interface ReportInputs extends Omit<CommonInputs, 'storage'> {
+  readonly operation: 'report';
+  readonly kind: ReportKind;
+  /** Path of a file or folder to replace; undefined: one named for the kind */
+  readonly output: string | undefined;
+  /** Whether everybody may read it */
+  readonly isPublic: boolean;
+  readonly storage: string | undefined;
+  /** Path of a policy file */
+  readonly policy: string | undefined;
+  /** With a policy the only database to report on; without one, what it is called */
+  readonly database: string | undefined;
+  /** milliseconds */
+  readonly maxAge: number;
+  /** milliseconds */
+  readonly verifiedWithin: number | undefined;
+  /** milliseconds */
+  readonly drilledWithin: number | undefined;
+  readonly pricePerGbMonth: number | undefined;
+  /** milliseconds */
+  readonly rtoTarget: number | undefined;
+  readonly retention: RetentionPolicy;
+  readonly timeZone: string;
+  /** milliseconds */
+  readonly keepChanges: number;
+}
+
+export interface ScheduleInputs extends RecordingInputs {
   readonly operation: 'schedule';
   /** Path of the policy file */
   readonly policy: string;
@@ -231,6 +264,15 @@ export interface ScheduleInputs {
   readonly check: boolean;
   readonly dryRun: boolean;
   readonly githubToken: string | undefined;
+}
+
+export interface RecordsInputs extends CommonInputs {
+  readonly operation: 'records';
+  readonly recordsTask: 'rebuild' | 'verify';
+  readonly recordsUrl: string;
+  /** A readable file. */
+  readonly sslrootcert: string | undefined;
+  readonly dryRun: boolean;
 }
 
 export interface AlarmOperationInputs extends CommonInputs {
@@ -277,5 +319,10 @@ export type Inputs =
   | PinInputs
   | GateInputs
   | StatusInputs
+  | ReportInputs
   | ScheduleInputs
-  | AlarmOperationInputs;
+  | AlarmOperationInputs
+  | RecordsInputs;
+
+/** Of the operations whose runs are recorded */
+export type RecordedInputs = Extract<Inputs, { readonly operation: RecordedOperation }>;

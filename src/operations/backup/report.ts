@@ -21,6 +21,7 @@ export function describeBackup(result: BackupResult): Outcome {
       objects: manifest.objects.length,
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
+    phases: manifest.durations,
     report: describeTakenBackup(result),
   };
 }

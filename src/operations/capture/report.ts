@@ -28,6 +28,7 @@ export function describeCapture(result: CaptureResult): Outcome {
       'backup-id': taken?.manifest.id ?? '',
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
+    ...(taken === undefined ? {} : { phases: taken.manifest.durations }),
     report: [
       { kind: 'heading', text: last === undefined ? 'Nothing captured' : `Captured through ${last.through}` },
       {

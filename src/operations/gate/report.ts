@@ -21,6 +21,7 @@ export function describeGate(result: GateResult): Outcome {
       ...tellAges(ages),
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
+    ...(result.taken === undefined ? {} : { phases: result.taken.manifest.durations }),
     report: [
       { kind: 'heading', text: `Gate: ${verdicts[verdict.kind].title}` },
       ...describeVerdict(verdict),

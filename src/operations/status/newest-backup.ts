@@ -21,14 +21,16 @@ export async function findNewest(
   inputs: Inputs | undefined,
   context: StorageContext,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
-  if (inputs === undefined || !('storage' in inputs) || context.signal.aborted) return undefined;
+  if (inputs === undefined || context.signal.aborted) return undefined;
+  // Neither is about one storage, and no report raises an alarm.
+  if (inputs.operation === 'schedule' || inputs.operation === 'report') return undefined;
   // A repository in an artifact would have to be downloaded as a whole.
   if (/^artifact:/i.test(inputs.storage)) return undefined;
   return Promise.race([look(inputs, context), sleep(timeoutMs, undefined, { ref: false })]);
 }
 
 async function look(
-  inputs: Exclude<Inputs, { operation: 'schedule' }>,
+  inputs: Exclude<Inputs, { operation: 'schedule' | 'report' }>,
   context: StorageContext,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
   const { log, signal } = context;

@@ -2,11 +2,12 @@ import type { PlaceInputs } from '../../interface/inputs/types.ts';
 import { type Limits, readFreshness } from '../../repository/backups/freshness.ts';
 import { findVanished } from '../../repository/backups/vanished.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
-import { openRepository } from '../../repository/open.ts';
+import { openRepository, type Repository } from '../../repository/open.ts';
 import { readRecords } from '../../repository/records.ts';
 import { measureStored } from '../../repository/stored-bytes.ts';
 import type { Context } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
+import type { StatusFacts } from './facts.ts';
 import { judgeStatus } from './judge.ts';
 import type { Status } from './result.ts';
 
@@ -25,6 +26,20 @@ export interface StatusRequest extends PlaceInputs, Limits {
 export async function readStatus(inputs: StatusRequest, context: Context): Promise<Status> {
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
+  return judgeStatus(await readStatusFacts(repository, inputs, context));
+}
+
+/**
+ * Reads what a status is judged by.
+ *
+ * @throws StorageError as `readStatus` does
+ */
+export async function readStatusFacts(
+  repository: Repository,
+  request: Omit<StatusRequest, keyof PlaceInputs>,
+  context: Context,
+) {
+  const { storage } = repository;
   const freshness = await readFreshness(repository, context);
   const onDamaged = (error: Error) => context.log.warn(`${error.message}; passed over`);
   const { signal } = context;
@@ -36,14 +51,13 @@ export async function readStatus(inputs: StatusRequest, context: Context): Promi
   const runs = await readRecords(repository, 'runs', onDamaged, { newest: shownRuns, signal });
   const recoverable = await readRecoverable(repository, freshness.usable, context);
   const stored = await measureStored(storage, signal);
-  const facts = { freshness, recoverable, stored, vanished, prune, restores, runs };
-  return judgeStatus({
-    ...facts,
+  return {
+    ...{ freshness, recoverable, stored, vanished, prune, restores, runs },
     location: storage.location,
-    limits: inputs,
-    price: inputs.pricePerGbMonth,
+    limits: request,
+    price: request.pricePerGbMonth,
     now: context.now(),
-  });
+  } satisfies StatusFacts;
 }
 
 /** How many of the newest restores are examined for failures */

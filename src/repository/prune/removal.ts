@@ -3,8 +3,8 @@ import { type Purge, RetainedError, type RetainedValue } from '../../storage/sto
 import { day } from '../../values/duration.ts';
 import { stampOf } from '../../values/timed-id.ts';
 import { listBackupIds, manifestKey } from '../backups/manifests.ts';
+import { listRecords } from '../listed-records.ts';
 import type { Repository } from '../open.ts';
-import { recordId } from '../records.ts';
 
 /**
  * Keys per call of `delete`, as many as an S3 request takes. A sweep that loses its lock stops in between.
@@ -123,8 +123,6 @@ export async function removeProbes(repository: Repository, storeNow: Date): Prom
   await removeKeys(repository, left);
 }
 
-const runPattern = new RegExp(`^records/runs/(${recordId})\\.json$`);
-
 /** How many months the records of runs are kept: an audit asks for those of a year. */
 const keptMonths = 13;
 
@@ -133,11 +131,8 @@ export async function removeOldRuns(repository: Repository, now: Date): Promise<
   const before = new Date(now);
   before.setUTCMonth(before.getUTCMonth() - keptMonths);
   const oldest = stampOf(before);
-  const outdated: string[] = [];
-  for await (const { key } of repository.storage.list('records/runs/')) {
-    const id = runPattern.exec(key)?.[1];
-    if (id !== undefined && id < oldest) outdated.push(key);
-  }
+  const runs = await listRecords(repository, 'runs');
+  const outdated = runs.filter(({ id }) => id < oldest).map(({ id }) => `records/runs/${id}.json`);
   for (let at = 0; at < outdated.length; at += deleteBatch) {
     await removeKeys(repository, outdated.slice(at, at + deleteBatch));
   }

@@ -3,6 +3,7 @@ import { about } from '../../parity/subject.ts';
 import { quoteIdentifier } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { refusalOf } from '../../postgres/session/server-error.ts';
+import { inTransaction } from '../../postgres/session/transaction.ts';
 import { quoteGrantee } from './database.ts';
 
 interface Item {
@@ -223,17 +224,4 @@ function writeChange(from: DefaultPrivileges, to: DefaultPrivileges): string[] {
       return `${alter} GRANT ${privileges} ON ${to.objects} TO ${quoteGrantee(grantee)}${option}`;
     }),
   ];
-}
-
-async function inTransaction<T>(session: Session, body: () => Promise<T>): Promise<T> {
-  await session.query('BEGIN');
-  try {
-    const result = await body();
-    await session.query('COMMIT');
-    return result;
-  } catch (error) {
-    // In a lost session the rollback fails, too; the first error says why the session was lost.
-    await Promise.allSettled([session.query('ROLLBACK')]);
-    throw error;
-  }
 }

@@ -88,6 +88,7 @@ export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Jo
     'recovery-target-time': drillsChanges ? 'latest' : undefined,
     'rto-target': policy.drill?.['rto-target'],
     image: policy.drill?.image,
+    runbook: policy.runbook ?? true,
     digest: kind === 'digest' ? true : undefined,
     ...(removes && { retention, 'keep-changes': keepChanges, 'time-zone': context.plan.timeZone }),
     'unlimited-wal': planned.unlimitedWal ? true : undefined,
@@ -119,7 +120,7 @@ export function makeScheduleJob(crons: readonly string[], context: JobContext): 
     kind: 'watch',
     crons,
     with: given,
-    secrets: pick(alarmSecrets(context.policy), reusableWorkflows.watch.secrets),
+    secrets: pick(sharedSecrets(context.policy), reusableWorkflows.watch.secrets),
   };
 }
 
@@ -157,12 +158,13 @@ function secretsOf(
     AWS_SECRET_ACCESS_KEY: hasKeys ? secret(key) : undefined,
     REPOSITORY_KEY: secret(written['repository-key']),
     ENCRYPTION_IDENTITY: secret(written['encryption-identity']),
-    ...alarmSecrets(policy),
+    ...sharedSecrets(policy),
   };
 }
 
-function alarmSecrets({ alarms }: WrittenPolicy): Values {
+function sharedSecrets({ alarms, ...policy }: WrittenPolicy): Values {
   return {
+    RECORDS_URL: secret(policy['records-url']),
     NOTIFY_URL: secret(alarms?.['notify-url']),
     SLACK_WEBHOOK_URL: secret(alarms?.['slack-webhook-url']),
     SMTP_URL: secret(alarms?.['smtp-url']),

@@ -203,6 +203,6 @@ function toError(file: string, problems: readonly Problem[]): ConfigurationError
     lines.length === 1 && only !== undefined
       ? only
       : `${lines.length} mistakes in the policy\n${lines.map((line) => `- ${line}`).join('\n')}`,
-    'Correct the policy and run `schedule` again; docs/schedule.md has every key.',
+    'Correct the policy and run the operation again; docs/schedule.md has every key.',
   );
 }

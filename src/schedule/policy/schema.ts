@@ -290,6 +290,7 @@ export const policySchema = v.strictObject({
   'time-zone': v.optional(
     text('The time zone of all schedules, such as `Europe/Berlin`; UTC when absent.', parseTimeZone),
   ),
+  'records-url': v.optional(secretName('the URL of the database that keeps the records in SQL')),
   databases: v.pipe(
     v.record(databaseName, databaseSchema),
     v.check((databases) => Object.keys(databases).length > 0, 'names no database. Write at least one'),
@@ -297,6 +298,14 @@ export const policySchema = v.strictObject({
   schedules: v.optional(schedulesSchema),
   retention: v.optional(retention),
   'keep-changes': v.optional(keepChanges),
+  runbook: v.optional(
+    v.pipe(
+      v.boolean(),
+      v.description(
+        'Whether each backup is followed by a runbook, as an artifact of the run; true when absent. Never in a public repository.',
+      ),
+    ),
+  ),
   drill: v.optional(drillSchema),
   cleanup: v.optional(cleanupSchema),
   alarms: v.optional(alarmsSchema),

@@ -9,7 +9,7 @@ import {
   type Values,
   type WorkflowJob,
 } from '../plan/job-steps.ts';
-import { reusableWorkflows } from './reusable.ts';
+import { type ReusableWorkflow, reusableWorkflows } from './reusable.ts';
 
 /** A generated workflow that calls reusable ones */
 export interface Caller {
@@ -100,7 +100,7 @@ function choice(description: string, options: readonly string[]): object {
 }
 
 function renderJob(job: WorkflowJob, beside: readonly WorkflowJob[], { policy }: JobContext): object {
-  const { file, permissions } = reusableWorkflows[job.calls];
+  const { file, permissions }: ReusableWorkflow = reusableWorkflows[job.calls];
   const [repository, commit] = policy.action.split('@');
   const condition = conditionOf(job, beside);
   // Only the schedules job needs write access to workflows. A job with an artifact storage reads artifacts of

@@ -80,6 +80,8 @@ const storageSecrets = {
   REPOSITORY_KEY: 'Names stored objects; only where the repository keeps none of its own.',
 } as const;
 
+const recordsSecret = { RECORDS_URL: 'The database that keeps the records in SQL.' } as const;
+
 const alarmSecrets = {
   NOTIFY_URL: 'Address of a webhook.',
   SLACK_WEBHOOK_URL: "Address of Slack's webhook.",
@@ -106,8 +108,11 @@ export const reusableWorkflows = {
       'encryption-recipients': text('Who can open the backup, separated by commas.'),
       checks: text('Questions asked in the snapshot, or a file with them.'),
       freshness: text('Columns that tell how fresh the data is.'),
+      runbook: flag(
+        'Whether a runbook is written after the backup and kept with the run, unless the repository is public.',
+      ),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...alarmSecrets },
+    secrets: { ...databaseSecret, ...storageSecrets, ...recordsSecret, ...alarmSecrets },
     outputs: ['backup-id', 'backup-type', 'rows'],
     permissions: usual,
     timeoutMinutes: 350,
@@ -130,7 +135,7 @@ export const reusableWorkflows = {
       ),
       'drop-slot': flag('Whether to capture a last time and drop the slot.'),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...alarmSecrets },
+    secrets: { ...databaseSecret, ...storageSecrets, ...recordsSecret, ...alarmSecrets },
     outputs: ['captured-through', 'transactions', 'barrier', 'lost-changes', 'backup-id'],
     permissions: usual,
     // The first capture takes a backup, and so does one after a change of the schema.
@@ -151,7 +156,7 @@ export const reusableWorkflows = {
         "The image of the server for drills, postgres:… or supabase/postgres:…; postgres of the backup's major when empty.",
       ),
     },
-    secrets: { ...storageSecrets, ...identitySecret, ...alarmSecrets },
+    secrets: { ...storageSecrets, ...recordsSecret, ...identitySecret, ...alarmSecrets },
     outputs: ['backup-id', 'drill', 'recovery-seconds', 'recovered-to'],
     permissions: usual,
     timeoutMinutes: 350,
@@ -167,7 +172,7 @@ export const reusableWorkflows = {
       'grace-period': text('How long unneeded objects stay.'),
       'dry-run': flag('Whether only the plan is shown.'),
     },
-    secrets: { ...storageSecrets, ...alarmSecrets },
+    secrets: { ...storageSecrets, ...recordsSecret, ...alarmSecrets },
     permissions: usual,
     timeoutMinutes: 120,
   },
@@ -184,10 +189,31 @@ export const reusableWorkflows = {
       'time-zone': text('In which days and weeks begin, for the same.'),
       policy: text('The policy whose workflows are checked by `schedule` with `check`; when empty, none.'),
     },
-    secrets: { ...storageSecrets, ...alarmSecrets },
+    secrets: { ...storageSecrets, ...recordsSecret, ...alarmSecrets },
     // `actions: write` reads the runs of workflows, and enables a workflow that GitHub disabled.
     permissions: { ...usual, actions: 'write' },
     timeoutMinutes: 15,
+  },
+  report: {
+    file: 'report.yml',
+    inputs: {
+      ...placeInputs,
+      storage: text('Where the backups of the one database are kept; when empty, policy says it.'),
+      policy: text('The policy whose databases the report is about; when empty, storage has the one.'),
+      database: text('What the database is called; with a policy, the only one that the report is about.'),
+      kind: text('What is written; dashboard when empty.'),
+      'max-age': text('How old the newest backup may be; 26h when empty, or what the policy says.'),
+      ...proofInputs,
+      'rto-target': text('How long a recovery may take.'),
+      retention: text('Which backups stay, where no policy says it.'),
+      'keep-changes': text('How far back any point in time stays recoverable; 8d when empty.'),
+      'time-zone': text('In which days and weeks begin.'),
+      'price-per-gb-month': text('What a gigabyte of the storage costs for a month; not asked when empty.'),
+      pages: flag('Whether the report is also made ready for GitHub Pages, which everybody can read.'),
+    },
+    secrets: { ...storageSecrets, ...identitySecret },
+    permissions: { contents: 'read' },
+    timeoutMinutes: 30,
   },
   restore: {
     file: 'restore.yml',
@@ -219,6 +245,7 @@ export const reusableWorkflows = {
     secrets: {
       TARGET_URL: 'The database to restore into.',
       ...storageSecrets,
+      ...recordsSecret,
       ...identitySecret,
       ...alarmSecrets,
     },
@@ -241,7 +268,7 @@ export const reusableWorkflows = {
       'base-ref': text("What runs in production; when empty, what the run's event says."),
       label: text('A note kept with such a backup.'),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...alarmSecrets },
+    secrets: { ...databaseSecret, ...storageSecrets, ...recordsSecret, ...alarmSecrets },
     outputs: ['backup-id', 'gate', 'destructive'],
     permissions: usual,
     timeoutMinutes: 350,

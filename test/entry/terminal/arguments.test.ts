@@ -27,6 +27,17 @@ describe('the command line', () => {
     ]);
   });
 
+  test('takes the word after the operation for the input that says so', () => {
+    for (const words of [
+      ['records', 'rebuild', '--dry-run'],
+      ['records', '--dry-run', 'rebuild'],
+      ['records', '--records-task=rebuild', '--dry-run'],
+    ])
+      expect(Object.fromEntries(parseArguments(words).inputs)).toEqual({
+        ...{ operation: 'records', 'records-task': 'rebuild', 'dry-run': 'true' },
+      });
+  });
+
   test('takes a former name for the present one, and says so', () => {
     for (const words of [
       ['--ledger', '--storage', 'x'],
@@ -49,6 +60,8 @@ describe('the command line', () => {
     [['--storage', '--json'], '--storage has no value', ''],
     [['--jobs', '1', '--jobs', '2'], '--jobs is given twice', ''],
     [['backup', 'restore'], '"restore" stands after the operation "backup"', ''],
+    [['records', 'verify', 'all'], '"all" stands after the operation "records"', ''],
+    [['records', 'verify', '--records-task', 'verify'], '--records-task is given twice', ''],
   ])('refuses %j', (words, message, next) => {
     expect(() => parseArguments(words)).toThrow(
       expect.objectContaining({

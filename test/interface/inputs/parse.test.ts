@@ -32,8 +32,10 @@ const parse = (given: Given, env: NodeJS.ProcessEnv = {}) => {
 };
 const gate: Given = { ...backup, operation: 'gate' };
 const status: Given = { operation: 'status', storage: './backups' };
+const report: Given = { operation: 'report', storage: './backups' };
 const schedule: Given = { operation: 'schedule' };
 const mailing: Given = { ...backup, 'mail-from': 'a@example.com', 'mail-to': 'b@example.com' };
+const records: Given = { operation: 'records', storage: './backups', 'records-url': url };
 const alarm: Given = { operation: 'alarm', storage: './backups', 'alarm-of': 'drill', needs: '{}' };
 
 function refusalOf(given: Given, env: NodeJS.ProcessEnv = {}): ConfigurationError {
@@ -115,6 +117,16 @@ describe('what is accepted', () => {
     });
   });
 
+  test('where the records are is told to every operation whose runs are recorded, and records alone verifies', () => {
+    for (const given of [backup, capture, validate, restore, drill, cleanup, gate, schedule])
+      expect(parse({ ...given, 'records-url': url })).toMatchObject({ recordsUrl: url });
+    expect(parse(backup)).toHaveProperty('recordsUrl', undefined);
+    expect(parse(records)).toMatchObject({ recordsTask: 'verify', recordsUrl: url, dryRun: false });
+    expect(parse({ ...records, 'records-task': 'rebuild' })).toMatchObject({ recordsTask: 'rebuild' });
+    expect(listSecrets((name) => records[name], {})).toEqual(expect.arrayContaining([url, 's3cret']));
+    expect(findUnused('list', (name) => records[name])).toEqual(['records-url']);
+  });
+
   test('retention rules may be in any order and on lines of their own', () => {
     const { retention } = parse({
       ...cleanup,
@@ -138,6 +150,10 @@ describe('what is accepted', () => {
       format: 'text',
       metricsFile: undefined,
       database: undefined,
+    });
+    expect(parse(report)).toMatchObject({ kind: 'dashboard', isPublic: false, maxAge: 26 * 3_600_000 });
+    expect(parse({ operation: 'report', policy: './p.yml', database: 'shop' })).toMatchObject({
+      ...{ storage: undefined, policy: './p.yml', database: 'shop', output: undefined },
     });
     expect(parse({ ...status, 'price-per-gb-month': '0.023' })).toMatchObject({ pricePerGbMonth: 0.023 });
     expect(parse(status)).toMatchObject({ pricePerGbMonth: undefined });
@@ -360,6 +376,12 @@ const refused: [Given, InputName, string][] = [
   [{ ...gate, 'on-stale': 'warn' }, 'on-stale', 'cannot be "warn"'],
   [{ ...status, format: 'json' }, 'format', 'cannot be "json"'],
   [{ ...status, 'metrics-file': 'a\0b' }, 'metrics-file', 'is not a path'],
+  [{ operation: 'report' }, 'storage', 'is required for report, unless policy is given'],
+  [{ ...report, policy: './policy.yml' }, 'storage', 'cannot be given together with policy'],
+  [{ ...report, kind: 'poster' }, 'kind', 'cannot be "poster"'],
+  [{ ...report, output: 'a\0b' }, 'output', 'is not a path'],
+  [{ ...report, kind: 'runbook', public: 'true' }, 'public', 'is not for a runbook'],
+  [{ ...report, public: 'everybody' }, 'public', 'cannot be "everybody"'],
   [{ ...status, 'price-per-gb-month': '$0.02' }, 'price-per-gb-month', 'cannot be "$0.02"'],
   [{ ...status, 'price-per-gb-month': '1e9' }, 'price-per-gb-month', 'cannot be "1e9"'],
   [{ ...gate, migrations: 'a\0b' }, 'migrations', 'is not a path'],
@@ -417,6 +439,13 @@ const refused: [Given, InputName, string][] = [
   [{ ...backup, 'mail-to': 'ops@example.com, ops' }, 'mail-to', 'cannot contain "ops"'],
   [{ ...backup, 'mail-to': 'Ops <ops@example.com>' }, 'mail-to', 'that is no address of mail'],
   [{ ...status, digest: 'weekly' }, 'digest', 'cannot be "weekly"'],
+  [
+    { ...validate, 'records-url': 'mysql://u:s3cret@h/d' },
+    'records-url',
+    'does not start with postgresql://',
+  ],
+  [{ operation: 'records', storage: './backups' }, 'records-url', 'is required for records'],
+  [{ ...records, 'records-task': 'mend' }, 'records-task', 'cannot be "mend"'],
 ];
 
 describe('what is refused', () => {
@@ -446,7 +475,7 @@ describe('what is refused', () => {
 
   test('an unknown operation is answered with the list of operations', () => {
     expect(refusalOf({ operation: 'drive' }).next).toBe(
-      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, schedule or alarm.',
+      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm or records.',
     );
   });
 });

@@ -37,9 +37,10 @@ export const alarmInputs = {
     parse: matching(/^\S{1,4000}$/, 'is not a token', 'Write `${{ github.token }}`.'),
   },
   database: {
-    operations: alarming,
+    operations: [...alarming, 'report'],
     placeholder: 'name',
-    description: 'What the database is called in issues and messages. When empty, the storage stands for it.',
+    description:
+      'What the database is called in issues, messages and reports. When empty, the storage stands for it.',
     parse: matching(/^\P{Cc}{1,100}$/u, 'is not one line of at most 100 characters', 'Shorten it.'),
   },
   'failure-issues': {

@@ -1,6 +1,7 @@
 import { databaseUrlForm, parseDatabaseUrl, parsePatterns } from '../database-values.ts';
 import type { Input } from '../input.ts';
 import { parseCertificates, parseRecipients } from '../key-values.ts';
+import { recordedOperations } from '../operations.ts';
 import { parseBackupId, parseRecoveryTarget } from '../time-values.ts';
 import { matching, oneOf, parseBoolean, parseShare, wholeNumber } from '../values.ts';
 
@@ -156,7 +157,7 @@ export const databaseInputs = {
     parse: wholeNumber(1, 3600),
   },
   sslrootcert: {
-    operations: ['backup', 'capture', 'restore', 'drill', 'gate'],
+    operations: [...recordedOperations, 'schedule', 'records'],
     placeholder: 'file',
     description:
       "The certificate authority that the database server's certificate is checked against, in PEM form, or the path of a file with it. Supabase has it under Database settings. With it, sslmode is verify-full where nothing else is said.",

@@ -41,10 +41,10 @@ export const proofInputs = {
     parse: matching(/^.{1,8000}$/s, 'has more than 8,000 characters', 'Put it into a script, and name that.'),
   },
   'rto-target': {
-    operations: ['drill'],
+    operations: ['drill', 'report'],
     placeholder: 'duration',
     description:
-      'How long a recovery may take, such as `30m`: from the beginning until the database can be used. A drill that takes longer ends with 3.',
+      'How long a recovery may take, such as `30m`: from the beginning until the database can be used. A drill that takes longer ends with 3; a report compares drills with it.',
     parse: parseDuration,
   },
 } as const satisfies Record<string, Input>;

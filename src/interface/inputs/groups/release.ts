@@ -5,22 +5,22 @@ import { matching, oneOf } from '../values.ts';
 /** How fresh and proven backups must be, and what a release does when they are not. */
 export const releaseInputs = {
   'max-age': {
-    operations: ['gate', 'status'],
-    default: { gate: '24h', status: '26h' },
+    operations: ['gate', 'status', 'report'],
+    default: { gate: '24h', status: '26h', report: '26h' },
     placeholder: 'duration',
     description:
       'How old the newest backup with rows may be, such as `24h`. `gate` takes one when it is older, or stops; `status` ends with 3.',
     parse: parseDuration,
   },
   'verified-within': {
-    operations: ['gate', 'status'],
+    operations: ['gate', 'status', 'report'],
     placeholder: 'duration',
     description:
       'Within which time a backup must have been verified: read back whole, or drilled. When empty, that is not asked.',
     parse: parseDuration,
   },
   'drilled-within': {
-    operations: ['gate', 'status'],
+    operations: ['gate', 'status', 'report'],
     placeholder: 'duration',
     description: 'Within which time a drill must have passed, such as `35d`. When empty, that is not asked.',
     parse: parseDuration,

@@ -4,7 +4,7 @@ import { parseInterval, parseRetention, parseTimeZone } from '../time-values.ts'
 /** Which backups and changes stay, and for how long. */
 export const retentionInputs = {
   retention: {
-    operations: ['cleanup', 'list', 'status'],
+    operations: ['cleanup', 'list', 'status', 'report'],
     default: 'daily=7 weekly=5 monthly=12',
     placeholder: 'rules',
     description:
@@ -14,7 +14,7 @@ export const retentionInputs = {
     parse: parseRetention,
   },
   'keep-changes': {
-    operations: ['cleanup', 'list', 'status'],
+    operations: ['cleanup', 'list', 'status', 'report'],
     default: '8d',
     placeholder: 'interval',
     description:
@@ -22,7 +22,7 @@ export const retentionInputs = {
     parse: parseInterval,
   },
   'time-zone': {
-    operations: ['cleanup', 'list', 'status'],
+    operations: ['cleanup', 'list', 'status', 'report'],
     default: 'UTC',
     placeholder: 'zone',
     description: 'The time zone in which days, weeks, months and years begin, such as `Europe/Berlin`.',

@@ -4,11 +4,12 @@ import { matching, parseBoolean } from '../values.ts';
 /** The policy file, and the workflows generated from it. */
 export const scheduleInputs = {
   policy: {
-    operations: ['schedule'],
-    default: '.github/supabase-backup.yml',
+    operations: ['schedule', 'report'],
+    default: { schedule: '.github/supabase-backup.yml' },
     placeholder: 'file',
     description:
-      'The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it.',
+      'The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it in place of ' +
+      '`storage`, `report` is about all its databases, or the one that `database` names.',
     parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of the policy file.'),
   },
   workflows: {

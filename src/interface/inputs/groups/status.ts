@@ -21,11 +21,11 @@ export const statusInputs = {
     parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a file.'),
   },
   'price-per-gb-month': {
-    operations: ['status'],
+    operations: ['status', 'report'],
     placeholder: 'price',
     example: '0.023',
     description:
-      'What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` tells what the backups cost. When empty, that ' +
+      'What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` and the dashboard tell what the backups cost. When empty, that ' +
       'is not asked.',
     parse: parsePrice,
   },

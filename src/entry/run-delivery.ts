@@ -1,0 +1,54 @@
+import type { RecordedInputs } from '../interface/inputs/types.ts';
+import { fileCertificates } from '../postgres/session/root-certificates.ts';
+import { tryRecords } from '../records/connection.ts';
+import { type Delivery, deliverRecords } from '../records/delivery.ts';
+import { formatCounted } from '../report/quantity.ts';
+import type { Repository } from '../repository/open.ts';
+import type { Context } from '../runtime/context.ts';
+import { openStorage } from '../storage/open.ts';
+import type { Storage } from '../storage/storage.ts';
+import { createTemporaryFolder } from './process/temporary-folder.ts';
+
+type RunContext = Omit<Context, 'temporaryFolder'>;
+
+/**
+ * Brings the records that the database of `records-url` lacks, those of this run among them. Never throws: a
+ * database that cannot be written is a warning, and what it lacks arrives with a later run. A run that was
+ * stopped brings nothing.
+ */
+export async function bringRecords(
+  given: RecordedInputs,
+  open: (storage: Storage) => Promise<Repository>,
+  { signal, ...rest }: RunContext,
+): Promise<void> {
+  const { recordsUrl } = given;
+  if (recordsUrl === undefined || signal.aborted) return;
+  const temporaryFolder = createTemporaryFolder(rest.env.RUNNER_TEMP);
+  const context = { ...rest, signal, temporaryFolder };
+  const inputs = { ...fileCertificates(given, context), recordsUrl };
+  const found = await tryRecords(inputs, context, async (session, signal) => {
+    await using storage = await openStorage(inputs.storage, inputs, { ...context, signal });
+    return await deliverRecords(await open(storage), session, { ...context, signal });
+  });
+  if (found !== undefined) tell(found, context);
+}
+
+function tell(found: Delivery, { log }: Pick<Context, 'log'>): void {
+  if (found.kind === 'newer') {
+    log.warn(
+      `records-url: a newer version of supabase-backup made the tables there (version ${found.version}); this run is not in them. Use that version everywhere.`,
+    );
+    return;
+  }
+  log.debug(`records-url: ${formatCounted(found.records, 'record')} brought`);
+  if (found.left > 0)
+    log.info(
+      `records-url: ${formatCounted(found.left, 'record')} still to come with later runs; \`records rebuild\` brings them at once`,
+    );
+}
+
+/** A repository in an artifact has no records of runs that could be brought. */
+export function warnOfArtifact({ recordsUrl }: RecordedInputs, { log }: Pick<Context, 'log'>): void {
+  if (recordsUrl === undefined) return;
+  log.warn('records-url: a repository in an artifact keeps no records of runs, so nothing is brought');
+}

@@ -1,0 +1,35 @@
+import type { Input } from '../input.ts';
+import { reportKinds } from '../report-kinds.ts';
+import { matching, oneOf, parseBoolean } from '../values.ts';
+
+/** What is written about backups, and where. */
+export const reportInputs = {
+  kind: {
+    operations: ['report'],
+    default: 'dashboard',
+    placeholder: 'kind',
+    description:
+      'What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; or `runbook`, a ' +
+      'folder with a Markdown file for each database: what to do when something has happened to it.',
+    parse: oneOf(reportKinds),
+  },
+  output: {
+    operations: ['report'],
+    placeholder: 'path',
+    example: './dashboard.html',
+    description:
+      'The file that `report` writes, or the folder where its kind has several files. It is replaced at once, and only this user can read it. When ' +
+      'empty, `supabase-backup-<kind>` in the working directory.',
+    parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a file.'),
+  },
+  public: {
+    operations: ['report'],
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether the report is for everybody, as on GitHub Pages: names of tables, locations, targets, people, questions and messages of failures ' +
+      'are left out of it.',
+    parse: parseBoolean,
+  },
+} as const satisfies Record<string, Input>;

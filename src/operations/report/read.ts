@@ -1,0 +1,137 @@
+import * as v from 'valibot';
+import type { Manifest } from '../../format/manifest.ts';
+import type { ReportInputs } from '../../interface/inputs/types.ts';
+import { readManifest } from '../../repository/backups/manifests.ts';
+import { openRepository, type Repository } from '../../repository/open.ts';
+import { type RecordKind, readRecords, type StoredRecord } from '../../repository/records.ts';
+import { planRetention } from '../../repository/retention/policy.ts';
+import { keepBases } from '../../repository/retention/reachable.ts';
+import type { Context } from '../../runtime/context.ts';
+import { isKnownError } from '../../runtime/errors.ts';
+import { toolVersion } from '../../runtime/version.ts';
+import { openStorage } from '../../storage/open.ts';
+import { compareKeys } from '../../values/ordering.ts';
+import { judgeStatus } from '../status/judge.ts';
+import { readStatusFacts } from '../status/read.ts';
+import { readAnswers } from './answers.ts';
+import {
+  type BackupContents,
+  type DatabaseFacts,
+  type Encryption,
+  mostRecords,
+  type Place,
+  type Records,
+  type ReportedDatabase,
+  type ReportFacts,
+  type RepositoryFacts,
+} from './facts.ts';
+import { type DatabaseRequest, listRequests } from './request.ts';
+
+/**
+ * Reads all that is known of the databases to report on. Changes nothing. One of several databases that cannot
+ * be read is part of the report; the only one is not.
+ *
+ * @throws ConfigurationError when an input or the policy is wrong
+ * @throws StorageError when the only database cannot be read
+ */
+export async function readReportFacts(inputs: ReportInputs, context: Context): Promise<ReportFacts> {
+  const requests = await listRequests(inputs, context);
+  const databases: ReportedDatabase[] = [];
+  for (const request of requests) {
+    context.signal.throwIfAborted();
+    databases.push(
+      requests.length === 1 ? await readDatabase(request, context) : await attempt(request, context),
+    );
+  }
+  const { kind, isPublic } = inputs;
+  return { kind, at: context.now(), version: toolVersion, isPublic, databases };
+}
+
+async function attempt(request: DatabaseRequest, context: Context): Promise<ReportedDatabase> {
+  const { name = request.place.storage, place } = request;
+  try {
+    return await readDatabase(request, context);
+  } catch (error) {
+    if (!isKnownError(error)) throw error;
+    context.log.warn(`${name}: ${error.message}`);
+    return { kind: 'unreadable', name, location: place.storage, why: error.message, next: error.next };
+  }
+}
+
+async function readDatabase(request: DatabaseRequest, context: Context): Promise<DatabaseFacts> {
+  const { place, limits, price, identities, planned, rtoTarget } = request;
+  await using storage = await openStorage(place.storage, place, context);
+  const repository = await openRepository(storage, place.repositoryKey);
+  const records = await readAllRecords(repository, context);
+  const facts = await readStatusFacts(repository, { ...limits, pricePerGbMonth: price }, context);
+  const { freshness, recoverable } = facts;
+  const [newest] = freshness.usable;
+  const manifest = newest && (await readManifest(repository, newest.id));
+  const { policy, timeZone, keepChanges } = request.retention;
+  const now = facts.now;
+  const decisions = planRetention(freshness.catalog.backups, policy, { now, timeZone });
+  return {
+    kind: 'read',
+    name: request.name ?? repository.source.database,
+    location: storage.location,
+    place: toPlace(request),
+    status: judgeStatus(facts),
+    ...{ freshness, recoverable, records, rtoTarget, planned },
+    retention: {
+      ...{ policy, timeZone, keepChanges },
+      decisions: keepBases(decisions, recoverable.segments, { now, keepChanges }),
+    },
+    repository: describeRepository(repository, manifest),
+    newest: manifest && listContents(manifest),
+    answers: await readAnswers(repository, manifest, freshness.usable, identities, context),
+  };
+}
+
+async function readAllRecords(repository: Repository, { log, signal }: Context): Promise<Records> {
+  const read = <Kind extends RecordKind>(kind: Kind): Promise<StoredRecord<Kind>[]> =>
+    readRecords(repository, kind, ({ message }) => log.debug(`${message}; passed over`), {
+      newest: mostRecords,
+      signal,
+    });
+  return {
+    validations: await read('validations'),
+    pins: await read('pins'),
+    drills: await read('drills'),
+    restores: await read('restores'),
+    runs: await read('runs'),
+    prunes: await read('prunes'),
+  };
+}
+
+function toPlace({ place }: DatabaseRequest): Place {
+  return {
+    storage: place.storage,
+    's3-endpoint': place.s3Endpoint,
+    's3-region': place.s3Region,
+    's3-addressing': place.s3Addressing === 'auto' ? undefined : place.s3Addressing,
+  };
+}
+
+/** What of `repository.json` says how it is made; the file was checked when the repository was opened. */
+const madeAs = v.object({
+  format: v.number(),
+  key: v.object({ held: v.picklist(['repository', 'outside']) }),
+});
+
+function describeRepository(repository: Repository, manifest: Manifest | undefined): RepositoryFacts {
+  const { format, key } = v.parse(madeAs, JSON.parse(repository.config.toString('utf8')));
+  const encryption: Encryption = manifest?.encryption ?? { scheme: 'unknown' };
+  return { id: repository.id, source: repository.source, format, keyHeld: key.held, encryption };
+}
+
+function listContents({ id, tables, facts, tool, notCarried }: Manifest): BackupContents {
+  return {
+    id,
+    tables: tables
+      .map(({ schema, name, rows, bytes }) => ({ schema, name, rows, bytes }))
+      .sort((one, other) => compareKeys([one.schema, one.name], [other.schema, other.name])),
+    extensions: facts.extensions.map(({ name, version }) => ({ name, version })),
+    notCarried,
+    tool,
+  };
+}

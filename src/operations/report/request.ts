@@ -1,0 +1,122 @@
+import { parseS3Addressing } from '../../interface/inputs/storage-values.ts';
+import { parseDuration, parseInterval, parseRetention } from '../../interface/inputs/time-values.ts';
+import type { PlaceInputs, ReportInputs } from '../../interface/inputs/types.ts';
+import { list } from '../../interface/inputs/values.ts';
+import type { Limits } from '../../repository/backups/freshness.ts';
+import type { Context } from '../../runtime/context.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import { nextTimes } from '../../schedule/plan/cron.ts';
+import type { PlannedDatabase, SchedulePlan } from '../../schedule/plan/plan.ts';
+import { type PlannedPolicy, planPolicyFile } from '../../schedule/plan/policy-file.ts';
+import type { RetentionPolicy } from '../../values/retention-policy.ts';
+import type { Planned } from './facts.ts';
+
+/** One database to read */
+export interface DatabaseRequest {
+  /** Undefined: as it is called on its server */
+  readonly name: string | undefined;
+  readonly place: PlaceInputs;
+  readonly identities: readonly string[];
+  readonly limits: Limits;
+  readonly price: number | undefined;
+  readonly rtoTarget: number | undefined;
+  readonly retention: {
+    readonly policy: RetentionPolicy;
+    readonly timeZone: string;
+    readonly keepChanges: number;
+  };
+  readonly planned: Planned | undefined;
+}
+
+/**
+ * Lists the databases to report on: that of the storage, or those of the policy.
+ *
+ * @throws ConfigurationError when the policy is wrong, or has no such database
+ */
+export async function listRequests(inputs: ReportInputs, context: Context): Promise<DatabaseRequest[]> {
+  const { storage, policy } = inputs;
+  if (policy !== undefined) {
+    const planned = await planPolicyFile(policy, context.env);
+    return chooseDatabases(planned, inputs).map((database) => toRequest(database, planned, inputs, context));
+  }
+  // The parser of the inputs has seen to it that one of the two is given.
+  if (storage === undefined) throw new Error('neither storage nor policy');
+  const { retention, timeZone, keepChanges } = inputs;
+  return [
+    {
+      ...{ name: inputs.database, place: { ...inputs, storage }, identities: inputs.encryptionIdentity },
+      ...{ limits: inputs, price: inputs.pricePerGbMonth, rtoTarget: inputs.rtoTarget },
+      retention: { policy: retention, timeZone, keepChanges },
+      planned: undefined,
+    },
+  ];
+}
+
+function chooseDatabases(
+  { plan: { databases } }: PlannedPolicy,
+  { database, policy }: ReportInputs,
+): readonly PlannedDatabase[] {
+  const chosen = databases.filter(({ name }) => database === undefined || name === database);
+  if (chosen.length > 0) return chosen;
+  throw new ConfigurationError(
+    `database: ${policy} has no database ${JSON.stringify(database)}`,
+    `Write ${list(databases.map(({ name }) => name))}, or leave it out for all of them.`,
+  );
+}
+
+/** What the policy says of a database goes before what the inputs say of all. */
+function toRequest(
+  database: PlannedDatabase,
+  { policy, plan }: PlannedPolicy,
+  inputs: ReportInputs,
+  context: Context,
+): DatabaseRequest {
+  const { name, written } = database;
+  const rpo = policy.alarms?.['rpo-target'];
+  const rto = policy.drill?.['rto-target'];
+  const keep = database.keepChanges;
+  return {
+    name,
+    place: {
+      ...inputs,
+      storage: written.storage,
+      s3Endpoint: written['s3-endpoint'] ?? inputs.s3Endpoint,
+      s3Region: written['s3-region'] ?? inputs.s3Region,
+      s3Addressing: parseS3Addressing(written['s3-addressing'] ?? inputs.s3Addressing),
+      repositoryKey: findKey(written['repository-key'], context.env) ?? inputs.repositoryKey,
+    },
+    identities: inputs.encryptionIdentity,
+    limits: { ...inputs, maxAge: rpo === undefined ? inputs.maxAge : parseDuration(rpo) },
+    price: inputs.pricePerGbMonth,
+    rtoTarget: rto === undefined ? inputs.rtoTarget : parseDuration(rto),
+    retention: {
+      policy: parseRetention(database.retention),
+      timeZone: plan.timeZone,
+      keepChanges: keep === undefined ? inputs.keepChanges : parseInterval(keep),
+    },
+    planned: toPlanned(database, plan, context.now()),
+  };
+}
+
+/** The policy names the secret; a job passes it as a variable of that name. */
+function findKey(secret: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
+  const key = secret === undefined ? undefined : env[secret]?.trim() || undefined;
+  if (key === undefined || /^[0-9a-f]{64}$/i.test(key)) return key;
+  throw new ConfigurationError(
+    `repository-key: the variable ${secret}, which the policy names, does not hold 64 hexadecimal digits`,
+    'Set it to the key that the repository was made with.',
+  );
+}
+
+function toPlanned(database: PlannedDatabase, { timeZone, repository }: SchedulePlan, now: Date): Planned {
+  const next = database.jobs.flatMap(({ kind, crons }) => {
+    const [at] = crons
+      .flatMap((cron) => nextTimes(cron, timeZone, now, 1))
+      .sort((one, other) => one.getTime() - other.getTime());
+    return at === undefined ? [] : [{ kind, at }];
+  });
+  return {
+    ...{ database, timeZone, repository },
+    next: next.sort((one, other) => one.at.getTime() - other.at.getTime()),
+  };
+}

@@ -1,0 +1,69 @@
+import type { Session } from '../postgres/session/connection.ts';
+import { openReached } from '../postgres/session/reach.ts';
+import type { Context } from '../runtime/context.ts';
+import { endWith, startTimer } from '../runtime/deadline.ts';
+import { isKnownError, messageOf, TargetError } from '../runtime/errors.ts';
+
+/** Where the records in SQL are. */
+export interface RecordsPlace {
+  readonly recordsUrl: string;
+  /** A readable file */
+  readonly sslrootcert: string | undefined;
+}
+
+type RecordsContext = Pick<Context, 'env' | 'log' | 'random' | 'signal' | 'temporaryFolder'>;
+
+/**
+ * Opens a session with the database of the records for the time of `body`.
+ *
+ * @throws TargetError when the server refuses a statement, and as `openReached` does
+ */
+export async function withRecords<T>(
+  { recordsUrl, sslrootcert }: RecordsPlace,
+  context: RecordsContext,
+  body: (session: Session) => Promise<T>,
+): Promise<T> {
+  const reached = await openReached('records-url', recordsUrl, sslrootcert, context);
+  await using session = reached.session;
+  try {
+    return await body(session);
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+/** How long the records may hold up a run: a database may take connections, and not answer. */
+const mostMs = 15_000;
+
+/**
+ * As `withRecords`, for what must not fail because of the records: it takes a bounded time, and a failure is a
+ * warning.
+ *
+ * @returns undefined after a failure
+ */
+export async function tryRecords<T>(
+  place: RecordsPlace,
+  context: RecordsContext,
+  body: (session: Session, signal: AbortSignal) => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    using timer = startTimer(mostMs, context.signal, 0);
+    return await endWith(timer, (signal) =>
+      withRecords(place, { ...context, signal }, (session) => body(session, signal)),
+    );
+  } catch (error) {
+    context.log.warn(
+      `the records were not brought into the database of records-url, and come with a later run: ${messageOf(error)}`,
+    );
+    return undefined;
+  }
+}
+
+function explain(error: unknown): unknown {
+  if (isKnownError(error) || typeof (error as { code?: unknown }).code !== 'string') return error;
+  return new TargetError(
+    `records-url: the database refused a statement: ${messageOf(error)}`,
+    'Connect as the role that owns the schema supabase_backup_records, or that may create it; docs/records.md has the rights.',
+    error,
+  );
+}

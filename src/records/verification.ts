@@ -1,0 +1,80 @@
+import type { Session } from '../postgres/session/connection.ts';
+import { listRecords } from '../repository/listed-records.ts';
+import type { Repository } from '../repository/open.ts';
+import type { Context } from '../runtime/context.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
+import { append } from '../runtime/lists.ts';
+import { batchesOf, readBatch } from './delivery.ts';
+import { type RecordedKind, recordedKinds, toRows } from './rows.ts';
+import { findRecords } from './schema.ts';
+import { compareRows, findSurplus, type RowDifference, readDeletedIds, readIds } from './tables.ts';
+
+/** What the database has, compared with the repository. */
+export interface Verification {
+  /** Records of the repository that have rows */
+  readonly records: number;
+  readonly differences: readonly RowDifference[];
+  /** Records whose rows somebody deleted, as the log of changes tells: no difference */
+  readonly deleted: number;
+  /** Rows that are older than anything the repository keeps of their kind: no difference */
+  readonly outlived: number;
+}
+
+type VerificationContext = Pick<Context, 'log' | 'signal'>;
+
+/**
+ * Compares every row with the repository. Changes nothing.
+ *
+ * @throws ConfigurationError when there are no tables of ours, or of another version
+ */
+export async function verifyRows(
+  repository: Repository,
+  session: Session,
+  context: VerificationContext,
+): Promise<Verification> {
+  if (!(await findRecords(session)))
+    throw new ConfigurationError(
+      'records-url: there are no records in this database',
+      'Fill it from the repository: run `records rebuild`.',
+    );
+  const differences: RowDifference[] = [];
+  const sum = { records: 0, deleted: 0, outlived: 0 };
+  for (const kind of recordedKinds) {
+    const found = await verifyKind(repository, session, kind, context);
+    append(differences, found.differences);
+    sum.records += found.records;
+    sum.deleted += found.deleted;
+    sum.outlived += found.outlived;
+  }
+  return { ...sum, differences };
+}
+
+async function verifyKind(
+  repository: Repository,
+  session: Session,
+  kind: RecordedKind,
+  context: VerificationContext,
+): Promise<Verification> {
+  // Before the records are listed: what a run brings meanwhile is no surplus.
+  const there = await readIds(session, kind, repository.id);
+  const listed = await listRecords(repository, kind);
+  const found: RowDifference[] = [];
+  let records = 0;
+  for (const batch of batchesOf(listed)) {
+    const read = await readBatch(repository, kind, batch, context);
+    const ids = batch.map(({ id }) => id);
+    append(found, await compareRows(session, kind, repository.id, ids, toRows(repository.id, read)));
+    records += read.length;
+    context.log.progress(`${kind}: ${records} records compared`);
+  }
+  const { surplus, outlived } = findSurplus(kind, there, listed);
+  append(found, surplus);
+  const deletedIds = new Set(await readDeletedIds(session, kind, repository.id));
+  const isDeleted = ({ kind: how, id }: RowDifference) => how === 'missing' && deletedIds.has(id);
+  return {
+    records,
+    differences: found.filter((difference) => !isDeleted(difference)),
+    deleted: new Set(found.filter(isDeleted).map(({ id }) => id)).size,
+    outlived,
+  };
+}

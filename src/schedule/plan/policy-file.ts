@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { nameRepository } from '../../github/run.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import { type ParsedPolicy, parsePolicy } from '../policy/parse.ts';
+import { planJobs, type SchedulePlan } from './plan.ts';
+
+export interface PlannedPolicy extends ParsedPolicy {
+  readonly plan: SchedulePlan;
+}
+
+/**
+ * Reads a policy file, and plans its jobs.
+ *
+ * @throws ConfigurationError when it cannot be read, is wrong, or nothing names its repository
+ */
+export async function planPolicyFile(file: string, env: NodeJS.ProcessEnv): Promise<PlannedPolicy> {
+  const parsed = parsePolicy(await readPolicyFile(file), file);
+  const repository = parsed.policy.repository ?? (await findRepository(file, env));
+  return { ...parsed, plan: planJobs(parsed.policy, repository) };
+}
+
+async function readPolicyFile(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new ConfigurationError(
+      `policy: ${file} cannot be read`,
+      'Write the path of the policy file; docs/schedule.md has one to begin with.',
+      error,
+    );
+  }
+}
+
+/**
+ * Finds the name of the repository. The minutes of the schedules depend on it, so it must be known wherever
+ * this runs.
+ *
+ * @throws ConfigurationError when nothing names the repository
+ */
+async function findRepository(policyFile: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const named = nameRepository(env);
+  if (named !== undefined) return named;
+  for (let folder = path.resolve(policyFile, '..'); ; folder = path.dirname(folder)) {
+    const config = await readFile(path.join(folder, '.git', 'config'), 'utf8').catch(() => '');
+    const [, origin = ''] = /^\[remote "origin"\]\n(?:[^[].*\n)*?\s*url = (.+)$/m.exec(config) ?? [];
+    const [, owner, name] = /([^/:]+)\/([^/]+?)(?:\.git)?\/?$/.exec(origin.trim()) ?? [];
+    if (owner !== undefined && name !== undefined) return `${owner}/${name}`;
+    if (folder === path.dirname(folder)) break;
+  }
+  throw new ConfigurationError(
+    'policy: names no repository, and there is neither GITHUB_REPOSITORY nor a remote `origin` to tell it',
+    'Write `repository: OWNER/REPO` into the policy.',
+  );
+}

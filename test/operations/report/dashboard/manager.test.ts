@@ -1,0 +1,178 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseArguments } from '../../../../src/entry/terminal/arguments.ts';
+import { parseInputs } from '../../../../src/interface/inputs/parse.ts';
+import type { RestoreInputs } from '../../../../src/interface/inputs/types.ts';
+import { renderDashboard } from '../../../../src/operations/report/dashboard/dashboard.ts';
+import {
+  confirmingWords,
+  fillIn,
+  keyOf,
+  listWays,
+} from '../../../../src/operations/report/dashboard/ways.ts';
+import { browserPath, launchBrowser, openFile, type Watched } from '../../../support/browser.ts';
+import { workflowFiles } from '../../../workflows/files.ts';
+import { nightly, report, states } from '../example.ts';
+
+const facts = states.good();
+const ways = listWays(facts);
+const words = {
+  ...{ backup: nightly(1).id, time: '2026-11-20T03:00:00Z', tables: `public.orders,"o'dd ""x"".y"."t,1"` },
+  confirm: confirmingWords,
+};
+
+/** Splits a line as a shell does: by one. */
+function splitWords(line: string): string[] {
+  const printed = execFileSync('sh', ['-c', `printf '%s\\0' ${line}`], { encoding: 'utf8' });
+  return printed.split('\0').slice(0, -1);
+}
+
+/** Parses a line as the program does that it starts. */
+function parse(line: string): RestoreInputs {
+  const [program, ...rest] = splitWords(line);
+  expect(program).toBe('supabase-backup');
+  const { inputs } = parseArguments(rest);
+  const url = 'postgresql://postgres@db.example.com:5432/postgres';
+  const parsed = parseInputs((name) => inputs.get(name) ?? (name === 'target-url' ? url : undefined), {});
+  if (parsed.operation !== 'restore') throw new Error(`is about ${parsed.operation}`);
+  return parsed;
+}
+
+/** What `gh workflow run` passes: the inputs by their names */
+function readWorkflowInputs(line: string): Map<string, string> {
+  const [gh, workflow, run, file, ...rest] = splitWords(line);
+  expect([gh, workflow, run, file]).toEqual(['gh', 'workflow', 'run', 'emergency-restore.yml']);
+  const given = rest
+    .filter((word) => word !== '-f')
+    .map((word) => /^([^=]*)=(.*)$/s.exec(word)?.slice(1) ?? []);
+  return new Map(given.map(([name = '', value = '']) => [name, value]));
+}
+
+describe.each(ways.map((way) => [keyOf(way), way] as const))('the way %s', (_, way) => {
+  it('is a line that the program understands, and a preview of just that', () => {
+    const command = parse(fillIn(way.command, words));
+    expect(command).toMatchObject({
+      storage: 's3://bucket/production',
+      s3Region: 'eu-central-1',
+      ...{ clean: way.target === 'production', confirmed: way.target === 'production', dryRun: false },
+      include: way.scope === 'whole' ? [] : ['public.orders', `"o'dd ""x"".y"."t,1"`],
+      sideSchema: way.scope === 'rows' ? 'rescue' : undefined,
+      backupId: way.point === 'backup' ? words.backup : 'latest',
+      recoveryTargetTime: way.point === 'time' ? expect.stringContaining('2026-11-20T03:00:00') : undefined,
+    });
+    const differs = { dryRun: true, confirmed: false, reportFolder: undefined };
+    expect(parse(fillIn(way.preview, words))).toEqual({ ...command, ...differs });
+  });
+
+  it('is not confirmed by whoever copies it without typing the words', () => {
+    const line = fillIn(way.command, { ...words, confirm: '…' });
+    if (way.target === 'production') expect(() => parse(line)).toThrow('is not the words that confirm it');
+    else expect(parse(line).confirmed).toBe(false);
+  });
+
+  it('starts a workflow by inputs that it has', () => {
+    if (way.workflow === undefined) return expect(way.scope).toBe('rows');
+    const given = readWorkflowInputs(fillIn(way.workflow, words));
+    for (const file of ['examples/emergency-restore.yml', '.github/workflows/restore.yml']) {
+      const known =
+        workflowFiles.find((one) => one.file === file)?.workflow.on.workflow_dispatch?.inputs ?? {};
+      expect(Object.keys(known)).toEqual(expect.arrayContaining([...given.keys()]));
+    }
+    expect(given.get('confirm')).toBe('RESTORE PRODUCTION');
+    expect(given.get('dry-run')).toBe('false');
+    expect(given.get('clean')).toBe(way.target === 'production' ? 'true' : undefined);
+  });
+});
+
+it('no way to a time is offered where no changes are captured, and none beside live tables', () => {
+  const keys = listWays({ ...facts, recoverable: { ...facts.recoverable, captured: false } }).map(keyOf);
+  expect(keys.filter((key) => key.includes('time'))).toEqual([]);
+  expect(ways.map(keyOf)).not.toContain('rows-time-live');
+});
+
+describe.skipIf(browserPath === undefined)('the restore manager in a browser', { timeout: 120_000 }, () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'manager-'));
+  const file = path.join(folder, 'page.html');
+  let browser: Browser;
+  let opened: Watched;
+  beforeAll(async () => {
+    writeFileSync(file, renderDashboard(report([facts])));
+    browser = await launchBrowser();
+    opened = await openFile(browser, file);
+  });
+  afterAll(async () => {
+    await browser.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  const choose = (name: string, value: string) =>
+    opened.page.locator(`input[name=${name}][value="${value}"]`).check();
+  const line = (key: string) => opened.page.locator(`[data-line=${key}] code`).textContent();
+  const plan = () => opened.page.locator('[data-plan]').textContent();
+
+  it('gives the line of each way, with what was chosen in it', async () => {
+    const { page } = opened;
+    await page.locator('select[name=backup]').selectOption(words.backup);
+    await choose('point', 'time');
+    await page.locator('input[name=time]').fill('2026-11-20T03:00:00');
+    await page.locator('input[name=confirm]').fill('RESTORE PRODUCTION');
+    for (const way of ways) {
+      await choose('scope', way.scope);
+      await choose('point', way.point);
+      if (way.target !== 'live') await choose('target', way.target);
+      if (way.scope !== 'whole') {
+        await choose('table', 'public.orders');
+        await page.locator('input[name=patterns]').fill(words.tables.replace('public.orders,', ''));
+      }
+      expect(await line('command')).toBe(fillIn(way.command, words));
+      expect(await line('preview')).toBe(fillIn(way.preview, words));
+      if (way.workflow !== undefined) expect(await line('workflow')).toBe(fillIn(way.workflow, words));
+    }
+    expect(opened.complaints).toEqual([]);
+  });
+
+  it('says what comes back, how long that takes and what is lost', async () => {
+    const { page } = opened;
+    await choose('scope', 'whole');
+    await choose('point', 'backup');
+    await choose('target', 'production');
+    await page.locator('select[name=backup]').selectOption(nightly(2).id);
+    expect(await plan()).toContain('about 4 min 11 s, as the last drill measured');
+    expect(await plan()).toContain('what was written after it, the last 2 d 9 h; a safety backup is taken');
+    await choose('target', 'empty');
+    expect(await plan()).toContain('nothing: what is there stays where it is');
+    await choose('scope', 'tables');
+    await page.locator('input[name=patterns]').fill('');
+    await page.locator('input[name=table][value="public.orders"]').uncheck();
+    expect(await plan()).toContain('nothing yet: choose tables');
+    await choose('table', 'auth.users');
+    // 61 MB of 2.16 GB
+    expect(await plan()).toContain('81,204 rows');
+    expect(await plan()).toContain('about 7.1 s, as the last drill measured, by the share of the bytes');
+  });
+
+  it('asks for the words, and leaves them out until they are typed in full', async () => {
+    const { page } = opened;
+    await choose('scope', 'whole');
+    await choose('target', 'production');
+    await page.locator('input[name=confirm]').fill('restore production');
+    expect(await line('command')).toContain("--confirm '…'");
+    await page.locator('input[name=confirm]').fill('RESTORE PRODUCTION');
+    expect(await line('command')).toContain("--confirm 'RESTORE PRODUCTION'");
+    expect(await plan()).toContain('RESTORE PRODUCTION');
+  });
+
+  it('says of a time that it cannot be reached', async () => {
+    const { page } = opened;
+    await choose('scope', 'whole');
+    await choose('point', 'time');
+    await page.locator('input[name=time]').fill('2026-11-20T03:00:00');
+    expect(await plan()).toContain('which can be reached');
+    await page.locator('input[name=time]').fill('2026-10-01T03:00:01');
+    expect(await plan()).toContain('cannot be reached');
+  });
+});
