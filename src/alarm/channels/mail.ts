@@ -79,7 +79,7 @@ function explain(error: MailError, { host, port }: MailServer, env: NodeJS.Proce
   if (code === 'EAUTH') {
     return new DeliveryFailure(
       `${place} refuses the login: ${said}`,
-      'Check user and password in smtp-url. Many providers want a password made for one application, and Microsoft 365 takes none: use a relay.',
+      'Check user and password in smtp-url. Many providers want a password made for one application, and Microsoft 365 switches such logins off: use a relay.',
       { ...again, cause: error },
     );
   }
