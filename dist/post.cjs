@@ -63184,7 +63184,7 @@ var alarmInputs = {
     operations,
     secret: true,
     placeholder: "token",
-    description: "The token of the workflow. `schedule` looks with it whether workflows are enabled and ran (`actions: read`, and `actions: write` to enable one); failure issues need `issues: write`; an `artifact://` storage of another run needs `actions: read`.",
+    description: "The token of the workflow. `schedule`, and `status` with a `policy`, look with it whether workflows are enabled and ran (`actions: read`, and `actions: write` to enable one); failure issues need `issues: write`; an `artifact://` storage of another run needs `actions: read`.",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
     parse: matching(/^\S{1,4000}$/, "is not a token", "Write `${{ github.token }}`.")
   },
@@ -72347,11 +72347,11 @@ function readFile(path2) {
 // src/interface/inputs/groups/database.ts
 var databaseInputs = {
   "database-url": {
-    operations: ["backup", "capture", "gate"],
+    operations: ["backup", "capture", "gate", "status"],
     secret: true,
     placeholder: "url",
     example: databaseUrlForm,
-    description: "The database to back up: `postgresql://user:password@host:5432/database`, with a direct connection or the session pooler (port 5432, not 6543). When empty, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, \u2026) are used.",
+    description: "The database to back up: `postgresql://user:password@host:5432/database`, with a direct connection or the session pooler (port 5432, not 6543). When empty, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, \u2026) are used. `status` needs none; with it, it measures the slot of captures now.",
     parse: parseDatabaseUrl
   },
   "backup-type": {
@@ -72472,7 +72472,7 @@ var databaseInputs = {
     parse: wholeNumber(1, 3600)
   },
   sslrootcert: {
-    operations: [...recordedOperations, "schedule", "records"],
+    operations: [...recordedOperations, "status", "schedule", "records"],
     placeholder: "file",
     description: "The certificate authority that the database server's certificate is checked against, in PEM form, or the path of a file with it. Supabase has it under Database settings. With it, sslmode is verify-full where nothing else is said.",
     parse: parseCertificates
@@ -72874,17 +72874,17 @@ var retentionInputs = {
 // src/interface/inputs/groups/schedule.ts
 var scheduleInputs = {
   policy: {
-    operations: ["schedule", "report"],
+    operations: ["schedule", "status", "report"],
     default: { schedule: ".github/supabase-backup.yml" },
     placeholder: "file",
-    description: "The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it in place of `storage`, `report` is about all its databases, or the one that `database` names.",
+    description: "The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it `status` judges when each schedule of the database last succeeded; when empty, it does not. In place of `storage`, `report` is about all its databases, or the one that `database` names.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of the policy file.")
   },
   workflows: {
-    operations: ["schedule"],
+    operations: ["schedule", "status", "report"],
     default: ".github/workflows",
     placeholder: "folder",
-    description: "The folder in which `schedule` writes the workflows of the policy.",
+    description: "The folder in which `schedule` writes the workflows of the policy, and `status` and `report` look for them.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a folder.")
   },
   check: {
@@ -73252,7 +73252,11 @@ function takeStatus(taker, common) {
     format: taker.take("format"),
     metricsFile: taker.take("metrics-file"),
     pricePerGbMonth: taker.take("price-per-gb-month"),
-    database: taker.take("database")
+    database: taker.take("database"),
+    policy: taker.take("policy"),
+    workflows: taker.take("workflows"),
+    databaseUrl: taker.take("database-url"),
+    sslrootcert: taker.take("sslrootcert")
   };
 }
 function takeReport(taker, env3) {
@@ -73263,6 +73267,7 @@ function takeReport(taker, env3) {
     ...takeLimits(taker),
     ...{ ...taker.takeReportKind(), output: taker.take("output") },
     ...{ ...place, database: taker.take("database") },
+    workflows: taker.take("workflows"),
     pricePerGbMonth: taker.take("price-per-gb-month"),
     rtoTarget: taker.take("rto-target"),
     ...takeRetention(taker)
@@ -73969,6 +73974,9 @@ init_dist();
 init_errors();
 init_storage();
 
+// src/repository/own-database.ts
+init_errors();
+
 // src/repository/reading.ts
 init_errors();
 init_storage();
@@ -74070,7 +74078,8 @@ function parseRepository(storage, bytes, repositoryKey) {
     ) : toDamageError(storage, parsed);
   }
   const key = bindKey(parsed, resolveKey(parsed.key, repositoryKey));
-  return { storage, id: parsed.id, key, source: parsed.source, config: bytes };
+  const { id, source, createdAt } = parsed;
+  return { storage, id, key, source, createdAt: new Date(createdAt), config: bytes };
 }
 function parse(text) {
   let value;

@@ -55,7 +55,7 @@ const faces: Readonly<Record<string, readonly string[]>> = {
   'restorer/side': ['live-table', 'repair-sql', 'row-difference', 'selection', 'tables'],
   'restorer/trial': ['attempt', 'checks', 'parity-files', 'trial', 'user-checks'],
   'schedule/plan': ['cron', 'plan', 'policy-file', 'week'],
-  'schedule/verification': ['punctuality', 'verify'],
+  'schedule/verification': ['lateness', 'punctuality', 'verify'],
   'schedule/workflows': ['callers', 'ended-captures', 'files', 'line-diff'],
   'source/archive': ['describe', 'dump', 'omissions'],
   'source/changes': ['definitions-digest', 'reader', 'slot', 'state', 'tally', 'wal-position'],

@@ -39,7 +39,7 @@ const kinds: Readonly<Record<string, string>> = {
   recheck: 'a check of the backup failed',
   'changes-lost': 'changes were lost, so point-in-time recovery has a gap',
   gate: 'a release was stopped, because the backups do not cover it',
-  limit: 'a limit of the backups is broken',
+  limit: 'a limit of the backups is broken, or their slot is lost',
   alarm: 'an operation did not begin',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
 };

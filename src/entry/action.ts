@@ -70,8 +70,8 @@ async function main(): Promise<void> {
     for (const name of findUnused(operation, read)) log.warn(`${operation} does not use the input ${name}`);
 
     const temporaryFolder = createTemporaryFolder(env.RUNNER_TEMP);
-    const { noteRepository } = alarm;
-    const context = { ...machine, log, redact, signal, temporaryFolder, noteRepository };
+    const { noteRepository, noteSlot } = alarm;
+    const context = { ...machine, log, redact, signal, temporaryFolder, noteRepository, noteSlot };
     const outcome = await run(inputs, context);
     const { printed } = outcome;
     report({

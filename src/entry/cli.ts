@@ -93,8 +93,8 @@ async function main(words: readonly string[]): Promise<number> {
     alarm.begin();
 
     const temporaryFolder = createTemporaryFolder();
-    const { noteRepository } = alarm;
-    const context = { ...machine, log, redact, signal, temporaryFolder, noteRepository };
+    const { noteRepository, noteSlot } = alarm;
+    const context = { ...machine, log, redact, signal, temporaryFolder, noteRepository, noteSlot };
     const outcome = await run(inputs, context);
     log.clearProgress();
     print(asJson ? renderOutputs(outcome, redact) : shown(renderPrinted(outcome, redact)));

@@ -10,6 +10,7 @@ import type { ReadInput } from '../interface/inputs/schema.ts';
 import type { AlarmInputs, Inputs } from '../interface/inputs/types.ts';
 import { findNewest } from '../operations/status/newest-backup.ts';
 import type { Context } from '../runtime/context.ts';
+import type { SlotLook } from '../values/slot-look.ts';
 import { negativeAnswers } from './process/failure.ts';
 import { Interruption } from './process/interruption.ts';
 import type { End } from './run-end.ts';
@@ -24,6 +25,8 @@ export interface Alarm {
    * record of the run is then written without reading it again.
    */
   readonly noteRepository: NonNullable<Context['noteRepository']>;
+  /** Notes what the run has seen of the slot of captures; for the context of the run. */
+  readonly noteSlot: NonNullable<Context['noteSlot']>;
   /** Tells a dead man's switch, where one is to hear of it, that the operation begins. Does not wait for it. */
   begin(): void;
   /**
@@ -46,6 +49,7 @@ export function createAlarm(read: ReadInput, context: Omit<Context, 'temporaryFo
   const settings = toSettings(wanted, context.redact);
   const startedAt = context.now();
   const opened = new Map<string, Buffer>();
+  let slot: SlotLook | undefined;
   // A dry run does not notify.
   const isSilent = operation === undefined || read('dry-run')?.trim() === 'true';
   const over = new AbortController();
@@ -54,13 +58,16 @@ export function createAlarm(read: ReadInput, context: Omit<Context, 'temporaryFo
   const alarm: Alarm = {
     inputs: undefined,
     noteRepository: (location, config) => void opened.set(location, config),
+    noteSlot: (look) => {
+      slot = look;
+    },
     begin() {
       if (isSilent || asked === 'alarm') return;
       const signal = AbortSignal.any([context.signal, over.signal]);
       begun ??= notifyStart(settings, { ...context, signal });
     },
     async notify(end) {
-      const facts = { inputs: alarm.inputs, startedAt, opened };
+      const facts = { inputs: alarm.inputs, startedAt, opened, slot };
       notified ??= Promise.all([tellOnce(end), recordRun(end, facts, context)]);
       await notified;
     },

@@ -13,6 +13,7 @@ import { messageOf } from '../runtime/errors.ts';
 import { toolVersion } from '../runtime/version.ts';
 import { openStorage } from '../storage/open.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { SlotLook, SlotState } from '../values/slot-look.ts';
 import { negativeAnswers } from './process/failure.ts';
 import { Interruption } from './process/interruption.ts';
 import { bringRecords, warnOfArtifact } from './run-delivery.ts';
@@ -27,6 +28,8 @@ export interface RunFacts {
   readonly startedAt: Date;
   /** `repository.json` of each repository that the run has opened, by the location of its storage */
   readonly opened: ReadonlyMap<string, Buffer>;
+  /** The last look at the slot of captures; undefined when the run has not looked */
+  readonly slot: SlotLook | undefined;
 }
 
 /**
@@ -52,7 +55,7 @@ export async function recordRun(end: End, facts: RunFacts, context: RunContext):
   const afterStopMs = afterStopOf(context.signal, facts.opened.size > 0);
   try {
     using timer = startTimer(limits.totalMs, context.signal, afterStopMs);
-    const content = describeRun(end, inputs, facts.startedAt, context);
+    const content = describeRun(end, inputs, facts, context);
     await endWith(timer, (signal) => append(content, inputs, facts.opened, { ...context, signal }));
   } catch (error) {
     return skip(messageOf(error));
@@ -99,7 +102,7 @@ async function reopen(
 export function describeRun(
   end: End,
   inputs: RecordedInputs,
-  startedAt: Date,
+  { startedAt, slot }: Pick<RunFacts, 'startedAt' | 'slot'>,
   { env, now, redact }: Pick<RunContext, 'env' | 'now' | 'redact'>,
 ): RecordContent<'runs'> {
   const outputs = 'outcome' in end ? end.outcome.outputs : {};
@@ -121,11 +124,17 @@ export function describeRun(
     newBytes: numberOf('new-bytes'),
     objects: numberOf('objects'),
     phases: 'outcome' in end ? end.outcome.phases : undefined,
+    slot: slot && { at: slot.at.toISOString(), state: slot.state && pickState(slot.state) },
     actor: redact(nameActor({ env })),
     run: run === undefined ? null : { url: redact(run.url), attempt: run.attempt },
     version: toolVersion,
     host: nameHost(env),
   };
+}
+
+/** A slot is noted with more than its state. */
+function pickState({ name, retainedBytes, safeBytes, walStatus, isActive }: SlotState): SlotState {
+  return { name, retainedBytes, safeBytes, walStatus, isActive };
 }
 
 function backupTypeOf(inputs: RecordedInputs, made: unknown): string | null {

@@ -48,8 +48,9 @@ const schema = {
     description: 'Until when everything that was committed is captured, ISO 8601.',
   },
   'lag-bytes': {
-    operations: ['capture'],
-    description: 'Bytes of write-ahead log that the slot held when the capture began.',
+    operations: ['capture', 'status'],
+    description:
+      'Bytes of write-ahead log that the slot held when the capture began; for `status`, when it was last looked at, and empty when that was never, or it is gone.',
   },
   barrier: {
     operations: ['capture'],
@@ -151,7 +152,7 @@ const schema = {
   },
   status: {
     operations: ['status'],
-    description: '`healthy`, or `broken` when a limit is.',
+    description: '`healthy`, or `broken` when a limit is, or the slot of captures is lost.',
   },
   findings: {
     operations: ['status'],
@@ -168,6 +169,11 @@ const schema = {
     operations: ['status'],
     description:
       'The longest time of the last seven days of which no point can be recovered, in seconds; empty when there is no backup.',
+  },
+  'success-share': {
+    operations: ['status'],
+    description:
+      'Share of the recorded runs of the last 30 days that are done, from 0 to 1; empty when none is recorded.',
   },
   'age-seconds': {
     operations: ['gate', 'status'],

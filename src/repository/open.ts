@@ -4,6 +4,7 @@ import { ConfigurationError, IntegrityError, StorageError } from '../runtime/err
 import { DeniedValueError, ForeignValueError, type ReadOptions, type Storage } from '../storage/storage.ts';
 import type { LockOptions } from './locks/lock-file.ts';
 import { acquireLock } from './locks/locks.ts';
+import { assertOwnDatabase } from './own-database.ts';
 import { readAgain } from './reading.ts';
 
 const hex = (digits: number) => v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]{${digits}}$`)));
@@ -34,6 +35,8 @@ export interface Repository {
   readonly id: string;
   readonly key: Buffer;
   readonly source: RepositorySource;
+  /** By the first backup */
+  readonly createdAt: Date;
   /** `repository.json` as it was read */
   readonly config: Buffer;
 }
@@ -81,14 +84,7 @@ export async function openForBackup(
   const found = await findRepository(storage, repositoryKey);
   if (found === undefined) await maker.proven?.();
   const repository = found ?? (await makeOnce(storage, repositoryKey, source, now, maker));
-  const bound = repository.source;
-  if (bound.systemIdentifier !== source.systemIdentifier || bound.database !== source.database) {
-    throw new ConfigurationError(
-      `storage: ${storage.location} holds backups of database ${JSON.stringify(bound.database)} of the server with system identifier ` +
-        `${bound.systemIdentifier}; this is ${JSON.stringify(source.database)} of ${source.systemIdentifier}`,
-      'Use a location of its own for each database. After an upgrade or a move, which make a new server, start a new location and keep the old one for as long as its backups are wanted.',
-    );
-  }
+  assertOwnDatabase(repository, source);
   return repository;
 }
 
@@ -276,7 +272,8 @@ export function parseRepository(
       : toDamageError(storage, parsed);
   }
   const key = bindKey(parsed, resolveKey(parsed.key, repositoryKey));
-  return { storage, id: parsed.id, key, source: parsed.source, config: bytes };
+  const { id, source, createdAt } = parsed;
+  return { storage, id, key, source, createdAt: new Date(createdAt), config: bytes };
 }
 
 /** Returns the content, or what is wrong, without quoting the file: it may be any file, or hold the key. */

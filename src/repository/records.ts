@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { backupId, count, time } from '../format/manifest.ts';
+import { slotState } from '../format/slot-state.ts';
 import type { Context } from '../runtime/context.ts';
 import { IntegrityError, isKnownError, StorageError } from '../runtime/errors.ts';
 import { drain, runWorkers } from '../runtime/workers.ts';
@@ -121,6 +122,8 @@ const contentSchemas = {
     objects: v.optional(count),
     /** milliseconds by phase, of the backup that was taken; absent where none was, and in what older versions wrote */
     phases: v.optional(v.record(v.string(), count)),
+    /** The last look at the slot of captures; absent when the run has not looked, and in older records */
+    slot: v.optional(v.object({ at: time, state: v.nullable(slotState) })),
     /** The workflow's actor, or the user of the machine */
     actor: v.string(),
     /** The run on GitHub; null elsewhere */
@@ -256,6 +259,8 @@ export async function recordIfPossible<Kind extends RecordKind>(
  * `onDamaged` and ignored.
  *
  * @param newest the most records to read, the newest by name; by default all
+ * @param since leaves older records out
+ * @param onUnread receives how many records since then `newest` has left out
  * @throws StorageError when a record cannot be read at all
  */
 export async function readRecords<Kind extends RecordKind>(
@@ -264,11 +269,21 @@ export async function readRecords<Kind extends RecordKind>(
   onDamaged: (error: IntegrityError) => void,
   {
     newest = Number.POSITIVE_INFINITY,
+    since = new Date(0),
+    onUnread,
     signal = new AbortController().signal,
-  }: { newest?: number; signal?: AbortSignal | undefined } = {},
+  }: {
+    newest?: number;
+    since?: Date;
+    onUnread?: (count: number) => void;
+    signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<StoredRecord<Kind>[]> {
-  const found = await listRecords(repository, kind);
-  const records = await readListed(repository, kind, found.slice(-newest), onDamaged, signal);
+  const from = stampOf(since);
+  const listed = (await listRecords(repository, kind)).filter(({ id }) => id >= from);
+  const chosen = listed.slice(-newest);
+  onUnread?.(listed.length - chosen.length);
+  const records = await readListed(repository, kind, chosen, onDamaged, signal);
   return records.map(({ at, storedAt, content }) => ({ at, storedAt, content }));
 }
 

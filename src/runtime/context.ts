@@ -1,3 +1,5 @@
+import type { SlotLook } from '../values/slot-look.ts';
+
 /** What an operation may touch besides its inputs; passed in, so that a test controls each part. */
 export interface Context {
   readonly env: NodeJS.ProcessEnv;
@@ -13,6 +15,11 @@ export interface Context {
    * storage. Undefined where nobody comes back to it.
    */
   readonly noteRepository?: ((location: string, config: Buffer) => void) | undefined;
+  /**
+   * Notes a look at the slot of captures, for the record of this run; the last one counts. Undefined where
+   * nothing is recorded.
+   */
+  readonly noteSlot?: ((look: SlotLook) => void) | undefined;
   now(): Date;
   /** At least 0 and less than 1; for choices that may be predictable, never for secrets */
   random(): number;

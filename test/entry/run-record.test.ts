@@ -6,9 +6,10 @@ import { parseInputs } from '../../src/interface/inputs/parse.ts';
 import type { InputName } from '../../src/interface/inputs/schema.ts';
 import { SourceError } from '../../src/runtime/errors.ts';
 import { toolVersion } from '../../src/runtime/version.ts';
+import type { SlotLook } from '../../src/values/slot-look.ts';
 import { createContext } from '../support/context.ts';
 
-const startedAt = new Date('2026-11-20T02:10:00Z');
+const facts = { startedAt: new Date('2026-11-20T02:10:00Z'), slot: undefined };
 const { signal } = new AbortController();
 
 type Described = Parameters<typeof describeRun>[1];
@@ -39,7 +40,7 @@ describe('the record of a run', () => {
       ...{ 'backup-id': '20261120T021100Z-0c5e', 'backup-type': 'incremental', rows: 12, bytes: 300 },
       ...{ 'stored-bytes': 40, 'new-bytes': 5, objects: 2, 'reused-share': 0.5 },
     };
-    expect(describeRun(outcome(0, outputs), inputs, startedAt, machine)).toEqual({
+    expect(describeRun(outcome(0, outputs), inputs, facts, machine)).toEqual({
       ...{ operation: 'backup', startedAt: '2026-11-20T02:10:00.000Z', endedAt: '2026-11-20T02:17:00.000Z' },
       ...{ outcome: 'done', exitCode: 0, failure: null },
       ...{ backup: '20261120T021100Z-0c5e', backupType: 'incremental' },
@@ -56,7 +57,7 @@ describe('the record of a run', () => {
       cause,
     );
     const end = { failure: toFailure(error, signal), error };
-    const record = describeRun(end, inputs, startedAt, runner);
+    const record = describeRun(end, inputs, facts, runner);
     expect(record).toMatchObject({
       ...{ outcome: 'failed', exitCode: 1, backup: null, backupType: 'full', rows: undefined },
       failure: { class: 'SourceError/authentication', message: 'refused: ***' },
@@ -70,15 +71,29 @@ describe('the record of a run', () => {
   it('has the class of an answer that is no', () => {
     const drill = parse({ operation: 'drill', 'target-url': 'postgresql://u:p@h/d' });
     const end = outcome(3, { drill: 'failed', parity: 'different', 'backup-id': '' });
-    expect(describeRun(end, drill, startedAt, machine)).toMatchObject({
+    expect(describeRun(end, drill, facts, machine)).toMatchObject({
       ...{ operation: 'drill', outcome: 'no', exitCode: 3, backup: null, backupType: null },
       failure: { class: 'parity', message: 'the backup failed its drill, or took too long', next: null },
     });
   });
 
+  it('has what the run has seen of the slot of captures, and nothing of it when it has not looked', () => {
+    const state = {
+      ...{ name: 'supabase_backup_0123abcd', retainedBytes: 12, safeBytes: -3, isActive: false },
+      walStatus: 'unreserved' as const,
+    };
+    const at = new Date('2026-11-20T02:11:00Z');
+    const recorded = (slot: SlotLook | undefined) =>
+      describeRun(outcome(0, {}), inputs, { ...facts, slot }, machine).slot;
+    const noted = { ...state, confirmed: '0/16B3748', unusable: false };
+    expect(recorded({ at, state: noted })).toEqual({ at: at.toISOString(), state });
+    expect(recorded({ at, state: null })).toEqual({ at: at.toISOString(), state: null });
+    expect(recorded(undefined)).toBeUndefined();
+  });
+
   it('passes over an output that is no number or no id', () => {
     const end = outcome(0, { 'backup-id': 'latest', rows: 1.5, bytes: -1, objects: 'many' });
-    expect(describeRun(end, inputs, startedAt, machine)).toMatchObject({
+    expect(describeRun(end, inputs, facts, machine)).toMatchObject({
       ...{ backup: null, rows: undefined, bytes: undefined, objects: undefined },
     });
   });
@@ -89,7 +104,7 @@ describe('where a run cannot be recorded', () => {
     const told: string[] = [];
     const log = { ...createContext().log, debug: (message: string) => void told.push(message) };
     const context = createContext({ env: {}, now: () => new Date(), log: log as never });
-    const run = { inputs: parse(given), startedAt, opened: new Map() };
+    const run = { inputs: parse(given), ...facts, opened: new Map() };
     await recordRun(outcome(0, {}), run, context);
     return told;
   }

@@ -65,7 +65,7 @@ export const negativeAnswers: Readonly<Record<Operation, string>> = {
   pin: 'the backup is damaged',
   unpin: 'the backup is damaged',
   gate: 'the backups do not let this release pass',
-  status: 'a limit of the backups is broken',
+  status: 'a limit of the backups is broken, or the slot of captures is lost',
   report: 'a report is written or fails, and is never answered with no',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
   alarm: 'an operation did not begin',

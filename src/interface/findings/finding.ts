@@ -4,7 +4,7 @@
  */
 
 /**
- * `broken`: a limit that was asked for is not met, which is exit code 3. `warning`: something should be
+ * `broken`: a limit that was asked for is not met, or captures have ended, which is exit code 3. `warning`: something should be
  * looked at. `note`: nothing is wrong, and it is worth knowing, as a limit that is met.
  */
 export type Severity = 'broken' | 'warning' | 'note';
@@ -17,6 +17,10 @@ export const findingKinds = {
   'max-age': { severities: ['broken', 'note'], unit: 'milliseconds' },
   'verified-within': { severities: ['broken', 'note'], unit: 'milliseconds' },
   'drilled-within': { severities: ['broken', 'note'], unit: 'milliseconds' },
+  'slot-lost': { severities: ['broken'], unit: 'bytes' },
+  'slot-lag': { severities: ['warning'], unit: 'bytes' },
+  'late-schedule': { severities: ['warning'], unit: 'milliseconds' },
+  'disabled-schedule': { severities: ['warning'], unit: 'milliseconds' },
   'old-backup': { severities: ['warning'], unit: 'milliseconds' },
   'damaged-changes': { severities: ['warning'], unit: 'segments' },
   shrinkage: { severities: ['warning'], unit: 'rows' },
@@ -42,6 +46,23 @@ interface Facts {
   };
   'verified-within': object;
   'drilled-within': object;
+  /** The server has given the slot of captures up. */
+  'slot-lost': { readonly slot: string; readonly seenAt: Date };
+  /** The slot of captures uses half of what the server keeps for it, which is the limit. */
+  'slot-lag': {
+    readonly slot: string;
+    /** bytes that could still be written when it was seen; below 0 when it was to be lost any moment */
+    readonly safeBytes: number;
+    readonly seenAt: Date;
+  };
+  /** No run of the kind has succeeded for longer than from one due time to the next. One finding for each kind. */
+  'late-schedule': { readonly job: string; readonly crons: readonly string[]; readonly timeZone: string };
+  /** GitHub does not start the workflow. One finding for each workflow. */
+  'disabled-schedule': {
+    readonly workflow: string;
+    readonly jobs: readonly string[];
+    readonly state: 'disabled' | 'not on GitHub';
+  };
   /** Everything after the newest backup is in captured changes alone. */
   'old-backup': object;
   'damaged-changes': { readonly keys: readonly string[] };

@@ -6,6 +6,7 @@ import {
   formatDuration,
   formatRate,
 } from '../../report/quantity.ts';
+import { formatTimeWithZone } from '../../report/time.ts';
 import type { FindingKind, FindingOf, LimitKind, RecoveryPrediction, RowLoss } from './finding.ts';
 
 /** A finding for people: what is so, and what to do about it; each one or more sentences */
@@ -47,6 +48,27 @@ const tellings: { readonly [Kind in FindingKind]: (finding: FindingOf<Kind>) => 
       'no drill ever passed',
       'Run `drill`, and see why the last one failed if it did.',
     ),
+  'slot-lost': ({ slot, seenAt }) => ({
+    sentence: `the server has given up the slot ${slot}, as of ${formatTimeWithZone(seenAt)}: what was committed since the last capture is in no captured changes any more, and no later point in time can be recovered to but those of backups.`,
+    remedy:
+      'Run `capture`: it makes the slot anew and takes a backup, from which on every time can be recovered again. Capture more often, or raise max_slot_wal_keep_size.',
+  }),
+  'slot-lag': ({ slot, measured = 0, safeBytes, seenAt }) => ({
+    sentence: `the slot ${slot} keeps ${formatBytes(measured)} of write-ahead log, and the server gives it up after ${formatBytes(Math.max(0, safeBytes))} more, as of ${formatTimeWithZone(seenAt)}.`,
+    remedy:
+      'See whether `capture` runs and succeeds, and run it. Capture more often, or raise max_slot_wal_keep_size, if it does; end transactions that stay open.',
+  }),
+  'late-schedule': tellLateness,
+  'disabled-schedule': ({ workflow, jobs, state }) =>
+    state === 'disabled'
+      ? {
+          sentence: `the workflow ${workflow} is disabled, so that GitHub starts none of its jobs: ${jobs.join(', ')}.`,
+          remedy: `Enable it with \`gh workflow enable ${workflow}\`. GitHub disables schedules after 60 days without activity in the repository; a person can, too.`,
+        }
+      : {
+          sentence: `the workflow ${workflow} is not on GitHub, so that none of its jobs is started: ${jobs.join(', ')}.`,
+          remedy: 'Merge it into the default branch, the only one whose schedules run.',
+        },
   'old-backup': ({ measured }) => ({
     sentence: `the newest backup is ${measured === undefined ? 'too' : formatAge(measured)} old, more than max-age: what came after it rests on captured changes alone.`,
     remedy: 'See why the last `backup` failed or did not run, and run it.',
@@ -119,6 +141,21 @@ function tellPrediction(prediction: RecoveryPrediction): string {
   return basis === 'restores'
     ? `${time}, the speed of the last ${formatCounted(runs, 'whole restore')}`
     : `${time}, the speed at which the last ${formatCounted(runs, 'full backup')} read it: a restore also builds indexes, and compares`;
+}
+
+function tellLateness({ job, crons, timeZone, limit = 0, measured }: FindingOf<'late-schedule'>): Telling {
+  const due = `It is due by ${crons.map((cron) => `'${cron}'`).join(' and ')} (${timeZone}), and at most ${formatAge(limit)} may pass.`;
+  // What a watch has found makes it fail, and is no reason to call it late.
+  const which = job === 'watch' ? 'run of `watch`' : `run of \`${job}\` that succeeded`;
+  const sentence =
+    measured === undefined
+      ? `there was no ${which}. ${due}`
+      : `the last ${which} is ${formatAge(measured)} old. ${due}`;
+  return {
+    sentence,
+    remedy:
+      'See why its last run failed, or whether it ran at all: `schedule` with `check` asks GitHub. Then run it once by hand.',
+  };
 }
 
 function tellLimit(

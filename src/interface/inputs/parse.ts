@@ -186,6 +186,10 @@ function takeStatus(taker: Taker, common: CommonInputs) {
     metricsFile: taker.take('metrics-file'),
     pricePerGbMonth: taker.take('price-per-gb-month'),
     database: taker.take('database'),
+    policy: taker.take('policy'),
+    workflows: taker.take('workflows'),
+    databaseUrl: taker.take('database-url'),
+    sslrootcert: taker.take('sslrootcert'),
     digest: taker.take('digest')
       ? {
           retention: taker.take('retention'),
@@ -204,6 +208,7 @@ function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
     ...takeLimits(taker),
     ...{ ...taker.takeReportKind(), output: taker.take('output') },
     ...{ ...place, database: taker.take('database') },
+    workflows: taker.take('workflows'),
     pricePerGbMonth: taker.take('price-per-gb-month'),
     rtoTarget: taker.take('rto-target'),
     ...takeRetention(taker),

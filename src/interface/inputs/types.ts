@@ -220,8 +220,16 @@ export interface StatusInputs extends CommonInputs {
   readonly metricsFile: string | undefined;
   /** Of the storage, in any currency; undefined: what backups cost is not asked */
   readonly pricePerGbMonth: number | undefined;
-  /** What metrics call the database; undefined: the location of the storage */
+  /** What metrics and the policy call the database; undefined: the location of the storage */
   readonly database: string | undefined;
+  /** Path of the policy file; undefined: schedules are not judged */
+  readonly policy: string | undefined;
+  /** The folder of the workflows; it may not exist */
+  readonly workflows: string;
+  /** Undefined: the slot is known from records alone */
+  readonly databaseUrl: string | undefined;
+  /** A readable file. */
+  readonly sslrootcert: string | undefined;
   /** By which rules the digest says what a cleanup will remove; undefined: no digest is sent */
   readonly digest: Pick<ListInputs, 'retention' | 'timeZone' | 'keepChanges'> | undefined;
 }
@@ -237,6 +245,8 @@ export interface ReportInputs extends Omit<CommonInputs, 'storage'> {
   readonly storage: string | undefined;
   /** Path of a policy file */
   readonly policy: string | undefined;
+  /** The folder of the workflows; it may not exist */
+  readonly workflows: string;
   /** With a policy the only database to report on; without one, what it is called */
   readonly database: string | undefined;
   /** milliseconds */

@@ -7,13 +7,15 @@ import { findDumpClient } from '../../postgres/client/find.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import { outputSettings } from '../../postgres/session/output-settings.ts';
 import { openReached } from '../../postgres/session/reach.ts';
+import { leavesSession } from '../../postgres/session/server-error.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { assembleManifest, type ManifestParts } from '../../repository/backups/assembly.ts';
 import { writeManifest } from '../../repository/backups/manifests.ts';
 import type { Context } from '../../runtime/context.ts';
-import { ConfigurationError } from '../../runtime/errors.ts';
+import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { checkAccounts, checkRecorded } from '../../source/accounts.ts';
+import { measureSlot, nameSlot } from '../../source/changes/slot.ts';
 import { assertSameServer, readIdentity, type SourceIdentity } from '../../source/identity.ts';
 import { measureReuse } from '../../source/incremental/reuse.ts';
 import { leaveToken } from '../../source/rollback-token.ts';
@@ -50,6 +52,7 @@ export async function takeBackup(request: BackupRequest, context: Context): Prom
   const client = await findDumpClient(identity.serverVersion, context, source);
   const target = { place, packing, purpose: backupType };
   const destination = await openDestination(target, identity, calledAt, resources, context);
+  if (request.purpose === 'ordinary') await noteSlot(present, destination);
   clock.end('preflight');
 
   const reached = { settings, present, lead, identity };
@@ -83,6 +86,22 @@ export async function takeBackup(request: BackupRequest, context: Context): Prom
     addedBytes: destination.writer.addedBytes,
     elapsed: clock.elapsed(),
   };
+}
+
+/**
+ * Notes the slot of captures for the record of the run. A server that does not tell it is no reason to take no
+ * backup.
+ */
+async function noteSlot(present: Session, { repository, context }: Destination): Promise<void> {
+  if (context.noteSlot === undefined) return;
+  try {
+    const state = await measureSlot(present, nameSlot(repository));
+    if (state !== undefined) context.noteSlot({ at: context.now(), state });
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === undefined || !leavesSession(code)) throw error;
+    context.log.warn(`the slot of captures could not be measured: ${messageOf(error)}`);
+  }
 }
 
 /** The source and its open sessions. */

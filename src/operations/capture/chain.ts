@@ -50,7 +50,7 @@ export async function joinChain(
   context: Context,
 ): Promise<{ chain: Chain; slot: Slot }> {
   const { name, head, identity } = request;
-  const found = await readSlot(session, name);
+  const found = await lookAtSlot(session, name, context);
   const lost = await findLoss(session, found, request);
   if (found !== undefined && head !== undefined && lost === undefined) {
     if (parseLsn(found.confirmed) < parseLsn(head.to)) await advanceSlot(session, name, head.to);
@@ -79,6 +79,17 @@ export async function joinChain(
   return { chain: { description, from: slot.confirmed, fromXmax, previous: undefined, lost }, slot };
 }
 
+/** Reads the slot, and notes what is found for the record of the run. */
+export async function lookAtSlot(
+  session: Session,
+  name: string,
+  { noteSlot, now }: Pick<Context, 'noteSlot' | 'now'>,
+): Promise<Slot | undefined> {
+  const slot = await readSlot(session, name);
+  noteSlot?.({ at: now(), state: slot ?? null });
+  return slot;
+}
+
 /** Returns the slot for a new chain: the existing one if it is usable, else a new one. */
 async function beginSlot(
   session: Session,
@@ -87,7 +98,7 @@ async function beginSlot(
   { name, unlimitedWal, lockTimeoutSeconds }: Request,
   context: Context,
 ): Promise<Slot> {
-  const isUsable = found !== undefined && !found.lost && lost === undefined;
+  const isUsable = found !== undefined && !found.unusable && lost === undefined;
   if (isUsable) return found;
   if (found !== undefined) await dropSlot(session, name);
   await checkSlotPossible(session, unlimitedWal);
@@ -96,7 +107,7 @@ async function beginSlot(
     `Making the slot ${name}${running.length === 0 ? '' : `; it waits for the transactions that are running: ${running.join('; ')}`}`,
   );
   await createSlot(session, name, lockTimeoutSeconds);
-  const made = await readSlot(session, name);
+  const made = await lookAtSlot(session, name, context);
   if (made === undefined) throw new Error('the slot is gone as soon as it was made');
   return made;
 }
@@ -115,7 +126,7 @@ async function findLoss(
   if (chain.databaseOid !== identity.databaseOid) return 'the database was made anew';
   if (chain.timeline !== identity.timeline) return 'the server has begun a new timeline';
   if (slot === undefined) return `the slot ${name} is gone: somebody dropped it, or the server was restored`;
-  if (slot.lost) {
+  if (slot.unusable) {
     return `the server gave up the slot ${name}, because more was written since the capture before than it keeps (max_slot_wal_keep_size)`;
   }
   if (parseLsn(slot.confirmed) > parseLsn(head.to)) {

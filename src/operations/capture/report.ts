@@ -22,7 +22,7 @@ export function describeCapture(result: CaptureResult): Outcome {
       changes,
       'captured-through': last?.through ?? result.throughBefore ?? '',
       'new-bytes': addedBytes + (taken?.addedBytes ?? 0),
-      'lag-bytes': slot.heldBytes,
+      'lag-bytes': slot.retainedBytes,
       barrier: last?.barrier ?? '',
       'lost-changes': result.lost ?? '',
       'backup-id': taken?.manifest.id ?? '',
@@ -58,9 +58,9 @@ function sumOf(segments: readonly Segment[], what: 'transactions' | 'changes'): 
   return segments.reduce((sum, segment) => sum + segment[what], 0);
 }
 
-function describeHeld({ heldBytes, safeBytes }: Slot): string {
-  if (safeBytes === null) return `${formatBytes(heldBytes)}, without a limit`;
-  return `${formatBytes(heldBytes)}; the server gives up after ${formatBytes(Math.max(0, safeBytes))} more`;
+function describeHeld({ retainedBytes, safeBytes }: Slot): string {
+  if (safeBytes === null) return `${formatBytes(retainedBytes)}, without a limit`;
+  return `${formatBytes(retainedBytes)}; the server gives up after ${formatBytes(Math.max(0, safeBytes))} more`;
 }
 
 function describeLoss({ lost }: Captured): Section[] {

@@ -8,14 +8,14 @@ import { readNewestSegment, type Segment } from '../../repository/changes/segmen
 import type { Context } from '../../runtime/context.ts';
 import { SourceError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
-import { dropSlot, readSlot, UnreadableChangesError } from '../../source/changes/slot.ts';
+import { dropSlot, nameSlot, UnreadableChangesError } from '../../source/changes/slot.ts';
 import { readIdentity } from '../../source/identity.ts';
 import { checkServer } from '../../source/preflight.ts';
 import { openDestination } from '../backup/destination.ts';
 import { refuseUnencrypted } from '../backup/encryption-rule.ts';
 import type { BackupRequest } from '../backup/request.ts';
 import { takeBackup } from '../backup/take.ts';
-import { joinChain } from './chain.ts';
+import { joinChain, lookAtSlot } from './chain.ts';
 import { drainSlot } from './drain.ts';
 import type { Captured, CaptureResult } from './result.ts';
 
@@ -74,8 +74,8 @@ async function lookAgain(
 ): Promise<Captured> {
   await using session = await openSession(settings, context.signal);
   const { name } = captured.slot;
-  const now = await readSlot(session, name);
-  if (now !== undefined && !now.lost) return captured;
+  const now = await lookAtSlot(session, name, context);
+  if (now !== undefined && !now.unusable) return captured;
   const lost =
     now === undefined
       ? `the slot ${name} was dropped while the backup ran`
@@ -104,7 +104,7 @@ async function captureChanges(
   await applySettings(session, copyEncoding(identity.serverEncoding));
   await letHold(session);
   const { repository } = destination;
-  const name = `supabase_backup_${repository.id.slice(0, 8)}`;
+  const name = nameSlot(repository);
   await lockCaptures(session, name);
 
   let damage: string | undefined;
@@ -123,6 +123,7 @@ async function captureChanges(
   const { keyless, lost } = await (inputs.dropSlot ? drained.catch(letGo) : drained);
   if (inputs.dropSlot) {
     await dropSlot(session, name);
+    context.noteSlot?.({ at: context.now(), state: null });
     context.log.info(`The slot ${name} is dropped`);
   }
   if (lost !== chain.lost) context.log.warn(`Changes are lost: ${lost}`);

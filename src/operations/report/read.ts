@@ -59,11 +59,15 @@ async function attempt(request: DatabaseRequest, context: Context): Promise<Repo
 }
 
 async function readDatabase(request: DatabaseRequest, context: Context): Promise<DatabaseFacts> {
-  const { place, limits, price, identities, planned, rtoTarget } = request;
+  const { place, limits, price, identities, planned, schedules, rtoTarget } = request;
   await using storage = await openStorage(place.storage, place, context);
   const repository = await openRepository(storage, place.repositoryKey);
   const records = await readAllRecords(repository, context);
-  const facts = await readStatusFacts(repository, { ...limits, pricePerGbMonth: price }, context);
+  const facts = await readStatusFacts(
+    repository,
+    { ...limits, pricePerGbMonth: price, schedules, slotNow: undefined },
+    context,
+  );
   const { freshness, recoverable } = facts;
   const [newest] = freshness.usable;
   const manifest = newest && (await readManifest(repository, newest.id));

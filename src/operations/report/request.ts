@@ -4,11 +4,13 @@ import type { PlaceInputs, ReportInputs } from '../../interface/inputs/types.ts'
 import { list } from '../../interface/inputs/values.ts';
 import type { Limits } from '../../repository/backups/freshness.ts';
 import type { Context } from '../../runtime/context.ts';
-import { ConfigurationError } from '../../runtime/errors.ts';
+import { ConfigurationError, isKnownError } from '../../runtime/errors.ts';
 import { nextTimes } from '../../schedule/plan/cron.ts';
 import type { PlannedDatabase, SchedulePlan } from '../../schedule/plan/plan.ts';
-import { type PlannedPolicy, planPolicyFile } from '../../schedule/plan/policy-file.ts';
+import type { Verification } from '../../schedule/verification/verify.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
+import { type PlannedWorkflows, planWorkflows, verifyPlanned } from '../schedule/planned.ts';
+import type { ReadSchedules } from '../status/schedules.ts';
 import type { Planned } from './facts.ts';
 
 /** One database to read */
@@ -26,6 +28,8 @@ export interface DatabaseRequest {
     readonly keepChanges: number;
   };
   readonly planned: Planned | undefined;
+  /** By which the status judges schedules */
+  readonly schedules: ReadSchedules | undefined;
 }
 
 /**
@@ -34,10 +38,13 @@ export interface DatabaseRequest {
  * @throws ConfigurationError when the policy is wrong, or has no such database
  */
 export async function listRequests(inputs: ReportInputs, context: Context): Promise<DatabaseRequest[]> {
-  const { storage, policy } = inputs;
+  const { storage, policy, workflows, githubToken } = inputs;
   if (policy !== undefined) {
-    const planned = await planPolicyFile(policy, context.env);
-    return chooseDatabases(planned, inputs).map((database) => toRequest(database, planned, inputs, context));
+    const planned = await planWorkflows({ policy, workflows }, context.env);
+    const verification = await verify(planned, githubToken, context);
+    return chooseDatabases(planned, inputs).map((database) =>
+      toRequest(database, { ...planned, verification }, inputs, context),
+    );
   }
   // The parser of the inputs has seen to it that one of the two is given.
   if (storage === undefined) throw new Error('neither storage nor policy');
@@ -47,13 +54,29 @@ export async function listRequests(inputs: ReportInputs, context: Context): Prom
       ...{ name: inputs.database, place: { ...inputs, storage }, identities: inputs.encryptionIdentity },
       ...{ limits: inputs, price: inputs.pricePerGbMonth, rtoTarget: inputs.rtoTarget },
       retention: { policy: retention, timeZone, keepChanges },
-      planned: undefined,
+      ...{ planned: undefined, schedules: undefined },
     },
   ];
 }
 
+/** Asks GitHub whether the workflows run. A report without that answer is worth more than none. */
+async function verify(
+  planned: PlannedWorkflows,
+  token: string | undefined,
+  context: Context,
+): Promise<Verification | undefined> {
+  if (token === undefined) return undefined;
+  try {
+    return await verifyPlanned(planned, { token, mayEnable: false }, context);
+  } catch (error) {
+    if (!isKnownError(error)) throw error;
+    context.log.warn(`whether the workflows are enabled is not in the report: ${error.message}`);
+    return undefined;
+  }
+}
+
 function chooseDatabases(
-  { plan: { databases } }: PlannedPolicy,
+  { plan: { databases } }: PlannedWorkflows,
   { database, policy }: ReportInputs,
 ): readonly PlannedDatabase[] {
   const chosen = databases.filter(({ name }) => database === undefined || name === database);
@@ -67,7 +90,7 @@ function chooseDatabases(
 /** What the policy says of a database goes before what the inputs say of all. */
 function toRequest(
   database: PlannedDatabase,
-  { policy, plan }: PlannedPolicy,
+  { policy, plan, verification }: PlannedWorkflows & Pick<ReadSchedules, 'verification'>,
   inputs: ReportInputs,
   context: Context,
 ): DatabaseRequest {
@@ -95,6 +118,7 @@ function toRequest(
       keepChanges: keep === undefined ? inputs.keepChanges : parseInterval(keep),
     },
     planned: toPlanned(database, plan, context.now()),
+    schedules: { database, timeZone: plan.timeZone, verification },
   };
 }
 

@@ -3,6 +3,7 @@ import { tellFinding } from '../../interface/findings/telling.ts';
 import { recordedOperations } from '../../interface/inputs/operations.ts';
 import type { ListInputs } from '../../interface/inputs/types.ts';
 import type { BackupSummary } from '../../repository/backups/catalog.ts';
+import { mostRuns } from '../../repository/backups/success-rate.ts';
 import { openRepository } from '../../repository/open.ts';
 import { readRecords, type StoredRecord } from '../../repository/records.ts';
 import type { RetentionDecision } from '../../repository/retention/policy.ts';
@@ -18,9 +19,6 @@ type Decision = RetentionDecision<BackupSummary>;
 /** milliseconds that a digest looks back */
 const period = 7 * day;
 
-/** The most records of runs that are read: those of a week, with a capture every five minutes */
-const mostRuns = 2500;
-
 /**
  * Reads what a digest says besides the status: what ran, and what a cleanup would remove. Changes nothing.
  *
@@ -35,7 +33,8 @@ export async function readDigest(
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const onDamaged = (error: Error) => context.log.warn(`${error.message}; passed over`);
-  const options = { newest: mostRuns, signal: context.signal };
+  const since = new Date(status.at.getTime() - period);
+  const options = { newest: mostRuns, since, signal: context.signal };
   const runs = await readRecords(repository, 'runs', onDamaged, options);
   return toDigest(status, runs, decisions);
 }

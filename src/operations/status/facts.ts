@@ -2,6 +2,8 @@ import type { BackupFreshness, Limits } from '../../repository/backups/freshness
 import type { Recoverable } from '../../repository/changes/windows.ts';
 import type { StoredRecord } from '../../repository/records.ts';
 import type { StoredBytes } from '../../repository/stored-bytes.ts';
+import type { SlotLook } from '../../values/slot-look.ts';
+import type { ReadSchedules } from './schedules.ts';
 
 /** What was read of a repository. */
 export interface StatusFacts {
@@ -19,7 +21,16 @@ export interface StatusFacts {
   readonly prune: StoredRecord<'prunes'> | undefined;
   /** The newest restores */
   readonly restores: readonly StoredRecord<'restores'>[];
-  /** The newest runs of any operation */
+  /** Runs of any operation of the last thirty days, oldest first, and how many more were not read */
   readonly runs: readonly StoredRecord<'runs'>[];
+  readonly unreadRuns: number;
+  /** When the repository was created */
+  readonly createdAt: Date;
+  /** Until when changes are captured; undefined when none are */
+  readonly capturedThrough: Date | undefined;
+  /** Undefined: no policy was given */
+  readonly schedules: ReadSchedules | undefined;
+  /** What this run has seen of the slot; undefined when it has not looked */
+  readonly slotNow: SlotLook | undefined;
   readonly now: Date;
 }

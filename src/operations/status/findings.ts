@@ -9,6 +9,8 @@ import {
 import type { RecoveryTime } from '../../repository/backups/recovery-time.ts';
 import type { Trends } from '../../repository/backups/trends.ts';
 import type { StatusFacts } from './facts.ts';
+import type { Schedules } from './kept-schedules.ts';
+import type { SlotSight } from './slot.ts';
 
 /** What a warning without a limit or measure has in common with others */
 const warning = { severity: 'warning', limit: undefined, measured: undefined, since: undefined } as const;
@@ -18,12 +20,18 @@ export interface Measures {
   readonly ages: Ages;
   readonly recovery: RecoveryTime;
   readonly trends: Trends;
+  readonly schedules: Schedules | undefined;
+  readonly slot: SlotSight | undefined;
 }
 
 /** Finds what is wrong and what is worth knowing, in the order of `findingKinds`. */
-export function listFindings(facts: StatusFacts, { ages, recovery, trends }: Measures): Finding[] {
+export function listFindings(facts: StatusFacts, measures: Measures): Finding[] {
+  const { ages, recovery, trends } = measures;
   const found: readonly (Finding | undefined)[] = [
     ...findLimits(facts, ages),
+    findSlotTrouble(measures),
+    ...findLateSchedules(measures),
+    ...findDisabledSchedules(measures),
     findOldBackup(facts),
     findDamagedChanges(facts),
     findRowLoss(facts),
@@ -64,6 +72,38 @@ function toMeasure({ limit, age, met }: JudgedLimit, now: Date) {
     measured: age,
     since: met || age === undefined ? undefined : new Date(now.getTime() - age + limit),
   };
+}
+
+function findSlotTrouble({ slot }: Measures): Finding | undefined {
+  if (slot?.trouble === undefined) return undefined;
+  const { at: seenAt, trouble } = slot;
+  const seen = { ...warning, since: trouble.since, slot: trouble.slot, seenAt };
+  if (trouble.kind === 'lost') return { ...seen, kind: 'slot-lost', severity: 'broken' };
+  const { retainedBytes: measured, safeBytes } = trouble;
+  const limit = Math.floor((measured + safeBytes) / 2);
+  return { ...seen, kind: 'slot-lag', limit, measured, safeBytes };
+}
+
+function findLateSchedules({ schedules }: Measures): Finding[] {
+  if (schedules === undefined) return [];
+  const { jobs, timeZone } = schedules;
+  return jobs.flatMap(({ kind: job, crons, lateness }): Finding[] => {
+    if (lateness?.since === undefined) return [];
+    const { limit, age: measured, since } = lateness;
+    return [{ ...warning, kind: 'late-schedule', limit, measured, since, job, crons, timeZone }];
+  });
+}
+
+function findDisabledSchedules({ schedules }: Measures): Finding[] {
+  const jobs = schedules?.jobs ?? [];
+  return [...new Set(jobs.map(({ file }) => file))].flatMap((file): Finding[] => {
+    const own = jobs.filter((job) => job.file === file);
+    const state = own[0]?.workflow?.state;
+    if (state === undefined || state === 'enabled') return [];
+    return [
+      { ...warning, kind: 'disabled-schedule', workflow: file, jobs: own.map(({ kind }) => kind), state },
+    ];
+  });
 }
 
 function findOldBackup({ freshness, recoverable, limits, now }: StatusFacts): Finding | undefined {

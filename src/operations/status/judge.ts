@@ -2,12 +2,16 @@ import { gapWindow, listFailures, measureGap, measureLoss } from '../../reposito
 import { measureAges } from '../../repository/backups/freshness.ts';
 import { measureGrowth } from '../../repository/backups/growth.ts';
 import { measureRecovery } from '../../repository/backups/recovery-time.ts';
+import { measureSuccessRate } from '../../repository/backups/success-rate.ts';
 import { measureTrends } from '../../repository/backups/trends.ts';
 import { sumStored } from '../../repository/stored-bytes.ts';
+import { findAttempts } from './attempts.ts';
 import { estimateEgress, estimateStorageCost } from './costs.ts';
 import type { StatusFacts } from './facts.ts';
 import { listFindings } from './findings.ts';
+import { judgeSchedules } from './kept-schedules.ts';
 import type { Status } from './result.ts';
+import { findSlot } from './slot.ts';
 
 /** Measures and judges what was read. Reads nothing itself. */
 export function judgeStatus(facts: StatusFacts): Status {
@@ -17,10 +21,14 @@ export function judgeStatus(facts: StatusFacts): Status {
   const recovery = measureRecovery(freshness, restores);
   const trends = measureTrends(usable);
   const growth = measureGrowth(usable, now);
+  const schedules = judgeSchedules(facts);
+  const slot = findSlot(facts.slotNow, runs);
   return {
     ...{ location, at: now, usable, verified, drilled, ages, recoverable, stored },
-    findings: listFindings(facts, { ages, recovery, trends }),
-    ...{ recovery, trends, growth },
+    findings: listFindings(facts, { ages, recovery, trends, schedules, slot }),
+    ...{ recovery, trends, growth, schedules, slot },
+    successRate: measureSuccessRate({ runs, unread: facts.unreadRuns }, now),
+    attempts: findAttempts(runs),
     cost: estimateStorageCost(sumStored(stored), growth, facts.price),
     egress: estimateEgress(usable),
     loss: measureLoss(recoverable.windows, now),

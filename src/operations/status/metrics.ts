@@ -16,6 +16,7 @@ export function renderMetrics(status: Status, database = status.location): strin
   const gauges = [
     ...listEvents(status),
     ...listMeasures(status),
+    ...listWatched(status),
     ...listFindings(status),
     ...listOrigins(status),
   ];
@@ -30,7 +31,7 @@ export function renderMetrics(status: Status, database = status.location): strin
 
 /** Lists when something happened last, in seconds since 1970. */
 function listEvents(status: Status): Gauge[] {
-  const { verified, drilled, recoverable } = status;
+  const { attempts, verified, drilled, recoverable, slot } = status;
   const newest = recoverable.windows.at(-1);
   const event = (name: string, help: string, samples: readonly Sample[]): Gauge => {
     return { name: `${name}_timestamp_seconds`, unit: 'seconds', help, samples };
@@ -41,6 +42,11 @@ function listEvents(status: Status): Gauge[] {
       'last_success',
       'When the newest backup of the kind ended.',
       newestByKind(status, (backup) => toSeconds(backup.finishedAt)),
+    ),
+    event(
+      'last_attempt',
+      'When a run of the kind last ended, however it did.',
+      [...attempts].map(([kind, at]) => ({ labels: { kind }, value: toSeconds(at) })),
     ),
     event('last_verified', 'When a backup was last read back whole.', verified ? [time(verified.at)] : []),
     event('last_drill_success', 'When a drill last passed.', drilled ? [time(drilled.at)] : []),
@@ -54,6 +60,7 @@ function listEvents(status: Status): Gauge[] {
       'The newest point in time that can be recovered.',
       newest ? [time(new Date(newest.to))] : [],
     ),
+    event('slot_seen', 'When the slot of captures was last looked at.', slot ? [time(slot.at)] : []),
   ];
 }
 
@@ -111,6 +118,45 @@ function listMeasures(status: Status): Gauge[] {
       'The longest time of the last seven days of which no point can be recovered.',
       gap ? [gap.length] : [],
     ),
+  ];
+}
+
+/** Lists how the runs stand that make the backups. */
+function listWatched({ slot, schedules, successRate }: Status): Gauge[] {
+  const { retainedBytes, safeBytes = null, walStatus = 'lost' } = slot?.state ?? {};
+  const jobs = schedules?.jobs ?? [];
+  const operations = [...(successRate?.operations ?? [])];
+  return [
+    {
+      ...{ name: 'slot_retained_bytes', unit: 'bytes' },
+      help: 'Write-ahead log that the server keeps for the slot of captures.',
+      samples: retainedBytes === undefined || walStatus === 'lost' ? [] : [sample(retainedBytes)],
+    },
+    {
+      ...{ name: 'slot_safe_bytes', unit: 'bytes' },
+      help: 'What may still be written until the server gives the slot up; only where it sets a limit.',
+      samples: safeBytes === null ? [] : [sample(safeBytes)],
+    },
+    {
+      ...{ name: 'schedule_enabled', help: 'Whether GitHub starts the schedule: 1, or 0 where it does not.' },
+      samples: jobs.flatMap(({ kind, workflow }) =>
+        workflow === undefined ? [] : [{ labels: { kind }, value: workflow.state === 'enabled' ? 1 : 0 }],
+      ),
+    },
+    {
+      ...{ name: 'recorded_runs', help: 'Runs of the last 30 days that are recorded, by how they ended.' },
+      samples: operations.flatMap(([operation, counts]) =>
+        (['done', 'no', 'failed'] as const).map((outcome) => {
+          return { labels: { operation, outcome }, value: counts[outcome] };
+        }),
+      ),
+    },
+    {
+      ...{ name: 'success_ratio', help: 'Which part of these runs is done, from 0 to 1.' },
+      samples: operations.map(([operation, { done, runs }]) => {
+        return { labels: { operation }, value: done / runs };
+      }),
+    },
   ];
 }
 

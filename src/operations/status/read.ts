@@ -1,32 +1,42 @@
-import type { PlaceInputs } from '../../interface/inputs/types.ts';
+import type { StatusInputs } from '../../interface/inputs/types.ts';
 import { type Limits, readFreshness } from '../../repository/backups/freshness.ts';
+import { mostRuns, rateWindow } from '../../repository/backups/success-rate.ts';
 import { findVanished } from '../../repository/backups/vanished.ts';
+import type { Segment } from '../../repository/changes/segments.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
-import { readRecords } from '../../repository/records.ts';
+import { readRecords, type StoredRecord } from '../../repository/records.ts';
 import { measureStored } from '../../repository/stored-bytes.ts';
 import type { Context } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
+import type { SlotLook } from '../../values/slot-look.ts';
 import type { StatusFacts } from './facts.ts';
 import { judgeStatus } from './judge.ts';
 import type { Status } from './result.ts';
+import { type ReadSchedules, readSchedules } from './schedules.ts';
+import { lookAtSlot } from './slot.ts';
 
-/** What is asked of the repository of a storage */
-export interface StatusRequest extends PlaceInputs, Limits {
-  /** Of the storage; undefined: what it costs is not asked */
+/** What a status is judged by besides what the storage holds */
+export interface StatusQuestion extends Limits {
+  /** Of a gigabyte for a month; undefined: what it costs is not asked */
   readonly pricePerGbMonth: number | undefined;
+  readonly schedules: ReadSchedules | undefined;
+  readonly slotNow: SlotLook | undefined;
 }
 
 /**
- * Reads how fresh, verified and drilled the backups are, and which points in time can be recovered. Changes
- * nothing, and reads only the outlines of backups. Everything that is ignored is reported as a warning.
+ * Reads how fresh, verified and drilled the backups are, which points in time can be recovered, and how
+ * schedules and the slot of captures stand. Changes nothing, and reads only the outlines of backups. Everything
+ * that is ignored is reported as a warning.
  *
  * @throws StorageError when a manifest or a record cannot be read at all
  */
-export async function readStatus(inputs: StatusRequest, context: Context): Promise<Status> {
+export async function readStatus(inputs: StatusInputs, context: Context): Promise<Status> {
+  const schedules = await readSchedules(inputs, context);
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
-  return judgeStatus(await readStatusFacts(repository, inputs, context));
+  const slotNow = await lookAtSlot(inputs, repository, context);
+  return judgeStatus(await readStatusFacts(repository, { ...inputs, schedules, slotNow }, context));
 }
 
 /**
@@ -34,11 +44,7 @@ export async function readStatus(inputs: StatusRequest, context: Context): Promi
  *
  * @throws StorageError as `readStatus` does
  */
-export async function readStatusFacts(
-  repository: Repository,
-  request: Omit<StatusRequest, keyof PlaceInputs>,
-  context: Context,
-) {
+export async function readStatusFacts(repository: Repository, question: StatusQuestion, context: Context) {
   const { storage } = repository;
   const freshness = await readFreshness(repository, context);
   const onDamaged = (error: Error) => context.log.warn(`${error.message}; passed over`);
@@ -48,14 +54,18 @@ export async function readStatusFacts(
   const listed = new Set([...catalog.backups, ...catalog.damaged].map(({ id }) => id));
   const vanished = await findVanished(repository, listed, onDamaged, signal);
   const restores = await readRecords(repository, 'restores', onDamaged, { newest: shownRestores, signal });
-  const runs = await readRecords(repository, 'runs', onDamaged, { newest: shownRuns, signal });
+  const { runs, unreadRuns } = await readRuns(repository, onDamaged, context);
   const recoverable = await readRecoverable(repository, freshness.usable, context);
   const stored = await measureStored(storage, signal);
   return {
-    ...{ freshness, recoverable, stored, vanished, prune, restores, runs },
+    ...{ freshness, recoverable, stored, vanished, prune, restores, runs, unreadRuns },
+    createdAt: repository.createdAt,
+    capturedThrough: newestThrough(recoverable.segments),
     location: storage.location,
-    limits: request,
-    price: request.pricePerGbMonth,
+    limits: question,
+    price: question.pricePerGbMonth,
+    schedules: question.schedules,
+    slotNow: question.slotNow,
     now: context.now(),
   } satisfies StatusFacts;
 }
@@ -63,5 +73,27 @@ export async function readStatusFacts(
 /** How many of the newest restores are examined for failures */
 const shownRestores = 20;
 
-/** The same of runs: those of a day, where changes are captured every quarter of an hour. */
-const shownRuns = 100;
+/** Reads the runs of the success rate. */
+async function readRuns(
+  repository: Repository,
+  onDamaged: (error: Error) => void,
+  { now, signal }: Context,
+): Promise<{ runs: readonly StoredRecord<'runs'>[]; unreadRuns: number }> {
+  let unreadRuns = 0;
+  const since = new Date(now().getTime() - rateWindow);
+  const onUnread = (count: number) => {
+    unreadRuns = count;
+  };
+  const runs = await readRecords(repository, 'runs', onDamaged, {
+    newest: mostRuns,
+    since,
+    onUnread,
+    signal,
+  });
+  return { runs, unreadRuns };
+}
+
+function newestThrough(segments: readonly Pick<Segment, 'through'>[]): Date | undefined {
+  const times = segments.map(({ through }) => Date.parse(through));
+  return times.length === 0 ? undefined : new Date(Math.max(...times));
+}

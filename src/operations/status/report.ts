@@ -25,6 +25,7 @@ import { formatWindow, isInterval, type Recoverable } from '../../repository/cha
 import { sumStored } from '../../repository/stored-bytes.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
 import { isHealthy, type Status } from './result.ts';
+import { describeSchedules, describeSuccess, describeWatched, tellWatched } from './watched.ts';
 
 export function describeStatus(status: Status): Outcome {
   const { location, usable } = status;
@@ -38,6 +39,7 @@ export function describeStatus(status: Status): Outcome {
       ...tellWindow(status.recoverable),
       'recovery-seconds': status.recovery.kind === 'measured' ? toSeconds(status.recovery.milliseconds) : '',
       'longest-gap-seconds': status.gap === undefined ? '' : toSeconds(status.gap.length),
+      ...tellWatched(status),
       findings: JSON.stringify(status.findings.map(toJson)),
     },
     report: [
@@ -45,6 +47,8 @@ export function describeStatus(status: Status): Outcome {
       describeLimits(...toLimits(status.findings)),
       ...status.findings.flatMap(describeFinding),
       describeCatalog(status),
+      ...describeSchedules(status),
+      ...describeSuccess(status),
       ...describeWindows(status),
       ...describeTrend(usable),
       ...describeUsual(status),
@@ -128,6 +132,7 @@ function describeCatalog(status: Status): Section {
           ? 'none'
           : `${since(lastCleanup.at)} ago; removed ${formatCounted(lastCleanup.removed, 'backup')}, freed ${formatBytes(lastCleanup.freed)}`,
       ],
+      ...describeWatched(status),
     ],
   };
 }

@@ -3,11 +3,14 @@ import type { Gap, RecordedFailure } from '../../repository/backups/findings.ts'
 import type { Ages, BackupFreshness } from '../../repository/backups/freshness.ts';
 import type { Growth } from '../../repository/backups/growth.ts';
 import type { RecoveryTime } from '../../repository/backups/recovery-time.ts';
+import type { SuccessRate } from '../../repository/backups/success-rate.ts';
 import type { Trends } from '../../repository/backups/trends.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
 import type { StoredRecord } from '../../repository/records.ts';
 import type { StoredBytes } from '../../repository/stored-bytes.ts';
 import type { Egress, StorageCost } from './costs.ts';
+import type { Schedules } from './kept-schedules.ts';
+import type { SlotSight } from './slot.ts';
 
 /**
  * Whether and how far back the database can be recovered, and how well that is proven. Every report of it
@@ -32,6 +35,14 @@ export interface Status extends Pick<BackupFreshness, 'usable' | 'verified' | 'd
   readonly gap: (Gap & { readonly isCleaned: boolean }) | undefined;
   readonly recovery: RecoveryTime;
   readonly trends: Trends;
+  /** Undefined: no policy was given */
+  readonly schedules: Schedules | undefined;
+  /** Of the last thirty days; undefined without a record of a run */
+  readonly successRate: SuccessRate | undefined;
+  /** When a run of each kind last ended, however it did; only kinds of which one is recorded */
+  readonly attempts: ReadonlyMap<string, Date>;
+  /** Of captures; undefined: nobody has looked */
+  readonly slot: SlotSight | undefined;
   readonly counts: Counts;
   readonly stored: StoredBytes;
   readonly growth: Growth;

@@ -2,6 +2,7 @@ import type { Session } from '../../postgres/session/connection.ts';
 import { isTooLong } from '../../postgres/session/server-error.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
+import type { SlotState } from '../../values/slot-look.ts';
 
 /*
  * The logical replication slot that captures read. The server keeps the write-ahead log until the slot has
@@ -9,21 +10,19 @@ import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors
  * nothing else.
  */
 
-export interface Slot {
-  readonly name: string;
+export interface Slot extends SlotState {
   /** Where the next reading begins. */
   readonly confirmed: string;
-  /** bytes of log that the server keeps for the slot */
-  readonly heldBytes: number;
-  /** bytes of log until the server invalidates the slot; null without a limit */
-  readonly safeBytes: number | null;
-  /** Whether the server has invalidated the slot: the log that it was to keep is gone. */
-  readonly lost: boolean;
-  /** The process that reads the slot at the moment; null when there is none. */
-  readonly activePid: number | null;
+  /** Whether nothing can be read from it any more, above all because the server has given it up. */
+  readonly unusable: boolean;
 }
 
 const plugin = 'test_decoding';
+
+/** Returns the name of the slot that captures into a repository read. */
+export function nameSlot({ id }: { readonly id: string }): string {
+  return `supabase_backup_${id.slice(0, 8)}`;
+}
 
 /**
  * Reads the state of a slot.
@@ -32,35 +31,55 @@ const plugin = 'test_decoding';
  * @throws ConfigurationError when it belongs to another database or plugin
  */
 export async function readSlot(session: Session, name: string): Promise<Slot | undefined> {
-  const [row] = await session.query<{
-    here: boolean;
-    plugin: string | null;
-    confirmed: string | null;
-    held: number | null;
-    safe: number | null;
-    status: string | null;
-    pid: number | null;
-  }>(
-    `SELECT coalesce(database = current_database(), false) AS here, plugin, confirmed_flush_lsn::text AS confirmed,
-            (pg_current_wal_lsn() - restart_lsn)::int8 AS held, safe_wal_size AS safe, wal_status AS status, active_pid AS pid
-     FROM pg_replication_slots WHERE slot_name = $1`,
-    [name],
-  );
-  if (row === undefined) return undefined;
-  if (!row.here || row.plugin !== plugin) {
+  const found = await findSlot(session, name);
+  if (found === undefined) return undefined;
+  if (!found.isOurs) {
     throw new ConfigurationError(
       `database-url: the replication slot ${name} belongs to another database or plugin`,
       `Drop it if nobody needs it: SELECT pg_drop_replication_slot('${name}').`,
     );
   }
+  const { confirmed, state } = found;
   return {
-    name,
-    confirmed: row.confirmed ?? '0/0',
-    heldBytes: row.held ?? 0,
-    safeBytes: row.safe,
-    lost: row.status === 'lost' || row.confirmed === null,
-    activePid: row.pid,
+    ...state,
+    confirmed: confirmed ?? '0/0',
+    unusable: state.walStatus === 'lost' || confirmed === null,
   };
+}
+
+/**
+ * Measures a slot, for reports: whoever may connect may read it.
+ *
+ * @returns null when this database has no slot of this name; undefined on a standby, which does not know the
+ *   slots of its primary
+ */
+export async function measureSlot(session: Session, name: string): Promise<SlotState | null | undefined> {
+  const [server] = await session.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
+  if (server === undefined || server.standby) return undefined;
+  const found = await findSlot(session, name);
+  return found?.isOurs ? found.state : null;
+}
+
+interface FoundSlot {
+  /** Whether it is of this database, and of the plugin of captures */
+  readonly isOurs: boolean;
+  readonly confirmed: string | null;
+  readonly state: SlotState;
+}
+
+async function findSlot(session: Session, name: string): Promise<FoundSlot | undefined> {
+  // A slot without a status keeps nothing.
+  const [row] = await session.query<FoundSlot & SlotState>(
+    `SELECT coalesce(database = current_database(), false) AND plugin = '${plugin}' AS "isOurs",
+            confirmed_flush_lsn::text AS confirmed, slot_name AS name,
+            greatest(0, coalesce(pg_current_wal_lsn() - restart_lsn, 0))::int8 AS "retainedBytes",
+            safe_wal_size AS "safeBytes", coalesce(wal_status, 'lost') AS "walStatus", active AS "isActive"
+     FROM pg_replication_slots WHERE slot_name = $1`,
+    [name],
+  );
+  if (row === undefined) return undefined;
+  const { isOurs, confirmed, ...state } = row;
+  return { isOurs, confirmed, state };
 }
 
 /**

@@ -11,6 +11,22 @@ export const examples: { readonly [Kind in FindingKind]: FindingOf<Kind> } = {
   'max-age': { kind: 'max-age', ...broken, newestPoint: 'backup' },
   'verified-within': { kind: 'verified-within', ...broken, measured: undefined, since: undefined },
   'drilled-within': { kind: 'drilled-within', ...broken },
+  'slot-lost': {
+    ...{ kind: 'slot-lost', severity: 'broken', ...bare, since },
+    ...{ slot: 'supabase_backup_0123abcd', seenAt: since },
+  },
+  'slot-lag': {
+    ...{ kind: 'slot-lag', severity: 'warning', limit: 2e9, measured: 3e9, since },
+    ...{ slot: 'supabase_backup_0123abcd', safeBytes: 1e9, seenAt: since },
+  },
+  'late-schedule': {
+    ...{ kind: 'late-schedule', severity: 'warning', limit: 26 * hour, measured: 30 * hour, since },
+    ...{ job: 'full', crons: ['17 2 * * *'], timeZone: 'UTC' },
+  },
+  'disabled-schedule': {
+    ...{ kind: 'disabled-schedule', severity: 'warning', ...bare },
+    ...{ workflow: 'supabase-backup.yml', jobs: ['full', 'archive'], state: 'disabled' },
+  },
   'old-backup': { kind: 'old-backup', ...broken, severity: 'warning' },
   'damaged-changes': {
     ...{ kind: 'damaged-changes', severity: 'warning' },

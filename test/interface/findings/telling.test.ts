@@ -27,6 +27,10 @@ const formerWords: Partial<Record<FindingKind, string>> = {
 
 /** Kinds that came with the list, so that nothing was said of them before */
 const laterKinds: readonly FindingKind[] = [
+  'slot-lost',
+  'slot-lag',
+  'late-schedule',
+  'disabled-schedule',
   'unusual-duration',
   'unusual-size',
   'unusual-rows',

@@ -11,8 +11,8 @@ const tell = (overrides: Partial<CaptureResult> = {}) =>
     segments: [segment],
     keyless: [],
     slot: {
-      ...{ name: 'supabase_backup_0123', confirmed: segment.from, heldBytes: 2000, safeBytes: null },
-      ...{ lost: false, activePid: null },
+      ...{ name: 'supabase_backup_0123', confirmed: segment.from, retainedBytes: 2000, safeBytes: null },
+      ...{ walStatus: 'reserved', isActive: false, unusable: false },
     },
     from: segment.from,
     throughBefore: '2026-11-20T01:00:00.000000Z',

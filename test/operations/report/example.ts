@@ -150,11 +150,14 @@ export function describe(shelf: Shelf): DatabaseFacts {
     }),
     ...{ damaged: [], captured: true },
   };
+  const planned = planJobs(policy, policy.repository).databases[0];
+  if (planned === undefined) throw new Error('no database is planned');
   const status = judgeStatus({
     location: 's3://bucket/production',
     limits: { maxAge: 26 * hour, verifiedWithin: 8 * day, drilledWithin: 35 * day },
     ...{ freshness, recoverable, price: 0.023, vanished: [], prune: prunes.at(-1) },
-    ...{ restores, runs: records.runs, now },
+    ...{ restores, runs: records.runs, unreadRuns: 0, createdAt: ago(24 * 180), now },
+    ...{ capturedThrough: undefined, schedules: undefined, slotNow: undefined },
     stored: {
       objects: 713 * million,
       manifests: 1.26 * million,
@@ -165,8 +168,6 @@ export function describe(shelf: Shelf): DatabaseFacts {
     ...shelf.status,
   });
   const retention = parseRetention('daily=75 weekly=5 monthly=12');
-  const planned = planJobs(policy, policy.repository).databases[0];
-  if (planned === undefined) throw new Error('no database is planned');
   return {
     ...{ kind: 'read', name: 'shop', location: 's3://bucket/production', status, freshness, records },
     recoverable: status.recoverable,

@@ -4,7 +4,7 @@ import type { Status } from '../../../src/operations/status/result.ts';
 import type { BackupSummary } from '../../../src/repository/backups/catalog.ts';
 import { measureFreshness } from '../../../src/repository/backups/freshness.ts';
 import { findWindows } from '../../../src/repository/changes/recoverable.ts';
-import { hour, now } from '../../repository/backups/freshness-example.ts';
+import { ago, hour, now } from '../../repository/backups/freshness-example.ts';
 
 /** The status of a repository with these backups and nothing else, newest first, at the time of the examples. */
 export function weigh(backups: readonly BackupSummary[], overrides: Partial<StatusFacts> = {}): Status {
@@ -19,7 +19,8 @@ export function weigh(backups: readonly BackupSummary[], overrides: Partial<Stat
     vanished: [],
     prune: undefined,
     restores: [],
-    runs: [],
+    ...{ runs: [], unreadRuns: 0, createdAt: ago(1000), capturedThrough: undefined },
+    ...{ schedules: undefined, slotNow: undefined },
     now,
     ...overrides,
   });

@@ -36,6 +36,8 @@ const forms: Readonly<Partial<Record<OutputName, object>>> = {
   'drilled-age-seconds': seconds,
   'recovery-seconds': seconds,
   'longest-gap-seconds': seconds,
+  'lag-bytes': { anyOf: [{ type: 'integer', minimum: 0 }, empty] },
+  'success-share': { anyOf: [{ type: 'number', minimum: 0, maximum: 1 }, empty] },
   'recoverable-from': timeOrEmpty,
   'recoverable-to': timeOrEmpty,
   findings: {

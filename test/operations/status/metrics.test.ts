@@ -11,6 +11,7 @@ import { ago, hour, now, shelve } from '../../repository/backups/freshness-examp
 import { createContext } from '../../support/context.ts';
 import { hasPrometheusParsers, hasPromtool, lintMetrics, parseMetrics } from '../../support/prometheus.ts';
 import { weigh } from './example.ts';
+import { makeRun, makeSchedules, slot } from './watched-example.ts';
 
 const seconds = (date: Date) => date.getTime() / 1000;
 const windows = [{ from: ago(20).toISOString(), to: ago(1).toISOString(), gap: null }];
@@ -19,6 +20,12 @@ const full = {
   ...weigh([shelve(2, { kind: 'incremental' }), shelve(20), shelve(40)], {
     limits: { maxAge: 26 * hour, verifiedWithin: hour, drilledWithin: undefined },
     recoverable: { windows, damaged: [], captured: true },
+    schedules: makeSchedules(30),
+    runs: [
+      makeRun(6, { operation: 'backup', backupType: 'full', outcome: 'failed', exitCode: 1 }),
+      makeRun(5, { operation: 'backup', backupType: 'full' }),
+      makeRun(4, { slot: { at: ago(4).toISOString(), state: slot } }),
+    ],
   }),
   growth,
   verified: { id: 'x', at: ago(4) },
@@ -46,14 +53,35 @@ describe('the metrics of a status', () => {
       [{ ...databaseLabel, kind: 'full' }, whole],
       [{ ...databaseLabel, kind: 'incremental' }, incremental],
     ];
+    const outcomes = (operation: string, counts: Record<string, number>) =>
+      Object.entries(counts).map(([outcome, count]) => [{ ...databaseLabel, operation, outcome }, count]);
     const { finding, info, ...others } = found;
     expect(others).toEqual({
       status_timestamp_seconds: one(seconds(now)),
       last_success_timestamp_seconds: kinds(seconds(ago(2)) + 60, seconds(ago(20)) + 60),
+      last_attempt_timestamp_seconds: [
+        [{ ...databaseLabel, kind: 'capture' }, seconds(ago(4))],
+        [{ ...databaseLabel, kind: 'full' }, seconds(ago(5))],
+      ],
       last_verified_timestamp_seconds: one(seconds(ago(4))),
       last_drill_success_timestamp_seconds: one(seconds(ago(3))),
       recoverable_from_timestamp_seconds: one(seconds(ago(20))),
       recoverable_to_timestamp_seconds: one(seconds(ago(1))),
+      slot_seen_timestamp_seconds: one(seconds(ago(4))),
+      slot_retained_bytes: one(slot.retainedBytes),
+      slot_safe_bytes: one(slot.safeBytes ?? 0),
+      schedule_enabled: (['full', 'capture', 'drill', 'cleanup', 'watch'] as const).map((kind) => [
+        { ...databaseLabel, kind },
+        kind === 'watch' ? 1 : 0,
+      ]),
+      recorded_runs: [
+        ...outcomes('backup', { done: 1, no: 0, failed: 1 }),
+        ...outcomes('capture', { done: 1, no: 0, failed: 0 }),
+      ],
+      success_ratio: [
+        [{ ...databaseLabel, operation: 'backup' }, 0.5],
+        [{ ...databaseLabel, operation: 'capture' }, 1],
+      ],
       last_duration_seconds: kinds(60, 60),
       last_size_bytes: kinds(5000, 5000),
       last_rows: kinds(1000, 1000),
@@ -102,6 +130,15 @@ describe('the metrics of a status', () => {
 
   it.skipIf(!hasPromtool)('are what promtool asks of metrics', () => {
     expect(lintMetrics(renderMetrics(full))).toBe('');
+  });
+
+  it('are those of the documents', () => {
+    const page = readFileSync(path.join(import.meta.dirname, '../../../docs/status.md'), 'utf8');
+    const table = page.slice(page.indexOf('| metric | labels |'), page.indexOf('Times are told, never ages'));
+    const names = [...renderMetrics(full).matchAll(/^# TYPE supabase_backup_(\w+)/gm)].map(
+      ([, name]) => name,
+    );
+    expect([...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name).sort()).toEqual(names.sort());
   });
 
   it('name no backup, so that none stays behind that rings', () => {

@@ -31,7 +31,7 @@ export const alarmInputs = {
     secret: true,
     placeholder: 'token',
     description:
-      'The token of the workflow. `schedule` looks with it whether workflows are enabled and ran (`actions: read`, and `actions: write` to enable ' +
+      'The token of the workflow. `schedule`, and `status` with a `policy`, look with it whether workflows are enabled and ran (`actions: read`, and `actions: write` to enable ' +
       'one); failure issues need `issues: write`; an `artifact://` storage of another run needs `actions: read`.',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
     parse: matching(/^\S{1,4000}$/, 'is not a token', 'Write `${{ github.token }}`.'),

@@ -8,13 +8,14 @@ import { matching, oneOf, parseBoolean, parseShare, wholeNumber } from '../value
 /** The source and the target, which backup or point in time, and how rows are read and written. */
 export const databaseInputs = {
   'database-url': {
-    operations: ['backup', 'capture', 'gate'],
+    operations: ['backup', 'capture', 'gate', 'status'],
     secret: true,
     placeholder: 'url',
     example: databaseUrlForm,
     description:
       'The database to back up: `postgresql://user:password@host:5432/database`, with a direct connection or the session pooler (port ' +
-      '5432, not 6543). When empty, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, …) are used.',
+      '5432, not 6543). When empty, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, …) are used. ' +
+      '`status` needs none; with it, it measures the slot of captures now.',
     parse: parseDatabaseUrl,
   },
   'backup-type': {
@@ -157,7 +158,7 @@ export const databaseInputs = {
     parse: wholeNumber(1, 3600),
   },
   sslrootcert: {
-    operations: [...recordedOperations, 'schedule', 'records'],
+    operations: [...recordedOperations, 'status', 'schedule', 'records'],
     placeholder: 'file',
     description:
       "The certificate authority that the database server's certificate is checked against, in PEM form, or the path of a file with it. Supabase has it under Database settings. With it, sslmode is verify-full where nothing else is said.",

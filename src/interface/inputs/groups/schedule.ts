@@ -4,19 +4,21 @@ import { matching, parseBoolean } from '../values.ts';
 /** The policy file, and the workflows generated from it. */
 export const scheduleInputs = {
   policy: {
-    operations: ['schedule', 'report'],
+    operations: ['schedule', 'status', 'report'],
     default: { schedule: '.github/supabase-backup.yml' },
     placeholder: 'file',
     description:
-      'The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it in place of ' +
-      '`storage`, `report` is about all its databases, or the one that `database` names.',
+      'The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it `status` judges when each ' +
+      'schedule of the database last succeeded; when empty, it does not. In place of `storage`, `report` is about all its databases, or the one ' +
+      'that `database` names.',
     parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of the policy file.'),
   },
   workflows: {
-    operations: ['schedule'],
+    operations: ['schedule', 'status', 'report'],
     default: '.github/workflows',
     placeholder: 'folder',
-    description: 'The folder in which `schedule` writes the workflows of the policy.',
+    description:
+      'The folder in which `schedule` writes the workflows of the policy, and `status` and `report` look for them.',
     parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a folder.'),
   },
   check: {

@@ -1,0 +1,20 @@
+import { ConfigurationError } from '../runtime/errors.ts';
+
+interface Database {
+  readonly systemIdentifier: string;
+  readonly database: string;
+}
+
+/** @throws ConfigurationError when the backups of the repository are of another database */
+export function assertOwnDatabase(
+  { storage, source: bound }: { readonly storage: { readonly location: string }; readonly source: Database },
+  source: Database,
+): void {
+  if (bound.systemIdentifier !== source.systemIdentifier || bound.database !== source.database) {
+    throw new ConfigurationError(
+      `storage: ${storage.location} holds backups of database ${JSON.stringify(bound.database)} of the server with system identifier ` +
+        `${bound.systemIdentifier}; this is ${JSON.stringify(source.database)} of ${source.systemIdentifier}`,
+      'Use a location of its own for each database. After an upgrade or a move, which make a new server, start a new location and keep the old one for as long as its backups are wanted.',
+    );
+  }
+}
