@@ -17,6 +17,7 @@ import {
 } from './data.ts';
 import { createBackupGroup } from './groups/backup.ts';
 import { createChangesGroup } from './groups/changes.ts';
+import { createDashboardGroup } from './groups/dashboard.ts';
 import { createDistantGroup } from './groups/distant.ts';
 import { createIncrementalGroup } from './groups/incremental.ts';
 import { createRequestsGroup } from './groups/requests.ts';
@@ -52,6 +53,7 @@ const benchmarks = {
     create: createRequestsGroup,
   },
   distant: { provide: provideSingle, create: createDistantGroup },
+  dashboard: { provide: async () => 'found' as const, create: createDashboardGroup },
 } satisfies Record<string, Benchmark>;
 type BenchmarkName = keyof typeof benchmarks;
 const names = Object.keys(benchmarks) as BenchmarkName[];

@@ -63061,6 +63061,20 @@ var alarming = [...announced, "alarm"];
 // src/interface/inputs/time-values.ts
 init_duration();
 
+// src/values/period.ts
+init_duration();
+var units = { h: hour, d: day, w: week };
+function readPeriod(text) {
+  const [, digits, unit = ""] = /^(\d{1,4})([hdw])$/.exec(text) ?? [];
+  if (Number(digits) > 0) return { kind: "last", length: Number(digits) * (units[unit] ?? Number.NaN) };
+  const [, year2, quarter, month] = /^(20\d\d)(?:-Q([1-4])|-(0[1-9]|1[0-2]))?$/.exec(text) ?? [];
+  if (year2 === void 0) return void 0;
+  const first = quarter !== void 0 ? (Number(quarter) - 1) * 3 : month !== void 0 ? Number(month) - 1 : 0;
+  const months2 = quarter !== void 0 ? 3 : month !== void 0 ? 1 : 12;
+  const start = (index) => new Date(Date.UTC(Number(year2), index, 1));
+  return { kind: "calendar", from: start(first), to: start(first + months2) };
+}
+
 // src/values/timed-id.ts
 var timedId = String.raw`\d{8}T\d{6}Z-[0-9a-f]{4}`;
 var timedIdPattern = new RegExp(`^${timedId}$`);
@@ -63110,6 +63124,14 @@ function parseInterval(text) {
   throw new Problem(
     `cannot be ${JSON.stringify(text)}`,
     "Write hours, days or weeks, such as 36h, 7d or 2w."
+  );
+}
+function parsePeriod(text) {
+  const period = readPeriod(text);
+  if (period !== void 0) return period;
+  throw new Problem(
+    `cannot be ${JSON.stringify(text)}`,
+    "Write a year, a quarter or a month, such as 2026, 2026-Q3 or 2026-10, or an interval such as 90d."
   );
 }
 function parseTimeZone(text) {
@@ -63191,7 +63213,7 @@ var alarmInputs = {
   database: {
     operations: [...alarming, "report"],
     placeholder: "name",
-    description: "What the database is called in issues, messages and reports. When empty, the storage stands for it.",
+    description: "What the database is called in issues, messages and reports, and in the `policy` that `status` reads. When empty, the storage stands for it.",
     parse: matching(new RegExp("^\\P{Cc}{1,100}$", "u"), "is not one line of at most 100 characters", "Shorten it.")
   },
   "failure-issues": {
@@ -72579,7 +72601,7 @@ var releaseInputs = {
 };
 
 // src/interface/inputs/report-kinds.ts
-var reportKinds = ["dashboard", "runbook"];
+var reportKinds = ["dashboard", "runbook", "compliance"];
 
 // src/interface/inputs/groups/report.ts
 var reportInputs = {
@@ -72587,7 +72609,7 @@ var reportInputs = {
     operations: ["report"],
     default: "dashboard",
     placeholder: "kind",
-    description: "What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; or `runbook`, a folder with a Markdown file for each database: what to do when something has happened to it.",
+    description: "What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; `runbook`, a folder with a Markdown file for each database: what to do when something has happened to it; or `compliance`, a folder with evidence of a period for an audit, as Markdown, HTML and JSON.",
     parse: oneOf(reportKinds)
   },
   output: {
@@ -72596,6 +72618,14 @@ var reportInputs = {
     example: "./dashboard.html",
     description: "The file that `report` writes, or the folder where its kind has several files. It is replaced at once, and only this user can read it. When empty, `supabase-backup-<kind>` in the working directory.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a file.")
+  },
+  period: {
+    operations: ["report"],
+    default: "90d",
+    placeholder: "period",
+    example: "2026-Q3",
+    description: "The time that evidence (`kind: compliance`) is about, in UTC: a year, a quarter or a month such as `2026`, `2026-Q3` or `2026-10`, or the last days, such as `90d`.",
+    parse: parsePeriod
   },
   public: {
     operations: ["report"],
@@ -73057,7 +73087,7 @@ var Taker = class {
       );
     return { storage, policy };
   }
-  /** Takes what is written, and for whom. A runbook without names would be of no use. */
+  /** Takes what is written, and for whom. A runbook without names would be of no use, nor would evidence. */
   takeReportKind() {
     const [kind, isPublic] = [this.take("kind"), this.take("public")];
     if (kind === "runbook" && isPublic)
@@ -73065,6 +73095,12 @@ var Taker = class {
         "public",
         "is not for a runbook, which names storages, tables and backups",
         "Leave it out, and keep the runbook where only your team reads it."
+      );
+    if (kind === "compliance" && isPublic)
+      this.note(
+        "public",
+        "is not for evidence, which names people, places and messages",
+        "Leave it out, and give the files to those whom they concern."
       );
     return { kind, isPublic };
   }
@@ -73265,7 +73301,7 @@ function takeReport(taker, env3) {
     operation: "report",
     ...takeAccess(taker, place.storage, env3),
     ...takeLimits(taker),
-    ...{ ...taker.takeReportKind(), output: taker.take("output") },
+    ...{ ...taker.takeReportKind(), output: taker.take("output"), period: taker.take("period") },
     ...{ ...place, database: taker.take("database") },
     workflows: taker.take("workflows"),
     pricePerGbMonth: taker.take("price-per-gb-month"),

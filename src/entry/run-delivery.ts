@@ -1,6 +1,6 @@
 import type { RecordedInputs } from '../interface/inputs/types.ts';
 import { fileCertificates } from '../postgres/session/root-certificates.ts';
-import { tryRecords } from '../records/connection.ts';
+import { tryRecords, withRecords } from '../records/connection.ts';
 import { type Delivery, deliverRecords } from '../records/delivery.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { Repository } from '../repository/open.ts';
@@ -19,18 +19,20 @@ type RunContext = Omit<Context, 'temporaryFolder'>;
 export async function bringRecords(
   given: RecordedInputs,
   open: (storage: Storage) => Promise<Repository>,
-  { signal, ...rest }: RunContext,
+  runContext: RunContext,
 ): Promise<void> {
   const { recordsUrl } = given;
-  if (recordsUrl === undefined || signal.aborted) return;
-  const temporaryFolder = createTemporaryFolder(rest.env.RUNNER_TEMP);
-  const context = { ...rest, signal, temporaryFolder };
-  const inputs = { ...fileCertificates(given, context), recordsUrl };
-  const found = await tryRecords(inputs, context, async (session, signal) => {
-    await using storage = await openStorage(inputs.storage, inputs, { ...context, signal });
-    return await deliverRecords(await open(storage), session, { ...context, signal });
+  if (recordsUrl === undefined || runContext.signal.aborted) return;
+  const found = await tryRecords(runContext, async (signal) => {
+    const temporaryFolder = createTemporaryFolder(runContext.env.RUNNER_TEMP);
+    const context = { ...runContext, signal, temporaryFolder };
+    const inputs = { ...fileCertificates(given, context), recordsUrl };
+    return await withRecords(inputs, context, async (session) => {
+      await using storage = await openStorage(inputs.storage, inputs, context);
+      return await deliverRecords(await open(storage), session, context);
+    });
   });
-  if (found !== undefined) tell(found, context);
+  if (found !== undefined) tell(found, runContext);
 }
 
 function tell(found: Delivery, { log }: Pick<Context, 'log'>): void {

@@ -7,6 +7,7 @@ const issueSchema = v.object({
   title: v.string(),
   body: v.nullish(v.string(), ''),
   html_url: v.string(),
+  created_at: v.nullish(v.string(), null),
   closed_at: v.nullish(v.string(), null),
   labels: v.array(v.union([v.string(), v.object({ name: v.nullish(v.string(), '') })])),
   user: v.nullish(v.object({ login: v.optional(v.string(), ''), type: v.optional(v.string(), '') }), null),
@@ -19,8 +20,10 @@ const userSchema = v.object({ login: v.string() });
 export interface Issue {
   readonly number: number;
   readonly state: 'open' | 'closed';
+  readonly title: string;
   readonly body: string;
   readonly url: string;
+  readonly openedAt: Date | undefined;
   readonly closedAt: Date | undefined;
   readonly labels: readonly string[];
   /** Login of the author; empty when the account was deleted */
@@ -155,8 +158,10 @@ function fromRaw(raw: RawIssue): Issue {
   return {
     number: raw.number,
     state: raw.state,
+    title: raw.title,
     body: raw.body,
     url: raw.html_url,
+    openedAt: raw.created_at === null ? undefined : new Date(raw.created_at),
     closedAt: raw.closed_at === null ? undefined : new Date(raw.closed_at),
     labels: raw.labels.map((label) => (typeof label === 'string' ? label : label.name)),
     author: raw.user?.login ?? '',

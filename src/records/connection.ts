@@ -11,16 +11,14 @@ export interface RecordsPlace {
   readonly sslrootcert: string | undefined;
 }
 
-type RecordsContext = Pick<Context, 'env' | 'log' | 'random' | 'signal' | 'temporaryFolder'>;
-
 /**
  * Opens a session with the database of the records for the time of `body`.
  *
- * @throws TargetError when the server refuses a statement, and as `openReached` does
+ * @throws TargetError when the server refuses a statement or is lost, and as `openReached` does
  */
 export async function withRecords<T>(
   { recordsUrl, sslrootcert }: RecordsPlace,
-  context: RecordsContext,
+  context: Pick<Context, 'env' | 'log' | 'random' | 'signal' | 'temporaryFolder'>,
   body: (session: Session) => Promise<T>,
 ): Promise<T> {
   const reached = await openReached('records-url', recordsUrl, sslrootcert, context);
@@ -28,42 +26,45 @@ export async function withRecords<T>(
   try {
     return await body(session);
   } catch (error) {
-    throw explain(error);
+    throw explain(error, session);
   }
+}
+
+function explain(error: unknown, { stream }: Session): unknown {
+  if (isKnownError(error)) return error;
+  if (stream.destroyed)
+    return new TargetError(
+      `records-url: the connection was lost: ${messageOf(error)}`,
+      'Run it again; what was written stays.',
+      error,
+    );
+  if (typeof (error as { code?: unknown }).code !== 'string') return error;
+  return new TargetError(
+    `records-url: the database refused a statement: ${messageOf(error)}`,
+    'Connect as the role that owns the schema supabase_backup_records, or that may create it; docs/records.md has the rights.',
+    error,
+  );
 }
 
 /** How long the records may hold up a run: a database may take connections, and not answer. */
 const mostMs = 15_000;
 
 /**
- * As `withRecords`, for what must not fail because of the records: it takes a bounded time, and a failure is a
- * warning.
+ * Runs what must not fail because of the records: it takes a bounded time, and a failure is a warning.
  *
  * @returns undefined after a failure
  */
 export async function tryRecords<T>(
-  place: RecordsPlace,
-  context: RecordsContext,
-  body: (session: Session, signal: AbortSignal) => Promise<T>,
+  { log, signal: stop }: Pick<Context, 'log' | 'signal'>,
+  body: (signal: AbortSignal) => Promise<T>,
 ): Promise<T | undefined> {
   try {
-    using timer = startTimer(mostMs, context.signal, 0);
-    return await endWith(timer, (signal) =>
-      withRecords(place, { ...context, signal }, (session) => body(session, signal)),
-    );
+    using timer = startTimer(mostMs, stop, 0);
+    return await endWith(timer, body);
   } catch (error) {
-    context.log.warn(
+    log.warn(
       `the records were not brought into the database of records-url, and come with a later run: ${messageOf(error)}`,
     );
     return undefined;
   }
-}
-
-function explain(error: unknown): unknown {
-  if (isKnownError(error) || typeof (error as { code?: unknown }).code !== 'string') return error;
-  return new TargetError(
-    `records-url: the database refused a statement: ${messageOf(error)}`,
-    'Connect as the role that owns the schema supabase_backup_records, or that may create it; docs/records.md has the rights.',
-    error,
-  );
 }

@@ -32,9 +32,10 @@ export const batchSize = 200;
 /**
  * Brings the records into the database that it lacks: those after the newest that is there, in their order,
  * so that after an outage each run continues where the last one stopped. One day before that is looked at
- * again, because clocks differ and two runs may end at once.
+ * again, because clocks differ and two runs may end at once. A damaged record is told as a warning, and passed
+ * over.
  *
- * @throws IntegrityError never: what is damaged is told as a warning, and passed over
+ * @throws ConfigurationError when the tables are not ours
  */
 export async function deliverRecords(
   repository: Repository,

@@ -3,7 +3,7 @@ import { ownSchemas, recordsSchema } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { foundation, type Migration, migrations, readerRole, writeSurface } from './migrations.ts';
-import { inBoundedTransaction, noteTransaction } from './transaction.ts';
+import { inBoundedTransaction, noteDefinition } from './transaction.ts';
 
 /** What became of the schema of the records. */
 export type Readiness =
@@ -68,7 +68,7 @@ async function bringUp(session: Session, steps: readonly Migration[]): Promise<R
   }
   if (missing.length > 0) {
     await session.query(writeSurface(session.serverVersion, await makeReader(session)));
-    await noteTransaction(session);
+    await noteDefinition(session);
   }
   return { kind: 'ready', version: newest, from };
 }

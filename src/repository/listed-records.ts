@@ -24,12 +24,15 @@ export async function listRecords(
   stamps: readonly string[] = [''],
 ): Promise<ListedRecord[]> {
   const pattern = new RegExp(`^records/${kind}/(${recordId})\\.json$`);
-  const found: ListedRecord[] = [];
-  for (const stamp of stamps) {
-    for await (const { key, modifiedAt, size } of repository.storage.list(`records/${kind}/${stamp}`)) {
-      const id = pattern.exec(key)?.[1];
-      if (id !== undefined) found.push({ id, storedAt: modifiedAt, size });
-    }
-  }
-  return found.sort((one, other) => compare(one.id, other.id));
+  const found = await Promise.all(
+    stamps.map(async (stamp) => {
+      const records: ListedRecord[] = [];
+      for await (const { key, modifiedAt, size } of repository.storage.list(`records/${kind}/${stamp}`)) {
+        const id = pattern.exec(key)?.[1];
+        if (id !== undefined) records.push({ id, storedAt: modifiedAt, size });
+      }
+      return records;
+    }),
+  );
+  return found.flat().sort((one, other) => compare(one.id, other.id));
 }

@@ -55,6 +55,10 @@ const contentSchemas = {
     fault: v.optional(v.nullable(v.picklist(['restore', 'parity', 'checks', 'command']))),
     /** milliseconds until the restored database could have been used; null when it never could */
     recovery: v.nullable(count),
+    /** milliseconds that it was allowed to take then; null: no target was given; absent in older records */
+    rtoTarget: v.optional(v.nullable(count)),
+    /** User, host, port and database of the server of the drill; absent in older records */
+    server: v.optional(v.string()),
     /** milliseconds by phase, as far as the drill came */
     phases: v.record(v.string(), count),
     /** Whether the restored database was what the backup had recorded; null when it was not compared */
@@ -177,6 +181,10 @@ export interface NamedRecord<Kind extends RecordKind> extends StoredRecord<Kind>
   readonly id: string;
 }
 
+export function recordKey(kind: RecordKind, id: string): string {
+  return `records/${kind}/${id}.json`;
+}
+
 /** How many records are read at once. */
 const readers = 16;
 
@@ -208,7 +216,7 @@ export async function appendRecord<Kind extends RecordKind>(
   for (let attempt = 1; attempt <= maxAttempts; attempt++) {
     const id = createTimedId(now);
     const sealed = sealContent(repository, sealedKind(kind), { format: 1, id, at, content });
-    if (await repository.storage.create(`records/${kind}/${id}.json`, sealed)) return;
+    if (await repository.storage.create(recordKey(kind, id), sealed)) return;
   }
   throw new StorageError(
     `${repository.storage.location} said ${maxAttempts} times that a record of ${stampOf(now)} in records/${kind} exists already`,
@@ -230,7 +238,7 @@ export async function appendRun(
   const id = `${createTimedId(now)}${randomBytes(6).toString('hex')}`;
   const record = { format: 1, id, at: now.toISOString(), content };
   const sealed = sealContent(repository, sealedKind('runs'), record);
-  await repository.storage.put(`records/runs/${id}.json`, sealed);
+  await repository.storage.put(recordKey('runs', id), sealed);
 }
 
 /**
@@ -256,7 +264,7 @@ export async function recordIfPossible<Kind extends RecordKind>(
 
 /**
  * Reads the records of one kind, oldest first. A record that is damaged, forged or misplaced is reported to
- * `onDamaged` and ignored.
+ * `onDamaged` with its key, and ignored.
  *
  * @param newest the most records to read, the newest by name; by default all
  * @param since leaves older records out
@@ -266,7 +274,7 @@ export async function recordIfPossible<Kind extends RecordKind>(
 export async function readRecords<Kind extends RecordKind>(
   repository: Repository,
   kind: Kind,
-  onDamaged: (error: IntegrityError) => void,
+  onDamaged: (error: IntegrityError, key: string) => void,
   {
     newest = Number.POSITIVE_INFINITY,
     since = new Date(0),
@@ -278,13 +286,12 @@ export async function readRecords<Kind extends RecordKind>(
     onUnread?: (count: number) => void;
     signal?: AbortSignal | undefined;
   } = {},
-): Promise<StoredRecord<Kind>[]> {
+): Promise<NamedRecord<Kind>[]> {
   const from = stampOf(since);
   const listed = (await listRecords(repository, kind)).filter(({ id }) => id >= from);
   const chosen = listed.slice(-newest);
   onUnread?.(listed.length - chosen.length);
-  const records = await readListed(repository, kind, chosen, onDamaged, signal);
-  return records.map(({ at, storedAt, content }) => ({ at, storedAt, content }));
+  return readListed(repository, kind, chosen, onDamaged, signal);
 }
 
 /** Reads records that were listed, as `readRecords` does. One that was removed meanwhile is not among them. */
@@ -292,7 +299,7 @@ export async function readListed<Kind extends RecordKind>(
   repository: Repository,
   kind: Kind,
   listed: readonly ListedRecord[],
-  onDamaged: (error: IntegrityError) => void,
+  onDamaged: (error: IntegrityError, key: string) => void,
   signal: AbortSignal,
 ): Promise<NamedRecord<Kind>[]> {
   const records: NamedRecord<Kind>[] = [];
@@ -306,7 +313,7 @@ export async function readListed<Kind extends RecordKind>(
         if (record) records.push({ id, storedAt, ...record });
       } catch (error) {
         if (!(error instanceof IntegrityError)) throw error;
-        onDamaged(error);
+        onDamaged(error, recordKey(kind, id));
       }
     }
   });
@@ -318,7 +325,7 @@ async function readRecord<Kind extends RecordKind>(
   kind: Kind,
   id: string,
 ): Promise<Pick<StoredRecord<Kind>, 'at' | 'content'> | undefined> {
-  const key = `records/${kind}/${id}.json`;
+  const key = recordKey(kind, id);
   const damaged = (how: string, cause?: unknown) =>
     new IntegrityError(
       `record ${key}: ${how}`,

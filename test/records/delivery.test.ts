@@ -171,6 +171,22 @@ describe('what a run brings', () => {
     expect(noted).toEqual({ n: 1, new: true });
   });
 
+  it('is not noted as ours where a trigger of a user writes beside it', async () => {
+    await deliver(repository, url);
+    await query(
+      url,
+      `CREATE TABLE public.told (n int);
+       CREATE FUNCTION public.tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.told VALUES (1); RETURN NULL; END $$;
+       CREATE TRIGGER tell AFTER INSERT ON ${schema}.backup_jobs FOR EACH ROW EXECUTE FUNCTION public.tell()`,
+    );
+    await addRun(repository, ago(minute));
+    const noted = () => query(url, `SELECT xid::text FROM ${schema}.transactions`);
+    const before = await noted();
+    expect(await deliver(repository, url)).toMatchObject({ records: 1 });
+    expect(await query(url, 'SELECT n FROM public.told')).toEqual([{ n: 1 }]);
+    expect(await noted()).toEqual(before);
+  });
+
   it('is kept apart by repository', async () => {
     await addRun(repository, ago(minute));
     const older = await createRepository();
@@ -348,6 +364,18 @@ describe('records verify', () => {
 
 test('a database without records is told apart from one that differs', async () => {
   await expect(verify()).rejects.toThrow('records-url: there are no records in this database');
+});
+
+test('a session that the server ends is told as that', async () => {
+  const place = { recordsUrl: url, sslrootcert: undefined };
+  const ended = withRecords(place, presentContext, async (session) => {
+    await session.query('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => undefined);
+    await session.query('SELECT 1');
+  });
+  await expect(ended).rejects.toMatchObject({
+    name: 'TargetError',
+    message: expect.stringMatching(/^records-url: the connection was lost: /),
+  });
 });
 
 test('a role that may not write is told what is wrong, and by name', async () => {

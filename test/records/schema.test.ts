@@ -114,6 +114,16 @@ describe.each<[major: number, server: () => string | undefined]>([
     },
   );
 
+  check('is not noted as ours where an event trigger of a user hears of it', async () => {
+    await query(
+      url,
+      `CREATE FUNCTION public.hear() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;
+       CREATE EVENT TRIGGER hear_of_records ON ddl_command_end EXECUTE FUNCTION public.hear()`,
+    );
+    await prepare();
+    expect(await query(url, `SELECT FROM ${recordsSchema}.transactions`)).toEqual([]);
+  });
+
   check('keeps a log of changes that only grows', async () => {
     await prepare();
     await addJob('one');

@@ -3,7 +3,10 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
-const pages = globSync('docs/**/*.md', { cwd: root }).sort();
+// The lines of this one are as long as the program writes them, which a test of its own compares.
+const pages = globSync('docs/**/*.md', { cwd: root })
+  .filter((page) => page !== 'docs/transcripts/compliance.md')
+  .sort();
 const doors = globSync('src/**/README.md', { cwd: root }).sort();
 const documents = [
   'README.md',

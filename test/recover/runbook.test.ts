@@ -65,22 +65,22 @@ async function dump(url: string): Promise<Truth> {
   };
 }
 
-/** A copy of the fixture with a backup, changes captured after it, and the runbook as it is then. */
-async function prepare(name: string): Promise<Incident> {
+/** A copy of the fixture with a backup, changes captured after it if any are, and the runbook as it is then. */
+async function prepare(name: string, { captured = true } = {}): Promise<Incident> {
   const superuserUrl = cluster.superuserUrl();
   await query(superuserUrl, `CREATE DATABASE ${name} TEMPLATE fixture`);
   const url = reconnect(superuserUrl, { database: name });
   // Whoever wrote the commands has to quote it.
   const storage = join(folder, `${name}, it's the storage`);
   const env = { SUPABASE_BACKUP_DATABASE_URL: url, SUPABASE_BACKUP_ENCRYPTION_IDENTITY: identity };
-  const capture = ['capture', '--storage', storage, '--encryption-recipients', recipient];
-  await succeed(capture, { env });
+  const place = ['--storage', storage, '--encryption-recipients', recipient];
+  if (captured) await succeed(['capture', ...place], { env });
   await query(
     url,
     `INSERT INTO bulk.narrow (account, amount, at) SELECT n, n * 1.5, now() FROM generate_series(1, 20) n;
      UPDATE public.todos SET is_complete = NOT is_complete WHERE id % 3 = 0`,
   );
-  await succeed(capture, { env });
+  await succeed([captured ? 'capture' : 'backup', ...place], { env });
   const output = join(folder, `${name}-runbook`);
   const words = ['report', '--kind', 'runbook', '--storage', storage, '--database', name, '--output', output];
   await succeed(words, { env });
@@ -96,13 +96,13 @@ async function followPage(
   heading: string,
   given: { values?: Readonly<Record<string, string>>; notes?: string } = {},
 ): Promise<void> {
+  const listed = listNames(runbook);
   const values: NodeJS.ProcessEnv = {
     PRODUCTION_URL: url,
-    BEFORE: before,
+    ...(listed.includes('BEFORE') && { BEFORE: before }),
     SUPABASE_BACKUP_ENCRYPTION_IDENTITY: identity,
     ...given.values,
   };
-  const listed = listNames(runbook);
   expect(Object.keys(values).filter((name) => !listed.includes(name))).toEqual([]);
   const blocks = readPage(runbook, heading);
   expect(blocks.length).toBeGreaterThan(0);
@@ -116,6 +116,9 @@ async function followPage(
     expect(isAsExpected(expected ?? [], printed), told).toBe(true);
   }
 }
+
+/** The reader keeps the id that is printed. */
+const noteSafetyBackup = `SAFETY_ID=$(sed -n 's/^The target was backed up before anything was removed: \\([^,]*\\),.*/\\1/p' out-*); export SAFETY_ID`;
 
 async function expectBack(url: string, truth: Truth): Promise<void> {
   const now = await dump(url);
@@ -145,7 +148,7 @@ describe('a runbook that is followed', () => {
       );
       await followPage(incident, 'Bad migration', {
         values: { TABLE: 'bulk.narrow' },
-        notes: `SAFETY_ID=$(sed -n 's/^The target was backed up before anything was removed: \\([^,]*\\),.*/\\1/p' out-*); export SAFETY_ID`,
+        notes: noteSafetyBackup,
       });
       await expectBack(incident.url, incident.truth);
     },
@@ -211,6 +214,24 @@ describe('a runbook that is followed', () => {
       await expectBack(target, await dump(incident.url));
     },
     3 * minutes,
+  );
+
+  it(
+    'without captures brings back the newest backup, with as many rows as it says',
+    async () => {
+      const incident = await prepare('uncaptured', { captured: false });
+      const values = { TABLE: 'bulk.narrow' };
+      await query(incident.url, 'DROP TABLE bulk.narrow');
+      await followPage(incident, 'Dropped table', { values });
+      await expectBack(incident.url, incident.truth);
+      await query(incident.url, 'UPDATE bulk.narrow SET amount = 0; DELETE FROM bulk.wide');
+      await followPage(incident, 'Bad migration', { values, notes: noteSafetyBackup });
+      await expectBack(incident.url, incident.truth);
+      const target = await createDatabase(cluster.superuserUrl(), 'new_uncaptured');
+      await followPage(incident, 'Project gone', { values: { NEW_URL: target } });
+      await expectBack(target, incident.truth);
+    },
+    5 * minutes,
   );
 
   it(

@@ -45,10 +45,32 @@ describe('records', () => {
     await appendRecord(repository, 'pins', at, pin);
     await appendRecord(repository, 'prunes', at, prune);
     await appendRecord(repository, 'validations', at, validation);
-    expect(await read('pins')).toEqual([{ at, storedAt: expect.any(Date), content: pin }]);
-    expect(await read('prunes')).toEqual([{ at, storedAt: expect.any(Date), content: prune }]);
-    expect(await read('validations')).toEqual([{ at, storedAt: expect.any(Date), content: validation }]);
+    const id = expect.stringMatching(/^20261120T021700Z-[0-9a-f]{4}$/);
+    expect(await read('pins')).toEqual([{ id, at, storedAt: expect.any(Date), content: pin }]);
+    expect(await read('prunes')).toEqual([{ id, at, storedAt: expect.any(Date), content: prune }]);
+    expect(await read('validations')).toEqual([{ id, at, storedAt: expect.any(Date), content: validation }]);
     expect(damaged).toEqual([]);
+  });
+
+  it('are read since a time and the newest alone, and what that leaves out is counted', async () => {
+    const times = [5, 4, 3, 2, 1].map((hours) => new Date(at.getTime() - hours * 3_600_000));
+    for (const time of times) await appendRecord(repository, 'pins', time, pin);
+    const unread: number[] = [];
+    const onUnread = (count: number) => void unread.push(count);
+    const since = (hours: number, newest?: number) =>
+      readRecords(repository, 'pins', fail, {
+        since: new Date(at.getTime() - hours * 3_600_000),
+        ...(newest === undefined ? {} : { newest }),
+        onUnread,
+      });
+    const fail = (error: IntegrityError) => {
+      throw error;
+    };
+    const timesOf = (records: Awaited<ReturnType<typeof since>>) => records.map((record) => record.at);
+    expect(timesOf(await since(4))).toEqual(times.slice(1));
+    expect(timesOf(await since(4, 2))).toEqual(times.slice(3));
+    expect(timesOf(await since(0))).toEqual([]);
+    expect(unread).toEqual([0, 2, 0]);
   });
 
   it('are named by their second', async () => {
@@ -79,6 +101,14 @@ describe('records', () => {
       newest: 2,
     });
     expect(newest.map((record) => record.at)).toEqual([times[0], times[2]]);
+  });
+
+  it('are read from a second on when older ones are of no interest', async () => {
+    const times = [3, 1, 4, 2].map((seconds) => new Date(at.getTime() + seconds * 1000));
+    for (const time of times) await appendRecord(repository, 'pins', time, pin);
+    const since = new Date(at.getTime() + 3000);
+    const newer = await readRecords(repository, 'pins', (error) => damaged.push(error.message), { since });
+    expect(newer.map((record) => record.at)).toEqual([times[0], times[2]]);
   });
 
   it('of none are none', async () => {

@@ -268,6 +268,24 @@ describe('records in the source itself', () => {
   );
 
   test(
+    'hide no row that a trigger of a user writes beside them',
+    async () => {
+      await ladder.take('full');
+      await query(
+        source,
+        `CREATE FUNCTION public.note_job() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = ''
+           AS $$ BEGIN INSERT INTO public.settings VALUES (NEW.id, NEW.status); RETURN NULL; END $$;
+         CREATE TRIGGER note_job AFTER INSERT ON ${schema}.backup_jobs FOR EACH ROW EXECUTE FUNCTION public.note_job()`,
+      );
+      await ladder.step();
+      await ladder.step({ read: ['settings'], reused: ['readings', 'events'] });
+      const target = await ladder.restore();
+      expect(await query(target, 'SELECT FROM public.settings')).toHaveLength(4);
+    },
+    2 * minutes,
+  );
+
+  test(
     'are no changes to a capture',
     async () => {
       const capture = async () => {

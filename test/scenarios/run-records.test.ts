@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -139,4 +139,37 @@ test(
     await s3.close();
   },
   minutes,
+);
+
+test(
+  'status counts how the recorded runs ended, and judges the schedules of a policy by what they left',
+  async () => {
+    expect(await backup()).toMatchObject({ exitCode: 0 });
+    expect((await backup(reconnect(source, { password: 'hunter2' }))).exitCode).not.toBe(0);
+    const policy = join(folder, 'policy.yml');
+    writeFileSync(
+      policy,
+      `action: octo-org/supabase-backup@${'0'.repeat(40)}
+repository: octo-org/shop
+runs-on: self-hosted
+databases:
+  shop: { database-url: DATABASE_URL, storage: ${storage} }
+schedules: { full: 17 2 * * *, capture: false, schema: false, archive: false, drill: false }
+`,
+    );
+    const words = ['--policy', policy, '--workflows', join(folder, 'workflows')];
+    const status = await runCli(['status', '--storage', storage, ...words]);
+    expect(status, status.stderr).toMatchObject({ exitCode: 0 });
+    expect(status.stdout).toMatch(/\nbackup +2 +1 +0 +1 +50%\nall +2 +1 +0 +1 +50%\n/);
+    expect(status.stdout).toMatch(
+      /schedules of shop .*\n.*\nfull +17 2 \* \* \* .* 26 h 00 min .* in time +not measured/,
+    );
+    expect(status.stdout).toMatch(/\ncleanup .* never .* in time/);
+    const other = await runCli(['status', '--storage', join(folder, 'other'), ...words]);
+    expect(other).toMatchObject({ exitCode: 2 });
+    expect(other.stderr).toContain('policy: no database of');
+    const json = JSON.parse((await runCli(['status', '--storage', storage, '--json'])).stdout);
+    expect(json).toMatchObject({ 'success-share': 0.5, 'lag-bytes': '' });
+  },
+  2 * minutes,
 );

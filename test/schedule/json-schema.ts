@@ -1,4 +1,4 @@
-/** The policy's schema as editors read it: JSON Schema, made from the very schema that the policy is checked with. */
+/** A schema of ours as editors and other programs read it: JSON Schema, made from the very schema that is checked with. */
 
 interface Part {
   readonly kind: string;
@@ -10,7 +10,8 @@ interface Part {
 interface AnySchema extends Part {
   readonly pipe?: readonly Part[];
   readonly entries?: Readonly<Record<string, AnySchema>>;
-  readonly options?: readonly AnySchema[];
+  readonly options?: readonly unknown[];
+  readonly literal?: unknown;
   readonly wrapped?: AnySchema;
   readonly item?: AnySchema;
   readonly key?: AnySchema;
@@ -47,12 +48,18 @@ export function toJsonSchema(schema: unknown): object {
       };
     case 'union':
       return { anyOf: options.map(toJsonSchema) };
+    case 'nullable':
+      return { anyOf: [toJsonSchema(rest.wrapped), { type: 'null' }], ...described };
+    case 'picklist':
+      return { enum: options };
+    case 'literal':
+      return { const: rest.literal };
     case 'record':
       return {
         type: 'object',
         propertyNames: toJsonSchema(rest.key),
         additionalProperties: toJsonSchema(rest.value),
-        minProperties: 1,
+        minProperties: find('check')?.requirement === undefined ? undefined : 1,
       };
     case 'strict_object': {
       const required = Object.keys(entries).filter((name) => entries[name]?.type !== 'optional');

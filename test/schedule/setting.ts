@@ -21,6 +21,18 @@ databases:
     storage: s3://octo-backups/production
 `;
 
+/** A policy with two workflows: one run of each a night. */
+export const nightlyPolicy = `${smallPolicy}schedules:
+  full: 17 2 * * *
+  cleanup: 17 6 * * *
+  incremental: false
+  schema: false
+  archive: false
+  capture: false
+  drill: false
+  watch: false
+`;
+
 /** @param more further lines of the policy */
 export function planOf(more = ''): SchedulePlan {
   return planJobs(parsePolicy(smallPolicy + more, 'policy.yml').policy, 'octo-org/shop');

@@ -53,6 +53,7 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
   report: [
     `${program} report --storage s3://bucket/production --database production --output dashboard.html`,
     `${program} report --policy .github/supabase-backup.yml`,
+    `${program} report --kind compliance --policy .github/supabase-backup.yml --period 2026-Q3`,
   ],
   schedule: [`${program} schedule`, `${program} schedule --check`],
   alarm: [

@@ -31,7 +31,8 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   unpin: 'Leave a pinned backup to the retention policy again',
   gate: 'Let a release pass when the newest backup is fresh and proven, or take one first, or stop it',
   status: 'Tell how fresh, verified and drilled the backups are, and fail when a limit is broken',
-  report: 'Write a page about the backups of one or more databases: a dashboard with a restore manager',
+  report:
+    'Write a page about the backups of one or more databases: a dashboard with a restore manager, or evidence for an audit',
   schedule: 'Make the workflows of a policy file, explain the week, and check that GitHub runs them',
   alarm:
     'Raise the alarm of an operation whose job failed before it could, as GitHub tells it to a job after it',

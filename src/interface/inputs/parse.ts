@@ -206,7 +206,7 @@ function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
     operation: 'report' as const,
     ...takeAccess(taker, place.storage, env),
     ...takeLimits(taker),
-    ...{ ...taker.takeReportKind(), output: taker.take('output') },
+    ...{ ...taker.takeReportKind(), output: taker.take('output'), period: taker.take('period') },
     ...{ ...place, database: taker.take('database') },
     workflows: taker.take('workflows'),
     pricePerGbMonth: taker.take('price-per-gb-month'),

@@ -84,7 +84,7 @@ export class Taker {
     return { storage, policy };
   }
 
-  /** Takes what is written, and for whom. A runbook without names would be of no use. */
+  /** Takes what is written, and for whom. A runbook without names would be of no use, nor would evidence. */
   takeReportKind() {
     const [kind, isPublic] = [this.take('kind'), this.take('public')];
     if (kind === 'runbook' && isPublic)
@@ -92,6 +92,12 @@ export class Taker {
         'public',
         'is not for a runbook, which names storages, tables and backups',
         'Leave it out, and keep the runbook where only your team reads it.',
+      );
+    if (kind === 'compliance' && isPublic)
+      this.note(
+        'public',
+        'is not for evidence, which names people, places and messages',
+        'Leave it out, and give the files to those whom they concern.',
       );
     return { kind, isPublic };
   }

@@ -1,4 +1,5 @@
 import { day, hour, minute, week } from '../../values/duration.ts';
+import { type AskedPeriod, readPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import { timedIdPattern } from '../../values/timed-id.ts';
 import { list, Problem } from './values.ts';
@@ -58,6 +59,16 @@ export function parseInterval(text: string): number {
   throw new Problem(
     `cannot be ${JSON.stringify(text)}`,
     'Write hours, days or weeks, such as 36h, 7d or 2w.',
+  );
+}
+
+/** Parses `2026`, `2026-Q3`, `2026-10` or `90d`. */
+export function parsePeriod(text: string): AskedPeriod {
+  const period = readPeriod(text);
+  if (period !== undefined) return period;
+  throw new Problem(
+    `cannot be ${JSON.stringify(text)}`,
+    'Write a year, a quarter or a month, such as 2026, 2026-Q3 or 2026-10, or an interval such as 90d.',
   );
 }
 

@@ -1,4 +1,5 @@
 import type { ColumnName } from '../../values/column-name.ts';
+import type { AskedPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
 import type { MailAddress, MailServer } from './mail-values.ts';
@@ -240,6 +241,8 @@ export interface ReportInputs extends Omit<CommonInputs, 'storage'> {
   readonly kind: ReportKind;
   /** Path of a file or folder to replace; undefined: one named for the kind */
   readonly output: string | undefined;
+  /** What evidence is about */
+  readonly period: AskedPeriod;
   /** Whether everybody may read it */
   readonly isPublic: boolean;
   readonly storage: string | undefined;

@@ -50,7 +50,7 @@ export async function joinChain(
   context: Context,
 ): Promise<{ chain: Chain; slot: Slot }> {
   const { name, head, identity } = request;
-  const found = await lookAtSlot(session, name, context);
+  const found = await readNotedSlot(session, name, context);
   const lost = await findLoss(session, found, request);
   if (found !== undefined && head !== undefined && lost === undefined) {
     if (parseLsn(found.confirmed) < parseLsn(head.to)) await advanceSlot(session, name, head.to);
@@ -80,7 +80,7 @@ export async function joinChain(
 }
 
 /** Reads the slot, and notes what is found for the record of the run. */
-export async function lookAtSlot(
+export async function readNotedSlot(
   session: Session,
   name: string,
   { noteSlot, now }: Pick<Context, 'noteSlot' | 'now'>,
@@ -107,7 +107,7 @@ async function beginSlot(
     `Making the slot ${name}${running.length === 0 ? '' : `; it waits for the transactions that are running: ${running.join('; ')}`}`,
   );
   await createSlot(session, name, lockTimeoutSeconds);
-  const made = await lookAtSlot(session, name, context);
+  const made = await readNotedSlot(session, name, context);
   if (made === undefined) throw new Error('the slot is gone as soon as it was made');
   return made;
 }

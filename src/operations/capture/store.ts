@@ -15,7 +15,7 @@ import { openDestination } from '../backup/destination.ts';
 import { refuseUnencrypted } from '../backup/encryption-rule.ts';
 import type { BackupRequest } from '../backup/request.ts';
 import { takeBackup } from '../backup/take.ts';
-import { joinChain, lookAtSlot } from './chain.ts';
+import { joinChain, readNotedSlot } from './chain.ts';
 import { drainSlot } from './drain.ts';
 import type { Captured, CaptureResult } from './result.ts';
 
@@ -74,7 +74,7 @@ async function lookAgain(
 ): Promise<Captured> {
   await using session = await openSession(settings, context.signal);
   const { name } = captured.slot;
-  const now = await lookAtSlot(session, name, context);
+  const now = await readNotedSlot(session, name, context);
   if (now !== undefined && !now.unusable) return captured;
   const lost =
     now === undefined

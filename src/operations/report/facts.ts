@@ -8,6 +8,7 @@ import type { RetentionDecision } from '../../repository/retention/policy.ts';
 import type { PlannedDatabase } from '../../schedule/plan/plan.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { Status } from '../status/result.ts';
+import type { EvidenceFacts } from './compliance/facts.ts';
 
 /** What a report is made of. Renderers read nothing else: no storage, no clock, and no secret can get in. */
 export interface ReportFacts {
@@ -56,6 +57,8 @@ export interface DatabaseFacts {
   readonly answers: Answers;
   /** Undefined without a policy */
   readonly planned: Planned | undefined;
+  /** For a report of kind `compliance` alone: reading it takes every record of its period. */
+  readonly evidence?: EvidenceFacts | undefined;
 }
 
 /** The inputs with which an operation finds the storage; secrets are not among them. */

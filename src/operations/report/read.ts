@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import type { Manifest } from '../../format/manifest.ts';
 import type { ReportInputs } from '../../interface/inputs/types.ts';
+import { readAllRecords } from '../../repository/all-records.ts';
 import { readManifest } from '../../repository/backups/manifests.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
-import { type RecordKind, readRecords, type StoredRecord } from '../../repository/records.ts';
 import { planRetention } from '../../repository/retention/policy.ts';
 import { keepBases } from '../../repository/retention/reachable.ts';
 import type { Context } from '../../runtime/context.ts';
@@ -14,13 +14,13 @@ import { compareKeys } from '../../values/ordering.ts';
 import { judgeStatus } from '../status/judge.ts';
 import { readStatusFacts } from '../status/read.ts';
 import { readAnswers } from './answers.ts';
+import { readEvidence } from './compliance/read.ts';
 import {
   type BackupContents,
   type DatabaseFacts,
   type Encryption,
   mostRecords,
   type Place,
-  type Records,
   type ReportedDatabase,
   type ReportFacts,
   type RepositoryFacts,
@@ -40,17 +40,23 @@ export async function readReportFacts(inputs: ReportInputs, context: Context): P
   for (const request of requests) {
     context.signal.throwIfAborted();
     databases.push(
-      requests.length === 1 ? await readDatabase(request, context) : await attempt(request, context),
+      requests.length === 1
+        ? await readDatabase(request, inputs, context)
+        : await attempt(request, inputs, context),
     );
   }
   const { kind, isPublic } = inputs;
   return { kind, at: context.now(), version: toolVersion, isPublic, databases };
 }
 
-async function attempt(request: DatabaseRequest, context: Context): Promise<ReportedDatabase> {
+async function attempt(
+  request: DatabaseRequest,
+  inputs: ReportInputs,
+  context: Context,
+): Promise<ReportedDatabase> {
   const { name = request.place.storage, place } = request;
   try {
-    return await readDatabase(request, context);
+    return await readDatabase(request, inputs, context);
   } catch (error) {
     if (!isKnownError(error)) throw error;
     context.log.warn(`${name}: ${error.message}`);
@@ -58,11 +64,17 @@ async function attempt(request: DatabaseRequest, context: Context): Promise<Repo
   }
 }
 
-async function readDatabase(request: DatabaseRequest, context: Context): Promise<DatabaseFacts> {
+async function readDatabase(
+  request: DatabaseRequest,
+  inputs: ReportInputs,
+  context: Context,
+): Promise<DatabaseFacts> {
   const { place, limits, price, identities, planned, schedules, rtoTarget } = request;
   await using storage = await openStorage(place.storage, place, context);
   const repository = await openRepository(storage, place.repositoryKey);
-  const records = await readAllRecords(repository, context);
+  const { log, signal } = context;
+  const onDamaged = ({ message }: Error) => log.debug(`${message}; passed over`);
+  const records = await readAllRecords(repository, onDamaged, { newest: mostRecords, signal });
   const facts = await readStatusFacts(
     repository,
     { ...limits, pricePerGbMonth: price, schedules, slotNow: undefined },
@@ -74,9 +86,13 @@ async function readDatabase(request: DatabaseRequest, context: Context): Promise
   const { policy, timeZone, keepChanges } = request.retention;
   const now = facts.now;
   const decisions = planRetention(freshness.catalog.backups, policy, { now, timeZone });
+  const name = request.name ?? repository.source.database;
+  const described = describeRepository(repository, manifest);
+  const { segments } = recoverable;
+  const known = { name, keyHeld: described.keyHeld, catalog: freshness.catalog, segments, manifest };
   return {
     kind: 'read',
-    name: request.name ?? repository.source.database,
+    name,
     location: storage.location,
     place: toPlace(request),
     status: judgeStatus(facts),
@@ -85,25 +101,11 @@ async function readDatabase(request: DatabaseRequest, context: Context): Promise
       ...{ policy, timeZone, keepChanges },
       decisions: keepBases(decisions, recoverable.segments, { now, keepChanges }),
     },
-    repository: describeRepository(repository, manifest),
+    repository: described,
     newest: manifest && listContents(manifest),
     answers: await readAnswers(repository, manifest, freshness.usable, identities, context),
-  };
-}
-
-async function readAllRecords(repository: Repository, { log, signal }: Context): Promise<Records> {
-  const read = <Kind extends RecordKind>(kind: Kind): Promise<StoredRecord<Kind>[]> =>
-    readRecords(repository, kind, ({ message }) => log.debug(`${message}; passed over`), {
-      newest: mostRecords,
-      signal,
-    });
-  return {
-    validations: await read('validations'),
-    pins: await read('pins'),
-    drills: await read('drills'),
-    restores: await read('restores'),
-    runs: await read('runs'),
-    prunes: await read('prunes'),
+    evidence:
+      inputs.kind === 'compliance' ? await readEvidence(repository, inputs, known, context) : undefined,
   };
 }
 

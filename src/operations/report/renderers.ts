@@ -1,4 +1,5 @@
 import type { ReportKind } from '../../interface/inputs/report-kinds.ts';
+import { renderCompliance } from './compliance/compliance.ts';
 import { renderDashboard } from './dashboard/dashboard.ts';
 import type { ReportFacts } from './facts.ts';
 import { renderRunbooks } from './runbook/runbook.ts';
@@ -21,5 +22,6 @@ export type Renderer =
 /** Who writes each kind. */
 export const renderers: Readonly<Record<ReportKind, Renderer>> = {
   dashboard: { form: 'file', output: 'supabase-backup-dashboard.html', render: renderDashboard },
+  compliance: { form: 'folder', output: 'supabase-backup-compliance', render: renderCompliance },
   runbook: { form: 'folder', output: 'supabase-backup-runbook', render: renderRunbooks },
 };

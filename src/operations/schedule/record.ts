@@ -1,5 +1,5 @@
 import type { RecordingInputs } from '../../interface/inputs/types.ts';
-import { tryRecords } from '../../records/connection.ts';
+import { tryRecords, withRecords } from '../../records/connection.ts';
 import { type ScheduleRow, writeSchedules } from '../../records/schedules.ts';
 import type { Context } from '../../runtime/context.ts';
 import type { SchedulePlan } from '../../schedule/plan/plan.ts';
@@ -15,8 +15,10 @@ export async function recordSchedules(
   if (recordsUrl === undefined) return;
   const now = context.now();
   const rows = listSchedules(plan, verification, now);
-  const readiness = await tryRecords({ recordsUrl, sslrootcert }, context, (session) =>
-    writeSchedules(session, plan.repository, now, rows),
+  const readiness = await tryRecords(context, (signal) =>
+    withRecords({ recordsUrl, sslrootcert }, { ...context, signal }, (session) =>
+      writeSchedules(session, plan.repository, now, rows),
+    ),
   );
   if (readiness?.kind === 'newer')
     context.log.warn(

@@ -1,4 +1,4 @@
-import type { PlannedJob } from '../../schedule/plan/plan.ts';
+import { onlyLooks, type PlannedJob } from '../../schedule/plan/plan.ts';
 import { judgeLateness, type Lateness } from '../../schedule/verification/lateness.ts';
 import type { Verification, WorkflowVerdict } from '../../schedule/verification/verify.ts';
 import type { StatusFacts } from './facts.ts';
@@ -30,9 +30,6 @@ export interface WorkflowSight {
   readonly ranAt: Date | undefined;
 }
 
-/** Kinds that only look: GitHub alone knows of their runs, and not how these ended. */
-export const looking: ReadonlySet<KeptSchedule['kind']> = new Set(['watch', 'digest']);
-
 /** Judges what was read. Reads nothing itself. */
 export function judgeSchedules(facts: StatusFacts): Schedules | undefined {
   const { schedules, createdAt: begin, now } = facts;
@@ -44,8 +41,8 @@ export function judgeSchedules(facts: StatusFacts): Schedules | undefined {
     jobs: database.jobs.map((job): KeptSchedule => {
       const { kind, crons, file } = job;
       const workflow = findWorkflow(job, verification);
-      const isTraced = !looking.has(kind) || workflow !== undefined;
-      const succeededAt = looking.has(kind) ? workflow?.ranAt : newest(listSuccesses(job, facts));
+      const isTraced = !onlyLooks(kind) || workflow !== undefined;
+      const succeededAt = onlyLooks(kind) ? workflow?.ranAt : newest(listSuccesses(job, facts));
       const lateness = isTraced ? judgeLateness(crons, timeZone, { succeededAt, begin, now }) : undefined;
       return { ...{ kind, crons, file, succeededAt, lateness, workflow } };
     }),

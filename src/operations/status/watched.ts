@@ -2,7 +2,8 @@ import { formatAge, formatBytes, formatCount, formatCounted, formatShare } from 
 import type { Section } from '../../report/section.ts';
 import { formatTime, formatTimeWithZone } from '../../report/time.ts';
 import type { RunCounts } from '../../repository/backups/success-rate.ts';
-import { type KeptSchedule, looking } from './kept-schedules.ts';
+import { onlyLooks } from '../../schedule/plan/plan.ts';
+import type { KeptSchedule } from './kept-schedules.ts';
 import type { Status } from './result.ts';
 
 /* What is told of the runs that make the backups: schedules, how runs ended, and the slot of captures. */
@@ -83,7 +84,7 @@ function describeLateness({ kind, succeededAt, lateness }: KeptSchedule): string
   if (lateness === undefined) return ['not measured', '', '', ''];
   const { age, limit, since } = lateness;
   // Of what only looks, GitHub has a run, and no success.
-  const last = looking.has(kind) ? '' : succeededAt === undefined ? 'never' : formatTime(succeededAt);
+  const last = onlyLooks(kind) ? '' : succeededAt === undefined ? 'never' : formatTime(succeededAt);
   return [
     last,
     formatAge(limit),

@@ -37,6 +37,8 @@ export interface Trial {
   readonly command: string | undefined;
   readonly reportFolder: string | undefined;
   readonly jobs: number;
+  /** milliseconds that a recovery may take, for the record alone; undefined: no limit */
+  readonly rtoTarget?: number | undefined;
 }
 
 export interface TrialCandidate {
@@ -69,7 +71,7 @@ export async function tryInTurn(
       tryBackup(candidate, repository, server, trial, scratch),
     );
     attempts.push(attempt);
-    await record(attempt, repository, context);
+    await record(attempt, repository, { server, rtoTarget: trial.rtoTarget }, context);
     if (!hasPassed(attempt)) context.log.error(`backup ${id} failed: ${explainFailure(attempt)}`);
     if (hasReturned(attempt)) break;
   }
@@ -142,13 +144,20 @@ function judgeFailure(error: unknown): TrialFailure {
   return { kind: error instanceof IntegrityError ? 'damage' : 'refusal', message: messageOf(error) };
 }
 
-async function record(attempt: Attempt, repository: Repository, context: Context): Promise<void> {
+async function record(
+  attempt: Attempt,
+  repository: Repository,
+  { server, rtoTarget }: { readonly server: ConnectionSettings; readonly rtoTarget: number | undefined },
+  context: Context,
+): Promise<void> {
   await recordIfPossible(repository, 'drills', 'drill', context, {
     backup: attempt.backup,
     outcome: hasPassed(attempt) ? 'passed' : 'failed',
     why: redactReason(explainFailure(attempt), context.redact),
     fault: findFault(attempt) ?? null,
     recovery: attempt.recovery === undefined ? null : Math.round(attempt.recovery),
+    rtoTarget: rtoTarget ?? null,
+    server: describeConnection(server),
     phases: { ...attempt.phases },
     recoveredTo: attempt.until ?? null,
     parity: attempt.parity === undefined ? null : attempt.parity.equal,

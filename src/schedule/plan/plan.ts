@@ -47,6 +47,14 @@ export const jobKinds = [
 /** Kinds that take a backup with rows */
 export const backupKinds: readonly JobKind[] = ['full', 'incremental', 'archive'];
 
+/** Kinds that only look: their runs leave nothing behind, and GitHub alone knows of them. */
+const lookingKinds = ['watch', 'digest'] as const;
+export type LookingKind = (typeof lookingKinds)[number];
+
+export function onlyLooks(kind: JobKind): kind is LookingKind {
+  return lookingKinds.some((looking) => looking === kind);
+}
+
 /** The default schedule of each kind, when it is switched on without times */
 const usualCrons: Readonly<Record<JobKind, string>> = {
   full: 'auto 2 * * *',

@@ -380,6 +380,8 @@ const refused: [Given, InputName, string][] = [
   [{ ...report, policy: './policy.yml' }, 'storage', 'cannot be given together with policy'],
   [{ ...report, kind: 'poster' }, 'kind', 'cannot be "poster"'],
   [{ ...report, output: 'a\0b' }, 'output', 'is not a path'],
+  [{ ...report, period: 'autumn' }, 'period', 'cannot be "autumn"'],
+  [{ ...report, kind: 'compliance', public: 'true' }, 'public', 'is not for evidence'],
   [{ ...report, kind: 'runbook', public: 'true' }, 'public', 'is not for a runbook'],
   [{ ...report, public: 'everybody' }, 'public', 'cannot be "everybody"'],
   [{ ...status, 'price-per-gb-month': '$0.02' }, 'price-per-gb-month', 'cannot be "$0.02"'],

@@ -122,6 +122,8 @@ interface Shelf {
   readonly runs?: Records['runs'];
   readonly status?: Partial<StatusFacts>;
   readonly facts?: Partial<DatabaseFacts>;
+  /** No changes are captured after it */
+  readonly windowsEndAt?: Date;
 }
 
 /** The facts of a database with these backups, newest first. */
@@ -141,7 +143,8 @@ export function describe(shelf: Shelf): DatabaseFacts {
     windows: freshness.usable.toReversed().map(({ snapshotAt }, index, all) => {
       const from = snapshotAt.toISOString();
       const isSpan = index >= all.length - 6 && index !== all.length - 3;
-      const until = new Date(Math.min(now.getTime() - 600_000, snapshotAt.getTime() + 23.9 * hour));
+      const end = Math.min((shelf.windowsEndAt ?? ago(1 / 6)).getTime(), snapshotAt.getTime() + 23.9 * hour);
+      const until = new Date(Math.max(snapshotAt.getTime(), end));
       return {
         from,
         to: isSpan ? until.toISOString() : from,
@@ -264,6 +267,21 @@ export const states = {
           why: 'check 2 is false: SELECT count(*) > 100000 FROM public.orders',
         }),
       ],
+    }),
+  'slot-lost': () =>
+    describe({
+      backups: kept,
+      runs: troubles,
+      windowsEndAt: ago(27.5),
+      status: {
+        slotNow: {
+          at: ago(0.3),
+          state: {
+            ...{ name: 'supabase_backup_0123abcd', retainedBytes: 0, safeBytes: null },
+            ...{ walStatus: 'lost' as const, isActive: false },
+          },
+        },
+      },
     }),
   shrinking: () =>
     describe({

@@ -1,26 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { GitHubUnreachable, openWorkflows } from '../../../src/github/workflows.ts';
-import { type Checkout, makeCheckout, refusalOf, smallPolicy, textOf } from '../../schedule/setting.ts';
+import { type Checkout, makeCheckout, nightlyPolicy, refusalOf, textOf } from '../../schedule/setting.ts';
 import { type StandIn, startStandIn } from '../../schedule/stand-in.ts';
 
 /* What the operation finds out from GitHub, of a policy with two workflows whose times are known. */
 
-const policy = `${smallPolicy}schedules:
-  full: 17 2 * * *
-  cleanup: 17 6 * * *
-  incremental: false
-  schema: false
-  archive: false
-  capture: false
-  drill: false
-  watch: false
-`;
 const [backupFile, cleanupFile] = ['supabase-backup.yml', 'supabase-backup-cleanup.yml'];
 const dates = [14, 15, 16, 17, 18, 19, 20].map((date) => `2026-11-${date}`);
 
 /** A checkout whose workflows are pushed, and ran every day. */
 async function prepare(): Promise<{ checkout: Checkout; github: StandIn; verify: Verify }> {
-  const checkout = await makeCheckout(policy);
+  const checkout = await makeCheckout(nightlyPolicy);
   await checkout.run();
   const github = await startStandIn([backupFile, cleanupFile]);
   for (const date of dates) {
@@ -166,7 +156,7 @@ describe('a workflow that', () => {
 
   test('was only just written is not asked about', async () => {
     const { checkout, github } = await prepare();
-    await checkout.writePolicy(policy.replace('17 2', '18 2'));
+    await checkout.writePolicy(nightlyPolicy.replace('17 2', '18 2'));
     const given = { githubToken: 'good' };
     const outcome = await checkout.run(given, { GITHUB_API_URL: github.url });
     expect(outcome.exitCode).toBe(0);
@@ -197,7 +187,7 @@ describe('GitHub', () => {
   });
 
   test('that does not answer leaves the question open, which is no yes', async () => {
-    const checkout = await makeCheckout(policy);
+    const checkout = await makeCheckout(nightlyPolicy);
     await checkout.run();
     const unreachable = () => Promise.reject(new GitHubUnreachable('GitHub did not answer'));
     const outcome = await checkout.run({ check: true, githubToken: 'good' }, {}, () => ({
@@ -238,19 +228,19 @@ describe('GitHub', () => {
 });
 
 test('a target that the schedules cannot keep is a no, though every file is written', async () => {
-  const checkout = await makeCheckout(`${policy}alarms: { rpo-target: 23h }\n`);
+  const checkout = await makeCheckout(`${nightlyPolicy}alarms: { rpo-target: 23h }\n`);
   const outcome = await checkout.run();
   expect(outcome.exitCode).toBe(3);
   expect(textOf(outcome)).toContain(
     'The rpo-target of 23h cannot be kept: production is left 24 h 00 min without a backup',
   );
   expect(Object.keys(await checkout.read())).toHaveLength(2);
-  await checkout.writePolicy(`${policy}alarms: { rpo-target: 24h }\n`);
+  await checkout.writePolicy(`${nightlyPolicy}alarms: { rpo-target: 24h }\n`);
   expect((await checkout.run()).exitCode).toBe(0);
 });
 
 describe('captures', () => {
-  const captured = policy.replace('capture: false', 'capture: auto/30 * * * *');
+  const captured = nightlyPolicy.replace('capture: false', 'capture: auto/30 * * * *');
   const captureFile = 'supabase-backup-capture.yml';
 
   test('are what is lost at worst, and are told with the minutes that they take', async () => {
@@ -304,7 +294,7 @@ describe('captures', () => {
     const one = textOf(await checkout.run());
     expect(one).toContain(words('staging'));
     expect(one).not.toContain(words('production'));
-    await checkout.writePolicy(policy.replace('schedules', other));
+    await checkout.writePolicy(nightlyPolicy.replace('schedules', other));
     expect(textOf(await checkout.run({ check: true }))).toContain(words('production'));
     expect(textOf(await checkout.run())).toContain('`supabase-backup capture --drop-slot`');
     expect(textOf(await checkout.run())).not.toContain('slot');

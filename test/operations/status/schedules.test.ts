@@ -7,7 +7,7 @@ import { renderText } from '../../../src/report/text.ts';
 import type { BackupSummary } from '../../../src/repository/backups/catalog.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import { ago, hour, now, shelve } from '../../repository/backups/freshness-example.ts';
-import { makeCheckout, planOf, production, smallPolicy } from '../../schedule/setting.ts';
+import { makeCheckout, nightlyPolicy, planOf, production } from '../../schedule/setting.ts';
 import { startStandIn } from '../../schedule/stand-in.ts';
 import { createContext } from '../../support/context.ts';
 import { weigh } from './example.ts';
@@ -137,20 +137,10 @@ describe('a schedule of the policy', () => {
 });
 
 describe('schedules and GitHub', () => {
-  const policy = `${smallPolicy}schedules:
-  full: 17 2 * * *
-  cleanup: 17 6 * * *
-  incremental: false
-  schema: false
-  archive: false
-  capture: false
-  drill: false
-  watch: false
-`;
   const [backupFile, cleanupFile] = ['supabase-backup.yml', 'supabase-backup-cleanup.yml'];
 
   async function prepare() {
-    const checkout = await makeCheckout(policy, now);
+    const checkout = await makeCheckout(nightlyPolicy, now);
     await checkout.run();
     const github = await startStandIn([backupFile, cleanupFile]);
     github.workflows[0]?.runs.push({ createdAt: '2026-11-20T02:25:00Z' });
@@ -195,7 +185,7 @@ describe('schedules and GitHub', () => {
     const { checkout, ask } = await prepare();
     const unasked = await ask({ githubToken: undefined });
     expect(unasked.schedules?.jobs.map(({ workflow }) => workflow)).toEqual([undefined, undefined]);
-    await checkout.writePolicy(policy.replace('17 2', '18 2'));
+    await checkout.writePolicy(nightlyPolicy.replace('17 2', '18 2'));
     const changed = await ask();
     expect(jobOf(changed, 'full')?.workflow).toBeUndefined();
     expect(jobOf(changed, 'cleanup')?.workflow?.state).toBe('enabled');

@@ -613,14 +613,16 @@ describe.each(Object.entries(kinds))('pruning a %s storage', (_, make) => {
       'records/runs/20251020T021700Z-0000.json',
       'records/runs/20261119T021700Z-0000.json',
       'records/runs/20240101T000000Z-0000.txt',
-      'records/restores/20240101T000000Z-0000.json',
+      ...['drills', 'pins', 'prunes', 'restores', 'validations'].map(
+        (kind) => `records/${kind}/20240101T000000Z-0000.json`,
+      ),
     ];
     for (const key of keys) await stage.storage.put(key, Buffer.from('{}'));
     await removeOldRuns(stage.repository, now);
     expect((await keysOf(stage.storage, 'records/')).toSorted()).toEqual(keys.slice(1).toSorted());
     stage.storage.retains = () => true;
     await removeOldRuns(stage.repository, new Date('2027-11-20T02:17:00Z'));
-    expect(await keysOf(stage.storage, 'records/')).toHaveLength(4);
+    expect(await keysOf(stage.storage, 'records/')).toHaveLength(8);
   });
 
   it('counts what the storage retains, and keeps whole the backups whose manifests are among it', async () => {

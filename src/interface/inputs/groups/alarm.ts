@@ -40,7 +40,7 @@ export const alarmInputs = {
     operations: [...alarming, 'report'],
     placeholder: 'name',
     description:
-      'What the database is called in issues, messages and reports. When empty, the storage stands for it.',
+      'What the database is called in issues, messages and reports, and in the `policy` that `status` reads. When empty, the storage stands for it.',
     parse: matching(/^\P{Cc}{1,100}$/u, 'is not one line of at most 100 characters', 'Shorten it.'),
   },
   'failure-issues': {

@@ -1,5 +1,6 @@
 import type { Input } from '../input.ts';
 import { reportKinds } from '../report-kinds.ts';
+import { parsePeriod } from '../time-values.ts';
 import { matching, oneOf, parseBoolean } from '../values.ts';
 
 /** What is written about backups, and where. */
@@ -9,8 +10,9 @@ export const reportInputs = {
     default: 'dashboard',
     placeholder: 'kind',
     description:
-      'What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; or `runbook`, a ' +
-      'folder with a Markdown file for each database: what to do when something has happened to it.',
+      'What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; `runbook`, a folder ' +
+      'with a Markdown file for each database: what to do when something has happened to it; or `compliance`, a folder with evidence of a ' +
+      'period for an audit, as Markdown, HTML and JSON.',
     parse: oneOf(reportKinds),
   },
   output: {
@@ -21,6 +23,16 @@ export const reportInputs = {
       'The file that `report` writes, or the folder where its kind has several files. It is replaced at once, and only this user can read it. When ' +
       'empty, `supabase-backup-<kind>` in the working directory.',
     parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a file.'),
+  },
+  period: {
+    operations: ['report'],
+    default: '90d',
+    placeholder: 'period',
+    example: '2026-Q3',
+    description:
+      'The time that evidence (`kind: compliance`) is about, in UTC: a year, a quarter or a month such as `2026`, `2026-Q3` or `2026-10`, or the last ' +
+      'days, such as `90d`.',
+    parse: parsePeriod,
   },
   public: {
     operations: ['report'],

@@ -3,7 +3,7 @@ import { formatCounted } from '../../../report/quantity.ts';
 import { listFailures, type RecordedFailure } from '../../../repository/backups/findings.ts';
 import { day } from '../../../values/duration.ts';
 import type { DatabaseFacts } from '../facts.ts';
-import { renderShape } from './marks.ts';
+import { renderMark, renderShape } from './marks.ts';
 import { renderTable } from './tables.ts';
 
 const alarmDays = 30;
@@ -26,11 +26,7 @@ ${renderTable({
   columns: ['when', 'what', ...(isPublic ? [] : ['message', 'do'])],
   rows: failures.slice(0, shownFailures).map((failure) => {
     const { what, message, next } = tell(failure);
-    return [
-      time(failure.at),
-      html`${renderShape('broken')}${what}`,
-      ...(isPublic ? [] : [message, prose(next)]),
-    ];
+    return [time(failure.at), renderMark('broken', what), ...(isPublic ? [] : [message, prose(next)])];
   }),
 })}`;
 }

@@ -2,7 +2,7 @@ import { html, type Markup, name, time } from '../../../report/html.ts';
 import { formatBytes, formatCount, formatDuration } from '../../../report/quantity.ts';
 import type { BackupSummary } from '../../../repository/backups/catalog.ts';
 import type { DatabaseFacts } from '../facts.ts';
-import { renderShape, type State } from './marks.ts';
+import { renderMark, type State } from './marks.ts';
 import { type Cell, renderTable, renderUnmeasured } from './tables.ts';
 
 /** Rows that are in the page from the beginning; the script adds older ones on demand. */
@@ -31,7 +31,7 @@ function describeBackup(backup: BackupSummary): Cell[] {
     html`${name(id)}${label === null ? undefined : html` <span class="quiet">${name(label)}</span>`}`,
     time(snapshotAt),
     purpose === 'safety' ? `${kind}, safety` : kind,
-    html`${renderShape(state)}${word}`,
+    renderMark(state, word),
     formatCount(totals.rows),
     formatBytes(totals.bytes),
     formatBytes(totals.added),

@@ -2,7 +2,7 @@ import { html, type Markup, name, time } from '../../../report/html.ts';
 import { formatDuration } from '../../../report/quantity.ts';
 import type { DatabaseFacts } from '../facts.ts';
 import { round } from './charts.ts';
-import { renderShape } from './marks.ts';
+import { renderMark } from './marks.ts';
 import { type Cell, renderTable, renderUnmeasured } from './tables.ts';
 
 /** The newest that are drawn and listed */
@@ -19,26 +19,25 @@ export function renderDrills(id: string, facts: DatabaseFacts, isPublic: boolean
     );
   }
   const { rtoTarget } = facts;
-  const hasReasons = !isPublic && drills.some(({ content }) => content.why !== null);
   return html`${drawDrills(`${id}-t`, drills, rtoTarget)}
 ${renderTable({
   caption: 'Drills, newest first; times are UTC',
-  columns: ['when', 'result', 'recovery', 'target', 'backup', ...(hasReasons ? ['why'] : [])],
-  rows: drills.toReversed().map((drill) => describeDrill(drill, rtoTarget, hasReasons)),
+  columns: ['when', 'result', 'recovery', 'target'],
+  numbers: [2],
+  rows: drills.toReversed().map((drill) => describeDrill(drill, rtoTarget, isPublic)),
 })}`;
 }
 
-function describeDrill({ at, content }: Drill, rtoTarget: number | undefined, hasReasons: boolean): Cell[] {
+function describeDrill({ at, content }: Drill, rtoTarget: number | undefined, isPublic: boolean): Cell[] {
   const { outcome, recovery, backup, why } = content;
   const met =
     rtoTarget === undefined ? undefined : outcome === 'passed' && recovery !== null && recovery <= rtoTarget;
+  const reason = isPublic || why === null ? undefined : html`<br>${why}`;
   return [
     time(at),
-    html`${renderShape(outcome === 'passed' ? 'good' : 'broken')}${outcome}`,
+    html`${renderMark(outcome === 'passed' ? 'good' : 'broken', outcome)} <span class="quiet small">${name(backup)}</span>${reason}`,
     recovery === null ? 'not measured' : formatDuration(recovery),
-    met === undefined ? 'no target' : html`${renderShape(met ? 'good' : 'broken')}${met ? 'met' : 'missed'}`,
-    name(backup),
-    ...(hasReasons ? [why ?? ''] : []),
+    met === undefined ? 'none' : renderMark(met ? 'good' : 'broken', met ? 'met' : 'missed'),
   ];
 }
 

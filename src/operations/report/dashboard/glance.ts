@@ -7,6 +7,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatShare,
 } from '../../../report/quantity.ts';
 import { isInterval } from '../../../repository/changes/windows.ts';
 import { sumStored } from '../../../repository/stored-bytes.ts';
@@ -65,9 +66,9 @@ export function renderFacts(facts: DatabaseFacts): Markup {
     tellLoss(facts),
     tellReach(facts),
     tellRecovery(facts),
-    tellProof(facts, 'Last drill that passed', facts.status.drilled),
-    tellProof(facts, 'Last verified', facts.status.verified),
+    tellProofs(facts),
     tellStored(facts),
+    tellRuns(facts),
   ];
   return html`<dl class="figures">${shown.map(
     ({ title, value, more }) =>
@@ -140,12 +141,28 @@ function tellRecovery({ status: { recovery }, rtoTarget }: DatabaseFacts): Fact 
   }
 }
 
-function tellProof(facts: DatabaseFacts, title: string, proof: DatabaseFacts['status']['verified']): Fact {
-  if (proof === undefined) return { title, value: 'never' };
+function tellProofs(facts: DatabaseFacts): Fact {
+  const { drilled, verified } = facts.status;
+  const tell = (proof: { readonly at: Date } | undefined) =>
+    proof === undefined ? 'never' : since(facts, proof.at);
+  const of = drilled && html` of backup ${name(drilled.id)},`;
+  return {
+    title: 'Last drill that passed',
+    value: tell(drilled),
+    more: html`${of} last verified: ${tell(verified)}`,
+  };
+}
+
+function tellRuns({ status: { successRate } }: DatabaseFacts): Fact {
+  const title = 'Runs of 30 days';
+  if (successRate === undefined) return { title, value: unmeasured, more: 'none is recorded' };
+  const { runs, done, no, failed } = successRate.all;
+  const since = successRate.unread === 0 ? undefined : html`, since ${time(successRate.since)}`;
+  const answers = no === 0 ? '' : `, ${formatCount(no)} answered no`;
   return {
     title,
-    value: since(facts, proof.at),
-    more: html`${time(proof.at)} UTC, backup ${name(proof.id)}`,
+    value: `${formatShare(done, runs)} went well`,
+    more: html`${formatCount(done)} of ${formatCount(runs)} done, ${formatCount(failed)} failed${answers}${since}`,
   };
 }
 

@@ -1,7 +1,7 @@
 import { html, type Markup, name, time } from '../../../report/html.ts';
 import { formatBytes, formatCounted, formatDuration } from '../../../report/quantity.ts';
 import type { DatabaseFacts } from '../facts.ts';
-import { renderShape, type State } from './marks.ts';
+import { renderMark, type State } from './marks.ts';
 import { type Cell, renderTable, renderUnmeasured } from './tables.ts';
 
 const shownEvents = 200;
@@ -28,7 +28,7 @@ export function renderHistory(facts: DatabaseFacts, isPublic: boolean): Markup {
 }
 
 function describeEvent({ at, operation, state, what, actor, url }: Event, isPublic: boolean): Cell[] {
-  const done = html`${renderShape(state)}${operation}`;
+  const done = renderMark(state, operation);
   if (isPublic) return [time(at), done];
   const by = actor === undefined ? 'not recorded' : html`${name(actor)}`;
   return [

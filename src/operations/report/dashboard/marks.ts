@@ -37,6 +37,11 @@ export function renderShape(state: State): Markup {
   return html`<svg class="state-${state}" aria-hidden="true" viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round">${shapes[state]}</svg>`;
 }
 
+/** A word with the shape of its state, on one line */
+export function renderMark(state: State, word: string): Markup {
+  return html`<span class="mark">${renderShape(state)}${word}</span>`;
+}
+
 export function renderVerdict(state: State): Markup {
   return html`<span class="verdict state-${state}">${renderShape(state)}${stateWords[state]}</span>`;
 }

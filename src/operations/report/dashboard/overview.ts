@@ -3,7 +3,7 @@ import { formatAge, formatBytes, formatDuration } from '../../../report/quantity
 import { sumStored } from '../../../repository/stored-bytes.ts';
 import { backupKinds } from '../../../schedule/plan/plan.ts';
 import type { DatabaseFacts, ReportedDatabase } from '../facts.ts';
-import { renderShape, type State, stateOfDatabase, stateWords } from './marks.ts';
+import { renderMark, type State, stateOfDatabase, stateWords } from './marks.ts';
 import { type Cell, renderTable } from './tables.ts';
 
 const ranks: Readonly<Record<State, number>> = { broken: 0, warning: 1, note: 2, good: 2 };
@@ -37,7 +37,7 @@ export function renderOverview(databases: readonly ReportedDatabase[]): Markup {
       const word = database.kind === 'unreadable' ? 'NOT READABLE' : stateWords[state];
       return [
         link,
-        html`${renderShape(state)}${word}`,
+        renderMark(state, word),
         ...(database.kind === 'unreadable' ? unknown : describe(database)),
       ];
     }),

@@ -49,12 +49,12 @@ td svg, .with-mark svg { vertical-align: -.125em; margin-right: .35em; }
 .verdict.state-good, .tile.state-good { background: var(--good-soft); }
 .verdict.state-warning, .tile.state-warning { background: var(--warning-soft); }
 .verdict.state-broken, .tile.state-broken { background: var(--bad-soft); }
-.tiles { list-style: none; margin: .75rem 0; padding: 0; display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
+.tiles { align-items: start; list-style: none; margin: .75rem 0; padding: 0; display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
 .tile { background: var(--panel); border: 1px solid var(--line); border-left: .35rem solid currentColor; border-radius: .4rem; padding: .6rem .8rem; }
 .tile.state-broken { border-color: currentColor; }
 .tile p { color: var(--text); margin: .25rem 0 0; font-size: .925rem; }
 .tile .head { display: flex; gap: .4rem; align-items: center; font-weight: 700; }
-.figures { margin: .75rem 0; display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 9.75rem), 1fr)); }
+.figures { margin: .75rem 0; display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(max(9.5rem, 25% - .75rem), 1fr)); }
 .figure { background: var(--panel); border: 1px solid var(--line); border-radius: .4rem; padding: .6rem .8rem; }
 .figure dt { color: var(--quiet); font-size: .85rem; }
 .figure dd { margin: 0; font-size: 1.15rem; font-weight: 600; line-height: 1.35; }
@@ -86,7 +86,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; bo
 th { color: var(--quiet); font-weight: 600; white-space: nowrap; position: sticky; top: 0; background: var(--panel); }
 td time { white-space: nowrap; }
 td.number, th.number { text-align: right; white-space: nowrap; }
-td.nowrap { white-space: nowrap; }
+.mark { white-space: nowrap; }
 details { margin: .35rem 0; }
 summary { cursor: pointer; color: var(--accent); padding: .15rem 0; }
 fieldset { border: 1px solid var(--line); border-radius: .4rem; margin: 0 0 .75rem; padding: .5rem .75rem .75rem; min-width: 0; }
@@ -102,6 +102,9 @@ button { padding: .35rem .8rem; border: 1px solid var(--strong-line); border-rad
 .plan { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .2rem .8rem; margin: 0 0 .75rem; }
 .plan dt { color: var(--quiet); } .plan dd { margin: 0; }
 [hidden] { display: none !important; }
+.scroll:has(> .evidence) { max-height: none; margin-bottom: 1rem; }
+.evidence th { background: none; position: static; } .evidence .key { white-space: nowrap; }
+.evidence td { min-width: 6rem; } .evidence td.long { min-width: 16rem; }
 @media (max-width: 30rem) {
   .plan { grid-template-columns: minmax(0, 1fr); }
   .plan dd { margin-bottom: .4rem; }
@@ -120,6 +123,7 @@ button { padding: .35rem .8rem; border: 1px solid var(--strong-line); border-rad
   .columns { columns: auto; }
   details::details-content { content-visibility: visible; display: block; height: auto; opacity: 1; }
   summary { list-style: none; color: inherit; }
+  table { font-size: .75rem; } th, td { padding-top: .05rem; padding-bottom: .05rem; } th { position: static; }
   .scroll, .choices { overflow: visible; max-height: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

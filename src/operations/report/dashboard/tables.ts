@@ -11,18 +11,23 @@ export interface Figures {
   readonly numbers?: readonly number[];
 }
 
-/** Renders a table that scrolls by itself where it is too wide. */
-export function renderTable({ caption, columns, rows, numbers = [] }: Figures): Markup {
+/** Renders a table below its caption. */
+export function renderTable(figures: Figures): Markup {
+  return html`<p class="caption" aria-hidden="true">${figures.caption}</p>
+${renderScroll(figures)}`;
+}
+
+/** A table scrolls by itself where it is too large, also by keyboard. */
+function renderScroll({ caption, columns, rows, numbers = [] }: Figures): Markup {
   const classOf = (index: number) => (numbers.includes(index) ? new Markup(' class="number"') : undefined);
-  return html`<p class="caption" aria-hidden="true">${caption}</p>
-<div class="scroll" tabindex="0" role="group" aria-label="${caption}"><table>
+  return html`<div class="scroll" tabindex="0" role="group" aria-label="${caption}"><table>
 <thead><tr>${columns.map((column, index) => html`<th scope="col"${classOf(index)}>${column}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${row.map((cell, index) => html`<td${classOf(index)}>${cell}</td>`)}</tr>\n`)}</tbody></table></div>`;
 }
 
 /** The figures of a chart, for whoever cannot see it, and for whoever wants to know exactly */
 export function renderFigures(figures: Figures): Markup {
-  return html`<details><summary>Figures: ${figures.caption}</summary>${renderTable(figures)}</details>`;
+  return html`<details><summary>Figures: ${figures.caption}</summary>${renderScroll(figures)}</details>`;
 }
 
 export function renderPart(

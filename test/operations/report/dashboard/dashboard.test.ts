@@ -62,9 +62,9 @@ describe('the policy of the page', () => {
     const hash = (element: RegExp) => {
       const found = [...page.matchAll(element)];
       expect(found.length).toBe(1);
-      return `&#39;sha256-${createHash('sha256')
+      return `'sha256-${createHash('sha256')
         .update(found[0]?.[1] ?? '')
-        .digest('base64')}&#39;`;
+        .digest('base64')}'`;
     };
     const [style, script] = [hash(/<style>([\s\S]*?)<\/style>/g), hash(/<script>([\s\S]*?)<\/script>/g)];
     expect(policy?.replaceAll('&#39;', "'")).toBe(

@@ -41,7 +41,7 @@ export function keepBackup(facts: RecoverableFacts): Step {
   return {
     say: md`Keep the newest backup of before the mistake, whatever a cleanup would do. If it is not this one, take its id from the [list](#backups).`,
     run: call(facts, 'pin', sh`--backup-id ${id}`),
-    expect: [`Backup ${id} is pinned`, '…'],
+    expect: [`Backup ${id} is pinned…`, '…'],
   };
 }
 
