@@ -2,9 +2,9 @@ import { ConfigurationError } from '../../runtime/errors.ts';
 import { databaseUrlForm } from './database-values.ts';
 import { type Operation, operations } from './operations.ts';
 import { type InputName, inputNames, inputs, type ReadInput } from './schema.ts';
-import { type Mistake, type Parsed, Taker, toConfigurationError } from './taker.ts';
-import type { AlarmInputs, CommonInputs, Inputs } from './types.ts';
-import { list, Problem } from './values.ts';
+import { Taker, toConfigurationError } from './taker.ts';
+import type { CommonInputs, Inputs } from './types.ts';
+import { list } from './values.ts';
 
 /**
  * Reads, checks and types the inputs of the operation that they name.
@@ -190,6 +190,13 @@ function takeStatus(taker: Taker, common: CommonInputs) {
     workflows: taker.take('workflows'),
     databaseUrl: taker.take('database-url'),
     sslrootcert: taker.take('sslrootcert'),
+    digest: taker.take('digest')
+      ? {
+          retention: taker.take('retention'),
+          timeZone: taker.take('time-zone'),
+          keepChanges: taker.take('keep-changes'),
+        }
+      : undefined,
   };
 }
 
@@ -306,41 +313,6 @@ function takeRecords(taker: Taker, common: CommonInputs) {
   const recordsTask = taker.take('records-task');
   const dryRun = taker.take('dry-run');
   return { operation: 'records' as const, ...common, recordsTask, recordsUrl, sslrootcert, dryRun };
-}
-
-/**
- * Reads who is notified of the end of an operation. It is separate from the operation's own inputs, because a
- * mistake in those is a failure that must be notified, too.
- *
- * @throws ConfigurationError listing everything that is wrong
- */
-export function parseAlarms(read: ReadInput): AlarmInputs {
-  const problems: Mistake[] = [];
-  function take<N extends InputName>(name: N): Parsed<N> | undefined {
-    const text = read(name)?.trim() || (inputs[name].default as string | undefined);
-    if (text === undefined) return undefined;
-    try {
-      return inputs[name].parse(text) as Parsed<N>;
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      problems.push({ name, problem: error });
-      return undefined;
-    }
-  }
-  const alarms: AlarmInputs = {
-    githubToken: take('github-token'),
-    database: take('database'),
-    failureIssues: take('failure-issues') ?? false,
-    issueLabels: take('issue-labels') ?? [],
-    issueAssignees: take('issue-assignees') ?? [],
-    issueMentions: take('issue-mentions') ?? [],
-    notifyUrl: take('notify-url'),
-    slackWebhookUrl: take('slack-webhook-url'),
-    heartbeatUrl: take('heartbeat-url'),
-    rpoTarget: take('rpo-target'),
-  };
-  if (problems.length > 0) throw toConfigurationError('an alarm', problems);
-  return alarms;
 }
 
 function parseOperation(read: ReadInput): Operation {

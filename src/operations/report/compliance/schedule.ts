@@ -1,5 +1,5 @@
 import { nextTimes, timesBetween } from '../../../schedule/plan/cron.ts';
-import type { PlannedJob } from '../../../schedule/plan/plan.ts';
+import { type LookingKind, onlyLooks, type PlannedJob } from '../../../schedule/plan/plan.ts';
 import { graceMs } from '../../../schedule/verification/punctuality.ts';
 import { day, minute } from '../../../values/duration.ts';
 import type { EvidenceFacts, PolicyFacts } from './facts.ts';
@@ -31,7 +31,7 @@ const longestSpanMs = day;
 const earlyMs = minute;
 
 /** What fulfils each kind of job. A backup that was meant to be incremental may have read everything. */
-const fulfils: Readonly<Record<Exclude<JobKind, 'watch'>, (event: Event) => boolean>> = {
+const fulfils: Readonly<Record<Exclude<JobKind, LookingKind>, (event: Event) => boolean>> = {
   full: ({ backupType }) => backupType === 'full',
   archive: ({ backupType }) => backupType === 'full',
   incremental: ({ backupType }) => backupType === 'incremental' || backupType === 'full',
@@ -49,7 +49,7 @@ const fulfils: Readonly<Record<Exclude<JobKind, 'watch'>, (event: Event) => bool
 export function judgeSchedule(facts: EvidenceFacts, recordedSince: Date | undefined): Evidence['schedule'] {
   const { policy } = facts;
   if (policy === undefined) return null;
-  const jobs = policy.plan.jobs.filter(({ kind }) => kind !== 'watch');
+  const jobs = policy.plan.jobs.filter(({ kind }) => !onlyLooks(kind));
   const due = matchEvents(
     jobs.flatMap((job) => listDue(job, policy, facts)),
     listEvents(facts),
@@ -63,7 +63,7 @@ export function judgeSchedule(facts: EvidenceFacts, recordedSince: Date | undefi
         recordedSince,
       ),
     ),
-    notJudged: policy.plan.jobs.flatMap(({ kind }) => (kind === 'watch' ? [kind] : [])),
+    notJudged: policy.plan.jobs.flatMap(({ kind }) => (onlyLooks(kind) ? [kind] : [])),
   };
 }
 
@@ -139,7 +139,7 @@ function isMeant({ backupType }: Event, { job }: Due): boolean {
 
 function canMeet(event: Event, { job: { kind }, at, until, isMet }: Due): boolean {
   const isInSpan = event.at.getTime() >= at.getTime() - earlyMs && event.at < until;
-  return !isMet && isInSpan && kind !== 'watch' && fulfils[kind](event);
+  return !isMet && isInSpan && !onlyLooks(kind) && fulfils[kind](event);
 }
 
 /** @param due of this job, oldest first */
