@@ -38,8 +38,6 @@ const kinds: Readonly<Record<string, string>> = {
   damage: 'stored backups are damaged',
   recheck: 'a check of the backup failed',
   'changes-lost': 'changes were lost, so point-in-time recovery has a gap',
-  report: 'a report could not be made',
-  records: 'the records in SQL differ from the repository',
   gate: 'a release was stopped, because the backups do not cover it',
   limit: 'a limit of the backups is broken, or their slot is lost',
   alarm: 'an operation did not begin',
