@@ -62927,8 +62927,67 @@ var stepState = {
 // src/entry/post.ts
 init_authorities();
 
-// src/interface/inputs/needed-jobs.ts
-init_dist();
+// src/interface/inputs/database-values.ts
+var import_node_fs2 = require("node:fs");
+
+// src/values/table-patterns.ts
+function splitPatterns(text) {
+  return [...text.matchAll(/(?:"(?:[^"]|"")*"|[^,\r\n"]|")+/g)].map(([pattern2]) => pattern2.trim()).filter((pattern2) => pattern2 !== "");
+}
+
+// src/interface/inputs/operations.ts
+var operations = [
+  "backup",
+  "capture",
+  "validate",
+  "restore",
+  "drill",
+  "cleanup",
+  "list",
+  "show",
+  "pin",
+  "unpin",
+  "gate",
+  "status",
+  "report",
+  "schedule",
+  "alarm",
+  "records"
+];
+var storing = operations.filter((name) => name !== "schedule");
+var announced = [
+  "backup",
+  "capture",
+  "validate",
+  "restore",
+  "drill",
+  "cleanup",
+  "gate",
+  "status",
+  "schedule"
+];
+var recordedOperations = [
+  "backup",
+  "capture",
+  "validate",
+  "restore",
+  "drill",
+  "cleanup",
+  "pin",
+  "unpin",
+  "gate"
+];
+var alarming = [...announced, "alarm"];
+var notifyFormats = [
+  "default",
+  "apprise",
+  "discord",
+  "ntfy",
+  "pagerduty",
+  "teams",
+  "telegram"
+];
+var heartbeatSignals = ["start", "fail"];
 
 // src/interface/inputs/values.ts
 var Problem = class extends Error {
@@ -62991,6 +63050,9 @@ function listOf(form, wrong2, remedy) {
     throw new Problem(`cannot contain ${JSON.stringify(name)}: ${wrong2}`, remedy);
   });
 }
+function parseSignals(text) {
+  return splitList(text).map(oneOf(heartbeatSignals));
+}
 function parseWebhook(text) {
   let url;
   try {
@@ -63003,7 +63065,159 @@ function parseWebhook(text) {
   throw new Problem(`has the scheme ${url.protocol}`, "Write an address with https.");
 }
 
+// src/interface/inputs/database-values.ts
+var databaseUrlForm = "postgresql://user:password@host:5432/database";
+var parseImage = matching(
+  /^(supabase\/)?postgres:\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?$/,
+  "is not an image of postgres or of supabase/postgres",
+  "Write it as in supabase/postgres:17.6.1.054"
+);
+function parseDatabaseUrl(text) {
+  if (!/^postgres(ql)?:\/\//.test(text)) {
+    throw new Problem("does not start with postgresql://", `Write it as ${databaseUrlForm}.`);
+  }
+  if (/\[your-password\]/i.test(text)) {
+    throw new Problem(
+      "still holds the placeholder [YOUR-PASSWORD]",
+      "Put the password of the database in its place."
+    );
+  }
+  const standard = text.replace(/@(:\d+)?\//, (match) => match.replace("@", "@localhost")).replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, "$1");
+  const url = URL.canParse(standard) ? new URL(standard) : void 0;
+  if (url === void 0 || decode(url.password) === void 0) {
+    const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
+    throw new Problem("is not a valid URL", remedy);
+  }
+  if (url.searchParams.get("service") || /^postgres(?:ql)?:\/{2,3}(?:\?|$)/i.test(text)) return text;
+  if (url.hostname === "" && !url.searchParams.get("host") && !url.searchParams.get("hostaddr"))
+    throw new Problem("names no host", `Write it as ${databaseUrlForm}.`);
+  if (url.pathname.length < 2 && !url.searchParams.get("dbname")) {
+    throw new Problem(
+      "names no database",
+      `Write it as ${databaseUrlForm}; on Supabase the database is postgres.`
+    );
+  }
+  return text;
+}
+var tablePattern = /^(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*)\.(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*|\*)$/;
+function parsePatterns(text) {
+  return splitPatterns(text).map((pattern2) => {
+    if (pattern2 === "*" || tablePattern.test(pattern2)) return pattern2;
+    throw new Problem(
+      `cannot contain ${JSON.stringify(pattern2)}`,
+      'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".'
+    );
+  });
+}
+function parseColumns(text) {
+  return splitList(text).map((name) => {
+    const [schema3, table, column, ...more] = name.split(".");
+    if (schema3 && table && column && more.length === 0 && !name.includes('"'))
+      return { schema: schema3, table, column };
+    throw new Problem(
+      `cannot contain ${JSON.stringify(name)}`,
+      "Write schema.table.column, names as they are, without quotes."
+    );
+  });
+}
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return void 0;
+  }
+}
+function parseChecks(text) {
+  const source = text.includes("\n") || /^select\b/i.test(text) ? text : readFileAsText(text);
+  const checks = source.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== "" && !/^(--|#)/.test(line));
+  if (checks.length === 0) {
+    throw new Problem("holds no check", "Write one SELECT a line, each of which must return true.");
+  }
+  return checks;
+}
+function readFileAsText(path2) {
+  try {
+    return (0, import_node_fs2.readFileSync)(path2, "utf8");
+  } catch {
+    throw new Problem(
+      `is neither a SELECT nor a file that can be read: ${JSON.stringify(path2)}`,
+      "Write one SELECT a line, each of which must return true, or the path of a file with them."
+    );
+  }
+}
+
+// src/interface/inputs/mail-values.ts
+var mailServerForm = "smtps://user:password@host:465 or smtp://user:password@host:587";
+var schemes = {
+  "smtps:": { tls: "implicit", port: 465 },
+  "smtp:": { tls: "starttls", port: 587 }
+};
+function parseMailServer(text) {
+  const url = URL.canParse(text) ? new URL(text) : void 0;
+  const scheme = schemes[url?.protocol];
+  if (url === void 0 || scheme === void 0 || url.hostname === "" || !/^\/?$/.test(url.pathname)) {
+    throw new Problem(
+      "is not the address of a mail server",
+      `Write it as ${mailServerForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`
+    );
+  }
+  if (url.search !== "" || url.hash !== "")
+    throw new Problem("holds a ? or a # after the host", "Percent-encode them in the password: %3F and %23.");
+  const port = url.port === "" ? scheme.port : Number(url.port);
+  refuseMixedUp(port, scheme.tls);
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  return { host, port, tls: scheme.tls, login: readLogin(url) };
+}
+function refuseMixedUp(port, tls2) {
+  if (port === 25) {
+    throw new Problem(
+      "names port 25, on which mail servers talk to each other: clouds and runners close it",
+      `Write the port for logins, as in ${mailServerForm}.`
+    );
+  }
+  if (port === 465 && tls2 === "starttls")
+    throw new Problem("names port 465 with smtp://", "Write smtps://, which is what that port speaks.");
+  if (port === 587 && tls2 === "implicit")
+    throw new Problem("names port 587 with smtps://", "Write smtp://: that port begins TLS when asked to.");
+}
+function readLogin(url) {
+  if (url.username === "" && url.password === "") return void 0;
+  const [user, password] = [decode(url.username), decode(url.password)];
+  if (!user || !password) {
+    throw new Problem(
+      "holds a user without a password, a password without a user, or a % that encodes nothing",
+      `Write it as ${mailServerForm}, with a % itself as %25.`
+    );
+  }
+  if (new RegExp("\\p{Cc}", "u").test(user + password))
+    throw new Problem("holds a control character in its user or password", "Leave it out.");
+  return { user, password };
+}
+var mailbox = /^[^\s\p{Cc}@<>()[\]\\,;:"]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/u;
+function parseSender(text) {
+  const [, name = "", address = text] = /^([^<>]*?)\s*<([^<>]+)>$/.exec(text) ?? [];
+  if (isMailbox(address) && new RegExp("^\\P{Cc}{0,100}$", "u").test(name))
+    return { name: name.replace(/^"(.*)"$/, "$1"), address };
+  throw new Problem(
+    `cannot be ${JSON.stringify(text)}`,
+    "Write it as in backups@example.com or Backups <backups@example.com>."
+  );
+}
+function parseRecipientsOfMail(text) {
+  return splitList(text).map((address) => {
+    if (isMailbox(address)) return { name: "", address };
+    throw new Problem(
+      `cannot contain ${JSON.stringify(address)}: that is no address of mail`,
+      "Write addresses as in ops@example.com, separated by commas."
+    );
+  });
+}
+function isMailbox(text) {
+  return mailbox.test(text) && /^[\x21-\x7e]+$/.test(text);
+}
+
 // src/interface/inputs/needed-jobs.ts
+init_dist();
 var schema = record(
   string(),
   object({ result: string(), outputs: optional(record(string(), string()), {}) })
@@ -63013,50 +63227,6 @@ function parseNeeds(text) {
   if (parsed.success) return Object.entries(parsed.output).map(([id, job]) => ({ id, ...job }));
   throw new Problem("is not what GitHub knows of the jobs before", "Write `${{ toJSON(needs) }}`.");
 }
-
-// src/interface/inputs/operations.ts
-var operations = [
-  "backup",
-  "capture",
-  "validate",
-  "restore",
-  "drill",
-  "cleanup",
-  "list",
-  "show",
-  "pin",
-  "unpin",
-  "gate",
-  "status",
-  "report",
-  "schedule",
-  "alarm",
-  "records"
-];
-var storing = operations.filter((name) => name !== "schedule");
-var announced = [
-  "backup",
-  "capture",
-  "validate",
-  "restore",
-  "drill",
-  "cleanup",
-  "gate",
-  "status",
-  "schedule"
-];
-var recordedOperations = [
-  "backup",
-  "capture",
-  "validate",
-  "restore",
-  "drill",
-  "cleanup",
-  "pin",
-  "unpin",
-  "gate"
-];
-var alarming = [...announced, "alarm"];
 
 // src/interface/inputs/time-values.ts
 init_duration();
@@ -63258,12 +63428,38 @@ var alarmInputs = {
     description: "A webhook that gets failures, and the recovery from them, as JSON. docs/alarms.md has its fields.",
     parse: parseWebhook
   },
+  "notify-format": {
+    operations: alarming,
+    default: "default",
+    placeholder: "form",
+    description: "In which form `notify-url` gets it: `default`, which has a `title` and a `text` beside all fields, or as a service wants it: `apprise`, `discord`, `ntfy`, `pagerduty`, `teams`, `telegram`.",
+    parse: oneOf(notifyFormats)
+  },
   "slack-webhook-url": {
     operations: alarming,
     secret: true,
     placeholder: "url",
     description: "An incoming webhook of Slack that gets failures, and the recovery from them.",
     parse: parseWebhook
+  },
+  "smtp-url": {
+    operations: alarming,
+    secret: true,
+    placeholder: "url",
+    description: "A mail server that sends failures, and the recovery from them, to `mail-to`: `smtps://user:password@host:465`, or `smtp://\u2026:587` for one that begins TLS when asked to. Nothing is sent without TLS.",
+    parse: parseMailServer
+  },
+  "mail-from": {
+    operations: alarming,
+    placeholder: "address",
+    description: "Whom mail comes from, such as `Backups <backups@example.com>`. Required with `mail-to`.",
+    parse: parseSender
+  },
+  "mail-to": {
+    operations: alarming,
+    placeholder: "addresses",
+    description: "Who gets mail: addresses, separated by commas. Without it no mail is sent.",
+    parse: parseRecipientsOfMail
   },
   "heartbeat-url": {
     operations: alarming,
@@ -63272,6 +63468,12 @@ var alarmInputs = {
     description: "Called after each success, for a service that raises the alarm when the calls stop: the only one that notices that nothing runs any more.",
     parse: parseWebhook
   },
+  "heartbeat-signals": {
+    operations: alarming,
+    placeholder: "signals",
+    description: "What `heartbeat-url` is told besides successes: `start`, `fail` or both, as healthchecks.io and Uptime Kuma understand it.",
+    parse: parseSignals
+  },
   "rpo-target": {
     operations: alarming,
     placeholder: "duration",
@@ -63279,95 +63481,6 @@ var alarmInputs = {
     parse: parseDuration
   }
 };
-
-// src/interface/inputs/database-values.ts
-var import_node_fs2 = require("node:fs");
-
-// src/values/table-patterns.ts
-function splitPatterns(text) {
-  return [...text.matchAll(/(?:"(?:[^"]|"")*"|[^,\r\n"]|")+/g)].map(([pattern2]) => pattern2.trim()).filter((pattern2) => pattern2 !== "");
-}
-
-// src/interface/inputs/database-values.ts
-var databaseUrlForm = "postgresql://user:password@host:5432/database";
-var parseImage = matching(
-  /^(supabase\/)?postgres:\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?$/,
-  "is not an image of postgres or of supabase/postgres",
-  "Write it as in supabase/postgres:17.6.1.054"
-);
-function parseDatabaseUrl(text) {
-  if (!/^postgres(ql)?:\/\//.test(text)) {
-    throw new Problem("does not start with postgresql://", `Write it as ${databaseUrlForm}.`);
-  }
-  if (/\[your-password\]/i.test(text)) {
-    throw new Problem(
-      "still holds the placeholder [YOUR-PASSWORD]",
-      "Put the password of the database in its place."
-    );
-  }
-  const standard = text.replace(/@(:\d+)?\//, (match) => match.replace("@", "@localhost")).replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, "$1");
-  const url = URL.canParse(standard) ? new URL(standard) : void 0;
-  if (url === void 0 || decode(url.password) === void 0) {
-    const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
-    throw new Problem("is not a valid URL", remedy);
-  }
-  if (url.searchParams.get("service") || /^postgres(?:ql)?:\/{2,3}(?:\?|$)/i.test(text)) return text;
-  if (url.hostname === "" && !url.searchParams.get("host") && !url.searchParams.get("hostaddr"))
-    throw new Problem("names no host", `Write it as ${databaseUrlForm}.`);
-  if (url.pathname.length < 2 && !url.searchParams.get("dbname")) {
-    throw new Problem(
-      "names no database",
-      `Write it as ${databaseUrlForm}; on Supabase the database is postgres.`
-    );
-  }
-  return text;
-}
-var tablePattern = /^(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*)\.(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*|\*)$/;
-function parsePatterns(text) {
-  return splitPatterns(text).map((pattern2) => {
-    if (pattern2 === "*" || tablePattern.test(pattern2)) return pattern2;
-    throw new Problem(
-      `cannot contain ${JSON.stringify(pattern2)}`,
-      'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".'
-    );
-  });
-}
-function parseColumns(text) {
-  return splitList(text).map((name) => {
-    const [schema3, table, column, ...more] = name.split(".");
-    if (schema3 && table && column && more.length === 0 && !name.includes('"'))
-      return { schema: schema3, table, column };
-    throw new Problem(
-      `cannot contain ${JSON.stringify(name)}`,
-      "Write schema.table.column, names as they are, without quotes."
-    );
-  });
-}
-function decode(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return void 0;
-  }
-}
-function parseChecks(text) {
-  const source = text.includes("\n") || /^select\b/i.test(text) ? text : readFileAsText(text);
-  const checks = source.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== "" && !/^(--|#)/.test(line));
-  if (checks.length === 0) {
-    throw new Problem("holds no check", "Write one SELECT a line, each of which must return true.");
-  }
-  return checks;
-}
-function readFileAsText(path2) {
-  try {
-    return (0, import_node_fs2.readFileSync)(path2, "utf8");
-  } catch {
-    throw new Problem(
-      `is neither a SELECT nor a file that can be read: ${JSON.stringify(path2)}`,
-      "Write one SELECT a line, each of which must return true, or the path of a file with them."
-    );
-  }
-}
 
 // src/interface/inputs/key-values.ts
 var import_node_crypto2 = require("node:crypto");
@@ -72872,21 +72985,21 @@ var restoreInputs = {
 // src/interface/inputs/groups/retention.ts
 var retentionInputs = {
   retention: {
-    operations: ["cleanup", "list", "report"],
+    operations: ["cleanup", "list", "status", "report"],
     default: "daily=7 weekly=5 monthly=12",
     placeholder: "rules",
-    description: "Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones (`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay.",
+    description: "Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones (`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay. `status` reads it for its digest alone.",
     parse: parseRetention
   },
   "keep-changes": {
-    operations: ["cleanup", "list", "report"],
+    operations: ["cleanup", "list", "status", "report"],
     default: "8d",
     placeholder: "interval",
     description: "How far back any point in time stays recoverable, such as `8d`: captured changes are kept from the backup on that reaches back so far.",
     parse: parseInterval
   },
   "time-zone": {
-    operations: ["cleanup", "list", "report"],
+    operations: ["cleanup", "list", "status", "report"],
     default: "UTC",
     placeholder: "zone",
     description: "The time zone in which days, weeks, months and years begin, such as `Europe/Berlin`.",
@@ -72949,6 +73062,14 @@ var statusInputs = {
     example: "0.023",
     description: "What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` and the dashboard tell what the backups cost. When empty, that is not asked.",
     parse: parsePrice
+  },
+  digest: {
+    operations: ["status"],
+    default: "false",
+    flag: true,
+    placeholder: "true|false",
+    description: "Whether `status` also sends a digest of the last seven days by mail, to `notify-url` and to Slack, whichever are set: what ran, sizes, the last drill, what was found, what the next cleanup removes.",
+    parse: parseBoolean
   }
 };
 
@@ -73292,7 +73413,12 @@ function takeStatus(taker, common) {
     policy: taker.take("policy"),
     workflows: taker.take("workflows"),
     databaseUrl: taker.take("database-url"),
-    sslrootcert: taker.take("sslrootcert")
+    sslrootcert: taker.take("sslrootcert"),
+    digest: taker.take("digest") ? {
+      retention: taker.take("retention"),
+      timeZone: taker.take("time-zone"),
+      keepChanges: taker.take("keep-changes")
+    } : void 0
   };
 }
 function takeReport(taker, env3) {
@@ -73782,6 +73908,7 @@ function listSecrets(read4, env3) {
       for (const line of identityLines(text)) secrets.add(line);
     } else {
       secrets.add(text);
+      if (inputs[name].parse === parseMailServer) for (const form of passwordOfMail(text)) secrets.add(form);
       if (inputs[name].parse === parseWebhook) for (const path2 of pathsIn(text)) secrets.add(path2);
     }
   }
@@ -73829,8 +73956,12 @@ function secretsOfProxies(env3) {
 }
 function pathsIn(url) {
   if (!URL.canParse(url)) return [];
-  const { pathname, search } = new URL(url);
-  return [pathname + search, pathname].filter((path2) => path2.length >= 12);
+  const { pathname, search, searchParams } = new URL(url);
+  return [pathname + search, pathname, ...searchParams.values()].filter((path2) => path2.length >= 12);
+}
+function passwordOfMail(url) {
+  const [, password] = /^[a-z]+:\/\/[^:/@]*:(.*)@/is.exec(url) ?? [];
+  return password === void 0 || password === "" ? [] : [password, decode(password) ?? password];
 }
 var everyday = /* @__PURE__ */ new Set(["postgres", "supabase", "password", "throwaway", "test"]);
 function passwordsIn(url) {

@@ -1,4 +1,8 @@
 import type { WorkflowRun } from '../github/run.ts';
+import type { Digest } from '../interface/digest.ts';
+import type { NotifyTarget } from '../interface/inputs/notify-target.ts';
+import type { HeartbeatSignal } from '../interface/inputs/operations.ts';
+import type { MailInputs } from '../interface/inputs/types.ts';
 import type { Outcome } from '../interface/outcome.ts';
 
 /**
@@ -24,6 +28,8 @@ interface RunFacts {
   readonly lastGood?: { readonly id: string; readonly takenAt: Date } | null | undefined;
   /** Milliseconds: the greatest age that the newest good backup may reach */
   readonly rpoTarget?: number | undefined;
+  /** What is to be sent besides, whatever the operation came to */
+  readonly digest?: Digest | undefined;
 }
 
 export interface RunSuccess extends RunFacts {
@@ -48,11 +54,20 @@ export interface RunFailure extends RunFacts {
 /** Where to send notifications; an undefined channel is off. */
 export interface AlarmSettings {
   readonly issues?: IssueSettings | undefined;
-  readonly notifyUrl?: string | undefined;
+  readonly notify?: NotifyTarget | undefined;
   readonly slackWebhookUrl?: string | undefined;
-  readonly heartbeatUrl?: string | undefined;
+  readonly mail?: MailInputs | undefined;
+  readonly heartbeat?: HeartbeatSettings | undefined;
   /** Replaces every secret in a text, in all notations of `createRedactor`, before the text is sent. */
   redact(text: string): string;
+}
+
+export interface HeartbeatSettings {
+  readonly url: string;
+  /** What is told besides successes */
+  readonly signals: readonly HeartbeatSignal[];
+  /** A UUID, the same for all signals of one run */
+  readonly runId: string;
 }
 
 export interface IssueSettings {
@@ -109,7 +124,7 @@ export function groupOf(operation: string): string {
  * Redacts the secrets of an event. Fields with words of our own stay, even if a password is the same word.
  */
 export function redactEvent(event: RunEvent, redact: (text: string) => string): RunEvent {
-  const { database, outputs, run, lastGood } = event;
+  const { database, outputs, run, lastGood, digest } = event;
   const shared = {
     database: redact(database),
     outputs: Object.fromEntries(
@@ -120,9 +135,26 @@ export function redactEvent(event: RunEvent, redact: (text: string) => string): 
     ),
     run: run && redactRun(run, redact),
     lastGood: lastGood && { ...lastGood, id: redact(lastGood.id) },
+    digest: digest && redactDigest(digest, redact),
   };
   if (event.state === 'succeeded') return { ...event, ...shared };
   return { ...event, ...shared, message: redact(event.message), next: redact(event.next) };
+}
+
+function redactDigest(digest: Digest, redact: (text: string) => string): Digest {
+  const { location, newest, lastDrill, findings, removals } = digest;
+  return {
+    ...digest,
+    location: redact(location),
+    newest: newest && { ...newest, id: redact(newest.id) },
+    lastDrill: lastDrill && { ...lastDrill, backup: redact(lastDrill.backup) },
+    findings: findings.map((finding) => {
+      return { ...finding, sentence: redact(finding.sentence), remedy: redact(finding.remedy) };
+    }),
+    removals: removals.map(({ backup, takenAt, reasons }) => {
+      return { backup: redact(backup), takenAt, reasons: reasons.map(redact) };
+    }),
+  };
 }
 
 function redactRun(run: WorkflowRun, redact: (text: string) => string): WorkflowRun {

@@ -42,6 +42,7 @@ const kinds: Readonly<Record<string, string>> = {
   limit: 'a limit of the backups is broken, or their slot is lost',
   alarm: 'an operation did not begin',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
+  records: 'the records in the database are not those of the repository',
 };
 
 /**

@@ -1,13 +1,20 @@
 import { GitHubApi, GitHubFailure } from '../github/api.ts';
 import { Issues } from '../github/issues.ts';
 import { isRepository, nameRepository } from '../github/run.ts';
+import type { MailInputs } from '../interface/inputs/types.ts';
+import { printableLines } from '../report/printable.ts';
 import { createRedactor } from '../report/redact.ts';
 import type { Context } from '../runtime/context.ts';
 import { startTimer } from '../runtime/deadline.ts';
 import { ConfigurationError, isKnownError, messageOf } from '../runtime/errors.ts';
 import { DeliveryFailure, deliver } from './channels/delivery.ts';
+import { toContent } from './channels/formats.ts';
+import { type Beat, toBeat } from './channels/heartbeat.ts';
+import { sendMail } from './channels/mail.ts';
+import { renderMail } from './channels/mail-message.ts';
 import { renderSlack } from './channels/slack.ts';
 import { kindOf, toWebhookContent } from './channels/webhook.ts';
+import { toDigestNotice } from './digest-notice.ts';
 import {
   type AlarmLimits,
   type AlarmSettings,
@@ -18,15 +25,12 @@ import {
 } from './event.ts';
 import { type IssueChange, recordFailure, recordSuccess } from './issues/lifecycle.ts';
 import { fingerprintOf, groupDigest, orderOf } from './issues/state.ts';
+import { type Notice, toNotice } from './notice.ts';
 
 type AlarmContext = Pick<Context, 'env' | 'log' | 'now' | 'signal'>;
 
-/** The event and the means of one notification */
-interface Notification {
-  /** The event before redaction, for digests only: its texts do not leave this machine. */
-  readonly raw: RunEvent;
-  /** The event without secrets */
-  readonly event: RunEvent;
+/** The means of telling something */
+interface Means {
   readonly settings: AlarmSettings;
   readonly env: NodeJS.ProcessEnv;
   readonly now: () => Date;
@@ -36,9 +40,17 @@ interface Notification {
   warn(message: string): void;
 }
 
+/** The event and the means of one notification */
+interface Notification extends Means {
+  /** The event before redaction, for digests only: its texts do not leave this machine. */
+  readonly raw: RunEvent;
+  /** The event without secrets */
+  readonly event: RunEvent;
+}
+
 /**
- * Notifies people of how an operation ended: by an issue that opens and closes itself, a webhook, Slack and a
- * heartbeat. Never throws, and takes `limits.totalMs` at most. A notification that fails is a warning,
+ * Notifies people of how an operation ended: by an issue that opens and closes itself, a webhook, Slack, mail
+ * and a heartbeat. Never throws, and takes `limits.totalMs` at most. A notification that fails is a warning,
  * because it must not change the outcome of the operation.
  */
 export async function notify(
@@ -47,15 +59,34 @@ export async function notify(
   context: AlarmContext,
   limits: AlarmLimits = defaultLimits,
 ): Promise<void> {
+  await tell(settings, context, limits, async (means) => {
+    const notification = { ...means, raw, event: redactEvent(raw, means.redact) };
+    await Promise.all([sendHeartbeat(notification), sendAlarm(notification), sendDigest(notification)]);
+  });
+}
+
+/** A start that is told is worth less than an end that is told soon. */
+const startLimits: AlarmLimits = { ...defaultLimits, afterStopMs: 1000 };
+
+/** Tells a dead man's switch that an operation begins. Never throws, and takes a bounded time, as `notify`. */
+export async function notifyStart(settings: AlarmSettings, context: AlarmContext): Promise<void> {
+  if (!settings.heartbeat?.signals.includes('start')) return;
+  await tell(settings, context, startLimits, (means) => beat(means, { signal: 'start' }));
+}
+
+async function tell(
+  settings: AlarmSettings,
+  context: AlarmContext,
+  limits: AlarmLimits,
+  body: (means: Means) => Promise<void>,
+): Promise<void> {
   try {
     const redact = redactWith(settings);
     const warn = (message: string) => context.log.warn(`alarm: ${redact(message)}`);
     using timer = startTimer(limits.totalMs, context.signal, limits.afterStopMs);
-    const event = redactEvent(raw, redact);
     const { env } = context;
     const now = () => context.now();
-    const notification = { raw, event, settings, env, now, limits, signal: timer.signal, redact, warn };
-    await Promise.all([sendHeartbeat(notification), sendAlarm(notification)]);
+    await body({ settings, env, now, limits, signal: timer.signal, redact, warn });
   } catch (error) {
     // Each channel catches its own errors. Any other error is a defect, perhaps of the redactor, so its
     // message may hold secrets and is not shown.
@@ -64,32 +95,83 @@ export async function notify(
   }
 }
 
-/** Sends the heartbeat to a dead man's switch, which raises an alarm when the heartbeat stays away. */
+/**
+ * Tells a dead man's switch, which raises an alarm when it hears nothing. Without further signals it hears of
+ * successes only.
+ */
 async function sendHeartbeat(notification: Notification): Promise<void> {
-  const { event, settings, env } = notification;
-  const url = settings.heartbeatUrl;
-  if (!url || event.state !== 'succeeded') return;
-  await attempt(notification, 'the heartbeat was not sent', (signal) =>
-    deliver({ input: 'heartbeat-url', url, env }, notification.limits, signal),
-  );
+  const { event, settings } = notification;
+  const signal = event.state === 'succeeded' ? 'success' : 'fail';
+  if (signal === 'fail' && !settings.heartbeat?.signals.includes('fail')) return;
+  const { startedAt, at } = event;
+  const message =
+    event.state === 'succeeded'
+      ? `${event.operation} of ${event.database}`
+      : `${event.message}\n${event.next}`;
+  const durationMs = at.getTime() - startedAt.getTime();
+  await beat(notification, { signal, message: printableLines(message), durationMs });
+}
+
+async function beat(means: Means, told: Beat): Promise<void> {
+  const { heartbeat } = means.settings;
+  if (!heartbeat?.url) return;
+  await attempt(means, 'the heartbeat was not sent', (signal) => {
+    const { url, signals, runId } = heartbeat;
+    const asked = toBeat(url, told, runId, signals.length > 0);
+    return asked === undefined
+      ? undefined
+      : deliver(
+          { input: 'heartbeat-url', url: asked.url, content: asked.text, env: means.env },
+          means.limits,
+          signal,
+        );
+  });
 }
 
 /** Updates the issues, and then sends the other messages: a success is sent only when it closed an issue. */
 async function sendAlarm(notification: Notification): Promise<void> {
-  const { event, settings, env, limits } = notification;
+  const { raw, event } = notification;
   const change = await keepIssues(notification);
   const kind = kindOf(event, change);
   if (kind === undefined) return;
-  const { notifyUrl, slackWebhookUrl } = settings;
-  const send = (input: string, url: string | undefined, content: () => object) =>
+  const notice = toNotice(raw, event, kind, change);
+  await sendNotice(notification, notice, change);
+}
+
+async function sendDigest(notification: Notification): Promise<void> {
+  const { event } = notification;
+  if (event.digest === undefined) return;
+  await sendNotice(notification, toDigestNotice(event, event.digest), { outcome: 'none' });
+}
+
+/** Sends a notice to each channel that is set; one that fails stops no other. */
+async function sendNotice(notification: Notification, notice: Notice, change: IssueChange): Promise<void> {
+  const { event, settings, env, limits } = notification;
+  const { notify: target, slackWebhookUrl, mail } = settings;
+  const post = (input: string, url: string | undefined, write: () => object | undefined) =>
     url &&
-    attempt(notification, `the message to ${input} was not sent`, (signal) =>
-      deliver({ input, url, content: content(), env }, limits, signal),
-    );
+    attempt(notification, `the message to ${input} was not sent`, (signal) => {
+      const content = write();
+      return content && deliver({ input, url, content, env }, limits, signal);
+    });
   await Promise.all([
-    send('notify-url', notifyUrl, () => toWebhookContent(event, kind, change)),
-    send('slack-webhook-url', slackWebhookUrl, () => renderSlack(event, kind, change)),
+    post(
+      'notify-url',
+      target?.url,
+      () => target && toContent(target, notice, () => toWebhookContent(event, notice, change)),
+    ),
+    post('slack-webhook-url', slackWebhookUrl, () => renderSlack(notice)),
+    // Mail goes as often as an issue is commented: a capture that fails all day is no ninety mails.
+    mail && change.outcome !== 'counted' && sendByMail(notification, notice, mail),
   ]);
+}
+
+function sendByMail(notification: Notification, notice: Notice, mail: MailInputs): Promise<void> {
+  const { env, limits, warn } = notification;
+  return attempt(notification, 'the mail was not sent', async (signal) => {
+    const refused = await sendMail(renderMail(notice, mail), mail, env, limits, signal);
+    if (refused.length > 0) warn(`the mail server takes nothing for ${refused.join(', ')}. Check mail-to.`);
+  });
 }
 
 async function keepIssues(notification: Notification): Promise<IssueChange> {
@@ -136,9 +218,9 @@ function openIssues({ raw, env, now, limits, signal }: Notification, { token }: 
 
 /** Runs one of several actions; its failure becomes a warning and does not stop the others. */
 async function attempt(
-  { signal, warn }: Notification,
+  { signal, warn }: Means,
   failed: string,
-  body: (signal: AbortSignal) => Promise<void>,
+  body: (signal: AbortSignal) => Promise<void> | undefined,
 ): Promise<void> {
   try {
     await body(signal);
@@ -186,10 +268,17 @@ function redactSettings(settings: IssueSettings, redact: (text: string) => strin
 
 /** Adds the addresses and the token to the secrets that the caller redacts. */
 function redactWith(settings: AlarmSettings): (text: string) => string {
-  const { notifyUrl, slackWebhookUrl, heartbeatUrl, issues } = settings;
-  const secrets = [notifyUrl, slackWebhookUrl, heartbeatUrl, issues?.token].filter(
-    (text) => !!text,
-  ) as string[];
+  const { notify: target, slackWebhookUrl, heartbeat, issues, mail } = settings;
+  const key = target?.format === 'pagerduty' ? target.routingKey : undefined;
+  const all = [
+    target?.url,
+    key,
+    slackWebhookUrl,
+    heartbeat?.url,
+    issues?.token,
+    mail?.server.login?.password,
+  ];
+  const secrets = all.filter((text) => !!text) as string[];
   const own = createRedactor(secrets);
   return (text) => own(settings.redact(text));
 }

@@ -65,6 +65,7 @@ async function main(): Promise<void> {
     const inputs = parseInputs(read, env);
     const { operation } = inputs;
     alarm.inputs = inputs;
+    alarm.begin();
     for (const name of listFormerNames()) if (core.getInput(name)) log.warn(adviseRename(name));
     for (const name of findUnused(operation, read)) log.warn(`${operation} does not use the input ${name}`);
 

@@ -90,6 +90,7 @@ async function main(words: readonly string[]): Promise<number> {
     const inputs = parseInputs(read, env);
     refuseUnused(inputs.operation, given);
     alarm.inputs = inputs;
+    alarm.begin();
 
     const temporaryFolder = createTemporaryFolder();
     const { noteRepository, noteSlot } = alarm;

@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
-import { type AlarmLimits, defaultLimits, type RunEvent } from '../alarm/event.ts';
+import { type AlarmLimits, type AlarmSettings, defaultLimits, type RunEvent } from '../alarm/event.ts';
 import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
-import { notify } from '../alarm/notify.ts';
+import { notifyStart, notify as tell } from '../alarm/notify.ts';
 import { readRun } from '../github/run.ts';
+import { parseAlarms } from '../interface/inputs/alarms.ts';
 import { announced, type Operation } from '../interface/inputs/operations.ts';
-import { parseAlarms } from '../interface/inputs/parse.ts';
 import type { ReadInput } from '../interface/inputs/schema.ts';
 import type { AlarmInputs, Inputs } from '../interface/inputs/types.ts';
 import { findNewest } from '../operations/status/newest-backup.ts';
@@ -26,6 +27,8 @@ export interface Alarm {
   readonly noteRepository: NonNullable<Context['noteRepository']>;
   /** Notes what the run has seen of the slot of captures; for the context of the run. */
   readonly noteSlot: NonNullable<Context['noteSlot']>;
+  /** Tells a dead man's switch, where one is to hear of it, that the operation begins. Does not wait for it. */
+  begin(): void;
   /**
    * Notifies at most once: if a stopped run finishes after its alarm went out, the second end is dropped.
    * Never throws: what cannot be delivered is a warning.
@@ -43,15 +46,25 @@ export function createAlarm(read: ReadInput, context: Omit<Context, 'temporaryFo
   const [asked, speaksFor] = (['operation', 'alarm-of'] as const).map((name) => read(name)?.trim());
   const operation = announced.find((name) => name === (asked === 'alarm' ? speaksFor : asked));
   const wanted = parseAlarms(read);
+  const settings = toSettings(wanted, context.redact);
   const startedAt = context.now();
   const opened = new Map<string, Buffer>();
   let slot: SlotLook | undefined;
+  // A dry run does not notify.
+  const isSilent = operation === undefined || read('dry-run')?.trim() === 'true';
+  const over = new AbortController();
+  let begun: Promise<void> | undefined;
   let notified: Promise<unknown> | undefined;
   const alarm: Alarm = {
     inputs: undefined,
     noteRepository: (location, config) => void opened.set(location, config),
     noteSlot: (look) => {
       slot = look;
+    },
+    begin() {
+      if (isSilent || asked === 'alarm') return;
+      const signal = AbortSignal.any([context.signal, over.signal]);
+      begun ??= notifyStart(settings, { ...context, signal });
     },
     async notify(end) {
       const facts = { inputs: alarm.inputs, startedAt, opened, slot };
@@ -62,20 +75,35 @@ export function createAlarm(read: ReadInput, context: Omit<Context, 'temporaryFo
   return alarm;
 
   async function tellOnce(end: End): Promise<void> {
-    // A dry run does not notify. An `alarm` without findings does not either: it is no success of the
-    // operation that it speaks for.
-    if (asked === 'alarm' && 'outcome' in end) return;
-    if (operation === undefined || !isOn(wanted) || read('dry-run')?.trim() === 'true') return;
+    // An `alarm` without findings does not notify: it is no success of the operation that it speaks for.
+    if (isSilent || (asked === 'alarm' && 'outcome' in end)) return;
+    if (wanted.mail === undefined && read('mail-to')?.trim())
+      context.log.warn(
+        'alarm: no mail is sent: mail-to is set, and smtp-url is not. Set it, or leave mail-to out.',
+      );
+    if ('outcome' in end && end.outcome.digest !== undefined && !takesDigest(wanted))
+      context.log.warn(
+        'alarm: no digest is sent: neither smtp-url nor notify-url nor slack-webhook-url is set.',
+      );
+    if (!isOn(wanted)) return;
+    // The switch must not hear of the start after it has heard of the end.
+    over.abort(new Error('the operation was over before it was told'));
+    await begun;
     const event = await toRunEvent(end, operation, alarm.inputs, wanted, startedAt, read, context);
-    const { failureIssues, githubToken: token = '', notifyUrl, slackWebhookUrl, heartbeatUrl } = wanted;
-    const { issueLabels: labels, issueAssignees: assignees, issueMentions: mentions } = wanted;
-    const settings = {
-      issues: failureIssues ? { token, labels, assignees, mentions } : undefined,
-      ...{ notifyUrl, slackWebhookUrl, heartbeatUrl },
-      redact: context.redact,
-    };
-    await notify(event, settings, context, limitsFor(context.signal));
+    await tell(event, settings, context, limitsFor(context.signal));
   }
+}
+
+function toSettings(wanted: AlarmInputs, redact: Context['redact']): AlarmSettings {
+  const { failureIssues, githubToken: token = '', heartbeatUrl: url, heartbeatSignals: signals } = wanted;
+  const { issueLabels: labels, issueAssignees: assignees, issueMentions: mentions } = wanted;
+  const { notify, slackWebhookUrl, mail } = wanted;
+  return {
+    issues: failureIssues ? { token, labels, assignees, mentions } : undefined,
+    ...{ notify, slackWebhookUrl, mail },
+    heartbeat: url === undefined ? undefined : { url, signals, runId: randomUUID() },
+    redact,
+  };
 }
 
 /**
@@ -88,8 +116,12 @@ function limitsFor({ reason }: AbortSignal): AlarmLimits {
   return { ...defaultLimits, afterStopMs, issuesMs: 0.6 * afterStopMs };
 }
 
-function isOn({ failureIssues, notifyUrl, slackWebhookUrl, heartbeatUrl }: AlarmInputs): boolean {
-  return failureIssues || [notifyUrl, slackWebhookUrl, heartbeatUrl].some((url) => url !== undefined);
+function isOn({ failureIssues, notify, slackWebhookUrl, mail, heartbeatUrl }: AlarmInputs): boolean {
+  return failureIssues || [notify, slackWebhookUrl, mail, heartbeatUrl].some((set) => set !== undefined);
+}
+
+function takesDigest({ notify, slackWebhookUrl, mail }: AlarmInputs): boolean {
+  return [notify, slackWebhookUrl, mail].some((set) => set !== undefined);
 }
 
 async function toRunEvent(
@@ -106,6 +138,7 @@ async function toRunEvent(
     // The text is the same whether the inputs could be parsed or not.
     database: wanted.database ?? (read('storage')?.trim() || (read('policy')?.trim() ?? operation)),
     outputs: 'outcome' in end ? end.outcome.outputs : {},
+    digest: 'outcome' in end ? end.outcome.digest : undefined,
     run: readRun(context.env),
     startedAt,
     at: context.now(),

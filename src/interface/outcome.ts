@@ -1,5 +1,6 @@
 import type { Section } from '../report/section.ts';
 import type { ExitCode } from '../runtime/errors.ts';
+import type { Digest } from './digest.ts';
 
 /** The result of an operation. The entries turn it into outputs, a job summary, JSON and an exit code. */
 export interface Outcome {
@@ -18,4 +19,6 @@ export interface Outcome {
    * report all the same. It ends with a line break.
    */
   readonly printed?: string;
+  /** What the entries also send to the channels of alarms, where it was asked for. */
+  readonly digest?: Digest;
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AlarmLimits, AlarmSettings, RunEvent } from '../../src/alarm/event.ts';
 import { notify } from '../../src/alarm/notify.ts';
+import { toNotifyTarget } from '../../src/interface/inputs/notify-target.ts';
 import { createRedactor } from '../../src/report/redact.ts';
 import { expectNoSecret } from '../scenarios/refusal.ts';
 import { type FakeGitHub, startFakeGitHub } from '../support/fake-github.ts';
@@ -25,10 +26,12 @@ beforeEach(async () => {
 });
 afterEach(() => Promise.all([github.close(), receiver.close()]));
 
+const runId = '2f1c4a52-8f39-4d0e-9a44-4ce1f0d1a6b7';
+
 const channels = () => ({
-  notifyUrl: `${receiver.url}/notify`,
+  notify: toNotifyTarget(`${receiver.url}/notify`, 'default'),
   slackWebhookUrl: `${receiver.url}/slack`,
-  heartbeatUrl: `${receiver.url}/beat`,
+  heartbeat: { url: `${receiver.url}/beat`, signals: [], runId },
 });
 
 async function tell(
@@ -74,7 +77,7 @@ describe('who is told', () => {
       message: null,
       outputs: { 'backup-id': '20261120T051700Z-7f3a', rows: 1234567 },
     });
-    expect(bodyOf('/slack').text).toContain('works again');
+    expect(bodyOf('/slack').text).toContain('[recovered]');
   });
 
   it('of a success after a failure where no issues are kept: the heartbeat alone', async () => {
@@ -101,6 +104,10 @@ describe('the webhook', () => {
       version: 1,
       id: expect.stringMatching(/^[0-9a-f]{32}$/),
       kind: 'failed',
+      title: '[failed] shop at db.example.com: backup, last good 24 h 01 min ago',
+      text: expect.stringMatching(
+        /^What failed\nthe server closed[\s\S]*\nOpen the run: https:[\s\S]*02:18 UTC$/,
+      ),
       operation: 'backup',
       database: 'shop at db.example.com',
       startedAt: '2026-11-20T02:17:00.000Z',
@@ -123,6 +130,7 @@ describe('the webhook', () => {
         repository: 'acme/shop',
         actor: 'octocat',
       },
+      digest: null,
     });
   });
 
@@ -172,8 +180,8 @@ describe('an address', () => {
     ['http://example.com/hook', /notify-url is not an https:\/\/ address/],
     ['no address', /notify-url is not an https:\/\/ address/],
     ['file:///etc/passwd', /notify-url is not an https:\/\/ address/],
-  ])('%s is refused', async (notifyUrl, says) => {
-    await tell(exampleFailure(), { notifyUrl });
+  ])('%s is refused', async (url, says) => {
+    await tell(exampleFailure(), { notify: { format: 'default', url } });
     expect(context.lines).toEqual([expect.stringMatching(says)]);
     expect(paths()).toEqual(['POST /slack']);
   });
@@ -215,7 +223,7 @@ describe('secrets', () => {
       Buffer.from(`user:${password}`).toString('base64'),
       `postgresql://postgres:${encodeURIComponent(password)}@host/db`,
     ].join('\n');
-    const hidden = [channels().notifyUrl, channels().slackWebhookUrl, channels().heartbeatUrl];
+    const hidden = [channels().notify.url, channels().slackWebhookUrl, channels().heartbeat.url];
     const text = `${forms}\n${hidden.join('\n')}\n${token}`;
     const run = { ...exampleRun, workflow: text, actor: text };
     const place = { database: text, outputs: { parity: text, note: text }, run };
@@ -317,7 +325,12 @@ describe('an announcement', () => {
   it('never throws: servers that are not there are told by name', async () => {
     const context = createContext({ GITHUB_API_URL: 'http://127.0.0.1:1' });
     const gone = 'http://localhost:1/secret-path';
-    const settings = settingsFor(github, { notifyUrl: gone, slackWebhookUrl: gone, heartbeatUrl: gone });
+    const heartbeat = { url: gone, signals: [], runId };
+    const settings = settingsFor(github, {
+      notify: { format: 'default', url: gone },
+      slackWebhookUrl: gone,
+      heartbeat,
+    });
     await notify(exampleFailure(), settings, context, limits);
     await notify(exampleSuccess(), settings, context, limits);
     expect(context.lines).toHaveLength(5);

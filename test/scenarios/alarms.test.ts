@@ -2,10 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type MailReceiver, startMailServer } from '../alarm/mail-server.ts';
 import { type Receiver, startReceiver } from '../alarm/receiver.ts';
 import { reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type FakeGitHub, startFakeGitHub } from '../support/fake-github.ts';
+import { makeAuthority, type PrivateAuthority } from '../support/private-authority.ts';
 import { type ActionRun, runAction } from '../support/run-action.ts';
 import { runCli } from '../support/run-cli.ts';
 import { createShop } from './shop.ts';
@@ -39,7 +41,7 @@ beforeEach(async () => {
   };
 });
 
-function step(inputs: Record<string, string>): Promise<ActionRun> {
+function step(inputs: Record<string, string>, env: Record<string, string> = {}): Promise<ActionRun> {
   runNumber += 1;
   return runAction(
     {
@@ -64,6 +66,7 @@ function step(inputs: Record<string, string>): Promise<ActionRun> {
         GITHUB_WORKFLOW: 'Nightly backup',
         GITHUB_WORKFLOW_REF: `${github.repository}/.github/workflows/backup.yml@refs/heads/main`,
         GITHUB_ACTOR: 'mona',
+        ...env,
       },
     },
   );
@@ -136,6 +139,105 @@ test('a mistake in the inputs is told, too, and one in those of the alarm before
   expect(wrong).toMatchObject({
     exitCode: 2,
     stderr: expect.stringContaining('notify-url: has the scheme http:'),
+  });
+});
+
+describe('mail and heartbeat, by the bundle', () => {
+  const login = 'm@il pass/word';
+  let mails: MailReceiver;
+  let authority: PrivateAuthority;
+  beforeAll(() => {
+    authority = makeAuthority(folder, ['localhost']);
+  });
+  beforeEach(async () => {
+    mails = await startMailServer(authority, { secure: false });
+    return () => mails.close();
+  });
+  const told = (inputs: Record<string, string>) =>
+    step(
+      {
+        'smtp-url': `smtp://me:${encodeURIComponent(login)}@localhost:${mails.port}`,
+        'mail-from': 'Backups <backups@example.com>',
+        'mail-to': 'ops@example.com',
+        'heartbeat-signals': 'start, fail',
+        'database-url': source,
+        ...inputs,
+      },
+      { SSL_CERT_FILE: authority.file },
+    );
+
+  test('a failure and the recovery from it are one thread of mail, and a switch hears of start and end', async () => {
+    const failed = await told({ 'database-url': reconnect(source, { password }) });
+    expect(failed.exitCode).toBe(1);
+    const recovered = await told({});
+    expect(recovered, recovered.stdout).toMatchObject({ exitCode: 0 });
+    const [first, second] = mails.received.map(({ mail }) => mail);
+    expect(first?.subject).toMatch(/^\[failed\] shop of acme: backup/);
+    expect(second?.subject).toMatch(/^\[recovered\] shop of acme: backup, after /);
+    expect(second?.inReplyTo).toBe(first?.messageId);
+    expect(mails.logins).toEqual([
+      { user: 'me', password: login, secure: true },
+      { user: 'me', password: login, secure: true },
+    ]);
+    const beats = receiver.requests.filter(({ path }) => path.startsWith('/heartbeat'));
+    const ids = beats.map(({ path }) => new URL(path, receiver.url).searchParams.get('rid'));
+    expect(beats.map(({ path }) => path.split('?')[0])).toEqual([
+      ...['/heartbeat/start', '/heartbeat/fail', '/heartbeat/start', '/heartbeat'],
+    ]);
+    expect(ids[0]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-/);
+    expect([ids[1] === ids[0], ids[2] === ids[0], ids[3] === ids[2]]).toEqual([true, false, true]);
+    for (const output of [failed.stdout, recovered.stdout, ...mails.received.map(({ raw }) => String(raw))])
+      expect(output.replaceAll(/^::add-mask::.*$/gm, '')).not.toContain(login);
+  });
+
+  test('a digest comes from the repository, and names what a cleanup would remove', async () => {
+    const storage = join(folder, 'digested');
+    const taken = [];
+    for (const _ of [1, 2, 3]) taken.push((await told({ storage })).outputs.get('backup-id'));
+    const digest = {
+      operation: 'status',
+      storage,
+      digest: 'true',
+      retention: 'last=1',
+      'keep-changes': '1h',
+    };
+    const run = await told({ ...digest, 'database-url': '', 'time-zone': 'UTC' });
+    expect(run, run.stdout).toMatchObject({ exitCode: 0 });
+    const [mail] = mails.received.map((each) => each.mail);
+    expect(mail?.subject).toBe('[digest] shop of acme: 3 backups, 100% of runs succeeded');
+    const cleanup = await told({ ...digest, 'database-url': '', operation: 'cleanup', 'dry-run': 'true' });
+    for (const [index, id = ''] of taken.entries()) {
+      const removal = mail?.text?.split('What the next cleanup removes')[1]?.split('\n\n')[0];
+      const isRemoved = new RegExp(`${id}.*remove`).test(cleanup.stdout);
+      expect([removal?.includes(id), isRemoved], id).toEqual([index < 2, index < 2]);
+    }
+  });
+
+  test('a switch that does not answer the start holds nothing up for long', async () => {
+    receiver.answer = ({ path }) => (path.startsWith('/heartbeat/start') ? 'hang' : { status: 200 });
+    const begun = performance.now();
+    const run = await told({ operation: 'list', 'smtp-url': '' });
+    const usual = performance.now() - begun;
+    expect(run.exitCode, run.stdout).toBe(0);
+    expect(receiver.requests).toEqual([]);
+    const status = await told({ operation: 'status', 'database-url': '' });
+    expect(status.exitCode, status.stdout).toBe(0);
+    expect(performance.now() - begun - usual).toBeLessThan(usual + 6000);
+    expect(status.stdout).toContain('the heartbeat was not sent: the operation was over before it was told');
+    expect(receiver.requests.map(({ path }) => path.split('?')[0])).toEqual([
+      '/heartbeat/start',
+      '/heartbeat',
+    ]);
+  });
+
+  test('a mail server that is not set is a warning, and so is one that does not answer', async () => {
+    const unset = await told({ 'smtp-url': '' });
+    expect(unset.exitCode).toBe(0);
+    expect(unset.stdout).toContain('::warning::alarm: no mail is sent: mail-to is set, and smtp-url is not');
+    const gone = { 'database-url': reconnect(source, { password }), 'smtp-url': 'smtps://u:p@localhost:1' };
+    const failed = await told(gone);
+    expect(failed.exitCode).toBe(1);
+    expect(failed.stdout).toMatch(/::warning::alarm: the mail was not sent: localhost:1 does not take mail/);
   });
 });
 

@@ -1,10 +1,11 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { reconnect } from '../fixture/seed.ts';
 import { until } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { runCli } from '../support/run-cli.ts';
 import { copyData, dataFolder, runAsOwner, shutDown } from './data-folder.ts';
 import { Ladder } from './ladder.ts';
 import { createDatabase, query } from './shop.ts';
@@ -16,7 +17,6 @@ let standby: Cluster;
 let ladder: Ladder;
 /** The standby with the password of the primary, which is its own since it is a copy */
 let standbyUrl: (database: string) => string;
-let starting: Promise<unknown>;
 
 beforeAll(async () => {
   primary = await startCluster({ settings: { autovacuum: 'off' } });
@@ -43,13 +43,9 @@ beforeAll(async () => {
   await copyData(copy, dataFolder(standby));
   const { password } = new URL(primary.superuserUrl());
   standbyUrl = (database) => reconnect(standby.superuserUrl(database), { password });
-  starting = standby.start().catch(() => undefined);
-  await until(() =>
-    query(standbyUrl('postgres'), 'SELECT 1').then(
-      () => true,
-      () => false,
-    ),
-  );
+  // It has the password of the primary; a start that cannot log in with its own would end the server.
+  writeFileSync(join(dataFolder(standby), 'pg_hba.conf'), 'host all all 127.0.0.1/32 trust\n');
+  await standby.start();
   // Restored on the primary; read from the standby.
   ladder = new Ladder(
     { superuserUrl: primary.superuserUrl(), bin: primary.binFolder },
@@ -60,7 +56,6 @@ beforeAll(async () => {
 afterAll(async () => {
   ladder?.[Symbol.dispose]();
   await standby?.crash();
-  await starting;
   await standby?.stop();
   await primary?.stop();
 });
@@ -83,6 +78,16 @@ test('#37 a hot standby is read like any other source', async () => {
   await ladder.climb({ read: ['lively'], reused: ['calm'] });
   await change('VACUUM FREEZE calm');
   await ladder.climb({ reused: ['lively', 'calm'] });
+});
+
+test('a standby does not know the slot of captures, and says so where it is asked', async () => {
+  const options = { env: { SUPABASE_BACKUP_DATABASE_URL: standbyUrl('source') } };
+  const status = await runCli(['status', '--storage', ladder.storage], options);
+  expect(status, status.stderr).toMatchObject({ exitCode: 0 });
+  expect(status.stderr).toContain(
+    'the slot of captures is not measured now: database-url: the server is a standby',
+  );
+  expect(status.stdout).toMatch(/slot of captures +not measured\n/);
 });
 
 test('#30 a standby that was promoted is read once, and built upon again', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RecordContent } from '../../src/repository/records.ts';
+import { reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
 import { createDatabase, query } from './shop.ts';
@@ -116,4 +117,24 @@ test('a slot that is dropped is none', { timeout: 2 * minutes }, async () => {
   await succeed(['capture', '--drop-slot', ...words], withDatabase());
   expect(readSlots().at(-1)).toMatchObject({ state: null });
   expect((await status()).stdout).toMatch(/slot of captures +none, as of/);
+});
+
+test('a server that keeps its slots to itself is backed up, and watched, all the same', {
+  timeout: 2 * minutes,
+}, async () => {
+  await query(
+    other,
+    `CREATE ROLE reader LOGIN PASSWORD 'hunter2';
+     REVOKE SELECT ON pg_catalog.pg_replication_slots FROM PUBLIC`,
+  );
+  const storage = join(folder, 'others');
+  const env = { SUPABASE_BACKUP_DATABASE_URL: reconnect(other, { user: 'reader', password: 'hunter2' }) };
+  const taken = await runCli(['backup', '--storage', storage], { env });
+  expect(taken, taken.stderr).toMatchObject({ exitCode: 0 });
+  expect(taken.stderr).toContain(
+    'the slot of captures is not measured: the replication slots cannot be read: permission denied',
+  );
+  const told = await runCli(['status', '--storage', storage], { env });
+  expect(told.stderr).toContain('the slot of captures is not measured now: the replication slots cannot be');
+  expect(told.stdout).toMatch(/slot of captures +not measured\n/);
 });

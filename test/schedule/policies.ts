@@ -54,6 +54,7 @@ schedules:
   incremental: auto/20 6-22 * * *
   archive: { cron: 30 4 1 * *, label: "the month's last", pin: true }
   watch: auto */2 * * *
+  digest: true
 drill:
   backup-id: random:30d
   fallback: 2
@@ -69,8 +70,13 @@ alarms:
   assignees: octocat
   mentions: '@octo-org/dba'
   notify-url: NOTIFY_URL
+  notify-format: discord
   slack-webhook-url: SLACK_URL
+  smtp-url: MAIL_SERVER
+  mail-from: Backups <backups@example.com>
+  mail-to: [ops@example.com, dba@example.com]
   heartbeat-url: HEARTBEAT_URL
+  heartbeat-signals: [start, fail]
   rpo-target: 24h
 install-client: never
 records-url: RECORDS_URL

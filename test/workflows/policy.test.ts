@@ -30,8 +30,11 @@ test('the example of a policy is one, once its placeholders are filled', () => {
   expect(actionVersion).toBe('v1.0.0');
   const { databases } = planJobs(policy, 'octo-org/shop');
   expect(databases.map(({ name, jobs }) => [name, jobs.map(({ kind }) => kind)])).toEqual([
-    ['production', ['full', 'incremental', 'schema', 'archive', 'capture', 'drill', 'cleanup', 'watch']],
-    ['staging', ['full', 'schema', 'capture', 'drill', 'cleanup', 'watch']],
+    [
+      'production',
+      ['full', 'incremental', 'schema', 'archive', 'capture', 'drill', 'cleanup', 'watch', 'digest'],
+    ],
+    ['staging', ['full', 'schema', 'capture', 'drill', 'cleanup', 'watch', 'digest']],
   ]);
 });
 
@@ -49,7 +52,7 @@ test('and a role in place of keys: of that database, except for its cleanup, whi
   const jobs = render(withRole).flatMap(({ text }) => Object.entries<Job>(parse(text).jobs));
   const taking = jobs.filter(([, { with: given }]) => given?.['aws-role'] !== undefined);
   expect(taking.map(([id]) => id)).toEqual(
-    ['full', 'schema', 'archive', 'incremental', 'capture', 'drill', 'watch'].map(
+    ['full', 'schema', 'archive', 'incremental', 'capture', 'drill', 'watch', 'digest'].map(
       (kind) => `production-${kind}`,
     ),
   );

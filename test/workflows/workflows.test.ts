@@ -600,7 +600,11 @@ describe('a job with a service', () => {
         'failure-issues',
         'github-token',
         'notify-url',
+        'notify-format',
         'slack-webhook-url',
+        'smtp-url',
+        'mail-from',
+        'mail-to',
       ];
       for (const name of names)
         expect(step?.with?.[name], `${serve.where}: ${name}`).toEqual(told?.with?.[name]);

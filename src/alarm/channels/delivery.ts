@@ -24,8 +24,8 @@ export interface Delivery {
   /** Name of the input with the address */
   readonly input: string;
   readonly url: string;
-  /** The content to POST as JSON; undefined for a GET without content */
-  readonly content?: object;
+  /** The content to POST, an object as JSON; undefined for a GET without content */
+  readonly content?: object | string | undefined;
   /** The environment that names proxies and authorities */
   readonly env: NodeJS.ProcessEnv;
 }
@@ -82,9 +82,11 @@ async function send(
       method: content === undefined ? 'GET' : 'POST',
       headers: {
         'user-agent': 'supabase-backup',
-        ...(content && { 'content-type': 'application/json; charset=utf-8' }),
+        ...(content !== undefined && { 'content-type': `${typeOf(content)}; charset=utf-8` }),
       },
-      ...(content && { body: JSON.stringify(content) }),
+      ...(content !== undefined && {
+        body: typeof content === 'string' ? content : JSON.stringify(content),
+      }),
       env,
       signal: AbortSignal.any([signal, AbortSignal.timeout(limits.requestMs)]),
     });
@@ -105,6 +107,10 @@ async function send(
     return send(delivery, new URL(target, url), limits, signal, redirects + 1);
   }
   throw readRefusal(delivery, response, url, text);
+}
+
+function typeOf(content: object | string): string {
+  return typeof content === 'string' ? 'text/plain' : 'application/json';
 }
 
 /**

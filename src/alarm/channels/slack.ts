@@ -1,17 +1,12 @@
 import { printableLines } from '../../report/printable.ts';
-import { formatCounted, formatDuration } from '../../report/quantity.ts';
-import { formatTimeWithZone } from '../../report/time.ts';
-import type { RunEvent } from '../event.ts';
-import { describeClass } from '../failure-class.ts';
-import type { IssueChange } from '../issues/lifecycle.ts';
-import { tellLastGood, tellRpo } from '../issues/text.ts';
-import type { WebhookContent } from './webhook.ts';
+import type { Fact, Notice, NoticeKind, Passage } from '../notice.ts';
 
 /* Limits of Slack's block reference: characters after escaping. */
 const headerLimit = 150;
 const textLimit = 3000;
 const fieldLimit = 2000;
 const addressLimit = 3000;
+const mostFields = 10;
 
 type Text =
   | { readonly type: 'plain_text'; readonly text: string }
@@ -37,27 +32,25 @@ export interface SlackMessage {
   readonly unfurl_links: false;
 }
 
+const signs: Readonly<Record<NoticeKind, string>> = {
+  failed: '🚨',
+  negative: '🚨',
+  recovered: '✅',
+  digest: '📋',
+};
+
 /** Renders a message for an incoming webhook of Slack. */
-export function renderSlack(
-  event: RunEvent,
-  kind: WebhookContent['kind'],
-  change: IssueChange,
-): SlackMessage {
-  const { operation, database } = event;
-  const answer = event.state === 'negative' ? `: ${describeClass(event.failureClass)}` : '';
-  const words = { failed: ' fails', negative: answer, recovered: ' works again' }[kind];
-  const title = `${kind === 'recovered' ? '✅' : '🚨'} ${operation} of ${database}${words}`;
+export function renderSlack(notice: Notice): SlackMessage {
+  const title = `${signs[notice.kind]} ${notice.title}`;
+  const fields = notice.facts.slice(0, mostFields).map(renderField);
   return {
     text: escapeSlack(title, textLimit),
     blocks: [
       { type: 'header', text: { type: 'plain_text', text: escapeSlack(title, headerLimit) } },
-      { type: 'section', fields: listFacts(event, change).map(renderField) },
-      ...renderCause(event),
-      {
-        type: 'context',
-        elements: [formatted(escapeSlack(describeContext(event), textLimit))],
-      },
-      ...renderButtons(event, change),
+      { type: 'section', fields },
+      ...notice.passages.map(renderPassage),
+      { type: 'context', elements: [formatted(escapeSlack(notice.place, textLimit))] },
+      ...renderButtons(notice),
     ],
     unfurl_links: false,
   };
@@ -65,59 +58,29 @@ export function renderSlack(
 
 /** Escapes Slack's three control characters and cuts to `limit`; other markup changes the appearance only. */
 export function escapeSlack(text: string, limit: number): string {
-  const signs = Array.from(
+  const escaped = Array.from(
     printableLines(text),
     (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[sign] ?? sign,
   );
-  if (signs.reduce((sum, sign) => sum + sign.length, 0) <= limit) return signs.join('');
+  if (escaped.reduce((sum, sign) => sum + sign.length, 0) <= limit) return escaped.join('');
   let kept = '';
-  for (const sign of signs) {
+  for (const sign of escaped) {
     if (kept.length + sign.length > limit - 1) break;
     kept += sign;
   }
   return `${kept}…`;
 }
 
-/** Lists the facts of the message: ten at most, Slack's limit for fields. */
-function listFacts(event: RunEvent, change: IssueChange): [title: string, value: string][] {
-  const { failures, failingSince } = change;
-  const rpo = tellRpo(event);
-  return [
-    ['Database', event.database],
-    ...(event.state === 'succeeded'
-      ? listEvidence(event)
-      : [fact('Cause', describeClass(event.failureClass))]),
-    ...(failures === undefined ? [] : [fact('Failures', formatCounted(failures, 'failure'))]),
-    ...(failingSince === undefined
-      ? []
-      : [fact('Failing for', formatDuration(event.at.getTime() - failingSince.getTime()))]),
-    fact('Last good backup', tellLastGood(event)),
-    ...(rpo === undefined ? [] : [fact('Recovery point', rpo)]),
-  ];
-}
-
-function listEvidence({ outputs }: RunEvent): [string, string][] {
-  return ['backup-id', 'rows', 'captured-through', 'duration-seconds'].flatMap((name) =>
-    outputs[name] === undefined || outputs[name] === '' ? [] : [fact(name, String(outputs[name]))],
-  );
-}
-
-function fact(title: string, value: string): [string, string] {
-  return [title, value];
-}
-
-function renderField([title, value]: [string, string]): Text {
-  const head = `*${escapeSlack(title, 100)}*\n`;
+function renderField({ title, value }: Fact): Text {
+  const head = `*${escapeSlack(title, 100)}*
+`;
   return formatted(head + escapeSlack(value, fieldLimit - head.length));
 }
 
-function renderCause(event: RunEvent): Block[] {
-  if (event.state === 'succeeded') return [];
-  const [failed, fix] = ['*What failed*\n', '*What to do*\n'];
-  return [
-    section(failed + escapeSlack(event.message, textLimit - failed.length)),
-    section(fix + escapeSlack(event.next, textLimit - fix.length)),
-  ];
+function renderPassage({ title, text }: Passage): Block {
+  const head = `*${escapeSlack(title, 100)}*
+`;
+  return section(head + escapeSlack(text, textLimit - head.length));
 }
 
 function section(text: string): Block {
@@ -128,18 +91,8 @@ function formatted(text: string): Text {
   return { type: 'mrkdwn', text, verbatim: true };
 }
 
-function describeContext({ run, at }: RunEvent): string {
-  if (run === undefined) return formatTimeWithZone(at);
-  const attempt = run.attempt > 1 ? `, attempt ${run.attempt}` : '';
-  return `${run.repository} · ${run.workflow} run ${run.number}${attempt} · ${formatTimeWithZone(at)}`;
-}
-
-function renderButtons({ run }: RunEvent, { issue }: IssueChange): Block[] {
-  const links = [
-    ...(run === undefined ? [] : [['Open the run', run.url]]),
-    ...(issue === undefined ? [] : [['Open the issue', issue.url]]),
-  ];
-  const elements = links.flatMap(([title = '', url = '']): Button[] =>
+function renderButtons({ links }: Notice): Block[] {
+  const elements = links.flatMap(({ title, url }): Button[] =>
     url.length > addressLimit ? [] : [{ type: 'button', text: { type: 'plain_text', text: title }, url }],
   );
   return elements.length === 0 ? [] : [{ type: 'actions', elements }];

@@ -1,8 +1,10 @@
-import { createHash } from 'node:crypto';
-import { printable, printableLines } from '../../report/printable.ts';
+import { printableLines } from '../../report/printable.ts';
 import { judgeRpo, type RunEvent } from '../event.ts';
 import type { IssueChange } from '../issues/lifecycle.ts';
 import { cut } from '../issues/text.ts';
+import type { Notice, NoticeKind } from '../notice.ts';
+import { type DigestContent, toDigestContent } from './digest-content.ts';
+import { renderPlain } from './plain-text.ts';
 
 /** UTF-16 code units of one text; outputs are limited, too, because one may be a list of backups. */
 const textLimit = 4000;
@@ -12,7 +14,10 @@ export interface WebhookContent {
   readonly version: 1;
   /** The same in every attempt to deliver the event */
   readonly id: string;
-  readonly kind: 'failed' | 'negative' | 'recovered';
+  readonly kind: NoticeKind;
+  /** All of it in words, for services that read nothing else */
+  readonly title: string;
+  readonly text: string;
   readonly operation: string;
   readonly database: string;
   readonly startedAt: string;
@@ -39,31 +44,32 @@ export interface WebhookContent {
     readonly repository: string;
     readonly actor: string;
   } | null;
+  readonly digest: DigestContent | null;
 }
 
 /** Returns the kind of message; undefined for a success that closed no issue, which needs none. */
 export function kindOf(
   event: RunEvent,
   { outcome: standing }: IssueChange,
-): WebhookContent['kind'] | undefined {
+): Exclude<NoticeKind, 'digest'> | undefined {
   if (event.state !== 'succeeded') return event.state;
   return standing === 'closed' ? 'recovered' : undefined;
 }
 
-export function toWebhookContent(
-  event: RunEvent,
-  kind: WebhookContent['kind'],
-  change: IssueChange,
-): WebhookContent {
-  const failure = event.state === 'succeeded' ? undefined : event;
-  const { operation, database, lastGood, run } = event;
+/** Everything in one JSON. A digest says nothing of a failure, whatever its run came to. */
+export function toWebhookContent(event: RunEvent, notice: Notice, change: IssueChange): WebhookContent {
+  const { kind } = notice;
+  const failure = event.state === 'succeeded' || kind === 'digest' ? undefined : event;
+  const { operation, lastGood, run } = event;
   const rpo = judgeRpo(event);
   return {
     version: 1,
-    id: identify(event),
+    id: notice.id,
     kind,
+    title: notice.title,
+    text: cut(renderPlain(notice), textLimit),
     operation,
-    database: printable(database),
+    database: notice.database,
     startedAt: event.startedAt.toISOString(),
     at: event.at.toISOString(),
     failureClass: failure?.failureClass ?? null,
@@ -82,17 +88,13 @@ export function toWebhookContent(
       : null,
     outputs: shorten(event.outputs),
     run: run ? toRun(run) : null,
+    digest: kind === 'digest' && event.digest ? toDigestContent(event.digest) : null,
   };
 }
 
 function toRun(run: NonNullable<RunEvent['run']>): WebhookContent['run'] {
   const { url, id, number, attempt, workflow, repository, actor } = run;
   return { url, id, number, attempt, workflow, repository, actor };
-}
-
-function identify({ operation, database, state, run, startedAt, at }: RunEvent): string {
-  const parts = [operation, database, state, run?.id, run?.attempt, startedAt, at];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }
 
 function shorten(outputs: RunEvent['outputs']): RunEvent['outputs'] {

@@ -17,8 +17,13 @@ const labelRemedy = 'it does not exist and could not be created. Create it in th
 
 /** What happened to the issues, for the other channels */
 export interface IssueChange {
-  /** `outdated`: an issue already records a newer run, and nothing was changed. */
-  readonly outcome: 'opened' | 'repeated' | 'reopened' | 'outdated' | 'closed' | 'none';
+  /**
+   * `counted`: an open issue counts one failure more, and has told nobody: its comment of the day is there
+   * already. `outdated`: an issue already records a newer run, and nothing was changed.
+   */
+  readonly outcome: 'opened' | 'repeated' | 'counted' | 'reopened' | 'outdated' | 'closed' | 'none';
+  /** Digest of failure class, group of operations and database */
+  readonly fingerprint?: string;
   readonly issue?: { readonly number: number; readonly url: string };
   readonly failures?: number;
   readonly failingSince?: Date;
@@ -141,7 +146,7 @@ async function repeat(context: FailureContext, { issue, state: before }: Known):
   await issues.change(issue.number, {
     body: writeState(describeFailing(event, state, settings.mentions), state),
   });
-  return changeOf('repeated', issue, state);
+  return changeOf(isDue || isNew ? 'repeated' : 'counted', issue, state);
 }
 
 async function escalate({ issues, warn }: FailureContext, { number }: Issue): Promise<void> {
@@ -238,6 +243,6 @@ function toLabel(name: string): Label {
 }
 
 function changeOf(outcome: IssueChange['outcome'], { number, url }: Issue, state: IssueState): IssueChange {
-  const failingSince = new Date(state.firstFailureAt);
-  return { outcome, issue: { number, url }, failures: state.failures, failingSince };
+  const { fingerprint, failures, firstFailureAt } = state;
+  return { outcome, fingerprint, issue: { number, url }, failures, failingSince: new Date(firstFailureAt) };
 }

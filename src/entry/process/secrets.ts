@@ -1,5 +1,6 @@
 import { decode, parseDatabaseUrl } from '../../interface/inputs/database-values.ts';
 import { identityLines } from '../../interface/inputs/key-values.ts';
+import { parseMailServer } from '../../interface/inputs/mail-values.ts';
 import { inputNames, inputs, type ReadInput } from '../../interface/inputs/schema.ts';
 import { parseWebhook } from '../../interface/inputs/values.ts';
 import { findPassFile, findServiceFiles, readPassFile, readServices } from '../../postgres/session/files.ts';
@@ -21,6 +22,7 @@ export function listSecrets(read: ReadInput, env: NodeJS.ProcessEnv): readonly s
       for (const line of identityLines(text)) secrets.add(line);
     } else {
       secrets.add(text);
+      if (inputs[name].parse === parseMailServer) for (const form of passwordOfMail(text)) secrets.add(form);
       if (inputs[name].parse === parseWebhook) for (const path of pathsIn(text)) secrets.add(path);
     }
   }
@@ -89,9 +91,15 @@ function secretsOfProxies(env: NodeJS.ProcessEnv): readonly string[] {
  */
 function pathsIn(url: string): readonly string[] {
   if (!URL.canParse(url)) return [];
-  const { pathname, search } = new URL(url);
-  // A short path is no secret, and occurs in many other addresses.
-  return [pathname + search, pathname].filter((path) => path.length >= 12);
+  const { pathname, search, searchParams } = new URL(url);
+  // A short path or value is no secret, and occurs in many other addresses.
+  return [pathname + search, pathname, ...searchParams.values()].filter((path) => path.length >= 12);
+}
+
+/** Lists the password of a mail server, encoded and decoded. With a token of a relay it is the user, too. */
+function passwordOfMail(url: string): readonly string[] {
+  const [, password] = /^[a-z]+:\/\/[^:/@]*:(.*)@/is.exec(url) ?? [];
+  return password === undefined || password === '' ? [] : [password, decode(password) ?? password];
 }
 
 /**

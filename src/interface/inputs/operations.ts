@@ -71,3 +71,19 @@ export type RecordedOperation = (typeof recordedOperations)[number];
 
 /** `announced`, and `alarm`, which raises the alarm of one of them */
 export const alarming = [...announced, 'alarm'] as const;
+
+/** The forms of a message to a webhook: ours, and those of services that take no other. */
+export const notifyFormats = [
+  'default',
+  'apprise',
+  'discord',
+  'ntfy',
+  'pagerduty',
+  'teams',
+  'telegram',
+] as const;
+export type NotifyFormat = (typeof notifyFormats)[number];
+
+/** What a heartbeat may tell besides successes */
+export const heartbeatSignals = ['start', 'fail'] as const;
+export type HeartbeatSignal = (typeof heartbeatSignals)[number];

@@ -2,8 +2,10 @@ import type { ColumnName } from '../../values/column-name.ts';
 import type { AskedPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
+import type { MailAddress, MailServer } from './mail-values.ts';
 import type { NeededJob } from './needed-jobs.ts';
-import type { Operation, RecordedOperation } from './operations.ts';
+import type { NotifyTarget } from './notify-target.ts';
+import type { HeartbeatSignal, Operation, RecordedOperation } from './operations.ts';
 import type { ReportKind } from './report-kinds.ts';
 
 /* The parsed and checked inputs of each operation. */
@@ -229,6 +231,8 @@ export interface StatusInputs extends CommonInputs {
   readonly databaseUrl: string | undefined;
   /** A readable file. */
   readonly sslrootcert: string | undefined;
+  /** By which rules the digest says what a cleanup will remove; undefined: no digest is sent */
+  readonly digest: Pick<ListInputs, 'retention' | 'timeZone' | 'keepChanges'> | undefined;
 }
 
 /** About one database, that of `storage`, or about those of `policy`: one of the two is given. */
@@ -290,6 +294,13 @@ export interface AlarmOperationInputs extends CommonInputs {
   readonly needs: readonly NeededJob[];
 }
 
+/** Through which server mail is sent, and between whom. */
+export interface MailInputs {
+  readonly server: MailServer;
+  readonly from: MailAddress;
+  readonly to: readonly MailAddress[];
+}
+
 /** Who is notified of a failure, and how. */
 export interface AlarmInputs {
   readonly githubToken: string | undefined;
@@ -299,9 +310,12 @@ export interface AlarmInputs {
   readonly issueLabels: readonly string[];
   readonly issueAssignees: readonly string[];
   readonly issueMentions: readonly string[];
-  readonly notifyUrl: string | undefined;
+  readonly notify: NotifyTarget | undefined;
   readonly slackWebhookUrl: string | undefined;
+  readonly mail: MailInputs | undefined;
   readonly heartbeatUrl: string | undefined;
+  /** What the heartbeat tells besides successes */
+  readonly heartbeatSignals: readonly HeartbeatSignal[];
   /** milliseconds */
   readonly rpoTarget: number | undefined;
 }

@@ -1,3 +1,5 @@
+import { type HeartbeatSignal, heartbeatSignals } from './operations.ts';
+
 /* Parsers for the texts of inputs. Each gets a trimmed text that is not empty, and throws only `Problem`. */
 
 /** A wrong input: the mistake, and what to write instead. Neither may quote a secret. */
@@ -80,6 +82,10 @@ export function listOf(form: RegExp, wrong: string, remedy: string): (text: stri
       if (form.test(name)) return name;
       throw new Problem(`cannot contain ${JSON.stringify(name)}: ${wrong}`, remedy);
     });
+}
+
+export function parseSignals(text: string): readonly HeartbeatSignal[] {
+  return splitList(text).map(oneOf(heartbeatSignals));
 }
 
 /** An address to send messages to: https, or this machine. */

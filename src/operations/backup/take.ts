@@ -7,12 +7,11 @@ import { findDumpClient } from '../../postgres/client/find.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import { outputSettings } from '../../postgres/session/output-settings.ts';
 import { openReached } from '../../postgres/session/reach.ts';
-import { leavesSession } from '../../postgres/session/server-error.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { assembleManifest, type ManifestParts } from '../../repository/backups/assembly.ts';
 import { writeManifest } from '../../repository/backups/manifests.ts';
 import type { Context } from '../../runtime/context.ts';
-import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { ConfigurationError, SourceError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { checkAccounts, checkRecorded } from '../../source/accounts.ts';
 import { measureSlot, nameSlot } from '../../source/changes/slot.ts';
@@ -98,9 +97,8 @@ async function noteSlot(present: Session, { repository, context }: Destination):
     const state = await measureSlot(present, nameSlot(repository));
     if (state !== undefined) context.noteSlot({ at: context.now(), state });
   } catch (error) {
-    const { code } = error as { code?: string };
-    if (code === undefined || !leavesSession(code)) throw error;
-    context.log.warn(`the slot of captures could not be measured: ${messageOf(error)}`);
+    if (!(error instanceof SourceError)) throw error;
+    context.log.warn(`the slot of captures is not measured: ${error.message}`);
   }
 }
 

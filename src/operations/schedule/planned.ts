@@ -2,16 +2,13 @@ import path from 'node:path';
 import { openWorkflows } from '../../github/workflows.ts';
 import type { ScheduleInputs } from '../../interface/inputs/types.ts';
 import type { Context } from '../../runtime/context.ts';
-import type { SchedulePlan } from '../../schedule/plan/plan.ts';
 import { type PlannedPolicy, planPolicyFile } from '../../schedule/plan/policy-file.ts';
 import { type Verification, verifyWorkflows } from '../../schedule/verification/verify.ts';
 import { renderCallers } from '../../schedule/workflows/callers.ts';
 import { compareFiles, type FileChange } from '../../schedule/workflows/files.ts';
 
 /** A policy, what follows from it, and how the workflows that are there differ from that. */
-export interface PlannedWorkflows {
-  readonly policy: PlannedPolicy['policy'];
-  readonly plan: SchedulePlan;
+export interface PlannedWorkflows extends Pick<PlannedPolicy, 'policy' | 'plan'> {
   readonly changes: readonly FileChange[];
 }
 

@@ -37,6 +37,7 @@ export function judgeStatus(facts: StatusFacts): Status {
       unusable: catalog.backups.length - usable.length,
       damaged: catalog.damaged.length + catalog.backups.filter(({ damagedAt }) => damagedAt !== null).length,
     },
+    lastDrill: freshness.drills.at(-1),
     lastCleanup: prune && {
       at: prune.at,
       removed: prune.content.removed.length,

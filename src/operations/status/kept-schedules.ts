@@ -1,4 +1,4 @@
-import type { PlannedJob } from '../../schedule/plan/plan.ts';
+import { onlyLooks, type PlannedJob } from '../../schedule/plan/plan.ts';
 import { judgeLateness, type Lateness } from '../../schedule/verification/lateness.ts';
 import type { Verification, WorkflowVerdict } from '../../schedule/verification/verify.ts';
 import type { StatusFacts } from './facts.ts';
@@ -16,7 +16,7 @@ export interface Schedules {
 export interface KeptSchedule extends Pick<PlannedJob, 'kind' | 'crons' | 'file'> {
   /** When a run of the kind last succeeded; undefined when none ever did, or it is not measured */
   readonly succeededAt: Date | undefined;
-  /** Undefined: not measured. What `watch` has done leaves no trace but that of GitHub. */
+  /** Undefined: not measured. What looks alone leaves no trace but that of GitHub. */
   readonly lateness: Lateness | undefined;
   /** Undefined: GitHub was not asked, did not answer, or has another version of the workflow */
   readonly workflow: WorkflowSight | undefined;
@@ -41,8 +41,8 @@ export function judgeSchedules(facts: StatusFacts): Schedules | undefined {
     jobs: database.jobs.map((job): KeptSchedule => {
       const { kind, crons, file } = job;
       const workflow = findWorkflow(job, verification);
-      const isTraced = kind !== 'watch' || workflow !== undefined;
-      const succeededAt = kind === 'watch' ? workflow?.ranAt : newest(listSuccesses(job, facts));
+      const isTraced = !onlyLooks(kind) || workflow !== undefined;
+      const succeededAt = onlyLooks(kind) ? workflow?.ranAt : newest(listSuccesses(job, facts));
       const lateness = isTraced ? judgeLateness(crons, timeZone, { succeededAt, begin, now }) : undefined;
       return { ...{ kind, crons, file, succeededAt, lateness, workflow } };
     }),
@@ -100,6 +100,7 @@ function listSuccesses({ kind, label }: PlannedJob, facts: StatusFacts): Date[] 
     case 'cleanup':
       return [...(prune ? [prune.at] : []), ...recorded(kind)];
     case 'watch':
+    case 'digest':
       return [];
   }
 }

@@ -6,6 +6,7 @@ import type { RecoveryTime } from '../../repository/backups/recovery-time.ts';
 import type { SuccessRate } from '../../repository/backups/success-rate.ts';
 import type { Trends } from '../../repository/backups/trends.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
+import type { StoredRecord } from '../../repository/records.ts';
 import type { StoredBytes } from '../../repository/stored-bytes.ts';
 import type { Egress, StorageCost } from './costs.ts';
 import type { Schedules } from './kept-schedules.ts';
@@ -49,6 +50,8 @@ export interface Status extends Pick<BackupFreshness, 'usable' | 'verified' | 'd
   readonly cost: StorageCost | undefined;
   /** Undefined without a full backup */
   readonly egress: Egress | undefined;
+  /** Undefined when there was none */
+  readonly lastDrill: StoredRecord<'drills'> | undefined;
   /** Undefined when there was none */
   readonly lastCleanup: LastCleanup | undefined;
   /** Newest first */

@@ -1,11 +1,10 @@
 import type { StatusInputs } from '../../interface/inputs/types.ts';
-import type { Session } from '../../postgres/session/connection.ts';
 import { openReached } from '../../postgres/session/reach.ts';
 import type { Repository } from '../../repository/open.ts';
 import { assertOwnDatabase } from '../../repository/own-database.ts';
 import type { StoredRecord } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
-import { isKnownError } from '../../runtime/errors.ts';
+import { isKnownError, SourceError } from '../../runtime/errors.ts';
 import { measureSlot, nameSlot } from '../../source/changes/slot.ts';
 import { readIdentity } from '../../source/identity.ts';
 import type { SlotLook, SlotState } from '../../values/slot-look.ts';
@@ -26,8 +25,8 @@ export type SlotTrouble = { readonly slot: string } & (
 );
 
 /**
- * Looks at the slot, where a database is given. A server that cannot be reached is a warning: the rest of the
- * status is wanted most when the server is down.
+ * Looks at the slot, where a database is given. A server that cannot be reached or keeps its slots to itself is
+ * a warning: the rest of the status is wanted most when the server is down.
  *
  * @returns undefined when it was not measured
  * @throws ConfigurationError when the repository is of another database
@@ -37,31 +36,31 @@ export async function lookAtSlot(
   repository: Repository,
   context: Context,
 ): Promise<SlotLook | undefined> {
+  const attempt = async <Result>(work: () => Promise<Result>): Promise<Result | undefined> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isKnownError(error)) throw error;
+      context.log.warn(`the slot of captures is not measured now: ${error.message}`);
+      return undefined;
+    }
+  };
+  const { databaseUrl, sslrootcert } = inputs;
+  if (databaseUrl === undefined) return undefined;
   await using resources = new AsyncDisposableStack();
-  const session = await reachSource(inputs, context);
-  if (session === undefined) return undefined;
+  const reached = await attempt(() => openReached('database-url', databaseUrl, sslrootcert, context));
+  if (reached === undefined) return undefined;
+  const { session } = reached;
   resources.defer(() => session.close());
   assertOwnDatabase(repository, await readIdentity(session));
-  const state = await measureSlot(session, nameSlot(repository));
-  if (state !== undefined) return { at: context.now(), state };
-  context.log.warn(
-    'the slot of captures is not measured now: the server is a standby, which does not know the slots of its primary',
-  );
-  return undefined;
-}
-
-async function reachSource(
-  { databaseUrl, sslrootcert }: Pick<StatusInputs, 'databaseUrl' | 'sslrootcert'>,
-  context: Context,
-): Promise<Session | undefined> {
-  if (databaseUrl === undefined) return undefined;
-  try {
-    return (await openReached('database-url', databaseUrl, sslrootcert, context)).session;
-  } catch (error) {
-    if (!isKnownError(error)) throw error;
-    context.log.warn(`the slot of captures is not measured now: ${error.message}`);
-    return undefined;
-  }
+  return await attempt(async () => {
+    const state = await measureSlot(session, nameSlot(repository));
+    if (state !== undefined) return { at: context.now(), state };
+    throw new SourceError(
+      'database-url: the server is a standby, which does not know the slots of its primary',
+      'Give the primary.',
+    );
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { StatusInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import type { Context } from '../../runtime/context.ts';
+import { readDigest } from './digest.ts';
 import { renderMetrics } from './metrics.ts';
 import { writeMetricsFile } from './metrics-file.ts';
 import { readStatus } from './read.ts';
@@ -11,6 +12,7 @@ export async function status(inputs: StatusInputs, context: Context): Promise<Ou
   const found = await readStatus(inputs, context);
   const metrics = renderMetrics(found, inputs.database);
   if (inputs.metricsFile !== undefined) await writeMetricsFile(inputs.metricsFile, metrics, context);
-  const outcome = describeStatus(found);
+  const digest = inputs.digest && (await readDigest({ ...inputs, ...inputs.digest }, found, context));
+  const outcome = { ...describeStatus(found), ...(digest && { digest }) };
   return inputs.format === 'openmetrics' ? { ...outcome, printed: metrics } : outcome;
 }

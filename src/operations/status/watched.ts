@@ -2,6 +2,7 @@ import { formatAge, formatBytes, formatCount, formatCounted, formatShare } from 
 import type { Section } from '../../report/section.ts';
 import { formatTime, formatTimeWithZone } from '../../report/time.ts';
 import type { RunCounts } from '../../repository/backups/success-rate.ts';
+import { onlyLooks } from '../../schedule/plan/plan.ts';
 import type { KeptSchedule } from './kept-schedules.ts';
 import type { Status } from './result.ts';
 
@@ -82,8 +83,8 @@ export function describeSchedules({ schedules, at: now }: Status): Section[] {
 function describeLateness({ kind, succeededAt, lateness }: KeptSchedule): string[] {
   if (lateness === undefined) return ['not measured', '', '', ''];
   const { age, limit, since } = lateness;
-  // Of a watch, what GitHub has is a run, and no success.
-  const last = kind === 'watch' ? '' : succeededAt === undefined ? 'never' : formatTime(succeededAt);
+  // Of what only looks, GitHub has a run, and no success.
+  const last = onlyLooks(kind) ? '' : succeededAt === undefined ? 'never' : formatTime(succeededAt);
   return [
     last,
     formatAge(limit),

@@ -40,6 +40,7 @@ const callees: Readonly<Record<JobKind, ReusableName>> = {
   drill: 'drill',
   cleanup: 'cleanup',
   watch: 'watch',
+  digest: 'watch',
 };
 
 /**
@@ -55,6 +56,8 @@ export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Jo
   // Changes are replayed only on the latest backup; a backup chosen by another rule is drilled as it is.
   const drillsChanges =
     jobs.some((job) => job.kind === 'capture') && (policy.drill?.['backup-id'] ?? 'latest') === 'latest';
+  // A cleanup removes backups, and a digest says which ones the next cleanup will.
+  const removes = kind === 'cleanup' || kind === 'digest';
   const given: Values = {
     ...commonInputs(context),
     'install-client': policy['install-client'],
@@ -86,11 +89,10 @@ export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Jo
     'rto-target': policy.drill?.['rto-target'],
     image: policy.drill?.image,
     runbook: policy.runbook ?? true,
-    retention,
-    'keep-changes': keepChanges,
+    digest: kind === 'digest' ? true : undefined,
+    ...(removes && { retention, 'keep-changes': keepChanges, 'time-zone': context.plan.timeZone }),
     'unlimited-wal': planned.unlimitedWal ? true : undefined,
     'drop-slot': expression('inputs.drop-slot == true'),
-    'time-zone': context.plan.timeZone,
     'grace-period': policy.cleanup?.['grace-period'],
     'dry-run': expression('inputs.dry-run == true'),
   };
@@ -131,6 +133,10 @@ function commonInputs({ policy, plan }: JobContext): Values {
     'issue-labels': issues ? join(alarms?.labels) : undefined,
     'issue-assignees': issues ? join(alarms?.assignees) : undefined,
     'issue-mentions': issues ? join(alarms?.mentions) : undefined,
+    'notify-format': alarms?.['notify-format'],
+    'mail-from': alarms?.['mail-from'],
+    'mail-to': join(alarms?.['mail-to']),
+    'heartbeat-signals': join(alarms?.['heartbeat-signals']),
   };
 }
 
@@ -161,6 +167,7 @@ function sharedSecrets({ alarms, ...policy }: WrittenPolicy): Values {
     RECORDS_URL: secret(policy['records-url']),
     NOTIFY_URL: secret(alarms?.['notify-url']),
     SLACK_WEBHOOK_URL: secret(alarms?.['slack-webhook-url']),
+    SMTP_URL: secret(alarms?.['smtp-url']),
     HEARTBEAT_URL: secret(alarms?.['heartbeat-url']),
   };
 }

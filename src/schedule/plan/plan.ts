@@ -41,10 +41,19 @@ export const jobKinds = [
   'drill',
   'cleanup',
   'watch',
+  'digest',
 ] as const;
 
 /** Kinds that take a backup with rows */
 export const backupKinds: readonly JobKind[] = ['full', 'incremental', 'archive'];
+
+/** Kinds that only look: their runs leave nothing behind, and GitHub alone knows of them. */
+const lookingKinds = ['watch', 'digest'] as const;
+export type LookingKind = (typeof lookingKinds)[number];
+
+export function onlyLooks(kind: JobKind): kind is LookingKind {
+  return lookingKinds.some((looking) => looking === kind);
+}
 
 /** The default schedule of each kind, when it is switched on without times */
 const usualCrons: Readonly<Record<JobKind, string>> = {
@@ -58,6 +67,7 @@ const usualCrons: Readonly<Record<JobKind, string>> = {
   drill: 'auto 5 2 * *',
   cleanup: 'auto 6 * * *',
   watch: 'auto */4 * * *',
+  digest: 'auto 7 * * 1',
 };
 
 /**
@@ -73,6 +83,7 @@ export const workflowFiles: Readonly<Record<JobKind, string>> = {
   drill: 'supabase-backup-drill.yml',
   cleanup: 'supabase-backup-cleanup.yml',
   watch: 'supabase-backup-watch.yml',
+  digest: 'supabase-backup-digest.yml',
 };
 
 export const defaultRetention = 'hourly=24 daily=7 weekly=5 monthly=12';
@@ -120,12 +131,13 @@ export function isHosted(runsOn: string): boolean {
 }
 
 /**
- * Tells whether a kind is switched on, by the policy or by default. By default every kind is on. The
- * exception is capture: it needs backups on which changes can be replayed, and is off for an artifact, which
+ * Tells whether a kind is switched on, by the policy or by default. By default every kind is on. Exceptions
+ * are the digest, which is sent to people, and capture: it needs backups on which changes can be replayed, and is off for an artifact, which
  * every capture would upload again as a whole.
  */
 export function isSwitchedOn(kind: JobKind, schedules: WrittenSchedules, storage: string): boolean {
   const written = schedules[kind];
+  if (kind === 'digest') return written !== undefined && written !== false;
   if (written !== undefined || kind !== 'capture') return written !== false;
   return !/^artifact:/i.test(storage) && backupKinds.some((backups) => schedules[backups] !== false);
 }

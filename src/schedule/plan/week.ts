@@ -111,6 +111,7 @@ export const assumedMinutes: Readonly<Record<JobKind, number>> = {
   drill: 15,
   cleanup: 2,
   watch: 1,
+  digest: 1,
 };
 
 export interface Estimate {
@@ -152,6 +153,7 @@ export const marks: Readonly<Record<JobKind, string>> = {
   drill: 'D',
   cleanup: 'x',
   watch: 'w',
+  digest: 'd',
 };
 
 /** Draws the seven days from today on, in the policy's time zone. */

@@ -10,7 +10,16 @@ export interface Contradiction {
 
 /** Finds values that are valid by themselves and cannot work together. */
 export function findContradictions(policy: WrittenPolicy): Contradiction[] {
-  return [...findInDatabases(policy), ...findInRoles(policy)];
+  return [...findInDatabases(policy), ...findInRoles(policy), ...findInAlarms(policy)];
+}
+
+/** Mail needs to come from somebody; the secret with its server may also be one of an environment. */
+function findInAlarms({ alarms = {} }: WrittenPolicy): Contradiction[] {
+  const needs = (key: 'mail-to' | 'smtp-url', other: 'mail-from' | 'mail-to'): Contradiction[] =>
+    alarms[key] === undefined || alarms[other] !== undefined
+      ? []
+      : [{ path: ['alarms', key], message: `needs ${other} beside it. Write the address` }];
+  return [...needs('mail-to', 'mail-from'), ...needs('smtp-url', 'mail-to')];
 }
 
 function findInDatabases(policy: WrittenPolicy): Contradiction[] {

@@ -1,6 +1,8 @@
 import * as v from 'valibot';
 import { parseColumns, parseImage, parsePatterns } from '../../interface/inputs/database-values.ts';
 import { parsePem, parseRecipients } from '../../interface/inputs/key-values.ts';
+import { parseRecipientsOfMail, parseSender } from '../../interface/inputs/mail-values.ts';
+import { notifyFormats } from '../../interface/inputs/operations.ts';
 import {
   checkEndpoint,
   parseS3Addressing,
@@ -14,7 +16,7 @@ import {
   parseRetention,
   parseTimeZone,
 } from '../../interface/inputs/time-values.ts';
-import { Problem } from '../../interface/inputs/values.ts';
+import { oneOf, Problem, parseSignals } from '../../interface/inputs/values.ts';
 import { parseCron } from '../plan/cron.ts';
 
 /*
@@ -130,6 +132,7 @@ export const schedulesSchema = v.strictObject({
   drill: v.optional(schedule({})),
   cleanup: v.optional(schedule({})),
   watch: v.optional(schedule({})),
+  digest: v.optional(schedule({})),
 });
 
 const retention = text(
@@ -228,8 +231,20 @@ const alarmsSchema = v.strictObject({
   assignees: v.optional(texts('Who is assigned to them.')),
   mentions: v.optional(texts('Who is mentioned in them: `@team` or `@person`.')),
   'notify-url': v.optional(secretName('the address of a webhook')),
+  'notify-format': v.optional(
+    text(
+      'The form of what the webhook gets, such as `discord`; `default` when absent.',
+      oneOf(notifyFormats),
+    ),
+  ),
   'slack-webhook-url': v.optional(secretName("the address of Slack's webhook")),
+  'smtp-url': v.optional(secretName('the address of a mail server, with its login')),
+  'mail-from': v.optional(text('Whom mail comes from.', parseSender)),
+  'mail-to': v.optional(texts('Who gets mail.', parseRecipientsOfMail)),
   'heartbeat-url': v.optional(secretName('the address that is called after each success')),
+  'heartbeat-signals': v.optional(
+    texts('What the heartbeat tells besides successes: `start`, `fail` or both.', parseSignals),
+  ),
   'rpo-target': v.optional(
     text(
       'How old the newest backup may become, such as `24h`; checked against the schedules.',

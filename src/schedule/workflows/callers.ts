@@ -26,6 +26,7 @@ const titles: Readonly<Record<string, string>> = {
   'supabase-backup-drill.yml': 'Database restore drill',
   'supabase-backup-cleanup.yml': 'Database backup cleanup',
   'supabase-backup-watch.yml': 'Database backup watch',
+  'supabase-backup-digest.yml': 'Database backup digest',
 };
 
 /** Precedes the schedule in a run's name, by which `schedule` later assigns the run to a due time. */

@@ -58,6 +58,10 @@ const alarmInputs = {
   'issue-assignees': text('Who is assigned to them, separated by commas.'),
   'issue-mentions': text('Who is mentioned in them, separated by commas.'),
   'rpo-target': text('How old the newest backup may become.'),
+  'notify-format': text('The form of what the webhook gets; default when empty.'),
+  'mail-from': text('Whom mail comes from.'),
+  'mail-to': text('Who gets mail, separated by commas.'),
+  'heartbeat-signals': text('start, fail or both; successes alone when empty.'),
 } as const;
 
 const tableInputs = {
@@ -81,6 +85,7 @@ const recordsSecret = { RECORDS_URL: 'The database that keeps the records in SQL
 const alarmSecrets = {
   NOTIFY_URL: 'Address of a webhook.',
   SLACK_WEBHOOK_URL: "Address of Slack's webhook.",
+  SMTP_URL: 'Address of a mail server, with its login.',
   HEARTBEAT_URL: 'Address that is called after a success.',
 } as const;
 
@@ -178,6 +183,10 @@ export const reusableWorkflows = {
       ...alarmInputs,
       storage: text('Whose backups are watched; when empty, none.'),
       ...proofInputs,
+      digest: flag('Whether a digest of the last seven days is sent.'),
+      retention: text('Which backups stay, for what a digest says of the next cleanup.'),
+      'keep-changes': text('How far back any point in time stays recoverable, for the same; 8d when empty.'),
+      'time-zone': text('In which days and weeks begin, for the same.'),
       policy: text('The policy whose workflows are checked by `schedule` with `check`; when empty, none.'),
     },
     secrets: { ...storageSecrets, ...recordsSecret, ...alarmSecrets },

@@ -1,5 +1,5 @@
 import type { Session } from '../../postgres/session/connection.ts';
-import { isTooLong } from '../../postgres/session/server-error.ts';
+import { isTooLong, leavesSession } from '../../postgres/session/server-error.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
 import type { SlotState } from '../../values/slot-look.ts';
@@ -52,6 +52,7 @@ export async function readSlot(session: Session, name: string): Promise<Slot | u
  *
  * @returns null when this database has no slot of this name; undefined on a standby, which does not know the
  *   slots of its primary
+ * @throws SourceError when the role may not see slots
  */
 export async function measureSlot(session: Session, name: string): Promise<SlotState | null | undefined> {
   const [server] = await session.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
@@ -67,7 +68,22 @@ interface FoundSlot {
   readonly state: SlotState;
 }
 
+/** @throws SourceError when the role may not see slots, which all may where nobody has forbidden it */
 async function findSlot(session: Session, name: string): Promise<FoundSlot | undefined> {
+  try {
+    return await querySlot(session, name);
+  } catch (cause) {
+    const { code } = cause as { code?: string };
+    if (code === undefined || !leavesSession(code)) throw cause;
+    throw new SourceError(
+      `the replication slots cannot be read: ${messageOf(cause)}`,
+      'Grant this role SELECT on pg_catalog.pg_replication_slots.',
+      cause,
+    );
+  }
+}
+
+async function querySlot(session: Session, name: string): Promise<FoundSlot | undefined> {
   // A slot without a status keeps nothing.
   const [row] = await session.query<FoundSlot & SlotState>(
     `SELECT coalesce(database = current_database(), false) AND plugin = '${plugin}' AS "isOurs",

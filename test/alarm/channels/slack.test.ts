@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { escapeSlack, renderSlack } from '../../../src/alarm/channels/slack.ts';
 import type { RunEvent } from '../../../src/alarm/event.ts';
+import { toNotice } from '../../../src/alarm/notice.ts';
 import { exampleFailure, exampleSuccess, hour } from '../example.ts';
 
 const issue = { number: 4, url: 'https://github.example/acme/shop/issues/4' };
 
 function blocksOf(event: RunEvent, kind: 'failed' | 'negative' | 'recovered' = 'failed') {
   const failingSince = new Date(event.at.getTime() - 3 * hour);
-  return renderSlack(event, kind, { outcome: 'repeated', issue, failures: 3, failingSince });
+  return renderSlack(toNotice(event, event, kind, { outcome: 'repeated', issue, failures: 3, failingSince }));
 }
 
 /** All texts of a message, with where they stand. */
@@ -24,7 +25,7 @@ describe('a Slack message', () => {
   it('of a failure has header, facts, cause, context and links', () => {
     const lastGood = { id: '20261119T021700Z-aaaa', takenAt: new Date('2026-11-19T02:18:00Z') };
     const message = blocksOf(exampleFailure({}, { lastGood, rpoTarget: 12 * hour }));
-    expect(message.text).toBe('🚨 backup of shop at db.example.com fails');
+    expect(message.text).toBe('🚨 [failed] shop at db.example.com: backup, last good 24 h 00 min ago');
     expect(message.blocks.map(({ type }) => type)).toEqual([
       'header',
       'section',
@@ -49,13 +50,13 @@ describe('a Slack message', () => {
   it('of a negative answer says what the answer is', () => {
     const answer = { state: 'negative', operation: 'restore', failureClass: 'parity' } as const;
     expect(blocksOf(exampleFailure({}, answer), 'negative').text).toBe(
-      '🚨 restore of shop at db.example.com: the restored database differs from the backup',
+      '🚨 [failed] shop at db.example.com: restore, the restored database differs from the backup',
     );
   });
 
   it('of a recovery has the evidence', () => {
     const message = blocksOf(exampleSuccess(), 'recovered');
-    expect(message.text).toBe('✅ backup of shop at db.example.com works again');
+    expect(message.text).toBe('✅ [recovered] shop at db.example.com: backup, after 3 h 00 min');
     expect(textsOf(message)).toContain('*backup-id*\n20261120T051700Z-7f3a');
   });
 
@@ -67,7 +68,8 @@ describe('a Slack message', () => {
   });
 
   it('has no buttons where there is nothing to open', () => {
-    const message = renderSlack(exampleFailure({}, { run: undefined }), 'failed', { outcome: 'none' });
+    const event = exampleFailure({}, { run: undefined });
+    const message = renderSlack(toNotice(event, event, 'failed', { outcome: 'none' }));
     expect(message.blocks.map(({ type }) => type)).not.toContain('actions');
   });
 

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterAll, describe, expect, test } from 'vitest';
 import { listSecrets } from '../../../src/entry/process/secrets.ts';
+import { parseAlarms } from '../../../src/interface/inputs/alarms.ts';
 import { operations } from '../../../src/interface/inputs/operations.ts';
-import { findUnused, parseAlarms, parseInputs } from '../../../src/interface/inputs/parse.ts';
+import { findUnused, parseInputs } from '../../../src/interface/inputs/parse.ts';
 import { type InputName, inputNames, inputs } from '../../../src/interface/inputs/schema.ts';
 import type { CleanupInputs, DrillInputs } from '../../../src/interface/inputs/types.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
@@ -33,6 +34,7 @@ const gate: Given = { ...backup, operation: 'gate' };
 const status: Given = { operation: 'status', storage: './backups' };
 const report: Given = { operation: 'report', storage: './backups' };
 const schedule: Given = { operation: 'schedule' };
+const mailing: Given = { ...backup, 'mail-from': 'a@example.com', 'mail-to': 'b@example.com' };
 const records: Given = { operation: 'records', storage: './backups', 'records-url': url };
 const alarm: Given = { operation: 'alarm', storage: './backups', 'alarm-of': 'drill', needs: '{}' };
 
@@ -404,6 +406,41 @@ const refused: [Given, InputName, string][] = [
   [{ ...backup, 'slack-webhook-url': 'hooks/s3cret' }, 'slack-webhook-url', 'is not an address'],
   [{ ...backup, 'heartbeat-url': 'ftp://example.com/s3cret' }, 'heartbeat-url', 'has the scheme ftp:'],
   [{ ...backup, 'rpo-target': '1' }, 'rpo-target', 'cannot be "1"'],
+  ...(
+    [
+      ['ntfy', 'https://ntfy.sh/', 'holds no topic of ntfy'],
+      ['ntfy', 'https://ntfy.sh/a/s3cret', 'holds no topic of ntfy'],
+      ['telegram', 'https://api.telegram.org/bots3cret/sendMessage', 'holds no chat_id'],
+      ['pagerduty', 'https://events.pagerduty.com/v2/enqueue', 'holds no routing_key'],
+    ] as const
+  ).map(([format, address, message]): [Given, InputName, string] => [
+    { ...backup, 'notify-format': format, 'notify-url': address },
+    'notify-url',
+    message,
+  ]),
+  [{ ...backup, 'notify-format': 'irc' }, 'notify-format', 'cannot be "irc"'],
+  [{ ...backup, 'heartbeat-signals': 'start, log' }, 'heartbeat-signals', 'cannot be "log"'],
+  [{ ...mailing, 'smtp-url': 'mail.example.com' }, 'smtp-url', 'is not the address of a mail server'],
+  [{ ...mailing, 'smtp-url': 'https://u:s3cret@h' }, 'smtp-url', 'is not the address of a mail server'],
+  [{ ...mailing, 'smtp-url': 'smtps://u:s3cret/x@h' }, 'smtp-url', 'is not the address of a mail server'],
+  [{ ...mailing, 'smtp-url': 'smtps://u:pass@h?s3cret' }, 'smtp-url', 'holds a ? or a #'],
+  [{ ...mailing, 'smtp-url': 'smtp://u:s3cret@h:25' }, 'smtp-url', 'names port 25'],
+  [{ ...mailing, 'smtp-url': 'smtps://u:s3cret@h:25' }, 'smtp-url', 'names port 25'],
+  [{ ...mailing, 'smtp-url': 'smtp://u:s3cret@h:465' }, 'smtp-url', 'names port 465 with smtp://'],
+  [{ ...mailing, 'smtp-url': 'smtps://u:s3cret@h:587' }, 'smtp-url', 'names port 587 with smtps://'],
+  [{ ...mailing, 'smtp-url': 'smtps://user@h' }, 'smtp-url', 'holds a user without a password'],
+  [{ ...mailing, 'smtp-url': 'smtps://u:s3cret%@h' }, 'smtp-url', 'a % that encodes nothing'],
+  [{ ...mailing, 'smtp-url': 'smtps://u:s3cret%0d%0aX@h' }, 'smtp-url', 'holds a control character'],
+  [{ ...mailing, 'smtp-url': 'smtps://u:p@h', 'mail-from': '' }, 'mail-from', 'is required with mail-to'],
+  [{ ...backup, 'mail-from': 'backups' }, 'mail-from', 'cannot be "backups"'],
+  [
+    { ...backup, 'mail-from': 'a\r\nBcc: b <a@example.com>' },
+    'mail-from',
+    'cannot be "a\\r\\nBcc: b <a@example.com>"',
+  ],
+  [{ ...backup, 'mail-to': 'ops@example.com, ops' }, 'mail-to', 'cannot contain "ops"'],
+  [{ ...backup, 'mail-to': 'Ops <ops@example.com>' }, 'mail-to', 'that is no address of mail'],
+  [{ ...status, digest: 'weekly' }, 'digest', 'cannot be "weekly"'],
   [
     { ...validate, 'records-url': 'mysql://u:s3cret@h/d' },
     'records-url',

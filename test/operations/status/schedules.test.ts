@@ -106,6 +106,14 @@ describe('a schedule of the policy', () => {
     expect(renderText(describeStatus(status).report)).toMatch(/\nwatch +43 \*\/4 \* \* \* +not measured/);
   });
 
+  it('of the digest is not measured either: it sends what it sees, and leaves nothing behind', () => {
+    const database = production(planOf('schedules: { digest: true }\n'));
+    const schedules = { ...makeSchedules(), database, verification: undefined };
+    const status = weigh([], { schedules, createdAt: ago(10_000) });
+    expect(jobOf(status, 'digest')).toMatchObject({ lateness: undefined, workflow: undefined });
+    expect(lateOf(status)).not.toContain('digest');
+  });
+
   it('of the watch is judged by what GitHub has run', () => {
     const asked = makeSchedules();
     const watch = asked.verification?.verdicts.at(-1);

@@ -97,6 +97,26 @@ describe('a wrong policy is refused', () => {
       'install-client: yes',
       '7:17: install-client: is none of auto, always and never. Write auto, always or never',
     ],
+    [
+      'a mail server that sends to nobody',
+      'alarms: { smtp-url: SMTP_URL, mail-from: a@example.com }',
+      '7:21: alarms.smtp-url: needs mail-to beside it. Write the address',
+    ],
+    [
+      'mail that comes from nobody',
+      'alarms: { mail-to: ops@example.com }',
+      '7:20: alarms.mail-to: needs mail-from beside it. Write the address',
+    ],
+    [
+      'an address of nobody',
+      'alarms: { mail-from: a@example.com, mail-to: [ops@example.com, ops] }',
+      '7:64: alarms.mail-to.1: cannot contain "ops": that is no address of mail. Write addresses as in ops@example.com, separated by commas',
+    ],
+    [
+      'a form that there is not',
+      'alarms: { notify-format: irc }',
+      '7:26: alarms.notify-format: cannot be "irc". Write default, apprise, discord, ntfy, pagerduty, teams or telegram',
+    ],
     ['an empty text', "runs-on: ''", '7:10: runs-on: is empty. Leave the key out instead'],
   ])('with %s', async (_, line, message) => {
     expect(await messageOf(`${smallPolicy}${line}\n`)).toBe(`policy.yml:${message.replace(/\.$/, '')}`);

@@ -20,7 +20,7 @@ const servers = Object.entries(addresses).filter(
 
 describe.each(servers)('a slot of a server %s', (_version, address) => {
   const name = `supabase_backup_${randomBytes(4).toString('hex')}`;
-  const database = `sched_slot_${randomBytes(4).toString('hex')}`;
+  const database = `slot_test_${randomBytes(4).toString('hex')}`;
   let cluster: Cluster | undefined;
   let admin: Awaited<ReturnType<typeof connect>>;
   let client: Awaited<ReturnType<typeof connect>>;

@@ -1,8 +1,9 @@
 import type { Input } from '../input.ts';
+import { parseMailServer, parseRecipientsOfMail, parseSender } from '../mail-values.ts';
 import { parseNeeds } from '../needed-jobs.ts';
-import { alarming, announced, operations } from '../operations.ts';
+import { alarming, announced, notifyFormats, operations } from '../operations.ts';
 import { parseDuration } from '../time-values.ts';
-import { listOf, matching, oneOf, parseBoolean, parseWebhook } from '../values.ts';
+import { listOf, matching, oneOf, parseBoolean, parseSignals, parseWebhook } from '../values.ts';
 
 /** Who is notified of the end of an operation, and how. */
 export const alarmInputs = {
@@ -86,12 +87,42 @@ export const alarmInputs = {
       'A webhook that gets failures, and the recovery from them, as JSON. docs/alarms.md has its fields.',
     parse: parseWebhook,
   },
+  'notify-format': {
+    operations: alarming,
+    default: 'default',
+    placeholder: 'form',
+    description:
+      'In which form `notify-url` gets it: `default`, which has a `title` and a `text` beside all fields, or as a service wants it: `apprise`, ' +
+      '`discord`, `ntfy`, `pagerduty`, `teams`, `telegram`.',
+    parse: oneOf(notifyFormats),
+  },
   'slack-webhook-url': {
     operations: alarming,
     secret: true,
     placeholder: 'url',
     description: 'An incoming webhook of Slack that gets failures, and the recovery from them.',
     parse: parseWebhook,
+  },
+  'smtp-url': {
+    operations: alarming,
+    secret: true,
+    placeholder: 'url',
+    description:
+      'A mail server that sends failures, and the recovery from them, to `mail-to`: `smtps://user:password@host:465`, or `smtp://…:587` for one that ' +
+      'begins TLS when asked to. Nothing is sent without TLS.',
+    parse: parseMailServer,
+  },
+  'mail-from': {
+    operations: alarming,
+    placeholder: 'address',
+    description: 'Whom mail comes from, such as `Backups <backups@example.com>`. Required with `mail-to`.',
+    parse: parseSender,
+  },
+  'mail-to': {
+    operations: alarming,
+    placeholder: 'addresses',
+    description: 'Who gets mail: addresses, separated by commas. Without it no mail is sent.',
+    parse: parseRecipientsOfMail,
   },
   'heartbeat-url': {
     operations: alarming,
@@ -100,6 +131,13 @@ export const alarmInputs = {
     description:
       'Called after each success, for a service that raises the alarm when the calls stop: the only one that notices that nothing runs any more.',
     parse: parseWebhook,
+  },
+  'heartbeat-signals': {
+    operations: alarming,
+    placeholder: 'signals',
+    description:
+      'What `heartbeat-url` is told besides successes: `start`, `fail` or both, as healthchecks.io and Uptime Kuma understand it.',
+    parse: parseSignals,
   },
   'rpo-target': {
     operations: alarming,

@@ -4,17 +4,17 @@ import { parseInterval, parseRetention, parseTimeZone } from '../time-values.ts'
 /** Which backups and changes stay, and for how long. */
 export const retentionInputs = {
   retention: {
-    operations: ['cleanup', 'list', 'report'],
+    operations: ['cleanup', 'list', 'status', 'report'],
     default: 'daily=7 weekly=5 monthly=12',
     placeholder: 'rules',
     description:
       'Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 ' +
       'monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones ' +
-      '(`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay.',
+      '(`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay. `status` reads it for its digest alone.',
     parse: parseRetention,
   },
   'keep-changes': {
-    operations: ['cleanup', 'list', 'report'],
+    operations: ['cleanup', 'list', 'status', 'report'],
     default: '8d',
     placeholder: 'interval',
     description:
@@ -22,7 +22,7 @@ export const retentionInputs = {
     parse: parseInterval,
   },
   'time-zone': {
-    operations: ['cleanup', 'list', 'report'],
+    operations: ['cleanup', 'list', 'status', 'report'],
     default: 'UTC',
     placeholder: 'zone',
     description: 'The time zone in which days, weeks, months and years begin, such as `Europe/Berlin`.',

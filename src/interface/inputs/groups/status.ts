@@ -1,5 +1,5 @@
 import type { Input } from '../input.ts';
-import { matching, oneOf, parsePrice } from '../values.ts';
+import { matching, oneOf, parseBoolean, parsePrice } from '../values.ts';
 
 /** In which form a status is told, besides the report. */
 export const statusInputs = {
@@ -28,5 +28,15 @@ export const statusInputs = {
       'What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` and the dashboard tell what the backups cost. When empty, that ' +
       'is not asked.',
     parse: parsePrice,
+  },
+  digest: {
+    operations: ['status'],
+    default: 'false',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      'Whether `status` also sends a digest of the last seven days by mail, to `notify-url` and to Slack, whichever are set: what ran, sizes, the last ' +
+      'drill, what was found, what the next cleanup removes.',
+    parse: parseBoolean,
   },
 } as const satisfies Record<string, Input>;

@@ -1,5 +1,5 @@
 import { nextTimes, timesBetween } from '../../../schedule/plan/cron.ts';
-import type { PlannedJob } from '../../../schedule/plan/plan.ts';
+import { type LookingKind, onlyLooks, type PlannedJob } from '../../../schedule/plan/plan.ts';
 import { graceMs } from '../../../schedule/verification/punctuality.ts';
 import { day, minute } from '../../../values/duration.ts';
 import type { EvidenceFacts, PolicyFacts } from './facts.ts';
@@ -31,7 +31,7 @@ const longestSpanMs = day;
 const earlyMs = minute;
 
 /** What fulfils each kind of job. A backup that was meant to be incremental may have read everything. */
-const fulfils: Readonly<Record<Exclude<JobKind, 'watch'>, (event: Event) => boolean>> = {
+const fulfils: Readonly<Record<Exclude<JobKind, LookingKind>, (event: Event) => boolean>> = {
   full: ({ backupType }) => backupType === 'full',
   archive: ({ backupType }) => backupType === 'full',
   incremental: ({ backupType }) => backupType === 'incremental' || backupType === 'full',
@@ -49,7 +49,7 @@ const fulfils: Readonly<Record<Exclude<JobKind, 'watch'>, (event: Event) => bool
 export function judgeSchedule(facts: EvidenceFacts, recordedSince: Date | undefined): Evidence['schedule'] {
   const { policy } = facts;
   if (policy === undefined) return null;
-  const jobs = policy.plan.jobs.filter(({ kind }) => kind !== 'watch');
+  const jobs = policy.plan.jobs.filter(({ kind }) => !onlyLooks(kind));
   const due = matchEvents(
     jobs.flatMap((job) => listDue(job, policy, facts)),
     listEvents(facts),
@@ -63,7 +63,7 @@ export function judgeSchedule(facts: EvidenceFacts, recordedSince: Date | undefi
         recordedSince,
       ),
     ),
-    notJudged: policy.plan.jobs.flatMap(({ kind }) => (kind === 'watch' ? [kind] : [])),
+    notJudged: policy.plan.jobs.flatMap(({ kind }) => (onlyLooks(kind) ? [kind] : [])),
   };
 }
 
@@ -105,22 +105,41 @@ function matchEvents(expected: readonly Due[], events: readonly Event[]): Due[] 
   const due = expected.toSorted((one, other) => one.until.getTime() - other.until.getTime());
   let first = 0;
   for (const event of events) {
-    const time = event.at.getTime();
-    while ((due[first]?.until.getTime() ?? Number.POSITIVE_INFINITY) <= time) first += 1;
-    for (let index = first; index < due.length; index += 1) {
-      const one = due[index];
-      if (one === undefined || one.until.getTime() > time + longestSpanMs + earlyMs) break;
-      if (!canMeet(event, one)) continue;
-      due[index] = { ...one, isMet: true };
-      break;
-    }
+    while ((due[first]?.until ?? event.at) < event.at) first += 1;
+    const index = findDue(due, first, event);
+    const met = index === undefined ? undefined : due[index];
+    if (index !== undefined && met !== undefined) due[index] = { ...met, isMet: true };
   }
   return due.sort((one, other) => one.at.getTime() - other.at.getTime());
 }
 
-function canMeet(event: Event, { job: { kind }, at, isMet }: Due): boolean {
-  const isEarly = event.at.getTime() < at.getTime() - earlyMs;
-  return !isMet && !isEarly && kind !== 'watch' && fulfils[kind](event);
+/**
+ * Finds the due time that an event meets: the first that it is meant for, or else the first that it may stand for.
+ *
+ * @param due sorted by the ends of their spans
+ * @param first index of the first whose span may not be over
+ */
+function findDue(due: readonly Due[], first: number, event: Event): number | undefined {
+  const last = event.at.getTime() + longestSpanMs + earlyMs;
+  let substitute: number | undefined;
+  for (let index = first; index < due.length; index += 1) {
+    const one = due[index];
+    if (one === undefined || one.until.getTime() > last) break;
+    if (!canMeet(event, one)) continue;
+    if (isMeant(event, one)) return index;
+    substitute ??= index;
+  }
+  return substitute;
+}
+
+/** A full backup was meant as one, where one was due; an incremental one that has read everything is the exception. */
+function isMeant({ backupType }: Event, { job }: Due): boolean {
+  return backupType !== 'full' || job.kind !== 'incremental';
+}
+
+function canMeet(event: Event, { job: { kind }, at, until, isMet }: Due): boolean {
+  const isInSpan = event.at.getTime() >= at.getTime() - earlyMs && event.at < until;
+  return !isMet && isInSpan && !onlyLooks(kind) && fulfils[kind](event);
 }
 
 /** @param due of this job, oldest first */

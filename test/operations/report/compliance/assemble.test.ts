@@ -132,6 +132,30 @@ describe('the schedule', () => {
     expect(full(withRecords({ runs }, { catalog }))).toMatchObject({ ran: 1, missed: 6 });
   });
 
+  it('takes a full backup for what was due as one, and for an incremental one only where no full one was due', () => {
+    const plan = production(planOf(policyText.replace('incremental: false', "incremental: '0 9,17 * * *'")));
+    if (facts.policy === undefined) throw new Error('the week has a policy');
+    const policy = { ...facts.policy, plan };
+    const period = { from: new Date('2026-11-14T00:00:00Z'), to: new Date('2026-11-16T00:00:00Z') };
+    // On the first day the evening's is missing, on the second the morning's has read everything.
+    const taken = [
+      ['2026-11-14T02:20:00Z', 'full'],
+      ['2026-11-14T09:02:00Z', 'incremental'],
+      ['2026-11-15T02:20:00Z', 'full'],
+      ['2026-11-15T09:02:00Z', 'full'],
+      ['2026-11-15T17:02:00Z', 'incremental'],
+    ] as const;
+    const runs = taken.map(([time, backupType]) => run(time, 4, { backup: idOf(time), backupType }));
+    const catalog = { backups: [], damaged: [] };
+    const of = withRecords({ runs }, { period, policy, catalog });
+    const judged = assembleEvidence(of).schedule?.jobs ?? [];
+    expect(judged.find(({ job }) => job === 'full')).toMatchObject({ due: 2, ran: 2 });
+    expect(judged.find(({ job }) => job === 'incremental')).toMatchObject({
+      ...{ due: 4, ran: 3 },
+      gaps: [{ from: '2026-11-14T17:00:00.000Z', to: '2026-11-15T09:00:00.000Z', due: 1 }],
+    });
+  });
+
   it('finds the one that is missing among many', () => {
     const quarter = 15 * 60_000;
     const period = { from: new Date('2026-11-13T00:00:00Z'), to: new Date('2026-11-16T00:00:00Z') };
