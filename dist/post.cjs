@@ -73147,6 +73147,66 @@ function listFormerNames() {
 // src/interface/inputs/parse.ts
 init_errors();
 
+// src/interface/inputs/shared-inputs.ts
+function takeCommon(taker, env3) {
+  const storage = taker.take("storage");
+  return { storage, ...takeAccess(taker, storage, env3) };
+}
+function takeAccess(taker, storage, env3) {
+  const awsEndpoint = storage?.startsWith("s3:") ? env3.AWS_ENDPOINT_URL_S3 || env3.AWS_ENDPOINT_URL : void 0;
+  return {
+    s3Endpoint: taker.take("s3-endpoint") ?? awsEndpoint,
+    s3Region: taker.take("s3-region"),
+    s3Addressing: taker.take("s3-addressing"),
+    s3Sse: taker.take("s3-sse"),
+    s3StorageClass: taker.take("s3-storage-class"),
+    repositoryKey: taker.take("repository-key"),
+    encryptionIdentity: taker.take("encryption-identity") ?? [],
+    clientPath: taker.take("client-path"),
+    installClient: taker.take("install-client"),
+    artifactRetentionDays: taker.take("artifact-retention-days"),
+    githubToken: taker.take("github-token")
+  };
+}
+function takeSource(taker, common) {
+  return {
+    ...common,
+    databaseUrl: taker.take("database-url"),
+    include: taker.take("include") ?? [],
+    exclude: taker.take("exclude") ?? [],
+    encryptionRecipients: taker.take("encryption-recipients") ?? [],
+    compressionLevel: taker.take("compression-level"),
+    jobs: taker.take("jobs"),
+    lockTimeoutSeconds: taker.take("lock-timeout"),
+    recheck: taker.take("recheck"),
+    rollbackToken: taker.take("rollback-token"),
+    checks: taker.take("checks") ?? [],
+    freshness: taker.take("freshness") ?? [],
+    ...takeRecording(taker),
+    allowUnencrypted: taker.take("allow-unencrypted")
+  };
+}
+function takeLabelled(taker, common) {
+  return { ...takeSource(taker, common), label: taker.take("label") ?? null };
+}
+function takeLimits(taker) {
+  return {
+    maxAge: taker.take("max-age"),
+    verifiedWithin: taker.take("verified-within"),
+    drilledWithin: taker.take("drilled-within")
+  };
+}
+function takeRetention(taker) {
+  return {
+    retention: taker.take("retention"),
+    timeZone: taker.take("time-zone"),
+    keepChanges: taker.take("keep-changes")
+  };
+}
+function takeRecording(taker) {
+  return { recordsUrl: taker.take("records-url"), sslrootcert: taker.take("sslrootcert") };
+}
+
 // src/interface/inputs/taker.ts
 init_errors();
 var Taker = class {
@@ -73324,57 +73384,6 @@ function takeSchedule(taker) {
     ...takeRecording(taker)
   };
 }
-function takeRecording(taker) {
-  return { recordsUrl: taker.take("records-url"), sslrootcert: taker.take("sslrootcert") };
-}
-function takeCommon(taker, env3) {
-  const storage = taker.take("storage");
-  return { storage, ...takeAccess(taker, storage, env3) };
-}
-function takeAccess(taker, storage, env3) {
-  const awsEndpoint = storage?.startsWith("s3:") ? env3.AWS_ENDPOINT_URL_S3 || env3.AWS_ENDPOINT_URL : void 0;
-  return {
-    s3Endpoint: taker.take("s3-endpoint") ?? awsEndpoint,
-    s3Region: taker.take("s3-region"),
-    s3Addressing: taker.take("s3-addressing"),
-    s3Sse: taker.take("s3-sse"),
-    s3StorageClass: taker.take("s3-storage-class"),
-    repositoryKey: taker.take("repository-key"),
-    encryptionIdentity: taker.take("encryption-identity") ?? [],
-    clientPath: taker.take("client-path"),
-    installClient: taker.take("install-client"),
-    artifactRetentionDays: taker.take("artifact-retention-days"),
-    githubToken: taker.take("github-token")
-  };
-}
-function takeSource(taker, common) {
-  return {
-    ...common,
-    databaseUrl: taker.take("database-url"),
-    include: taker.take("include") ?? [],
-    exclude: taker.take("exclude") ?? [],
-    encryptionRecipients: taker.take("encryption-recipients") ?? [],
-    compressionLevel: taker.take("compression-level"),
-    jobs: taker.take("jobs"),
-    lockTimeoutSeconds: taker.take("lock-timeout"),
-    recheck: taker.take("recheck"),
-    rollbackToken: taker.take("rollback-token"),
-    checks: taker.take("checks") ?? [],
-    freshness: taker.take("freshness") ?? [],
-    ...takeRecording(taker),
-    allowUnencrypted: taker.take("allow-unencrypted")
-  };
-}
-function takeLabelled(taker, common) {
-  return { ...takeSource(taker, common), label: taker.take("label") ?? null };
-}
-function takeLimits(taker) {
-  return {
-    maxAge: taker.take("max-age"),
-    verifiedWithin: taker.take("verified-within"),
-    drilledWithin: taker.take("drilled-within")
-  };
-}
 function takeBackup(taker, common) {
   return {
     ...takeLabelled(taker, common),
@@ -73433,13 +73442,6 @@ function takeReport(taker, env3) {
     pricePerGbMonth: taker.take("price-per-gb-month"),
     rtoTarget: taker.take("rto-target"),
     ...takeRetention(taker)
-  };
-}
-function takeRetention(taker) {
-  return {
-    retention: taker.take("retention"),
-    timeZone: taker.take("time-zone"),
-    keepChanges: taker.take("keep-changes")
   };
 }
 function takeValidate(taker, common) {

@@ -2,6 +2,15 @@ import { ConfigurationError } from '../../runtime/errors.ts';
 import { databaseUrlForm } from './database-values.ts';
 import { type Operation, operations } from './operations.ts';
 import { type InputName, inputNames, inputs, type ReadInput } from './schema.ts';
+import {
+  takeAccess,
+  takeCommon,
+  takeLabelled,
+  takeLimits,
+  takeRecording,
+  takeRetention,
+  takeSource,
+} from './shared-inputs.ts';
 import { Taker, toConfigurationError } from './taker.ts';
 import type { CommonInputs, Inputs } from './types.ts';
 import { list } from './values.ts';
@@ -83,71 +92,6 @@ function takeSchedule(taker: Taker) {
   };
 }
 
-function takeRecording(taker: Taker) {
-  return { recordsUrl: taker.take('records-url'), sslrootcert: taker.take('sslrootcert') };
-}
-
-function takeCommon(taker: Taker, env: NodeJS.ProcessEnv): CommonInputs {
-  const storage = taker.take('storage');
-  return { storage, ...takeAccess(taker, storage, env) };
-}
-
-/** Takes what is needed besides the storage to get at it, and at what it keeps. */
-function takeAccess(
-  taker: Taker,
-  storage: string | undefined,
-  env: NodeJS.ProcessEnv,
-): Omit<CommonInputs, 'storage'> {
-  // The SDK would follow these variables on its own, but as if they were addresses of Amazon.
-  const awsEndpoint = storage?.startsWith('s3:')
-    ? env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL
-    : undefined;
-  return {
-    s3Endpoint: taker.take('s3-endpoint') ?? awsEndpoint,
-    s3Region: taker.take('s3-region'),
-    s3Addressing: taker.take('s3-addressing'),
-    s3Sse: taker.take('s3-sse'),
-    s3StorageClass: taker.take('s3-storage-class'),
-    repositoryKey: taker.take('repository-key'),
-    encryptionIdentity: taker.take('encryption-identity') ?? [],
-    clientPath: taker.take('client-path'),
-    installClient: taker.take('install-client'),
-    artifactRetentionDays: taker.take('artifact-retention-days'),
-    githubToken: taker.take('github-token'),
-  };
-}
-
-function takeSource(taker: Taker, common: CommonInputs) {
-  return {
-    ...common,
-    databaseUrl: taker.take('database-url'),
-    include: taker.take('include') ?? [],
-    exclude: taker.take('exclude') ?? [],
-    encryptionRecipients: taker.take('encryption-recipients') ?? [],
-    compressionLevel: taker.take('compression-level'),
-    jobs: taker.take('jobs'),
-    lockTimeoutSeconds: taker.take('lock-timeout'),
-    recheck: taker.take('recheck'),
-    rollbackToken: taker.take('rollback-token'),
-    checks: taker.take('checks') ?? [],
-    freshness: taker.take('freshness') ?? [],
-    ...takeRecording(taker),
-    allowUnencrypted: taker.take('allow-unencrypted'),
-  };
-}
-
-function takeLabelled(taker: Taker, common: CommonInputs) {
-  return { ...takeSource(taker, common), label: taker.take('label') ?? null };
-}
-
-function takeLimits(taker: Taker) {
-  return {
-    maxAge: taker.take('max-age'),
-    verifiedWithin: taker.take('verified-within'),
-    drilledWithin: taker.take('drilled-within'),
-  };
-}
-
 function takeBackup(taker: Taker, common: CommonInputs) {
   return {
     ...takeLabelled(taker, common),
@@ -212,14 +156,6 @@ function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
     pricePerGbMonth: taker.take('price-per-gb-month'),
     rtoTarget: taker.take('rto-target'),
     ...takeRetention(taker),
-  };
-}
-
-function takeRetention(taker: Taker) {
-  return {
-    retention: taker.take('retention'),
-    timeZone: taker.take('time-zone'),
-    keepChanges: taker.take('keep-changes'),
   };
 }
 

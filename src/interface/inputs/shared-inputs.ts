@@ -1,0 +1,77 @@
+import type { Taker } from './taker.ts';
+import type { CommonInputs } from './types.ts';
+
+/* Inputs that several operations take alike. */
+
+export function takeCommon(taker: Taker, env: NodeJS.ProcessEnv): CommonInputs {
+  const storage = taker.take('storage');
+  return { storage, ...takeAccess(taker, storage, env) };
+}
+
+/** Takes what is needed besides the storage to get at it, and at what it keeps. */
+export function takeAccess(
+  taker: Taker,
+  storage: string | undefined,
+  env: NodeJS.ProcessEnv,
+): Omit<CommonInputs, 'storage'> {
+  // The SDK would follow these variables on its own, but as if they were addresses of Amazon.
+  const awsEndpoint = storage?.startsWith('s3:')
+    ? env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL
+    : undefined;
+  return {
+    s3Endpoint: taker.take('s3-endpoint') ?? awsEndpoint,
+    s3Region: taker.take('s3-region'),
+    s3Addressing: taker.take('s3-addressing'),
+    s3Sse: taker.take('s3-sse'),
+    s3StorageClass: taker.take('s3-storage-class'),
+    repositoryKey: taker.take('repository-key'),
+    encryptionIdentity: taker.take('encryption-identity') ?? [],
+    clientPath: taker.take('client-path'),
+    installClient: taker.take('install-client'),
+    artifactRetentionDays: taker.take('artifact-retention-days'),
+    githubToken: taker.take('github-token'),
+  };
+}
+
+export function takeSource(taker: Taker, common: CommonInputs) {
+  return {
+    ...common,
+    databaseUrl: taker.take('database-url'),
+    include: taker.take('include') ?? [],
+    exclude: taker.take('exclude') ?? [],
+    encryptionRecipients: taker.take('encryption-recipients') ?? [],
+    compressionLevel: taker.take('compression-level'),
+    jobs: taker.take('jobs'),
+    lockTimeoutSeconds: taker.take('lock-timeout'),
+    recheck: taker.take('recheck'),
+    rollbackToken: taker.take('rollback-token'),
+    checks: taker.take('checks') ?? [],
+    freshness: taker.take('freshness') ?? [],
+    ...takeRecording(taker),
+    allowUnencrypted: taker.take('allow-unencrypted'),
+  };
+}
+
+export function takeLabelled(taker: Taker, common: CommonInputs) {
+  return { ...takeSource(taker, common), label: taker.take('label') ?? null };
+}
+
+export function takeLimits(taker: Taker) {
+  return {
+    maxAge: taker.take('max-age'),
+    verifiedWithin: taker.take('verified-within'),
+    drilledWithin: taker.take('drilled-within'),
+  };
+}
+
+export function takeRetention(taker: Taker) {
+  return {
+    retention: taker.take('retention'),
+    timeZone: taker.take('time-zone'),
+    keepChanges: taker.take('keep-changes'),
+  };
+}
+
+export function takeRecording(taker: Taker) {
+  return { recordsUrl: taker.take('records-url'), sslrootcert: taker.take('sslrootcert') };
+}
