@@ -201,7 +201,8 @@ export const reusableWorkflows = {
       storage: text('Where the backups of the one database are kept; when empty, policy says it.'),
       policy: text('The policy whose databases the report is about; when empty, storage has the one.'),
       database: text('What the database is called; with a policy, the only one that the report is about.'),
-      kind: text('What is written; dashboard when empty.'),
+      kind: text('dashboard, compliance or runbook; dashboard when empty.'),
+      period: text('The time that evidence is about, such as 2026-Q3 or 90d.'),
       'max-age': text('How old the newest backup may be; 26h when empty, or what the policy says.'),
       ...proofInputs,
       'rto-target': text('How long a recovery may take.'),
@@ -212,7 +213,8 @@ export const reusableWorkflows = {
       pages: flag('Whether the report is also made ready for GitHub Pages, which everybody can read.'),
     },
     secrets: { ...storageSecrets, ...identitySecret },
-    permissions: { contents: 'read' },
+    // `actions: read` tells whether the workflows of a policy run.
+    permissions: { contents: 'read', actions: 'read' },
     timeoutMinutes: 30,
   },
   restore: {
