@@ -54,6 +54,7 @@ function listAlarms({ policy: { alarms = {} } }: PlannedPolicy): string[] {
     ...(alarms.issues === false ? [] : ['issues']),
     ...(alarms['notify-url'] === undefined ? [] : ['webhook']),
     ...(alarms['slack-webhook-url'] === undefined ? [] : ['Slack']),
+    ...(alarms['mail-to'] === undefined ? [] : ['mail']),
     ...(alarms['heartbeat-url'] === undefined ? [] : ['heartbeat']),
   ];
 }

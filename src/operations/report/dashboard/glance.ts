@@ -120,7 +120,7 @@ function tellReach(facts: DatabaseFacts): Fact {
     more:
       interval === undefined
         ? 'to the times of backups'
-        : html`any second since ${time(new Date(interval.from))} UTC`,
+        : html`any second from ${time(new Date(interval.from))} to ${time(new Date(interval.to))} UTC`,
   };
 }
 
