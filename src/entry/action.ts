@@ -13,7 +13,7 @@ import { printableForRunner } from '../report/printable.ts';
 import { createRedactor, redactReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
-import { negativeAnswers, toFailure } from './process/failure.ts';
+import { tellNegative, toFailure } from './process/failure.ts';
 import { abortOnSignals } from './process/interruption.ts';
 import { machine } from './process/machine.ts';
 import { assertPlatform } from './process/platform.ts';
@@ -79,7 +79,8 @@ async function main(): Promise<void> {
       report: redactReport(outcome.report, redact),
       ...(printed === undefined ? {} : { printed: redact(printed) }),
     });
-    if (outcome.exitCode === 3) core.setFailed(`${operation}: ${negativeAnswers[operation]}`);
+    if (outcome.exitCode === 3)
+      core.setFailed(printableForRunner(redact(`${operation}: ${tellNegative(operation, outcome)}`)));
     await alarm.notify({ outcome });
     if (outcome.exitCode === 3) noteAnnounced(alarm);
   } catch (error) {

@@ -12,7 +12,7 @@ import { renderText } from '../report/text.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
-import { negativeAnswers, toFailure } from './process/failure.ts';
+import { tellNegative, toFailure } from './process/failure.ts';
 import { abortOnSignals } from './process/interruption.ts';
 import { machine } from './process/machine.ts';
 import { assertPlatform } from './process/platform.ts';
@@ -98,7 +98,7 @@ async function main(words: readonly string[]): Promise<number> {
     const outcome = await run(inputs, context);
     log.clearProgress();
     print(asJson ? renderOutputs(outcome, redact) : shown(renderPrinted(outcome, redact)));
-    if (outcome.exitCode === 3) log.error(negativeAnswers[inputs.operation]);
+    if (outcome.exitCode === 3) log.error(tellNegative(inputs.operation, outcome));
     await alarm.notify({ outcome });
     return outcome.exitCode;
   } catch (error) {

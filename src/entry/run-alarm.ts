@@ -11,7 +11,7 @@ import type { AlarmInputs, Inputs } from '../interface/inputs/types.ts';
 import { findNewest } from '../operations/status/newest-backup.ts';
 import type { Context } from '../runtime/context.ts';
 import type { SlotLook } from '../values/slot-look.ts';
-import { negativeAnswers } from './process/failure.ts';
+import { tellNegative } from './process/failure.ts';
 import { Interruption } from './process/interruption.ts';
 import type { End } from './run-end.ts';
 import { recordRun } from './run-record.ts';
@@ -155,7 +155,7 @@ async function toRunEvent(
   ]);
   if ('outcome' in end) {
     return {
-      ...{ ...facts, lastGood, state: 'negative', message: negativeAnswers[operation] },
+      ...{ ...facts, lastGood, state: 'negative', message: tellNegative(operation, end.outcome) },
       failureClass: classifyNegative(operation, facts.outputs),
       next: 'The report of the run says what it found, and what to do.',
     };

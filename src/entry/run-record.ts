@@ -14,7 +14,7 @@ import { toolVersion } from '../runtime/version.ts';
 import { openStorage } from '../storage/open.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { SlotLook, SlotState } from '../values/slot-look.ts';
-import { negativeAnswers } from './process/failure.ts';
+import { tellNegative } from './process/failure.ts';
 import { Interruption } from './process/interruption.ts';
 import { bringRecords, warnOfArtifact } from './run-delivery.ts';
 import type { End } from './run-end.ts';
@@ -150,9 +150,9 @@ function judge(
   operation: RecordedOperation,
   redact: (text: string) => string,
 ): Pick<RecordContent<'runs'>, 'outcome' | 'exitCode' | 'failure'> {
+  const told = (text: string) => redact(text).slice(0, longestMessage);
   if ('failure' in end) {
     const { kind, message, next, exitCode } = end.failure;
-    const told = (text: string) => redact(text).slice(0, longestMessage);
     const failure = { class: classifyFailure(kind, end.error), message: told(message), next: told(next) };
     return { outcome: 'failed', exitCode, failure };
   }
@@ -160,7 +160,7 @@ function judge(
   if (exitCode === 0) return { outcome: 'done', exitCode, failure: null };
   const failure = {
     class: classifyNegative(operation, outputs),
-    message: negativeAnswers[operation],
+    message: told(tellNegative(operation, end.outcome)),
     next: null,
   };
   return { outcome: 'no', exitCode, failure };

@@ -8,6 +8,8 @@ export interface Outcome {
    * 0: done. 3: it ran, and the answer is no (a restore that differs, a damaged backup). Failures are thrown.
    */
   readonly exitCode: Extract<ExitCode, 0 | 3>;
+  /** With exit code 3: what was found, as sentences or the end of one; for whoever does not see the report */
+  readonly found?: string | undefined;
   /** Values for later steps: kebab-case names as in action.yml, and as keys of `--json`. */
   readonly outputs: Readonly<Record<string, string | number | boolean>>;
   /** The result for people, in order. Rendered as text on a terminal and as Markdown in a job summary. */

@@ -119,7 +119,11 @@ test('damage fails the step although the validation did its work: outputs and su
   flipBit(join(storage(), key));
   const run = await step('validate');
   expect(run.exitCode).toBe(1);
-  expect(annotations(run)).toEqual(['::error::validate: stored backups are damaged']);
+  expect(annotations(run)).toEqual([
+    expect.stringMatching(
+      /^::error::validate: stored backups are damaged: backup \S+, table public\.readings/,
+    ),
+  ]);
   expect(run.outputs.get('damaged')).toBe('1');
   expect(run.summary).toContain('### Validation: DAMAGED');
   expect(run.summary).toMatch(/^\| \S+ \| table public\.readings \| /m);

@@ -92,7 +92,11 @@ test(
     expect(await runCli(['validate', '--storage', storage])).toMatchObject({ exitCode: 3 });
     expect(readRuns().find(({ operation }) => operation === 'validate')).toMatchObject({
       ...{ outcome: 'no', exitCode: 3, backupType: null },
-      failure: { class: 'damage', message: 'stored backups are damaged', next: null },
+      failure: {
+        class: 'damage',
+        message: expect.stringMatching(/^stored backups are damaged: backup \S+, /),
+        next: null,
+      },
     });
     // Looking is no run of its own.
     expect(readRuns()).toHaveLength(4);

@@ -1,4 +1,5 @@
 import type { Operation } from '../../interface/inputs/operations.ts';
+import type { Outcome } from '../../interface/outcome.ts';
 import { isKnownError, messageOf } from '../../runtime/errors.ts';
 import { Interruption } from './interruption.ts';
 
@@ -52,7 +53,7 @@ function isTrouble(error: unknown): boolean {
 }
 
 /** The meaning of exit code 3 for each operation: it did its work, and the answer is no. */
-export const negativeAnswers: Readonly<Record<Operation, string>> = {
+const negativeAnswers: Readonly<Record<Operation, string>> = {
   backup: 'the backup was stored, but a check on it failed',
   capture: 'changes were lost for good, so point-in-time recovery has a gap',
   validate: 'stored backups are damaged',
@@ -71,6 +72,11 @@ export const negativeAnswers: Readonly<Record<Operation, string>> = {
   alarm: 'an operation did not begin',
   records: 'the records in the database are not those of the repository',
 };
+
+/** Says what exit code 3 means, and what was found. It may hold secrets, as a report may. */
+export function tellNegative(operation: Operation, { found }: Pick<Outcome, 'found'>): string {
+  return found === undefined ? negativeAnswers[operation] : `${negativeAnswers[operation]}: ${found}`;
+}
 
 function detailsOf(error: unknown): string {
   const text =

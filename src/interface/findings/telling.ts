@@ -92,7 +92,7 @@ const tellings: { readonly [Kind in FindingKind]: (finding: FindingOf<Kind>) => 
     }),
   'unusual-rows': (finding) =>
     tellUnusual(finding, {
-      ...{ what: 'has as rows', format: formatCount },
+      ...{ what: 'has', format: (rows) => formatCounted(Math.round(rows), 'row') },
       jump: 'See with `show` which tables have grown, and whether they were meant to.',
       drop: 'See with `show` which tables have shrunk, and whether they were meant to; `pin` an earlier backup if not.',
     }),

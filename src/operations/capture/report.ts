@@ -17,6 +17,7 @@ export function describeCapture(result: CaptureResult): Outcome {
   const [transactions, changes] = [sumOf(segments, 'transactions'), sumOf(segments, 'changes')];
   return {
     exitCode: isWhole(result) ? 0 : 3,
+    found: result.lost,
     outputs: {
       transactions,
       changes,

@@ -20,6 +20,7 @@ export function describeDrill(drill: Drill): Outcome {
   const { works, overrun } = kind === 'failed' ? { works: undefined, overrun: undefined } : drill;
   return {
     exitCode: kind === 'passed' && overrun === undefined ? 0 : 3,
+    found: overrun === undefined ? explainFailure(chosen) : tellOverrun(overrun),
     outputs: {
       'backup-id': works?.backup ?? '',
       drill: kind,
@@ -42,9 +43,11 @@ export function describeDrill(drill: Drill): Outcome {
 
 function describeOverrun(overrun: Overrun | undefined): Section[] {
   if (overrun === undefined) return [];
-  const { took, target } = overrun;
-  const text = `TOO SLOW: recovery took ${formatDuration(took)}, and the target is ${formatDuration(target)}.`;
-  return [{ kind: 'paragraph', text }];
+  return [{ kind: 'paragraph', text: `TOO SLOW: ${tellOverrun(overrun)}` }];
+}
+
+function tellOverrun({ took, target }: Overrun): string {
+  return `recovery took ${formatDuration(took)}, and the target is ${formatDuration(target)}.`;
 }
 
 function describeVerdict(drill: Drill): string {

@@ -14,6 +14,8 @@ export function describeGate(result: GateResult): Outcome {
     migrations.kind === 'looked-at' ? JSON.stringify(migrations.destructive.map(({ path }) => path)) : '';
   return {
     exitCode: verdict.kind === 'stop' ? 3 : 0,
+    found:
+      verdict.kind === 'stop' ? verdict.missing.map((one) => describeMissing(one)[0]).join('; ') : undefined,
     outputs: {
       'backup-id': wayBack?.manifest.id ?? '',
       gate: verdicts[verdict.kind].output,

@@ -32,6 +32,7 @@ export function describeStatus(status: Status): Outcome {
   const verdict = isHealthy(status) ? 'healthy' : 'broken';
   return {
     exitCode: isHealthy(status) ? 0 : 3,
+    found: tellBroken(status),
     outputs: {
       'backup-id': usable[0]?.id ?? '',
       status: verdict,
@@ -55,6 +56,13 @@ export function describeStatus(status: Status): Outcome {
       ...describeFailures(status),
     ],
   };
+}
+
+function tellBroken({ findings }: Status): string | undefined {
+  const broken = findings.filter(({ severity }) => severity === 'broken');
+  return broken.length === 0
+    ? undefined
+    : broken.map((finding) => joinTelling(tellFinding(finding))).join(' ');
 }
 
 /** A finding for scripts: what the schema in schema/status.schema.json describes. */

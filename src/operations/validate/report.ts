@@ -1,5 +1,11 @@
 import type { Outcome } from '../../interface/outcome.ts';
-import { formatBytes, formatCount, formatDuration, formatRate } from '../../report/quantity.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatRate,
+} from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { compare } from '../../values/ordering.ts';
 import { type Damage, isSound, type Validation } from './result.ts';
@@ -8,6 +14,7 @@ export function describeValidation(done: Validation): Outcome {
   const { backups, broken, objects, objectsChecked, read, archives, damages, unread, elapsed } = done;
   return {
     exitCode: isSound(done) ? 0 : 3,
+    found: tellDamage(done),
     outputs: { backups, 'objects-checked': objectsChecked, damaged: broken.size },
     report: [
       { kind: 'heading', text: describeVerdict(done) },
@@ -39,6 +46,14 @@ const encryptions: Readonly<Record<Validation['encryption'], string>> = {
   opened: 'yes; opened',
   sealed: 'yes; not opened, the stored bytes were hashed',
 };
+
+function tellDamage({ damages, unread }: Validation): string | undefined {
+  const [first] = damages.length > 0 ? damages : unread;
+  if (first === undefined) return undefined;
+  const more = Math.max(damages.length, unread.length) - 1;
+  const others = more === 0 ? '' : `, and ${formatCounted(more, 'part')} more`;
+  return `${first.backup === null ? '' : `backup ${first.backup}, `}${first.part}: ${first.how}${others}`;
+}
 
 function describeVerdict({ damages, unread }: Validation): string {
   if (damages.length > 0) return 'Validation: DAMAGED';

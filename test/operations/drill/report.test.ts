@@ -32,6 +32,7 @@ it('passes a backup that came back in time', () => {
 it('says no to a recovery that took longer than it may, though the backup is sound', () => {
   const outcome = describe([attempt()], 3999);
   expect(outcome).toMatchObject({ exitCode: 3, outputs: { drill: 'passed' } });
+  expect(outcome.found).toBe('recovery took 4.0 s, and the target is 4.0 s.');
   expect(textOf(outcome)).toContain('TOO SLOW');
 });
 
@@ -53,6 +54,7 @@ it.each<[string, Partial<Attempt>]>([
 ])('says no to a backup that %s, and names one that works', (_what, wrong) => {
   expect(describe([attempt(wrong)])).toMatchObject({
     exitCode: 3,
+    found: expect.stringMatching(/missing|differs|not all of|SELECT 1 > 2|exited with 1/),
     outputs: { drill: 'failed', 'backup-id': '' },
   });
   const outcome = describe([attempt(wrong), attempt({ backup: '20261119T021700Z-0000' })]);

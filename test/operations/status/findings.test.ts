@@ -34,6 +34,16 @@ describe('the status of a repository', () => {
     expect(isHealthy(weigh([]))).toBe(false);
   });
 
+  it('says which limit is broken by how much, for whoever does not see the report', () => {
+    expect(describeStatus(weigh([shelve(30)]))).toMatchObject({
+      exitCode: 3,
+      found: expect.stringContaining(
+        'the newest backup is 30 h 00 min old, and max-age is at most 26 h 00 min.',
+      ),
+    });
+    expect(describeStatus(weigh([shelve(2)])).found).toBeUndefined();
+  });
+
   it('counts what one would not go back to, and what is damaged', () => {
     const backups = [shelve(1), shelve(2, { damagedAt: ago(1) }), shelve(3, { kind: 'schema' })];
     const damaged = [{ id: '20261101T000000Z-0000', message: 'cut off' }];
