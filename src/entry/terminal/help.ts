@@ -120,16 +120,17 @@ export function renderOperationHelp(operation: Operation, width: number): string
       ];
     });
 
-  const words = names.flatMap((name) => (inputs[name].positional ? [`[${inputs[name].placeholder}] `] : []));
+  const words = [
+    ...names.flatMap((name) => (inputs[name].positional ? [`[${inputs[name].placeholder}]`] : [])),
+    ...required.map((name) => `--${name} <${inputs[name].placeholder}>`),
+  ];
 
   return [
-    `Usage: ${program} ${operation} ${words.join('')}${required.map((name) => `--${name} <${inputs[name].placeholder}>`).join(' ')} [inputs]`,
+    `Usage: ${[program, operation, ...words, '[inputs]'].join(' ')}`,
     '',
     ...wrap(`${operationSummaries[operation]}.`, width),
     '',
-    'Required:',
-    ...renderInputs(required),
-    '',
+    ...(required.length === 0 ? [] : ['Required:', ...renderInputs(required), '']),
     'Optional:',
     ...renderInputs(names.filter((name) => !required.includes(name))),
     '',

@@ -2,6 +2,12 @@ import type { Outcome } from '../../interface/outcome.ts';
 import { formatBytes, formatCounted } from '../../report/quantity.ts';
 import type { DatabaseVerdict, WrittenReport } from './result.ts';
 
+const titles: Readonly<Record<WrittenReport['kind'], string>> = {
+  dashboard: 'The dashboard is written',
+  runbook: 'The runbook is written',
+  compliance: 'The evidence is written',
+};
+
 /** A report that says a limit is broken has done its work: exit code 3 is what `status` is for. */
 export function describeWritten({ kind, path, files, bytes, databases }: WrittenReport): Outcome {
   const broken = databases.reduce((sum, database) => sum + database.broken.length, 0);
@@ -10,7 +16,7 @@ export function describeWritten({ kind, path, files, bytes, databases }: Written
     exitCode: 0,
     outputs: { 'report-path': path, 'broken-findings': broken },
     report: [
-      { kind: 'heading', text: `The ${kind} is written: ${path}` },
+      { kind: 'heading', text: `${titles[kind]}: ${path}` },
       {
         kind: 'paragraph',
         text: `${size}, about ${formatCounted(databases.length, 'database')}; ${broken === 0 ? 'no limit is broken' : `${formatCounted(broken, 'finding')} broken`}.`,

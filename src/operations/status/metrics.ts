@@ -78,7 +78,7 @@ function listMeasures(status: Status): Gauge[] {
       },
       samples: newestByKind(
         status,
-        ({ startedAt, finishedAt }) => toSeconds(finishedAt) - toSeconds(startedAt),
+        ({ startedAt, finishedAt }) => (finishedAt.getTime() - startedAt.getTime()) / 1000,
       ),
     },
     {

@@ -179,10 +179,8 @@ function describeGrowth({ growth }: Status): string {
 function describeCost({ cost }: Status): [string, string][] {
   if (cost === undefined) return [];
   const { now, inAMonth } = cost;
-  const later = inAMonth === undefined ? 'not measured' : formatAmount(inAMonth);
-  return [
-    ['costs a month', `${formatAmount(now)}, and in a month ${later}, in the currency of price-per-gb-month`],
-  ];
+  const later = inAMonth === undefined ? '' : `, and in a month ${formatAmount(inAMonth)}`;
+  return [['costs a month', `${formatAmount(now)}${later}, in the currency of price-per-gb-month`]];
 }
 
 function describeEgress({ egress }: Status): string {

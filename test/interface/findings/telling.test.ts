@@ -90,7 +90,9 @@ describe('what is unusual', () => {
     expect(tellFinding(examples['unusual-duration']).sentence).toBe(
       'the newest backup took 2 h 00 min; at most 1 h 00 min is usual, by the 7 full backups before, whose median is 30 min 00 s.',
     );
-    expect(tellFinding(examples['unusual-rows']).sentence).toContain('1,000 rows; at least 2,000 rows is usual');
+    expect(tellFinding(examples['unusual-rows']).sentence).toContain(
+      '1,000 rows; at least 2,000 rows is usual',
+    );
     expect(tellFinding(examples['unusual-rows']).remedy).toContain('pin');
     expect(tellFinding({ ...examples['unusual-rows'], direction: 'jump' }).remedy).toContain('grown');
   });

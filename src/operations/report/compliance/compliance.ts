@@ -15,7 +15,7 @@ function renderDatabase(database: ReportedDatabase): [string, string][] {
   const title = `Evidence of backups: ${database.name}`;
   if (database.kind === 'unreadable') {
     const { location, why, next } = database;
-    const text = `There is no evidence, because ${location} could not be read: ${why} ${next}`;
+    const text = `There is no evidence, because ${location} could not be read: ${why}. ${next}`;
     return renderDocuments(file, title, [{ kind: 'paragraph', text }]);
   }
   if (database.evidence === undefined) throw new Error('the evidence was not read');

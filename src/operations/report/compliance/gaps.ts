@@ -56,7 +56,7 @@ const finders: Readonly<Record<GapKind, (gathered: Gathered) => readonly Found[]
       )
       .map(({ operation, endedAt, failure, evidence }) => ({
         from: endedAt,
-        text: `A run of ${operation} ended with ${failure?.class ?? 'no'}, and none has succeeded since.`,
+        text: `A run of ${operation} did not succeed (${failure?.class ?? 'no'}), and none has since.`,
         evidence: [evidence],
       })),
   'failed-drill': ({ drills }) =>

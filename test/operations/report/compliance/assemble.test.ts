@@ -78,7 +78,7 @@ describe('runs', () => {
     const runs = facts.records.runs.filter(({ at }) => at <= refused.at);
     expect(assembleEvidence(withRecords({ runs })).gaps).toContainEqual({
       ...{ kind: 'open-failure', from: refused.at.toISOString(), to: null },
-      text: 'A run of backup ended with SourceError/authentication, and none has succeeded since.',
+      text: 'A run of backup did not succeed (SourceError/authentication), and none has since.',
       evidence: [`records/runs/${refused.id}.json`],
     });
   });
