@@ -18,14 +18,14 @@ export const recordsCommentPrefix = 'Records of supabase-backup';
  * A condition on the oid of a role: a superuser or the current user. Objects of such a role may be ours, and
  * cannot be a trap laid by a role with fewer rights.
  */
-const isTrusted = (role: string) =>
+export const isTrusted = (role: string) =>
   `(SELECT r.rolsuper OR r.rolname = current_user FROM pg_roles r WHERE r.oid = ${role})`;
 
 /**
  * The same, or the owner of the database: a backup may connect as another role than the one that keeps the
  * records. Enough for what is only left out, and not for what is read.
  */
-const isBelieved = (role: string) =>
+export const isBelieved = (role: string) =>
   `(${isTrusted(role)} OR ${role} = (SELECT d.datdba FROM pg_database d WHERE d.datname = current_database()))`;
 
 const commentOf = (schema: string) => `coalesce(obj_description(${schema}.oid, 'pg_namespace'), '')`;

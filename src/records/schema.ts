@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { ownSchemas, recordsSchema } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
-import { foundation, type Migration, migrations, readerRole, writeSurface } from './migrations.ts';
+import { foundation, type Migration, migrations, writeSurface } from './migrations.ts';
 import { inBoundedTransaction, noteDefinition } from './transaction.ts';
+import { makeReader, refuseStrangers, revokeRights } from './trust.ts';
 
 /** What became of the schema of the records. */
 export type Readiness =
@@ -68,15 +69,19 @@ async function bringUp(session: Session, steps: readonly Migration[]): Promise<R
   }
   if (missing.length > 0) {
     await session.query(writeSurface(session.serverVersion, await makeReader(session)));
+    await revokeRights(session);
     await noteDefinition(session);
   }
   return { kind: 'ready', version: newest, from };
 }
 
-/** @throws ConfigurationError when there is a schema of this name that is not ours */
+/** @throws ConfigurationError when there is a schema of this name that is not ours, or holds what is somebody else's */
 async function findSchema(session: Session): Promise<boolean> {
   const ours = await session.query<{ name: string }>(ownSchemas);
-  if (ours.some(({ name }) => name === recordsSchema)) return true;
+  if (ours.some(({ name }) => name === recordsSchema)) {
+    await refuseStrangers(session);
+    return true;
+  }
   const [other] = await session.query<{ owner: string }>(
     `SELECT pg_get_userbyid(nspowner) AS owner FROM pg_namespace WHERE nspname = '${recordsSchema}'`,
   );
@@ -110,14 +115,4 @@ function refuseAltered(applied: readonly Applied[], steps: readonly Migration[])
 
 function checksumOf({ sql }: Migration): string {
   return createHash('sha256').update(sql).digest('hex');
-}
-
-/** Makes the role of the readers, where this role may. @returns whether there is one */
-async function makeReader(session: Session): Promise<boolean> {
-  const [found] = await session.query<{ there: boolean; able: boolean }>(`
-    SELECT to_regrole('${readerRole}') IS NOT NULL AS there, rolsuper OR rolcreaterole AS able FROM pg_roles WHERE rolname = current_user`);
-  if (found?.there === true) return true;
-  if (found?.able !== true) return false;
-  await session.query(`CREATE ROLE ${readerRole} NOLOGIN`);
-  return true;
 }

@@ -17,14 +17,16 @@ export async function inBoundedTransaction<T>(session: Session, body: () => Prom
 const notedDays = 400;
 
 /**
- * A condition: what is written to the tables of the records writes nothing else. A trigger or a rule of a user
- * may: a transaction that wrote a user's row, too, must not be taken for ours by a backup.
+ * A condition: what is written to the tables of the records writes nothing else. A trigger, a rule or a foreign
+ * key of a user may: a transaction that wrote a user's row, too, must not be taken for ours by a backup.
  */
 const writesNothingElse = `
   NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
     WHERE c.relnamespace = '${recordsSchema}'::regnamespace AND NOT t.tgisinternal AND p.pronamespace <> c.relnamespace)
   AND NOT EXISTS (SELECT FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class
-    WHERE c.relnamespace = '${recordsSchema}'::regnamespace AND c.relkind <> 'v')`;
+    WHERE c.relnamespace = '${recordsSchema}'::regnamespace AND c.relkind <> 'v')
+  AND NOT EXISTS (SELECT FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid
+    WHERE c.relnamespace = '${recordsSchema}'::regnamespace AND k.connamespace <> c.relnamespace)`;
 
 /**
  * Notes the transaction under way as one that writes nothing but records (docs/decisions/0010-records-apart.md),

@@ -74,6 +74,73 @@ describe.each<[major: number, server: () => string | undefined]>([
     });
   });
 
+  check('runs no code of the owner of the database, who may have made it', async () => {
+    const admin = server() ?? '';
+    const tenant = `records_tenant_${process.pid}`;
+    await query(admin, `CREATE ROLE ${tenant}`);
+    try {
+      await query(admin, `ALTER DATABASE ${name} OWNER TO ${tenant}`);
+      await prepare();
+      await query(
+        url,
+        `CREATE FUNCTION public.climb() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'ALTER ROLE ${tenant} SUPERUSER'; RETURN NEW; END $$;
+         ALTER FUNCTION public.climb() OWNER TO ${tenant};
+         CREATE TRIGGER climb BEFORE INSERT ON ${recordsSchema}.transactions FOR EACH ROW EXECUTE FUNCTION public.climb()`,
+      );
+      await expect(prepare()).rejects.toThrow(`the function climb of the trigger climb is of ${tenant}`);
+      await query(
+        url,
+        `DROP FUNCTION public.climb() CASCADE; ALTER TABLE ${recordsSchema}.backup_jobs OWNER TO ${tenant}`,
+      );
+      await expect(prepare()).rejects.toThrow(`backup_jobs is of ${tenant}`);
+      await query(url, `ALTER SCHEMA ${recordsSchema} OWNER TO ${tenant}`);
+      await expect(prepare()).rejects.toThrow(`the schema is of ${tenant}`);
+      expect(await query(url, `SELECT rolsuper FROM pg_roles WHERE rolname = '${tenant}'`)).toEqual([
+        { rolsuper: false },
+      ]);
+    } finally {
+      await query(admin, `DROP DATABASE ${name} WITH (FORCE)`);
+      await query(admin, `DROP ROLE ${tenant}`);
+    }
+  });
+
+  check('leaves others nothing but reading, whatever default privileges give', async () => {
+    const admin = server() ?? '';
+    const other = `records_other_${process.pid}`;
+    await query(admin, `CREATE ROLE ${other}`);
+    try {
+      await query(
+        url,
+        `ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO ${other}; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO ${other};
+         ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO ${other}`,
+      );
+      await prepare();
+      const rights = await query<{ name: string }>(
+        url,
+        `SELECT c.relname || ' ' || p AS name FROM pg_class c, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
+         WHERE c.relnamespace = '${recordsSchema}'::regnamespace AND c.relkind IN ('r', 'v') AND has_table_privilege('${other}', c.oid, p)
+         UNION ALL SELECT p.proname FROM pg_proc p WHERE p.pronamespace = '${recordsSchema}'::regnamespace AND has_function_privilege('${other}', p.oid, 'EXECUTE')
+         UNION ALL SELECT 'create' WHERE has_schema_privilege('${other}', '${recordsSchema}', 'CREATE')`,
+      );
+      expect(rights).toEqual([]);
+    } finally {
+      await query(admin, `DROP DATABASE ${name} WITH (FORCE)`);
+      await query(admin, `DROP ROLE ${other}`);
+    }
+  });
+
+  check('shows nothing to a role of the readers that somebody else hands out', async () => {
+    const admin = server() ?? '';
+    await query(admin, 'CREATE ROLE supabase_backup_reader LOGIN');
+    await prepare();
+    expect(
+      await query(
+        url,
+        `SELECT has_schema_privilege('supabase_backup_reader', '${recordsSchema}', 'USAGE') AS can`,
+      ),
+    ).toEqual([{ can: false }]);
+  });
+
   check(
     'shows the rows to its owner and to the readers, also through its views, and to nobody else',
     async () => {
