@@ -41,7 +41,7 @@ export async function lookAtSlot(
       return await work();
     } catch (error) {
       if (!isKnownError(error)) throw error;
-      context.log.warn(`the slot of captures is not measured now: ${error.message}`);
+      context.log.warn(`the slot of captures is not measured now: ${error.message}\n→ ${error.next}`);
       return undefined;
     }
   };
