@@ -1,6 +1,8 @@
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { recordsSchema } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
+import { recordId } from '../repository/listed-records.ts';
+import { stampOf } from '../values/timed-id.ts';
 import type { RecordedKind, RecordRows } from './rows.ts';
 import { inBoundedTransaction, noteTransaction } from './transaction.ts';
 
@@ -49,16 +51,23 @@ export async function readIds(
   return rows.map((row) => row.id);
 }
 
-/** Reads the newest of these ids; undefined where there is none. */
+const idPattern = `^${recordId}$`;
+
+/**
+ * Reads the newest of these ids; undefined where there is none. A row that somebody inserted under a name of
+ * their own, or a machine whose clock is ahead, must not hide what comes after it.
+ */
 export async function readNewestId(
   session: Session,
   kind: RecordedKind,
   repository: string,
+  now: Date,
 ): Promise<string | undefined> {
   const [{ table, id, scope }] = places[kind];
   const [row] = await session.query<{ id: string | null }>(
-    `SELECT max(${id} COLLATE "C") AS id FROM ${recordsSchema}.${table} WHERE ${scope}`,
-    [repository],
+    `SELECT max(${id} COLLATE "C") AS id FROM ${recordsSchema}.${table}
+     WHERE ${scope} AND ${id} ~ $2 AND ${id} COLLATE "C" < $3`,
+    [repository, idPattern, stampOf(now)],
   );
   return row?.id ?? undefined;
 }
@@ -131,8 +140,9 @@ export function findSurplus(
   const oldest = listed[0]?.id ?? '';
   const unknown = there.filter((id) => !known.has(id));
   const [{ table }] = places[kind];
+  const ours = new RegExp(idPattern);
   const surplus = unknown
-    .filter((id) => id > oldest)
+    .filter((id) => id > oldest || !ours.test(id))
     .map((id) => ({ kind: 'surplus' as const, table, id, part: '' }));
   return { surplus, outlived: unknown.length - surplus.length };
 }
