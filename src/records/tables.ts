@@ -72,21 +72,31 @@ export async function readNewestId(
   return row?.id ?? undefined;
 }
 
-/** Reads the ids of records whose rows somebody has deleted, as the log of changes tells. */
-export async function readDeletedIds(
+/** Says which row of the records of one kind it is. */
+type RowKey = Pick<RowDifference, 'table' | 'id' | 'part'>;
+
+/** Reads which rows somebody has deleted, as the log of changes tells. */
+export async function readDeleted(
   session: Session,
   kind: RecordedKind,
   repository: string,
-): Promise<string[]> {
-  const [{ table, id, scope }] = places[kind];
-  const rows = await session.query<{ id: string }>(
-    `SELECT DISTINCT gone.${id} AS id FROM ${recordsSchema}.change_log l,
-       jsonb_populate_record(NULL::${recordsSchema}.${table}, l.before) AS gone
-     WHERE l.table_name = '${table}' AND l.action = 'DELETE' AND ${scope}`,
-    [repository],
-  );
-  return rows.map((row) => row.id);
+): Promise<(row: RowKey) => boolean> {
+  const [{ table: first }] = places[kind];
+  const deleted = new Set<string>();
+  for (const { table, id, part, scope } of places[kind]) {
+    const rows = await session.query<Omit<RowKey, 'table'>>(
+      `SELECT DISTINCT gone.${id} AS id, ${part} AS part FROM ${recordsSchema}.change_log l,
+         jsonb_populate_record(NULL::${recordsSchema}.${table}, l.before) AS gone
+       WHERE l.table_name = '${table}' AND l.action = 'DELETE' AND ${scope}`,
+      [repository],
+    );
+    for (const row of rows) deleted.add(writeKey({ table, ...row }));
+  }
+  // The measures of a job went with it.
+  return (row) => deleted.has(writeKey(row)) || deleted.has(writeKey({ table: first, id: row.id, part: '' }));
 }
+
+const writeKey = ({ table, id, part }: RowKey): string => [table, id, part].join(' ');
 
 /** A row that is not as the repository has it */
 export interface RowDifference {

@@ -369,10 +369,20 @@ describe('records verify', () => {
   });
 
   it('does not count rows whose deletion is in the log, nor those older than what the repository keeps', async () => {
-    const [first, second] = await idsIn('backup_jobs');
+    const [first, second, third] = await idsIn('backup_jobs');
     await query(url, `DELETE FROM ${schema}.backup_jobs WHERE id = '${second}'`);
+    await query(url, `DELETE FROM ${schema}.backup_metrics WHERE job_id = '${third}' AND name = 'rows'`);
+    await query(url, `DELETE FROM ${schema}.restore_operations`);
     await repository.storage.delete([`records/runs/${first}.json`]);
-    expect(await verify()).toMatchObject({ differences: [], deleted: 1, outlived: 1 });
+    expect(await verify()).toMatchObject({ differences: [], deleted: 3, outlived: 1 });
+    await query(
+      url,
+      `SET session_replication_role = replica;
+       DELETE FROM ${schema}.backup_metrics WHERE job_id = '${third}' AND name = 'bytes'`,
+    );
+    expect((await verify()).differences).toEqual([
+      { kind: 'missing', table: 'backup_metrics', id: third, part: 'bytes' },
+    ]);
     await rebuild();
     expect(await verify()).toMatchObject({ differences: [], deleted: 0, outlived: 1 });
   });
