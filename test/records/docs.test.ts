@@ -35,6 +35,8 @@ const failure = {
 const other = { ...failure, class: 'StorageError/unreachable', next: 'Wait.' };
 const nothing = { backup: null, backupType: null, rows: undefined, bytes: undefined, storedBytes: undefined };
 const small = { ...nothing, newBytes: 7, objects: undefined };
+/** Names a backup, and took none */
+const named = { ...small, backup: '20261120T021700Z-7f3a' };
 
 /** Runs by how long ago they ended, and what they were */
 const told: readonly (readonly [agoMs: number, changes: Parameters<typeof addRun>[2]])[] = [
@@ -50,11 +52,24 @@ const told: readonly (readonly [agoMs: number, changes: Parameters<typeof addRun
   ],
   [5 * 60 * minute, { ...small, outcome: 'failed', exitCode: 1, failure }],
   [6 * 60 * minute, { ...small, operation: 'capture' }],
+  [
+    7 * 60 * minute,
+    {
+      operation: 'capture',
+      backupType: 'incremental',
+      newBytes: 11,
+      storedBytes: 320,
+      phases: { copy: 900 },
+      lastedMs: 90_000,
+    },
+  ],
+  [8 * 60 * minute, { operation: 'gate', newBytes: 13, rows: 120, storedBytes: 330 }],
+  [9 * 60 * minute, { ...named, operation: 'gate' }],
   [2 * day, { ...small, outcome: 'failed', exitCode: 1, failure: { ...failure, next: 'Set it anew.' } }],
   [
     3 * day,
     {
-      ...small,
+      ...named,
       operation: 'validate',
       outcome: 'no',
       exitCode: 3,
@@ -65,8 +80,8 @@ const told: readonly (readonly [agoMs: number, changes: Parameters<typeof addRun
     4 * day,
     { lastedMs: 10 * minute, storedBytes: 301, newBytes: 80, phases: { copy: 500_000, snapshot: 400 } },
   ],
-  [5 * day, { ...small, operation: 'restore', outcome: 'failed', exitCode: 1, failure: other }],
-  [8 * day, { ...small, operation: 'drill', actor: 'hubot' }],
+  [5 * day, { ...named, operation: 'restore', outcome: 'failed', exitCode: 1, failure: other }],
+  [8 * day, { ...named, operation: 'drill', actor: 'hubot' }],
   [40 * day, { rows: 90, newBytes: 60 }],
   [70 * day, { ...small, operation: 'capture', newBytes: 1 }],
   [95 * day, { ...small, operation: 'capture' }],
@@ -104,7 +119,7 @@ describe.each<[major: number, server: () => string | undefined]>([
     repository = await createRepository();
     const runs: Run[] = [];
     for (const [agoMs, changes] of told) runs.push(await addRun(repository, ago(agoMs), changes));
-    const drillAt = runs[8]?.endedAt as string;
+    const drillAt = runs.find(({ operation }) => operation === 'drill')?.endedAt as string;
     const drills = [
       {
         at: new Date(Date.parse(drillAt) - 1000),
@@ -165,6 +180,14 @@ describe.each<[major: number, server: () => string | undefined]>([
     const [after] = await count();
     expect(rows.map((row) => row.split(','))).toEqual(wanted[heading]);
     expect((before?.n ?? 0) - (after?.n ?? 0)).toBe(heading.startsWith('Removing') ? 1 : 0);
+  });
+
+  it.skipIf(!isThere).each([
+    ['success_rate', 'The success rate of 30 days'],
+    ['storage_by_type', 'Storage by type'],
+  ])('the view %s: %s', (view, heading) => {
+    const [, ...rows] = ask(`SELECT * FROM supabase_backup_records.${view} ORDER BY 1, 2`).trim().split('\n');
+    expect(rows.map((row) => row.split(','))).toEqual(wanted[heading]);
   });
 
   it.skipIf(!isThere)('the removed row stays in the log, and its measures went with it', async () => {
@@ -250,10 +273,11 @@ function expected(
   drills: readonly Timed<RecordContent<'drills'>>[],
 ): Readonly<Record<string, readonly (readonly string[])[]>> {
   const month = runs.filter((run) => since(run) < 30 * day);
-  const backups = runs.filter(({ operation }) => operation === 'backup');
+  const backups = runs.filter(({ backupType }) => backupType !== null);
   const stored = backups.filter(({ outcome }) => outcome !== 'failed');
   const grown = runs.filter(
-    ({ operation, outcome }) => /backup|capture/.test(operation) && outcome !== 'failed',
+    ({ operation, backupType, outcome }) =>
+      (operation === 'capture' || backupType !== null) && outcome !== 'failed',
   );
   const good = runs.filter(({ outcome }) => outcome === 'done');
   const failed = month.filter(({ outcome }) => outcome === 'failed');
@@ -274,17 +298,15 @@ function expected(
       ...[type, String(jobs.length), String(sumOf(jobs, 'newBytes'))],
       String(Math.round(sumOf(jobs, 'storedBytes') / jobs.length)),
     ]),
-    'The last success of each kind': unique(good.map((run) => `${run.operation},${run.backupType ?? ''}`))
-      .map((key) => {
-        const [last] = good.filter((run) => `${run.operation},${run.backupType ?? ''}` === key);
+    'The last success of each kind': unique(
+      good.flatMap((run) => [run.operation, ...(run.backupType === null ? [] : [run.backupType])]),
+    )
+      .map((kind) => {
+        const [last] = good.filter((run) => run.operation === kind || run.backupType === kind);
         const endedAt = last?.endedAt ?? '';
-        return [
-          ...key.split(','),
-          time(endedAt),
-          Date.now() - Date.parse(endedAt) > 26 * 60 * minute ? 't' : 'f',
-        ];
+        return [kind, time(endedAt), Date.now() - Date.parse(endedAt) > 26 * 60 * minute ? 't' : 'f'];
       })
-      .sort((one, two) => (two[2] as string).localeCompare(one[2] as string)),
+      .sort((one, two) => (two[1] as string).localeCompare(one[1] as string)),
     'Failures, and what to do about them': by(failed, (run) => run.failure?.class ?? '')
       .map(([key, [newest, ...more]]) => {
         return [key, String(more.length + 1), time(newest?.endedAt ?? ''), newest?.failure?.next ?? ''];
