@@ -5,6 +5,7 @@ import { backupId } from '../format/manifest.ts';
 import { nameActor, nameHost, readRun } from '../github/run.ts';
 import { type RecordedOperation, recordedOperations } from '../interface/inputs/operations.ts';
 import type { Inputs, RecordedInputs } from '../interface/inputs/types.ts';
+import type { Outcome } from '../interface/outcome.ts';
 import { openRepository, parseRepository, type Repository } from '../repository/open.ts';
 import { appendRun, type RecordContent } from '../repository/records.ts';
 import type { Context } from '../runtime/context.ts';
@@ -105,10 +106,10 @@ export function describeRun(
   { startedAt, slot }: Pick<RunFacts, 'startedAt' | 'slot'>,
   { env, now, redact }: Pick<RunContext, 'env' | 'now' | 'redact'>,
 ): RecordContent<'runs'> {
-  const outputs = 'outcome' in end ? end.outcome.outputs : {};
+  const { outputs, taken }: Partial<Outcome> = 'outcome' in end ? end.outcome : {};
   const run = readRun(env);
   const numberOf = (name: string) => {
-    const value = outputs[name];
+    const value = outputs?.[name];
     return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
   };
   return {
@@ -116,14 +117,15 @@ export function describeRun(
     startedAt: startedAt.toISOString(),
     endedAt: now().toISOString(),
     ...judge(end, inputs.operation, redact),
-    backup: v.is(backupId, outputs['backup-id']) ? outputs['backup-id'] : null,
-    backupType: backupTypeOf(inputs, outputs['backup-type']),
-    rows: numberOf('rows'),
-    bytes: numberOf('bytes'),
-    storedBytes: numberOf('stored-bytes'),
-    newBytes: numberOf('new-bytes'),
-    objects: numberOf('objects'),
-    phases: 'outcome' in end ? end.outcome.phases : undefined,
+    backup: v.is(backupId, outputs?.['backup-id']) ? outputs['backup-id'] : null,
+    backupType: taken?.type ?? (inputs.operation === 'backup' ? inputs.backupType : null),
+    rows: numberOf('rows') ?? taken?.rows,
+    bytes: taken?.bytes,
+    storedBytes: taken?.storedBytes,
+    // A capture adds changes, too.
+    newBytes: numberOf('new-bytes') ?? taken?.newBytes,
+    objects: taken?.objects,
+    phases: taken?.phases,
     slot: slot && { at: slot.at.toISOString(), state: slot.state && pickState(slot.state) },
     actor: redact(nameActor({ env })),
     run: run === undefined ? null : { url: redact(run.url), attempt: run.attempt },
@@ -135,11 +137,6 @@ export function describeRun(
 /** A slot is noted with more than its state. */
 function pickState({ name, retainedBytes, safeBytes, walStatus, isActive }: SlotState): SlotState {
   return { name, retainedBytes, safeBytes, walStatus, isActive };
-}
-
-function backupTypeOf(inputs: RecordedInputs, made: unknown): string | null {
-  if (inputs.operation !== 'backup') return null;
-  return typeof made === 'string' ? made : inputs.backupType;
 }
 
 /** Characters of a message that are kept */

@@ -2,6 +2,19 @@ import type { Section } from '../report/section.ts';
 import type { ExitCode } from '../runtime/errors.ts';
 import type { Digest } from './digest.ts';
 
+/** What the record of a run has of a backup that was taken */
+export interface TakenFigures {
+  /** `full`, `incremental` or `schema` */
+  readonly type: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly storedBytes: number;
+  readonly newBytes: number;
+  readonly objects: number;
+  /** milliseconds by phase */
+  readonly phases: Readonly<Record<string, number>>;
+}
+
 /** The result of an operation. The entries turn it into outputs, a job summary, JSON and an exit code. */
 export interface Outcome {
   /**
@@ -14,8 +27,8 @@ export interface Outcome {
   readonly outputs: Readonly<Record<string, string | number | boolean>>;
   /** The result for people, in order. Rendered as text on a terminal and as Markdown in a job summary. */
   readonly report: readonly Section[];
-  /** milliseconds by phase, of a backup that was taken; for the record of the run */
-  readonly phases?: Readonly<Record<string, number>>;
+  /** The backup that was taken, by whichever operation; for the record of the run */
+  readonly taken?: TakenFigures;
   /**
    * What is printed in place of the report where another format was asked for. Summaries and alarms have the
    * report all the same. It ends with a line break.

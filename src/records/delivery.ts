@@ -64,17 +64,18 @@ async function findMissing(
   kind: RecordedKind,
   now: Date,
 ): Promise<ListedRecord[]> {
-  const newest = await readNewestId(session, kind, repository.id);
-  const from = newest === undefined ? undefined : lookBack(newest, now);
+  const newest = await readNewestId(session, kind, repository.id, now);
+  const from = newest === undefined ? undefined : lookBack(newest);
   const listed = await listRecords(repository, kind, from && listStamps(from, now));
   const stamp = from === undefined ? '' : stampOf(from);
   const there = new Set(await readIds(session, kind, repository.id, stamp));
   return listed.filter(({ id }) => id >= stamp && !there.has(id));
 }
 
-/** A row of a machine whose clock is ahead must not hide what comes after it. */
-function lookBack(newest: string, now: Date): Date {
-  return new Date(Math.min(timeOf(newest).getTime(), now.getTime()) - day);
+/** One day before an id; undefined where it has the form of one and names no day, as of a 13th month. */
+function lookBack(newest: string): Date | undefined {
+  const time = timeOf(newest).getTime();
+  return Number.isNaN(time) ? undefined : new Date(time - day);
 }
 
 /** Names that begin with one of this many days are asked for by the day; of more, all are listed. */

@@ -1,4 +1,5 @@
 import { recordsCommentPrefix, recordsSchema as schema } from '../postgres/own-schema.ts';
+import { byToolSetting } from './transaction.ts';
 
 /** One step of the schema. A step is never altered once it was released: a new one follows. */
 export interface Migration {
@@ -37,13 +38,21 @@ const definitions = `
     actor text, run text, confirmed boolean, record jsonb NOT NULL, PRIMARY KEY (repository, kind, id));
   CREATE INDEX ON ${schema}.restore_operations (completed_at DESC);`;
 
-/** What is changed later is told by a log that only grows. Its functions are nobody's but the owner's. */
+/** An expression: whether a change is of this tool */
+const isByTool = `coalesce(pg_catalog.current_setting('${byToolSetting}', true), '') = 'on'`;
+
+/**
+ * What is changed later is told by a log that only grows. Its functions are nobody's but the owner's. Measures
+ * come and go with their job: who brought or deleted it has brought or deleted them.
+ */
 const changeLog = `
   CREATE TABLE ${schema}.change_log (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    actor text NOT NULL DEFAULT session_user, table_name text NOT NULL, action text NOT NULL, before jsonb, after jsonb);
+    actor text NOT NULL DEFAULT session_user, by_tool boolean NOT NULL DEFAULT ${isByTool}, table_name text NOT NULL, action text NOT NULL, before jsonb, after jsonb);
   CREATE FUNCTION ${schema}.note_change() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
   BEGIN
+    IF TG_OP = 'DELETE' AND TG_TABLE_NAME = 'backup_metrics'
+      AND NOT EXISTS (SELECT FROM ${schema}.backup_jobs WHERE id = pg_catalog.to_jsonb(OLD) ->> 'job_id') THEN RETURN NULL; END IF;
     INSERT INTO ${schema}.change_log (table_name, action, before, after) VALUES (TG_TABLE_NAME, TG_OP,
       CASE WHEN TG_OP <> 'INSERT' THEN pg_catalog.to_jsonb(OLD) END, CASE WHEN TG_OP <> 'DELETE' THEN pg_catalog.to_jsonb(NEW) END);
     RETURN NULL;
@@ -55,15 +64,13 @@ const changeLog = `
   CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ${schema}.change_log FOR EACH STATEMENT EXECUTE FUNCTION ${schema}.refuse_change();
   ${tables
     .map(
-      (table) =>
-        `CREATE TRIGGER noted AFTER ${notedActions(table)} ON ${schema}.${table} FOR EACH ROW EXECUTE FUNCTION ${schema}.note_change();`,
+      (table) => `
+  CREATE TRIGGER noted_insert AFTER INSERT ON ${schema}.${table} FOR EACH ROW
+    ${table === 'backup_metrics' ? `WHEN (NOT ${isByTool})` : ''} EXECUTE FUNCTION ${schema}.note_change();
+  CREATE TRIGGER noted AFTER UPDATE OR DELETE ON ${schema}.${table} FOR EACH ROW EXECUTE FUNCTION ${schema}.note_change();
+  CREATE TRIGGER noted_whole AFTER TRUNCATE ON ${schema}.${table} FOR EACH STATEMENT EXECUTE FUNCTION ${schema}.note_change();`,
     )
-    .join('\n')}`;
-
-/** Measures arrive with their job, a dozen at once: who brought it has brought them. */
-function notedActions(table: (typeof tables)[number]): string {
-  return table === 'backup_metrics' ? 'UPDATE OR DELETE' : 'INSERT OR UPDATE OR DELETE';
-}
+    .join('')}`;
 
 /** Row security without a policy leaves the rows to the owner, and to roles that bypass it. */
 const security = [...tables, 'change_log', 'transactions', 'schema_versions']
@@ -88,7 +95,7 @@ const views: Readonly<Record<string, string>> = {
   success_rate: `SELECT operation, status, count(*) AS jobs, round(100.0 * count(*) / sum(count(*)) OVER (PARTITION BY operation), 1) AS percent
     FROM ${schema}.backup_jobs WHERE started_at > now() - interval '30 days' GROUP BY operation, status`,
   storage_by_type: `SELECT backup_type, count(*) AS backups, sum(new_bytes) AS new_bytes, round(avg(stored_bytes)) AS average_stored_bytes
-    FROM ${schema}.backup_jobs WHERE operation = 'backup' AND status <> 'failed' GROUP BY backup_type`,
+    FROM ${schema}.backup_jobs WHERE backup_type IS NOT NULL AND status <> 'failed' GROUP BY backup_type`,
 };
 
 /**

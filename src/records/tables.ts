@@ -1,6 +1,8 @@
 import { quoteIdentifier, quoteQualified } from '../postgres/identifier.ts';
 import { recordsSchema } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
+import { recordId } from '../repository/listed-records.ts';
+import { stampOf } from '../values/timed-id.ts';
 import type { RecordedKind, RecordRows } from './rows.ts';
 import { inBoundedTransaction, noteTransaction } from './transaction.ts';
 
@@ -49,35 +51,52 @@ export async function readIds(
   return rows.map((row) => row.id);
 }
 
-/** Reads the newest of these ids; undefined where there is none. */
+const idPattern = `^${recordId}$`;
+
+/**
+ * Reads the newest of these ids; undefined where there is none. A row that somebody inserted under a name of
+ * their own, or a machine whose clock is ahead, must not hide what comes after it.
+ */
 export async function readNewestId(
   session: Session,
   kind: RecordedKind,
   repository: string,
+  now: Date,
 ): Promise<string | undefined> {
   const [{ table, id, scope }] = places[kind];
   const [row] = await session.query<{ id: string | null }>(
-    `SELECT max(${id} COLLATE "C") AS id FROM ${recordsSchema}.${table} WHERE ${scope}`,
-    [repository],
+    `SELECT max(${id} COLLATE "C") AS id FROM ${recordsSchema}.${table}
+     WHERE ${scope} AND ${id} ~ $2 AND ${id} COLLATE "C" < $3`,
+    [repository, idPattern, stampOf(now)],
   );
   return row?.id ?? undefined;
 }
 
-/** Reads the ids of records whose rows somebody has deleted, as the log of changes tells. */
-export async function readDeletedIds(
+/** Says which row of the records of one kind it is. */
+type RowKey = Pick<RowDifference, 'table' | 'id' | 'part'>;
+
+/** Reads which rows somebody has deleted, as the log of changes tells. */
+export async function readDeleted(
   session: Session,
   kind: RecordedKind,
   repository: string,
-): Promise<string[]> {
-  const [{ table, id, scope }] = places[kind];
-  const rows = await session.query<{ id: string }>(
-    `SELECT DISTINCT gone.${id} AS id FROM ${recordsSchema}.change_log l,
-       jsonb_populate_record(NULL::${recordsSchema}.${table}, l.before) AS gone
-     WHERE l.table_name = '${table}' AND l.action = 'DELETE' AND ${scope}`,
-    [repository],
-  );
-  return rows.map((row) => row.id);
+): Promise<(row: RowKey) => boolean> {
+  const [{ table: first }] = places[kind];
+  const deleted = new Set<string>();
+  for (const { table, id, part, scope } of places[kind]) {
+    const rows = await session.query<Omit<RowKey, 'table'>>(
+      `SELECT DISTINCT gone.${id} AS id, ${part} AS part FROM ${recordsSchema}.change_log l,
+         jsonb_populate_record(NULL::${recordsSchema}.${table}, l.before) AS gone
+       WHERE l.table_name = '${table}' AND l.action = 'DELETE' AND ${scope}`,
+      [repository],
+    );
+    for (const row of rows) deleted.add(writeKey({ table, ...row }));
+  }
+  // The measures of a job went with it.
+  return (row) => deleted.has(writeKey(row)) || deleted.has(writeKey({ table: first, id: row.id, part: '' }));
 }
+
+const writeKey = ({ table, id, part }: RowKey): string => [table, id, part].join(' ');
 
 /** A row that is not as the repository has it */
 export interface RowDifference {
@@ -131,8 +150,9 @@ export function findSurplus(
   const oldest = listed[0]?.id ?? '';
   const unknown = there.filter((id) => !known.has(id));
   const [{ table }] = places[kind];
+  const ours = new RegExp(idPattern);
   const surplus = unknown
-    .filter((id) => id > oldest)
+    .filter((id) => id > oldest || !ours.test(id))
     .map((id) => ({ kind: 'surplus' as const, table, id, part: '' }));
   return { surplus, outlived: unknown.length - surplus.length };
 }

@@ -2,13 +2,16 @@ import { recordsSchema } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { inTransaction } from '../postgres/session/transaction.ts';
 
+/** Setting that tells the log of changes that a transaction is of this tool. Anybody may set it. */
+export const byToolSetting = 'supabase_backup.by_tool';
+
 /**
- * Runs `body` in a transaction that waits for locks for a limited time. Settings and locks end with it, because
- * a pooler may give the next one another server process.
+ * Runs `body` in a transaction of this tool that waits for locks for a limited time. Settings and locks end with
+ * it, because a pooler may give the next one another server process.
  */
 export async function inBoundedTransaction<T>(session: Session, body: () => Promise<T>): Promise<T> {
   return await inTransaction(session, async () => {
-    await session.query(`SET LOCAL lock_timeout = '30s'`);
+    await session.query(`SET LOCAL lock_timeout = '30s'; SET LOCAL ${byToolSetting} = 'on'`);
     return await body();
   });
 }

@@ -7,14 +7,14 @@ import { append } from '../runtime/lists.ts';
 import { batchesOf, readBatch } from './delivery.ts';
 import { type RecordedKind, recordedKinds, toRows } from './rows.ts';
 import { findRecords } from './schema.ts';
-import { compareRows, findSurplus, type RowDifference, readDeletedIds, readIds } from './tables.ts';
+import { compareRows, findSurplus, type RowDifference, readDeleted, readIds } from './tables.ts';
 
 /** What the database has, compared with the repository. */
 export interface Verification {
   /** Records of the repository that have rows */
   readonly records: number;
   readonly differences: readonly RowDifference[];
-  /** Records whose rows somebody deleted, as the log of changes tells: no difference */
+  /** Records of which somebody deleted rows, as the log of changes tells: no difference */
   readonly deleted: number;
   /** Rows that are older than anything the repository keeps of their kind: no difference */
   readonly outlived: number;
@@ -69,8 +69,8 @@ async function verifyKind(
   }
   const { surplus, outlived } = findSurplus(kind, there, listed);
   append(found, surplus);
-  const deletedIds = new Set(await readDeletedIds(session, kind, repository.id));
-  const isDeleted = ({ kind: how, id }: RowDifference) => how === 'missing' && deletedIds.has(id);
+  const wasDeleted = await readDeleted(session, kind, repository.id);
+  const isDeleted = (row: RowDifference) => row.kind === 'missing' && wasDeleted(row);
   return {
     records,
     differences: found.filter((difference) => !isDeleted(difference)),

@@ -3,7 +3,7 @@ import { timedId } from '../values/timed-id.ts';
 import type { Repository } from './open.ts';
 
 /** A record's id; that of a run has twelve digits more. Without a capturing group. */
-const recordId = `${timedId}(?:[0-9a-f]{12})?`;
+export const recordId = `${timedId}(?:[0-9a-f]{12})?`;
 
 /** A record by its name, before it is read */
 export interface ListedRecord {

@@ -116,7 +116,7 @@ const contentSchemas = {
     ),
     /** The backup that was made, restored, tried or named */
     backup: v.nullable(backupId),
-    /** What a backup became, or should have become; null for other operations */
+    /** What the backup became that was taken, or should have been; null where none was */
     backupType: v.nullable(v.string()),
     /** What was read, restored or stored; absent where there is no such number */
     rows: v.optional(count),

@@ -4,6 +4,7 @@ import type { End } from '../../src/entry/run-end.ts';
 import { describeRun, recordRun } from '../../src/entry/run-record.ts';
 import { parseInputs } from '../../src/interface/inputs/parse.ts';
 import type { InputName } from '../../src/interface/inputs/schema.ts';
+import type { Outcome } from '../../src/interface/outcome.ts';
 import { SourceError } from '../../src/runtime/errors.ts';
 import { toolVersion } from '../../src/runtime/version.ts';
 import type { SlotLook } from '../../src/values/slot-look.ts';
@@ -30,9 +31,17 @@ const runner = createContext({
   redact: (text) => text.replaceAll('hunter2', '***'),
 });
 
-const outcome = (exitCode: 0 | 3, outputs: Record<string, string | number>): End => ({
-  outcome: { exitCode, outputs, report: [] },
+const outcome = (
+  exitCode: 0 | 3,
+  outputs: Record<string, string | number>,
+  taken?: Outcome['taken'],
+): End => ({
+  outcome: { exitCode, outputs, report: [], ...(taken && { taken }) },
 });
+const taken = {
+  ...{ type: 'incremental', rows: 12, bytes: 300, storedBytes: 40, newBytes: 5, objects: 2 },
+  phases: { copy: 7 },
+};
 
 describe('the record of a run', () => {
   it('has what a backup came to', () => {
@@ -40,12 +49,30 @@ describe('the record of a run', () => {
       ...{ 'backup-id': '20261120T021100Z-0c5e', 'backup-type': 'incremental', rows: 12, bytes: 300 },
       ...{ 'stored-bytes': 40, 'new-bytes': 5, objects: 2, 'reused-share': 0.5 },
     };
-    expect(describeRun(outcome(0, outputs), inputs, facts, machine)).toEqual({
+    expect(describeRun(outcome(0, outputs, taken), inputs, facts, machine)).toEqual({
       ...{ operation: 'backup', startedAt: '2026-11-20T02:10:00.000Z', endedAt: '2026-11-20T02:17:00.000Z' },
       ...{ outcome: 'done', exitCode: 0, failure: null },
       ...{ backup: '20261120T021100Z-0c5e', backupType: 'incremental' },
-      ...{ rows: 12, bytes: 300, storedBytes: 40, newBytes: 5, objects: 2 },
+      ...{ rows: 12, bytes: 300, storedBytes: 40, newBytes: 5, objects: 2, phases: { copy: 7 } },
       ...{ actor: 'octocat', run: null, version: toolVersion, host: 'machine' },
+    });
+  });
+
+  it('has the backup that another operation took, and none where it only names one', () => {
+    const database = { 'database-url': 'postgresql://u:p@h/d' };
+    const backup = '20261120T021100Z-0c5e';
+    const figures = { rows: 12, bytes: 300, storedBytes: 40, objects: 2, phases: { copy: 7 } };
+    const capture = parse({ operation: 'capture', ...database });
+    const captured = outcome(0, { 'backup-id': backup, 'new-bytes': 9 }, taken);
+    expect(describeRun(captured, capture, facts, machine)).toMatchObject({
+      ...{ operation: 'capture', backup, backupType: 'incremental', newBytes: 9, ...figures },
+    });
+    const gate = parse({ operation: 'gate', ...database });
+    expect(describeRun(outcome(0, { 'backup-id': backup }, taken), gate, facts, machine)).toMatchObject({
+      ...{ operation: 'gate', backup, backupType: 'incremental', newBytes: 5, ...figures },
+    });
+    expect(describeRun(outcome(0, { 'backup-id': backup }), gate, facts, machine)).toMatchObject({
+      ...{ backup, backupType: null, newBytes: undefined, phases: undefined },
     });
   });
 

@@ -37,6 +37,15 @@ const idsOf = async (...kinds: ('runs' | 'restores' | 'drills')[]) =>
     .flat()
     .map(({ id }) => id)
     .sort();
+/** Inserts a copy of the oldest row of a run under each of these ids, as somebody may by hand. */
+const insertCopies = (ids: readonly string[]) =>
+  query(
+    url,
+    `INSERT INTO ${schema}.backup_jobs SELECT (jsonb_populate_record(job, jsonb_build_object('id', stray))).*
+     FROM ${schema}.backup_jobs AS job, unnest($1::text[]) AS stray
+     WHERE job.id = (SELECT min(id) FROM ${schema}.backup_jobs)`,
+    [ids],
+  );
 /** Each transaction that writes takes a number. */
 const lastTransaction = async () =>
   (await query<{ xmax: string }>(url, 'SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS xmax'))[0]
@@ -136,6 +145,21 @@ describe('what a run brings', () => {
     await addRun(repository, ago(0));
     expect(await deliver(repository, url)).toMatchObject({ records: 1 });
     expect(await idsIn('backup_jobs')).toEqual(await idsOf('runs'));
+  });
+
+  it.each([
+    ['x-ray', '(by hand)'],
+    ['20261340T250000Z-0000', '00000000T000000Z-0000'],
+  ])('is not stopped by rows that somebody inserted as %s and %s', async (...strays) => {
+    await addRun(repository, ago(2 * day));
+    await deliver(repository, url);
+    await insertCopies(strays);
+    await addRun(repository, ago(36 * 60 * minute));
+    await addRun(repository, ago(minute));
+    expect(await deliver(repository, url)).toMatchObject({ records: 2, left: 0 });
+    expect(new Set(await idsIn('backup_jobs'))).toEqual(new Set([...(await idsOf('runs')), ...strays]));
+    await addRun(repository, ago(0));
+    expect(await deliver(repository, url)).toMatchObject({ records: 1 });
   });
 
   it('is at most a thousand of a kind, the oldest first, and the rest later', async () => {
@@ -298,15 +322,13 @@ describe('records rebuild', () => {
       url,
       `DELETE FROM ${schema}.backup_jobs WHERE id = '${one}'; UPDATE ${schema}.backup_jobs SET status = 'no' WHERE id = '${two}'`,
     );
-    await query(
-      url,
-      `INSERT INTO ${schema}.backup_jobs SELECT (jsonb_populate_record(j, '{"id": "99990101T000000Z-0000000000000000"}')).* FROM ${schema}.backup_jobs j WHERE id = '${two}'`,
-    );
+    const strays = ['(by hand)', '99990101T000000Z-0000000000000000', 'x-ray'];
+    await insertCopies(strays);
     expect(await rebuild('dry-run')).toMatchObject({ rows: 8 });
     expect(await rebuild()).toMatchObject({ rows: 8 });
-    expect((await verify()).differences).toEqual([
-      { kind: 'surplus', table: 'backup_jobs', id: '99990101T000000Z-0000000000000000', part: '' },
-    ]);
+    expect((await verify()).differences).toEqual(
+      strays.map((id) => ({ kind: 'surplus', table: 'backup_jobs', id, part: '' })),
+    );
   });
 });
 
@@ -347,10 +369,20 @@ describe('records verify', () => {
   });
 
   it('does not count rows whose deletion is in the log, nor those older than what the repository keeps', async () => {
-    const [first, second] = await idsIn('backup_jobs');
+    const [first, second, third] = await idsIn('backup_jobs');
     await query(url, `DELETE FROM ${schema}.backup_jobs WHERE id = '${second}'`);
+    await query(url, `DELETE FROM ${schema}.backup_metrics WHERE job_id = '${third}' AND name = 'rows'`);
+    await query(url, `DELETE FROM ${schema}.restore_operations`);
     await repository.storage.delete([`records/runs/${first}.json`]);
-    expect(await verify()).toMatchObject({ differences: [], deleted: 1, outlived: 1 });
+    expect(await verify()).toMatchObject({ differences: [], deleted: 3, outlived: 1 });
+    await query(
+      url,
+      `SET session_replication_role = replica;
+       DELETE FROM ${schema}.backup_metrics WHERE job_id = '${third}' AND name = 'bytes'`,
+    );
+    expect((await verify()).differences).toEqual([
+      { kind: 'missing', table: 'backup_metrics', id: third, part: 'bytes' },
+    ]);
     await rebuild();
     expect(await verify()).toMatchObject({ differences: [], deleted: 0, outlived: 1 });
   });

@@ -1,5 +1,5 @@
 import type { Outcome } from '../../interface/outcome.ts';
-import { describeTakenBackup } from '../sections/taken-backup.ts';
+import { describeTakenBackup, tellTakenBackup } from '../sections/taken-backup.ts';
 import { type BackupResult, isUndoubted } from './result.ts';
 
 export function describeBackup(result: BackupResult): Outcome {
@@ -21,7 +21,7 @@ export function describeBackup(result: BackupResult): Outcome {
       objects: manifest.objects.length,
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
-    phases: manifest.durations,
+    taken: tellTakenBackup(result),
     report: describeTakenBackup(result),
   };
 }

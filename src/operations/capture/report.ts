@@ -4,7 +4,7 @@ import { formatBytes, formatCount, formatCounted, formatDuration } from '../../r
 import type { Section } from '../../report/section.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
 import type { Slot } from '../../source/changes/slot.ts';
-import { describeTakenBackup } from '../sections/taken-backup.ts';
+import { describeTakenBackup, tellTakenBackup } from '../sections/taken-backup.ts';
 import { type Captured, type CaptureResult, isWhole } from './result.ts';
 
 const shownTables = 10;
@@ -29,7 +29,7 @@ export function describeCapture(result: CaptureResult): Outcome {
       'backup-id': taken?.manifest.id ?? '',
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
-    ...(taken === undefined ? {} : { phases: taken.manifest.durations }),
+    ...(taken === undefined ? {} : { taken: tellTakenBackup(taken) }),
     report: [
       { kind: 'heading', text: last === undefined ? 'Nothing captured' : `Captured through ${last.through}` },
       {

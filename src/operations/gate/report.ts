@@ -5,7 +5,7 @@ import { formatCounted } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
 import { describeNotCarried } from '../sections/omissions.ts';
-import { describeTakenBackup } from '../sections/taken-backup.ts';
+import { describeTakenBackup, tellTakenBackup } from '../sections/taken-backup.ts';
 import type { Decision, GateResult, Missing, Staleness } from './result.ts';
 
 export function describeGate(result: GateResult): Outcome {
@@ -23,7 +23,7 @@ export function describeGate(result: GateResult): Outcome {
       ...tellAges(ages),
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
-    ...(result.taken === undefined ? {} : { phases: result.taken.manifest.durations }),
+    ...(result.taken === undefined ? {} : { taken: tellTakenBackup(result.taken) }),
     report: [
       { kind: 'heading', text: `Gate: ${verdicts[verdict.kind].title}` },
       ...describeVerdict(verdict),

@@ -62,7 +62,7 @@ function describeScope({ records, deleted, outlived }: Verification): string {
     `${formatCounted(records, 'record')} of runs, restores and drills compared.`,
     ...(deleted > 0
       ? [
-          `The rows of ${formatCounted(deleted, 'record')} were deleted, as change_log tells with who did it; \`records rebuild\` brings them back.`,
+          `Rows of ${formatCounted(deleted, 'record')} were deleted, as change_log tells with who did it; \`records rebuild\` brings them back.`,
         ]
       : []),
     ...(outlived > 0

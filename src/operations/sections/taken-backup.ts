@@ -1,4 +1,5 @@
 import type { Manifest } from '../../format/manifest.ts';
+import type { TakenFigures } from '../../interface/outcome.ts';
 import {
   formatBytes,
   formatCount,
@@ -38,6 +39,15 @@ export function describeTakenBackup(taken: TakenBackup): Section[] {
     ...(reuse === undefined ? describeLargest(manifest) : describeReuse(reuse)),
     ...describeNotCarried(manifest),
   ];
+}
+
+/** What the record of the run has of it. */
+export function tellTakenBackup({ manifest, addedBytes }: TakenBackup): TakenFigures {
+  const { rows, bytes, stored } = manifest.totals;
+  return {
+    ...{ type: manifest.kind, rows, bytes, storedBytes: stored, newBytes: addedBytes },
+    ...{ objects: manifest.objects.length, phases: manifest.durations },
+  };
 }
 
 function describeFigures({ manifest, reuse, addedBytes, elapsed }: TakenBackup): Section {

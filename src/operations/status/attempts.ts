@@ -13,7 +13,7 @@ const attempted: readonly string[] = ['capture', 'validate', 'drill', 'cleanup']
 export function findAttempts(runs: readonly StoredRecord<'runs'>[]): ReadonlyMap<string, Date> {
   const found = new Map<string, Date>();
   for (const { at, content } of runs) {
-    if (content.backupType !== null) found.set(content.backupType, at);
+    if (content.operation === 'backup' && content.backupType !== null) found.set(content.backupType, at);
     else if (attempted.includes(content.operation)) found.set(content.operation, at);
   }
   return new Map([...found].sort(([one], [other]) => compare(one, other)));

@@ -46,6 +46,7 @@ describe('the report of a capture', () => {
     expect(outcome).toMatchObject({
       exitCode: 0,
       outputs: { 'backup-id': makeManifest().id, 'new-bytes': 17 },
+      taken: { type: makeManifest().kind, rows: makeManifest().totals.rows, newBytes: 7 },
     });
     const text = renderText(outcome.report);
     expect(text).toContain('No backup could be brought to the end of it, so one was taken.');

@@ -113,6 +113,8 @@ describe('the report of the gate', () => {
       taken,
     });
     expect(outcome).toMatchObject({ exitCode: 0, outputs: { gate: 'backed-up', 'backup-id': id } });
+    expect(outcome.taken).toMatchObject({ type: taken.manifest.kind, newBytes: 77 });
+    expect(tell()).not.toHaveProperty('taken');
     const text = renderText(outcome.report);
     expect(text).toContain('because the newest backup is older than max-age, and a migration destroys data');
     expect(text).toMatch(/new in the repository +77 B/);

@@ -32,7 +32,7 @@ describe('a comparison', () => {
     expect(exitCode).toBe(0);
     expect(text).toContain('Records: every row is as the repository has it');
     expect(text).toContain('1,234 records of runs, restores and drills compared.');
-    expect(text).toMatch(/The rows of 2 records were deleted, as\s+change_log tells with who did it/);
+    expect(text).toMatch(/Rows of 2 records were deleted, as\s+change_log tells with who did it/);
     expect(text).toMatch(/1 row is older than what the\s+repository keeps/);
     expect(verify([]).text).not.toMatch(/deleted|older/);
   });

@@ -24,7 +24,8 @@ const full = {
     runs: [
       makeRun(6, { operation: 'backup', backupType: 'full', outcome: 'failed', exitCode: 1 }),
       makeRun(5, { operation: 'backup', backupType: 'full' }),
-      makeRun(4, { slot: { at: ago(4).toISOString(), state: slot } }),
+      // A capture that took a backup is no attempt at one.
+      makeRun(4, { backupType: 'incremental', slot: { at: ago(4).toISOString(), state: slot } }),
     ],
   }),
   growth,

@@ -80,14 +80,19 @@ function listDue(job: PlannedJob, { timeZone }: PolicyFacts, { period, now }: Ev
   });
 }
 
-/** The runs that are recorded, and the backups of which no record of a backup tells: captures and gates take some, too */
+/** The runs that are recorded, the backups that captures and gates took, and those of which no record tells */
 function listEvents({ records, catalog }: EvidenceFacts): Event[] {
   const made = new Set(
     records.runs.flatMap(({ content }) => (content.backupType === null ? [] : [content.backup])),
   );
   return [
-    ...records.runs.map(({ content: { startedAt, operation, backupType } }) => {
-      return { at: new Date(startedAt), operation, backupType };
+    ...records.runs.flatMap(({ content: { startedAt, operation, backupType } }) => {
+      const at = new Date(startedAt);
+      if (operation === 'backup' || backupType === null) return [{ at, operation, backupType }];
+      return [
+        { at, operation, backupType: null },
+        { at, operation: 'backup', backupType },
+      ];
     }),
     ...catalog.backups
       .filter(({ id, purpose }) => purpose === 'ordinary' && !made.has(id))

@@ -132,6 +132,21 @@ describe('the schedule', () => {
     expect(full(withRecords({ runs }, { catalog }))).toMatchObject({ ran: 1, missed: 6 });
   });
 
+  it('takes a capture that took a backup for both, also when the backup is gone', () => {
+    const plan = production(planOf(policyText.replace('capture: false', "capture: '17 2 * * *'")));
+    if (facts.policy === undefined) throw new Error('the week has a policy');
+    const period = { from: new Date('2026-11-14T00:00:00Z'), to: new Date('2026-11-15T00:00:00Z') };
+    const time = '2026-11-14T02:20:00Z';
+    const runs = [run(time, 4, { operation: 'capture', backup: idOf(time), backupType: 'full' })];
+    for (const backups of [[], [backup(time)]]) {
+      const catalog = { backups, damaged: [] };
+      const of = withRecords({ runs }, { period, policy: { ...facts.policy, plan }, catalog });
+      const judged = assembleEvidence(of).schedule?.jobs ?? [];
+      for (const kind of ['full', 'capture'])
+        expect(judged.find(({ job }) => job === kind)).toMatchObject({ due: 1, ran: 1 });
+    }
+  });
+
   it('takes a full backup for what was due as one, and for an incremental one only where no full one was due', () => {
     const plan = production(planOf(policyText.replace('incremental: false', "incremental: '0 9,17 * * *'")));
     if (facts.policy === undefined) throw new Error('the week has a policy');
