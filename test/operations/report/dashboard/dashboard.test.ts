@@ -176,3 +176,45 @@ describe('the history', () => {
     expect(renderDashboard(report([{ ...good, records }]))).not.toContain('javascript:');
   });
 });
+
+describe('the target of a drill', () => {
+  /** The words of its cell in the table of drills, and its line in the history */
+  const tell = (content: Parameters<typeof drill>[1], rtoTarget: number | undefined = 1_800_000) => {
+    const facts = { ...makeFacts({ backups: [nightly(0)], drills: [drill(ago(3), content)] }), rtoTarget };
+    const page = renderDashboard(report([facts]));
+    const [, table = ''] = /Drills, newest first[\s\S]*?<tbody>([\s\S]*?)<\/tbody>/.exec(page) ?? [];
+    const cells = [...table.matchAll(/<td[^>]*>([\s\S]*?)<\/td>/g)];
+    const event = listEvents(facts).find(({ operation }) => operation === 'drill');
+    return { cell: cells.at(-1)?.[1]?.replaceAll(/<[^>]*>/g, ''), state: event?.state, what: event?.what };
+  };
+
+  it('is the one that it was given then, whatever that of the page', () => {
+    const slow = tell({ recovery: 1500, rtoTarget: 1000 });
+    expect(slow).toMatchObject({ cell: 'missed 1.0 s', state: 'broken' });
+    expect(slow.what).toContain('passed in 1.5 s, longer than the target of 1.0 s');
+    const quick = tell({ recovery: 2_000_000, rtoTarget: 3_600_000 });
+    expect(quick).toMatchObject({ cell: 'met 1 h 00 min', state: 'good' });
+  });
+
+  it('is that of the page where it was given none, and the cell says so', () => {
+    expect(tell({ recovery: 2_000_000 })).toMatchObject({
+      ...{ cell: 'missed 30 min 00 s, of this page', state: 'broken' },
+    });
+    expect(tell({ recovery: 1500, rtoTarget: null })).toMatchObject({
+      ...{ cell: 'met 30 min 00 s, of this page', state: 'good' },
+    });
+  });
+
+  it('is met by time alone, where the drill failed on what it found', () => {
+    const failed = { outcome: 'failed', fault: 'checks', why: 'check 1 is false' } as const;
+    expect(tell({ ...failed, recovery: 972 })).toMatchObject({
+      ...{ cell: 'met 30 min 00 s, of this page', state: 'broken' },
+    });
+    expect(tell({ ...failed, recovery: null })).toMatchObject({ cell: 'not measured', state: 'broken' });
+  });
+
+  it('is none without one', () => {
+    const facts = { ...makeFacts({ backups: [nightly(0)], drills: [drill(ago(3))] }), rtoTarget: undefined };
+    expect(renderDashboard(report([facts]))).toMatch(/<td>none<\/td><\/tr>/);
+  });
+});
