@@ -159,7 +159,7 @@ function tellRuns({ status: { successRate } }: DatabaseFacts): Fact {
   return {
     title,
     value: `${formatShare(done, runs)} went well`,
-    more: html`${formatCount(done)} of ${formatCount(runs)} done, ${formatCount(failed)} failed${answers}${since}`,
+    more: html`${formatCount(done)} of ${formatCount(runs)} done, ${formatCount(failed)} failed${answers}${since}; of all operations, each by how it ended`,
   };
 }
 

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { Finding } from '../../../../src/interface/findings/finding.ts';
 import { isLimit } from '../../../../src/interface/findings/finding.ts';
 import { tellFinding } from '../../../../src/interface/findings/telling.ts';
+import { countDays } from '../../../../src/operations/report/dashboard/calendar.ts';
 import { renderDashboard } from '../../../../src/operations/report/dashboard/dashboard.ts';
-import { mostDays } from '../../../../src/operations/report/dashboard/days.ts';
+import { dayOf, mostDays } from '../../../../src/operations/report/dashboard/days.ts';
 import { listEvents } from '../../../../src/operations/report/dashboard/history.ts';
 import { stateOfDatabase } from '../../../../src/operations/report/dashboard/marks.ts';
 import type { DatabaseFacts } from '../../../../src/operations/report/facts.ts';
@@ -217,4 +218,30 @@ describe('the target of a drill', () => {
     const facts = { ...makeFacts({ backups: [nightly(0)], drills: [drill(ago(3))] }), rtoTarget: undefined };
     expect(renderDashboard(report([facts]))).toMatch(/<td>none<\/td><\/tr>/);
   });
+});
+
+it('a database that cannot be read has one word for that, in the table of all and above its part', () => {
+  const page = renderDashboard(report([good, unreadable]));
+  expect(page.match(/NOT READABLE/g)?.length).toBe(2);
+  expect(page).not.toContain('BROKEN');
+});
+
+it('the calendar counts the failures that the list of failures has', () => {
+  const stopped = failedRun(ago(50), 'the newest backup is too old', 'gate');
+  const facts = makeFacts({
+    backups: [nightly(0)],
+    drills: [200, 80].map((hours) => drill(ago(hours), { outcome: 'failed', why: 'no room was left' })),
+    runs: [
+      failedRun(ago(24 * 17), 'the connection was refused'),
+      { ...stopped, content: { ...stopped.content, outcome: 'no', exitCode: 3 } },
+      // The drill has told of itself; of the one before there is no run.
+      failedRun(ago(80), 'no room was left', 'drill'),
+    ],
+  });
+  const [, told] = /(\d+) failures in the last 30 days/.exec(renderDashboard(report([facts]))) ?? [];
+  expect(told).toBe('3');
+  const days = countDays(facts).filter(({ failures }) => failures > 0);
+  expect(days.map(({ day, failures }) => [day, failures])).toEqual(
+    [ago(24 * 17), ago(200), ago(80)].map((at) => [dayOf(at), 1]),
+  );
 });
