@@ -2,6 +2,7 @@ import type { Manifest } from '../../format/manifest.ts';
 import type { ReportKind } from '../../interface/inputs/report-kinds.ts';
 import type { BackupSummary } from '../../repository/backups/catalog.ts';
 import type { BackupFreshness } from '../../repository/backups/freshness.ts';
+import type { Segment } from '../../repository/changes/segments.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
 import type { RecordKind, StoredRecord } from '../../repository/records.ts';
 import type { RetentionDecision } from '../../repository/retention/policy.ts';
@@ -79,6 +80,8 @@ export interface RetentionFacts {
   readonly timeZone: string;
   /** milliseconds */
   readonly keepChanges: number;
+  /** The captured changes, by chain and position, which keep backups that no rule does */
+  readonly segments: readonly Segment[];
   /** What a cleanup would decide now, newest backup first */
   readonly decisions: readonly RetentionDecision<BackupSummary>[];
 }

@@ -98,8 +98,8 @@ async function readDatabase(
     status: judgeStatus(facts),
     ...{ freshness, recoverable, records, rtoTarget, planned },
     retention: {
-      ...{ policy, timeZone, keepChanges },
-      decisions: keepBases(decisions, recoverable.segments, { now, keepChanges }),
+      ...{ policy, timeZone, keepChanges, segments },
+      decisions: keepBases(decisions, segments, { now, keepChanges }),
     },
     repository: described,
     newest: manifest && listContents(manifest),

@@ -49,12 +49,19 @@ export function isInterval({ from, to }: Window): boolean {
   return from < to;
 }
 
+/** Rounds the window inwards, so that every whole second of it can be recovered; undefined when it contains none. */
+export function roundWindow({ from, to }: Window): { readonly first: Date; readonly last: Date } | undefined {
+  const [first, last] = [(parseTimestamp(from) + 999_999n) / 1_000_000n, parseTimestamp(to) / 1_000_000n];
+  if (first > last) return undefined;
+  return { first: new Date(Number(first) * 1000), last: new Date(Number(last) * 1000) };
+}
+
 /**
  * Formats the window in whole seconds, UTC, all of which can be recovered; in exact times when it contains no
  * whole second.
  */
-export function formatWindow({ from, to }: Window): string {
-  const [first, last] = [(parseTimestamp(from) + 999_999n) / 1_000_000n, parseTimestamp(to) / 1_000_000n];
-  if (first > last) return `${from} to ${to}`;
-  return [first, last].map((seconds) => formatSecond(new Date(Number(seconds) * 1000))).join(' to ');
+export function formatWindow(window: Window): string {
+  const rounded = roundWindow(window);
+  if (rounded === undefined) return `${window.from} to ${window.to}`;
+  return [rounded.first, rounded.last].map(formatSecond).join(' to ');
 }

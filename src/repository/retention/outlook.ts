@@ -1,6 +1,10 @@
 import { day } from '../../values/duration.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
-import { planRetention, type RetentionCandidate, type RetentionDecision } from './policy.ts';
+import type { BackupSummary } from '../backups/catalog.ts';
+import type { Segment } from '../changes/segments.ts';
+import type { ChangePolicy } from './changes.ts';
+import { planRetention, type RetentionDecision } from './policy.ts';
+import { keepBases } from './reachable.ts';
 
 /** Milliseconds that are foreseen; what stays for longer stays for years, or for good. */
 export const outlookLength = 400 * day;
@@ -11,28 +15,37 @@ export const mostForeseen = 200;
 /** Days of which each is asked about; after them each week is. */
 const dailyPart = 30;
 
+/** What a cleanup decides by, besides the rules for backups */
+export interface Outlook extends ChangePolicy {
+  readonly timeZone: string;
+  /** The captured changes, by chain and position */
+  readonly segments: readonly Segment[];
+}
+
 /**
- * Foresees when the policy lets go of each backup that it keeps now: it is asked day by day, later week by
- * week, as if a verified backup came every day and cleanups ran. What only captured changes keep stays for
- * less.
+ * Foresees when a cleanup lets go of each backup that it keeps now: the rules and the captured changes are
+ * asked day by day, later week by week, as if a verified backup came every day, cleanups ran, and no more
+ * changes were captured.
  *
  * @returns the time from which on a backup is not kept, by its id; a backup without one is kept for longer
  *   than `outlookLength`. Undefined for more backups than `mostForeseen`.
  */
 export function foreseeRemovals(
-  decisions: readonly RetentionDecision<RetentionCandidate>[],
+  decisions: readonly RetentionDecision<BackupSummary>[],
   policy: RetentionPolicy,
-  { now, timeZone }: { readonly now: Date; readonly timeZone: string },
+  outlook: Outlook,
 ): ReadonlyMap<string, Date> | undefined {
-  let left: RetentionCandidate[] = decisions.filter(({ keep }) => keep).map(({ backup }) => backup);
+  let left = decisions.filter(({ keep }) => keep).map(({ backup }) => backup);
+  const [newest] = left;
+  if (newest === undefined) return new Map();
   if (left.length > mostForeseen) return undefined;
   const removals = new Map<string, Date>();
   const known = new Set(left.map(({ id }) => id));
   for (let passed = day; passed <= outlookLength && known.size > removals.size; passed += day) {
-    const at = new Date(now.getTime() + passed);
-    left.unshift(expectBackup(at));
+    const at = new Date(outlook.now.getTime() + passed);
+    left.unshift(expectBackup(newest, at));
     if (passed > dailyPart * day && passed % (7 * day) !== 0) continue;
-    const planned = planRetention(left, policy, { now: at, timeZone });
+    const planned = plan(left, policy, { ...outlook, now: at });
     for (const { backup, keep } of planned) {
       if (!keep && known.has(backup.id)) removals.set(backup.id, at);
     }
@@ -41,9 +54,25 @@ export function foreseeRemovals(
   return removals;
 }
 
-function expectBackup(at: Date): RetentionCandidate {
+/** Plans as a cleanup does. Changes that are all older than what stays reachable keep no backup. */
+function plan(
+  backups: readonly BackupSummary[],
+  policy: RetentionPolicy,
+  { segments, now, timeZone, keepChanges }: Outlook,
+): RetentionDecision<BackupSummary>[] {
+  const planned = planRetention(backups, policy, { now, timeZone });
+  const since = now.getTime() - keepChanges;
+  const isOld = segments.every(({ through }) => Date.parse(through) < since);
+  return isOld ? planned : keepBases(planned, segments, { now, keepChanges });
+}
+
+/** A backup that none of the captured changes lead on from: they are of before it. */
+function expectBackup(like: BackupSummary, at: Date): BackupSummary {
   return {
+    ...like,
     id: `expected ${at.toISOString()}`,
-    ...{ kind: 'full', snapshotAt: at, finishedAt: at, verifiedAt: at, pinned: false, damagedAt: null },
+    ...{ kind: 'full', purpose: 'ordinary', snapshotAt: at, finishedAt: at, verifiedAt: at },
+    ...{ pinned: false, damagedAt: null },
+    source: { ...like.source, systemIdentifier: 'expected', snapshotAt: at.toISOString() },
   };
 }

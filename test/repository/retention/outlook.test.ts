@@ -1,16 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { parseRetention } from '../../../src/interface/inputs/time-values.ts';
+import type { BackupSummary } from '../../../src/repository/backups/catalog.ts';
 import { foreseeRemovals, mostForeseen } from '../../../src/repository/retention/outlook.ts';
-import { planRetention, type RetentionCandidate } from '../../../src/repository/retention/policy.ts';
+import { planRetention } from '../../../src/repository/retention/policy.ts';
+import { keepBases } from '../../../src/repository/retention/reachable.ts';
+import { hour, shelve } from '../backups/freshness-example.ts';
+import { atHour, idAt, makeChain, sourceAt } from '../changes-example.ts';
 
 const day = 86_400_000;
 const now = new Date('2026-11-20T12:00:00Z');
-const on = { now, timeZone: 'UTC' };
+const on = { now, timeZone: 'UTC', keepChanges: 8 * day, segments: [] };
 
-function take(at: Date, overrides: Partial<RetentionCandidate> = {}): RetentionCandidate {
+function take(at: Date, overrides: Partial<BackupSummary> = {}): BackupSummary {
   return {
-    ...{ id: at.toISOString(), kind: 'full', snapshotAt: at, finishedAt: at, verifiedAt: at },
-    ...{ pinned: false, damagedAt: null, ...overrides },
+    ...shelve((now.getTime() - at.getTime()) / hour, { id: at.toISOString(), verifiedAt: at }),
+    ...overrides,
   };
 }
 
@@ -56,5 +60,31 @@ describe('the outlook of retention', () => {
     const many = Array.from({ length: mostForeseen + 1 }, (_, index) => take(daysAgo(index)));
     const all = parseRetention('last=9999');
     expect(foreseeRemovals(planRetention(many, all, on), all, on)).toBeUndefined();
+  });
+
+  it('lets go of a backup that captured changes need when a cleanup does, not before', () => {
+    const at = new Date(atHour(8));
+    const backups = [6.5, 1.5].map((when) => {
+      const snapshotAt = new Date(atHour(when));
+      const times = { snapshotAt, finishedAt: snapshotAt, verifiedAt: snapshotAt };
+      return { ...shelve(0), ...times, id: idAt(when), source: sourceAt(when) };
+    });
+    const policy = { ...parseRetention('last=1'), verified: 1 };
+    const changes = { keepChanges: 8 * day, segments: makeChain([1, 2, 3, 4, 5, 6, 7, 8]) };
+    const clean = (time: Date) =>
+      keepBases(planRetention(backups, policy, { now: time, timeZone: 'UTC' }), changes.segments, {
+        ...{ now: time, keepChanges: changes.keepChanges },
+      });
+    const oldest = backups[1]?.id ?? '';
+    expect(clean(at).find(({ backup }) => backup.id === oldest)?.reasons).toEqual(['keep-changes']);
+    const removals = foreseeRemovals(clean(at), policy, { ...changes, now: at, timeZone: 'UTC' });
+    expect(removals?.get(oldest)).toEqual(new Date(at.getTime() + 8 * day));
+    for (let passed = 1; passed <= 10; passed++) {
+      const time = new Date(at.getTime() + passed * day);
+      const isKept = clean(time).find(({ backup }) => backup.id === oldest)?.keep;
+      expect(isKept).toBe(time < (removals?.get(oldest) ?? at));
+    }
+    // Nothing needs the newer one once there is another: the older one reaches as far.
+    expect(removals?.get(backups[0]?.id ?? '')).toEqual(new Date(at.getTime() + day));
   });
 });

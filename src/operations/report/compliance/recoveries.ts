@@ -1,8 +1,9 @@
 import { type NamedRecord, recordKey } from '../../../repository/records.ts';
 import { isWithin } from '../../../values/period.ts';
+import { judge } from '../objective.ts';
 import { takenAt } from './backups.ts';
 import type { EvidenceFacts } from './facts.ts';
-import type { DrillEvidence, Objective, RestoreEvidence } from './result.ts';
+import type { DrillEvidence, RestoreEvidence } from './result.ts';
 import { addressOf, findDoer, toTime } from './runs.ts';
 
 /** The drills of the period, and what each measured against its targets. */
@@ -92,14 +93,6 @@ function describeRecovery(
 /** Milliseconds until the database could have been used, as a drill measures them: without the comparison */
 function measureRestore({ total, parity = 0 }: Readonly<Record<string, number>>): number | null {
   return total === undefined ? null : Math.max(0, total - parity);
-}
-
-/** @param target null or undefined: there is none */
-export function judge(target: number | null | undefined, measured: number | null): Objective {
-  const rounded = measured === null ? null : Math.round(measured);
-  if (rounded === null) return { target: target ?? null, measured: null, verdict: 'not measured' };
-  if (target == null) return { target: null, measured: rounded, verdict: 'no target' };
-  return { target, measured: rounded, verdict: rounded <= target ? 'met' : 'not met' };
 }
 
 function copyApproval({

@@ -20,7 +20,7 @@ export function renderAlarms({ freshness, records, status }: DatabaseFacts, isPu
       records.runs.length === 0 ? ' No run was recorded: see which version takes the backups.' : '';
     return html`<p class="with-mark">${renderShape('good')}Nothing that is recorded failed in the last ${alarmDays} days.${known}</p>`;
   }
-  return html`<p>${formatCounted(failures.length, 'failure')} in the last ${alarmDays} days${failures.length > shownFailures ? `; the newest ${shownFailures} are shown` : ''}.</p>
+  return html`<p>${formatCounted(failures.length, 'failure')} in the last ${alarmDays} days: runs that failed, and what validations, drills and restores found${failures.length > shownFailures ? `; the newest ${shownFailures} are shown` : ''}.</p>
 ${renderTable({
   caption: 'Failures, newest first (UTC)',
   columns: ['when', 'what', ...(isPublic ? [] : ['message', 'do'])],

@@ -1,5 +1,6 @@
 import { html, type Markup } from '../../../report/html.ts';
 import { formatCounted } from '../../../report/quantity.ts';
+import { listFailures } from '../../../repository/backups/findings.ts';
 import type { DatabaseFacts } from '../facts.ts';
 import { round, swatch } from './charts.ts';
 import { dayOf, formatDay } from './days.ts';
@@ -25,7 +26,7 @@ const looks: Readonly<Record<Look, string>> = {
 
 /**
  * Draws a square for each of the last days: whether there are backups of it that a restore would use, and
- * whether runs failed. What retention has removed since leaves a day empty.
+ * failures, which are those that the list of failures has. What retention has removed since leaves a day empty.
  */
 export function renderCalendar(id: string, facts: DatabaseFacts): Markup {
   const days = countDays(facts);
@@ -34,10 +35,10 @@ export function renderCalendar(id: string, facts: DatabaseFacts): Markup {
   return html`<figure class="calendar">
 ${drawCalendar(`${id}-t`, title, days)}
 <ul class="legend">${(Object.keys(looks) as Look[]).map((look) => html`<li>${swatch(look)}${looks[look]}: ${formatCounted(counted(look), 'day')}</li>`)}</ul>
-<figcaption>A column is a week from Monday, the newest on the right; days are of UTC. A day whose backups retention has removed is empty.</figcaption>
+<figcaption>A column is a week from Monday, the newest on the right; days are of UTC. Failures are those that the list of failures counts. A day whose backups retention has removed is empty.</figcaption>
 ${renderFigures({
   caption: title,
-  columns: ['day (UTC)', 'backups', 'failed runs'],
+  columns: ['day (UTC)', 'backups', 'failures'],
   numbers: [1, 2],
   rows: days
     .toReversed()
@@ -57,8 +58,7 @@ export function countDays({ status, freshness, records }: DatabaseFacts): Day[] 
     ({ damagedAt, purpose }) => damagedAt === null && purpose !== 'safety',
   );
   const backups = count(sound.map(({ snapshotAt }) => snapshotAt));
-  const failed = records.runs.filter(({ content }) => content.outcome === 'failed');
-  const failures = count(failed.map(({ at }) => at));
+  const failures = count(listFailures(freshness, records.restores, records.runs).map(({ at }) => at));
   return Array.from({ length: calendarDays }, (_, index) => {
     const day = today - calendarDays + 1 + index;
     return { day, backups: backups.get(day) ?? 0, failures: failures.get(day) ?? 0 };
@@ -82,7 +82,7 @@ function drawCalendar(id: string, title: string, days: readonly Day[]): Markup {
     const [x, y] = [Math.floor((index + offset) / 7) * pitch, ((index + offset) % 7) * pitch];
     const look = lookOf(day);
     const cross = look === 'failed' || look === 'some';
-    return html`<g><title>${formatDay(day.day)}: ${formatCounted(day.backups, 'backup')}, ${formatCounted(day.failures, 'failed run')}</title><rect class="${look}" x="${x}" y="${y}" width="${side}" height="${side}" rx="2"/>${cross ? drawCross(x, y, look === 'failed') : undefined}</g>`;
+    return html`<g><title>${formatDay(day.day)}: ${formatCounted(day.backups, 'backup')}, ${formatCounted(day.failures, 'failure')}</title><rect class="${look}" x="${x}" y="${y}" width="${side}" height="${side}" rx="2"/>${cross ? drawCross(x, y, look === 'failed') : undefined}</g>`;
   });
   return html`<svg role="img" aria-labelledby="${id}" viewBox="0 0 ${columns * pitch} ${7 * pitch}"><title id="${id}">${title}</title>${squares}</svg>`;
 }

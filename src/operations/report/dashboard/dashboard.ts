@@ -9,7 +9,7 @@ import { renderDrills } from './drills.ts';
 import { renderFacts, renderTiles } from './glance.ts';
 import { renderHistory } from './history.ts';
 import { collectManagerData, renderManager } from './manager.ts';
-import { renderVerdict, stateOfDatabase } from './marks.ts';
+import { renderVerdict } from './marks.ts';
 import { renderOverview, sortByState } from './overview.ts';
 import { renderPage } from './page.ts';
 import { renderReach } from './reach.ts';
@@ -45,7 +45,7 @@ function renderNotice(): Markup {
 }
 
 function renderDatabase(database: ReportedDatabase, index: number, { isPublic }: ReportFacts): Markup {
-  const heading = html`<h2 id="d${index}">${name(database.name)} ${renderVerdict(stateOfDatabase(database))}</h2>`;
+  const heading = html`<h2 id="d${index}">${name(database.name)} ${renderVerdict(database)}</h2>`;
   if (database.kind === 'read') {
     return html`<article>${heading}
 ${isPublic ? undefined : html`<p class="quiet">In <code>${name(database.location)}</code></p>`}

@@ -1,6 +1,7 @@
 import { html, type Markup, name, time } from '../../../report/html.ts';
 import { formatDuration } from '../../../report/quantity.ts';
 import type { DatabaseFacts } from '../facts.ts';
+import { judgeRecovery } from '../objective.ts';
 import { round } from './charts.ts';
 import { renderMark } from './marks.ts';
 import { type Cell, renderTable, renderUnmeasured } from './tables.ts';
@@ -28,23 +29,31 @@ ${renderTable({
 })}`;
 }
 
-function describeDrill({ at, content }: Drill, rtoTarget: number | undefined, isPublic: boolean): Cell[] {
+function describeDrill({ at, content }: Drill, pageTarget: number | undefined, isPublic: boolean): Cell[] {
   const { outcome, recovery, backup, why } = content;
-  const met =
-    rtoTarget === undefined ? undefined : outcome === 'passed' && recovery !== null && recovery <= rtoTarget;
   const reason = isPublic || why === null ? undefined : html`<br>${why}`;
   return [
     time(at),
     html`${renderMark(outcome === 'passed' ? 'good' : 'broken', outcome)} <span class="quiet small">${name(backup)}</span>${reason}`,
     recovery === null ? 'not measured' : formatDuration(recovery),
-    met === undefined ? 'none' : renderMark(met ? 'good' : 'broken', met ? 'met' : 'missed'),
+    describeTarget(content, pageTarget),
   ];
 }
 
-function lookOf({ outcome, recovery }: Drill['content'], rtoTarget = Number.POSITIVE_INFINITY): string {
-  if (recovery === null) return 'none';
-  if (outcome === 'failed') return 'failed';
-  return recovery <= rtoTarget ? 'passed' : 'some';
+/** Time alone decides: whether the drill passed has a column of its own. */
+function describeTarget(content: Drill['content'], pageTarget: number | undefined): Cell {
+  const { target, verdict } = judgeRecovery(content, pageTarget);
+  if (verdict === 'not measured') return verdict;
+  if (target === null) return 'none';
+  const whose = content.rtoTarget == null ? ', of this page' : '';
+  const mark = verdict === 'met' ? renderMark('good', 'met') : renderMark('broken', 'missed');
+  return html`${mark} <span class="quiet small">${formatDuration(target)}${whose}</span>`;
+}
+
+function lookOf(content: Drill['content'], pageTarget: number | undefined): string {
+  if (content.recovery === null) return 'none';
+  if (content.outcome === 'failed') return 'failed';
+  return judgeRecovery(content, pageTarget).verdict === 'not met' ? 'some' : 'passed';
 }
 
 const height = 100;
@@ -70,6 +79,6 @@ function drawDrills(id: string, drills: readonly Drill[], rtoTarget: number | un
   const title = `Recovery times of the last ${drills.length} drills`;
   return html`<figure><div class="axis"><span>${formatDuration(most)}</span></div>
 <div class="plot"><svg role="img" aria-labelledby="${id}" viewBox="0 0 ${slots} ${height}" preserveAspectRatio="none"><title id="${id}">${title}</title>${bars}${target}<line class="base" x1="0" x2="${slots}" y1="${height}" y2="${height}"/></svg></div>
-<div class="axis"><span>old to new</span><span>${rtoTarget === undefined ? 'no target was given' : `dashed: the target, ${formatDuration(rtoTarget)}`}</span></div>
-<figcaption>How long it took until the restored database could be used. Pale: it failed before that. Another colour: it failed later, or missed the target.</figcaption></figure>`;
+<div class="axis"><span>old to new</span><span>${rtoTarget === undefined ? 'no target was given' : `dashed: the target of this page, ${formatDuration(rtoTarget)}`}</span></div>
+<figcaption>How long it took until the restored database could be used. Pale: it failed before that. Another colour: it failed later, or missed its target: the one that it was given then, else that of this page.</figcaption></figure>`;
 }

@@ -9,7 +9,7 @@ import {
   formatDuration,
   formatShare,
 } from '../../../report/quantity.ts';
-import { isInterval } from '../../../repository/changes/windows.ts';
+import { formatWindow, isInterval } from '../../../repository/changes/windows.ts';
 import { sumStored } from '../../../repository/stored-bytes.ts';
 import { backupKinds } from '../../../schedule/plan/plan.ts';
 import type { DatabaseFacts } from '../facts.ts';
@@ -117,10 +117,7 @@ function tellReach(facts: DatabaseFacts): Fact {
   return {
     title,
     value: since(facts, new Date(oldest.from)).replace(/ ago$/, ''),
-    more:
-      interval === undefined
-        ? 'to the times of backups'
-        : html`any second from ${time(new Date(interval.from))} to ${time(new Date(interval.to))} UTC`,
+    more: interval === undefined ? 'to the times of backups' : `any second from ${formatWindow(interval)}`,
   };
 }
 
@@ -162,7 +159,7 @@ function tellRuns({ status: { successRate } }: DatabaseFacts): Fact {
   return {
     title,
     value: `${formatShare(done, runs)} went well`,
-    more: html`${formatCount(done)} of ${formatCount(runs)} done, ${formatCount(failed)} failed${answers}${since}`,
+    more: html`${formatCount(done)} of ${formatCount(runs)} done, ${formatCount(failed)} failed${answers}${since}; of all operations, each by how it ended`,
   };
 }
 

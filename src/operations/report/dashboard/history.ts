@@ -1,6 +1,7 @@
 import { html, type Markup, name, time } from '../../../report/html.ts';
 import { formatBytes, formatCounted, formatDuration } from '../../../report/quantity.ts';
 import type { DatabaseFacts } from '../facts.ts';
+import { judgeRecovery } from '../objective.ts';
 import { renderMark, type State } from './marks.ts';
 import { type Cell, renderTable, renderUnmeasured } from './tables.ts';
 
@@ -77,7 +78,7 @@ function safeUrl(url: string | undefined): string | undefined {
   return url !== undefined && /^https:\/\//.test(url) ? url : undefined;
 }
 
-function listDeeds({ records, freshness }: DatabaseFacts): Event[] {
+function listDeeds({ records, freshness, rtoTarget }: DatabaseFacts): Event[] {
   return [
     ...freshness.catalog.backups.map(({ id, finishedAt, kind, totals }): Event => {
       const what = `${id}, ${kind}, ${formatBytes(totals.bytes)}`;
@@ -88,11 +89,7 @@ function listDeeds({ records, freshness }: DatabaseFacts): Event[] {
       const what = `${formatCounted(backups.length, 'backup')} read, ${damaged.length === 0 ? 'none damaged' : `damaged: ${damaged.join(', ')}`}`;
       return { at, operation: 'validate', state: damaged.length === 0 ? 'good' : 'broken', what };
     }),
-    ...records.drills.map(({ at, content: { backup, outcome, recovery, why } }): Event => {
-      const took = recovery === null ? '' : ` in ${formatDuration(recovery)}`;
-      const what = `${backup} ${outcome}${took}${why === null ? '' : `: ${why}`}`;
-      return { at, operation: 'drill', state: outcome === 'passed' ? 'good' : 'broken', what };
-    }),
+    ...records.drills.map((drill) => describeDrill(drill, rtoTarget)),
     ...records.restores.map(({ at, content }): Event => {
       const { backup, target, outcome, whole, actor, why } = content;
       const what = `${backup}${whole ? '' : ', a part,'} into ${target}: ${outcome}${why === null ? '' : `, ${why}`}`;
@@ -107,4 +104,18 @@ function listDeeds({ records, freshness }: DatabaseFacts): Event[] {
       return { at, operation: pinned ? 'pin' : 'unpin', state: 'good', what: backup };
     }),
   ];
+}
+
+/** A drill that took longer than it may has not gone well, whatever it found. */
+function describeDrill(
+  { at, content }: DatabaseFacts['records']['drills'][number],
+  pageTarget: number | undefined,
+): Event {
+  const { backup, outcome, recovery, why } = content;
+  const { target, verdict } = judgeRecovery(content, pageTarget);
+  const isSlow = verdict === 'not met';
+  const took = recovery === null ? '' : ` in ${formatDuration(recovery)}`;
+  const late = isSlow && target !== null ? `, longer than the target of ${formatDuration(target)}` : '';
+  const what = `${backup} ${outcome}${took}${late}${why === null ? '' : `: ${why}`}`;
+  return { at, operation: 'drill', state: outcome === 'passed' && !isSlow ? 'good' : 'broken', what };
 }

@@ -1,8 +1,9 @@
 import { tellPredictedTime } from '../../../interface/findings/telling.ts';
 import { html, type Markup, name, time } from '../../../report/html.ts';
-import { formatCount, formatCounted, formatDuration } from '../../../report/quantity.ts';
+import { formatBytes, formatCount, formatCounted, formatDuration } from '../../../report/quantity.ts';
+import { formatSecond } from '../../../report/time.ts';
 import type { BackupSummary } from '../../../repository/backups/catalog.ts';
-import { isInterval } from '../../../repository/changes/windows.ts';
+import { isInterval, roundWindow } from '../../../repository/changes/windows.ts';
 import { writePattern } from '../../../values/table-patterns.ts';
 import type { DatabaseFacts } from '../facts.ts';
 import { stateOfBackup } from './backups.ts';
@@ -23,13 +24,27 @@ export interface ManagerData {
   readonly ways: Readonly<Record<string, Pick<Way, 'preview' | 'command' | 'workflow'>>>;
   readonly words: string;
   readonly backups: readonly (readonly (string | number)[])[];
+  /** Id of the backup whose tables `tables` are; null: there is none */
+  readonly newest: string | null;
   readonly tables: readonly (readonly [pattern: string, rows: number, bytes: number])[];
-  readonly recovery: { readonly milliseconds: number; readonly isMeasured: boolean } | null;
+  readonly recovery: KnownRecovery | null;
+  /** In whole seconds, all of which can be reached */
   readonly windows: readonly (readonly [from: number, to: number])[];
 }
 
+/** How long a recovery took or will take, of how much, and how that is known */
+interface KnownRecovery {
+  readonly milliseconds: number;
+  /** Whether it takes that long at least, rather than about */
+  readonly isLeast: boolean;
+  /** null: how large that backup was is not known any more */
+  readonly bytes: number | null;
+  readonly basis: string;
+}
+
 export function collectManagerData(facts: DatabaseFacts, isPublic: boolean): ManagerData {
-  const { recovery, at } = facts.status;
+  const { at, usable } = facts.status;
+  const usableIds = new Set(usable.map(({ id }) => id));
   return {
     now: at.getTime(),
     ways: isPublic
@@ -41,25 +56,56 @@ export function collectManagerData(facts: DatabaseFacts, isPublic: boolean): Man
           ]),
         ),
     words: confirmingWords,
-    backups: facts.freshness.catalog.backups.map((backup) => packBackup(backup)),
+    backups: facts.freshness.catalog.backups.map((backup) => packBackup(backup, usableIds)),
+    newest: facts.newest?.id ?? null,
     tables: isPublic
       ? []
       : (facts.newest?.tables ?? [])
           .slice(0, listedTables)
           .map((table) => [writePattern(table), table.rows, table.bytes]),
-    recovery:
-      recovery.kind === 'unmeasured'
-        ? null
-        : recovery.kind === 'measured'
-          ? { milliseconds: recovery.milliseconds, isMeasured: true }
-          : { milliseconds: recovery.prediction.milliseconds, isMeasured: false },
-    windows: facts.recoverable.windows
-      .filter(isInterval)
-      .map(({ from, to }) => [Date.parse(from), Date.parse(to)]),
+    recovery: describeRecovery(facts),
+    windows: listWindows(facts).map(({ first, last }) => [first.getTime(), last.getTime()]),
   };
 }
 
-function packBackup(backup: BackupSummary): (string | number)[] {
+function describeRecovery({ status: { recovery }, freshness }: DatabaseFacts): KnownRecovery | null {
+  switch (recovery.kind) {
+    case 'measured': {
+      const { milliseconds, backup } = recovery;
+      const bytes = freshness.catalog.backups.find(({ id }) => id === backup)?.totals.bytes ?? null;
+      const size = bytes === null ? '' : ` of ${formatBytes(bytes)}`;
+      return {
+        milliseconds,
+        isLeast: false,
+        bytes,
+        basis: `as the last drill measured with ${backup}${size}`,
+      };
+    }
+    case 'predicted': {
+      const { milliseconds, bytes, basis } = recovery.prediction;
+      const isLeast = basis !== 'restores';
+      const speed = isLeast ? 'full backups' : 'whole restores';
+      return {
+        milliseconds,
+        isLeast,
+        bytes,
+        basis: `predicted by the speed of ${speed}, for no drill has measured it`,
+      };
+    }
+    case 'unmeasured':
+      return null;
+  }
+}
+
+/** Lists the times of which any second can be reached, oldest first. */
+function listWindows({ recoverable }: DatabaseFacts) {
+  return recoverable.windows
+    .filter(isInterval)
+    .map(roundWindow)
+    .filter((window) => window !== undefined);
+}
+
+function packBackup(backup: BackupSummary, usableIds: ReadonlySet<string>): (string | number)[] {
   const { id, snapshotAt, kind, purpose, totals, startedAt, finishedAt } = backup;
   const took = Math.max(0, finishedAt.getTime() - startedAt.getTime());
   const shown = purpose === 'safety' ? `${kind}, safety` : kind;
@@ -72,6 +118,7 @@ function packBackup(backup: BackupSummary): (string | number)[] {
     totals.bytes,
     totals.added,
     took,
+    usableIds.has(id) ? 1 : 0,
   ];
 }
 
@@ -115,10 +162,12 @@ ${radio('target', 'empty', 'a new or empty database: nothing is lost', true)}${r
 <input id="${id}-confirm" name="confirm" type="text" autocomplete="off" spellcheck="false">`;
 }
 
-function renderTables(id: string, { newest }: DatabaseFacts): Markup {
+function renderTables(id: string, { newest, status }: DatabaseFacts): Markup {
   const tables = newest?.tables ?? [];
+  const of = status.usable.find((backup) => backup.id === newest?.id);
   const listed = tables.slice(0, listedTables);
   return html`<fieldset data-tables hidden><legend>Which tables</legend>
+<p class="small quiet">Tables and rows of the newest backup${of === undefined ? undefined : html`, of ${time(of.snapshotAt)}`}. A table that it lacks, and an older one has, can be typed below.</p>
 <div class="choices" role="group" aria-label="Tables of the newest backup">${listed.map((table) => {
     const pattern = writePattern(table);
     return html`<label><input type="checkbox" name="table" value="${pattern}"> ${name(pattern)} <span class="quiet">${formatCounted(table.rows, 'row')}</span></label>`;
@@ -144,9 +193,11 @@ function renderBackupOptions({ status }: DatabaseFacts): Markup {
   )}`;
 }
 
-function renderWindows({ recoverable }: DatabaseFacts): Markup {
-  const windows = recoverable.windows.filter(isInterval).slice(-shownWindows).toReversed();
-  return html`<p class="small quiet">Can be reached: ${windows.map(({ from, to }) => html`<br>${time(new Date(from))} to ${time(new Date(to))}`)}</p>`;
+function renderWindows(facts: DatabaseFacts): Markup {
+  const windows = listWindows(facts).slice(-shownWindows).toReversed();
+  if (windows.length === 0)
+    return html`<p class="small quiet">No time can be reached but those of backups.</p>`;
+  return html`<p class="small quiet">Can be reached: ${windows.map(({ first, last }) => html`<br>${formatSecond(first)} to ${formatSecond(last)}`)}</p>`;
 }
 
 function renderOutputs(): Markup {

@@ -25,6 +25,11 @@ export function stateOfDatabase(database: ReportedDatabase): State {
   return states.includes('broken') ? 'broken' : states.includes('warning') ? 'warning' : 'good';
 }
 
+/** The word of the state of a database; nobody knows whether one that cannot be read is broken. */
+export function wordOfDatabase(database: ReportedDatabase): string {
+  return database.kind === 'unreadable' ? 'NOT READABLE' : stateWords[stateOfDatabase(database)];
+}
+
 const shapes: Readonly<Record<State, Markup>> = {
   good: html`<circle cx="8" cy="8" r="7.2"/><path d="M4.3 8.4l2.6 2.6 4.9-5.6"/>`,
   warning: html`<path d="M8 1.2L15.2 14.4H.8z"/><path d="M8 6v4M8 12.2v.4"/>`,
@@ -42,6 +47,7 @@ export function renderMark(state: State, word: string): Markup {
   return html`<span class="mark">${renderShape(state)}${word}</span>`;
 }
 
-export function renderVerdict(state: State): Markup {
-  return html`<span class="verdict state-${state}">${renderShape(state)}${stateWords[state]}</span>`;
+export function renderVerdict(database: ReportedDatabase): Markup {
+  const state = stateOfDatabase(database);
+  return html`<span class="verdict state-${state}">${renderShape(state)}${wordOfDatabase(database)}</span>`;
 }

@@ -3,7 +3,7 @@ import { formatAge, formatBytes, formatDuration } from '../../../report/quantity
 import { sumStored } from '../../../repository/stored-bytes.ts';
 import { backupKinds } from '../../../schedule/plan/plan.ts';
 import type { DatabaseFacts, ReportedDatabase } from '../facts.ts';
-import { renderMark, type State, stateOfDatabase, stateWords } from './marks.ts';
+import { renderMark, type State, stateOfDatabase, wordOfDatabase } from './marks.ts';
 import { type Cell, renderTable } from './tables.ts';
 
 const ranks: Readonly<Record<State, number>> = { broken: 0, warning: 1, note: 2, good: 2 };
@@ -34,10 +34,9 @@ export function renderOverview(databases: readonly ReportedDatabase[]): Markup {
     rows: databases.map((database, index) => {
       const state = stateOfDatabase(database);
       const link = html`<a href="#d${index}">${name(database.name)}</a>`;
-      const word = database.kind === 'unreadable' ? 'NOT READABLE' : stateWords[state];
       return [
         link,
-        renderMark(state, word),
+        renderMark(state, wordOfDatabase(database)),
         ...(database.kind === 'unreadable' ? unknown : describe(database)),
       ];
     }),

@@ -12,7 +12,7 @@ const shownDecisions = 200;
 export function renderRetention({ retention, status }: DatabaseFacts): Markup {
   const { decisions, policy, timeZone, keepChanges } = retention;
   if (decisions.length === 0) return renderUnmeasured('there is no backup.');
-  const removals = foreseeRemovals(decisions, policy, { now: status.at, timeZone });
+  const removals = foreseeRemovals(decisions, policy, { ...retention, now: status.at });
   const kept = decisions.filter(({ keep }) => keep);
   const leaving = decisions.length - kept.length;
   const describe = ({ backup, keep, reasons }: (typeof decisions)[number]): Cell[] => [
@@ -27,7 +27,7 @@ ${renderTable({
   columns: ['backup', 'of', 'kept by, or let go because', 'until'],
   rows: decisions.slice(0, shownDecisions).map(describe),
 })}
-<p class="quiet small">Foreseen as if a verified backup came every day and a cleanup after it. A backup that only captured changes need stays as long as they do.</p>`;
+<p class="quiet small">Foreseen as if a verified backup came every day, a cleanup after it, and no more changes were captured: those to come keep a backup for up to a day longer.</p>`;
 }
 
 function tellUntil(

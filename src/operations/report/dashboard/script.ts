@@ -10,6 +10,7 @@ export const script = String.raw`
   const pad = (value) => String(value).padStart(2, '0');
   const count = (value) => value.toLocaleString('en-US');
   const clock = (at) => new Date(at).toISOString().slice(0, 16).replace('T', ' ');
+  const second = (at) => new Date(at).toISOString().slice(0, 19).replace('T', ' ');
 
   const duration = (ms) => {
     if (ms < 999.5) return Math.round(ms) + ' ms';
@@ -66,6 +67,9 @@ export const script = String.raw`
       const backup = known.backups.find(([id]) => id === form.elements.backup.value);
       const time = point === 'time' ? Date.parse(form.elements.time.value + 'Z') : backup[1];
       const names = tables();
+      const isReachable = point === 'backup' || known.windows.some(([from, to]) => time >= from && time <= to);
+      /* What a time holds is told by the backup before it. */
+      const base = point === 'backup' ? backup : known.backups.find((one) => one[8] === 1 && one[1] <= time);
       const words = {
         backup: backup[0],
         time: Number.isNaN(time) ? '…' : new Date(time).toISOString().replace('.000Z', 'Z'),
@@ -73,38 +77,60 @@ export const script = String.raw`
         confirm: form.elements.confirm.value.trim() === known.words ? known.words : '…',
       };
       for (const key of ['preview', 'command', 'workflow']) {
-        const line = way[key];
+        /* A line that fails when it is run is no help. */
+        const line = isReachable ? way[key] : undefined;
         part('[data-line=' + key + ']').hidden = line === undefined;
         part('[data-line=' + key + '] code').textContent = line === undefined ? '' : fill(line, words);
       }
-      part('[data-workflow-note]').hidden = way.workflow === undefined;
-      tell(scope, point, target, backup, time, names);
+      part('[data-workflow-note]').hidden = !isReachable || way.workflow === undefined;
+      tell({ scope, point, target, base: isReachable ? base : undefined, time, names });
     };
-    const tell = (scope, point, target, backup, time, names) => {
-      const wanted = known.tables.filter(([pattern]) => names.includes(pattern));
-      const all = known.tables.reduce((sum, table) => sum + table[2], 0);
-      const some = wanted.reduce((sum, table) => sum + table[2], 0);
-      const isKnown = scope === 'whole' || (names.length > 0 && wanted.length === names.length);
-      const plan = [];
-      plan.push(['Comes back', scope === 'whole'
-        ? 'everything: about ' + count(backup[4]) + ' rows, ' + bytes(backup[5])
-        : names.length === 0 ? 'nothing yet: choose tables'
-        : isKnown ? wanted.length + (wanted.length === 1 ? ' table, ' : ' tables, ') + count(wanted.reduce((sum, table) => sum + table[1], 0)) + ' rows'
-        : 'what ' + names.join(', ') + ' fit']);
-      plan.push(['As of', Number.isNaN(time) ? 'choose a time' : clock(time) + ' UTC' + (point === 'backup' ? ', ' + backup[3] : tellReach(time))]);
-      plan.push(['Takes', tellDuration(scope === 'whole' ? 1 : isKnown && all > 0 ? some / all : undefined)]);
-      plan.push(['Is lost', tellLoss(scope, target, time)]);
-      if (target === 'production') plan.push(['Words to type', known.words]);
+    const tell = (choice) => {
+      const { scope, point, target, base, time } = choice;
+      const plan = base === undefined
+        ? [['As of', Number.isNaN(time) ? 'choose a time'
+          : second(time) + ' UTC: cannot be reached, so there is no line to run; see the times beside the field']]
+        : [
+          ['Comes back', tellContents(choice)],
+          ['As of', point === 'backup' ? clock(time) + ' UTC, ' + base[3] : second(time) + ' UTC, which can be reached'],
+          ['Takes', tellDuration(choice)],
+          ['Is lost', tellLoss(scope, target, time)],
+        ];
+      if (base !== undefined && target === 'production') plan.push(['Words to type', known.words]);
       const list = part('[data-plan]');
       list.replaceChildren(...plan.flatMap(([title, text]) => [make('dt', title), make('dd', text)]));
     };
-    const tellReach = (time) => known.windows.some(([from, to]) => time >= from && time <= to)
-      ? ', which can be reached' : ': cannot be reached; see the times beside the field';
-    const tellDuration = (share) => {
-      if (known.recovery === null) return 'not measured: no drill was run';
-      const basis = known.recovery.isMeasured ? 'as the last drill measured' : 'predicted, for no drill has measured it';
-      if (share === undefined) return 'at most ' + duration(known.recovery.milliseconds) + ', ' + basis;
-      return 'about ' + duration(known.recovery.milliseconds * share) + ', ' + basis + (share < 1 ? ', by the share of the bytes' : '');
+    /* What is in tables is known of the newest backup alone. */
+    const findWanted = (names) => {
+      const wanted = known.tables.filter(([pattern]) => names.includes(pattern));
+      return names.length > 0 && wanted.length === names.length ? wanted : undefined;
+    };
+    const sum = (tables, index) => tables.reduce((all, table) => all + table[index], 0);
+    const tellContents = ({ scope, point, base, names }) => {
+      const before = point === 'time' ? ', as in the backup before it, of ' + clock(base[1]) : '';
+      if (scope === 'whole') return 'everything: ' + (before && 'about ') + count(base[4]) + ' rows, ' + bytes(base[5]) + before;
+      if (names.length === 0) return 'nothing yet: choose tables';
+      const wanted = findWanted(names);
+      if (wanted === undefined) return 'what ' + names.join(', ') + ' fit';
+      const rows = (wanted.length === 1 ? '1 table: ' : wanted.length + ' tables: ') + count(sum(wanted, 1)) + ' rows';
+      if (base[0] === known.newest) return rows + before;
+      const newest = known.backups.find(([id]) => id === known.newest);
+      return rows + ' as of the newest backup' + (newest === undefined ? '' : ', of ' + clock(newest[1]))
+        + '; how many the chosen one has is not known here';
+    };
+    /* By the bytes of what is chosen, compared with those of what was measured */
+    const tellDuration = ({ scope, point, base, names }) => {
+      const { recovery } = known;
+      if (recovery === null) return 'not measured: no drill was run';
+      const basis = recovery.basis + (point === 'time' ? '; to replay the changes since the backup comes on top' : '');
+      if (!recovery.bytes) return 'not known of this backup; ' + duration(recovery.milliseconds) + ', ' + basis;
+      const wanted = findWanted(names);
+      const some = scope === 'whole' ? base[5]
+        : wanted !== undefined && base[0] === known.newest ? sum(wanted, 2) : undefined;
+      const milliseconds = recovery.milliseconds * (some ?? base[5]) / recovery.bytes;
+      const told = (milliseconds < 1000 ? 'a second' : duration(milliseconds)) + (recovery.isLeast ? ' or more' : '')
+        + ', ' + basis + (some === recovery.bytes ? '' : ', by the share of the bytes');
+      return (some === undefined ? 'less than everything, which takes about ' : 'about ') + told;
     };
     const tellLoss = (scope, target, time) => {
       if (target === 'empty') return 'nothing: what is there stays where it is';

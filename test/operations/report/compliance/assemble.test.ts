@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { assembleEvidence } from '../../../../src/operations/report/compliance/assemble.ts';
 import type { EvidenceFacts } from '../../../../src/operations/report/compliance/facts.ts';
-import { judge } from '../../../../src/operations/report/compliance/recoveries.ts';
+import { judge } from '../../../../src/operations/report/objective.ts';
 import { planOf, production } from '../../../schedule/setting.ts';
 import {
   backup,

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { Finding } from '../../../../src/interface/findings/finding.ts';
 import { isLimit } from '../../../../src/interface/findings/finding.ts';
 import { tellFinding } from '../../../../src/interface/findings/telling.ts';
+import { countDays } from '../../../../src/operations/report/dashboard/calendar.ts';
 import { renderDashboard } from '../../../../src/operations/report/dashboard/dashboard.ts';
-import { mostDays } from '../../../../src/operations/report/dashboard/days.ts';
+import { dayOf, mostDays } from '../../../../src/operations/report/dashboard/days.ts';
 import { listEvents } from '../../../../src/operations/report/dashboard/history.ts';
 import { stateOfDatabase } from '../../../../src/operations/report/dashboard/marks.ts';
 import type { DatabaseFacts } from '../../../../src/operations/report/facts.ts';
@@ -175,4 +176,72 @@ describe('the history', () => {
     const records = { ...good.records, runs: [{ ...run, content }] };
     expect(renderDashboard(report([{ ...good, records }]))).not.toContain('javascript:');
   });
+});
+
+describe('the target of a drill', () => {
+  /** The words of its cell in the table of drills, and its line in the history */
+  const tell = (content: Parameters<typeof drill>[1], rtoTarget: number | undefined = 1_800_000) => {
+    const facts = { ...makeFacts({ backups: [nightly(0)], drills: [drill(ago(3), content)] }), rtoTarget };
+    const page = renderDashboard(report([facts]));
+    const [, table = ''] = /Drills, newest first[\s\S]*?<tbody>([\s\S]*?)<\/tbody>/.exec(page) ?? [];
+    const cells = [...table.matchAll(/<td[^>]*>([\s\S]*?)<\/td>/g)];
+    const event = listEvents(facts).find(({ operation }) => operation === 'drill');
+    return { cell: cells.at(-1)?.[1]?.replaceAll(/<[^>]*>/g, ''), state: event?.state, what: event?.what };
+  };
+
+  it('is the one that it was given then, whatever that of the page', () => {
+    const slow = tell({ recovery: 1500, rtoTarget: 1000 });
+    expect(slow).toMatchObject({ cell: 'missed 1.0 s', state: 'broken' });
+    expect(slow.what).toContain('passed in 1.5 s, longer than the target of 1.0 s');
+    const quick = tell({ recovery: 2_000_000, rtoTarget: 3_600_000 });
+    expect(quick).toMatchObject({ cell: 'met 1 h 00 min', state: 'good' });
+  });
+
+  it('is that of the page where it was given none, and the cell says so', () => {
+    expect(tell({ recovery: 2_000_000 })).toMatchObject({
+      ...{ cell: 'missed 30 min 00 s, of this page', state: 'broken' },
+    });
+    expect(tell({ recovery: 1500, rtoTarget: null })).toMatchObject({
+      ...{ cell: 'met 30 min 00 s, of this page', state: 'good' },
+    });
+  });
+
+  it('is met by time alone, where the drill failed on what it found', () => {
+    const failed = { outcome: 'failed', fault: 'checks', why: 'check 1 is false' } as const;
+    expect(tell({ ...failed, recovery: 972 })).toMatchObject({
+      ...{ cell: 'met 30 min 00 s, of this page', state: 'broken' },
+    });
+    expect(tell({ ...failed, recovery: null })).toMatchObject({ cell: 'not measured', state: 'broken' });
+  });
+
+  it('is none without one', () => {
+    const facts = { ...makeFacts({ backups: [nightly(0)], drills: [drill(ago(3))] }), rtoTarget: undefined };
+    expect(renderDashboard(report([facts]))).toMatch(/<td>none<\/td><\/tr>/);
+  });
+});
+
+it('a database that cannot be read has one word for that, in the table of all and above its part', () => {
+  const page = renderDashboard(report([good, unreadable]));
+  expect(page.match(/NOT READABLE/g)?.length).toBe(2);
+  expect(page).not.toContain('BROKEN');
+});
+
+it('the calendar counts the failures that the list of failures has', () => {
+  const stopped = failedRun(ago(50), 'the newest backup is too old', 'gate');
+  const facts = makeFacts({
+    backups: [nightly(0)],
+    drills: [200, 80].map((hours) => drill(ago(hours), { outcome: 'failed', why: 'no room was left' })),
+    runs: [
+      failedRun(ago(24 * 17), 'the connection was refused'),
+      { ...stopped, content: { ...stopped.content, outcome: 'no', exitCode: 3 } },
+      // The drill has told of itself; of the one before there is no run.
+      failedRun(ago(80), 'no room was left', 'drill'),
+    ],
+  });
+  const [, told] = /(\d+) failures in the last 30 days/.exec(renderDashboard(report([facts]))) ?? [];
+  expect(told).toBe('3');
+  const days = countDays(facts).filter(({ failures }) => failures > 0);
+  expect(days.map(({ day, failures }) => [day, failures])).toEqual(
+    [ago(24 * 17), ago(200), ago(80)].map((at) => [dayOf(at), 1]),
+  );
 });
