@@ -93,9 +93,13 @@ function writeOption([name, value]: Options[number]): string {
   return value === 'true' ? `--${name}` : `--${name} ${writeValue(value)}`;
 }
 
-/** A token stays as it is: what replaces it is quoted then. */
+/**
+ * A token stays as it is: what replaces it is quoted then. What only looks like one within a name is taken apart
+ * by quotes, which the shell joins.
+ */
 function writeValue(value: string): string {
-  return /^\{\w+\}$/.test(value) ? value : quoteWord(value);
+  if (/^\{(backup|time|tables|confirm)\}$/.test(value)) return value;
+  return quoteWord(value).replace(/\{(?=(backup|time|tables|confirm)\})/g, "{''");
 }
 
 /** What tokens stand for; a token without a value stays. */

@@ -90,6 +90,13 @@ describe.each(ways.map((way) => [keyOf(way), way] as const))('the way %s', (_, w
   });
 });
 
+it('the name of a storage stays a name, whatever it looks like', () => {
+  const storage = './x{tables}{confirm}';
+  const place = { ...facts.place, storage, 's3-region': undefined };
+  for (const way of listWays({ ...facts, place }))
+    expect(parse(fillIn(way.command, words))).toMatchObject({ storage });
+});
+
 it('no way to a time is offered where no changes are captured, and none beside live tables', () => {
   const keys = listWays({ ...facts, recoverable: { ...facts.recoverable, captured: false } }).map(keyOf);
   expect(keys.filter((key) => key.includes('time'))).toEqual([]);
