@@ -83,7 +83,9 @@ export const foundation = `
   COMMENT ON SCHEMA ${schema} IS '${recordsCommentPrefix}: what was done, filled from the repository. Not backed up; may be dropped.';
   CREATE TABLE ${schema}.schema_versions (
     version int PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(), applied_by text NOT NULL DEFAULT session_user);
-  CREATE TABLE ${schema}.transactions (xid xid8 PRIMARY KEY DEFAULT pg_current_xact_id(), at timestamptz NOT NULL DEFAULT now());`;
+  CREATE TABLE ${schema}.transactions (
+    xid xid8 DEFAULT pg_current_xact_id(), system_identifier bigint DEFAULT (pg_control_system()).system_identifier,
+    at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (system_identifier, xid));`;
 
 export const migrations: readonly Migration[] = [
   { version: 1, sql: `${definitions}\n${changeLog}\n${security}` },

@@ -24,6 +24,9 @@ export async function readOwnSchemas(session: Session): Promise<string[]> {
  * Whoever writes records notes each of its transactions in this table, and writes nothing else in it. A
  * transaction that is not noted counts as the user's. A table with row security is read by its owner alone:
  * its policies may call any function.
+ *
+ * A number is one transaction on one server, in one of its databases: what a copy brought from another server
+ * names transactions that were never here. What comes from a database beside this one wrote nothing in it.
  */
 async function readTransactions(session: Session): Promise<bigint[]> {
   const [ours] = await session.query(
@@ -34,7 +37,8 @@ async function readTransactions(session: Session): Promise<bigint[]> {
   );
   if (ours === undefined) return [];
   const rows = await session.query<{ xid: string }>(
-    `SELECT xid::text AS xid FROM ${recordsSchema}.transactions`,
+    `SELECT xid::text AS xid FROM ${recordsSchema}.transactions
+     WHERE system_identifier = (SELECT system_identifier FROM pg_control_system())`,
   );
   return rows.map(({ xid }) => BigInt(xid));
 }

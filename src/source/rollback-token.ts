@@ -95,14 +95,17 @@ async function createTokenTable(session: Session): Promise<void> {
   for (const definition of ownSchemaDefinitions) await session.query(definition);
 }
 
-/** Reads the tokens that a snapshot sees; undefined without a table of tokens that can be trusted. */
+/**
+ * Reads the tokens that a snapshot sees; undefined without a table of tokens that can be trusted. A row that
+ * another transaction wrote than it names is a copy, of another server perhaps, and no token.
+ */
 export async function readRollbackTokens(session: Session): Promise<RollbackToken[] | undefined> {
   const [ours] = await session.query(
     `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable('tokens')}`,
   );
   if (ours === undefined) return undefined;
   const rows = await session.query<{ token: string; xid: string }>(
-    `SELECT token, xid::text AS xid FROM ${ownSchema}.tokens`,
+    `SELECT token, xid::text AS xid FROM ${ownSchema}.tokens WHERE xmin = xid::xid`,
   );
   return rows.map((row) => ({ token: row.token, xid: BigInt(row.xid) }));
 }

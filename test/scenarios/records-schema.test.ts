@@ -84,6 +84,30 @@ test(
 );
 
 test(
+  'a database taken for idle that is not: once the recheck finds it, nothing of the base is taken over, definitions neither',
+  async () => {
+    await ladder.take('full');
+    // Notes itself as one that writes nothing but records, which is not true.
+    await query(
+      ladder.source,
+      `BEGIN;
+       INSERT INTO supabase_backup_records.transactions DEFAULT VALUES;
+       CREATE TABLE public.unseen AS SELECT 5 AS id;
+       CREATE FUNCTION public.unseen() RETURNS int LANGUAGE sql AS 'SELECT 5';
+       UPDATE public.settings SET value = 'blue' WHERE key = 'colour';
+       COMMIT`,
+    );
+    const run = await ladder.run('incremental', ['--recheck', '100%']);
+    expect(run, run.stderr).toMatchObject({ exitCode: 3 });
+    expect(run.stderr).toMatch(/public\.settings: its rows are not what backup .* stored/);
+    expect(ladder.describe(run).manifest).toMatchObject({ kind: 'full', base: null });
+    const target = await ladder.restore();
+    expect(dumpOthers(target)).toBe(dumpOthers(ladder.source));
+  },
+  minutes,
+);
+
+test(
   'a clean restore keeps the records of its target, and is equal to the backup all the same',
   async () => {
     await ladder.take('full');

@@ -1,6 +1,11 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readTables } from '../../src/postgres/catalog/tables.ts';
 import { openSession } from '../../src/postgres/session/connection.ts';
+import { inTransaction } from '../../src/postgres/session/transaction.ts';
+import { prepareSchema } from '../../src/records/schema.ts';
+import { noteTransaction } from '../../src/records/transaction.ts';
 import { readOurs } from '../../src/source/own-schemas.ts';
 import { leaveToken } from '../../src/source/rollback-token.ts';
 import { makeRecords, writeRecord } from '../fixture/records-schema.ts';
@@ -101,5 +106,40 @@ describe('what is ours', () => {
     await database.run(makeRecords);
     await database.run(writeRecord);
     expect(await read('reader')).toMatchObject({ transactions: [] });
+  });
+
+  it("is no transaction of another server, whose numbers pg_dump brought here, and they stand in no writer's way", async () => {
+    await using session = await openSession(database.settings, signal);
+    await prepareSchema(session);
+    // As if it had noted all that the other server will ever get to.
+    await database.run(
+      `INSERT INTO supabase_backup_records.transactions (xid) SELECT n::text::xid8 FROM generate_series(1, 5000) n ON CONFLICT DO NOTHING`,
+    );
+    expect((await readOurs(session)).transactions.length).toBeGreaterThanOrEqual(5000);
+    const other = await startCluster({ settings: { autovacuum: 'off' } });
+    try {
+      const copy = await createDatabase(other);
+      const [dump, restore] = ['pg_dump', 'pg_restore'].map((name) => join(cluster.binFolder, name));
+      const input = execFileSync(dump ?? '', [
+        '-Fc',
+        '--no-privileges',
+        '--exclude-schema=public',
+        database.url,
+      ]);
+      await copy.run('CREATE ROLE supabase_backup_reader');
+      execFileSync(restore ?? '', ['--single-transaction', `--dbname=${copy.url}`], { input });
+      await using reader = await openSession(copy.settings, signal);
+      expect(await readOurs(reader)).toEqual({ schemas: ['supabase_backup_records'], transactions: [] });
+      await using writer = await openSession(copy.settings, signal);
+      const [noted] = await inTransaction(writer, async () => {
+        await noteTransaction(writer);
+        return await writer.query<{ xid: string }>('SELECT pg_current_xact_id()::text AS xid');
+      });
+      expect(Number(noted?.xid)).toBeLessThan(5000);
+      expect((await readOurs(reader)).transactions).toEqual([BigInt(noted?.xid ?? 0)]);
+      await copy.close();
+    } finally {
+      await other.stop();
+    }
   });
 });

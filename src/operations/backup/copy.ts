@@ -79,7 +79,8 @@ interface Copying extends CopyRequest {
 
 /**
  * Copies with a limited number of sessions: pg_dump writes the archive while workers choose what to read, and
- * read it, all under the same snapshot.
+ * read it, all under the same snapshot. An archive of the base that is current stands for a new one, until
+ * the recheck of its rows says no.
  *
  * @param room how many sessions may be open at once, besides those that are open already
  */
@@ -95,24 +96,29 @@ async function copyWithin(room: number, request: CopyRequest): Promise<CopiedDat
     pool: new BufferPool(workers + 3, objectSize),
     relation: destination.base && relate(destination.base, snapshot),
   };
+  const current = copying.relation && findArchive(copying.relation, copying.sequences);
   const [archive, described, rows] = await copying.run<
     [CopiedDatabase['archive'], Awaited<ReturnType<typeof copyDescription>>, CopiedRows]
   >(snapshot.signal, [
-    (signal) => copyArchive(copying, signal),
+    async (signal) => current ?? copyArchive(copying, signal),
     (signal) => copyDescription(copying, signal),
     (signal) => copyTables(copying, signal),
   ]);
-  return { archive, ...described, ...rows };
+  // Where rows have changed although nobody wrote, definitions may have, too.
+  const isRefuted = current !== undefined && rows.plan.base === undefined;
+  return {
+    archive: isRefuted ? await copyArchive(copying, snapshot.signal) : archive,
+    ...described,
+    ...rows,
+  };
 }
 
-/** Makes pg_dump write the archive, unless the archive of the base has the same content. */
-async function copyArchive(
-  { backupType, snapshot, client, settings, destination, pool, relation, sequences }: Copying,
+/** Makes pg_dump write the archive. */
+function copyArchive(
+  { backupType, snapshot, client, settings, destination, pool }: Copying,
   signal: AbortSignal,
 ): Promise<CopiedDatabase['archive']> {
   const { context, writer } = destination;
-  const found = relation && findArchive(relation, sequences);
-  if (found !== undefined) return found;
   return dumpArchive(snapshot, client, [...snapshot.tables, ...snapshot.leftOut], {
     schemaOnly: backupType === 'schema',
     settings,
