@@ -5,6 +5,8 @@ import type { ReportInputs } from '../../interface/inputs/types.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { replaceFile } from '../../runtime/replaced-file.ts';
+import { refuseInside } from '../../storage/folder-path.ts';
+import { listStorages } from '../schedule/storages.ts';
 import { isHealthy } from '../status/result.ts';
 import type { ReportedDatabase } from './facts.ts';
 import { readReportFacts } from './read.ts';
@@ -19,12 +21,14 @@ const privateFolder = 0o700;
  * Reads all that is known of the databases, and writes the report about them. Changes neither databases nor
  * backups.
  *
- * @throws ConfigurationError when the output cannot be written
+ * @throws ConfigurationError when the output cannot be written, or lies in a storage: the latter before anything is
+ *   read
  */
 export async function writeReport(inputs: ReportInputs, context: Context): Promise<WrittenReport> {
-  const facts = await readReportFacts(inputs, context);
   const renderer = renderers[inputs.kind];
   const output = inputs.output ?? renderer.output;
+  await refuseInside(output, 'output', await listStorages(inputs, context));
+  const facts = await readReportFacts(inputs, context);
   const texts =
     renderer.form === 'file'
       ? new Map([[output, renderer.render(facts)]])
