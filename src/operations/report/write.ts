@@ -9,6 +9,7 @@ import { refuseInside } from '../../storage/folder-path.ts';
 import { listStorages } from '../schedule/storages.ts';
 import { isHealthy } from '../status/result.ts';
 import type { ReportedDatabase } from './facts.ts';
+import { tellUnreadable, withoutNames } from './publicity.ts';
 import { readReportFacts } from './read.ts';
 import { renderers } from './renderers.ts';
 import type { DatabaseVerdict, WrittenReport } from './result.ts';
@@ -41,7 +42,7 @@ export async function writeReport(inputs: ReportInputs, context: Context): Promi
     path: output,
     files: texts.size,
     bytes: [...texts.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0),
-    databases: facts.databases.map(toVerdict),
+    databases: facts.databases.map((database) => toVerdict(database, facts.isPublic)),
   };
 }
 
@@ -57,14 +58,15 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-function toVerdict(database: ReportedDatabase): DatabaseVerdict {
+function toVerdict(database: ReportedDatabase, isPublic: boolean): DatabaseVerdict {
   const { name } = database;
-  if (database.kind === 'unreadable') return { name, verdict: 'unreadable', broken: [database.why] };
+  if (database.kind === 'unreadable')
+    return { name, verdict: 'unreadable', broken: [tellUnreadable(database.why, isPublic)] };
   const { status } = database;
   const broken = status.findings.filter(({ severity }) => severity === 'broken');
   return {
     name,
     verdict: isHealthy(status) ? 'healthy' : 'broken',
-    broken: broken.map((finding) => tellFinding(finding).sentence),
+    broken: broken.map((finding) => tellFinding(isPublic ? withoutNames(finding) : finding).sentence),
   };
 }
