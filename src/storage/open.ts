@@ -1,8 +1,8 @@
-import { fileURLToPath } from 'node:url';
 import { parseEndpoint, type S3Addressing, type S3Encryption } from '../interface/s3-settings.ts';
 import type { Context } from '../runtime/context.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { FileStorage } from './file.ts';
+import { isPath, pathOfUrl } from './folder-path.ts';
 import { isKey, longestKey, type Storage } from './storage.ts';
 
 export interface StorageOptions {
@@ -59,9 +59,9 @@ async function openPlace(
     case 'artifact':
       return openArtifact(location, options, context);
     case 'file':
-      return new FileStorage(pathOf(location), context, location);
+      return new FileStorage(pathOfUrl(location), context, location);
     case undefined:
-      if (!/^(\/|\.\.?(\/|$))/.test(location)) {
+      if (!isPath(location)) {
         throw new ConfigurationError(
           `\`storage\` has no scheme: ${location}`,
           `For a folder write ./${location}.`,
@@ -169,16 +169,4 @@ function locateEndpoint(text: string, bucket: string): URL {
     );
   }
   return url;
-}
-
-function pathOf(location: string): string {
-  try {
-    return fileURLToPath(location);
-  } catch (cause) {
-    throw new ConfigurationError(
-      `\`storage\` is not a path: ${location}`,
-      'Write file:///folder, with three slashes.',
-      cause,
-    );
-  }
 }

@@ -4,6 +4,7 @@ import { parseMailServer } from '../../interface/inputs/mail-values.ts';
 import { inputNames, inputs, type ReadInput } from '../../interface/inputs/schema.ts';
 import { parseWebhook } from '../../interface/inputs/values.ts';
 import { findPassFile, findServiceFiles, readPassFile, readServices } from '../../postgres/session/files.ts';
+import { loginOf, secretsOfAddress } from './address-secrets.ts';
 
 /**
  * Lists every text that must not be printed, longest first, from the raw inputs. They are masked before
@@ -23,7 +24,8 @@ export function listSecrets(read: ReadInput, env: NodeJS.ProcessEnv): readonly s
     } else {
       secrets.add(text);
       if (inputs[name].parse === parseMailServer) for (const form of passwordOfMail(text)) secrets.add(form);
-      if (inputs[name].parse === parseWebhook) for (const path of pathsIn(text)) secrets.add(path);
+      if (inputs[name].parse === parseWebhook)
+        for (const part of secretsOfAddress(text)) if (!everyday.has(part)) secrets.add(part);
     }
   }
   for (const variable of secretVariables) {
@@ -85,21 +87,10 @@ function secretsOfProxies(env: NodeJS.ProcessEnv): readonly string[] {
   });
 }
 
-/**
- * Lists the path of a webhook: anyone who knows it may write there, and servers that refuse a request quote
- * it without the host.
- */
-function pathsIn(url: string): readonly string[] {
-  if (!URL.canParse(url)) return [];
-  const { pathname, search, searchParams } = new URL(url);
-  // A short path or value is no secret, and occurs in many other addresses.
-  return [pathname + search, pathname, ...searchParams.values()].filter((path) => path.length >= 12);
-}
-
-/** Lists the password of a mail server, encoded and decoded. With a token of a relay it is the user, too. */
+/** Lists the login of a mail server in all its forms. With a token of a relay the user is the password, too. */
 function passwordOfMail(url: string): readonly string[] {
-  const [, password] = /^[a-z]+:\/\/[^:/@]*:(.*)@/is.exec(url) ?? [];
-  return password === undefined || password === '' ? [] : [password, decode(password) ?? password];
+  const [, user = '', password = ''] = /^[a-z]+:\/\/([^:/@]*):(.*)@/is.exec(url) ?? [];
+  return password === '' ? [] : loginOf(user, password);
 }
 
 /**

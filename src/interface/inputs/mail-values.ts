@@ -44,8 +44,13 @@ export function parseMailServer(text: string): MailServer {
   return { host, port, tls: scheme.tls, login: readLogin(url) };
 }
 
-/** Refuses ports that speak another protocol than the scheme says, which would end in `wrong version number`. */
+/** Refuses ports that take no logins, or speak another protocol than the scheme says: `wrong version number`. */
 function refuseMixedUp(port: number, tls: MailServer['tls']): void {
+  if (port === 0)
+    throw new Problem(
+      'names port 0, which no server has',
+      `Write the port for logins, as in ${mailServerForm}.`,
+    );
   if (port === 25) {
     throw new Problem(
       'names port 25, on which mail servers talk to each other: clouds and runners close it',

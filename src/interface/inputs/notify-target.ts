@@ -49,6 +49,11 @@ function toPagerDuty(url: URL): NotifyTarget {
 function toTelegram(url: URL): NotifyTarget {
   const [chat, topic] = ['chat_id', 'message_thread_id'].map((name) => url.searchParams.get(name));
   if (!chat) throw lacking('chat_id', 'https://api.telegram.org/bot<token>/sendMessage?chat_id=…');
+  if (topic && !/^[1-9]\d{0,14}$/.test(topic))
+    throw new Problem(
+      'holds a message_thread_id that is no number',
+      'Write the number of the topic, as in message_thread_id=7.',
+    );
   url.search = '';
   return { format: 'telegram', url: url.href, chat, topic: topic ? Number(topic) : undefined };
 }

@@ -7,6 +7,7 @@ import { chooseRecovery } from '../../restorer/choose.ts';
 import { makeReportFolder } from '../../restorer/trial/parity-files.ts';
 import { type TrialCandidate, tryInTurn } from '../../restorer/trial/trial.ts';
 import type { Context } from '../../runtime/context.ts';
+import { refuseInside } from '../../storage/folder-path.ts';
 import { openStorage } from '../../storage/open.ts';
 import { type Drill, judgeDrill } from './result.ts';
 
@@ -15,6 +16,7 @@ import { type Drill, judgeDrill } from './result.ts';
  * backup fails, older ones are tried, so that the answer names a backup that works. Each attempt is recorded.
  */
 export async function tryBackups(inputs: DrillInputs, context: Context): Promise<Drill> {
+  await refuseInside(inputs.reportFolder, 'report-folder', [inputs.storage]);
   const server = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, context);
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);

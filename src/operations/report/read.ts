@@ -25,6 +25,7 @@ import {
   type ReportFacts,
   type RepositoryFacts,
 } from './facts.ts';
+import { tellUnreadable } from './publicity.ts';
 import { type DatabaseRequest, listRequests } from './request.ts';
 
 /**
@@ -59,7 +60,7 @@ async function attempt(
     return await readDatabase(request, inputs, context);
   } catch (error) {
     if (!isKnownError(error)) throw error;
-    context.log.warn(`${name}: ${error.message}`);
+    context.log.warn(`${name}: ${tellUnreadable(error.message, inputs.isPublic)}`);
     return { kind: 'unreadable', name, location: place.storage, why: error.message, next: error.next };
   }
 }

@@ -5,8 +5,11 @@ import type { ReportInputs } from '../../interface/inputs/types.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { replaceFile } from '../../runtime/replaced-file.ts';
+import { refuseInside } from '../../storage/folder-path.ts';
+import { listStorages } from '../schedule/storages.ts';
 import { isHealthy } from '../status/result.ts';
 import type { ReportedDatabase } from './facts.ts';
+import { tellUnreadable, withoutNames } from './publicity.ts';
 import { readReportFacts } from './read.ts';
 import { renderers } from './renderers.ts';
 import type { DatabaseVerdict, WrittenReport } from './result.ts';
@@ -19,12 +22,14 @@ const privateFolder = 0o700;
  * Reads all that is known of the databases, and writes the report about them. Changes neither databases nor
  * backups.
  *
- * @throws ConfigurationError when the output cannot be written
+ * @throws ConfigurationError when the output cannot be written, or lies in a storage: the latter before anything is
+ *   read
  */
 export async function writeReport(inputs: ReportInputs, context: Context): Promise<WrittenReport> {
-  const facts = await readReportFacts(inputs, context);
   const renderer = renderers[inputs.kind];
   const output = inputs.output ?? renderer.output;
+  await refuseInside(output, 'output', await listStorages(inputs, context));
+  const facts = await readReportFacts(inputs, context);
   const texts =
     renderer.form === 'file'
       ? new Map([[output, renderer.render(facts)]])
@@ -37,7 +42,7 @@ export async function writeReport(inputs: ReportInputs, context: Context): Promi
     path: output,
     files: texts.size,
     bytes: [...texts.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0),
-    databases: facts.databases.map(toVerdict),
+    databases: facts.databases.map((database) => toVerdict(database, facts.isPublic)),
   };
 }
 
@@ -53,14 +58,15 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-function toVerdict(database: ReportedDatabase): DatabaseVerdict {
+function toVerdict(database: ReportedDatabase, isPublic: boolean): DatabaseVerdict {
   const { name } = database;
-  if (database.kind === 'unreadable') return { name, verdict: 'unreadable', broken: [database.why] };
+  if (database.kind === 'unreadable')
+    return { name, verdict: 'unreadable', broken: [tellUnreadable(database.why, isPublic)] };
   const { status } = database;
   const broken = status.findings.filter(({ severity }) => severity === 'broken');
   return {
     name,
     verdict: isHealthy(status) ? 'healthy' : 'broken',
-    broken: broken.map((finding) => tellFinding(finding).sentence),
+    broken: broken.map((finding) => tellFinding(isPublic ? withoutNames(finding) : finding).sentence),
   };
 }

@@ -1,6 +1,7 @@
 import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import type { Context } from '../../runtime/context.ts';
+import { refuseInside } from '../../storage/folder-path.ts';
 import { sideRestore } from '../side-restore/side-restore.ts';
 import { describeRestore } from './report.ts';
 import { restoreBackup } from './restore-backup.ts';
@@ -10,6 +11,8 @@ import { restoreBackup } from './restore-backup.ts';
  * result.
  */
 export async function restore(inputs: RestoreInputs, context: Context): Promise<Outcome> {
+  const { storage, safetyStorage = storage, reportFolder } = inputs;
+  await refuseInside(reportFolder, 'report-folder', [storage, safetyStorage]);
   if (inputs.sideSchema !== undefined) return sideRestore(inputs, context);
   return describeRestore(await restoreBackup(inputs, context));
 }

@@ -1,4 +1,5 @@
 import type { StatusInputs } from '../../interface/inputs/types.ts';
+import { list } from '../../interface/inputs/values.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import type { PlannedDatabase } from '../../schedule/plan/plan.ts';
@@ -16,8 +17,8 @@ export interface ReadSchedules {
 /**
  * Reads the policy and asks GitHub, where they are given. Changes nothing, and enables no workflow.
  *
- * @throws ConfigurationError when the policy has mistakes or does not have this storage, or GitHub refuses the
- *   token
+ * @throws ConfigurationError when the policy has mistakes, has no such database, or has it in another storage, or
+ *   when GitHub refuses the token
  */
 export async function readSchedules(
   inputs: Pick<StatusInputs, 'policy' | 'workflows' | 'githubToken' | 'storage' | 'database'>,
@@ -35,18 +36,35 @@ export async function readSchedules(
   return { database, timeZone, verification };
 }
 
-/** Finds the database whose backups are in the storage, or the one of the name that was given. */
+/**
+ * Finds the database of the name that was given, or else the one whose backups are in the storage. A named one may
+ * have its storage written in another way, but not that of another database.
+ *
+ * @throws ConfigurationError
+ */
 function findDatabase(
   databases: readonly PlannedDatabase[],
   { policy, storage, database }: Pick<StatusInputs, 'policy' | 'storage' | 'database'>,
 ): PlannedDatabase {
   const bare = (location: string) => location.trim().replace(/\/+$/, '');
-  const found =
-    databases.find(({ written }) => bare(written.storage) === bare(storage)) ??
-    databases.find(({ name }) => name === database);
-  if (found !== undefined) return found;
+  const isThere = ({ written }: PlannedDatabase) => bare(written.storage) === bare(storage);
+  const names = list(databases.map(({ name }) => name));
+  const stored = databases.find(isThere);
+  const found = database === undefined ? stored : databases.find(({ name }) => name === database);
+  if (found === undefined) {
+    throw database === undefined
+      ? new ConfigurationError(
+          `policy: no database of ${policy} has the storage ${storage}`,
+          `Write the storage as the policy does, or its name of the database as \`database\`: ${names}.`,
+        )
+      : new ConfigurationError(
+          `database: ${policy} has no database ${JSON.stringify(database)}`,
+          `Write ${names}, or leave it out for the one whose storage is ${storage}.`,
+        );
+  }
+  if (stored === undefined || isThere(found)) return found;
   throw new ConfigurationError(
-    `policy: no database of ${policy} has the storage ${storage}`,
-    `Write the storage as the policy does, or its name of the database as \`database\`: ${databases.map(({ name }) => name).join(', ')}.`,
+    `database: ${storage} is in ${policy} the storage of ${stored.name}, and that of ${found.name} is ${found.written.storage}`,
+    `Write ${found.written.storage} as the storage, or ${stored.name} as the database.`,
   );
 }

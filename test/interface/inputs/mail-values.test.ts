@@ -27,6 +27,11 @@ describe('the address of a mail server', () => {
     expect(login).toEqual({ user: 'ops@example.com', password: 'p@ss/w:rd%#' });
   });
 
+  it('has a port that servers have', () => {
+    for (const url of ['smtp://h:0', 'smtps://u:p@h:0/'])
+      expect(() => parseMailServer(url)).toThrow('names port 0, which no server has');
+  });
+
   it('is a secret as a whole, and so is its password, also where the user is the same', () => {
     const url = 'smtps://0f1e-token%2B1:0f1e-token%2B1@smtp.example.com:465';
     const secrets = listSecrets((name) => (name === 'smtp-url' ? url : undefined), {});

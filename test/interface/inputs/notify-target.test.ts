@@ -20,3 +20,11 @@ it('what a service reads in the body is taken out of the address, and the rest o
   });
   expect(toNotifyTarget(`${telegram}?chat_id=@shop`, 'telegram')).toMatchObject({ chat: '@shop' });
 });
+
+it.each(['abc', '0', '-7', '7.5', '1e3', '9'.repeat(16)])(
+  'a topic of Telegram is a number, and never %s',
+  (topic) => {
+    const url = `https://api.telegram.org/bot1:x/sendMessage?chat_id=-1001&message_thread_id=${topic}`;
+    expect(() => toNotifyTarget(url, 'telegram')).toThrow('holds a message_thread_id that is no number');
+  },
+);

@@ -213,6 +213,21 @@ describe('schedules and GitHub', () => {
     await expect(read({ storage: './copy' })).rejects.toThrow(
       /^policy: no database of .* has the storage \.\/copy$/,
     );
+    await expect(read({ database: 'nope' })).rejects.toThrow(ConfigurationError);
+    await expect(read({ database: 'nope' })).rejects.toThrow(/^database: .* has no database "nope"$/);
     await expect(read({ githubToken: 'bad' })).rejects.toThrow(/github-token: GitHub answered 401/);
+  });
+
+  it('are never those of another database than the one that is named', async () => {
+    const { checkout, read } = await prepare();
+    const books = `  books:\n    database-url: BOOKS_URL\n    storage: s3://octo-backups/books\n`;
+    await checkout.writePolicy(nightlyPolicy.replace('schedules:', `${books}schedules:`));
+    expect((await read())?.database.name).toBe('production');
+    const storage = 's3://octo-backups/books/';
+    expect((await read({ storage, database: 'books' }))?.database.name).toBe('books');
+    await expect(read({ database: 'books' })).rejects.toThrow(ConfigurationError);
+    await expect(read({ database: 'books' })).rejects.toThrow(
+      /^database: s3:\/\/octo-backups\/production\/ is in .* the storage of production, and that of books is s3:\/\/octo-backups\/books$/,
+    );
   });
 });

@@ -136,7 +136,7 @@ export const alarmInputs = {
     operations: alarming,
     placeholder: 'signals',
     description:
-      'What `heartbeat-url` is told besides successes: `start`, `fail` or both, as healthchecks.io and Uptime Kuma understand it.',
+      'What `heartbeat-url` is told besides successes: `start`, `fail` or both separated by a comma, as healthchecks.io and Uptime Kuma understand it.',
     parse: parseSignals,
   },
   'rpo-target': {

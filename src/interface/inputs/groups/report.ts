@@ -22,7 +22,7 @@ export const reportInputs = {
     description:
       'The file that `report` writes, or the folder where its kind has several files. It is replaced at once, and only this user can read it. When ' +
       'empty, `supabase-backup-<kind>` in the working directory.',
-    parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a file.'),
+    parse: matching(/^(?!-$)[^\0]{1,1000}$/, 'is not a path', 'Write the path of a file or folder.'),
   },
   period: {
     operations: ['report'],

@@ -17,8 +17,12 @@ export const statusInputs = {
     example: '/var/lib/node_exporter/textfile/supabase_backup.prom',
     description:
       'A file to which `status` writes its metrics as well, replaced at once: for the textfile collector of node_exporter, which reads what ends in ' +
-      '`.prom`. The folder must exist.',
-    parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a file.'),
+      '`.prom`. The folder must exist, outside of the storage.',
+    parse: matching(
+      /^(?!-$)[^\0]{1,1000}$/,
+      'is not a path',
+      'Write the path of a file. For standard output leave it out, and write openmetrics as the format.',
+    ),
   },
   'price-per-gb-month': {
     operations: ['status', 'report'],

@@ -13,6 +13,7 @@ import { formatWindow, isInterval } from '../../../repository/changes/windows.ts
 import { sumStored } from '../../../repository/stored-bytes.ts';
 import { backupKinds } from '../../../schedule/plan/plan.ts';
 import type { DatabaseFacts } from '../facts.ts';
+import { withoutNames } from '../publicity.ts';
 import { renderShape, type State, stateOf, stateWords } from './marks.ts';
 
 const ranks: Readonly<Record<State, number>> = { broken: 0, warning: 1, note: 2, good: 3 };
@@ -32,13 +33,6 @@ function renderTile(finding: Finding, isPublic: boolean): Markup {
   const since = finding.since && html`<p class="quiet">Since ${time(finding.since)} UTC</p>`;
   return html`<li class="tile state-${state}" data-finding="${finding.kind}" data-severity="${finding.severity}"><div class="head">${renderShape(state)}<span>${stateWords[state]}: ${nameFinding(finding)}</span></div>
 <p>${prose(capitalize(sentence))}</p>${state === 'good' ? undefined : html`<p><strong>Do:</strong> ${prose(remedy)}</p>`}${since}</li>`;
-}
-
-/** What a drill failed on may name tables. */
-function withoutNames(finding: Finding): Finding {
-  return finding.kind === 'failed-drill'
-    ? { ...finding, why: 'the reason is not in a report for everybody' }
-    : finding;
 }
 
 /** `verified-within` is “Verified within”: whoever adds a kind of finding need not come here. */
