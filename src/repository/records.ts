@@ -9,6 +9,7 @@ import { compare } from '../values/ordering.ts';
 import { createTimedId, stampOf } from '../values/timed-id.ts';
 import { type ListedRecord, listRecords } from './listed-records.ts';
 import type { Repository } from './open.ts';
+import { damagedPart, objectName, retraction, segmentKey } from './recorded-damage.ts';
 import { readSealed, type SealedKind, SealedReading, sealContent } from './signature.ts';
 
 /*
@@ -16,8 +17,6 @@ import { readSealed, type SealedKind, SealedReading, sealContent } from './signa
  * `records/<kind>/<time>-<random>.json`. Each is written once and never replaced; among records that
  * contradict each other the newest wins.
  */
-
-const objectName = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
 /** Unknown fields of a later version are ignored: a fact that is known in part is better than none. */
 const contentSchemas = {
@@ -35,13 +34,15 @@ const contentSchemas = {
          * Where the damage is, so that a later check knows where to look. Absent in records of older
          * versions, and for a backup that passed.
          */
-        part: v.optional(v.picklist(['manifest', 'objects', 'contents'])),
+        part: v.optional(damagedPart),
       }),
     ),
     /** Names of the objects that were missing or damaged: the next backup that needs one stores it anew. */
     damagedObjects: v.optional(v.array(objectName), []),
-    /** Damage that earlier records report wrongly: a second read found the objects as they were stored. */
-    retracted: v.optional(v.object({ backups: v.array(backupId), objects: v.array(objectName) })),
+    /** Segments of captured changes; `manifest` is the header. Absent when none was, and in older records. */
+    damagedSegments: v.optional(v.array(v.object({ key: segmentKey, part: damagedPart }))),
+    /** Damage that earlier records report, and a later read did not find; only validations name segments. */
+    retracted: v.optional(retraction),
   }),
   /** `pin` and `unpin`: they overrule the manifest's own `pin`. */
   pins: v.object({ backup: backupId, pinned: v.boolean() }),

@@ -1,6 +1,7 @@
 import { type BackupSummary, readCatalog } from '../repository/backups/catalog.ts';
+import { readReplayable } from '../repository/changes/damage.ts';
 import { planRecovery, type RecoveryPlan } from '../repository/changes/recoverable.ts';
-import { readSegments, type Segment } from '../repository/changes/segments.ts';
+import type { Segment } from '../repository/changes/segments.ts';
 import { createReader, type ObjectReader } from '../repository/objects/store.ts';
 import type { Repository } from '../repository/open.ts';
 import type { Context } from '../runtime/context.ts';
@@ -44,7 +45,11 @@ export async function chooseRecovery(
   context: Context,
 ): Promise<RecoveryCandidate[]> {
   const onDamaged = (error: IntegrityError) => context.log.warn(`${error.message}; passed over`);
-  const segments = await readSegments(repository, onDamaged, { signal: context.signal });
+  const segments = await readReplayable(repository, onDamaged, {
+    // The catalog, which is read next, warns of these.
+    onRecord: (error) => context.log.debug(error.message),
+    signal: context.signal,
+  });
   let bases = await readBases(repository, choice.backupId, onDamaged, context);
   const readerFor = (segment: Segment) => createReader(repository, segment, choice.encryptionIdentity);
   const candidates: RecoveryCandidate[] = [];

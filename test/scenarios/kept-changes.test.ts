@@ -13,6 +13,8 @@ import { type Segment, segmentKey, writeSegment } from '../../src/repository/cha
 import { createEncoder } from '../../src/repository/objects/codec.ts';
 import { createNaming, objectKey } from '../../src/repository/objects/store.ts';
 import { openForBackup, type Repository } from '../../src/repository/open.ts';
+import { appendRecord, readRecords } from '../../src/repository/records.ts';
+import { chooseRecovery } from '../../src/restorer/choose.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { formatLsn } from '../../src/values/lsn.ts';
 import { createBackupId } from '../../src/values/timed-id.ts';
@@ -172,6 +174,7 @@ describe('validate', () => {
       share: 1,
       backups: [{ id, outcome: 'passed', opened: false }],
       damagedObjects: [object?.name],
+      damagedSegments: [{ key: segmentKey(segment), part: 'objects' }],
     });
   });
 
@@ -393,4 +396,124 @@ describe('status and list', () => {
     expect(textOf(await run({ operation: 'list' }))).not.toMatch(/point in time/);
     expect(textOf(await run({ operation: 'status' }))).not.toMatch(/point in time/);
   });
+});
+
+describe('changes that a validation found damaged', () => {
+  const validate = { operation: 'validate' };
+  const found = () => run({ operation: 'status', 'max-age': '4h' });
+
+  /** The changes of the last five hours, those of the hour that ended two hours ago damaged */
+  async function damage(): Promise<{ damaged: Segment; file: string }> {
+    await storeBackup(5.5);
+    for (const hours of [6, 5, 4, 3]) await storeChanges(hours);
+    const damaged = await storeChanges(2);
+    await storeChanges(1);
+    const file = join(root, objectKey(damaged.objects[0]?.name ?? ''));
+    flipBit(file);
+    return { damaged, file };
+  }
+
+  test('end what can be recovered, with the reason, until a whole validation finds them whole', async () => {
+    const { damaged, file } = await damage();
+    expect((await found()).outputs).toMatchObject({ 'recoverable-to': ago(1) });
+    expect(await run(validate)).toMatchObject({ exitCode: 3 });
+    const status = await found();
+    expect(status.outputs).toMatchObject({ status: 'healthy', 'recoverable-to': ago(3) });
+    const text = textOf(status);
+    expect(text).toContain(`WARNING: these captured changes are damaged`);
+    expect(text).toContain(segmentKey(damaged));
+    expect(text).toContain(`validate found damage in ${segmentKey(damaged)}`);
+    expect(text).toMatch(
+      new RegExp(
+        `the changes between ${damaged.from} and ${damaged.to} of the write-ahead log were found damaged`,
+      ),
+    );
+    messages.length = 0;
+    await run({ operation: 'list' });
+    expect(messages.join()).toContain(`${segmentKey(damaged)} was found damaged by the validation of`);
+    flipBit(file);
+    // It may not have looked where the damage was.
+    await run({ ...validate, share: '99%' });
+    expect((await found()).outputs).toMatchObject({ 'recoverable-to': ago(3) });
+    expect(await run(validate)).toMatchObject({ exitCode: 0 });
+    const records = await readRecords(repository, 'validations', (error) => expect.fail(error.message));
+    expect(records.at(-1)?.content.retracted?.segments).toEqual([segmentKey(damaged)]);
+    const mended = await found();
+    expect(mended.outputs).toMatchObject({ 'recoverable-to': ago(1) });
+    expect(textOf(mended)).not.toContain('these captured changes are damaged');
+  });
+
+  test('are told of a record of before segments were recorded by its objects', async () => {
+    const { damaged } = await damage();
+    await appendRecord(repository, 'validations', new Date(start), {
+      ...{ share: 1, backups: [], damagedObjects: damaged.objects.map(({ name }) => name) },
+    });
+    const status = await found();
+    expect(status.outputs).toMatchObject({ 'recoverable-to': ago(3) });
+    expect(textOf(status)).toContain(segmentKey(damaged));
+  });
+
+  test('stay damaged where their contents are, until they are opened', async () => {
+    const identity = await generateIdentity();
+    const encryption = { scheme: 'age' as const, recipients: [await identityToRecipient(identity)] };
+    await storeBackup(3.5);
+    await storeChanges(4);
+    await storeChanges(3);
+    const damaged = await storeChanges(2, [makeText(2).split('\n')[0] ?? ''], { encryption });
+    await run({ ...validate, 'encryption-identity': identity });
+    const part = { key: segmentKey(damaged), part: 'contents' };
+    expect(readRecord('validations')).toMatchObject({ damagedSegments: [part] });
+    expect(await run(validate)).toMatchObject({ exitCode: 0 });
+    expect((await found()).outputs).toMatchObject({ 'recoverable-to': ago(3) });
+  });
+
+  test('refuse a restore beyond them when it chooses its backup, and name the nearest time', async () => {
+    const { damaged } = await damage();
+    const choose = (recoveryTargetTime: string) => {
+      const choice = { backupId: 'latest', recoveryTargetTime, encryptionIdentity: [] };
+      return chooseRecovery(repository, choice, 1, presentContext);
+    };
+    expect(await choose(ago(1.5))).toHaveLength(1);
+    await run(validate);
+    await expect(choose(ago(1.5))).rejects.toMatchObject({
+      name: 'ConfigurationError',
+      message: expect.stringContaining(
+        `the changes between ${damaged.from} and ${damaged.to} of the write-ahead log were found damaged`,
+      ),
+      next: expect.stringContaining(`${ago(3)} before it`),
+    });
+    expect(await choose('latest')).toMatchObject([{ recovery: { until: ago(3) } }]);
+  });
+
+  test('end nothing of a backup that was taken after them', async () => {
+    await damage();
+    await storeBackup(1.5);
+    await run(validate);
+    const status = await found();
+    expect(status.outputs).toMatchObject({ 'recoverable-from': ago(1.5), 'recoverable-to': ago(1) });
+  });
+
+  test('cost no backup: cleanup keeps what leads on from after them, and what would if they were whole', async () => {
+    const words = { operation: 'cleanup', retention: 'last=1 verified=1', 'keep-changes': '2d' };
+    const oldest = await storeBackup(60.5);
+    const after = await storeBackup(20.5);
+    const newest = await storeBackup(1.5);
+    for (let hours = 61; hours >= 1; hours--) await storeChanges(hours);
+    expect((await run({ ...words, 'dry-run': 'true' })).outputs).toMatchObject({ backups: 2, removed: 1 });
+    const damaged = await appendDamage(30);
+    const outcome = await run(words);
+    expect(outcome).toMatchObject({ exitCode: 0, outputs: { backups: 3, removed: 0 } });
+    expect(storedKeys('backups/')).toEqual([oldest, after, newest].map((id) => `backups/${id}.json`));
+    expect(storedKeys('changes/')).toContain(damaged);
+  });
+
+  /** Records that the changes of the hour that ended so many hours ago are damaged. */
+  async function appendDamage(hoursAgo: number): Promise<string> {
+    const { chain } = makeSegment();
+    const key = segmentKey({ chain, from: positionAt(hoursAgo + 1), to: positionAt(hoursAgo) });
+    await appendRecord(repository, 'validations', new Date(start), {
+      ...{ share: 1, backups: [], damagedObjects: [], damagedSegments: [{ key, part: 'contents' }] },
+    });
+    return key;
+  }
 });

@@ -2,8 +2,14 @@ import type { CleanupInputs } from '../../interface/inputs/types.ts';
 import { type BackupSummary, type Catalog, readCatalog } from '../../repository/backups/catalog.ts';
 import { checkUnread, type Outlines } from '../../repository/backups/outlines.ts';
 import { findVanished } from '../../repository/backups/vanished.ts';
+import { barDamaged } from '../../repository/changes/damage.ts';
 import { findWindows, type Window } from '../../repository/changes/recoverable.ts';
-import { listSegmentFiles, readSegments, type Segment } from '../../repository/changes/segments.ts';
+import {
+  listSegmentFiles,
+  readSegments,
+  type Segment,
+  segmentKey,
+} from '../../repository/changes/segments.ts';
 import type { Repository } from '../../repository/open.ts';
 import { hasObjects, type PruneContext } from '../../repository/prune/prune.ts';
 import type { DamagedHeader } from '../../repository/prune/references.ts';
@@ -28,7 +34,7 @@ export interface CleanupPlan {
   readonly decisions: readonly RetentionDecision<BackupSummary>[];
   /** The outlines of all backups, as they were read */
   readonly outlines: Outlines;
-  /** Sorted by chain and position */
+  /** Sorted by chain and position; those that a validation found damaged have a barrier */
   readonly segments: readonly Segment[];
   /** Lists the segments that are outdated if only these backups stay */
   readonly listOutdated: (bases: readonly BackupSummary[]) => readonly Segment[];
@@ -69,7 +75,9 @@ export async function makePlan(
   const storedAt = new Map(files.map((file) => [file.key, file.modifiedAt]));
   const policy: ChangePolicy = { now: pruneContext.now(), keepChanges: inputs.keepChanges };
   const planned = await decide(inputs, repository, catalog.backups, policy.now, pruneContext);
-  const decisions = keepBases(planned.decisions, segments, policy);
+  // Damage that is not there must not cost a backup or a segment: what is needed with it or without it stays.
+  const replayable = await barDamaged(repository, segments, onDamaged, { onRecord: onDamaged, signal });
+  const decisions = keepBases(keepBases(planned.decisions, segments, policy), replayable, policy);
   // After the removal only these backups are left, so all their manifests are read before it.
   const kept = new Set(decisions.filter(({ keep }) => keep).map(({ backup }) => backup.id));
   const [rotten, vanished] = await Promise.all([
@@ -84,8 +92,13 @@ export async function makePlan(
     cleared: planned.cleared,
     decisions,
     outlines,
-    segments,
-    listOutdated: (bases) => listOutdated(listBases(bases), segments, storedAt, policy),
+    segments: replayable,
+    listOutdated: (bases) => {
+      const asStored = new Set(listOutdated(listBases(bases), segments, storedAt, policy).map(segmentKey));
+      return listOutdated(listBases(bases), replayable, storedAt, policy).filter((segment) =>
+        asStored.has(segmentKey(segment)),
+      );
+    },
   };
 }
 

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Inputs } from '../../interface/inputs/types.ts';
 import { readCatalog } from '../../repository/backups/catalog.ts';
+import { readReplayable } from '../../repository/changes/damage.ts';
 import { findReach } from '../../repository/changes/recoverable.ts';
-import { readSegments, recentSegments } from '../../repository/changes/segments.ts';
+import { recentSegments } from '../../repository/changes/segments.ts';
 import { openRepository } from '../../repository/open.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { openStorage, type StorageContext } from '../../storage/open.ts';
@@ -37,17 +38,14 @@ async function look(
   try {
     await using storage = await openStorage(inputs.storage, inputs, context);
     const repository = await openRepository(storage, inputs.repositoryKey);
-    const { backups } = await readCatalog(repository, {
-      onDamaged: (error) => log.debug(error.message),
-      signal,
-    });
+    const onDamaged = (error: Error) => log.debug(error.message);
+    const { backups } = await readCatalog(repository, { onDamaged, signal });
     const newest = backups.find(
       ({ kind, damagedAt, purpose }) => kind !== 'schema' && damagedAt === null && purpose !== 'safety',
     );
     if (newest === undefined) return null;
-    const segments = await readSegments(repository, (error) => log.debug(error.message), {
-      newest: recentSegments,
-      signal,
+    const segments = await readReplayable(repository, onDamaged, {
+      ...{ newest: recentSegments, onRecord: onDamaged, signal },
     });
     const reach = findReach(newest, segments)?.to;
     return { id: newest.id, takenAt: reach === undefined ? newest.snapshotAt : new Date(reach) };

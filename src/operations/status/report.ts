@@ -333,7 +333,7 @@ function describeFailures({ failures, at: now }: Status): Section[] {
 function tellFailure(failure: RecordedFailure): string {
   switch (failure.kind) {
     case 'damage':
-      return `validate found damage in ${failure.backups.join(', ')}`;
+      return `validate found damage in ${failure.damaged.join(', ')}`;
     case 'drill':
       return `drill of ${failure.backup} failed: ${failure.why ?? 'nobody knows why'}`;
     case 'restore':

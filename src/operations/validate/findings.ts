@@ -33,6 +33,19 @@ export class Findings {
     return idsOf(this.damages);
   }
 
+  /** Damaged segments by key, each with where it is damaged first */
+  get brokenSegments(): ReadonlyMap<string, Damage['where']> {
+    const keys = new Set(this.damages.map(({ segment }) => segment).filter((key) => key !== null));
+    return new Map(
+      [...keys].sort().map((key) => [key, firstPlace(this.damages, ({ segment }) => segment === key)]),
+    );
+  }
+
+  /** Keys of segments with parts that could not be read */
+  get doubtfulSegments(): ReadonlySet<string> {
+    return new Set(this.unread.map(({ segment }) => segment).filter((key) => key !== null));
+  }
+
   /** Ids of backups with parts that could not be read */
   get doubtful(): ReadonlySet<string> {
     return idsOf(this.unread);
@@ -40,9 +53,13 @@ export class Findings {
 
   /** Tells where a backup is damaged: the first of manifest, objects and contents. */
   whereOf(id: string): Damage['where'] {
-    const places = new Set(this.damages.filter(({ backup }) => backup === id).map(({ where }) => where));
-    return places.has('manifest') ? 'manifest' : places.has('objects') ? 'objects' : 'contents';
+    return firstPlace(this.damages, ({ backup }) => backup === id);
   }
+}
+
+function firstPlace(damages: readonly Damage[], isMeant: (damage: Damage) => boolean): Damage['where'] {
+  const places = new Set(damages.filter(isMeant).map(({ where }) => where));
+  return places.has('manifest') ? 'manifest' : places.has('objects') ? 'objects' : 'contents';
 }
 
 function idsOf(damages: readonly Damage[]): Set<string> {

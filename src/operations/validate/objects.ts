@@ -48,8 +48,8 @@ export async function checkObjects(
       const failure = await budget.hold(Math.max(bytes, stored), () => findFailure(check, use));
       if (failure !== undefined) {
         findings.noteObject(name, failure);
-        for (const { backup, part } of use.parts)
-          findings.note({ backup, where: 'objects', part, how: messageOf(failure) }, failure);
+        for (const { backup, segment, part } of use.parts)
+          findings.note({ backup, segment, where: 'objects', part, how: messageOf(failure) }, failure);
       }
       read += stored;
       checked++;

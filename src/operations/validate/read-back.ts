@@ -1,7 +1,7 @@
 import type { Manifest } from '../../format/manifest.ts';
 import type { ReadBackRequest } from '../../interface/inputs/types.ts';
 import { formatBytes, formatCount, formatCounted } from '../../report/quantity.ts';
-import type { Segment } from '../../repository/changes/segments.ts';
+import { segmentKey } from '../../repository/changes/segments.ts';
 import { createReader } from '../../repository/objects/store.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import type { Context } from '../../runtime/context.ts';
@@ -14,18 +14,9 @@ import { matchIdentities } from './identities.ts';
 import { readManifests } from './manifests.ts';
 import { gatherUses, type Holder } from './object-uses.ts';
 import { checkObjects } from './objects.ts';
+import type { Reading } from './reading.ts';
 import { recordValidation } from './record.ts';
-import type { Validation } from './result.ts';
-
-/** The subject of a validation: manifests and segments, and which of them the identities open. */
-interface Reading {
-  readonly request: ReadBackRequest;
-  readonly repository: Repository;
-  readonly manifests: readonly Manifest[];
-  readonly segments: readonly Segment[];
-  readonly mayOpen: (holder: Holder) => boolean;
-  readonly findings: Findings;
-}
+import type { Damage, Validation } from './result.ts';
 
 /**
  * Reads back what is stored. Every manifest and every header of captured changes is checked. Of the objects,
@@ -64,16 +55,20 @@ export async function readBack(request: ReadBackRequest, context: Context): Prom
   clock.end('archives');
   await checkSegments(reading, context);
   clock.end('changes');
-  await recordValidation(repository, { manifests, mayOpen, share: request.share, findings }, context);
+  await recordValidation(reading, context);
   const { damages, unread, broken } = findings;
   return {
-    backups: manifests.length + [...damages, ...unread].filter(({ where }) => where === 'manifest').length,
+    backups: manifests.length + countManifests([...damages, ...unread]),
     ...{ broken, damages, unread, read, archives, encryption },
     segments: segments.length,
     objects: uses.size,
     objectsChecked: sample.length,
     elapsed: clock.elapsed(),
   };
+}
+
+function countManifests(damages: readonly Damage[]): number {
+  return damages.filter(({ backup, where }) => backup !== null && where === 'manifest').length;
 }
 
 async function readHeaders(
@@ -86,7 +81,10 @@ async function readHeaders(
     repository,
     choice,
     (id, error) =>
-      findings.note({ backup: id, where: 'manifest', part: 'manifest', how: error.message }, error),
+      findings.note(
+        { backup: id, segment: null, where: 'manifest', part: 'manifest', how: error.message },
+        error,
+      ),
     signal,
   );
   const segments = await chooseSegments(
@@ -94,7 +92,10 @@ async function readHeaders(
     choice,
     manifests,
     (error, key) =>
-      findings.note({ backup: null, where: 'contents', part: `changes ${key}`, how: error.message }, error),
+      findings.note(
+        { backup: null, segment: key, where: 'manifest', part: `changes ${key}`, how: error.message },
+        error,
+      ),
     signal,
   );
   return { manifests, segments };
@@ -117,7 +118,8 @@ async function checkContents(reading: Reading, context: Context): Promise<number
     !objects.some((index) => findings.isBad(manifest.objects[index]?.name ?? ''));
   const readerOf = (manifest: Manifest) => createReader(repository, manifest, request.encryptionIdentity);
   const note = (manifest: Manifest, part: string, how: string | undefined) => {
-    if (how !== undefined) findings.damages.push({ backup: manifest.id, where: 'contents', part, how });
+    if (how !== undefined)
+      findings.damages.push({ backup: manifest.id, segment: null, where: 'contents', part, how });
   };
   const opened = takeShare(manifests.filter(mayOpen), request.share, context);
   const archives = opened.filter((manifest) => isWhole(manifest, manifest.archive));
@@ -135,7 +137,13 @@ async function checkSegments(reading: Reading, context: Context): Promise<void> 
     context.signal.throwIfAborted();
     const how = await checkChanges(repository, segment, request.encryptionIdentity);
     if (how !== undefined)
-      findings.damages.push({ backup: null, where: 'contents', part: nameSegment(segment), how });
+      findings.damages.push({
+        backup: null,
+        segment: segmentKey(segment),
+        where: 'contents',
+        part: nameSegment(segment),
+        how,
+      });
   }
 }
 

@@ -2,6 +2,9 @@
 export interface Damage {
   /** Id of the backup; null for captured changes, which belong to no backup */
   readonly backup: string | null;
+  /** Key of the segment of captured changes; null for a part of a backup */
+  readonly segment: string | null;
+  /** `manifest` is the header of a segment, too. */
   readonly where: 'manifest' | 'objects' | 'contents';
   /** For people: a table with its pages, the archive, the manifest itself, or captured changes */
   readonly part: string;

@@ -1,4 +1,5 @@
 import type { RowLoss } from '../../interface/findings/finding.ts';
+import { formatCounted } from '../../report/quantity.ts';
 import { day } from '../../values/duration.ts';
 import type { Window } from '../changes/recoverable.ts';
 import type { RecordContent, StoredRecord } from '../records.ts';
@@ -7,7 +8,7 @@ import type { BackupFreshness } from './freshness.ts';
 
 /** A failure that a record reports. */
 export type RecordedFailure = { readonly at: Date } & (
-  | { readonly kind: 'damage' /** Ids */; readonly backups: readonly string[] }
+  | { readonly kind: 'damage' /** Backups and segments, for people */; readonly damaged: readonly string[] }
   | ({ readonly kind: 'drill' } & Pick<RecordContent<'drills'>, 'backup' | 'why'>)
   | ({ readonly kind: 'restore' } & Pick<RecordContent<'restores'>, 'backup' | 'target' | 'why'>)
   | ({ readonly kind: 'run' } & Pick<RecordContent<'runs'>, 'operation'> &
@@ -25,8 +26,8 @@ export function listFailures(
 ): RecordedFailure[] {
   const failures: RecordedFailure[] = [
     ...validations.flatMap(({ at, content }) => {
-      const damaged = content.backups.filter(({ outcome }) => outcome === 'damaged').map(({ id }) => id);
-      return damaged.length === 0 ? [] : [{ kind: 'damage' as const, at, backups: damaged }];
+      const damaged = nameDamaged(content);
+      return damaged.length === 0 ? [] : [{ kind: 'damage' as const, at, damaged }];
     }),
     ...drills
       .filter(({ content }) => content.outcome !== 'passed')
@@ -45,6 +46,20 @@ export function listFailures(
     if (!isTold || !recordsItself.has(operation)) failures.push({ kind: 'run', at, operation, ...failure });
   }
   return failures.sort((one, other) => other.at.getTime() - one.at.getTime());
+}
+
+/**
+ * Names what a validation found damaged: backups by their ids, and segments of captured changes by their keys.
+ * A record of older versions names only the objects of a segment.
+ */
+export function nameDamaged(content: RecordContent<'validations'>): string[] {
+  const { backups, damagedObjects, damagedSegments } = content;
+  const broken = backups.filter(({ outcome }) => outcome === 'damaged').map(({ id }) => id);
+  const damaged = [...broken, ...(damagedSegments ?? []).map(({ key }) => key)];
+  // An object belongs to a backup or to captured changes.
+  return damaged.length > 0 || damagedObjects.length === 0
+    ? damaged
+    : [`${formatCounted(damagedObjects.length, 'object')} of captured changes`];
 }
 
 /** Operations that record what they found besides the record of their run. */

@@ -1,6 +1,7 @@
 import type { Context } from '../../runtime/context.ts';
 import type { IntegrityError } from '../../runtime/errors.ts';
 import { clockToleranceMs } from '../../values/clock-tolerance.ts';
+import { compare } from '../../values/ordering.ts';
 import type { Repository } from '../open.ts';
 import { readRecords, type StoredRecord } from '../records.ts';
 import { type BackupSummary, type Catalog, gatherRecords, readCatalog } from './catalog.ts';
@@ -84,13 +85,18 @@ function whyNot(backup: BackupSummary, latest: number): string | undefined {
     : undefined;
 }
 
+/** Among proofs of one time, as those of one validation are, that of the newest backup: its id begins with its time. */
 function findNewest<P extends Proof>(proofs: readonly (P | undefined)[], latest: number): P | undefined {
   let newest: P | undefined;
   for (const proof of proofs) {
     if (proof === undefined || proof.at.getTime() > latest) continue;
-    if (newest === undefined || proof.at > newest.at) newest = proof;
+    if (newest === undefined || isLater(proof, newest)) newest = proof;
   }
   return newest;
+}
+
+function isLater(one: Proof, other: Proof): boolean {
+  return (one.at.getTime() - other.at.getTime() || compare(one.id, other.id)) > 0;
 }
 
 /** milliseconds; undefined: no limit was asked for */

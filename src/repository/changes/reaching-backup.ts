@@ -3,8 +3,9 @@ import { IntegrityError } from '../../runtime/errors.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import { listBackupIds, readOutline } from '../backups/manifests.ts';
 import type { Repository } from '../open.ts';
+import { readReplayable } from './damage.ts';
 import { findReach } from './recoverable.ts';
-import { readSegments, recentSegments, type Segment } from './segments.ts';
+import { recentSegments, type Segment } from './segments.ts';
 
 /** Finds the newest backup that can be rolled forward to the end of all captures; undefined when none can. */
 export async function findReachingBase(
@@ -13,10 +14,11 @@ export async function findReachingBase(
 ): Promise<string | undefined> {
   const { log, signal } = context;
   const onDamaged = (error: IntegrityError) => log.warn(error.message);
-  const some = await readSegments(repository, onDamaged, { newest: recentSegments, signal });
+  const options = { onRecord: onDamaged, signal };
+  const some = await readReplayable(repository, onDamaged, { ...options, newest: recentSegments });
   const found = await findBase(repository, some, context);
   if (found !== undefined || some.length < recentSegments) return found;
-  return findBase(repository, await readSegments(repository, onDamaged, { signal }), context);
+  return findBase(repository, await readReplayable(repository, onDamaged, options), context);
 }
 
 async function findBase(

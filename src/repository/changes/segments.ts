@@ -124,7 +124,8 @@ export const recentSegments = 200;
 /** How many headers are read at once */
 const readers = 16;
 
-const keyPattern = new RegExp(`^changes/${timedId}/[0-9a-f]{16}-[0-9a-f]{16}\\.json$`);
+/** What keys of segments look like */
+export const keyPattern = new RegExp(`^changes/${timedId}/[0-9a-f]{16}-[0-9a-f]{16}\\.json$`);
 
 /** Lists the files of all segments, by chain and position. */
 export async function listSegmentFiles({ storage }: Repository): Promise<StoredValue[]> {

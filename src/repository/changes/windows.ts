@@ -3,14 +3,15 @@ import type { Context } from '../../runtime/context.ts';
 import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import type { Repository } from '../open.ts';
+import { readReplayable } from './damage.ts';
 import { findWindows, type RecoveryBase, type Window } from './recoverable.ts';
-import { readSegments, type Segment } from './segments.ts';
+import type { Segment } from './segments.ts';
 
 /** The points in time that can be recovered, and the state of the captured changes. */
 export interface Recoverable {
   /** Oldest first; a backup without changes captured after it is a window, too */
   readonly windows: readonly Window[];
-  /** Keys of segments that cannot be trusted */
+  /** Keys of segments that cannot be trusted, or that a validation found damaged */
   readonly damaged: readonly string[];
   /** Whether any changes were captured */
   readonly captured: boolean;
@@ -28,13 +29,14 @@ export async function readRecoverable(
   { log, now, signal }: Context,
 ): Promise<Recoverable & { readonly segments: readonly Segment[] }> {
   const damaged: string[] = [];
-  const segments = await readSegments(
+  const segments = await readReplayable(
     repository,
     ({ message }, key) => {
       log.warn(`${message}; passed over`);
       damaged.push(key);
     },
-    { signal },
+    // Whoever reads the catalog warns of these.
+    { onRecord: ({ message }) => log.debug(message), signal },
   );
   const latest = BigInt(now().getTime() + clockToleranceMs) * 1000n;
   const sound = segments.filter(({ through }) => parseTimestamp(through) <= latest);

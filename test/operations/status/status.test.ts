@@ -122,7 +122,7 @@ it('failures are what records tell, newest first', () => {
   expect(found).toEqual([
     { kind: 'run', at: ago(1.5), operation: 'backup', ...failure },
     { kind: 'drill', at: ago(2), backup: 'x', why: 'object missing' },
-    { kind: 'damage', at: ago(3), backups: ['x'] },
+    { kind: 'damage', at: ago(3), damaged: ['x'] },
     { kind: 'restore', at: ago(4), backup: 'x', target: 't', why: null },
     { kind: 'run', at: ago(5), operation: 'drill', ...failure },
     { kind: 'run', at: ago(6), operation: 'capture', ...failure },
@@ -136,7 +136,7 @@ describe('the report', () => {
       ...weigh([shelve(2)]),
       failures: [
         { kind: 'drill', at: ago(2), backup: 'x', why: 'object missing' },
-        { kind: 'damage', at: ago(3), backups: ['x', 'y'] },
+        { kind: 'damage', at: ago(3), damaged: ['x', 'y'] },
         { kind: 'restore', at: ago(4), backup: 'x', target: 't', why: null },
         {
           ...{ kind: 'run', at: ago(5), operation: 'backup', class: 'SourceError/connection' },
@@ -326,4 +326,21 @@ describe('what is stored', () => {
     expect(text(weigh(daily(3)))).not.toContain('costs a month');
     expect(text(weigh([]))).toMatch(/a full backup takes +not measured: there is no full backup/);
   });
+});
+
+it('damage of captured changes is a failure, too, by its key or by the objects that older versions recorded', () => {
+  const validation = (hours: number, content: Partial<RecordContent<'validations'>>) => ({
+    ...{ at: ago(hours), storedAt: ago(hours) },
+    content: { share: 1, damagedObjects: ['a'.repeat(64)], backups: [], ...content },
+  });
+  const key = 'changes/20261120T000000Z-0000/0000000000000100-0000000000000200.json';
+  const validations = [
+    validation(3, {}),
+    validation(2, { damagedSegments: [{ key, part: 'objects' }] }),
+    validation(1, { damagedObjects: [] }),
+  ];
+  expect(listFailures({ validations, drills: [] }, [], [])).toEqual([
+    { kind: 'damage', at: ago(2), damaged: [key] },
+    { kind: 'damage', at: ago(3), damaged: ['1 object of captured changes'] },
+  ]);
 });

@@ -96,6 +96,18 @@ describe('proofs', () => {
     });
   });
 
+  it('of one time are those of the newest backup, in whatever order a validation names them', () => {
+    for (const ids of [
+      [older.id, newer.id],
+      [newer.id, older.id],
+    ]) {
+      const all = validation(1, '');
+      const backups = ids.map((id) => ({ id, outcome: 'passed' as const, opened: true }));
+      const { freshness } = weigh([newer, older], [{ ...all, content: { ...all.content, backups } }]);
+      expect(freshness.verified).toEqual({ id: newer.id, at: ago(1) });
+    }
+  });
+
   it('stay when retention removes the backup', () => {
     const { freshness } = weigh([newer], [], [drill(10, older.id)]);
     expect(freshness.verified?.id).toBe(older.id);

@@ -26,10 +26,11 @@ const finders: Readonly<Record<GapKind, (gathered: Gathered) => readonly Found[]
     })),
   'damaged-backups': ({ integrity }) =>
     integrity
-      .filter(({ damaged }) => damaged.length > 0)
-      .map(({ at, damaged, evidence }) => ({
+      .map((validation) => ({ ...validation, names: nameDamaged(validation) }))
+      .filter(({ names }) => names.length > 0)
+      .map(({ at, names, evidence }) => ({
         from: at,
-        text: `A validation found damage in ${damaged.join(', ')}.`,
+        text: `A validation found damage in ${names.join(', ')}.`,
         evidence: [evidence],
       })),
   'unreadable-evidence': ({ unreadable }) =>
@@ -127,6 +128,14 @@ const finders: Readonly<Record<GapKind, (gathered: Gathered) => readonly Found[]
           },
         ],
 };
+
+/** A record of older versions names no captured changes, only how many objects of them were damaged. */
+function nameDamaged({ damaged, damagedChanges, damagedObjects }: Evidence['integrity'][number]): string[] {
+  const names = [...damaged, ...damagedChanges];
+  return names.length > 0 || damagedObjects === 0
+    ? names
+    : [`${formatCounted(damagedObjects, 'object')} of captured changes`];
+}
 
 function ofPeriod({ period, generatedAt }: Evidence['header'], text: string): Found {
   return { from: period.from, to: period.isOver ? period.to : generatedAt, text, evidence: [] };

@@ -98,7 +98,7 @@ export function describeIntegrity({ integrity }: Evidence): Section[] {
         validation.actor ?? 'not known',
         formatShare(validation.share, 1),
         validation.passed.join('\n'),
-        validation.damaged.join('\n'),
+        [...validation.damaged, ...validation.damagedChanges].join('\n'),
         formatCount(validation.opened),
         formatCount(validation.damagedObjects),
         validation.retracted.join('\n'),

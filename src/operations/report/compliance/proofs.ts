@@ -11,13 +11,15 @@ export function gatherIntegrity({ records, period }: EvidenceFacts): Evidence['i
     .map(({ id, at, content }) => {
       const idsOf = (outcome: 'passed' | 'damaged') =>
         content.backups.filter((backup) => backup.outcome === outcome).map((backup) => backup.id);
-      const operation = content.backups.length === 0 ? 'cleanup' : 'validate';
+      const isCleanup = content.retracted !== undefined && content.retracted.segments === undefined;
+      const operation = isCleanup ? 'cleanup' : 'validate';
       const { actor, run } = findDoer([operation], at, records.runs);
       return {
         ...{ evidence: recordKey('validations', id), at: toTime(at), share: content.share },
         ...{ passed: idsOf('passed'), damaged: idsOf('damaged') },
         opened: content.backups.filter(({ opened }) => opened).length,
         damagedObjects: content.damagedObjects.length,
+        damagedChanges: (content.damagedSegments ?? []).map(({ key }) => key),
         retracted: content.retracted?.backups ?? [],
         ...{ actor, run },
       };

@@ -243,6 +243,8 @@ const integrity = v.array(
     damaged: v.array(backup),
     opened: count,
     damagedObjects: count,
+    /** Keys of segments of captured changes */
+    damagedChanges: v.array(text),
     retracted: v.array(backup),
     actor: nullable(text),
     run: nullable(run),

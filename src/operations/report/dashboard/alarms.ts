@@ -36,8 +36,8 @@ function tell(failure: RecordedFailure): { what: string; message: string; next: 
     case 'damage':
       return {
         what: 'validate found damage',
-        message: failure.backups.join(', '),
-        next: 'A full backup stores anew what they lack.',
+        message: failure.damaged.join(', '),
+        next: 'Run `backup`: a full one stores anew what backups lack, and after damaged changes every time can be recovered again.',
       };
     case 'drill':
       return {

@@ -1,5 +1,6 @@
 import { html, type Markup, name, time } from '../../../report/html.ts';
 import { formatBytes, formatCounted, formatDuration } from '../../../report/quantity.ts';
+import { nameDamaged } from '../../../repository/backups/findings.ts';
 import type { DatabaseFacts } from '../facts.ts';
 import { judgeRecovery } from '../objective.ts';
 import { renderMark, type State } from './marks.ts';
@@ -84,9 +85,9 @@ function listDeeds({ records, freshness, rtoTarget }: DatabaseFacts): Event[] {
       const what = `${id}, ${kind}, ${formatBytes(totals.bytes)}`;
       return { at: finishedAt, operation: 'backup', state: 'good', what };
     }),
-    ...records.validations.map(({ at, content: { backups } }): Event => {
-      const damaged = backups.filter(({ outcome }) => outcome === 'damaged').map(({ id }) => id);
-      const what = `${formatCounted(backups.length, 'backup')} read, ${damaged.length === 0 ? 'none damaged' : `damaged: ${damaged.join(', ')}`}`;
+    ...records.validations.map(({ at, content }): Event => {
+      const damaged = nameDamaged(content);
+      const what = `${formatCounted(content.backups.length, 'backup')} read, ${damaged.length === 0 ? 'none damaged' : `damaged: ${damaged.join(', ')}`}`;
       return { at, operation: 'validate', state: damaged.length === 0 ? 'good' : 'broken', what };
     }),
     ...records.drills.map((drill) => describeDrill(drill, rtoTarget)),

@@ -29,6 +29,8 @@ function withRecords(records: Partial<Records>, overrides: Partial<EvidenceFacts
   return makeFacts({ records: { ...facts.records, ...records }, ...overrides });
 }
 
+const damagedChanges = 'changes/20261120T000000Z-0000/0000000000000100-0000000000000200.json';
+
 describe('runs', () => {
   it('are all of the period, and their counts add up', () => {
     const { total, done, no, failed, byOperation, byActor, list } = evidence.runs;
@@ -404,6 +406,24 @@ describe('gaps', () => {
     expect(assembleEvidence(withRecords({ validations: [damaged] })).gaps).toContainEqual(
       expect.objectContaining({
         kind: 'damaged-backups',
+        evidence: [`records/validations/${damaged.id}.json`],
+      }),
+    );
+  });
+
+  it.each([
+    [{ damagedSegments: [{ key: damagedChanges, part: 'contents' as const }] }, damagedChanges],
+    [{ damagedObjects: ['a'.repeat(64)] }, '1 object of captured changes'],
+  ])('tell damage of captured changes that a validation has found: %j', (content, named) => {
+    const backups = [{ id: idOf('2026-11-17T02:17:00Z'), outcome: 'passed' as const, opened: true }];
+    const damaged = record<'validations'>('2026-11-17T03:00:00Z', {
+      ...{ share: 1, backups, damagedObjects: [] },
+      ...content,
+    });
+    expect(assembleEvidence(withRecords({ validations: [damaged] })).gaps).toContainEqual(
+      expect.objectContaining({
+        kind: 'damaged-backups',
+        text: `A validation found damage in ${named}.`,
         evidence: [`records/validations/${damaged.id}.json`],
       }),
     );

@@ -170,6 +170,18 @@ describe('the history', () => {
     expect(times).toEqual(times.toSorted((one, other) => other - one));
   });
 
+  it('tells a validation that found captured changes damaged as damage', () => {
+    const key = 'changes/20261120T000000Z-0000/0000000000000100-0000000000000200.json';
+    const backups = [{ id: nightly(0).id, outcome: 'passed' as const, opened: true }];
+    const damagedSegments = [{ key, part: 'contents' as const }];
+    const content = { share: 1, backups, damagedObjects: [], damagedSegments };
+    const validations = [{ id: 'x', at: ago(1), storedAt: ago(1), content }];
+    const [event] = listEvents({ ...good, records: { ...good.records, validations } }).filter(
+      ({ operation }) => operation === 'validate',
+    );
+    expect(event).toMatchObject({ state: 'broken', what: `1 backup read, damaged: ${key}` });
+  });
+
   it('links to pages alone, never to a script', () => {
     const run = failedRun(ago(1), 'x');
     const content = { ...run.content, run: { url: 'javascript:alert(1)', attempt: 1 } };
