@@ -59896,9 +59896,9 @@ function explainConnection(error3, failed) {
   const distrust = explainDistrust(name, failed);
   if (distrust) return wrong(distrust);
   if (/^HPE_/.test(name) || isBroken(error3) && !failed.hasAnswered && !isSilence(error3)) {
-    const isPlain2 = failed.endpoint?.protocol === "http:";
+    const isPlain3 = failed.endpoint?.protocol === "http:";
     const words2 = `the connection to ${host} broke before it answered anything (${name})`;
-    if (isPlain2) return wrong([words2, "If it speaks TLS there, write https:// in `s3-endpoint`."]);
+    if (isPlain3) return wrong([words2, "If it speaks TLS there, write https:// in `s3-endpoint`."]);
   }
   if (isBroken(error3) || isSilence(error3)) {
     return failing([`the connection to ${host} broke or fell silent (${name})`, checkLine]);
@@ -63169,6 +63169,11 @@ function parseMailServer(text) {
   return { host, port, tls: scheme.tls, login: readLogin(url) };
 }
 function refuseMixedUp(port, tls2) {
+  if (port === 0)
+    throw new Problem(
+      "names port 0, which no server has",
+      `Write the port for logins, as in ${mailServerForm}.`
+    );
   if (port === 25) {
     throw new Problem(
       "names port 25, on which mail servers talk to each other: clouds and runners close it",
@@ -63471,7 +63476,7 @@ var alarmInputs = {
   "heartbeat-signals": {
     operations: alarming,
     placeholder: "signals",
-    description: "What `heartbeat-url` is told besides successes: `start`, `fail` or both, as healthchecks.io and Uptime Kuma understand it.",
+    description: "What `heartbeat-url` is told besides successes: `start`, `fail` or both separated by a comma, as healthchecks.io and Uptime Kuma understand it.",
     parse: parseSignals
   },
   "rpo-target": {
@@ -66575,9 +66580,9 @@ var DER = {
       if (data.length < 2 || data[pos++] !== tag)
         throw new E("tlv.decode: wrong tlv");
       const first = data[pos++];
-      const isLong = !!(first & 128);
+      const isLong2 = !!(first & 128);
       let length = 0;
-      if (!isLong)
+      if (!isLong2)
         length = first;
       else {
         const lenLen = first & 127;
@@ -70035,9 +70040,9 @@ var _DER = {
       if (data.length < 2 || data[pos++] !== tag)
         throw new E("tlv.decode: wrong tlv");
       const first = data[pos++];
-      const isLong = !!(first & 128);
+      const isLong2 = !!(first & 128);
       let length = 0;
-      if (!isLong)
+      if (!isLong2)
         length = first;
       else {
         const lenLen = first & 127;
@@ -72730,7 +72735,7 @@ var reportInputs = {
     placeholder: "path",
     example: "./dashboard.html",
     description: "The file that `report` writes, or the folder where its kind has several files. It is replaced at once, and only this user can read it. When empty, `supabase-backup-<kind>` in the working directory.",
-    parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a file.")
+    parse: matching(/^(?!-$)[^\0]{1,1000}$/, "is not a path", "Write the path of a file or folder.")
   },
   period: {
     operations: ["report"],
@@ -73053,8 +73058,12 @@ var statusInputs = {
     operations: ["status"],
     placeholder: "file",
     example: "/var/lib/node_exporter/textfile/supabase_backup.prom",
-    description: "A file to which `status` writes its metrics as well, replaced at once: for the textfile collector of node_exporter, which reads what ends in `.prom`. The folder must exist.",
-    parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a file.")
+    description: "A file to which `status` writes its metrics as well, replaced at once: for the textfile collector of node_exporter, which reads what ends in `.prom`. The folder must exist, outside of the storage.",
+    parse: matching(
+      /^(?!-$)[^\0]{1,1000}$/,
+      "is not a path",
+      "Write the path of a file. For standard output leave it out, and write openmetrics as the format."
+    )
   },
   "price-per-gb-month": {
     operations: ["status", "report"],
@@ -73897,6 +73906,51 @@ function homeOf(env3) {
   return env3.HOME || (0, import_node_os.homedir)();
 }
 
+// src/entry/process/address-secrets.ts
+var shortest2 = 8;
+var plainWords = new Set(
+  `alert alerts api app automations backup backups beat bot callback callbacks channel channels check checks database
+  direct discord enqueue event events fail github healthcheck healthchecks heartbeat heartbeats hook hooks incident
+  incidents incoming incomingwebhook integration integrations invoke manual message messages monitor monitoring
+  monitors notification notifications notify paths ping postgres powerautomate production push receive repository
+  restore rooms send sendmessage service services slack start staging status success supabase supabase-backup teams
+  telegram trigger triggers uptime webhook webhookb2 webhooks workflow workflows`.split(/\s+/)
+);
+function secretsOfAddress(address) {
+  if (!URL.canParse(address)) return [];
+  const { href, username, password, pathname, search } = new URL(address);
+  const segments = pathname.split("/");
+  const path2 = pathname.replace(/\/+$/, "");
+  const whole = segments.every(isPlain2) ? [] : [pathname, path2].filter(isLong);
+  const parts = [...segments, ...valuesOf(search)].flatMap((part) => [part, ...piecesOf(part)]);
+  return [
+    ...[href, ...loginOf(username, password)],
+    ...search === "" ? [] : [pathname + search, path2 + search].filter(isLong),
+    ...[...whole, ...parts.filter((part) => isLong(part) && !isPlain2(part))].flatMap(bothForms)
+  ];
+}
+function loginOf(user, password) {
+  if (password === "") return user === "" ? [] : bothForms(user);
+  const pair = [user, password].map((text) => decode(text) ?? text).join(":");
+  const encoded = Buffer.from(pair).toString("base64");
+  return [...bothForms(password), `${user}:${password}`, pair, encoded, encoded.replace(/=+$/, "")];
+}
+function valuesOf(search) {
+  return search.slice(1).split("&").map((pair) => pair.replace(/^[^=]*=(?=.)/, ""));
+}
+function piecesOf(part) {
+  return (decode(part) ?? part).split(/[:;,=@/]/);
+}
+function bothForms(text) {
+  return [text, decode(text) ?? text];
+}
+function isLong(text) {
+  return text.length >= shortest2;
+}
+function isPlain2(text) {
+  return text === "" || /^v\d+$/i.test(text) || plainWords.has(text.toLowerCase());
+}
+
 // src/entry/process/secrets.ts
 function listSecrets(read4, env3) {
   const secrets = /* @__PURE__ */ new Set();
@@ -73911,7 +73965,9 @@ function listSecrets(read4, env3) {
     } else {
       secrets.add(text);
       if (inputs[name].parse === parseMailServer) for (const form of passwordOfMail(text)) secrets.add(form);
-      if (inputs[name].parse === parseWebhook) for (const path2 of pathsIn(text)) secrets.add(path2);
+      if (inputs[name].parse === parseWebhook) {
+        for (const part of secretsOfAddress(text)) if (!everyday.has(part)) secrets.add(part);
+      }
     }
   }
   for (const variable of secretVariables) {
@@ -73956,14 +74012,9 @@ function secretsOfProxies(env3) {
     return [secret, decode(secret) ?? secret];
   });
 }
-function pathsIn(url) {
-  if (!URL.canParse(url)) return [];
-  const { pathname, search, searchParams } = new URL(url);
-  return [pathname + search, pathname, ...searchParams.values()].filter((path2) => path2.length >= 12);
-}
 function passwordOfMail(url) {
-  const [, password] = /^[a-z]+:\/\/[^:/@]*:(.*)@/is.exec(url) ?? [];
-  return password === void 0 || password === "" ? [] : [password, decode(password) ?? password];
+  const [, user = "", password = ""] = /^[a-z]+:\/\/([^:/@]*):(.*)@/is.exec(url) ?? [];
+  return password === "" ? [] : loginOf(user, password);
 }
 var everyday = /* @__PURE__ */ new Set(["postgres", "supabase", "password", "throwaway", "test"]);
 function passwordsIn(url) {
@@ -74307,9 +74358,28 @@ function checkValue(key) {
 init_errors();
 
 // src/storage/open.ts
-var import_node_url = require("node:url");
 init_errors();
 init_file();
+
+// src/storage/folder-path.ts
+var import_node_url = require("node:url");
+init_errors();
+function isPath(location2) {
+  return /^(\/|\.\.?(\/|$))/.test(location2);
+}
+function pathOfUrl(location2) {
+  try {
+    return (0, import_node_url.fileURLToPath)(location2);
+  } catch (cause) {
+    throw new ConfigurationError(
+      `\`storage\` is not a path: ${location2}`,
+      "Write file:///folder, with three slashes.",
+      cause
+    );
+  }
+}
+
+// src/storage/open.ts
 init_storage();
 var forms = "Write ./folder, /folder, file:///folder, s3://bucket/prefix or artifact://name.";
 var longestS3Key = 1024;
@@ -74329,9 +74399,9 @@ async function openPlace(location2, options, context) {
     case "artifact":
       return openArtifact(location2, options, context);
     case "file":
-      return new FileStorage(pathOf(location2), context, location2);
+      return new FileStorage(pathOfUrl(location2), context, location2);
     case void 0:
-      if (!/^(\/|\.\.?(\/|$))/.test(location2)) {
+      if (!isPath(location2)) {
         throw new ConfigurationError(
           `\`storage\` has no scheme: ${location2}`,
           `For a folder write ./${location2}.`
@@ -74426,17 +74496,6 @@ function locateEndpoint(text, bucket) {
     );
   }
   return url;
-}
-function pathOf(location2) {
-  try {
-    return (0, import_node_url.fileURLToPath)(location2);
-  } catch (cause) {
-    throw new ConfigurationError(
-      `\`storage\` is not a path: ${location2}`,
-      "Write file:///folder, with three slashes.",
-      cause
-    );
-  }
 }
 
 // src/entry/release-locks.ts
