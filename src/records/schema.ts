@@ -24,10 +24,23 @@ export async function prepareSchema(
   steps: readonly Migration[] = migrations,
 ): Promise<Readiness> {
   return await inBoundedTransaction(session, async () => {
-    // A session lock would be lost in a pooler that gives each transaction another server process.
+    const found = await findVersion(session, steps);
+    if (found !== undefined && found >= newestOf(steps)) return toReadiness(found, steps);
+    // A session lock would be lost in a pooler that gives each transaction another server process. Any role can
+    // hold this one, so that only the making of the schema waits for it.
     await session.query(`SELECT pg_advisory_xact_lock(hashtext('${recordsSchema}'))`);
     return await bringUp(session, steps);
   });
+}
+
+/** @param from the version that was found, before it was brought up to date */
+function toReadiness(from: number, steps: readonly Migration[]): Readiness {
+  const newest = newestOf(steps);
+  return from > newest ? { kind: 'newer', version: from } : { kind: 'ready', version: newest, from };
+}
+
+function newestOf(steps: readonly Migration[]): number {
+  return steps.at(-1)?.version ?? 0;
 }
 
 /**
@@ -37,28 +50,22 @@ export async function prepareSchema(
  * @throws ConfigurationError when it is not ours, or not of this version
  */
 export async function findRecords(session: Session): Promise<boolean> {
-  if (!(await findSchema(session))) return false;
-  const applied = await readApplied(session);
-  const [found, newest] = [applied, migrations].map((steps) => steps.at(-1)?.version ?? 0);
-  if (found === newest) {
-    refuseAltered(applied, migrations);
-    return true;
-  }
-  const isNewer = (found ?? 0) > (newest ?? 0);
+  const found = await findVersion(session, migrations);
+  if (found === undefined) return false;
+  const newest = newestOf(migrations);
+  if (found === newest) return true;
   throw new ConfigurationError(
     `the schema ${recordsSchema} has version ${found}, and this version of supabase-backup works with ${newest}`,
-    isNewer ? 'Use the version that made it, or a newer one.' : 'Bring it up to date: run `records rebuild`.',
+    found > newest
+      ? 'Use the version that made it, or a newer one.'
+      : 'Bring it up to date: run `records rebuild`.',
   );
 }
 
 async function bringUp(session: Session, steps: readonly Migration[]): Promise<Readiness> {
-  const newest = steps.at(-1)?.version ?? 0;
-  const isThere = await findSchema(session);
-  if (!isThere) await session.query(foundation);
-  const applied = await readApplied(session);
-  const from = applied.at(-1)?.version ?? 0;
-  if (from > newest) return { kind: 'newer', version: from };
-  refuseAltered(applied, steps);
+  const found = await findVersion(session, steps);
+  if (found === undefined) await session.query(foundation);
+  const from = found ?? 0;
   const missing = steps.filter(({ version }) => version > from);
   for (const step of missing) {
     await session.query(step.sql);
@@ -72,7 +79,20 @@ async function bringUp(session: Session, steps: readonly Migration[]): Promise<R
     await revokeRights(session);
     await noteDefinition(session);
   }
-  return { kind: 'ready', version: newest, from };
+  return toReadiness(from, steps);
+}
+
+/**
+ * Finds the version of the schema; undefined when there is none, and 0 when it has no tables yet.
+ *
+ * @throws ConfigurationError when it is not ours, or a step in it is not the one of this version
+ */
+async function findVersion(session: Session, steps: readonly Migration[]): Promise<number | undefined> {
+  if (!(await findSchema(session))) return undefined;
+  const applied = await readApplied(session);
+  const found = applied.at(-1)?.version ?? 0;
+  if (found <= newestOf(steps)) refuseAltered(applied, steps);
+  return found;
 }
 
 /** @throws ConfigurationError when there is a schema of this name that is not ours, or holds what is somebody else's */

@@ -2,6 +2,7 @@ import type { Supplement } from '../format/supplement.ts';
 import type { RestoreSelection } from '../parity/scope.ts';
 import { type ArchiveEntry, describeEntry, findGuarded } from '../postgres/client/table-of-contents.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { quoteForShell } from '../values/shell-word.ts';
 import { writePattern } from '../values/table-patterns.ts';
 
 /**
@@ -48,5 +49,5 @@ export function refuseOpenings(
 export function writeExclusion(guard: ArchiveEntry, entries: readonly ArchiveEntry[]): string {
   const table = findGuarded(guard, entries) ?? guard;
   const pattern = writePattern({ schema: table.schema ?? '', name: table.name });
-  return `--exclude ${/^[\w.]+$/.test(pattern) ? pattern : `'${pattern.replaceAll("'", "'\\''")}'`}`;
+  return `--exclude ${quoteForShell(pattern)}`;
 }

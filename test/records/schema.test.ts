@@ -129,6 +129,13 @@ describe.each<[major: number, server: () => string | undefined]>([
     }
   });
 
+  check('waits for nobody once it is made', async () => {
+    await prepare();
+    await using other = await openSession(parseConnection('database-url', url, emptyContext), signal);
+    await other.query(`SELECT pg_advisory_lock(hashtext('${recordsSchema}'))`);
+    await expect(prepare()).resolves.toMatchObject({ kind: 'ready' });
+  });
+
   check('shows nothing to a role of the readers that somebody else hands out', async () => {
     const admin = server() ?? '';
     await query(admin, 'CREATE ROLE supabase_backup_reader LOGIN');

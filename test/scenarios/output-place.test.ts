@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -7,6 +7,7 @@ import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { FileStorage } from '../../src/storage/file.ts';
 import { createRepository } from '../repository/example.ts';
 import { presentContext } from '../support/context.ts';
+import { writePolicy } from '../support/policy-file.ts';
 import { operate } from './in-process.ts';
 import { listFolder } from './repository-folder.ts';
 
@@ -22,12 +23,9 @@ beforeAll(async () => {
   [storage, other] = [join(folder, 'shop'), join(folder, 'books')];
   for (const place of [storage, other]) await createRepository(new FileStorage(place, presentContext));
   policy = join(folder, 'policy.yml');
-  writeFileSync(
+  writePolicy(
     policy,
-    `action: octo-org/supabase-backup@${'0'.repeat(40)}
-repository: octo-org/shop
-runs-on: self-hosted
-databases:
+    `databases:
   shop: { database-url: SHOP_URL, storage: ${storage} }
   books: { database-url: BOOKS_URL, storage: ${other} }
 `,

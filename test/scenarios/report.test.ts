@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { writePolicy } from '../support/policy-file.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
 import { expectRefusal } from './refusal.ts';
 import { createShop, query } from './shop.ts';
@@ -86,12 +87,9 @@ test('what is encrypted is told to be closed, where nothing opens it, and a brok
 
 test('a policy puts all its databases on one page, also one that cannot be read', async () => {
   const policy = join(folder, 'policy.yml');
-  writeFileSync(
+  writePolicy(
     policy,
-    `action: octo-org/supabase-backup@${'0'.repeat(40)}
-repository: octo-org/shop
-runs-on: self-hosted
-databases:
+    `databases:
   empty:
     database-url: EMPTY_URL
     storage: ${join(folder, 'nothing')}

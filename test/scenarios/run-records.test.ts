@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -7,6 +7,7 @@ import { reconnect } from '../fixture/seed.ts';
 import { connect } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { startFakeS3 } from '../support/fake-s3.ts';
+import { writePolicy } from '../support/policy-file.ts';
 import { type Finished, runCli, startCli } from '../support/run-cli.ts';
 import { waitUntil } from './processes.ts';
 import { flipBit, keyOf, listFolder, readStoredManifest } from './repository-folder.ts';
@@ -151,12 +152,9 @@ test(
     expect(await backup()).toMatchObject({ exitCode: 0 });
     expect((await backup(reconnect(source, { password: 'hunter2' }))).exitCode).not.toBe(0);
     const policy = join(folder, 'policy.yml');
-    writeFileSync(
+    writePolicy(
       policy,
-      `action: octo-org/supabase-backup@${'0'.repeat(40)}
-repository: octo-org/shop
-runs-on: self-hosted
-databases:
+      `databases:
   shop: { database-url: DATABASE_URL, storage: ${storage} }
 schedules: { full: 17 2 * * *, capture: false, schema: false, archive: false, drill: false }
 `,

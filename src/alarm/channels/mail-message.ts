@@ -1,5 +1,6 @@
 import type { MailAddress } from '../../interface/inputs/mail-values.ts';
 import type { MailInputs } from '../../interface/inputs/types.ts';
+import { escapeHtml } from '../../report/html.ts';
 import type { Notice } from '../notice.ts';
 import { renderPlain } from './plain-text.ts';
 
@@ -61,9 +62,4 @@ function renderHtml({ title, passages, facts, links, place }: Notice): string {
     `<p style="font-size:13px">${escapeHtml(place)}</p>`,
     '</body></html>\n',
   ].join('\n');
-}
-
-function escapeHtml(text: string): string {
-  const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-  return text.replace(/[&<>"]/g, (sign) => escapes[sign] ?? sign);
 }

@@ -3,6 +3,7 @@ import type { Migrations } from '../../migrations/changed.ts';
 import type { Finding } from '../../migrations/destructive.ts';
 import { formatCounted } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
+import { quoteForShell } from '../../values/shell-word.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
 import { describeNotCarried } from '../sections/omissions.ts';
 import { describeTakenBackup, tellTakenBackup } from '../sections/taken-backup.ts';
@@ -167,9 +168,9 @@ function describeWayBack(result: GateResult): Section[] {
   const { storage, s3Endpoint, s3Region, s3Addressing = 'auto' } = place;
   const words = [
     'supabase-backup restore',
-    `--storage ${quote(storage)}`,
-    ...(s3Endpoint === undefined ? [] : [`--s3-endpoint ${quote(s3Endpoint)}`]),
-    ...(s3Region === undefined ? [] : [`--s3-region ${quote(s3Region)}`]),
+    `--storage ${quoteForShell(storage)}`,
+    ...(s3Endpoint === undefined ? [] : [`--s3-endpoint ${quoteForShell(s3Endpoint)}`]),
+    ...(s3Region === undefined ? [] : [`--s3-region ${quoteForShell(s3Region)}`]),
     ...(s3Addressing === 'auto' ? [] : [`--s3-addressing ${s3Addressing}`]),
     `--backup-id ${id}`,
     '--clean',
@@ -210,9 +211,4 @@ function needsPin({ verdict, migrations, wayBack }: GateResult): boolean {
     migrations.destructive.length > 0 &&
     !wayBack?.pinned
   );
-}
-
-/** Quotes a word for a POSIX shell. */
-function quote(text: string): string {
-  return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,4 +1,4 @@
-import { quoteWord } from '../../../report/shell-words.ts';
+import { quoteForShell } from '../../../values/shell-word.ts';
 import type { DatabaseFacts, Place } from '../facts.ts';
 
 /** How much comes back */
@@ -99,7 +99,7 @@ function writeOption([name, value]: Options[number]): string {
  */
 function writeValue(value: string): string {
   if (/^\{(backup|time|tables|confirm)\}$/.test(value)) return value;
-  return quoteWord(value).replace(/\{(?=(backup|time|tables|confirm)\})/g, "{''");
+  return quoteForShell(value).replace(/\{(?=(backup|time|tables|confirm)\})/g, "{''");
 }
 
 /** What tokens stand for; a token without a value stays. */
@@ -109,7 +109,7 @@ export type Words = Readonly<Partial<Record<'backup' | 'time' | 'tables' | 'conf
 export function fillIn(line: string, words: Words): string {
   return line.replace(/\{(backup|time|tables|confirm)\}/g, (token, name: keyof Words) => {
     const word = words[name];
-    return word === undefined ? token : quoteWord(word);
+    return word === undefined ? token : quoteForShell(word);
   });
 }
 

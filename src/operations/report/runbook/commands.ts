@@ -1,5 +1,6 @@
+import { quoteForShell } from '../../../values/shell-word.ts';
 import type { RunbookFacts } from './facts.ts';
-import { joinShell, quoteForShell, type Shell, sh } from './shell.ts';
+import { joinShell, type Shell, sh } from './shell.ts';
 
 /** The storage as options of a command, with everything that is needed to find it. */
 export function namePlace({ place }: Pick<RunbookFacts, 'place'>): Shell {

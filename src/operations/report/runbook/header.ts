@@ -2,9 +2,9 @@ import { quoteIdentifier } from '../../../postgres/identifier.ts';
 import { formatAge, formatCount, formatCounted, formatDuration } from '../../../report/quantity.ts';
 import { formatTimeWithZone } from '../../../report/time.ts';
 import { formatWindow } from '../../../repository/changes/windows.ts';
+import { quoteForShell } from '../../../values/shell-word.ts';
 import type { RunbookFacts } from './facts.ts';
 import { code, listItems, type Markdown, md, stack, table } from './markdown.ts';
-import { quoteForShell } from './shell.ts';
 import { type VariableName, variables } from './variables.ts';
 
 /** What whoever recovers has to know before anything else */

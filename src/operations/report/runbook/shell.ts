@@ -1,3 +1,4 @@
+import { quoteForShell } from '../../../values/shell-word.ts';
 import { type VariableName, variables } from './variables.ts';
 
 /*
@@ -34,11 +35,6 @@ export function sh(parts: TemplateStringsArray, ...values: readonly (string | Re
 function toScript(value: string | Reference | Shell): string {
   if (typeof value === 'string') return quoteForShell(value);
   return 'variable' in value ? `$${value.variable}` : value.script;
-}
-
-/** Quotes a text as one word of a POSIX shell; a plain one stays as it is. */
-export function quoteForShell(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 export function joinShell(separator: string, pieces: readonly Shell[]): Shell {

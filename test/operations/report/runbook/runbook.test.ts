@@ -8,7 +8,7 @@ import type { DatabaseFacts } from '../../../../src/operations/report/facts.ts';
 import { type RunbookFacts, toRunbookFacts } from '../../../../src/operations/report/runbook/facts.ts';
 import { incidentNames } from '../../../../src/operations/report/runbook/page.ts';
 import { renderRunbook, renderRunbooks } from '../../../../src/operations/report/runbook/runbook.ts';
-import { quoteForShell } from '../../../../src/operations/report/runbook/shell.ts';
+import { quoteForShell } from '../../../../src/values/shell-word.ts';
 import { oddNames } from '../../../fixture/names.ts';
 import { listNames } from '../../../recover/followed.ts';
 import { report, states, unreadable } from '../example.ts';
