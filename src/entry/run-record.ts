@@ -47,10 +47,13 @@ const limits = { totalMs: 8000, afterStopMs: 3000, unansweredMs: 500, spareMs: 3
 export async function recordRun(end: End, facts: RunFacts, context: RunContext): Promise<void> {
   const { inputs } = facts;
   if (inputs === undefined || !isRecorded(inputs)) return;
-  const skip = (why: string) => context.log.debug(`this run is not in the records of its repository: ${why}`);
+  // Whoever has opened the repository expects a record in it; a failure before that is told by itself.
+  const level = facts.opened.size > 0 ? 'warn' : 'debug';
+  const skip = (why: string) =>
+    context.log[level](`this run is not in the records of its repository: ${why}`);
   // A repository in an artifact would have to be stored anew as a whole.
   if (/^artifact:/i.test(inputs.storage)) {
-    skip('an artifact is written once');
+    context.log.debug('this run is not in the records of its repository: an artifact is written once');
     return warnOfArtifact(inputs, context);
   }
   const afterStopMs = afterStopOf(context.signal, facts.opened.size > 0);

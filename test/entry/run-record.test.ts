@@ -149,6 +149,21 @@ describe('where a run cannot be recorded', () => {
     expect(told[0]).toContain(why);
   });
 
+  it('although it has opened its repository, a warning says so', async () => {
+    const [told, unsaid] = [[] as string[], [] as string[]];
+    const log = {
+      ...createContext().log,
+      debug: (message: string) => void unsaid.push(message),
+      warn: (message: string) => void told.push(message),
+    };
+    const context = createContext({ env: {}, now: () => new Date(), log: log as never });
+    const given = { operation: 'cleanup', storage: './nowhere', retention: 'last=3' } as const;
+    const run = { inputs: parse(given), ...facts, opened: new Map([['elsewhere', Buffer.from('{}')]]) };
+    await recordRun(outcome(0, {}), run, context);
+    expect(told).toEqual([expect.stringContaining('this run is not in the records of its repository: ')]);
+    expect(unsaid).toEqual([]);
+  });
+
   it.each<Partial<Record<InputName, string>>>([
     { operation: 'status' },
     { operation: 'list' },
