@@ -72,8 +72,8 @@ function toFields(drill: Drill): RunResult {
   };
 }
 
-function toAttempt({ backup, why = null, recovery }: AttemptEnd) {
-  return { backup, passed: why === null, why, recoveryMilliseconds: rounded(recovery) };
+function toAttempt({ backup, why, recovery }: AttemptEnd) {
+  return { backup, passed: why === undefined, why: why ?? null, recoveryMilliseconds: rounded(recovery) };
 }
 
 function rounded(milliseconds: number | undefined): number | null {
