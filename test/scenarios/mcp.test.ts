@@ -10,7 +10,7 @@ import type { RestoreInputs } from '../../src/interface/inputs/types.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { connectMcp, eras, type McpClient, type McpOptions, yes } from '../support/mcp-client.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
-import { createDatabase, createShop, query } from './shop.ts';
+import { createShop, query } from './shop.ts';
 
 /*
  * The server for assistants: the bundle in a child process, the official client in both eras of the protocol, a real PostgreSQL.
@@ -527,24 +527,6 @@ describe('secrets', () => {
     expect(failed.isError).toBe(true);
     expect(failed.text).toContain('nobody@127.0.0.1');
     expect(failed.text + wrong.stderr()).not.toContain(password);
-  });
-});
-
-describe('the line of a plan', () => {
-  test('restores the planned backup, although a newer one is there by then', async () => {
-    await using mcp = await connect({ era: '2025' });
-    const { answer: plan } = await mcp.call('restore_plan', {
-      'backup-id': first,
-      include: 'public.settings',
-    });
-    await succeed(['backup', '--backup-type', 'schema'], { env });
-    const target = await createDatabase(cluster.superuserUrl(), 'planned');
-    const [, operation = '', ...words] = splitWords(plan.command);
-    const restored = await succeed([operation, ...words], {
-      env: { ...env, SUPABASE_BACKUP_TARGET_URL: target },
-    });
-    expect(restored).toMatchObject({ 'backup-id': first, parity: 'equal' });
-    expect(await query(target, 'SELECT key FROM public.settings ORDER BY key')).toHaveLength(3);
   });
 });
 
