@@ -227,6 +227,10 @@ describe('the server for assistants, alone in a folder', () => {
       expect(packages).not.toContain(name);
   });
 
+  test('has no validator of JSON Schema, which its library would bring along', () => {
+    expect(readFileSync(join(dist, 'mcp.cjs'), 'utf8')).not.toMatch(/ajv|cfworker/i);
+  });
+
   test.each([
     ['cache.cjs', ['isFeatureAvailable', 'restoreCache', 'saveCache']],
     ['artifact.cjs', ['DefaultArtifactClient']],
