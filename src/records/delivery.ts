@@ -7,7 +7,7 @@ import { day } from '../values/duration.ts';
 import { stampOf, timeOf } from '../values/timed-id.ts';
 import { type RecordedKind, type RecordWithRows, recordedKinds, toRows } from './rows.ts';
 import { prepareSchema } from './schema.ts';
-import { readIds, readNewestId, writeRows } from './tables.ts';
+import { readNewestId, readPresent, writeRows } from './tables.ts';
 
 /** What a run has brought into the database. */
 export type Delivery =
@@ -68,8 +68,10 @@ async function findMissing(
   const from = newest === undefined ? undefined : lookBack(newest);
   const listed = await listRecords(repository, kind, from && listStamps(from, now));
   const stamp = from === undefined ? '' : stampOf(from);
-  const there = new Set(await readIds(session, kind, repository.id, stamp));
-  return listed.filter(({ id }) => id >= stamp && !there.has(id));
+  const asked = listed.filter(({ id }) => id >= stamp);
+  const ids = asked.map(({ id }) => id);
+  const present = await readPresent(session, kind, repository.id, ids);
+  return asked.filter(({ id }) => !present.has(id));
 }
 
 /** One day before an id; undefined where it has the form of one and names no day, as of a 13th month. */

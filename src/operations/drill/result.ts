@@ -1,3 +1,4 @@
+import { findOverrun, type Overrun } from '../../repository/backups/findings.ts';
 import { type Attempt, hasPassed } from '../../restorer/trial/attempt.ts';
 
 /** The result of a drill. */
@@ -17,12 +18,6 @@ interface Proven {
   readonly overrun: Overrun | undefined;
 }
 
-/** A recovery that took too long; milliseconds */
-export interface Overrun {
-  readonly took: number;
-  readonly target: number;
-}
-
 /**
  * Judges a drill by its attempts.
  *
@@ -35,10 +30,11 @@ export function judgeDrill(attempts: readonly Attempt[], rtoTarget: number | und
   if (chosen === undefined || last === undefined) throw new Error('a drill without an attempt');
   if (!hasPassed(last)) return { kind: 'failed', chosen, attempts };
   const kind = last === chosen ? 'passed' : 'fell-back';
-  return { kind, chosen, attempts, works: last, overrun: findOverrun(last, rtoTarget) };
-}
-
-function findOverrun({ recovery }: Attempt, target: number | undefined): Overrun | undefined {
-  if (target === undefined || recovery === undefined || recovery <= target) return undefined;
-  return { took: recovery, target };
+  return {
+    kind,
+    chosen,
+    attempts,
+    works: last,
+    overrun: findOverrun({ recovery: last.recovery ?? null, rtoTarget }),
+  };
 }

@@ -31,9 +31,11 @@ const laterKinds: readonly FindingKind[] = [
   'slot-lag',
   'late-schedule',
   'disabled-schedule',
+  'failed-runs',
   'unusual-duration',
   'unusual-size',
   'unusual-rows',
+  'slow-recovery',
   'unmeasured-recovery',
 ];
 
