@@ -137,10 +137,17 @@ async function copyDescription(
   { backupType, source, snapshot, settings, destination }: Copying,
   signal: AbortSignal,
 ): Promise<Pick<CopiedDatabase, 'supplement' | 'digest' | 'notCarried'>> {
-  const { repository, writer } = destination;
+  const { repository, writer, context } = destination;
   const readBeside = (session: Session) => listNotCarried({ backupType }, session, snapshot);
   const asked = askedOf({ backupType, source });
-  const { description, beside } = await readSupplement(snapshot, settings, asked, readBeside, signal);
+  const { description, beside, unanswered } = await readSupplement(
+    snapshot,
+    settings,
+    asked,
+    readBeside,
+    signal,
+  );
+  for (const message of unanswered) context.log.warn(message);
   const supplement = await storeSupplement(description, (plaintext) => writer.store(plaintext), signal);
   const { roles, definitions } = description;
   const tables = [...snapshot.tables, ...snapshot.leftOut];
