@@ -29,6 +29,6 @@ export async function listBackups(
   const recoverable = await readRecoverable(repository, sound, context);
   const planned = planRetention(catalog.backups, inputs.retention, { now, timeZone: inputs.timeZone });
   const { keepChanges } = inputs;
-  const decisions = keepBases(planned, recoverable.segments, { now, keepChanges });
+  const decisions = keepBases(planned, recoverable.changes, { now, keepChanges });
   return { location: storage.location, decisions, damaged: catalog.damaged, recoverable };
 }

@@ -89,8 +89,8 @@ async function readDatabase(
   const decisions = planRetention(freshness.catalog.backups, policy, { now, timeZone });
   const name = request.name ?? repository.source.database;
   const described = describeRepository(repository, manifest);
-  const { segments } = recoverable;
-  const known = { name, keyHeld: described.keyHeld, catalog: freshness.catalog, segments, manifest };
+  const { changes } = recoverable;
+  const known = { name, keyHeld: described.keyHeld, catalog: freshness.catalog, changes, manifest };
   return {
     kind: 'read',
     name,
@@ -99,8 +99,8 @@ async function readDatabase(
     status: judgeStatus(facts),
     ...{ freshness, recoverable, records, rtoTarget, planned },
     retention: {
-      ...{ policy, timeZone, keepChanges, segments },
-      decisions: keepBases(decisions, segments, { now, keepChanges }),
+      ...{ policy, timeZone, keepChanges, changes },
+      decisions: keepBases(decisions, changes, { now, keepChanges }),
     },
     repository: described,
     newest: manifest && listContents(manifest),
