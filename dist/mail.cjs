@@ -26,7 +26,7 @@ var __toESM = (mod, isNodeMode, target) => (target = mod != null ? __create(__ge
 ));
 var __toCommonJS = (mod) => __copyProps(__defProp({}, "__esModule", { value: true }), mod);
 
-// ../../work/main/node_modules/nodemailer/dist/esm/nodemailer.js
+// node_modules/nodemailer/dist/esm/nodemailer.js
 var nodemailer_exports = {};
 __export(nodemailer_exports, {
   createTestAccount: () => createTestAccount,
@@ -36,14 +36,14 @@ __export(nodemailer_exports, {
 });
 module.exports = __toCommonJS(nodemailer_exports);
 
-// ../../work/main/node_modules/nodemailer/dist/esm/mailer/index.js
+// node_modules/nodemailer/dist/esm/mailer/index.js
 var import_node_events = require("node:events");
 
-// ../../work/main/node_modules/nodemailer/dist/esm/shared/url.js
+// node_modules/nodemailer/dist/esm/shared/url.js
 var import_node_net = __toESM(require("node:net"), 1);
 var import_node_url = __toESM(require("node:url"), 1);
 
-// ../../work/main/node_modules/nodemailer/dist/esm/punycode/index.js
+// node_modules/nodemailer/dist/esm/punycode/index.js
 var maxInt = 2147483647;
 var base = 36;
 var tMin = 1;
@@ -255,7 +255,7 @@ var toASCII = function(input) {
   });
 };
 
-// ../../work/main/node_modules/nodemailer/dist/esm/shared/url.js
+// node_modules/nodemailer/dist/esm/shared/url.js
 var SLASHLESS_AUTHORITY = /^([a-zA-Z][a-zA-Z0-9+.-]*:)(?!\/\/)([\s\S]+)$/;
 function stripSurroundingWhitespace(input) {
   let start = 0;
@@ -386,17 +386,17 @@ var resolve = (from, to) => {
   }
 };
 
-// ../../work/main/node_modules/nodemailer/dist/esm/shared/index.js
+// node_modules/nodemailer/dist/esm/shared/index.js
 var import_node_util = __toESM(require("node:util"), 1);
 var import_node_fs = __toESM(require("node:fs"), 1);
 
-// ../../work/main/node_modules/nodemailer/dist/esm/fetch/index.js
+// node_modules/nodemailer/dist/esm/fetch/index.js
 var import_node_http = __toESM(require("node:http"), 1);
 var import_node_https = __toESM(require("node:https"), 1);
 var import_node_zlib = __toESM(require("node:zlib"), 1);
 var import_node_stream = require("node:stream");
 
-// ../../work/main/node_modules/nodemailer/dist/esm/fetch/cookies.js
+// node_modules/nodemailer/dist/esm/fetch/cookies.js
 var import_node_net2 = __toESM(require("node:net"), 1);
 var SESSION_TIMEOUT = 1800;
 var Cookies = class {
@@ -615,15 +615,15 @@ var Cookies = class {
 };
 var cookies_default = Cookies;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/package-info.js
+// node_modules/nodemailer/dist/esm/package-info.js
 var name = "nodemailer";
 var version = "10.6.1";
 var homepage = "https://nodemailer.com/";
 
-// ../../work/main/node_modules/nodemailer/dist/esm/fetch/index.js
+// node_modules/nodemailer/dist/esm/fetch/index.js
 var import_node_net3 = __toESM(require("node:net"), 1);
 
-// ../../work/main/node_modules/nodemailer/dist/esm/errors.js
+// node_modules/nodemailer/dist/esm/errors.js
 var ECONNECTION = "ECONNECTION";
 var ETIMEDOUT = "ETIMEDOUT";
 var ESOCKET = "ESOCKET";
@@ -653,7 +653,7 @@ var isTransientError = (err) => err.responseCode === 421 || err.code === ECONNEC
 var isPermanentResponseCode = (responseCode) => responseCode >= 500 && responseCode < 600 && responseCode !== 503;
 var ERR_ACCESS_DENIED = "ERR_ACCESS_DENIED";
 
-// ../../work/main/node_modules/nodemailer/dist/esm/shared/objects.js
+// node_modules/nodemailer/dist/esm/shared/objects.js
 var isProtoKey = (key) => key === "__proto__";
 var copyOwnKeys = (target, source, skip) => {
   Object.keys(source || {}).forEach((key) => {
@@ -665,7 +665,7 @@ var copyOwnKeys = (target, source, skip) => {
   return target;
 };
 
-// ../../work/main/node_modules/nodemailer/dist/esm/fetch/index.js
+// node_modules/nodemailer/dist/esm/fetch/index.js
 var MAX_REDIRECTS = 5;
 var DEFAULT_TIMEOUT = 60 * 1e3;
 var DEFAULT_MAX_TIME = 2 * 60 * 1e3;
@@ -970,7 +970,7 @@ nmfetch.DEFAULT_TIMEOUT = DEFAULT_TIMEOUT;
 nmfetch.DEFAULT_MAX_TIME = DEFAULT_MAX_TIME;
 var fetch_default = nmfetch;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/shared/index.js
+// node_modules/nodemailer/dist/esm/shared/index.js
 var import_node_dns = __toESM(require("node:dns"), 1);
 var import_node_net4 = __toESM(require("node:net"), 1);
 var import_node_os = __toESM(require("node:os"), 1);
@@ -1575,7 +1575,7 @@ function normalizeDomain(domain, toUnicode2) {
   return toUnicode2 ? toUnicode(domain) : toASCII(domain);
 }
 
-// ../../work/main/node_modules/nodemailer/dist/esm/mime-funcs/mime-types.js
+// node_modules/nodemailer/dist/esm/mime-funcs/mime-types.js
 var import_node_path = __toESM(require("node:path"), 1);
 var defaultMimeType = "application/octet-stream";
 var defaultExtension = "bin";
@@ -3663,12 +3663,12 @@ function detectExtension(mimeType) {
   }
 }
 
-// ../../work/main/node_modules/nodemailer/dist/esm/mime-node/index.js
+// node_modules/nodemailer/dist/esm/mime-node/index.js
 var import_node_crypto = __toESM(require("node:crypto"), 1);
 var import_node_fs2 = __toESM(require("node:fs"), 1);
 var import_node_stream8 = require("node:stream");
 
-// ../../work/main/node_modules/nodemailer/dist/esm/base64/index.js
+// node_modules/nodemailer/dist/esm/base64/index.js
 var import_node_stream3 = require("node:stream");
 function encode2(buffer) {
   if (typeof buffer === "string") {
@@ -3764,7 +3764,7 @@ var Encoder = class extends import_node_stream3.Transform {
   }
 };
 
-// ../../work/main/node_modules/nodemailer/dist/esm/qp/index.js
+// node_modules/nodemailer/dist/esm/qp/index.js
 var import_node_stream4 = require("node:stream");
 var MIN_LINE_LENGTH = 4;
 var QP_RANGES = [
@@ -3968,7 +3968,7 @@ var Encoder2 = class extends import_node_stream4.Transform {
   }
 };
 
-// ../../work/main/node_modules/nodemailer/dist/esm/mime-funcs/index.js
+// node_modules/nodemailer/dist/esm/mime-funcs/index.js
 function isPlainText(value, isParam) {
   const re = isParam ? /[\x00-\x1f\x7f"\u0080-\uFFFF]/ : /[\x00-\x08\x0b\x0c\x0e-\x1f\u0080-\uFFFF]/;
   return typeof value === "string" && !re.test(value);
@@ -4493,7 +4493,7 @@ function safeEncodeURIComponent(str) {
   return str.replace(/[\x00-\x1F *'()<>@,;:\\"[\]?=\u007F-\uFFFF]/g, (chr) => encodeURICharComponent(chr));
 }
 
-// ../../work/main/node_modules/nodemailer/dist/esm/addressparser/index.js
+// node_modules/nodemailer/dist/esm/addressparser/index.js
 var TOKEN_OPERATOR = 1;
 var TOKEN_NO_BREAK = 2;
 var TOKEN_DIRTY = 4;
@@ -5384,7 +5384,7 @@ function addressparser(str, options) {
 }
 var addressparser_default = addressparser;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/mime-node/last-newline.js
+// node_modules/nodemailer/dist/esm/mime-node/last-newline.js
 var import_node_stream5 = require("node:stream");
 var LastNewline = class extends import_node_stream5.Transform {
   constructor() {
@@ -5413,7 +5413,7 @@ var LastNewline = class extends import_node_stream5.Transform {
   }
 };
 
-// ../../work/main/node_modules/nodemailer/dist/esm/mime-node/le-windows.js
+// node_modules/nodemailer/dist/esm/mime-node/le-windows.js
 var import_node_stream6 = require("node:stream");
 var LeWindows = class extends import_node_stream6.Transform {
   constructor(options) {
@@ -5450,7 +5450,7 @@ var LeWindows = class extends import_node_stream6.Transform {
   }
 };
 
-// ../../work/main/node_modules/nodemailer/dist/esm/mime-node/le-unix.js
+// node_modules/nodemailer/dist/esm/mime-node/le-unix.js
 var import_node_stream7 = require("node:stream");
 var LeUnix = class extends import_node_stream7.Transform {
   constructor(options) {
@@ -5480,7 +5480,7 @@ var LeUnix = class extends import_node_stream7.Transform {
   }
 };
 
-// ../../work/main/node_modules/nodemailer/dist/esm/mime-node/index.js
+// node_modules/nodemailer/dist/esm/mime-node/index.js
 var FORMATTED_HEADERS = ["From", "Sender", "To", "Cc", "Bcc", "Reply-To", "Date", "References"];
 var ATEXT = "[A-Za-z0-9!#$%&'*+\\-/=?^_`{|}~\\x80-\\uFFFF]";
 var DOT_ATOM = new RegExp("^" + ATEXT + "+(?:\\." + ATEXT + "+)*$");
@@ -6702,7 +6702,7 @@ var MimeNode = class _MimeNode {
 };
 var mime_node_default = MimeNode;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/mail-composer/index.js
+// node_modules/nodemailer/dist/esm/mail-composer/index.js
 function isContentObject(value) {
   const content = value;
   return typeof value === "object" && !!(content.content || content.path || content.href || content.raw);
@@ -7243,7 +7243,7 @@ function otpError(message) {
 }
 var mail_composer_default = MailComposer;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/dkim/message-parser.js
+// node_modules/nodemailer/dist/esm/dkim/message-parser.js
 var import_node_stream9 = require("node:stream");
 function _trimFieldName(str) {
   let start = 0;
@@ -7381,7 +7381,7 @@ var MessageParser = class extends import_node_stream9.Transform {
 };
 var message_parser_default = MessageParser;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/dkim/relaxed-body.js
+// node_modules/nodemailer/dist/esm/dkim/relaxed-body.js
 var import_node_stream10 = require("node:stream");
 var import_node_crypto2 = __toESM(require("node:crypto"), 1);
 var CHAR_CR = 13;
@@ -7503,7 +7503,7 @@ var RelaxedBody = class extends import_node_stream10.Transform {
 };
 var relaxed_body_default = RelaxedBody;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/dkim/sign.js
+// node_modules/nodemailer/dist/esm/dkim/sign.js
 var import_node_crypto3 = __toESM(require("node:crypto"), 1);
 function unsupportedHashAlgoError(hashAlgo) {
   const err = new Error('Unsupported DKIM hash algorithm "' + hashAlgo + '"');
@@ -7582,7 +7582,7 @@ function relaxedHeaderLine(line) {
   return line.substr(line.indexOf(":") + 1).replace(/\r?\n/g, "").replace(/[ \t]+/g, " ").replace(/^ | $/g, "");
 }
 
-// ../../work/main/node_modules/nodemailer/dist/esm/dkim/index.js
+// node_modules/nodemailer/dist/esm/dkim/index.js
 var import_node_stream11 = require("node:stream");
 var import_node_fs3 = __toESM(require("node:fs"), 1);
 var import_node_path2 = __toESM(require("node:path"), 1);
@@ -7797,7 +7797,7 @@ var DKIM = class {
 };
 var dkim_default = DKIM;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/smtp-connection/http-proxy-client.js
+// node_modules/nodemailer/dist/esm/smtp-connection/http-proxy-client.js
 var import_node_net5 = __toESM(require("node:net"), 1);
 var import_node_tls = __toESM(require("node:tls"), 1);
 var MAX_RESPONSE_HEADER_BYTES = 64 * 1024;
@@ -7929,10 +7929,10 @@ function httpProxyClient(proxyUrl, destinationPort, destinationHost, tlsOptions,
 }
 var http_proxy_client_default = httpProxyClient;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/mailer/index.js
+// node_modules/nodemailer/dist/esm/mailer/index.js
 var import_node_util2 = __toESM(require("node:util"), 1);
 
-// ../../work/main/node_modules/nodemailer/dist/esm/mailer/mail-message.js
+// node_modules/nodemailer/dist/esm/mailer/mail-message.js
 var hasOwn = (obj, key) => Object.prototype.hasOwnProperty.call(obj, key);
 var MailMessage = class {
   constructor(mailer, data) {
@@ -8206,7 +8206,7 @@ var MailMessage = class {
   }
 };
 
-// ../../work/main/node_modules/nodemailer/dist/esm/mailer/index.js
+// node_modules/nodemailer/dist/esm/mailer/index.js
 var import_node_net6 = __toESM(require("node:net"), 1);
 var import_node_dns2 = __toESM(require("node:dns"), 1);
 var import_node_crypto5 = __toESM(require("node:crypto"), 1);
@@ -8596,17 +8596,17 @@ var Mail = class extends import_node_events.EventEmitter {
 };
 var mailer_default = Mail;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/smtp-pool/index.js
+// node_modules/nodemailer/dist/esm/smtp-pool/index.js
 var import_node_events4 = require("node:events");
 
-// ../../work/main/node_modules/nodemailer/dist/esm/smtp-connection/index.js
+// node_modules/nodemailer/dist/esm/smtp-connection/index.js
 var import_node_events2 = require("node:events");
 var import_node_net7 = __toESM(require("node:net"), 1);
 var import_node_tls2 = __toESM(require("node:tls"), 1);
 var import_node_os2 = __toESM(require("node:os"), 1);
 var import_node_crypto6 = __toESM(require("node:crypto"), 1);
 
-// ../../work/main/node_modules/nodemailer/dist/esm/smtp-connection/data-stream.js
+// node_modules/nodemailer/dist/esm/smtp-connection/data-stream.js
 var import_node_stream12 = require("node:stream");
 var INSERT_LF = Buffer.from("\n");
 var INSERT_LF_DOT = Buffer.from("\n.");
@@ -8692,10 +8692,10 @@ var DataStream = class extends import_node_stream12.Transform {
   }
 };
 
-// ../../work/main/node_modules/nodemailer/dist/esm/smtp-connection/index.js
+// node_modules/nodemailer/dist/esm/smtp-connection/index.js
 var import_node_stream13 = require("node:stream");
 
-// ../../work/main/node_modules/nodemailer/dist/esm/smtp-connection/server-message-id.js
+// node_modules/nodemailer/dist/esm/smtp-connection/server-message-id.js
 var OUTLOOK_REPLY = /^250 2\.0\.0 OK (<[^<>\s]+\.prod\.outlook\.com>)/i;
 var SES_REPLY = /^250 Ok ([0-9a-f]+(?:-[0-9a-f]+)+)$/i;
 var AWS_REGION = /^[a-z]{2}(?:-[a-z]+)+-\d+$/;
@@ -8723,7 +8723,7 @@ function parseServerMessageId(response, host) {
   return void 0;
 }
 
-// ../../work/main/node_modules/nodemailer/dist/esm/smtp-connection/index.js
+// node_modules/nodemailer/dist/esm/smtp-connection/index.js
 var CONNECTION_TIMEOUT = 2 * 60 * 1e3;
 var SOCKET_TIMEOUT = 10 * 60 * 1e3;
 var GREETING_TIMEOUT = 30 * 1e3;
@@ -10457,7 +10457,7 @@ var SMTPConnection = class extends import_node_events2.EventEmitter {
 };
 var smtp_connection_default = SMTPConnection;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/xoauth2/index.js
+// node_modules/nodemailer/dist/esm/xoauth2/index.js
 var import_node_stream14 = require("node:stream");
 var import_node_crypto7 = __toESM(require("node:crypto"), 1);
 var XOAuth2 = class extends import_node_stream14.Stream {
@@ -10788,7 +10788,7 @@ var XOAuth2 = class extends import_node_stream14.Stream {
 };
 var xoauth2_default = XOAuth2;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/smtp-pool/pool-resource.js
+// node_modules/nodemailer/dist/esm/smtp-pool/pool-resource.js
 var import_node_events3 = require("node:events");
 var PoolResource = class extends import_node_events3.EventEmitter {
   constructor(pool) {
@@ -11085,7 +11085,7 @@ var PoolResource = class extends import_node_events3.EventEmitter {
   }
 };
 
-// ../../work/main/node_modules/nodemailer/dist/esm/well-known/services.js
+// node_modules/nodemailer/dist/esm/well-known/services.js
 var services = {
   "126": {
     "description": "126 Mail (NetEase)",
@@ -11784,7 +11784,7 @@ var services = {
   }
 };
 
-// ../../work/main/node_modules/nodemailer/dist/esm/well-known/index.js
+// node_modules/nodemailer/dist/esm/well-known/index.js
 var normalized = {};
 Object.keys(services).forEach((key) => {
   const service = services[key];
@@ -11814,7 +11814,7 @@ function wellKnown(key) {
   return normalized[key] || false;
 }
 
-// ../../work/main/node_modules/nodemailer/dist/esm/smtp-pool/index.js
+// node_modules/nodemailer/dist/esm/smtp-pool/index.js
 var REQUEUE_BASE_DELAY = 50;
 var REQUEUE_MAX_DELAY = 2e3;
 var SMTPPool = class extends import_node_events4.EventEmitter {
@@ -12372,7 +12372,7 @@ var SMTPPool = class extends import_node_events4.EventEmitter {
 };
 var smtp_pool_default = SMTPPool;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/smtp-transport/index.js
+// node_modules/nodemailer/dist/esm/smtp-transport/index.js
 var import_node_events5 = require("node:events");
 var MESSAGE_AUTH_KEYS = ["type", "user", "pass", "accessToken", "refreshToken", "expires"];
 var SMTPTransport = class extends import_node_events5.EventEmitter {
@@ -12705,7 +12705,7 @@ var SMTPTransport = class extends import_node_events5.EventEmitter {
 };
 var smtp_transport_default = SMTPTransport;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/sendmail-transport/index.js
+// node_modules/nodemailer/dist/esm/sendmail-transport/index.js
 var import_node_child_process = require("node:child_process");
 var import_node_stream15 = require("node:stream");
 var STDIN_ERROR_EXIT_WAIT = 1e3;
@@ -12869,7 +12869,7 @@ var SendmailTransport = class {
 };
 var sendmail_transport_default = SendmailTransport;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/stream-transport/index.js
+// node_modules/nodemailer/dist/esm/stream-transport/index.js
 var StreamTransport = class {
   constructor(options) {
     options = options || {};
@@ -12957,7 +12957,7 @@ var StreamTransport = class {
 };
 var stream_transport_default = StreamTransport;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/json-transport/index.js
+// node_modules/nodemailer/dist/esm/json-transport/index.js
 var JSONTransport = class {
   constructor(options) {
     options = options || {};
@@ -13010,7 +13010,7 @@ var JSONTransport = class {
 };
 var json_transport_default = JSONTransport;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/ses-transport/index.js
+// node_modules/nodemailer/dist/esm/ses-transport/index.js
 var import_node_events6 = __toESM(require("node:events"), 1);
 function tagSesError(err) {
   if (err && typeof err === "object" && !err.code) {
@@ -13192,7 +13192,7 @@ var SESTransport = class extends import_node_events6.default {
 };
 var ses_transport_default = SESTransport;
 
-// ../../work/main/node_modules/nodemailer/dist/esm/nodemailer.js
+// node_modules/nodemailer/dist/esm/nodemailer.js
 var etherealApi = () => (process.env.ETHEREAL_API || "https://api.nodemailer.com").replace(/\/+$/, "");
 var etherealWeb = () => (process.env.ETHEREAL_WEB || "https://ethereal.email").replace(/\/+$/, "");
 var etherealApiKey = () => (process.env.ETHEREAL_API_KEY || "").replace(/\s*/g, "") || null;

@@ -20,29 +20,32 @@ const generatedNote =
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /**
- * Large packages that most runs do without, each in a bundle of its own, which the others load when they need it: without them the
- * command line starts in half the time.
+ * What most runs do without, each in a bundle of its own, which the others load when they need it: large packages, without which
+ * the command line starts in half the time, and the server for assistants.
  */
 const packagesApart = {
   '@actions/artifact': 'artifact.cjs',
   '@actions/cache': 'cache.cjs',
   '@aws-sdk/client-s3': 's3.cjs',
   nodemailer: 'mail.cjs',
-} as const;
+};
+const apart = { ...packagesApart, './mcp.ts': 'mcp.cjs' };
 
-/** Makes an import of such a package load the bundle beside this one. */
-const leavePackagesOut: Plugin = {
-  name: 'leave packages out',
+/** Makes an import of what is apart load the bundle beside this one. */
+const leaveOut: Plugin = {
+  name: 'leave out what is apart',
   setup: ({ onResolve }) => {
-    for (const [name, file] of Object.entries(packagesApart)) {
-      onResolve({ filter: new RegExp(`^${name}$`) }, () => ({ path: `./${file}`, external: true }));
-    }
+    for (const [name, file] of Object.entries(apart))
+      onResolve({ filter: new RegExp(`^${name.replaceAll('.', '\\.')}$`) }, ({ kind }) =>
+        kind === 'entry-point' ? undefined : { path: `./${file}`, external: true },
+      );
   },
 };
 
 const bundles = [
   { entry: 'src/entry/action.ts', file: 'dist/index.cjs', banner: '' },
   { entry: 'src/entry/cli.ts', file: 'dist/cli.cjs', banner: '#!/usr/bin/env node' },
+  { entry: 'src/entry/mcp.ts', file: 'dist/mcp.cjs', banner: '#!/usr/bin/env node' },
   { entry: 'src/entry/post.ts', file: 'dist/post.cjs', banner: '' },
   ...Object.entries(packagesApart).map(([entry, file]) => ({ entry, file: `dist/${file}`, banner: '' })),
 ];
@@ -97,7 +100,7 @@ async function buildBundles(): Promise<[string, string][]> {
       logLevel: 'warning',
       // A package that asks for its own path would start with `undefined` in a CommonJS bundle.
       logOverride: { 'empty-import-meta': 'error' },
-      plugins: entry in packagesApart ? [] : [leavePackagesOut],
+      plugins: [leaveOut],
     });
     const [output] = result.outputFiles;
     if (output === undefined) throw new Error(`esbuild wrote nothing for ${entry}`);

@@ -204,7 +204,8 @@ export async function assertUnreplaced({ storage, config }: Repository): Promise
   }
 }
 
-async function findRepository(
+/** Opens the repository, if there is one; throws as `openRepository` does for a wrong place or key. */
+export async function findRepository(
   storage: Storage,
   repositoryKey: string | undefined,
 ): Promise<Repository | undefined> {

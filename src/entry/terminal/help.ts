@@ -88,6 +88,10 @@ export function renderHelp(width: number): string {
     ...operations.map((operation) => `  ${examples[operation][0]}`),
     '',
     ...wrap(`\`${program} <operation> --help\` tells the inputs of an operation.`, width),
+    ...wrap(
+      `\`${program} mcp\` serves an assistant over the Model Context Protocol (docs/assistants.md).`,
+      width,
+    ),
     ...renderEnvironment(width),
     ...wrap(
       'Exit codes: 0 done; 1 failed; 2 wrong input or configuration; 3 it ran, and the answer is no.',
@@ -148,6 +152,24 @@ export function renderOperationHelp(operation: Operation, width: number): string
 /** Names the environment variable that an input may come from. */
 export function environmentName(name: string): string {
   return `SUPABASE_BACKUP_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** Renders `mcp --help`. */
+export function renderServerHelp(width: number): string {
+  return [
+    `Usage: ${program} mcp [--verbose]`,
+    '',
+    ...wrap(
+      'Serves one assistant over the Model Context Protocol, on stdin and stdout, until it hangs up. Messages go to stderr.',
+      width,
+    ),
+    ...wrap(
+      `Database, storage and keys come from the environment alone: ${environmentName('storage')}, ${environmentName('database-url')}, ${environmentName('target-url')} and the like.`,
+      width,
+    ),
+    ...wrap('docs/assistants.md has the tools, and how a client is set up.', width),
+    '',
+  ].join('\n');
 }
 
 function renderSwitches(width: number): string[] {

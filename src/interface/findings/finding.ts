@@ -10,7 +10,8 @@
 export type Severity = 'broken' | 'warning' | 'note';
 
 /** What `limit` and `measured` count */
-export type Unit = 'milliseconds' | 'bytes' | 'rows' | 'backups' | 'segments' | 'runs';
+export const units = ['milliseconds', 'bytes', 'rows', 'backups', 'segments', 'runs'] as const;
+export type Unit = (typeof units)[number];
 
 /** Every kind of finding, with the severities that it can have. The order is that of the list. */
 export const findingKinds = {

@@ -22,6 +22,16 @@ export interface Input {
   readonly example?: string;
   /** Complete sentences; the default and the secrecy are added when it is printed. */
   readonly description: string;
-  /** Parses a trimmed text that is not empty. Throws `Problem` and nothing else. */
-  parse(text: string): unknown;
+  readonly parse: Parser;
 }
+
+/** Parses a trimmed text that is not empty. Throws `Problem` and nothing else. */
+export interface Parser {
+  (text: string): unknown;
+  /** What the text may be, where few words say it; for whoever describes the input to a program */
+  readonly form?: ValueForm;
+}
+
+export type ValueForm =
+  | { readonly kind: 'choice'; readonly values: readonly string[] }
+  | { readonly kind: 'integer'; readonly least: number; readonly most: number };

@@ -1,11 +1,17 @@
 import type { BackupInputs } from '../../interface/inputs/types.ts';
-import type { Outcome } from '../../interface/outcome.ts';
+import type { Outcome, Told } from '../../interface/outcome.ts';
 import type { Context } from '../../runtime/context.ts';
 import { describeBackup } from './report.ts';
+import type { BackupResult } from './result.ts';
 import { takeBackup } from './take.ts';
 
 /** Takes a backup, and reports it. */
 export async function backup(inputs: BackupInputs, context: Context): Promise<Outcome> {
+  return (await tellBackup(inputs, context)).outcome;
+}
+
+/** Takes a backup. */
+export async function tellBackup(inputs: BackupInputs, context: Context): Promise<Told<BackupResult>> {
   const { backupType, label, pin } = inputs;
   const request = {
     source: inputs,
@@ -16,5 +22,6 @@ export async function backup(inputs: BackupInputs, context: Context): Promise<Ou
     label,
     pin,
   };
-  return describeBackup(await takeBackup(request, context));
+  const result = await takeBackup(request, context);
+  return { result, outcome: describeBackup(result) };
 }

@@ -1,5 +1,5 @@
 import { findOverrun, type Overrun } from '../../repository/backups/findings.ts';
-import { type Attempt, hasPassed } from '../../restorer/trial/attempt.ts';
+import { type Attempt, explainFailure, hasPassed } from '../../restorer/trial/attempt.ts';
 
 /** The result of a drill. */
 export type Drill = Tried & (Proven | { readonly kind: 'failed' });
@@ -37,4 +37,23 @@ export function judgeDrill(attempts: readonly Attempt[], rtoTarget: number | und
     works: last,
     overrun: findOverrun({ recovery: last.recovery ?? null, rtoTarget }),
   };
+}
+
+/** How an attempt ended, for whoever needs no more of it */
+export interface AttemptEnd {
+  /** Id */
+  readonly backup: string;
+  /** Undefined: it passed. It may quote the server. */
+  readonly why: string | undefined;
+  /** milliseconds; undefined when the database could never have been used */
+  readonly recovery: number | undefined;
+}
+
+/** Tells how each attempt ended, the chosen backup first. */
+export function listEnds({ attempts }: Pick<Drill, 'attempts'>): AttemptEnd[] {
+  return attempts.map((attempt) => ({
+    backup: attempt.backup,
+    why: hasPassed(attempt) ? undefined : (explainFailure(attempt) ?? 'nobody knows why'),
+    recovery: attempt.recovery,
+  }));
 }

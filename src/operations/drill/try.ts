@@ -27,9 +27,10 @@ export async function tryBackups(inputs: DrillInputs, context: Context): Promise
   return judgeDrill(await tryInTurn(candidates, repository, server, trial, context), inputs.rtoTarget);
 }
 
-function chooseDrilled(
+/** Lists the backups that a drill tries, in turn: the one that is asked for, and then older ones. */
+export function chooseDrilled(
   repository: Repository,
-  inputs: DrillInputs,
+  inputs: Pick<DrillInputs, 'backupId' | 'recoveryTargetTime' | 'fallback' | 'encryptionIdentity'>,
   context: Context,
 ): Promise<TrialCandidate[]> {
   const { recoveryTargetTime, fallback } = inputs;

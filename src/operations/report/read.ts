@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { Manifest } from '../../format/manifest.ts';
-import type { ReportInputs } from '../../interface/inputs/types.ts';
+import type { PlaceInputs, ReportInputs } from '../../interface/inputs/types.ts';
 import { readAllRecords } from '../../repository/all-records.ts';
 import { readManifest } from '../../repository/backups/manifests.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
@@ -95,7 +95,7 @@ async function readDatabase(
     kind: 'read',
     name,
     location: storage.location,
-    place: toPlace(request),
+    place: toPlace(place),
     status: judgeStatus(facts),
     ...{ freshness, recoverable, records, rtoTarget, planned },
     retention: {
@@ -110,7 +110,8 @@ async function readDatabase(
   };
 }
 
-function toPlace({ place }: DatabaseRequest): Place {
+/** Returns what a command line says to get at a storage. */
+export function toPlace(place: PlaceInputs): Place {
   return {
     storage: place.storage,
     's3-endpoint': place.s3Endpoint,
@@ -125,7 +126,7 @@ const madeAs = v.object({
   key: v.object({ held: v.picklist(['repository', 'outside']) }),
 });
 
-function describeRepository(repository: Repository, manifest: Manifest | undefined): RepositoryFacts {
+export function describeRepository(repository: Repository, manifest: Manifest | undefined): RepositoryFacts {
   const { format, key } = v.parse(madeAs, JSON.parse(repository.config.toString('utf8')));
   const encryption: Encryption = manifest?.encryption ?? { scheme: 'unknown' };
   return { id: repository.id, source: repository.source, format, keyHeld: key.held, encryption };

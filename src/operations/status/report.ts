@@ -1,10 +1,5 @@
-import {
-  type Finding,
-  findingKinds,
-  isLimit,
-  type Severity,
-  type TrendMeasure,
-} from '../../interface/findings/finding.ts';
+import { toFindingFields } from '../../interface/findings/fields.ts';
+import { type Finding, isLimit, type Severity, type TrendMeasure } from '../../interface/findings/finding.ts';
 import { joinTelling, tellFinding, tellPredictedTime } from '../../interface/findings/telling.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import {
@@ -41,7 +36,7 @@ export function describeStatus(status: Status): Outcome {
       'recovery-seconds': status.recovery.kind === 'measured' ? toSeconds(status.recovery.milliseconds) : '',
       'longest-gap-seconds': status.gap === undefined ? '' : toSeconds(status.gap.length),
       ...tellWatched(status),
-      findings: JSON.stringify(status.findings.map(toJson)),
+      findings: JSON.stringify(status.findings.map(toFindingFields)),
     },
     report: [
       { kind: 'heading', text: `Backups in ${location}: ${verdict.toUpperCase()}` },
@@ -63,21 +58,6 @@ function tellBroken({ findings }: Status): string | undefined {
   return broken.length === 0
     ? undefined
     : broken.map((finding) => joinTelling(tellFinding(finding))).join(' ');
-}
-
-/** A finding for scripts: what the schema in schema/status.schema.json describes. */
-function toJson(finding: Finding) {
-  const { kind, severity, limit = null, measured = null, since } = finding;
-  const { unit } = findingKinds[kind];
-  return {
-    kind,
-    severity,
-    limit,
-    measured,
-    unit,
-    since: since?.toISOString() ?? null,
-    ...tellFinding(finding),
-  };
 }
 
 const toSeconds = (milliseconds: number) => Math.round(milliseconds / 100) / 10;
