@@ -3299,6 +3299,68 @@ var init_requests = __esm({
   }
 });
 
+// src/storage/s3/optional.ts
+async function askOptional(requests, key, call5) {
+  try {
+    return await requests.run("list", key, call5);
+  } catch (error2) {
+    const status = error2 instanceof StorageError ? statusOf(error2.cause) : void 0;
+    if (status !== void 0 && (status < 500 || status === 501)) return void 0;
+    throw error2;
+  }
+}
+var init_optional = __esm({
+  "src/storage/s3/optional.ts"() {
+    "use strict";
+    init_errors();
+    init_failure();
+  }
+});
+
+// src/storage/s3/traits.ts
+async function readBucketTraits(requests) {
+  const [versions, defaultRetention2] = await Promise.all([readVersions(requests), readRetention(requests)]);
+  return { versions, defaultRetention: defaultRetention2 };
+}
+async function readVersions(requests) {
+  const command = new import_client_s35.GetBucketVersioningCommand({ Bucket: requests.bucket });
+  const answer2 = await askOptional(requests, "", ({ options: options2 }) => requests.client.send(command, options2));
+  if (answer2 === void 0) return "unknown";
+  if (answer2.Status === void 0) return "none";
+  return answer2.Status === "Enabled" ? "kept" : "suspended";
+}
+async function readRetention(requests) {
+  const command = new import_client_s35.GetObjectLockConfigurationCommand({ Bucket: requests.bucket });
+  const answer2 = await askOptional(
+    requests,
+    "",
+    async ({ options: options2 }) => {
+      try {
+        return await requests.client.send(command, options2);
+      } catch (error2) {
+        if (error2 instanceof Error && error2.name === withoutLock) return {};
+        throw error2;
+      }
+    }
+  );
+  if (answer2 === void 0) return "unknown";
+  const {
+    Mode: mode,
+    Days: days,
+    Years: years = 0
+  } = answer2.ObjectLockConfiguration?.Rule?.DefaultRetention ?? {};
+  return mode === void 0 ? "none" : { mode, days: days ?? 365 * years };
+}
+var import_client_s35, withoutLock;
+var init_traits = __esm({
+  "src/storage/s3/traits.ts"() {
+    "use strict";
+    import_client_s35 = require("./s3.cjs");
+    init_optional();
+    withoutLock = "ObjectLockConfigurationNotFoundError";
+  }
+});
+
 // src/storage/s3/versions.ts
 function findCommonStart(keys2) {
   const [first2 = "", ...others] = keys2;
@@ -3310,15 +3372,14 @@ function findCommonStart(keys2) {
   }
   return first2.slice(0, length);
 }
-var import_client_s35, S3Versions;
+var import_client_s36, S3Versions;
 var init_versions = __esm({
   "src/storage/s3/versions.ts"() {
     "use strict";
-    import_client_s35 = require("./s3.cjs");
-    init_errors();
+    import_client_s36 = require("./s3.cjs");
     init_lists();
     init_deletion();
-    init_failure();
+    init_optional();
     S3Versions = class {
       #requests;
       #deletion;
@@ -3349,8 +3410,12 @@ var init_versions = __esm({
        * delete markers show it.
        */
       async #learn() {
-        const command = new import_client_s35.GetBucketVersioningCommand({ Bucket: this.#requests.bucket });
-        const answer2 = await this.#ask("", ({ options: options2 }) => this.#requests.client.send(command, options2));
+        const command = new import_client_s36.GetBucketVersioningCommand({ Bucket: this.#requests.bucket });
+        const answer2 = await askOptional(
+          this.#requests,
+          "",
+          ({ options: options2 }) => this.#requests.client.send(command, options2)
+        );
         return answer2?.Status !== void 0;
       }
       async #hide(keys2) {
@@ -3379,13 +3444,14 @@ var init_versions = __esm({
         const versions = [];
         let after = {};
         do {
-          const command = new import_client_s35.ListObjectVersionsCommand({
+          const command = new import_client_s36.ListObjectVersionsCommand({
             Bucket: bucket,
             Prefix: root + findCommonStart(keys2),
             ...after.NextKeyMarker === void 0 ? {} : { KeyMarker: after.NextKeyMarker },
             ...after.NextVersionIdMarker === void 0 ? {} : { VersionIdMarker: after.NextVersionIdMarker }
           });
-          const page = await this.#ask(
+          const page = await askOptional(
+            this.#requests,
             keys2[0] ?? "",
             ({ options: options2 }) => this.#requests.client.send(command, options2)
           );
@@ -3414,21 +3480,15 @@ var init_versions = __esm({
         return [...locks.values()];
       }
       async #findLock({ key, version: version3 }) {
-        const command = new import_client_s35.HeadObjectCommand({ ...this.#requests.address(key), VersionId: version3 });
-        const head = await this.#ask(key, ({ options: options2 }) => this.#requests.client.send(command, options2));
+        const command = new import_client_s36.HeadObjectCommand({ ...this.#requests.address(key), VersionId: version3 });
+        const head = await askOptional(
+          this.#requests,
+          key,
+          ({ options: options2 }) => this.#requests.client.send(command, options2)
+        );
         const until = head?.ObjectLockRetainUntilDate;
         if (head?.ObjectLockLegalHoldStatus === "ON") return { key, until };
         return until !== void 0 && until > this.#now() ? { key, until } : void 0;
-      }
-      /** Runs a request; undefined when the store does not support it, or these credentials may not make it. */
-      async #ask(key, call5) {
-        try {
-          return await this.#requests.run("list", key, call5);
-        } catch (error2) {
-          const status = error2 instanceof StorageError ? statusOf(error2.cause) : void 0;
-          if (status !== void 0 && (status < 500 || status === 501)) return void 0;
-          throw error2;
-        }
       }
     };
   }
@@ -3446,12 +3506,12 @@ function toUncertainError2({ message, next, cause, configuration }) {
     { cause, configuration, uncertain: true }
   );
 }
-var import_node_crypto13, import_client_s36, mostUploads, S3Writing;
+var import_node_crypto13, import_client_s37, mostUploads, S3Writing;
 var init_writing = __esm({
   "src/storage/s3/writing.ts"() {
     "use strict";
     import_node_crypto13 = require("node:crypto");
-    import_client_s36 = require("./s3.cjs");
+    import_client_s37 = require("./s3.cjs");
     init_errors();
     init_storage();
     init_failure();
@@ -3548,7 +3608,7 @@ var init_writing = __esm({
       }
       async #send(key, value, { options: options2 }, condition = {}) {
         const input = { ...this.#requests.address(key), ...this.#settings, ...condition, Body: value };
-        const send2 = (checked) => this.#requests.client.send(new import_client_s36.PutObjectCommand({ ...input, ...checked }), options2);
+        const send2 = (checked) => this.#requests.client.send(new import_client_s37.PutObjectCommand({ ...input, ...checked }), options2);
         const md5 = (0, import_node_crypto13.createHash)("md5").update(value).digest();
         try {
           const answer2 = await send2(this.#takesMd5 === false ? {} : { ContentMD5: md5.toString("base64") });
@@ -3635,6 +3695,7 @@ var init_store = __esm({
     init_probe();
     init_reading();
     init_requests();
+    init_traits();
     init_versions();
     init_writing();
     S3Storage = class {
@@ -3701,6 +3762,9 @@ var init_store = __esm({
       async purge(keys2) {
         keys2.forEach(assertKey);
         return this.#versions.purge(keys2);
+      }
+      readTraits() {
+        return readBucketTraits(this.#requests);
       }
       async close() {
         this.#requests.close();
@@ -9868,6 +9932,72 @@ var init_environment = __esm({
   }
 });
 
+// src/postgres/client/places.ts
+function candidateFolders(env2, root = "/") {
+  const versioned = usualPlaces.flatMap(([place3, named2, below]) => {
+    const folder = import_node_path13.default.join(root, place3);
+    const names4 = (0, import_node_fs12.existsSync)(folder) ? (0, import_node_fs12.readdirSync)(folder).filter((name2) => named2.test(name2)) : [];
+    return names4.map((name2) => import_node_path13.default.join(folder, name2, below));
+  });
+  const onPath = (env2.PATH ?? "").split(import_node_path13.default.delimiter).filter((folder) => folder !== "");
+  return [.../* @__PURE__ */ new Set([...versioned, ...onPath])];
+}
+function adviseInstall(major, system = findSystem()) {
+  switch (system) {
+    case "macOS":
+      return `Run "brew install postgresql@${major}"`;
+    case "Alpine":
+      return `Run "apk add postgresql${major}-client" as root`;
+    case "Linux":
+      return `Install postgresql-client-${major} (on Red Hat and its kin: postgresql${major}), have that done with install-client: always`;
+  }
+}
+function adviseUpgrade(major, system = findSystem()) {
+  switch (system) {
+    case "macOS":
+      return `Run "brew upgrade postgresql@${major}"`;
+    case "Alpine":
+      return `Run "apk upgrade postgresql${major}-client" as root`;
+    case "Linux":
+      return `Run "apt-get update && apt-get install --only-upgrade postgresql-client-${major}"`;
+  }
+}
+function findSystem() {
+  if (process.platform === "darwin") return "macOS";
+  return (0, import_node_fs12.existsSync)("/etc/alpine-release") ? "Alpine" : "Linux";
+}
+function mayInstall(policy, env2) {
+  if (policy !== "auto") return policy === "always";
+  return env2.GITHUB_ACTIONS === "true" && env2.RUNNER_ENVIRONMENT === "github-hosted";
+}
+var import_node_fs12, import_node_path13, usualPlaces;
+var init_places = __esm({
+  "src/postgres/client/places.ts"() {
+    "use strict";
+    import_node_fs12 = require("node:fs");
+    import_node_path13 = __toESM(require("node:path"), 1);
+    usualPlaces = [
+      // Debian and Ubuntu
+      ["usr/lib/postgresql", /^\d+$/, "bin"],
+      // The PostgreSQL project's packages for Red Hat, Oracle and Amazon Linux
+      ["usr", /^pgsql-\d+$/, "bin"],
+      // Alpine
+      ["usr/libexec", /^postgresql\d+$/, ""],
+      // SUSE and Gentoo
+      ["usr/lib", /^postgresql-?\d+$/, "bin"],
+      ["usr/lib64", /^postgresql-?\d+$/, "bin"],
+      // Homebrew on Apple silicon, Intel and Linux
+      ["opt/homebrew/opt", /^(postgresql@\d+|libpq)$/, "bin"],
+      ["usr/local/opt", /^(postgresql@\d+|libpq)$/, "bin"],
+      ["home/linuxbrew/.linuxbrew/opt", /^(postgresql@\d+|libpq)$/, "bin"],
+      // Postgres.app, and the installers of EDB
+      ["Applications/Postgres.app/Contents/Versions", /^\d+$/, "bin"],
+      ["Library/PostgreSQL", /^\d+$/, "bin"],
+      ["opt/PostgreSQL", /^\d+$/, "bin"]
+    ];
+  }
+});
+
 // node_modules/@actions/io/lib/io-util.js
 function exists(fsPath) {
   return __awaiter(this, void 0, void 0, function* () {
@@ -10833,8 +10963,7 @@ __export(install_exports, {
   installClient: () => installClient
 });
 async function installClient(wanted, policy, context, options2 = {}) {
-  const isAllowed = policy === "auto" ? isGitHubHosted(context) : policy === "always";
-  if (!isAllowed) return void 0;
+  if (!mayInstall(policy, context.env)) return void 0;
   if (process.platform !== "linux") {
     context.log.warn(`install-client: nothing is installed on this system (${process.platform})`);
     return void 0;
@@ -10922,7 +11051,7 @@ async function installFiles(folder, context) {
   if (packages.length === 0) throw new Error("apt-get has downloaded no package");
   await aptInstall(packages, context);
 }
-var import_node_fs17, import_node_path18, defaultTimeoutMs, isGitHubHosted, PackageCache, isRelease, listPackages;
+var import_node_fs17, import_node_path18, defaultTimeoutMs, PackageCache, isRelease, listPackages;
 var init_install = __esm({
   "src/postgres/client/install.ts"() {
     "use strict";
@@ -10932,9 +11061,9 @@ var init_install = __esm({
     init_apk();
     init_apt();
     init_environment();
+    init_places();
     init_root_command();
     defaultTimeoutMs = 6e4;
-    isGitHubHosted = ({ env: env2 }) => env2.GITHUB_ACTIONS === "true" && env2.RUNNER_ENVIRONMENT === "github-hosted";
     PackageCache = class {
       isUsable;
       #client;
@@ -18408,9 +18537,11 @@ var operations = [
   "report",
   "schedule",
   "alarm",
-  "records"
+  "records",
+  "doctor",
+  "estimate"
 ];
-var storing = operations.filter((name2) => name2 !== "schedule");
+var storing = operations.filter((name2) => name2 !== "schedule" && name2 !== "estimate");
 var announced = [
   "backup",
   "capture",
@@ -18434,6 +18565,14 @@ var recordedOperations = [
   "gate"
 ];
 var alarming = [...announced, "alarm"];
+var channelling = [...alarming, "doctor"];
+var channelInputs = [
+  "failure-issues",
+  "notify-url",
+  "slack-webhook-url",
+  "mail-to",
+  "heartbeat-url"
+];
 var notifyFormats = [
   "default",
   "apprise",
@@ -18865,13 +19004,13 @@ var alarmInputs = {
     parse: matching(/^\S{1,4000}$/, "is not a token", "Write `${{ github.token }}`.")
   },
   database: {
-    operations: [...alarming, "report"],
+    operations: [...channelling, "report", "estimate"],
     placeholder: "name",
-    description: "What the database is called in issues, messages and reports, and in the `policy` that `status` reads. When empty, the storage stands for it.",
+    description: "What the database is called in issues, messages and reports, and in the `policy` that `status`, `doctor` and `estimate` read. When empty, the storage stands for it.",
     parse: matching(new RegExp("^\\P{Cc}{1,100}$", "u"), "is not one line of at most 100 characters", "Shorten it.")
   },
   "failure-issues": {
-    operations: alarming,
+    operations: channelling,
     default: "false",
     flag: true,
     placeholder: "true|false",
@@ -18879,14 +19018,14 @@ var alarmInputs = {
     parse: parseBoolean
   },
   "issue-labels": {
-    operations: alarming,
+    operations: channelling,
     default: "backup-failure",
     placeholder: "labels",
     description: "Labels of such issues besides `supabase-backup`, separated by commas.",
     parse: listOf(new RegExp("^\\P{Cc}{1,50}$", "u"), "a label has at most 50 characters", "Shorten it.")
   },
   "issue-assignees": {
-    operations: alarming,
+    operations: channelling,
     placeholder: "users",
     description: "Who is assigned to such issues: names of users, separated by commas.",
     parse: listOf(
@@ -18896,7 +19035,7 @@ var alarmInputs = {
     )
   },
   "issue-mentions": {
-    operations: alarming,
+    operations: channelling,
     placeholder: "names",
     description: "Who is mentioned in such issues: users and teams, separated by commas.",
     parse: listOf(
@@ -18906,60 +19045,60 @@ var alarmInputs = {
     )
   },
   "notify-url": {
-    operations: alarming,
+    operations: channelling,
     secret: true,
     placeholder: "url",
     description: "A webhook that gets failures, and the recovery from them, as JSON. docs/alarms.md has its fields.",
     parse: parseWebhook
   },
   "notify-format": {
-    operations: alarming,
+    operations: channelling,
     default: "default",
     placeholder: "form",
     description: "In which form `notify-url` gets it: `default`, which has a `title` and a `text` beside all fields, or as a service wants it: `apprise`, `discord`, `ntfy`, `pagerduty`, `teams`, `telegram`.",
     parse: oneOf(notifyFormats)
   },
   "slack-webhook-url": {
-    operations: alarming,
+    operations: channelling,
     secret: true,
     placeholder: "url",
     description: "An incoming webhook of Slack that gets failures, and the recovery from them.",
     parse: parseWebhook
   },
   "smtp-url": {
-    operations: alarming,
+    operations: channelling,
     secret: true,
     placeholder: "url",
     description: "A mail server that sends failures, and the recovery from them, to `mail-to`: `smtps://user:password@host:465`, or `smtp://\u2026:587` for one that begins TLS when asked to. Nothing is sent without TLS.",
     parse: parseMailServer
   },
   "mail-from": {
-    operations: alarming,
+    operations: channelling,
     placeholder: "address",
     description: "Whom mail comes from, such as `Backups <backups@example.com>`. Required with `mail-to`.",
     parse: parseSender
   },
   "mail-to": {
-    operations: alarming,
+    operations: channelling,
     placeholder: "addresses",
     description: "Who gets mail: addresses, separated by commas. Without it no mail is sent.",
     parse: parseRecipientsOfMail
   },
   "heartbeat-url": {
-    operations: alarming,
+    operations: channelling,
     secret: true,
     placeholder: "url",
     description: "Called after each success, for a service that raises the alarm when the calls stop: the only one that notices that nothing runs any more.",
     parse: parseWebhook
   },
   "heartbeat-signals": {
-    operations: alarming,
+    operations: channelling,
     placeholder: "signals",
     description: "What `heartbeat-url` is told besides successes: `start`, `fail` or both separated by a comma, as healthchecks.io and Uptime Kuma understand it.",
     parse: parseSignals
   },
   "rpo-target": {
-    operations: alarming,
+    operations: channelling,
     placeholder: "duration",
     description: "How much work may be lost at most, such as `24h`: failure issues tell how long until the newest backup is older, and escalate then.",
     parse: parseDuration
@@ -27987,7 +28126,7 @@ function readFile(path25) {
 // src/interface/inputs/groups/database.ts
 var databaseInputs = {
   "database-url": {
-    operations: ["backup", "capture", "gate", "status"],
+    operations: ["backup", "capture", "gate", "status", "doctor", "estimate"],
     secret: true,
     placeholder: "url",
     example: databaseUrlForm,
@@ -28055,7 +28194,7 @@ var databaseInputs = {
     parse: parseRecoveryTarget
   },
   "unlimited-wal": {
-    operations: ["capture"],
+    operations: ["capture", "doctor"],
     default: "false",
     flag: true,
     placeholder: "true|false",
@@ -28071,25 +28210,25 @@ var databaseInputs = {
     parse: parseBoolean
   },
   include: {
-    operations: ["backup", "capture", "restore", "gate"],
+    operations: ["backup", "capture", "restore", "gate", "doctor", "estimate"],
     placeholder: "tables",
     description: "The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are. Double quotes around a part make its dots, commas and stars ordinary. When empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.",
     parse: parsePatterns
   },
   exclude: {
-    operations: ["backup", "capture", "restore", "gate"],
+    operations: ["backup", "capture", "restore", "gate", "doctor", "estimate"],
     placeholder: "tables",
     description: "The tables to leave out, of those that `include` takes; written as there.",
     parse: parsePatterns
   },
   "encryption-recipients": {
-    operations: ["backup", "capture", "gate"],
+    operations: ["backup", "capture", "gate", "doctor"],
     placeholder: "recipients",
     description: "Who can open the backup: age recipients (`age1\u2026`), separated by commas or lines. When empty, the backup is stored unencrypted.",
     parse: parseRecipients
   },
   "compression-level": {
-    operations: ["backup", "capture", "gate"],
+    operations: ["backup", "capture", "gate", "doctor", "estimate"],
     // For COPY text, level 2 gives about the size of level 3, zstd's default, in 2/3 of the time;
     // docs/benchmarks.md.
     default: "2",
@@ -28098,7 +28237,7 @@ var databaseInputs = {
     parse: wholeNumber(1, 19)
   },
   jobs: {
-    operations: ["backup", "capture", "restore", "drill", "gate"],
+    operations: ["backup", "capture", "restore", "drill", "gate", "doctor", "estimate"],
     default: "4",
     placeholder: "1-16",
     description: "How many connections copy rows at the same time, 1 to 16.",
@@ -28112,10 +28251,30 @@ var databaseInputs = {
     parse: wholeNumber(1, 3600)
   },
   sslrootcert: {
-    operations: [...recordedOperations, "status", "schedule", "records"],
+    operations: [...recordedOperations, "status", "schedule", "records", "doctor", "estimate"],
     placeholder: "file",
     description: "The certificate authority that the database server's certificate is checked against, in PEM form, or the path of a file with it. Supabase has it under Database settings. With it, sslmode is verify-full where nothing else is said.",
     parse: parseCertificates
+  }
+};
+
+// src/interface/inputs/groups/doctor.ts
+var doctorInputs = {
+  "read-only": {
+    operations: ["doctor"],
+    default: "false",
+    flag: true,
+    placeholder: "true|false",
+    description: "Whether `doctor` writes no probe to the storage, for credentials that may only read: whether it can be written is then not checked.",
+    parse: parseBoolean
+  },
+  "test-alarm": {
+    operations: ["doctor"],
+    default: "false",
+    flag: true,
+    placeholder: "true|false",
+    description: "Whether `doctor` sends one message, marked as a test, by mail, to `notify-url` and to Slack, whichever are set, and tells how each answered.",
+    parse: parseBoolean
   }
 };
 
@@ -28317,7 +28476,7 @@ var repositoryInputs = {
   storage: {
     operations: storing,
     required: true,
-    optionalFor: ["report"],
+    optionalFor: ["report", "doctor"],
     placeholder: "location",
     example: "./backups or s3://bucket/prefix",
     description: "Where the backups are kept: a folder such as `./backups`, or `s3://bucket/prefix` for Amazon S3 and everything that speaks its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage), or `artifact://name` for an artifact of the GitHub repository. S3 credentials come from the default AWS chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.",
@@ -28490,10 +28649,10 @@ var restoreInputs = {
 // src/interface/inputs/groups/retention.ts
 var retentionInputs = {
   retention: {
-    operations: ["cleanup", "list", "status", "report"],
+    operations: ["cleanup", "list", "status", "report", "doctor", "estimate"],
     default: "daily=7 weekly=5 monthly=12",
     placeholder: "rules",
-    description: "Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones (`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay. `status` reads it for its digest alone.",
+    description: "Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones (`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay. `status` reads it for its digest alone; `doctor` and `estimate` tell what it costs.",
     parse: parseRetention
   },
   "keep-changes": {
@@ -28522,17 +28681,17 @@ var retentionInputs = {
 // src/interface/inputs/groups/schedule.ts
 var scheduleInputs = {
   policy: {
-    operations: ["schedule", "status", "report"],
+    operations: ["schedule", "status", "report", "doctor", "estimate"],
     default: { schedule: ".github/supabase-backup.yml" },
     placeholder: "file",
-    description: "The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it `status` judges when each schedule of the database last succeeded; when empty, it does not. In place of `storage`, `report` is about all its databases, or the one that `database` names.",
+    description: "The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it `status` judges when each schedule of the database last succeeded; when empty, it does not. In place of `storage`, `report` is about all its databases, or the one that `database` names. `doctor` checks its workflows; `estimate` takes retention and schedule of `database` from it.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of the policy file.")
   },
   workflows: {
-    operations: ["schedule", "status", "report"],
+    operations: ["schedule", "status", "report", "doctor"],
     default: ".github/workflows",
     placeholder: "folder",
-    description: "The folder in which `schedule` writes the workflows of the policy, and `status` and `report` look for them.",
+    description: "The folder in which `schedule` writes the workflows of the policy, and `status`, `report` and `doctor` look for them.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a folder.")
   },
   check: {
@@ -28566,10 +28725,12 @@ var statusInputs = {
     )
   },
   "price-per-gb-month": {
-    operations: ["status", "report"],
+    operations: ["status", "report", "doctor", "estimate"],
+    // S3 Standard in us-east-1, the first 50 TB: https://aws.amazon.com/s3/pricing/
+    default: { doctor: "0.023", estimate: "0.023" },
     placeholder: "price",
     example: "0.023",
-    description: "What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` and the dashboard tell what the backups cost. When empty, that is not asked.",
+    description: "What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` and the dashboard tell what the backups cost, `doctor` and `estimate` what they will cost. When empty, the former do not ask, and the latter take the price of Amazon S3 Standard.",
     parse: parsePrice
   },
   digest: {
@@ -28605,7 +28766,7 @@ var schema2 = {
   ...retentionInputs,
   ...proofInputs,
   "allow-unencrypted": {
-    operations: ["backup", "capture", "gate"],
+    operations: ["backup", "capture", "gate", "doctor"],
     default: "false",
     flag: true,
     placeholder: "true|false",
@@ -28623,6 +28784,7 @@ var schema2 = {
   ...reportInputs,
   ...scheduleInputs,
   ...recordsInputs,
+  ...doctorInputs,
   ...alarmInputs,
   "dry-run": {
     operations: ["restore", "cleanup", "schedule", "records"],
@@ -28717,6 +28879,67 @@ function takeRetention(taker) {
 }
 function takeRecording(taker) {
   return { recordsUrl: taker.take("records-url"), sslrootcert: taker.take("sslrootcert") };
+}
+
+// src/interface/inputs/doctor-inputs.ts
+function takeDoctor(taker, env2) {
+  const storage = taker.take("storage");
+  const measured = takeMeasured(taker);
+  const channels = channelInputs.filter((name2) => taker.take(name2));
+  const inputs2 = {
+    ...{ operation: "doctor", storage, channels },
+    ...takeAccess(taker, storage, env2),
+    ...measured,
+    hasDatabase: hasDatabase(measured, env2),
+    encryptionRecipients: taker.take("encryption-recipients") ?? [],
+    allowUnencrypted: taker.take("allow-unencrypted"),
+    unlimitedWal: taker.take("unlimited-wal"),
+    workflows: taker.take("workflows"),
+    lacksMailServer: channels.includes("mail-to") && taker.take("smtp-url") === void 0,
+    readOnly: taker.take("read-only"),
+    testAlarm: taker.take("test-alarm")
+  };
+  refuseNothing(taker, inputs2);
+  if (inputs2.testAlarm && channels.length === 0)
+    taker.note("test-alarm", "has no channel to send to", "Set notify-url, slack-webhook-url or mail-to.");
+  return inputs2;
+}
+function takeEstimate(taker, env2) {
+  const measured = takeMeasured(taker);
+  if (!hasDatabase(measured, env2) && taker.mistakes.length === 0)
+    taker.note(
+      "database-url",
+      "is required for estimate, because PGHOST is not set either",
+      `Set it, for example to ${databaseUrlForm}.`
+    );
+  return { operation: "estimate", ...measured };
+}
+function takeMeasured(taker) {
+  return {
+    databaseUrl: taker.take("database-url"),
+    sslrootcert: taker.take("sslrootcert"),
+    include: taker.take("include") ?? [],
+    exclude: taker.take("exclude") ?? [],
+    jobs: taker.take("jobs"),
+    compressionLevel: taker.take("compression-level"),
+    retention: taker.take("retention"),
+    pricePerGbMonth: taker.take("price-per-gb-month"),
+    policy: taker.take("policy"),
+    database: taker.take("database")
+  };
+}
+function hasDatabase({ databaseUrl }, env2) {
+  return databaseUrl !== void 0 || (env2.PGHOST ?? "") !== "";
+}
+function refuseNothing(taker, inputs2) {
+  const { hasDatabase: hasDatabase2, storage, policy, channels, encryptionRecipients, encryptionIdentity } = inputs2;
+  const given = [hasDatabase2, storage, policy, channels[0], encryptionRecipients[0], encryptionIdentity[0]];
+  if (given.some(Boolean) || taker.mistakes.length > 0) return;
+  taker.note(
+    "database-url",
+    "is not given, and nothing else that doctor could check",
+    "Give what is to be checked: database-url, storage, encryption-recipients, encryption-identity, policy, or a channel of alarms such as notify-url."
+  );
 }
 
 // src/interface/inputs/taker.ts
@@ -28851,6 +29074,8 @@ function takeInputs(taker, env2) {
   const { operation } = taker;
   if (operation === "schedule") return takeSchedule(taker);
   if (operation === "report") return takeReport(taker, env2);
+  if (operation === "doctor") return takeDoctor(taker, env2);
+  if (operation === "estimate") return takeEstimate(taker, env2);
   const common = takeCommon(taker, env2);
   switch (operation) {
     case "backup":
@@ -52373,7 +52598,9 @@ var negativeAnswers = {
   report: "a report is written or fails, and is never answered with no",
   schedule: "the workflows are not what the policy says, or do not run as they should",
   alarm: "an operation did not begin",
-  records: "the records in the database are not those of the repository"
+  records: "the records in the database are not those of the repository",
+  doctor: "something is not as a backup needs it",
+  estimate: "an estimate is made or fails, and is never answered with no"
 };
 function tellNegative(operation, { found }) {
   return found === void 0 ? negativeAnswers[operation] : `${negativeAnswers[operation]}: ${found}`;
@@ -52528,6 +52755,13 @@ var examples = {
   records: [
     `SUPABASE_BACKUP_RECORDS_URL=postgresql://\u2026 ${program} records verify --storage s3://bucket/production`,
     `${program} records rebuild --storage s3://bucket/production --dry-run`
+  ],
+  doctor: [
+    `SUPABASE_BACKUP_DATABASE_URL=postgresql://\u2026 ${program} doctor --storage s3://bucket/production --encryption-recipients age1\u2026`,
+    `${program} doctor --storage s3://bucket/production --policy .github/supabase-backup.yml --test-alarm`
+  ],
+  estimate: [
+    `SUPABASE_BACKUP_DATABASE_URL=postgresql://\u2026 ${program} estimate --retention 'daily=7 weekly=5'`
   ],
   unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`]
 };
@@ -57953,9 +58187,12 @@ init_errors();
 var timeoutMs = 8e3;
 async function findNewest(inputs2, context) {
   if (inputs2 === void 0 || context.signal.aborted) return void 0;
-  if (inputs2.operation === "schedule" || inputs2.operation === "report") return void 0;
+  if (!isAboutOneStorage(inputs2)) return void 0;
   if (/^artifact:/i.test(inputs2.storage)) return void 0;
   return Promise.race([look2(inputs2, context), (0, import_promises12.setTimeout)(timeoutMs, void 0, { ref: false })]);
+}
+function isAboutOneStorage(inputs2) {
+  return !["schedule", "report", "doctor", "estimate"].includes(inputs2.operation);
 }
 async function look2(inputs2, context) {
   const { log: log3, signal } = context;
@@ -58520,6 +58757,14 @@ function isCrowded(error2) {
   }
   return false;
 }
+var ipv6Only = {
+  what: "the host has only an IPv6 address, which this machine cannot reach",
+  next: "Use the session pooler (aws-\u2026pooler.supabase.com, port 5432, user postgres.PROJECT_REF): GitHub-hosted runners have no IPv6."
+};
+var unknownHost = {
+  what: "the host cannot be found",
+  next: "Correct the host name; a paused Supabase project loses its name until it is resumed."
+};
 var isSupabase = ({ host }) => /\.supabase\.(?:com|co)$/i.test(host);
 var cases = [
   {
@@ -58694,13 +58939,7 @@ var cases = [
   },
   {
     codes: ["ENOTFOUND", "EAI_AGAIN", "ENETUNREACH", "EHOSTUNREACH"],
-    explain: async ({ host }) => await isIpv6Only(host) ? {
-      what: "the host has only an IPv6 address, which this machine cannot reach",
-      next: "Use the session pooler (aws-\u2026pooler.supabase.com, port 5432, user postgres.PROJECT_REF): GitHub-hosted runners have no IPv6."
-    } : {
-      what: "the host cannot be found",
-      next: "Correct the host name; a paused Supabase project loses its name until it is resumed."
-    }
+    explain: async ({ host }) => await isIpv6Only(host) ? ipv6Only : unknownHost
   },
   {
     codes: ["ECONNREFUSED"],
@@ -61401,62 +61640,7 @@ var import_node_fs18 = require("node:fs");
 var import_node_path19 = __toESM(require("node:path"), 1);
 init_errors();
 init_environment();
-
-// src/postgres/client/places.ts
-var import_node_fs12 = require("node:fs");
-var import_node_path13 = __toESM(require("node:path"), 1);
-var usualPlaces = [
-  // Debian and Ubuntu
-  ["usr/lib/postgresql", /^\d+$/, "bin"],
-  // The PostgreSQL project's packages for Red Hat, Oracle and Amazon Linux
-  ["usr", /^pgsql-\d+$/, "bin"],
-  // Alpine
-  ["usr/libexec", /^postgresql\d+$/, ""],
-  // SUSE and Gentoo
-  ["usr/lib", /^postgresql-?\d+$/, "bin"],
-  ["usr/lib64", /^postgresql-?\d+$/, "bin"],
-  // Homebrew on Apple silicon, Intel and Linux
-  ["opt/homebrew/opt", /^(postgresql@\d+|libpq)$/, "bin"],
-  ["usr/local/opt", /^(postgresql@\d+|libpq)$/, "bin"],
-  ["home/linuxbrew/.linuxbrew/opt", /^(postgresql@\d+|libpq)$/, "bin"],
-  // Postgres.app, and the installers of EDB
-  ["Applications/Postgres.app/Contents/Versions", /^\d+$/, "bin"],
-  ["Library/PostgreSQL", /^\d+$/, "bin"],
-  ["opt/PostgreSQL", /^\d+$/, "bin"]
-];
-function candidateFolders(env2, root = "/") {
-  const versioned = usualPlaces.flatMap(([place3, named2, below]) => {
-    const folder = import_node_path13.default.join(root, place3);
-    const names4 = (0, import_node_fs12.existsSync)(folder) ? (0, import_node_fs12.readdirSync)(folder).filter((name2) => named2.test(name2)) : [];
-    return names4.map((name2) => import_node_path13.default.join(folder, name2, below));
-  });
-  const onPath = (env2.PATH ?? "").split(import_node_path13.default.delimiter).filter((folder) => folder !== "");
-  return [.../* @__PURE__ */ new Set([...versioned, ...onPath])];
-}
-function adviseInstall(major, system = findSystem()) {
-  switch (system) {
-    case "macOS":
-      return `Run "brew install postgresql@${major}"`;
-    case "Alpine":
-      return `Run "apk add postgresql${major}-client" as root`;
-    case "Linux":
-      return `Install postgresql-client-${major} (on Red Hat and its kin: postgresql${major}), have that done with install-client: always`;
-  }
-}
-function adviseUpgrade(major, system = findSystem()) {
-  switch (system) {
-    case "macOS":
-      return `Run "brew upgrade postgresql@${major}"`;
-    case "Alpine":
-      return `Run "apk upgrade postgresql${major}-client" as root`;
-    case "Linux":
-      return `Run "apt-get update && apt-get install --only-upgrade postgresql-client-${major}"`;
-  }
-}
-function findSystem() {
-  if (process.platform === "darwin") return "macOS";
-  return (0, import_node_fs12.existsSync)("/etc/alpine-release") ? "Alpine" : "Linux";
-}
+init_places();
 
 // src/postgres/client/process.ts
 var import_node_child_process = require("node:child_process");
@@ -62156,6 +62340,10 @@ function checkServer(session) {
   );
 }
 async function checkReadable(session, tables3) {
+  const [first2] = await findUnreadable(session, tables3);
+  if (first2 !== void 0) throw new SourceError(first2.message, first2.next);
+}
+async function findUnreadable(session, tables3) {
   const [[role2], sequences, largeObjects] = await Promise.all([
     session.query(
       "SELECT rolname AS name, rolsuper OR rolbypassrls AS bypass FROM pg_roles WHERE rolname = current_user"
@@ -62165,37 +62353,31 @@ async function checkReadable(session, tables3) {
   ]);
   const name2 = role2?.name ?? "this role";
   const unreadable2 = tables3.filter((table3) => table3.readable === false).map(writePattern);
-  if (unreadable2.length > 0) {
-    throw new SourceError(
-      `${name2} may not read ${listNames2(unreadable2, "table")}`,
+  const filtered = role2?.bypass === true ? [] : tables3.filter((table3) => table3.hiddenByRls).map(writePattern);
+  const closed = (names4, noun, next) => names4.length === 0 ? [] : [{ message: `${name2} may not read ${listNames2(names4, noun)}`, next }];
+  return [
+    ...closed(
+      unreadable2,
+      "table",
       `Grant it with "GRANT pg_read_all_data TO ${name2}", or leave the tables out with exclude.`
-    );
-  }
-  const filtered = tables3.filter((table3) => table3.hiddenByRls).map(writePattern);
-  if (role2?.bypass !== true && filtered.length > 0) {
-    throw new SourceError(
-      `${name2} has no BYPASSRLS and row level security hides rows of ${listNames2(filtered, "table")}`,
-      `Use the role postgres of the Supabase project, run "ALTER ROLE ${name2} BYPASSRLS", or leave the tables out with exclude.`
-    );
-  }
-  if (sequences.length > 0) {
-    throw new SourceError(
-      `${name2} may not read ${listNames2(
-        sequences.map((row) => row.name),
-        "sequence"
-      )}`,
+    ),
+    ...filtered.length === 0 ? [] : [
+      {
+        message: `${name2} has no BYPASSRLS and row level security hides rows of ${listNames2(filtered, "table")}`,
+        next: `Use the role postgres of the Supabase project, run "ALTER ROLE ${name2} BYPASSRLS", or leave the tables out with exclude.`
+      }
+    ],
+    ...closed(
+      sequences.map((row) => row.name),
+      "sequence",
       `Grant it with "GRANT pg_read_all_data TO ${name2}".`
-    );
-  }
-  if (largeObjects.length > 0) {
-    throw new SourceError(
-      `${name2} may not read ${listNames2(
-        largeObjects.map((row) => String(row.oid)),
-        "large object"
-      )}`,
+    ),
+    ...closed(
+      largeObjects.map((row) => String(row.oid)),
+      "large object",
       `Grant it with "GRANT SELECT ON LARGE OBJECT \u2026 TO ${name2}".`
-    );
-  }
+    )
+  ];
 }
 var closedSequences = `
   SELECT n.nspname || '.' || c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -62540,6 +62722,17 @@ async function findChanged(present, tables3, encoding) {
     return now?.relfilenode !== table3.relfilenode || now.fingerprint !== table3.fingerprint || now.name !== table3.name || now.schema !== table3.schema;
   });
   return changed.map(qualifiedName);
+}
+
+// src/source/unmatched.ts
+init_errors();
+function refuseUnmatched(input, patterns, tables3) {
+  const unmatched = findUnmatched(patterns, tables3);
+  if (unmatched.length === 0) return;
+  throw new ConfigurationError(
+    `${input}: no table of this database fits ${unmatched.join(", ")}`,
+    "Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database, with double quotes around a part where it needs them."
+  );
 }
 
 // src/postgres/catalog/ranges.ts
@@ -66495,14 +66688,6 @@ async function askServer(request2, session) {
   }
   return readIdentity(session);
 }
-function refuseUnmatched(input, patterns, tables3) {
-  const unmatched = findUnmatched(patterns, tables3);
-  if (unmatched.length === 0) return;
-  throw new ConfigurationError(
-    `${input}: no table of this database fits ${unmatched.join(", ")}`,
-    "Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database, with double quotes around a part where it needs them."
-  );
-}
 function chooseTables({ include, exclude }, backupType) {
   return backupType === "schema" ? () => false : createSelection(include, exclude);
 }
@@ -66969,9 +67154,12 @@ function findAttempts(runs) {
 
 // src/supabase/egress.ts
 var egressPricePerGb = 0.09;
+var gigabyte = 1e9;
+function priceEgress(bytes) {
+  return bytes / gigabyte * egressPricePerGb;
+}
 
 // src/operations/status/costs.ts
-var gigabyte = 1e9;
 function estimateStorageCost(stored2, growth, price) {
   if (price === void 0) return void 0;
   const cost = (bytes) => bytes / gigabyte * price;
@@ -66982,7 +67170,7 @@ function estimateEgress(usable) {
   const newest2 = usable.find(({ kind }) => kind === "full");
   if (newest2 === void 0) return void 0;
   const { bytes } = newest2.totals;
-  return { bytes, dollars: bytes / gigabyte * egressPricePerGb };
+  return { bytes, dollars: priceEgress(bytes) };
 }
 
 // src/repository/backups/failure-rows.ts
@@ -77936,7 +78124,7 @@ function refuseUnmatched2({ include, exclude, manifest }, contents) {
     );
   }
 }
-function refuseNothing(request2, { entries }, manifest) {
+function refuseNothing2(request2, { entries }, manifest) {
   if (isWhole(request2) || entries.some((entry) => entry.kind !== "EXTENSION")) return;
   const without2 = request2.exclude.length > 0 ? ` without ${request2.exclude.join(", ")}` : "";
   throw new ConfigurationError(
@@ -80111,7 +80299,7 @@ async function choose2(session, request2, kind, supplement, contents) {
   const part = isWhole(request2) ? void 0 : await meetPart(session, kind, { ...request2, contents, selection: possible }, supplement);
   const selection = part?.selection ?? possible;
   const queued = chooseQueues(request2, findQueueTables(manifest.tables, contents));
-  if (queued.length === 0) refuseNothing(request2, selection, manifest);
+  if (queued.length === 0) refuseNothing2(request2, selection, manifest);
   const tables3 = manifest.tables.filter(
     (table3) => selection.tables.has(table3.oid) && !queued.includes(table3)
   );

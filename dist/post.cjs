@@ -22151,6 +22151,68 @@ var init_requests = __esm({
   }
 });
 
+// src/storage/s3/optional.ts
+async function askOptional(requests, key, call) {
+  try {
+    return await requests.run("list", key, call);
+  } catch (error2) {
+    const status = error2 instanceof StorageError ? statusOf(error2.cause) : void 0;
+    if (status !== void 0 && (status < 500 || status === 501)) return void 0;
+    throw error2;
+  }
+}
+var init_optional = __esm({
+  "src/storage/s3/optional.ts"() {
+    "use strict";
+    init_errors();
+    init_failure();
+  }
+});
+
+// src/storage/s3/traits.ts
+async function readBucketTraits(requests) {
+  const [versions, defaultRetention] = await Promise.all([readVersions(requests), readRetention(requests)]);
+  return { versions, defaultRetention };
+}
+async function readVersions(requests) {
+  const command = new import_client_s35.GetBucketVersioningCommand({ Bucket: requests.bucket });
+  const answer = await askOptional(requests, "", ({ options }) => requests.client.send(command, options));
+  if (answer === void 0) return "unknown";
+  if (answer.Status === void 0) return "none";
+  return answer.Status === "Enabled" ? "kept" : "suspended";
+}
+async function readRetention(requests) {
+  const command = new import_client_s35.GetObjectLockConfigurationCommand({ Bucket: requests.bucket });
+  const answer = await askOptional(
+    requests,
+    "",
+    async ({ options }) => {
+      try {
+        return await requests.client.send(command, options);
+      } catch (error2) {
+        if (error2 instanceof Error && error2.name === withoutLock) return {};
+        throw error2;
+      }
+    }
+  );
+  if (answer === void 0) return "unknown";
+  const {
+    Mode: mode,
+    Days: days,
+    Years: years = 0
+  } = answer.ObjectLockConfiguration?.Rule?.DefaultRetention ?? {};
+  return mode === void 0 ? "none" : { mode, days: days ?? 365 * years };
+}
+var import_client_s35, withoutLock;
+var init_traits = __esm({
+  "src/storage/s3/traits.ts"() {
+    "use strict";
+    import_client_s35 = require("./s3.cjs");
+    init_optional();
+    withoutLock = "ObjectLockConfigurationNotFoundError";
+  }
+});
+
 // src/storage/s3/versions.ts
 function findCommonStart(keys) {
   const [first = "", ...others] = keys;
@@ -22162,15 +22224,14 @@ function findCommonStart(keys) {
   }
   return first.slice(0, length);
 }
-var import_client_s35, S3Versions;
+var import_client_s36, S3Versions;
 var init_versions = __esm({
   "src/storage/s3/versions.ts"() {
     "use strict";
-    import_client_s35 = require("./s3.cjs");
-    init_errors();
+    import_client_s36 = require("./s3.cjs");
     init_lists();
     init_deletion();
-    init_failure();
+    init_optional();
     S3Versions = class {
       #requests;
       #deletion;
@@ -22201,8 +22262,12 @@ var init_versions = __esm({
        * delete markers show it.
        */
       async #learn() {
-        const command = new import_client_s35.GetBucketVersioningCommand({ Bucket: this.#requests.bucket });
-        const answer = await this.#ask("", ({ options }) => this.#requests.client.send(command, options));
+        const command = new import_client_s36.GetBucketVersioningCommand({ Bucket: this.#requests.bucket });
+        const answer = await askOptional(
+          this.#requests,
+          "",
+          ({ options }) => this.#requests.client.send(command, options)
+        );
         return answer?.Status !== void 0;
       }
       async #hide(keys) {
@@ -22231,13 +22296,14 @@ var init_versions = __esm({
         const versions = [];
         let after = {};
         do {
-          const command = new import_client_s35.ListObjectVersionsCommand({
+          const command = new import_client_s36.ListObjectVersionsCommand({
             Bucket: bucket,
             Prefix: root + findCommonStart(keys),
             ...after.NextKeyMarker === void 0 ? {} : { KeyMarker: after.NextKeyMarker },
             ...after.NextVersionIdMarker === void 0 ? {} : { VersionIdMarker: after.NextVersionIdMarker }
           });
-          const page = await this.#ask(
+          const page = await askOptional(
+            this.#requests,
             keys[0] ?? "",
             ({ options }) => this.#requests.client.send(command, options)
           );
@@ -22266,21 +22332,15 @@ var init_versions = __esm({
         return [...locks.values()];
       }
       async #findLock({ key, version }) {
-        const command = new import_client_s35.HeadObjectCommand({ ...this.#requests.address(key), VersionId: version });
-        const head = await this.#ask(key, ({ options }) => this.#requests.client.send(command, options));
+        const command = new import_client_s36.HeadObjectCommand({ ...this.#requests.address(key), VersionId: version });
+        const head = await askOptional(
+          this.#requests,
+          key,
+          ({ options }) => this.#requests.client.send(command, options)
+        );
         const until = head?.ObjectLockRetainUntilDate;
         if (head?.ObjectLockLegalHoldStatus === "ON") return { key, until };
         return until !== void 0 && until > this.#now() ? { key, until } : void 0;
-      }
-      /** Runs a request; undefined when the store does not support it, or these credentials may not make it. */
-      async #ask(key, call) {
-        try {
-          return await this.#requests.run("list", key, call);
-        } catch (error2) {
-          const status = error2 instanceof StorageError ? statusOf(error2.cause) : void 0;
-          if (status !== void 0 && (status < 500 || status === 501)) return void 0;
-          throw error2;
-        }
       }
     };
   }
@@ -22298,12 +22358,12 @@ function toUncertainError({ message, next, cause, configuration }) {
     { cause, configuration, uncertain: true }
   );
 }
-var import_node_crypto7, import_client_s36, mostUploads, S3Writing;
+var import_node_crypto7, import_client_s37, mostUploads, S3Writing;
 var init_writing = __esm({
   "src/storage/s3/writing.ts"() {
     "use strict";
     import_node_crypto7 = require("node:crypto");
-    import_client_s36 = require("./s3.cjs");
+    import_client_s37 = require("./s3.cjs");
     init_errors();
     init_storage();
     init_failure();
@@ -22400,7 +22460,7 @@ var init_writing = __esm({
       }
       async #send(key, value, { options }, condition = {}) {
         const input = { ...this.#requests.address(key), ...this.#settings, ...condition, Body: value };
-        const send = (checked) => this.#requests.client.send(new import_client_s36.PutObjectCommand({ ...input, ...checked }), options);
+        const send = (checked) => this.#requests.client.send(new import_client_s37.PutObjectCommand({ ...input, ...checked }), options);
         const md5 = (0, import_node_crypto7.createHash)("md5").update(value).digest();
         try {
           const answer = await send(this.#takesMd5 === false ? {} : { ContentMD5: md5.toString("base64") });
@@ -22487,6 +22547,7 @@ var init_store = __esm({
     init_probe();
     init_reading();
     init_requests();
+    init_traits();
     init_versions();
     init_writing();
     S3Storage = class {
@@ -22553,6 +22614,9 @@ var init_store = __esm({
       async purge(keys) {
         keys.forEach(assertKey);
         return this.#versions.purge(keys);
+      }
+      readTraits() {
+        return readBucketTraits(this.#requests);
       }
       async close() {
         this.#requests.close();
@@ -23944,9 +24008,11 @@ var operations = [
   "report",
   "schedule",
   "alarm",
-  "records"
+  "records",
+  "doctor",
+  "estimate"
 ];
-var storing = operations.filter((name) => name !== "schedule");
+var storing = operations.filter((name) => name !== "schedule" && name !== "estimate");
 var announced = [
   "backup",
   "capture",
@@ -23970,6 +24036,14 @@ var recordedOperations = [
   "gate"
 ];
 var alarming = [...announced, "alarm"];
+var channelling = [...alarming, "doctor"];
+var channelInputs = [
+  "failure-issues",
+  "notify-url",
+  "slack-webhook-url",
+  "mail-to",
+  "heartbeat-url"
+];
 var notifyFormats = [
   "default",
   "apprise",
@@ -24380,13 +24454,13 @@ var alarmInputs = {
     parse: matching(/^\S{1,4000}$/, "is not a token", "Write `${{ github.token }}`.")
   },
   database: {
-    operations: [...alarming, "report"],
+    operations: [...channelling, "report", "estimate"],
     placeholder: "name",
-    description: "What the database is called in issues, messages and reports, and in the `policy` that `status` reads. When empty, the storage stands for it.",
+    description: "What the database is called in issues, messages and reports, and in the `policy` that `status`, `doctor` and `estimate` read. When empty, the storage stands for it.",
     parse: matching(new RegExp("^\\P{Cc}{1,100}$", "u"), "is not one line of at most 100 characters", "Shorten it.")
   },
   "failure-issues": {
-    operations: alarming,
+    operations: channelling,
     default: "false",
     flag: true,
     placeholder: "true|false",
@@ -24394,14 +24468,14 @@ var alarmInputs = {
     parse: parseBoolean
   },
   "issue-labels": {
-    operations: alarming,
+    operations: channelling,
     default: "backup-failure",
     placeholder: "labels",
     description: "Labels of such issues besides `supabase-backup`, separated by commas.",
     parse: listOf(new RegExp("^\\P{Cc}{1,50}$", "u"), "a label has at most 50 characters", "Shorten it.")
   },
   "issue-assignees": {
-    operations: alarming,
+    operations: channelling,
     placeholder: "users",
     description: "Who is assigned to such issues: names of users, separated by commas.",
     parse: listOf(
@@ -24411,7 +24485,7 @@ var alarmInputs = {
     )
   },
   "issue-mentions": {
-    operations: alarming,
+    operations: channelling,
     placeholder: "names",
     description: "Who is mentioned in such issues: users and teams, separated by commas.",
     parse: listOf(
@@ -24421,60 +24495,60 @@ var alarmInputs = {
     )
   },
   "notify-url": {
-    operations: alarming,
+    operations: channelling,
     secret: true,
     placeholder: "url",
     description: "A webhook that gets failures, and the recovery from them, as JSON. docs/alarms.md has its fields.",
     parse: parseWebhook
   },
   "notify-format": {
-    operations: alarming,
+    operations: channelling,
     default: "default",
     placeholder: "form",
     description: "In which form `notify-url` gets it: `default`, which has a `title` and a `text` beside all fields, or as a service wants it: `apprise`, `discord`, `ntfy`, `pagerduty`, `teams`, `telegram`.",
     parse: oneOf(notifyFormats)
   },
   "slack-webhook-url": {
-    operations: alarming,
+    operations: channelling,
     secret: true,
     placeholder: "url",
     description: "An incoming webhook of Slack that gets failures, and the recovery from them.",
     parse: parseWebhook
   },
   "smtp-url": {
-    operations: alarming,
+    operations: channelling,
     secret: true,
     placeholder: "url",
     description: "A mail server that sends failures, and the recovery from them, to `mail-to`: `smtps://user:password@host:465`, or `smtp://\u2026:587` for one that begins TLS when asked to. Nothing is sent without TLS.",
     parse: parseMailServer
   },
   "mail-from": {
-    operations: alarming,
+    operations: channelling,
     placeholder: "address",
     description: "Whom mail comes from, such as `Backups <backups@example.com>`. Required with `mail-to`.",
     parse: parseSender
   },
   "mail-to": {
-    operations: alarming,
+    operations: channelling,
     placeholder: "addresses",
     description: "Who gets mail: addresses, separated by commas. Without it no mail is sent.",
     parse: parseRecipientsOfMail
   },
   "heartbeat-url": {
-    operations: alarming,
+    operations: channelling,
     secret: true,
     placeholder: "url",
     description: "Called after each success, for a service that raises the alarm when the calls stop: the only one that notices that nothing runs any more.",
     parse: parseWebhook
   },
   "heartbeat-signals": {
-    operations: alarming,
+    operations: channelling,
     placeholder: "signals",
     description: "What `heartbeat-url` is told besides successes: `start`, `fail` or both separated by a comma, as healthchecks.io and Uptime Kuma understand it.",
     parse: parseSignals
   },
   "rpo-target": {
-    operations: alarming,
+    operations: channelling,
     placeholder: "duration",
     description: "How much work may be lost at most, such as `24h`: failure issues tell how long until the newest backup is older, and escalate then.",
     parse: parseDuration
@@ -33481,7 +33555,7 @@ function readFile(path2) {
 // src/interface/inputs/groups/database.ts
 var databaseInputs = {
   "database-url": {
-    operations: ["backup", "capture", "gate", "status"],
+    operations: ["backup", "capture", "gate", "status", "doctor", "estimate"],
     secret: true,
     placeholder: "url",
     example: databaseUrlForm,
@@ -33549,7 +33623,7 @@ var databaseInputs = {
     parse: parseRecoveryTarget
   },
   "unlimited-wal": {
-    operations: ["capture"],
+    operations: ["capture", "doctor"],
     default: "false",
     flag: true,
     placeholder: "true|false",
@@ -33565,25 +33639,25 @@ var databaseInputs = {
     parse: parseBoolean
   },
   include: {
-    operations: ["backup", "capture", "restore", "gate"],
+    operations: ["backup", "capture", "restore", "gate", "doctor", "estimate"],
     placeholder: "tables",
     description: "The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are. Double quotes around a part make its dots, commas and stars ordinary. When empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.",
     parse: parsePatterns
   },
   exclude: {
-    operations: ["backup", "capture", "restore", "gate"],
+    operations: ["backup", "capture", "restore", "gate", "doctor", "estimate"],
     placeholder: "tables",
     description: "The tables to leave out, of those that `include` takes; written as there.",
     parse: parsePatterns
   },
   "encryption-recipients": {
-    operations: ["backup", "capture", "gate"],
+    operations: ["backup", "capture", "gate", "doctor"],
     placeholder: "recipients",
     description: "Who can open the backup: age recipients (`age1\u2026`), separated by commas or lines. When empty, the backup is stored unencrypted.",
     parse: parseRecipients
   },
   "compression-level": {
-    operations: ["backup", "capture", "gate"],
+    operations: ["backup", "capture", "gate", "doctor", "estimate"],
     // For COPY text, level 2 gives about the size of level 3, zstd's default, in 2/3 of the time;
     // docs/benchmarks.md.
     default: "2",
@@ -33592,7 +33666,7 @@ var databaseInputs = {
     parse: wholeNumber(1, 19)
   },
   jobs: {
-    operations: ["backup", "capture", "restore", "drill", "gate"],
+    operations: ["backup", "capture", "restore", "drill", "gate", "doctor", "estimate"],
     default: "4",
     placeholder: "1-16",
     description: "How many connections copy rows at the same time, 1 to 16.",
@@ -33606,10 +33680,30 @@ var databaseInputs = {
     parse: wholeNumber(1, 3600)
   },
   sslrootcert: {
-    operations: [...recordedOperations, "status", "schedule", "records"],
+    operations: [...recordedOperations, "status", "schedule", "records", "doctor", "estimate"],
     placeholder: "file",
     description: "The certificate authority that the database server's certificate is checked against, in PEM form, or the path of a file with it. Supabase has it under Database settings. With it, sslmode is verify-full where nothing else is said.",
     parse: parseCertificates
+  }
+};
+
+// src/interface/inputs/groups/doctor.ts
+var doctorInputs = {
+  "read-only": {
+    operations: ["doctor"],
+    default: "false",
+    flag: true,
+    placeholder: "true|false",
+    description: "Whether `doctor` writes no probe to the storage, for credentials that may only read: whether it can be written is then not checked.",
+    parse: parseBoolean
+  },
+  "test-alarm": {
+    operations: ["doctor"],
+    default: "false",
+    flag: true,
+    placeholder: "true|false",
+    description: "Whether `doctor` sends one message, marked as a test, by mail, to `notify-url` and to Slack, whichever are set, and tells how each answered.",
+    parse: parseBoolean
   }
 };
 
@@ -33811,7 +33905,7 @@ var repositoryInputs = {
   storage: {
     operations: storing,
     required: true,
-    optionalFor: ["report"],
+    optionalFor: ["report", "doctor"],
     placeholder: "location",
     example: "./backups or s3://bucket/prefix",
     description: "Where the backups are kept: a folder such as `./backups`, or `s3://bucket/prefix` for Amazon S3 and everything that speaks its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage), or `artifact://name` for an artifact of the GitHub repository. S3 credentials come from the default AWS chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.",
@@ -33984,10 +34078,10 @@ var restoreInputs = {
 // src/interface/inputs/groups/retention.ts
 var retentionInputs = {
   retention: {
-    operations: ["cleanup", "list", "status", "report"],
+    operations: ["cleanup", "list", "status", "report", "doctor", "estimate"],
     default: "daily=7 weekly=5 monthly=12",
     placeholder: "rules",
-    description: "Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones (`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay. `status` reads it for its digest alone.",
+    description: "Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones (`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay. `status` reads it for its digest alone; `doctor` and `estimate` tell what it costs.",
     parse: parseRetention
   },
   "keep-changes": {
@@ -34016,17 +34110,17 @@ var retentionInputs = {
 // src/interface/inputs/groups/schedule.ts
 var scheduleInputs = {
   policy: {
-    operations: ["schedule", "status", "report"],
+    operations: ["schedule", "status", "report", "doctor", "estimate"],
     default: { schedule: ".github/supabase-backup.yml" },
     placeholder: "file",
-    description: "The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it `status` judges when each schedule of the database last succeeded; when empty, it does not. In place of `storage`, `report` is about all its databases, or the one that `database` names.",
+    description: "The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it `status` judges when each schedule of the database last succeeded; when empty, it does not. In place of `storage`, `report` is about all its databases, or the one that `database` names. `doctor` checks its workflows; `estimate` takes retention and schedule of `database` from it.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of the policy file.")
   },
   workflows: {
-    operations: ["schedule", "status", "report"],
+    operations: ["schedule", "status", "report", "doctor"],
     default: ".github/workflows",
     placeholder: "folder",
-    description: "The folder in which `schedule` writes the workflows of the policy, and `status` and `report` look for them.",
+    description: "The folder in which `schedule` writes the workflows of the policy, and `status`, `report` and `doctor` look for them.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a folder.")
   },
   check: {
@@ -34060,10 +34154,12 @@ var statusInputs = {
     )
   },
   "price-per-gb-month": {
-    operations: ["status", "report"],
+    operations: ["status", "report", "doctor", "estimate"],
+    // S3 Standard in us-east-1, the first 50 TB: https://aws.amazon.com/s3/pricing/
+    default: { doctor: "0.023", estimate: "0.023" },
     placeholder: "price",
     example: "0.023",
-    description: "What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` and the dashboard tell what the backups cost. When empty, that is not asked.",
+    description: "What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` and the dashboard tell what the backups cost, `doctor` and `estimate` what they will cost. When empty, the former do not ask, and the latter take the price of Amazon S3 Standard.",
     parse: parsePrice
   },
   digest: {
@@ -34099,7 +34195,7 @@ var schema2 = {
   ...retentionInputs,
   ...proofInputs,
   "allow-unencrypted": {
-    operations: ["backup", "capture", "gate"],
+    operations: ["backup", "capture", "gate", "doctor"],
     default: "false",
     flag: true,
     placeholder: "true|false",
@@ -34117,6 +34213,7 @@ var schema2 = {
   ...reportInputs,
   ...scheduleInputs,
   ...recordsInputs,
+  ...doctorInputs,
   ...alarmInputs,
   "dry-run": {
     operations: ["restore", "cleanup", "schedule", "records"],
@@ -34208,6 +34305,67 @@ function takeRetention(taker) {
 }
 function takeRecording(taker) {
   return { recordsUrl: taker.take("records-url"), sslrootcert: taker.take("sslrootcert") };
+}
+
+// src/interface/inputs/doctor-inputs.ts
+function takeDoctor(taker, env2) {
+  const storage = taker.take("storage");
+  const measured = takeMeasured(taker);
+  const channels = channelInputs.filter((name) => taker.take(name));
+  const inputs2 = {
+    ...{ operation: "doctor", storage, channels },
+    ...takeAccess(taker, storage, env2),
+    ...measured,
+    hasDatabase: hasDatabase(measured, env2),
+    encryptionRecipients: taker.take("encryption-recipients") ?? [],
+    allowUnencrypted: taker.take("allow-unencrypted"),
+    unlimitedWal: taker.take("unlimited-wal"),
+    workflows: taker.take("workflows"),
+    lacksMailServer: channels.includes("mail-to") && taker.take("smtp-url") === void 0,
+    readOnly: taker.take("read-only"),
+    testAlarm: taker.take("test-alarm")
+  };
+  refuseNothing(taker, inputs2);
+  if (inputs2.testAlarm && channels.length === 0)
+    taker.note("test-alarm", "has no channel to send to", "Set notify-url, slack-webhook-url or mail-to.");
+  return inputs2;
+}
+function takeEstimate(taker, env2) {
+  const measured = takeMeasured(taker);
+  if (!hasDatabase(measured, env2) && taker.mistakes.length === 0)
+    taker.note(
+      "database-url",
+      "is required for estimate, because PGHOST is not set either",
+      `Set it, for example to ${databaseUrlForm}.`
+    );
+  return { operation: "estimate", ...measured };
+}
+function takeMeasured(taker) {
+  return {
+    databaseUrl: taker.take("database-url"),
+    sslrootcert: taker.take("sslrootcert"),
+    include: taker.take("include") ?? [],
+    exclude: taker.take("exclude") ?? [],
+    jobs: taker.take("jobs"),
+    compressionLevel: taker.take("compression-level"),
+    retention: taker.take("retention"),
+    pricePerGbMonth: taker.take("price-per-gb-month"),
+    policy: taker.take("policy"),
+    database: taker.take("database")
+  };
+}
+function hasDatabase({ databaseUrl }, env2) {
+  return databaseUrl !== void 0 || (env2.PGHOST ?? "") !== "";
+}
+function refuseNothing(taker, inputs2) {
+  const { hasDatabase: hasDatabase2, storage, policy, channels, encryptionRecipients, encryptionIdentity } = inputs2;
+  const given = [hasDatabase2, storage, policy, channels[0], encryptionRecipients[0], encryptionIdentity[0]];
+  if (given.some(Boolean) || taker.mistakes.length > 0) return;
+  taker.note(
+    "database-url",
+    "is not given, and nothing else that doctor could check",
+    "Give what is to be checked: database-url, storage, encryption-recipients, encryption-identity, policy, or a channel of alarms such as notify-url."
+  );
 }
 
 // src/interface/inputs/taker.ts
@@ -34342,6 +34500,8 @@ function takeInputs(taker, env2) {
   const { operation } = taker;
   if (operation === "schedule") return takeSchedule(taker);
   if (operation === "report") return takeReport(taker, env2);
+  if (operation === "doctor") return takeDoctor(taker, env2);
+  if (operation === "estimate") return takeEstimate(taker, env2);
   const common = takeCommon(taker, env2);
   switch (operation) {
     case "backup":
@@ -35552,6 +35712,7 @@ async function main() {
 function listPlaces(inputs2) {
   const { operation } = inputs2;
   if (operation === "schedule" || operation === "alarm" || operation === "report") return [];
+  if (operation === "doctor" || operation === "estimate") return [];
   const { safetyStorage } = operation === "restore" ? inputs2 : {};
   return [inputs2, ...safetyStorage === void 0 ? [] : [{ ...inputs2, storage: safetyStorage }]];
 }

@@ -22,12 +22,22 @@ const schema = {
     description:
       'What is stored: `full`, `incremental` or `schema`. An incremental backup that found nothing to build upon is `full`.',
   },
-  tables: { operations: ['backup', 'restore', 'show'], description: 'Tables whose rows were copied.' },
-  rows: { operations: ['backup', 'restore', 'show'], description: 'Rows copied.' },
-  bytes: { operations: ['backup', 'show'], description: 'Bytes of the backup before compression.' },
+  tables: {
+    operations: ['backup', 'restore', 'show', 'estimate'],
+    description: 'Tables whose rows were copied, or would be.',
+  },
+  rows: {
+    operations: ['backup', 'restore', 'show', 'estimate'],
+    description: 'Rows copied; for `estimate`, about how many there are.',
+  },
+  bytes: {
+    operations: ['backup', 'show', 'estimate'],
+    description: 'Bytes of the backup before compression, or what they would be.',
+  },
   'stored-bytes': {
-    operations: ['backup', 'show'],
-    description: 'Bytes of the backup as stored, compressed and encrypted, whoever stored them first.',
+    operations: ['backup', 'show', 'estimate'],
+    description:
+      'Bytes of the backup as stored, compressed and encrypted, whoever stored them first; for `estimate`, what they would be.',
   },
   'new-bytes': {
     operations: ['backup', 'capture', 'show'],
@@ -225,6 +235,41 @@ const schema = {
     operations: ['records'],
     description:
       'With `verify`: those rows, as a JSON array of objects with `kind`, `table`, `id` and `part`; the first thousand.',
+  },
+  doctor: {
+    operations: ['doctor'],
+    description: '`ok`; `warnings` when something should be looked at; `failed` when a backup would fail.',
+  },
+  checks: {
+    operations: ['doctor'],
+    description:
+      'All checks, as a JSON array of objects with `area`, `name`, `state` (`ok`, `warning`, `failed`, `unchecked`), `reason` and `remedy`.',
+  },
+  'failed-checks': { operations: ['doctor'], description: 'Checks that have failed.' },
+  warnings: { operations: ['doctor'], description: 'Checks that warn.' },
+  cure: {
+    operations: ['doctor'],
+    description:
+      'What to do first: about the first failed check, or else the first warning; empty without any.',
+  },
+  'estimated-seconds': {
+    operations: ['estimate'],
+    description: 'How long a full backup takes at most, in seconds; empty when no speed was measured.',
+  },
+  'egress-dollars': {
+    operations: ['estimate'],
+    description:
+      "What the egress of a full backup costs at Supabase, in US dollars, once the plan's share is used up.",
+  },
+  'egress-dollars-month': {
+    operations: ['estimate'],
+    description: 'The same of all full backups of thirty days.',
+  },
+  'kept-backups': { operations: ['estimate'], description: 'The most backups that the retention keeps.' },
+  'storage-cost-month': {
+    operations: ['estimate'],
+    description:
+      'What these backups cost the storage for a month at most, when everything changes between them; in the currency of `price-per-gb-month`.',
   },
   'next-run': { operations: ['schedule'], description: 'When the next scheduled run is due, ISO 8601.' },
   'missed-runs': {

@@ -5,7 +5,9 @@ import type { Context } from '../runtime/context.ts';
 import { ConfigurationError, StorageError } from '../runtime/errors.ts';
 
 /** Operations that change neither a database nor its backups. */
-const looking: ReadonlySet<Inputs['operation']> = new Set(['validate', 'list', 'show', 'status', 'report']);
+const looking: ReadonlySet<Inputs['operation']> = new Set([
+  ...(['validate', 'list', 'show', 'status', 'report', 'doctor', 'estimate'] as const),
+]);
 
 /**
  * Runs the operation that the inputs name. Throws the errors of `errors.ts`; anything else thrown is a defect
@@ -82,6 +84,14 @@ async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
     case 'records': {
       const { records } = await import('./records/records.ts');
       return records(inputs, context);
+    }
+    case 'doctor': {
+      const { doctor } = await import('./doctor/doctor.ts');
+      return doctor(inputs, context);
+    }
+    case 'estimate': {
+      const { estimate } = await import('./estimate/estimate.ts');
+      return estimate(inputs, context);
     }
     case 'pin':
     case 'unpin': {

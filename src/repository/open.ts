@@ -154,7 +154,7 @@ const harmless =
   /^(probe-[0-9a-f-]{36}|probe\/[0-9a-f-]+|locks\/[0-9a-f]{16}(-\d+)?\.json|objects\/([0-9a-f]{2})\/\3[0-9a-f]{62})$/;
 
 /** @throws ConfigurationError when the location holds more than the leftovers of an unfinished backup */
-async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void> {
+export async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void> {
   let objects = 0;
   for await (const { key } of storage.list('')) {
     if (harmless.test(key)) {

@@ -83,6 +83,12 @@ export interface Storage extends AsyncDisposable {
    */
   purge?(keys: readonly string[]): Promise<Purge>;
 
+  /**
+   * Asks what the place does with values of its own accord; changes nothing. The method is absent where the
+   * place does nothing.
+   */
+  readTraits?(): Promise<PlaceTraits>;
+
   /** Ends the use of the storage; `await using` calls it at the end of a block. */
   close(): Promise<void>;
 }
@@ -106,6 +112,20 @@ export interface Purge {
   readonly retained: readonly RetainedValue[];
   /** The number of versions that were removed */
   readonly versions: number;
+}
+
+/** What a place does with values beside the contract. `unknown`: it does not say, or not to these credentials. */
+export interface PlaceTraits {
+  /** Whether it keeps the versions of a value that was replaced or deleted; `suspended`: it did so once */
+  readonly versions: 'kept' | 'suspended' | 'none' | 'unknown';
+  /** The retention lock that every new value gets */
+  readonly defaultRetention: DefaultRetention | 'none' | 'unknown';
+}
+
+export interface DefaultRetention {
+  /** `COMPLIANCE` can be lifted by nobody */
+  readonly mode: 'GOVERNANCE' | 'COMPLIANCE';
+  readonly days: number;
 }
 
 export interface RetainedValue {

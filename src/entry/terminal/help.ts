@@ -63,6 +63,13 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `SUPABASE_BACKUP_RECORDS_URL=postgresql://… ${program} records verify --storage s3://bucket/production`,
     `${program} records rebuild --storage s3://bucket/production --dry-run`,
   ],
+  doctor: [
+    `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} doctor --storage s3://bucket/production --encryption-recipients age1…`,
+    `${program} doctor --storage s3://bucket/production --policy .github/supabase-backup.yml --test-alarm`,
+  ],
+  estimate: [
+    `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} estimate --retention 'daily=7 weekly=5'`,
+  ],
   unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
 };
 

@@ -15,6 +15,8 @@ export const operations = [
   'schedule',
   'alarm',
   'records',
+  'doctor',
+  'estimate',
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -37,10 +39,12 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   alarm:
     'Raise the alarm of an operation whose job failed before it could, as GitHub tells it to a job after it',
   records: 'Fill the records in a database from the repository, or compare them with it',
+  doctor: 'Check database, storage, keys, workflows and channels before anything is trusted to them',
+  estimate: 'Tell how large a backup is, how long it takes and what it costs; needs only the database',
 };
 
 /** Operations that work on a storage. */
-export const storing = operations.filter((name) => name !== 'schedule');
+export const storing = operations.filter((name) => name !== 'schedule' && name !== 'estimate');
 
 /** Operations whose failure raises an alarm, and whose success ends it. */
 export const announced = [
@@ -71,6 +75,19 @@ export type RecordedOperation = (typeof recordedOperations)[number];
 
 /** `announced`, and `alarm`, which raises the alarm of one of them */
 export const alarming = [...announced, 'alarm'] as const;
+
+/** `alarming`, and `doctor`, which looks whether the channels of alarms work */
+export const channelling = [...alarming, 'doctor'] as const;
+
+/** The inputs that switch a channel of alarms on */
+export const channelInputs = [
+  'failure-issues',
+  'notify-url',
+  'slack-webhook-url',
+  'mail-to',
+  'heartbeat-url',
+] as const;
+export type ChannelInput = (typeof channelInputs)[number];
 
 /** The forms of a message to a webhook: ours, and those of services that take no other. */
 export const notifyFormats = [

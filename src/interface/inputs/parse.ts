@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { databaseUrlForm } from './database-values.ts';
+import { takeDoctor, takeEstimate } from './doctor-inputs.ts';
 import { type Operation, operations } from './operations.ts';
 import { type InputName, inputNames, inputs, type ReadInput } from './schema.ts';
 import {
@@ -45,6 +46,8 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
   const { operation } = taker;
   if (operation === 'schedule') return takeSchedule(taker);
   if (operation === 'report') return takeReport(taker, env);
+  if (operation === 'doctor') return takeDoctor(taker, env);
+  if (operation === 'estimate') return takeEstimate(taker, env);
   const common = takeCommon(taker, env);
   switch (operation) {
     case 'backup':

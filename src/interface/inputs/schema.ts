@@ -1,5 +1,6 @@
 import { alarmInputs } from './groups/alarm.ts';
 import { databaseInputs } from './groups/database.ts';
+import { doctorInputs } from './groups/doctor.ts';
 import { proofInputs } from './groups/proof.ts';
 import { recordsInputs } from './groups/records.ts';
 import { releaseInputs } from './groups/release.ts';
@@ -40,7 +41,7 @@ export const schema = {
   ...retentionInputs,
   ...proofInputs,
   'allow-unencrypted': {
-    operations: ['backup', 'capture', 'gate'],
+    operations: ['backup', 'capture', 'gate', 'doctor'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',
@@ -62,6 +63,7 @@ export const schema = {
   ...reportInputs,
   ...scheduleInputs,
   ...recordsInputs,
+  ...doctorInputs,
   ...alarmInputs,
   'dry-run': {
     operations: ['restore', 'cleanup', 'schedule', 'records'],

@@ -5,10 +5,11 @@ import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
 import type { MailAddress, MailServer } from './mail-values.ts';
 import type { NeededJob } from './needed-jobs.ts';
 import type { NotifyTarget } from './notify-target.ts';
-import type { HeartbeatSignal, Operation, RecordedOperation } from './operations.ts';
+import type { ChannelInput, HeartbeatSignal, Operation, RecordedOperation } from './operations.ts';
 import type { ReportKind } from './report-kinds.ts';
 
 /* The parsed and checked inputs of each operation. */
+// Long because: every operation has its type here, and one imports those of others.
 
 /** Where a repository is, and how to access it. */
 export interface PlaceInputs {
@@ -267,6 +268,46 @@ export interface ReportInputs extends Omit<CommonInputs, 'storage'> {
   readonly keepChanges: number;
 }
 
+/** The database that is measured, and by which rules its backups would be kept. */
+export interface MeasuredInputs
+  extends Pick<
+    SourceInputs & PackingInputs,
+    'databaseUrl' | 'sslrootcert' | 'include' | 'exclude' | 'jobs' | 'compressionLevel'
+  > {
+  readonly retention: RetentionPolicy;
+  /** Of the storage, in any currency */
+  readonly pricePerGbMonth: number;
+  /** Path of a policy file, whose retention and schedules count then */
+  readonly policy: string | undefined;
+  /** What the policy calls the database; undefined: its only one */
+  readonly database: string | undefined;
+}
+
+export interface EstimateInputs extends MeasuredInputs {
+  readonly operation: 'estimate';
+}
+
+/** Whatever is given is checked; at least one of database, storage, keys, policy and channels is. */
+export interface DoctorInputs
+  extends Omit<CommonInputs, 'storage'>,
+    MeasuredInputs,
+    Pick<PackingInputs, 'encryptionRecipients' | 'allowUnencrypted'> {
+  readonly operation: 'doctor';
+  /** Whether a database is to be checked, by its URL or by the PG… variables */
+  readonly hasDatabase: boolean;
+  readonly storage: string | undefined;
+  readonly unlimitedWal: boolean;
+  /** The folder of the workflows; it may not exist */
+  readonly workflows: string;
+  /** Which channels of alarms are set */
+  readonly channels: readonly ChannelInput[];
+  /** Whether mail is wanted and no server for it is given */
+  readonly lacksMailServer: boolean;
+  /** Whether no probe is written */
+  readonly readOnly: boolean;
+  readonly testAlarm: boolean;
+}
+
 export interface ScheduleInputs extends RecordingInputs {
   readonly operation: 'schedule';
   /** Path of the policy file */
@@ -335,7 +376,15 @@ export type Inputs =
   | ReportInputs
   | ScheduleInputs
   | AlarmOperationInputs
-  | RecordsInputs;
+  | RecordsInputs
+  | DoctorInputs
+  | EstimateInputs;
+
+/** Of the operations that work on the storage of one database */
+export type StorageInputs = Exclude<
+  Inputs,
+  { readonly operation: 'schedule' | 'report' | 'doctor' | 'estimate' }
+>;
 
 /** Of the operations whose runs are recorded */
 export type RecordedInputs = Extract<Inputs, { readonly operation: RecordedOperation }>;

@@ -6,7 +6,7 @@ import { messageOf } from '../../runtime/errors.ts';
 import { apkInstall } from './apk.ts';
 import { aptInstall, aptSources, askApt, tolerate, updateLists, withProjectSource } from './apt.ts';
 import { isOfEveryTool } from './environment.ts';
-import type { ClientSource } from './places.ts';
+import { type ClientSource, mayInstall } from './places.ts';
 import { assertRights, findProgram } from './root-command.ts';
 
 /** Replaces the machine's own paths in tests. */
@@ -48,8 +48,7 @@ export async function installClient(
   context: Context,
   options: InstallOptions = {},
 ): Promise<string | undefined> {
-  const isAllowed = policy === 'auto' ? isGitHubHosted(context) : policy === 'always';
-  if (!isAllowed) return undefined;
+  if (!mayInstall(policy, context.env)) return undefined;
   if (process.platform !== 'linux') {
     context.log.warn(`install-client: nothing is installed on this system (${process.platform})`);
     return undefined;
@@ -101,9 +100,6 @@ async function installWith(
 }
 
 /** A self-hosted runner sets GITHUB_ACTIONS, too. */
-const isGitHubHosted = ({ env }: Context): boolean =>
-  env.GITHUB_ACTIONS === 'true' && env.RUNNER_ENVIRONMENT === 'github-hosted';
-
 async function installPackages(
   wanted: WantedRelease,
   timeoutMs: number,

@@ -4,6 +4,7 @@ import {
   assertKey,
   assertPrefix,
   type Capabilities,
+  type PlaceTraits,
   type Purge,
   type ReadOptions,
   RetainedError,
@@ -16,6 +17,7 @@ import { listValues } from './listing.ts';
 import { probeBucket } from './probe.ts';
 import { S3Reading } from './reading.ts';
 import { S3Requests } from './requests.ts';
+import { readBucketTraits } from './traits.ts';
 import { S3Versions } from './versions.ts';
 import { S3Writing } from './writing.ts';
 
@@ -99,6 +101,10 @@ export class S3Storage implements Storage {
   async purge(keys: readonly string[]): Promise<Purge> {
     keys.forEach(assertKey);
     return this.#versions.purge(keys);
+  }
+
+  readTraits(): Promise<PlaceTraits> {
+    return readBucketTraits(this.#requests);
   }
 
   async close(): Promise<void> {
