@@ -5,7 +5,14 @@ import type { Context } from '../runtime/context.ts';
 import { ConfigurationError, StorageError } from '../runtime/errors.ts';
 
 /** Operations that change neither a database nor its backups. */
-const looking: ReadonlySet<Inputs['operation']> = new Set(['validate', 'list', 'show', 'status', 'report']);
+const looking: ReadonlySet<Inputs['operation']> = new Set([
+  'validate',
+  'list',
+  'show',
+  'status',
+  'report',
+  'managed',
+]);
 
 /**
  * Runs the operation that the inputs name. Throws the errors of `errors.ts`; anything else thrown is a defect
@@ -40,6 +47,10 @@ async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
       return validate(inputs, context);
     }
     case 'restore': {
+      if (inputs.managed) {
+        const { restoreManaged } = await import('./managed-restore/managed-restore.ts');
+        return restoreManaged(inputs, context);
+      }
       const { restore } = await import('./restore/restore.ts');
       return restore(inputs, context);
     }
@@ -74,6 +85,10 @@ async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
     case 'schedule': {
       const { schedule } = await import('./schedule/schedule.ts');
       return schedule(inputs, context);
+    }
+    case 'managed': {
+      const { managed } = await import('./managed/managed.ts');
+      return managed(inputs, context);
     }
     case 'alarm': {
       const { raiseAlarm } = await import('./alarm/alarm.ts');

@@ -1,5 +1,6 @@
 import { alarmInputs } from './groups/alarm.ts';
 import { databaseInputs } from './groups/database.ts';
+import { managementInputs } from './groups/management.ts';
 import { proofInputs } from './groups/proof.ts';
 import { recordsInputs } from './groups/records.ts';
 import { releaseInputs } from './groups/release.ts';
@@ -37,6 +38,7 @@ export const schema = {
     parse: parseShare,
   },
   ...restoreInputs,
+  ...managementInputs,
   ...retentionInputs,
   ...proofInputs,
   'allow-unencrypted': {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Inputs } from '../../interface/inputs/types.ts';
+import type { Inputs, PlaceInputs } from '../../interface/inputs/types.ts';
 import { readCatalog } from '../../repository/backups/catalog.ts';
 import { readReplayable } from '../../repository/changes/damage.ts';
 import { findReach } from '../../repository/changes/recoverable.ts';
@@ -25,13 +25,15 @@ export async function findNewest(
   if (inputs === undefined || context.signal.aborted) return undefined;
   // Neither is about one storage, and no report raises an alarm.
   if (inputs.operation === 'schedule' || inputs.operation === 'report') return undefined;
+  const { storage } = inputs;
+  if (storage === undefined) return undefined;
   // A repository in an artifact would have to be downloaded as a whole.
-  if (/^artifact:/i.test(inputs.storage)) return undefined;
-  return Promise.race([look(inputs, context), sleep(timeoutMs, undefined, { ref: false })]);
+  if (/^artifact:/i.test(storage)) return undefined;
+  return Promise.race([look({ ...inputs, storage }, context), sleep(timeoutMs, undefined, { ref: false })]);
 }
 
 async function look(
-  inputs: Exclude<Inputs, { operation: 'schedule' | 'report' }>,
+  inputs: PlaceInputs,
   context: StorageContext,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
   const { log, signal } = context;
