@@ -23,27 +23,27 @@ export const managedTellings: { readonly [Kind in ManagedKind]: Tell<Kind> } = {
       ? {
           sentence: `Supabase keeps no backup of this project that its owner could restore: the plan${plan === undefined ? '' : ` (${plan})`} has none.`,
           remedy:
-            'Rely on the backups of the repository alone, and drill them; or change the plan, from whose first day on Supabase takes a backup a day.',
+            'Rely on the backups of the repository alone, and drill them; or change to a plan with which Supabase takes a backup a day.',
         }
       : {
           sentence: `Supabase lists no backup of this project${plan === undefined ? '' : `, although the plan (${plan}) has them`}, and no time that it can recover.`,
-          remedy: `See ${dashboard}: a new project gets its first within a day. Ask Supabase's support where none comes.`,
+          remedy: `Look ${dashboard}: a new project gets its first within a day. Ask Supabase's support where none comes.`,
         },
   'managed-late': ({ what, measured = 0, limit = 0, newest }) =>
     what === 'backup'
       ? {
           sentence: `Supabase's newest backup is ${formatAge(measured)} old, of ${formatTimeWithZone(newest)}, and at most ${formatAge(limit)} may pass.`,
-          remedy: `See ${dashboard}, and ask Supabase's support why none has come; until then rely on the backups of the repository.`,
+          remedy: `Look ${dashboard}, and ask Supabase's support why none has come; until then rely on the backups of the repository.`,
         }
       : {
           sentence: `Supabase's point-in-time recovery ends at ${formatTimeWithZone(newest)}, ${formatAge(measured)} before a transaction that is known here, and at most ${formatAge(limit)} may be missing.`,
-          remedy: `See ${dashboard}, and ask Supabase's support why the write-ahead log is not archived; until then rely on the captures of the repository.`,
+          remedy: `Look ${dashboard}, and ask Supabase's support why the write-ahead log is not archived; until then rely on the captures of the repository.`,
         },
   'managed-failed': ({ what, measured = 1, completed, since }) =>
     what === 'backup'
       ? {
           sentence: `Supabase's newest ${measured === 1 ? 'backup has' : `${formatCounted(measured, 'backup')} have`} failed${since === undefined ? '' : `, since ${formatTimeWithZone(since)}`}; ${completed === undefined ? 'none that it lists is complete' : `the newest that is complete is of ${formatTimeWithZone(completed)}`}.`,
-          remedy: `See ${dashboard}, and ask Supabase's support; take a backup into the repository now.`,
+          remedy: `Look ${dashboard}, and ask Supabase's support; take a backup into the repository now.`,
         }
       : {
           sentence: 'the last restore of the project by Supabase has failed (RESTORE_FAILED).',
@@ -86,7 +86,7 @@ export const managedTellings: { readonly [Kind in ManagedKind]: Tell<Kind> } = {
       remedy:
         behind === 'repository'
           ? 'See why the last `backup` or `capture` failed or did not run, and run it; see that the storage is of this project.'
-          : `See ${dashboard}; see that project-ref and the storage are of one project.`,
+          : `Look ${dashboard}; see that project-ref and the storage are of one project.`,
     };
   },
   'managed-unreadable': ({ severity, unread }) => {

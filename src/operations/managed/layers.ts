@@ -189,38 +189,52 @@ const losses: Readonly<Record<Loss, string>> = {
   'deleted-project': 'a project that was deleted, or into another place',
 };
 
-/** Which layer brings back what: the loss, each layer's way and time, and the better one */
-export function listChoices({ platform, own, choices }: Managed): string[][] {
-  const isThere = platform.kind === 'daily' || platform.kind === 'pitr';
-  const inPlace = isThere
-    ? 'in place, the project is down meanwhile'
-    : platform.kind === 'none'
-      ? 'no'
-      : unmeasured;
-  const byTime = isThere ? 'yes' : inPlace;
-  const platformWays: Readonly<Record<Loss, string>> = {
-    'newest-point': byTime,
-    'older-point': byTime,
-    'whole-project': inPlace,
-    part: 'no',
-    'deleted-project': 'no: they go with the project',
-  };
-  const takes = own === undefined ? unmeasured : tellRecovery(own);
-  const ours = own?.newest === undefined ? 'no' : 'yes';
-  const ownWays: Readonly<Record<Loss, string>> = {
-    'newest-point': ours,
-    'older-point': ours,
-    'whole-project':
-      ours === 'no' ? ours : `without what the platform keeps outside of the database; takes: ${takes}`,
-    part: ours,
-    'deleted-project': ours === 'no' ? ours : `yes; takes: ${takes}`,
-  };
+/** Which layer brings back what: the loss, what each layer can with its loss and its time, and the better one */
+export function listChoices(managed: Managed): string[][] {
+  const { own, choices } = managed;
+  const [platformWays, ownWays] = [tellPlatformWays(managed), own && tellOwnWays(own, managed.facts.at)];
   return (choices ?? []).map(({ loss, better }) => [
     losses[loss],
     platformWays[loss],
-    ownWays[loss],
+    ownWays?.[loss] ?? unmeasured,
     betterNames[better],
   ]);
+}
+
+type Ways = Readonly<Record<Loss, string>>;
+
+function tellPlatformWays(managed: Managed): Ways {
+  const { platform } = managed;
+  const always = { part: 'no', 'deleted-project': 'no: they go with the project' };
+  if (platform.kind === 'unread' || platform.kind === 'none') {
+    const none = platform.kind === 'none' ? 'no' : unmeasured;
+    return { ...always, 'newest-point': none, 'older-point': none, 'whole-project': none };
+  }
+  return {
+    ...always,
+    'newest-point': `loses ${tellLoss(managed)}`,
+    'older-point': `of ${formatTime(endsOf(platform).oldest)} UTC`,
+    'whole-project': `in place, down meanwhile; time ${unmeasured}`,
+  };
+}
+
+function tellOwnWays(own: OwnLayer, at: Date): Ways {
+  const { newest, oldest } = own;
+  if (newest === undefined || oldest === undefined) {
+    const no = 'no';
+    return {
+      ...{ 'newest-point': no, 'older-point': no, 'whole-project': no },
+      ...{ part: no, 'deleted-project': no },
+    };
+  }
+  const takes = tellRecovery(own);
+  return {
+    'newest-point': `loses ${tellOwnLoss(newest, at)}`,
+    'older-point': `of ${formatTime(oldest)} UTC`,
+    'whole-project': `its database; takes: ${takes}`,
+    part: 'yes',
+    'deleted-project': `its database; takes: ${takes}`,
+  };
 }
 
 const betterNames: Readonly<Record<Choice['better'], string>> = {
