@@ -54,7 +54,7 @@ async function reach(
   try {
     return (await openReached('target-url', url, sslrootcert, context)).session;
   } catch (error) {
-    if (!isKnownError(error) || error instanceof ConfigurationError) throw error;
+    if (!isKnownError(error)) throw error;
     context.log.warn(
       `the database is not reached, so that its slot of captures is not dropped: ${error.message}\n→ ${error.next}`,
     );
