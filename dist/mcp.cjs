@@ -18539,7 +18539,8 @@ var operations = [
   "alarm",
   "records",
   "doctor",
-  "estimate"
+  "estimate",
+  "managed"
 ];
 var storing = operations.filter((name2) => name2 !== "schedule" && name2 !== "estimate");
 var announced = [
@@ -18551,7 +18552,8 @@ var announced = [
   "cleanup",
   "gate",
   "status",
-  "schedule"
+  "schedule",
+  "managed"
 ];
 var recordedOperations = [
   "backup",
@@ -28126,11 +28128,11 @@ function readFile(path25) {
 // src/interface/inputs/groups/database.ts
 var databaseInputs = {
   "database-url": {
-    operations: ["backup", "capture", "gate", "status", "doctor", "estimate"],
+    operations: ["backup", "capture", "gate", "status", "doctor", "estimate", "managed"],
     secret: true,
     placeholder: "url",
     example: databaseUrlForm,
-    description: "The database to back up: `postgresql://user:password@host:5432/database`, with a direct connection or the session pooler (port 5432, not 6543). When empty, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, \u2026) are used. `status` needs none; with it, it measures the slot of captures now.",
+    description: "The database to back up: `postgresql://user:password@host:5432/database`, with a direct connection or the session pooler (port 5432, not 6543). When empty, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, \u2026) are used. `status` needs none; with it, it measures the slot of captures now. `managed` only takes the name of the project from it.",
     parse: parseDatabaseUrl
   },
   "backup-type": {
@@ -28278,6 +28280,70 @@ var doctorInputs = {
   }
 };
 
+// src/values/project-ref.ts
+var projectRefPattern = /^[a-z]{20}$/;
+function findProjectRef(url2) {
+  const [, user = "", host = ""] = /^postgres(?:ql)?:\/\/(?:([^:/@]*)(?::[^/?#]*)?@)?([^:/?#,]*)/i.exec(url2 ?? "") ?? [];
+  const [, direct] = /^db\.([a-z]{20})\.supabase\.co$/i.exec(host) ?? [];
+  if (direct !== void 0) return direct.toLowerCase();
+  const [, pooled] = /\.pooler\.supabase\.com$/i.test(host) ? /\.([a-z]{20})$/.exec(user) ?? [] : [];
+  return pooled;
+}
+
+// src/interface/inputs/groups/management.ts
+var managementInputs = {
+  "supabase-access-token": {
+    operations: ["managed", "status", "report", "restore"],
+    secret: true,
+    placeholder: "token",
+    description: "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read backups; `restore` with `managed` needs one that may also write them. When empty, `SUPABASE_ACCESS_TOKEN` is used. `status` and `report` need none; with it, and the project, they tell both layers. docs/managed.md.",
+    parse: matching(
+      /^[\x21-\x7e]{1,4000}$/,
+      "holds a space, a line break or a letter that no header can hold",
+      "Copy the token alone, as the dashboard has shown it."
+    )
+  },
+  "project-ref": {
+    operations: ["managed", "status", "report", "restore"],
+    placeholder: "ref",
+    example: "abcdefghijklmnopqrst",
+    description: "The project whose backups by the platform are meant: the twenty letters in the address of its dashboard. When empty, it is taken from `database-url`, or for `restore` from `target-url`, where that leads to a hosted project.",
+    parse: matching(
+      projectRefPattern,
+      "is not the name of a project",
+      "Write the twenty small letters that stand in the address of its dashboard."
+    )
+  },
+  "management-api-url": {
+    operations: ["managed", "status", "report", "restore"],
+    default: "https://api.supabase.com",
+    placeholder: "url",
+    description: "Where the Management API is, without a path: for a platform that one runs oneself, and for tests.",
+    parse: parseApiRoot
+  },
+  managed: {
+    operations: ["restore"],
+    default: "false",
+    flag: true,
+    placeholder: "true|false",
+    description: "Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. Needs no `storage` and no `target-url`; with both, the slot of captures is dropped before, and a new backup taken after. docs/managed.md.",
+    parse: parseBoolean
+  },
+  "wait-at-most": {
+    operations: ["restore"],
+    default: "5h",
+    placeholder: "duration",
+    description: "With `managed`: how long to wait for the project to come back, such as `5h`. After that the run ends with 3, and the restore goes on: the same command waits on, and asks for nothing again.",
+    parse: parseDuration
+  }
+};
+function parseApiRoot(text7) {
+  const url2 = new URL(parseWebhook(text7));
+  if (url2.username === "" && url2.password === "" && url2.pathname === "/" && url2.search === "" && url2.hash === "")
+    return url2.origin;
+  throw new Problem("is more than the root of an API", "Write it as in https://api.supabase.com.");
+}
+
 // src/interface/inputs/groups/proof.ts
 var proofInputs = {
   fallback: {
@@ -28337,10 +28403,10 @@ var recordsInputs = {
 // src/interface/inputs/groups/release.ts
 var releaseInputs = {
   "max-age": {
-    operations: ["gate", "status", "report"],
-    default: { gate: "24h", status: "26h", report: "26h" },
+    operations: ["gate", "status", "report", "managed"],
+    default: { gate: "24h", status: "26h", report: "26h", managed: "26h" },
     placeholder: "duration",
-    description: "How old the newest backup with rows may be, such as `24h`. `gate` takes one when it is older, or stops; `status` ends with 3.",
+    description: "How old the newest backup with rows may be, such as `24h`. `gate` takes one when it is older, or stops; `status` ends with 3. `managed` asks the same of the backups that the platform takes.",
     parse: parseDuration
   },
   "verified-within": {
@@ -28476,7 +28542,7 @@ var repositoryInputs = {
   storage: {
     operations: storing,
     required: true,
-    optionalFor: ["report", "doctor"],
+    optionalFor: ["report", "doctor", "managed"],
     placeholder: "location",
     example: "./backups or s3://bucket/prefix",
     description: "Where the backups are kept: a folder such as `./backups`, or `s3://bucket/prefix` for Amazon S3 and everything that speaks its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage), or `artifact://name` for an artifact of the GitHub repository. S3 credentials come from the default AWS chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.",
@@ -28763,6 +28829,7 @@ var schema2 = {
     parse: parseShare
   },
   ...restoreInputs,
+  ...managementInputs,
   ...retentionInputs,
   ...proofInputs,
   "allow-unencrypted": {
@@ -28880,6 +28947,34 @@ function takeRetention(taker) {
 function takeRecording(taker) {
   return { recordsUrl: taker.take("records-url"), sslrootcert: taker.take("sslrootcert") };
 }
+function takeManagement(taker, databaseUrl, env2) {
+  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env2);
+  return accessToken === void 0 || projectRef === void 0 ? void 0 : { accessToken, projectRef, apiUrl };
+}
+function requireManagement(taker, urlName, databaseUrl, env2) {
+  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env2);
+  const isNoted = (input) => taker.mistakes.some(({ name: name2 }) => name2 === input);
+  if (accessToken === void 0 && !isNoted("supabase-access-token"))
+    taker.note(
+      "supabase-access-token",
+      `is required for ${taker.operation}, because SUPABASE_ACCESS_TOKEN is not set either`,
+      "Make a token at https://supabase.com/dashboard/account/tokens, with scopes, for this project, that may read its backups."
+    );
+  if (projectRef === void 0 && !isNoted("project-ref"))
+    taker.note(
+      "project-ref",
+      `is required for ${taker.operation}, because ${urlName} leads to no hosted project`,
+      "Write the twenty small letters that stand in the address of its dashboard."
+    );
+  return { accessToken: accessToken ?? "", projectRef: projectRef ?? "", apiUrl };
+}
+function takeKnown(taker, databaseUrl, env2) {
+  return {
+    accessToken: taker.take("supabase-access-token") ?? (env2.SUPABASE_ACCESS_TOKEN?.trim() || void 0),
+    projectRef: taker.take("project-ref") ?? findProjectRef(databaseUrl),
+    apiUrl: taker.take("management-api-url")
+  };
+}
 
 // src/interface/inputs/doctor-inputs.ts
 function takeDoctor(taker, env2) {
@@ -28965,6 +29060,18 @@ var Taker = class {
     }
     return void 0;
   }
+  /** Takes an input that this operation can do without here, although it is required elsewhere. */
+  takeOptional(name2) {
+    return this.#read(name2)?.trim() ? this.take(name2) : void 0;
+  }
+  /** Refuses inputs that mean nothing beside another one. Those at their defaults count as not given. */
+  refuseBeside(other, names4) {
+    for (const name2 of names4) {
+      const text7 = this.#read(name2)?.trim();
+      if (text7 && text7 !== defaultOf(name2, this.operation))
+        this.note(name2, `means nothing together with ${other}`, `Leave it out, or ${other}.`);
+    }
+  }
   note(name2, message, remedy) {
     this.mistakes.push({ name: name2, problem: new Problem(message, remedy) });
   }
@@ -29035,6 +29142,24 @@ var Taker = class {
       );
     return { backupId: backupId2, recoveryTargetTime };
   }
+  /** Takes the time for a restore by the platform, which takes whole seconds, and no word for its newest. */
+  takeWholeSecond() {
+    const time7 = this.take("recovery-target-time");
+    const isNoted = this.mistakes.some(({ name: name2 }) => name2 === "recovery-target-time");
+    if (time7 === void 0 && !isNoted)
+      this.note(
+        "recovery-target-time",
+        "is required with managed",
+        "Set it, for example to 2026-11-20T14:30:00Z; `managed` tells the times that can be reached."
+      );
+    if (time7 !== void 0 && !/:\d\d\.0+Z$/.test(time7))
+      this.note(
+        "recovery-target-time",
+        `${time7 === "latest" ? "cannot be latest" : "has parts of a second"} together with managed`,
+        "Write a time on a whole second, as in 2026-11-20T14:30:00Z."
+      );
+    return time7 ?? "";
+  }
 };
 function toConfigurationError(operation, problems) {
   const [only] = problems;
@@ -29076,6 +29201,8 @@ function takeInputs(taker, env2) {
   if (operation === "report") return takeReport(taker, env2);
   if (operation === "doctor") return takeDoctor(taker, env2);
   if (operation === "estimate") return takeEstimate(taker, env2);
+  if (operation === "managed") return takeManaged(taker, env2);
+  if (operation === "restore" && taker.take("managed")) return takeManagedRestore(taker, env2);
   const common = takeCommon(taker, env2);
   switch (operation) {
     case "backup":
@@ -29085,7 +29212,7 @@ function takeInputs(taker, env2) {
     case "gate":
       return takeGate(taker, common);
     case "status":
-      return takeStatus(taker, common);
+      return takeStatus(taker, common, env2);
     case "validate":
       return takeValidate(taker, common);
     case "drill":
@@ -29147,7 +29274,8 @@ function takeGate(taker, common) {
     baseRef: taker.take("base-ref")
   };
 }
-function takeStatus(taker, common) {
+function takeStatus(taker, common, env2) {
+  const databaseUrl = taker.take("database-url");
   return {
     operation: "status",
     ...common,
@@ -29158,8 +29286,9 @@ function takeStatus(taker, common) {
     database: taker.take("database"),
     policy: taker.take("policy"),
     workflows: taker.take("workflows"),
-    databaseUrl: taker.take("database-url"),
+    databaseUrl,
     sslrootcert: taker.take("sslrootcert"),
+    management: takeManagement(taker, databaseUrl, env2),
     digest: taker.take("digest") ? {
       retention: taker.take("retention"),
       timeZone: taker.take("time-zone"),
@@ -29178,7 +29307,18 @@ function takeReport(taker, env2) {
     workflows: taker.take("workflows"),
     pricePerGbMonth: taker.take("price-per-gb-month"),
     rtoTarget: taker.take("rto-target"),
-    ...takeRetention(taker)
+    ...takeRetention(taker),
+    management: takeManagement(taker, void 0, env2)
+  };
+}
+function takeManaged(taker, env2) {
+  const storage = taker.takeOptional("storage");
+  return {
+    operation: "managed",
+    management: requireManagement(taker, "database-url", taker.take("database-url"), env2),
+    storage,
+    ...takeAccess(taker, storage, env2),
+    maxAge: taker.take("max-age")
   };
 }
 function takeValidate(taker, common) {
@@ -29234,6 +29374,7 @@ function takeList(taker, common) {
 function takeRestore(taker, common) {
   return {
     operation: "restore",
+    managed: false,
     ...common,
     targetUrl: taker.take("target-url"),
     ...taker.takeRecoverable(),
@@ -29256,6 +29397,33 @@ function takeRestore(taker, common) {
     reportFolder: taker.take("report-folder"),
     dryRun: taker.take("dry-run"),
     ...takeRecording(taker)
+  };
+}
+var partsOnly = [
+  ...["backup-id", "include", "exclude", "clean", "checks", "side-schema", "staging-url"],
+  ...["safety-storage", "target-kind", "default-privileges", "verify", "report-folder"]
+];
+function takeManagedRestore(taker, env2) {
+  const storage = taker.takeOptional("storage");
+  const targetUrl = taker.takeOptional("target-url");
+  taker.refuseBeside("managed", partsOnly);
+  if (/^artifact:/i.test(storage ?? ""))
+    taker.note(
+      "storage",
+      "cannot be an artifact together with managed",
+      "Leave it out, or give a folder or a bucket."
+    );
+  return {
+    operation: "restore",
+    managed: true,
+    management: requireManagement(taker, "target-url", targetUrl, env2),
+    recoveryTargetTime: taker.takeWholeSecond(),
+    ...{ storage, targetUrl, ...takeAccess(taker, storage, env2), ...takeRecording(taker) },
+    confirmed: taker.take("confirm") !== void 0,
+    safetyBackup: taker.take("safety-backup"),
+    jobs: taker.take("jobs"),
+    waitAtMost: taker.take("wait-at-most"),
+    dryRun: taker.take("dry-run")
   };
 }
 function takeRecords(taker, common) {
@@ -52586,7 +52754,7 @@ var negativeAnswers = {
   backup: "the backup was stored, but a check on it failed",
   capture: "changes were lost for good, so point-in-time recovery has a gap",
   validate: "stored backups are damaged",
-  restore: "the restored database is not all that the backup has, a check on it failed, or no backup passed on staging",
+  restore: "the restored database is not all that the backup has, a check on it failed, or no backup passed on staging; with managed, the project was not seen to come back",
   drill: "the backup failed its drill, or took too long",
   cleanup: "stored backups are damaged, so nothing that one of them may need was removed",
   list: "stored backups are damaged",
@@ -52598,6 +52766,7 @@ var negativeAnswers = {
   report: "a report is written or fails, and is never answered with no",
   schedule: "the workflows are not what the policy says, or do not run as they should",
   alarm: "an operation did not begin",
+  managed: "something is wrong with Supabase's own backups, or they could not be read",
   records: "the records in the database are not those of the repository",
   doctor: "something is not as a backup needs it",
   estimate: "an estimate is made or fails, and is never answered with no"
@@ -52715,7 +52884,8 @@ var examples = {
   restore: [
     `SUPABASE_BACKUP_TARGET_URL=postgresql://\u2026 ${program} restore --storage ./backups --dry-run`,
     `${program} restore --storage ./backups --backup-id before:2026-11-20T06:00:00Z --include 'public.*'`,
-    `${program} restore --storage s3://bucket/production --recovery-target-time 2026-11-20T14:30:00Z`
+    `${program} restore --storage s3://bucket/production --recovery-target-time 2026-11-20T14:30:00Z`,
+    `${program} restore --managed --project-ref abcdefghijklmnopqrst --recovery-target-time 2026-11-20T14:30:00Z --dry-run`
   ],
   drill: [
     `SUPABASE_BACKUP_TARGET_URL=postgresql://\u2026 ${program} drill --storage ./backups`,
@@ -52747,6 +52917,10 @@ var examples = {
     `${program} report --storage s3://bucket/production --database production --output dashboard.html`,
     `${program} report --policy .github/supabase-backup.yml`,
     `${program} report --kind compliance --policy .github/supabase-backup.yml --period 2026-Q3`
+  ],
+  managed: [
+    `SUPABASE_ACCESS_TOKEN=\u2026 ${program} managed --project-ref abcdefghijklmnopqrst`,
+    `${program} managed --project-ref abcdefghijklmnopqrst --storage s3://bucket/production --max-age 30h`
   ],
   schedule: [`${program} schedule`, `${program} schedule --check`],
   alarm: [
@@ -55837,6 +56011,98 @@ function pad2(value) {
   return String(value).padStart(2, "0");
 }
 
+// src/interface/findings/managed-tellings.ts
+var dashboard = "in the dashboard, under Database, Backups";
+var managedTellings = {
+  "managed-off": ({ why, plan }) => why === "plan" ? {
+    sentence: `Supabase keeps no backup of this project that its owner could restore: the plan${plan === void 0 ? "" : ` (${plan})`} has none.`,
+    remedy: "Rely on the backups of the repository alone, and drill them; or change to a plan with which Supabase takes a backup a day."
+  } : {
+    sentence: `Supabase lists no backup of this project${plan === void 0 ? "" : `, although the plan (${plan}) has them`}, and no time that it can recover.`,
+    remedy: `Look ${dashboard}: a new project gets its first within a day. Ask Supabase's support where none comes.`
+  },
+  "managed-late": ({ what, measured = 0, limit = 0, newest: newest2 }) => what === "backup" ? {
+    sentence: `Supabase's newest backup is ${formatAge(measured)} old, of ${formatTimeWithZone(newest2)}, and at most ${formatAge(limit)} may pass.`,
+    remedy: `Look ${dashboard}, and ask Supabase's support why none has come; until then rely on the backups of the repository.`
+  } : {
+    sentence: `Supabase's point-in-time recovery ends at ${formatTimeWithZone(newest2)}, ${formatAge(measured)} before a transaction that is known here, and at most ${formatAge(limit)} may be missing.`,
+    remedy: `Look ${dashboard}, and ask Supabase's support why the write-ahead log is not archived; until then rely on the captures of the repository.`
+  },
+  "managed-failed": ({ what, measured = 1, completed, since }) => what === "backup" ? {
+    sentence: `Supabase's newest ${measured === 1 ? "backup has" : `${formatCounted(measured, "backup")} have`} failed${since === void 0 ? "" : `, since ${formatTimeWithZone(since)}`}; ${completed === void 0 ? "none that it lists is complete" : `the newest that is complete is of ${formatTimeWithZone(completed)}`}.`,
+    remedy: `Look ${dashboard}, and ask Supabase's support; take a backup into the repository now.`
+  } : {
+    sentence: "the last restore of the project by Supabase has failed (RESTORE_FAILED).",
+    remedy: "Open a ticket with Supabase's support at once, and restore the newest backup of the repository into a new project meanwhile."
+  },
+  "managed-ending": ({ why }) => {
+    switch (why) {
+      case "paused":
+        return {
+          sentence: "the project is paused: Supabase takes no backups of it meanwhile, and after 90 days it can only be downloaded, and not be started again.",
+          remedy: "Resume it in the dashboard, or keep a backup of the repository that is newer than the pause."
+        };
+      case "going":
+        return {
+          sentence: "the project is being removed, and all of its backups by Supabase go with it.",
+          remedy: "If nobody has meant to, ask Supabase's support at once. The backups of the repository stay."
+        };
+      case "pitr-replaces-daily":
+        return {
+          sentence: "point-in-time recovery is on, and replaces the daily backups: those that are listed still are the last.",
+          remedy: "Nothing needs to be done: the window of point-in-time recovery takes their place."
+        };
+    }
+  },
+  "managed-out-of-step": ({ behind, measured, limit = 0, ofRepository, ofPlatform: ofPlatform2 }) => {
+    if (ofRepository === void 0)
+      return {
+        sentence: `Supabase has a backup of ${formatTimeWithZone(ofPlatform2)}, and the repository has none: there is one layer.`,
+        remedy: "Run `backup`, and see why none has run."
+      };
+    const [late, other] = behind === "repository" ? ["the repository", "Supabase"] : ["Supabase", "the repository"];
+    return {
+      sentence: `the two layers are out of step: ${late} is ${formatAge(measured ?? 0)} behind ${other} (repository ${formatTimeWithZone(ofRepository)}, Supabase ${formatTimeWithZone(ofPlatform2)}), and at most ${formatAge(limit)} may lie between them.`,
+      remedy: behind === "repository" ? "See why the last `backup` or `capture` failed or did not run, and run it; see that the storage is of this project." : `Look ${dashboard}; see that project-ref and the storage are of one project.`
+    };
+  },
+  "managed-unreadable": ({ severity, unread }) => {
+    const parts3 = unread.map(({ part }) => partNames[part]).join(", ");
+    const missing = [...new Set(unread.flatMap((each) => each.missing))];
+    return {
+      sentence: `of Supabase's own backups was not read, and so is not measured: ${parts3} (${tellCauses(unread)}).`,
+      remedy: adviseUnread(severity, unread, missing)
+    };
+  }
+};
+var partNames = {
+  project: "the project",
+  backups: "the list of backups",
+  schedule: "the time of the daily backup",
+  pitrDays: "the add-on for point-in-time recovery",
+  plan: "the plan",
+  entitlements: "what the plan includes"
+};
+var causeNames = {
+  permission: "the token may not, or is not known any more",
+  absent: "there is no such project for this token",
+  passing: "the Management API gave no answer now",
+  unclear: "the Management API answered otherwise than it should"
+};
+function tellCauses(unread) {
+  return [...new Set(unread.map(({ cause }) => causeNames[cause]))].join("; ");
+}
+function adviseUnread(severity, unread, missing) {
+  if (unread.some(({ cause }) => cause === "absent"))
+    return "See that project-ref is right, and that the token is of an account in the organization of the project.";
+  if (unread.some(({ cause }) => cause === "permission")) {
+    const permissions = missing.length > 0 ? missing.join(", ") : "what docs/managed.md lists for each part";
+    const give = `Give the token ${permissions}, or a new one where it has expired.`;
+    return severity === "note" ? `${give} Nothing needs to be done where the rest is enough.` : give;
+  }
+  return "Run it again later; https://status.supabase.com says how the platform is.";
+}
+
 // src/interface/findings/telling.ts
 function tellFinding(finding2) {
   const tell4 = tellings[finding2.kind];
@@ -55872,6 +56138,7 @@ var tellings = {
     sentence: `the slot ${slot} keeps ${formatBytes(measured)} of write-ahead log, and the server gives it up after ${formatBytes(Math.max(0, safeBytes))} more, as of ${formatTimeWithZone(seenAt)}.`,
     remedy: "See whether `capture` runs and succeeds, and run it. Capture more often, or raise max_slot_wal_keep_size, if it does; end transactions that stay open."
   }),
+  ...managedTellings,
   "late-schedule": tellLateness,
   "disabled-schedule": ({ workflow, jobs, state: state2 }) => state2 === "disabled" ? {
     sentence: `the workflow ${workflow} is disabled, so that GitHub starts none of its jobs: ${jobs.join(", ")}.`,
@@ -56237,6 +56504,7 @@ var kinds = {
   SourceError: "the database cannot be read",
   StorageError: "the storage fails",
   TargetError: "the target database refuses something",
+  PlatformError: "the platform that hosts the database refuses something, or does not answer",
   IntegrityError: "what is stored or restored is not what it should be",
   JobError: "its job ended before it could begin, or tell how it went",
   Interruption: "it was stopped before its end",
@@ -56247,6 +56515,7 @@ var kinds = {
   damage: "stored backups are damaged",
   recheck: "a check of the backup failed",
   "changes-lost": "changes were lost, so point-in-time recovery has a gap",
+  managed: "something is wrong with Supabase's own backups",
   gate: "a release was stopped, because the backups do not cover it",
   limit: "a limit of the backups is broken, or their slot is lost",
   alarm: "an operation did not begin",
@@ -58187,12 +58456,14 @@ init_errors();
 var timeoutMs = 8e3;
 async function findNewest(inputs2, context) {
   if (inputs2 === void 0 || context.signal.aborted) return void 0;
-  if (!isAboutOneStorage(inputs2)) return void 0;
-  if (/^artifact:/i.test(inputs2.storage)) return void 0;
-  return Promise.race([look2(inputs2, context), (0, import_promises12.setTimeout)(timeoutMs, void 0, { ref: false })]);
+  if (isAboutNoneOrMany(inputs2)) return void 0;
+  const { storage } = inputs2;
+  if (storage === void 0) return void 0;
+  if (/^artifact:/i.test(storage)) return void 0;
+  return Promise.race([look2({ ...inputs2, storage }, context), (0, import_promises12.setTimeout)(timeoutMs, void 0, { ref: false })]);
 }
-function isAboutOneStorage(inputs2) {
-  return !["schedule", "report", "doctor", "estimate"].includes(inputs2.operation);
+function isAboutNoneOrMany(inputs2) {
+  return ["schedule", "report", "doctor", "estimate"].includes(inputs2.operation);
 }
 async function look2(inputs2, context) {
   const { log: log3, signal } = context;
@@ -60229,7 +60500,8 @@ async function recordRun(end2, facts, context) {
 }
 function isRecorded(inputs2) {
   const isOne = recordedOperations;
-  return isOne.includes(inputs2.operation) && !("dryRun" in inputs2 && inputs2.dryRun);
+  const hasStorage = "storage" in inputs2 && inputs2.storage !== void 0;
+  return hasStorage && isOne.includes(inputs2.operation) && !("dryRun" in inputs2 && inputs2.dryRun);
 }
 function afterStopOf({ reason: reason2 }, hasAnswered) {
   const mostMs2 = hasAnswered ? limits.afterStopMs : limits.unansweredMs;
@@ -66799,13 +67071,19 @@ function toFields2({ manifest, addedBytes, mismatches, elapsed }) {
 init_dist();
 
 // src/interface/findings/finding.ts
-var units3 = ["milliseconds", "bytes", "rows", "backups", "segments", "runs"];
+var units3 = ["milliseconds", "bytes", "rows", "backups", "segments", "runs", "parts"];
 var findingKinds = {
   "max-age": { severities: ["broken", "note"], unit: "milliseconds" },
   "verified-within": { severities: ["broken", "note"], unit: "milliseconds" },
   "drilled-within": { severities: ["broken", "note"], unit: "milliseconds" },
   "slot-lost": { severities: ["broken"], unit: "bytes" },
   "slot-lag": { severities: ["warning"], unit: "bytes" },
+  "managed-off": { severities: ["broken"], unit: "backups" },
+  "managed-late": { severities: ["broken"], unit: "milliseconds" },
+  "managed-failed": { severities: ["broken"], unit: "backups" },
+  "managed-ending": { severities: ["warning", "note"], unit: "backups" },
+  "managed-out-of-step": { severities: ["warning"], unit: "milliseconds" },
+  "managed-unreadable": { severities: ["broken", "warning", "note"], unit: "parts" },
   "late-schedule": { severities: ["warning"], unit: "milliseconds" },
   "disabled-schedule": { severities: ["warning"], unit: "milliseconds" },
   "failed-runs": { severities: ["warning"], unit: "runs" },
@@ -83509,7 +83787,8 @@ var secretVariables = [
   "AWS_SESSION_TOKEN",
   "ACTIONS_RUNTIME_TOKEN",
   "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-  "GITHUB_TOKEN"
+  "GITHUB_TOKEN",
+  "SUPABASE_ACCESS_TOKEN"
 ];
 function secretsOfProxies(env2) {
   return Object.entries(env2).flatMap(([name2, text7 = ""]) => {

@@ -24010,7 +24010,8 @@ var operations = [
   "alarm",
   "records",
   "doctor",
-  "estimate"
+  "estimate",
+  "managed"
 ];
 var storing = operations.filter((name) => name !== "schedule" && name !== "estimate");
 var announced = [
@@ -24022,7 +24023,8 @@ var announced = [
   "cleanup",
   "gate",
   "status",
-  "schedule"
+  "schedule",
+  "managed"
 ];
 var recordedOperations = [
   "backup",
@@ -33555,11 +33557,11 @@ function readFile(path2) {
 // src/interface/inputs/groups/database.ts
 var databaseInputs = {
   "database-url": {
-    operations: ["backup", "capture", "gate", "status", "doctor", "estimate"],
+    operations: ["backup", "capture", "gate", "status", "doctor", "estimate", "managed"],
     secret: true,
     placeholder: "url",
     example: databaseUrlForm,
-    description: "The database to back up: `postgresql://user:password@host:5432/database`, with a direct connection or the session pooler (port 5432, not 6543). When empty, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, \u2026) are used. `status` needs none; with it, it measures the slot of captures now.",
+    description: "The database to back up: `postgresql://user:password@host:5432/database`, with a direct connection or the session pooler (port 5432, not 6543). When empty, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, \u2026) are used. `status` needs none; with it, it measures the slot of captures now. `managed` only takes the name of the project from it.",
     parse: parseDatabaseUrl
   },
   "backup-type": {
@@ -33707,6 +33709,70 @@ var doctorInputs = {
   }
 };
 
+// src/values/project-ref.ts
+var projectRefPattern = /^[a-z]{20}$/;
+function findProjectRef(url) {
+  const [, user = "", host = ""] = /^postgres(?:ql)?:\/\/(?:([^:/@]*)(?::[^/?#]*)?@)?([^:/?#,]*)/i.exec(url ?? "") ?? [];
+  const [, direct] = /^db\.([a-z]{20})\.supabase\.co$/i.exec(host) ?? [];
+  if (direct !== void 0) return direct.toLowerCase();
+  const [, pooled] = /\.pooler\.supabase\.com$/i.test(host) ? /\.([a-z]{20})$/.exec(user) ?? [] : [];
+  return pooled;
+}
+
+// src/interface/inputs/groups/management.ts
+var managementInputs = {
+  "supabase-access-token": {
+    operations: ["managed", "status", "report", "restore"],
+    secret: true,
+    placeholder: "token",
+    description: "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read backups; `restore` with `managed` needs one that may also write them. When empty, `SUPABASE_ACCESS_TOKEN` is used. `status` and `report` need none; with it, and the project, they tell both layers. docs/managed.md.",
+    parse: matching(
+      /^[\x21-\x7e]{1,4000}$/,
+      "holds a space, a line break or a letter that no header can hold",
+      "Copy the token alone, as the dashboard has shown it."
+    )
+  },
+  "project-ref": {
+    operations: ["managed", "status", "report", "restore"],
+    placeholder: "ref",
+    example: "abcdefghijklmnopqrst",
+    description: "The project whose backups by the platform are meant: the twenty letters in the address of its dashboard. When empty, it is taken from `database-url`, or for `restore` from `target-url`, where that leads to a hosted project.",
+    parse: matching(
+      projectRefPattern,
+      "is not the name of a project",
+      "Write the twenty small letters that stand in the address of its dashboard."
+    )
+  },
+  "management-api-url": {
+    operations: ["managed", "status", "report", "restore"],
+    default: "https://api.supabase.com",
+    placeholder: "url",
+    description: "Where the Management API is, without a path: for a platform that one runs oneself, and for tests.",
+    parse: parseApiRoot
+  },
+  managed: {
+    operations: ["restore"],
+    default: "false",
+    flag: true,
+    placeholder: "true|false",
+    description: "Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. Needs no `storage` and no `target-url`; with both, the slot of captures is dropped before, and a new backup taken after. docs/managed.md.",
+    parse: parseBoolean
+  },
+  "wait-at-most": {
+    operations: ["restore"],
+    default: "5h",
+    placeholder: "duration",
+    description: "With `managed`: how long to wait for the project to come back, such as `5h`. After that the run ends with 3, and the restore goes on: the same command waits on, and asks for nothing again.",
+    parse: parseDuration
+  }
+};
+function parseApiRoot(text) {
+  const url = new URL(parseWebhook(text));
+  if (url.username === "" && url.password === "" && url.pathname === "/" && url.search === "" && url.hash === "")
+    return url.origin;
+  throw new Problem("is more than the root of an API", "Write it as in https://api.supabase.com.");
+}
+
 // src/interface/inputs/groups/proof.ts
 var proofInputs = {
   fallback: {
@@ -33766,10 +33832,10 @@ var recordsInputs = {
 // src/interface/inputs/groups/release.ts
 var releaseInputs = {
   "max-age": {
-    operations: ["gate", "status", "report"],
-    default: { gate: "24h", status: "26h", report: "26h" },
+    operations: ["gate", "status", "report", "managed"],
+    default: { gate: "24h", status: "26h", report: "26h", managed: "26h" },
     placeholder: "duration",
-    description: "How old the newest backup with rows may be, such as `24h`. `gate` takes one when it is older, or stops; `status` ends with 3.",
+    description: "How old the newest backup with rows may be, such as `24h`. `gate` takes one when it is older, or stops; `status` ends with 3. `managed` asks the same of the backups that the platform takes.",
     parse: parseDuration
   },
   "verified-within": {
@@ -33905,7 +33971,7 @@ var repositoryInputs = {
   storage: {
     operations: storing,
     required: true,
-    optionalFor: ["report", "doctor"],
+    optionalFor: ["report", "doctor", "managed"],
     placeholder: "location",
     example: "./backups or s3://bucket/prefix",
     description: "Where the backups are kept: a folder such as `./backups`, or `s3://bucket/prefix` for Amazon S3 and everything that speaks its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage), or `artifact://name` for an artifact of the GitHub repository. S3 credentials come from the default AWS chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.",
@@ -34192,6 +34258,7 @@ var schema2 = {
     parse: parseShare
   },
   ...restoreInputs,
+  ...managementInputs,
   ...retentionInputs,
   ...proofInputs,
   "allow-unencrypted": {
@@ -34306,6 +34373,34 @@ function takeRetention(taker) {
 function takeRecording(taker) {
   return { recordsUrl: taker.take("records-url"), sslrootcert: taker.take("sslrootcert") };
 }
+function takeManagement(taker, databaseUrl, env2) {
+  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env2);
+  return accessToken === void 0 || projectRef === void 0 ? void 0 : { accessToken, projectRef, apiUrl };
+}
+function requireManagement(taker, urlName, databaseUrl, env2) {
+  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env2);
+  const isNoted = (input) => taker.mistakes.some(({ name }) => name === input);
+  if (accessToken === void 0 && !isNoted("supabase-access-token"))
+    taker.note(
+      "supabase-access-token",
+      `is required for ${taker.operation}, because SUPABASE_ACCESS_TOKEN is not set either`,
+      "Make a token at https://supabase.com/dashboard/account/tokens, with scopes, for this project, that may read its backups."
+    );
+  if (projectRef === void 0 && !isNoted("project-ref"))
+    taker.note(
+      "project-ref",
+      `is required for ${taker.operation}, because ${urlName} leads to no hosted project`,
+      "Write the twenty small letters that stand in the address of its dashboard."
+    );
+  return { accessToken: accessToken ?? "", projectRef: projectRef ?? "", apiUrl };
+}
+function takeKnown(taker, databaseUrl, env2) {
+  return {
+    accessToken: taker.take("supabase-access-token") ?? (env2.SUPABASE_ACCESS_TOKEN?.trim() || void 0),
+    projectRef: taker.take("project-ref") ?? findProjectRef(databaseUrl),
+    apiUrl: taker.take("management-api-url")
+  };
+}
 
 // src/interface/inputs/doctor-inputs.ts
 function takeDoctor(taker, env2) {
@@ -34391,6 +34486,18 @@ var Taker = class {
     }
     return void 0;
   }
+  /** Takes an input that this operation can do without here, although it is required elsewhere. */
+  takeOptional(name) {
+    return this.#read(name)?.trim() ? this.take(name) : void 0;
+  }
+  /** Refuses inputs that mean nothing beside another one. Those at their defaults count as not given. */
+  refuseBeside(other, names2) {
+    for (const name of names2) {
+      const text = this.#read(name)?.trim();
+      if (text && text !== defaultOf(name, this.operation))
+        this.note(name, `means nothing together with ${other}`, `Leave it out, or ${other}.`);
+    }
+  }
   note(name, message, remedy) {
     this.mistakes.push({ name, problem: new Problem(message, remedy) });
   }
@@ -34461,6 +34568,24 @@ var Taker = class {
       );
     return { backupId, recoveryTargetTime };
   }
+  /** Takes the time for a restore by the platform, which takes whole seconds, and no word for its newest. */
+  takeWholeSecond() {
+    const time = this.take("recovery-target-time");
+    const isNoted = this.mistakes.some(({ name }) => name === "recovery-target-time");
+    if (time === void 0 && !isNoted)
+      this.note(
+        "recovery-target-time",
+        "is required with managed",
+        "Set it, for example to 2026-11-20T14:30:00Z; `managed` tells the times that can be reached."
+      );
+    if (time !== void 0 && !/:\d\d\.0+Z$/.test(time))
+      this.note(
+        "recovery-target-time",
+        `${time === "latest" ? "cannot be latest" : "has parts of a second"} together with managed`,
+        "Write a time on a whole second, as in 2026-11-20T14:30:00Z."
+      );
+    return time ?? "";
+  }
 };
 function toConfigurationError(operation, problems) {
   const [only] = problems;
@@ -34502,6 +34627,8 @@ function takeInputs(taker, env2) {
   if (operation === "report") return takeReport(taker, env2);
   if (operation === "doctor") return takeDoctor(taker, env2);
   if (operation === "estimate") return takeEstimate(taker, env2);
+  if (operation === "managed") return takeManaged(taker, env2);
+  if (operation === "restore" && taker.take("managed")) return takeManagedRestore(taker, env2);
   const common = takeCommon(taker, env2);
   switch (operation) {
     case "backup":
@@ -34511,7 +34638,7 @@ function takeInputs(taker, env2) {
     case "gate":
       return takeGate(taker, common);
     case "status":
-      return takeStatus(taker, common);
+      return takeStatus(taker, common, env2);
     case "validate":
       return takeValidate(taker, common);
     case "drill":
@@ -34573,7 +34700,8 @@ function takeGate(taker, common) {
     baseRef: taker.take("base-ref")
   };
 }
-function takeStatus(taker, common) {
+function takeStatus(taker, common, env2) {
+  const databaseUrl = taker.take("database-url");
   return {
     operation: "status",
     ...common,
@@ -34584,8 +34712,9 @@ function takeStatus(taker, common) {
     database: taker.take("database"),
     policy: taker.take("policy"),
     workflows: taker.take("workflows"),
-    databaseUrl: taker.take("database-url"),
+    databaseUrl,
     sslrootcert: taker.take("sslrootcert"),
+    management: takeManagement(taker, databaseUrl, env2),
     digest: taker.take("digest") ? {
       retention: taker.take("retention"),
       timeZone: taker.take("time-zone"),
@@ -34604,7 +34733,18 @@ function takeReport(taker, env2) {
     workflows: taker.take("workflows"),
     pricePerGbMonth: taker.take("price-per-gb-month"),
     rtoTarget: taker.take("rto-target"),
-    ...takeRetention(taker)
+    ...takeRetention(taker),
+    management: takeManagement(taker, void 0, env2)
+  };
+}
+function takeManaged(taker, env2) {
+  const storage = taker.takeOptional("storage");
+  return {
+    operation: "managed",
+    management: requireManagement(taker, "database-url", taker.take("database-url"), env2),
+    storage,
+    ...takeAccess(taker, storage, env2),
+    maxAge: taker.take("max-age")
   };
 }
 function takeValidate(taker, common) {
@@ -34660,6 +34800,7 @@ function takeList(taker, common) {
 function takeRestore(taker, common) {
   return {
     operation: "restore",
+    managed: false,
     ...common,
     targetUrl: taker.take("target-url"),
     ...taker.takeRecoverable(),
@@ -34682,6 +34823,33 @@ function takeRestore(taker, common) {
     reportFolder: taker.take("report-folder"),
     dryRun: taker.take("dry-run"),
     ...takeRecording(taker)
+  };
+}
+var partsOnly = [
+  ...["backup-id", "include", "exclude", "clean", "checks", "side-schema", "staging-url"],
+  ...["safety-storage", "target-kind", "default-privileges", "verify", "report-folder"]
+];
+function takeManagedRestore(taker, env2) {
+  const storage = taker.takeOptional("storage");
+  const targetUrl = taker.takeOptional("target-url");
+  taker.refuseBeside("managed", partsOnly);
+  if (/^artifact:/i.test(storage ?? ""))
+    taker.note(
+      "storage",
+      "cannot be an artifact together with managed",
+      "Leave it out, or give a folder or a bucket."
+    );
+  return {
+    operation: "restore",
+    managed: true,
+    management: requireManagement(taker, "target-url", targetUrl, env2),
+    recoveryTargetTime: taker.takeWholeSecond(),
+    ...{ storage, targetUrl, ...takeAccess(taker, storage, env2), ...takeRecording(taker) },
+    confirmed: taker.take("confirm") !== void 0,
+    safetyBackup: taker.take("safety-backup"),
+    jobs: taker.take("jobs"),
+    waitAtMost: taker.take("wait-at-most"),
+    dryRun: taker.take("dry-run")
   };
 }
 function takeRecords(taker, common) {
@@ -35156,7 +35324,8 @@ var secretVariables = [
   "AWS_SESSION_TOKEN",
   "ACTIONS_RUNTIME_TOKEN",
   "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-  "GITHUB_TOKEN"
+  "GITHUB_TOKEN",
+  "SUPABASE_ACCESS_TOKEN"
 ];
 function secretsOfProxies(env2) {
   return Object.entries(env2).flatMap(([name, text = ""]) => {
@@ -35713,6 +35882,11 @@ function listPlaces(inputs2) {
   const { operation } = inputs2;
   if (operation === "schedule" || operation === "alarm" || operation === "report") return [];
   if (operation === "doctor" || operation === "estimate") return [];
-  const { safetyStorage } = operation === "restore" ? inputs2 : {};
-  return [inputs2, ...safetyStorage === void 0 ? [] : [{ ...inputs2, storage: safetyStorage }]];
+  const { storage } = inputs2;
+  if (storage === void 0) return [];
+  const safetyStorage = "safetyStorage" in inputs2 ? inputs2.safetyStorage : void 0;
+  return [storage, ...safetyStorage === void 0 ? [] : [safetyStorage]].map((place) => ({
+    ...inputs2,
+    storage: place
+  }));
 }

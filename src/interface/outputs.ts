@@ -81,8 +81,9 @@ const schema = {
       'The oldest time from which on any point in time can be recovered, without a gap until `recoverable-to`; empty without captures.',
   },
   'recoverable-to': {
-    operations: ['status'],
-    description: 'The newest point in time that can be recovered, ISO 8601; empty without backups.',
+    operations: ['status', 'managed'],
+    description:
+      'The newest point in time that can be recovered from the repository, ISO 8601; empty without backups.',
   },
   objects: { operations: ['backup', 'show'], description: 'Stored objects that the backup consists of.' },
   backups: {
@@ -161,13 +162,71 @@ const schema = {
       'Migrations since `base-ref` that destroy data, as a JSON array of paths; empty when they were not looked at.',
   },
   status: {
-    operations: ['status'],
-    description: '`healthy`, or `broken` when a limit is, or the slot of captures is lost.',
+    operations: ['status', 'managed'],
+    description:
+      "`healthy`, or `broken` when a limit is, or the slot of captures is lost; for `managed`, when something is wrong with Supabase's own backups.",
   },
   findings: {
-    operations: ['status'],
+    operations: ['status', 'managed'],
     description:
       'What is wrong and what is worth knowing, as a JSON array of objects with `kind`, `severity`, `limit`, `measured`, `unit`, `since`, `sentence` and `remedy`; docs/status.md has the kinds.',
+  },
+  'project-ref': {
+    operations: ['managed', 'restore'],
+    description: 'The project that was asked about, or that the platform was asked to restore.',
+  },
+  'project-status': {
+    operations: ['managed', 'restore'],
+    description: 'Its state as the platform calls it, such as `ACTIVE_HEALTHY`; empty when it was not read.',
+  },
+  plan: {
+    operations: ['managed'],
+    description: 'The plan of its organization, such as `pro`; empty when it was not read.',
+  },
+  'managed-layer': {
+    operations: ['managed'],
+    description:
+      'What Supabase can restore: `daily` backups, any second (`pitr`), or `none`; empty when it was not read.',
+  },
+  'managed-from': {
+    operations: ['managed', 'restore'],
+    description:
+      'The oldest time that Supabase can restore, ISO 8601; empty when there is none, or it was not read.',
+  },
+  'managed-to': {
+    operations: ['managed', 'restore'],
+    description: 'The newest such time, ISO 8601.',
+  },
+  'managed-backups': {
+    operations: ['managed'],
+    description:
+      'How many daily backups of Supabase can be restored; empty when that was not read, and for point-in-time recovery.',
+  },
+  'retention-days': {
+    operations: ['managed'],
+    description: 'For how many days the plan keeps backups; 0: it has none; empty when that was not read.',
+  },
+  'pitr-days': {
+    operations: ['managed'],
+    description:
+      'How many days the add-on for point-in-time recovery reaches back; 0 without it; empty when that was not read.',
+  },
+  'managed-schedule': {
+    operations: ['managed'],
+    description:
+      'The time of day of the daily backup, UTC; empty when that was not read, and with plans that do not tell it.',
+  },
+  better: {
+    operations: ['managed'],
+    description:
+      'Which layer is better to bring back what, as a JSON object: `newest-point`, `older-point`, `whole-project`, `part` and `deleted-project`, each ' +
+      '`platform`, `repository`, `both`, `neither` or `not measured`; empty without a storage.',
+  },
+  'managed-restore': {
+    operations: ['restore'],
+    description:
+      'With `managed`: `back` when the project was seen to leave and to come back; `unconfirmed` when it was never seen to leave; `waiting` when the time to ' +
+      'wait was over; `failed`; `planned` for a dry run.',
   },
   'report-path': { operations: ['report'], description: 'The file or folder that was written.' },
   'broken-findings': {

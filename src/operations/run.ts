@@ -6,7 +6,7 @@ import { ConfigurationError, StorageError } from '../runtime/errors.ts';
 
 /** Operations that change neither a database nor its backups. */
 const looking: ReadonlySet<Inputs['operation']> = new Set([
-  ...(['validate', 'list', 'show', 'status', 'report', 'doctor', 'estimate'] as const),
+  ...(['validate', 'list', 'show', 'status', 'report', 'doctor', 'estimate', 'managed'] as const),
 ]);
 
 /**
@@ -42,6 +42,10 @@ async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
       return validate(inputs, context);
     }
     case 'restore': {
+      if (inputs.managed) {
+        const { restoreManaged } = await import('./managed-restore/managed-restore.ts');
+        return restoreManaged(inputs, context);
+      }
       const { restore } = await import('./restore/restore.ts');
       return restore(inputs, context);
     }
@@ -76,6 +80,10 @@ async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
     case 'schedule': {
       const { schedule } = await import('./schedule/schedule.ts');
       return schedule(inputs, context);
+    }
+    case 'managed': {
+      const { managed } = await import('./managed/managed.ts');
+      return managed(inputs, context);
     }
     case 'alarm': {
       const { raiseAlarm } = await import('./alarm/alarm.ts');

@@ -71,6 +71,7 @@ const secretVariables = [
   'ACTIONS_RUNTIME_TOKEN',
   'ACTIONS_ID_TOKEN_REQUEST_TOKEN',
   'GITHUB_TOKEN',
+  'SUPABASE_ACCESS_TOKEN',
 ];
 
 /**

@@ -23,6 +23,7 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} restore --storage ./backups --dry-run`,
     `${program} restore --storage ./backups --backup-id before:2026-11-20T06:00:00Z --include 'public.*'`,
     `${program} restore --storage s3://bucket/production --recovery-target-time 2026-11-20T14:30:00Z`,
+    `${program} restore --managed --project-ref abcdefghijklmnopqrst --recovery-target-time 2026-11-20T14:30:00Z --dry-run`,
   ],
   drill: [
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} drill --storage ./backups`,
@@ -54,6 +55,10 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `${program} report --storage s3://bucket/production --database production --output dashboard.html`,
     `${program} report --policy .github/supabase-backup.yml`,
     `${program} report --kind compliance --policy .github/supabase-backup.yml --period 2026-Q3`,
+  ],
+  managed: [
+    `SUPABASE_ACCESS_TOKEN=… ${program} managed --project-ref abcdefghijklmnopqrst`,
+    `${program} managed --project-ref abcdefghijklmnopqrst --storage s3://bucket/production --max-age 30h`,
   ],
   schedule: [`${program} schedule`, `${program} schedule --check`],
   alarm: [

@@ -8,6 +8,7 @@ import {
 } from '../../report/quantity.ts';
 import { formatTimeWithZone } from '../../report/time.ts';
 import type { FindingKind, FindingOf, LimitKind, RecoveryPrediction, RowLoss } from './finding.ts';
+import { managedTellings } from './managed-tellings.ts';
 
 /** A finding for people: what is so, and what to do about it; each one or more sentences */
 export interface Telling {
@@ -58,6 +59,7 @@ const tellings: { readonly [Kind in FindingKind]: (finding: FindingOf<Kind>) => 
     remedy:
       'See whether `capture` runs and succeeds, and run it. Capture more often, or raise max_slot_wal_keep_size, if it does; end transactions that stay open.',
   }),
+  ...managedTellings,
   'late-schedule': tellLateness,
   'disabled-schedule': ({ workflow, jobs, state }) =>
     state === 'disabled'

@@ -17,6 +17,7 @@ export const operations = [
   'records',
   'doctor',
   'estimate',
+  'managed',
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -38,6 +39,8 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   schedule: 'Make the workflows of a policy file, explain the week, and check that GitHub runs them',
   alarm:
     'Raise the alarm of an operation whose job failed before it could, as GitHub tells it to a job after it',
+  managed:
+    "Tell how Supabase's own backups of the project stand, beside those of the repository, and fail when something is wrong with them",
   records: 'Fill the records in a database from the repository, or compare them with it',
   doctor: 'Check database, storage, keys, workflows and channels before anything is trusted to them',
   estimate: 'Tell how large a backup is, how long it takes and what it costs; needs only the database',
@@ -57,6 +60,7 @@ export const announced = [
   'gate',
   'status',
   'schedule',
+  'managed',
 ] as const;
 
 /** Operations whose runs are recorded in the repository: they change something, or prove it. */

@@ -1,6 +1,7 @@
 import { alarmInputs } from './groups/alarm.ts';
 import { databaseInputs } from './groups/database.ts';
 import { doctorInputs } from './groups/doctor.ts';
+import { managementInputs } from './groups/management.ts';
 import { proofInputs } from './groups/proof.ts';
 import { recordsInputs } from './groups/records.ts';
 import { releaseInputs } from './groups/release.ts';
@@ -38,6 +39,7 @@ export const schema = {
     parse: parseShare,
   },
   ...restoreInputs,
+  ...managementInputs,
   ...retentionInputs,
   ...proofInputs,
   'allow-unencrypted': {

@@ -1,3 +1,5 @@
+import { findProjectRef } from '../../values/project-ref.ts';
+import type { ManagementInputs } from './management-types.ts';
 import type { Taker } from './taker.ts';
 import type { CommonInputs } from './types.ts';
 
@@ -74,4 +76,53 @@ export function takeRetention(taker: Taker) {
 
 export function takeRecording(taker: Taker) {
   return { recordsUrl: taker.take('records-url'), sslrootcert: taker.take('sslrootcert') };
+}
+
+/**
+ * Takes how the platform is asked about the project, where token and project are known.
+ *
+ * @param databaseUrl may lead to the project
+ */
+export function takeManagement(
+  taker: Taker,
+  databaseUrl: string | undefined,
+  env: NodeJS.ProcessEnv,
+): ManagementInputs | undefined {
+  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env);
+  return accessToken === undefined || projectRef === undefined
+    ? undefined
+    : { accessToken, projectRef, apiUrl };
+}
+
+/** The same, where the operation can do nothing without. */
+export function requireManagement(
+  taker: Taker,
+  urlName: 'database-url' | 'target-url',
+  databaseUrl: string | undefined,
+  env: NodeJS.ProcessEnv,
+): ManagementInputs {
+  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env);
+  const isNoted = (input: string) => taker.mistakes.some(({ name }) => name === input);
+  if (accessToken === undefined && !isNoted('supabase-access-token'))
+    taker.note(
+      'supabase-access-token',
+      `is required for ${taker.operation}, because SUPABASE_ACCESS_TOKEN is not set either`,
+      'Make a token at https://supabase.com/dashboard/account/tokens, with scopes, for this project, that may read its backups.',
+    );
+  if (projectRef === undefined && !isNoted('project-ref'))
+    taker.note(
+      'project-ref',
+      `is required for ${taker.operation}, because ${urlName} leads to no hosted project`,
+      'Write the twenty small letters that stand in the address of its dashboard.',
+    );
+  // Where one is missing, the mistake just noted is thrown before this value is used.
+  return { accessToken: accessToken ?? '', projectRef: projectRef ?? '', apiUrl };
+}
+
+function takeKnown(taker: Taker, databaseUrl: string | undefined, env: NodeJS.ProcessEnv) {
+  return {
+    accessToken: taker.take('supabase-access-token') ?? (env.SUPABASE_ACCESS_TOKEN?.trim() || undefined),
+    projectRef: taker.take('project-ref') ?? findProjectRef(databaseUrl),
+    apiUrl: taker.take('management-api-url'),
+  };
 }

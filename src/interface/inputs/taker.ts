@@ -43,6 +43,20 @@ export class Taker {
     return undefined as Taken<N>;
   }
 
+  /** Takes an input that this operation can do without here, although it is required elsewhere. */
+  takeOptional<N extends InputName>(name: N): Parsed<N> | undefined {
+    return this.#read(name)?.trim() ? this.take(name) : undefined;
+  }
+
+  /** Refuses inputs that mean nothing beside another one. Those at their defaults count as not given. */
+  refuseBeside(other: InputName, names: readonly InputName[]): void {
+    for (const name of names) {
+      const text = this.#read(name)?.trim();
+      if (text && text !== defaultOf(name, this.operation))
+        this.note(name, `means nothing together with ${other}`, `Leave it out, or ${other}.`);
+    }
+  }
+
   note(name: InputName, message: string, remedy: string): void {
     this.mistakes.push({ name, problem: new Problem(message, remedy) });
   }
@@ -116,6 +130,25 @@ export class Taker {
         'Leave it out, and the best backup is taken; or write an id.',
       );
     return { backupId, recoveryTargetTime };
+  }
+
+  /** Takes the time for a restore by the platform, which takes whole seconds, and no word for its newest. */
+  takeWholeSecond(): string {
+    const time: string | undefined = this.take('recovery-target-time');
+    const isNoted = this.mistakes.some(({ name }) => name === 'recovery-target-time');
+    if (time === undefined && !isNoted)
+      this.note(
+        'recovery-target-time',
+        'is required with managed',
+        'Set it, for example to 2026-11-20T14:30:00Z; `managed` tells the times that can be reached.',
+      );
+    if (time !== undefined && !/:\d\d\.0+Z$/.test(time))
+      this.note(
+        'recovery-target-time',
+        `${time === 'latest' ? 'cannot be latest' : 'has parts of a second'} together with managed`,
+        'Write a time on a whole second, as in 2026-11-20T14:30:00Z.',
+      );
+    return time ?? '';
   }
 }
 

@@ -29,6 +29,12 @@ const formerWords: Partial<Record<FindingKind, string>> = {
 const laterKinds: readonly FindingKind[] = [
   'slot-lost',
   'slot-lag',
+  'managed-off',
+  'managed-late',
+  'managed-failed',
+  'managed-ending',
+  'managed-out-of-step',
+  'managed-unreadable',
   'late-schedule',
   'disabled-schedule',
   'failed-runs',

@@ -17,7 +17,7 @@ export const repositoryInputs = {
   storage: {
     operations: storing,
     required: true,
-    optionalFor: ['report', 'doctor'],
+    optionalFor: ['report', 'doctor', 'managed'],
     placeholder: 'location',
     example: './backups or s3://bucket/prefix',
     description:
