@@ -4,10 +4,11 @@ import { type AlarmLimits, type AlarmSettings, defaultLimits, type RunEvent } fr
 import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
 import { notifyStart, notify as tell } from '../alarm/notify.ts';
 import { readRun } from '../github/run.ts';
+import type { AlarmInputs } from '../interface/inputs/alarm-types.ts';
 import { parseAlarms } from '../interface/inputs/alarms.ts';
 import { announced, type Operation } from '../interface/inputs/operations.ts';
 import type { ReadInput } from '../interface/inputs/schema.ts';
-import type { AlarmInputs, Inputs } from '../interface/inputs/types.ts';
+import type { Inputs } from '../interface/inputs/types.ts';
 import { findNewest } from '../operations/status/newest-backup.ts';
 import type { Context } from '../runtime/context.ts';
 import type { SlotLook } from '../values/slot-look.ts';

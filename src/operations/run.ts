@@ -83,6 +83,14 @@ async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
       const { records } = await import('./records/records.ts');
       return records(inputs, context);
     }
+    case 'mirror': {
+      const { mirror } = await import('./mirror/mirror.ts');
+      return mirror(inputs, context);
+    }
+    case 'repair': {
+      const { repair } = await import('./repair/repair.ts');
+      return repair(inputs, context);
+    }
     case 'pin':
     case 'unpin': {
       const { pin } = await import('./catalog/catalog.ts');

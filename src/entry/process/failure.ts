@@ -70,6 +70,8 @@ const negativeAnswers: Readonly<Record<Operation, string>> = {
   report: 'a report is written or fails, and is never answered with no',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
   alarm: 'an operation did not begin',
+  mirror: 'a copy is not whole: something could not be copied, or not from a sound original',
+  repair: 'something is missing or damaged that no copy has whole',
   records: 'the records in the database are not those of the repository',
 };
 

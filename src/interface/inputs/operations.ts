@@ -15,6 +15,8 @@ export const operations = [
   'schedule',
   'alarm',
   'records',
+  'mirror',
+  'repair',
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -36,11 +38,16 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   schedule: 'Make the workflows of a policy file, explain the week, and check that GitHub runs them',
   alarm:
     'Raise the alarm of an operation whose job failed before it could, as GitHub tells it to a job after it',
+  mirror: 'Copy what is stored to other storages, checked on the way and there; deletes nothing',
+  repair: 'Heal a storage from its copies: what is missing or damaged is stored again',
   records: 'Fill the records in a database from the repository, or compare them with it',
 };
 
 /** Operations that work on a storage. */
 export const storing = operations.filter((name) => name !== 'schedule');
+
+/** Operations that know the copies of a repository. */
+export const copying = ['backup', 'capture', 'validate', 'restore', 'drill', 'mirror', 'repair'] as const;
 
 /** Operations whose failure raises an alarm, and whose success ends it. */
 export const announced = [
@@ -53,6 +60,8 @@ export const announced = [
   'gate',
   'status',
   'schedule',
+  'mirror',
+  'repair',
 ] as const;
 
 /** Operations whose runs are recorded in the repository: they change something, or prove it. */
@@ -66,6 +75,8 @@ export const recordedOperations = [
   'pin',
   'unpin',
   'gate',
+  'mirror',
+  'repair',
 ] as const;
 export type RecordedOperation = (typeof recordedOperations)[number];
 

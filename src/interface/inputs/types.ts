@@ -2,10 +2,9 @@ import type { ColumnName } from '../../values/column-name.ts';
 import type { AskedPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
-import type { MailAddress, MailServer } from './mail-values.ts';
+import type { CopiesInputs } from './copies-values.ts';
 import type { NeededJob } from './needed-jobs.ts';
-import type { NotifyTarget } from './notify-target.ts';
-import type { HeartbeatSignal, Operation, RecordedOperation } from './operations.ts';
+import type { Operation, RecordedOperation } from './operations.ts';
 import type { ReportKind } from './report-kinds.ts';
 
 /* The parsed and checked inputs of each operation. */
@@ -76,7 +75,12 @@ export interface PackingInputs {
 
 export type BackupType = 'full' | 'incremental' | 'schema';
 
-export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
+export interface BackupInputs
+  extends CommonInputs,
+    SourceInputs,
+    PackingInputs,
+    RecordingInputs,
+    CopiesInputs {
   readonly operation: 'backup';
   readonly backupType: BackupType;
   readonly label: string | null;
@@ -84,7 +88,12 @@ export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs,
 }
 
 /** Includes the inputs of the backup that a capture takes when changes alone are not enough. */
-export interface CaptureInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
+export interface CaptureInputs
+  extends CommonInputs,
+    SourceInputs,
+    PackingInputs,
+    RecordingInputs,
+    CopiesInputs {
   readonly operation: 'capture';
   readonly unlimitedWal: boolean;
   readonly dropSlot: boolean;
@@ -98,11 +107,11 @@ export interface ReadBackRequest extends CommonInputs {
   readonly share: number;
 }
 
-export interface ValidateInputs extends ReadBackRequest, RecordingInputs {
+export interface ValidateInputs extends ReadBackRequest, RecordingInputs, CopiesInputs {
   readonly operation: 'validate';
 }
 
-export interface RestoreInputs extends CommonInputs, RecordingInputs {
+export interface RestoreInputs extends CommonInputs, RecordingInputs, CopiesInputs {
   readonly operation: 'restore';
   readonly targetUrl: string;
   /**
@@ -136,7 +145,7 @@ export interface RestoreInputs extends CommonInputs, RecordingInputs {
   readonly dryRun: boolean;
 }
 
-export interface DrillInputs extends CommonInputs, RecordingInputs {
+export interface DrillInputs extends CommonInputs, RecordingInputs, CopiesInputs {
   readonly operation: 'drill';
   /** Any database of the server */
   readonly targetUrl: string;
@@ -288,36 +297,20 @@ export interface RecordsInputs extends CommonInputs {
   readonly dryRun: boolean;
 }
 
+/** Of those that carry between a storage and its copies: `mirror` writes the copies from the storage, `repair` heals the storage from the copies. */
+interface CarryInputs extends CommonInputs, RecordingInputs, CopiesInputs {
+  /** Above 0, at most 1: of what was copied to a place without checksums; for `repair`, of what is there */
+  readonly share: number;
+  readonly dryRun: boolean;
+}
+
+export type MirrorInputs = CarryInputs & { readonly operation: 'mirror' };
+export type RepairInputs = CarryInputs & { readonly operation: 'repair' };
+
 export interface AlarmOperationInputs extends CommonInputs {
   readonly operation: 'alarm';
   readonly alarmOf: Operation;
   readonly needs: readonly NeededJob[];
-}
-
-/** Through which server mail is sent, and between whom. */
-export interface MailInputs {
-  readonly server: MailServer;
-  readonly from: MailAddress;
-  readonly to: readonly MailAddress[];
-}
-
-/** Who is notified of a failure, and how. */
-export interface AlarmInputs {
-  readonly githubToken: string | undefined;
-  /** undefined: messages name the storage instead */
-  readonly database: string | undefined;
-  readonly failureIssues: boolean;
-  readonly issueLabels: readonly string[];
-  readonly issueAssignees: readonly string[];
-  readonly issueMentions: readonly string[];
-  readonly notify: NotifyTarget | undefined;
-  readonly slackWebhookUrl: string | undefined;
-  readonly mail: MailInputs | undefined;
-  readonly heartbeatUrl: string | undefined;
-  /** What the heartbeat tells besides successes */
-  readonly heartbeatSignals: readonly HeartbeatSignal[];
-  /** milliseconds */
-  readonly rpoTarget: number | undefined;
 }
 
 export type Inputs =
@@ -335,7 +328,9 @@ export type Inputs =
   | ReportInputs
   | ScheduleInputs
   | AlarmOperationInputs
-  | RecordsInputs;
+  | RecordsInputs
+  | MirrorInputs
+  | RepairInputs;
 
 /** Of the operations whose runs are recorded */
 export type RecordedInputs = Extract<Inputs, { readonly operation: RecordedOperation }>;

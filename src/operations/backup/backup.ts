@@ -1,10 +1,12 @@
 import type { BackupInputs } from '../../interface/inputs/types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import type { Context } from '../../runtime/context.ts';
+import { openCopies } from '../../storage/copies.ts';
+import { copyAfterwards } from '../mirror/after.ts';
 import { describeBackup } from './report.ts';
 import { takeBackup } from './take.ts';
 
-/** Takes a backup, and reports it. */
+/** Takes a backup, copies it where that is asked for, and reports it. */
 export async function backup(inputs: BackupInputs, context: Context): Promise<Outcome> {
   const { backupType, label, pin } = inputs;
   const request = {
@@ -16,5 +18,8 @@ export async function backup(inputs: BackupInputs, context: Context): Promise<Ou
     label,
     pin,
   };
-  return describeBackup(await takeBackup(request, context));
+  await using resources = new AsyncDisposableStack();
+  const copies = await openCopies(inputs.copies, context, resources);
+  const taken = await takeBackup(request, context);
+  return describeBackup(taken, await copyAfterwards(inputs, copies, context));
 }
