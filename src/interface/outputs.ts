@@ -244,6 +244,10 @@ const schema = {
     operations: ['mirror'],
     description: 'Backups that a copy still lacks, over all copies; in a dry run, before it.',
   },
+  'read-from': {
+    operations: ['restore', 'drill', 'validate'],
+    description: 'The copies that were read in place of the storage, or of parts of it; empty when none was.',
+  },
   healed: { operations: ['repair'], description: 'Files that were stored again, or would be in a dry run.' },
   lost: {
     operations: ['repair'],

@@ -1,9 +1,12 @@
 import { type Attempt, hasPassed } from '../../restorer/trial/attempt.ts';
+import type { CopyAnswer } from '../../storage/fallback.ts';
 
 /** The result of a drill. */
 export type Drill = Tried & (Proven | { readonly kind: 'failed' });
 
 interface Tried {
+  /** Copies that were read from in place of the storage; absent when none was */
+  readonly readFrom?: readonly CopyAnswer[];
   readonly chosen: Attempt;
   /** The chosen backup first, then older ones, as far as they were tried */
   readonly attempts: readonly Attempt[];

@@ -35,14 +35,17 @@ export async function findUnsound(
   context: Context,
 ): Promise<Unsound> {
   const { signal } = context;
-  const removed = await findRemoved([source, target], context);
+  const records = await listKind(target.storage, 'records', signal);
+  // Records of a copy may be about the copy itself. Where no others are left, they are better than none.
+  const isAnew = records.size === 0;
+  const removed = await findRemoved(isAnew ? source : target, context);
   const keys: Record<ValueKind, string[]> = { backups: [], changes: [], signatures: [], records: [] };
   const lost: Refusal[] = [];
   for (const kind of valueKinds) {
     const here = await listKind(target.storage, kind, signal);
     const there = await listKind({ list: (prefix) => copies.listEverywhere(prefix) }, kind, signal);
     const [oldest] = [...here.keys()].sort();
-    const isGone = (key: string) => removed(kind, key, oldest);
+    const isGone = (key: string) => removed(kind, key, oldest) && !(kind === 'records' && isAnew);
     const missing = [...there.keys()].filter((key) => !here.has(key) && !isGone(key));
     const suspects = kind === 'signatures' ? [] : [...here.keys()];
     const queue = [...missing, ...suspects].sort(compare);
@@ -103,17 +106,14 @@ async function readIfSound(repository: Repository, kind: ValueKind, key: string)
 type Removed = (kind: ValueKind, key: string, oldest: string | undefined) => boolean;
 
 /**
- * Tells what cleanups have removed, here or in a copy: it is not missing. They name backups; of changes they remove
- * the oldest, so those before the oldest that is left are theirs, and of records they remove those of old runs.
+ * Tells what cleanups have removed: it is not missing. They name backups; of changes they remove the oldest, so those
+ * before the oldest that is left are theirs. Of records, those that may be about a copy, or were of old runs, are
+ * none that the storage has lost.
  */
-async function findRemoved(repositories: readonly Repository[], { log, signal }: Context): Promise<Removed> {
-  const ids = new Set<string>();
-  let isAnyChange = false;
-  for (const repository of repositories) {
-    const prunes = await readRecords(repository, 'prunes', (error) => log.warn(error.message), { signal });
-    for (const { content } of prunes) for (const { id } of content.removed) ids.add(id);
-    isAnyChange ||= prunes.some(({ content }) => (content.segments ?? 0) > 0);
-  }
+async function findRemoved(repository: Repository, { log, signal }: Context): Promise<Removed> {
+  const prunes = await readRecords(repository, 'prunes', (error) => log.warn(error.message), { signal });
+  const ids = new Set(prunes.flatMap(({ content }) => content.removed.map(({ id }) => id)));
+  const isAnyChange = prunes.some(({ content }) => (content.segments ?? 0) > 0);
   return (kind, key, oldest) => {
     switch (kind) {
       case 'backups':
@@ -121,7 +121,7 @@ async function findRemoved(repositories: readonly Repository[], { log, signal }:
       case 'changes':
         return isAnyChange && (oldest === undefined || key < oldest);
       case 'records':
-        return key.startsWith('records/runs/');
+        return !/^records\/(pins|restores)\//.test(key);
       case 'signatures':
         return false;
     }
