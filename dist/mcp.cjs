@@ -1162,10 +1162,7340 @@ var init_errors = __esm({
   }
 });
 
+// node_modules/yaml/dist/nodes/identity.js
+var require_identity = __commonJS({
+  "node_modules/yaml/dist/nodes/identity.js"(exports2) {
+    "use strict";
+    var ALIAS = /* @__PURE__ */ Symbol.for("yaml.alias");
+    var DOC = /* @__PURE__ */ Symbol.for("yaml.document");
+    var MAP = /* @__PURE__ */ Symbol.for("yaml.map");
+    var PAIR = /* @__PURE__ */ Symbol.for("yaml.pair");
+    var SCALAR = /* @__PURE__ */ Symbol.for("yaml.scalar");
+    var SEQ = /* @__PURE__ */ Symbol.for("yaml.seq");
+    var NODE_TYPE = /* @__PURE__ */ Symbol.for("yaml.node.type");
+    var isAlias = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === ALIAS;
+    var isDocument = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === DOC;
+    var isMap4 = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === MAP;
+    var isPair = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === PAIR;
+    var isScalar4 = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === SCALAR;
+    var isSeq2 = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === SEQ;
+    function isCollection(node2) {
+      if (node2 && typeof node2 === "object")
+        switch (node2[NODE_TYPE]) {
+          case MAP:
+          case SEQ:
+            return true;
+        }
+      return false;
+    }
+    function isNode2(node2) {
+      if (node2 && typeof node2 === "object")
+        switch (node2[NODE_TYPE]) {
+          case ALIAS:
+          case MAP:
+          case SCALAR:
+          case SEQ:
+            return true;
+        }
+      return false;
+    }
+    var hasAnchor = (node2) => (isScalar4(node2) || isCollection(node2)) && !!node2.anchor;
+    exports2.ALIAS = ALIAS;
+    exports2.DOC = DOC;
+    exports2.MAP = MAP;
+    exports2.NODE_TYPE = NODE_TYPE;
+    exports2.PAIR = PAIR;
+    exports2.SCALAR = SCALAR;
+    exports2.SEQ = SEQ;
+    exports2.hasAnchor = hasAnchor;
+    exports2.isAlias = isAlias;
+    exports2.isCollection = isCollection;
+    exports2.isDocument = isDocument;
+    exports2.isMap = isMap4;
+    exports2.isNode = isNode2;
+    exports2.isPair = isPair;
+    exports2.isScalar = isScalar4;
+    exports2.isSeq = isSeq2;
+  }
+});
+
+// node_modules/yaml/dist/visit.js
+var require_visit = __commonJS({
+  "node_modules/yaml/dist/visit.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var BREAK = /* @__PURE__ */ Symbol("break visit");
+    var SKIP = /* @__PURE__ */ Symbol("skip children");
+    var REMOVE = /* @__PURE__ */ Symbol("remove node");
+    function visit(node2, visitor) {
+      const visitor_ = initVisitor(visitor);
+      if (identity2.isDocument(node2)) {
+        const cd = visit_(null, node2.contents, visitor_, Object.freeze([node2]));
+        if (cd === REMOVE)
+          node2.contents = null;
+      } else
+        visit_(null, node2, visitor_, Object.freeze([]));
+    }
+    visit.BREAK = BREAK;
+    visit.SKIP = SKIP;
+    visit.REMOVE = REMOVE;
+    function visit_(key, node2, visitor, path26) {
+      const ctrl = callVisitor(key, node2, visitor, path26);
+      if (identity2.isNode(ctrl) || identity2.isPair(ctrl)) {
+        replaceNode(key, path26, ctrl);
+        return visit_(key, ctrl, visitor, path26);
+      }
+      if (typeof ctrl !== "symbol") {
+        if (identity2.isCollection(node2)) {
+          path26 = Object.freeze(path26.concat(node2));
+          for (let i = 0; i < node2.items.length; ++i) {
+            const ci = visit_(i, node2.items[i], visitor, path26);
+            if (typeof ci === "number")
+              i = ci - 1;
+            else if (ci === BREAK)
+              return BREAK;
+            else if (ci === REMOVE) {
+              node2.items.splice(i, 1);
+              i -= 1;
+            }
+          }
+        } else if (identity2.isPair(node2)) {
+          path26 = Object.freeze(path26.concat(node2));
+          const ck = visit_("key", node2.key, visitor, path26);
+          if (ck === BREAK)
+            return BREAK;
+          else if (ck === REMOVE)
+            node2.key = null;
+          const cv = visit_("value", node2.value, visitor, path26);
+          if (cv === BREAK)
+            return BREAK;
+          else if (cv === REMOVE)
+            node2.value = null;
+        }
+      }
+      return ctrl;
+    }
+    async function visitAsync(node2, visitor) {
+      const visitor_ = initVisitor(visitor);
+      if (identity2.isDocument(node2)) {
+        const cd = await visitAsync_(null, node2.contents, visitor_, Object.freeze([node2]));
+        if (cd === REMOVE)
+          node2.contents = null;
+      } else
+        await visitAsync_(null, node2, visitor_, Object.freeze([]));
+    }
+    visitAsync.BREAK = BREAK;
+    visitAsync.SKIP = SKIP;
+    visitAsync.REMOVE = REMOVE;
+    async function visitAsync_(key, node2, visitor, path26) {
+      const ctrl = await callVisitor(key, node2, visitor, path26);
+      if (identity2.isNode(ctrl) || identity2.isPair(ctrl)) {
+        replaceNode(key, path26, ctrl);
+        return visitAsync_(key, ctrl, visitor, path26);
+      }
+      if (typeof ctrl !== "symbol") {
+        if (identity2.isCollection(node2)) {
+          path26 = Object.freeze(path26.concat(node2));
+          for (let i = 0; i < node2.items.length; ++i) {
+            const ci = await visitAsync_(i, node2.items[i], visitor, path26);
+            if (typeof ci === "number")
+              i = ci - 1;
+            else if (ci === BREAK)
+              return BREAK;
+            else if (ci === REMOVE) {
+              node2.items.splice(i, 1);
+              i -= 1;
+            }
+          }
+        } else if (identity2.isPair(node2)) {
+          path26 = Object.freeze(path26.concat(node2));
+          const ck = await visitAsync_("key", node2.key, visitor, path26);
+          if (ck === BREAK)
+            return BREAK;
+          else if (ck === REMOVE)
+            node2.key = null;
+          const cv = await visitAsync_("value", node2.value, visitor, path26);
+          if (cv === BREAK)
+            return BREAK;
+          else if (cv === REMOVE)
+            node2.value = null;
+        }
+      }
+      return ctrl;
+    }
+    function initVisitor(visitor) {
+      if (typeof visitor === "object" && (visitor.Collection || visitor.Node || visitor.Value)) {
+        return Object.assign({
+          Alias: visitor.Node,
+          Map: visitor.Node,
+          Scalar: visitor.Node,
+          Seq: visitor.Node
+        }, visitor.Value && {
+          Map: visitor.Value,
+          Scalar: visitor.Value,
+          Seq: visitor.Value
+        }, visitor.Collection && {
+          Map: visitor.Collection,
+          Seq: visitor.Collection
+        }, visitor);
+      }
+      return visitor;
+    }
+    function callVisitor(key, node2, visitor, path26) {
+      if (typeof visitor === "function")
+        return visitor(key, node2, path26);
+      if (identity2.isMap(node2))
+        return visitor.Map?.(key, node2, path26);
+      if (identity2.isSeq(node2))
+        return visitor.Seq?.(key, node2, path26);
+      if (identity2.isPair(node2))
+        return visitor.Pair?.(key, node2, path26);
+      if (identity2.isScalar(node2))
+        return visitor.Scalar?.(key, node2, path26);
+      if (identity2.isAlias(node2))
+        return visitor.Alias?.(key, node2, path26);
+      return void 0;
+    }
+    function replaceNode(key, path26, node2) {
+      const parent = path26[path26.length - 1];
+      if (identity2.isCollection(parent)) {
+        parent.items[key] = node2;
+      } else if (identity2.isPair(parent)) {
+        if (key === "key")
+          parent.key = node2;
+        else
+          parent.value = node2;
+      } else if (identity2.isDocument(parent)) {
+        parent.contents = node2;
+      } else {
+        const pt = identity2.isAlias(parent) ? "alias" : "scalar";
+        throw new Error(`Cannot replace node with ${pt} parent`);
+      }
+    }
+    exports2.visit = visit;
+    exports2.visitAsync = visitAsync;
+  }
+});
+
+// node_modules/yaml/dist/doc/directives.js
+var require_directives = __commonJS({
+  "node_modules/yaml/dist/doc/directives.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var visit = require_visit();
+    var escapeChars = {
+      "!": "%21",
+      ",": "%2C",
+      "[": "%5B",
+      "]": "%5D",
+      "{": "%7B",
+      "}": "%7D"
+    };
+    var escapeTagName = (tn) => tn.replace(/[!,[\]{}]/g, (ch) => escapeChars[ch]);
+    var Directives = class _Directives {
+      constructor(yaml, tags) {
+        this.docStart = null;
+        this.docEnd = false;
+        this.yaml = Object.assign({}, _Directives.defaultYaml, yaml);
+        this.tags = Object.assign({}, _Directives.defaultTags, tags);
+      }
+      clone() {
+        const copy = new _Directives(this.yaml, this.tags);
+        copy.docStart = this.docStart;
+        return copy;
+      }
+      /**
+       * During parsing, get a Directives instance for the current document and
+       * update the stream state according to the current version's spec.
+       */
+      atDocument() {
+        const res = new _Directives(this.yaml, this.tags);
+        switch (this.yaml.version) {
+          case "1.1":
+            this.atNextDocument = true;
+            break;
+          case "1.2":
+            this.atNextDocument = false;
+            this.yaml = {
+              explicit: _Directives.defaultYaml.explicit,
+              version: "1.2"
+            };
+            this.tags = Object.assign({}, _Directives.defaultTags);
+            break;
+        }
+        return res;
+      }
+      /**
+       * @param onError - May be called even if the action was successful
+       * @returns `true` on success
+       */
+      add(line2, onError) {
+        if (this.atNextDocument) {
+          this.yaml = { explicit: _Directives.defaultYaml.explicit, version: "1.1" };
+          this.tags = Object.assign({}, _Directives.defaultTags);
+          this.atNextDocument = false;
+        }
+        const parts3 = line2.trim().split(/[ \t]+/);
+        const name2 = parts3.shift();
+        switch (name2) {
+          case "%TAG": {
+            if (parts3.length !== 2) {
+              onError(0, "%TAG directive should contain exactly two parts");
+              if (parts3.length < 2)
+                return false;
+            }
+            const [handle, prefix] = parts3;
+            this.tags[handle] = prefix;
+            return true;
+          }
+          case "%YAML": {
+            this.yaml.explicit = true;
+            if (parts3.length !== 1) {
+              onError(0, "%YAML directive should contain exactly one part");
+              return false;
+            }
+            const [version3] = parts3;
+            if (version3 === "1.1" || version3 === "1.2") {
+              this.yaml.version = version3;
+              return true;
+            } else {
+              const isValid = /^\d+\.\d+$/.test(version3);
+              onError(6, `Unsupported YAML version ${version3}`, isValid);
+              return false;
+            }
+          }
+          default:
+            onError(0, `Unknown directive ${name2}`, true);
+            return false;
+        }
+      }
+      /**
+       * Resolves a tag, matching handles to those defined in %TAG directives.
+       *
+       * @returns Resolved tag, which may also be the non-specific tag `'!'` or a
+       *   `'!local'` tag, or `null` if unresolvable.
+       */
+      tagName(source, onError) {
+        if (source === "!")
+          return "!";
+        if (source[0] !== "!") {
+          onError(`Not a valid tag: ${source}`);
+          return null;
+        }
+        if (source[1] === "<") {
+          const verbatim = source.slice(2, -1);
+          if (verbatim === "!" || verbatim === "!!") {
+            onError(`Verbatim tags aren't resolved, so ${source} is invalid.`);
+            return null;
+          }
+          if (source[source.length - 1] !== ">")
+            onError("Verbatim tags must end with a >");
+          return verbatim;
+        }
+        const [, handle, suffix2] = source.match(/^(.*!)([^!]*)$/s);
+        if (!suffix2)
+          onError(`The ${source} tag has no suffix`);
+        const prefix = this.tags[handle];
+        if (prefix) {
+          try {
+            return prefix + decodeURIComponent(suffix2);
+          } catch (error2) {
+            onError(String(error2));
+            return null;
+          }
+        }
+        if (handle === "!")
+          return source;
+        onError(`Could not resolve tag: ${source}`);
+        return null;
+      }
+      /**
+       * Given a fully resolved tag, returns its printable string form,
+       * taking into account current tag prefixes and defaults.
+       */
+      tagString(tag) {
+        for (const [handle, prefix] of Object.entries(this.tags)) {
+          if (tag.startsWith(prefix))
+            return handle + escapeTagName(tag.substring(prefix.length));
+        }
+        return tag[0] === "!" ? tag : `!<${tag}>`;
+      }
+      toString(doc) {
+        const lines3 = this.yaml.explicit ? [`%YAML ${this.yaml.version || "1.2"}`] : [];
+        const tagEntries = Object.entries(this.tags);
+        let tagNames;
+        if (doc && tagEntries.length > 0 && identity2.isNode(doc.contents)) {
+          const tags = {};
+          visit.visit(doc.contents, (_key, node2) => {
+            if (identity2.isNode(node2) && node2.tag)
+              tags[node2.tag] = true;
+          });
+          tagNames = Object.keys(tags);
+        } else
+          tagNames = [];
+        for (const [handle, prefix] of tagEntries) {
+          if (handle === "!!" && prefix === "tag:yaml.org,2002:")
+            continue;
+          if (!doc || tagNames.some((tn) => tn.startsWith(prefix)))
+            lines3.push(`%TAG ${handle} ${prefix}`);
+        }
+        return lines3.join("\n");
+      }
+    };
+    Directives.defaultYaml = { explicit: false, version: "1.2" };
+    Directives.defaultTags = { "!!": "tag:yaml.org,2002:" };
+    exports2.Directives = Directives;
+  }
+});
+
+// node_modules/yaml/dist/doc/anchors.js
+var require_anchors = __commonJS({
+  "node_modules/yaml/dist/doc/anchors.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var visit = require_visit();
+    function anchorIsValid(anchor2) {
+      if (/[\x00-\x19\s,[\]{}]/.test(anchor2)) {
+        const sa = JSON.stringify(anchor2);
+        const msg = `Anchor must not contain whitespace or control characters: ${sa}`;
+        throw new Error(msg);
+      }
+      return true;
+    }
+    function anchorNames(root) {
+      const anchors = /* @__PURE__ */ new Set();
+      visit.visit(root, {
+        Value(_key, node2) {
+          if (node2.anchor)
+            anchors.add(node2.anchor);
+        }
+      });
+      return anchors;
+    }
+    function findNewAnchor(prefix, exclude) {
+      for (let i = 1; true; ++i) {
+        const name2 = `${prefix}${i}`;
+        if (!exclude.has(name2))
+          return name2;
+      }
+    }
+    function createNodeAnchors(doc, prefix) {
+      const aliasObjects = [];
+      const sourceObjects = /* @__PURE__ */ new Map();
+      let prevAnchors = null;
+      return {
+        onAnchor: (source) => {
+          aliasObjects.push(source);
+          prevAnchors ?? (prevAnchors = anchorNames(doc));
+          const anchor2 = findNewAnchor(prefix, prevAnchors);
+          prevAnchors.add(anchor2);
+          return anchor2;
+        },
+        /**
+         * With circular references, the source node is only resolved after all
+         * of its child nodes are. This is why anchors are set only after all of
+         * the nodes have been created.
+         */
+        setAnchors: () => {
+          for (const source of aliasObjects) {
+            const ref = sourceObjects.get(source);
+            if (typeof ref === "object" && ref.anchor && (identity2.isScalar(ref.node) || identity2.isCollection(ref.node))) {
+              ref.node.anchor = ref.anchor;
+            } else {
+              const error2 = new Error("Failed to resolve repeated object (this should not happen)");
+              error2.source = source;
+              throw error2;
+            }
+          }
+        },
+        sourceObjects
+      };
+    }
+    exports2.anchorIsValid = anchorIsValid;
+    exports2.anchorNames = anchorNames;
+    exports2.createNodeAnchors = createNodeAnchors;
+    exports2.findNewAnchor = findNewAnchor;
+  }
+});
+
+// node_modules/yaml/dist/doc/applyReviver.js
+var require_applyReviver = __commonJS({
+  "node_modules/yaml/dist/doc/applyReviver.js"(exports2) {
+    "use strict";
+    function applyReviver(reviver, obj, key, val) {
+      if (val && typeof val === "object") {
+        if (Array.isArray(val)) {
+          for (let i = 0, len = val.length; i < len; ++i) {
+            const v0 = val[i];
+            const v1 = applyReviver(reviver, val, String(i), v0);
+            if (v1 === void 0)
+              delete val[i];
+            else if (v1 !== v0)
+              val[i] = v1;
+          }
+        } else if (val instanceof Map) {
+          for (const k2 of Array.from(val.keys())) {
+            const v0 = val.get(k2);
+            const v1 = applyReviver(reviver, val, k2, v0);
+            if (v1 === void 0)
+              val.delete(k2);
+            else if (v1 !== v0)
+              val.set(k2, v1);
+          }
+        } else if (val instanceof Set) {
+          for (const v0 of Array.from(val)) {
+            const v1 = applyReviver(reviver, val, v0, v0);
+            if (v1 === void 0)
+              val.delete(v0);
+            else if (v1 !== v0) {
+              val.delete(v0);
+              val.add(v1);
+            }
+          }
+        } else {
+          for (const [k2, v0] of Object.entries(val)) {
+            const v1 = applyReviver(reviver, val, k2, v0);
+            if (v1 === void 0)
+              delete val[k2];
+            else if (v1 !== v0)
+              val[k2] = v1;
+          }
+        }
+      }
+      return reviver.call(obj, key, val);
+    }
+    exports2.applyReviver = applyReviver;
+  }
+});
+
+// node_modules/yaml/dist/nodes/toJS.js
+var require_toJS = __commonJS({
+  "node_modules/yaml/dist/nodes/toJS.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    function toJS(value, arg, ctx) {
+      if (Array.isArray(value))
+        return value.map((v2, i) => toJS(v2, String(i), ctx));
+      if (value && typeof value.toJSON === "function") {
+        if (!ctx || !identity2.hasAnchor(value))
+          return value.toJSON(arg, ctx);
+        const data = { aliasCount: 0, count: 1, res: void 0 };
+        ctx.anchors.set(value, data);
+        ctx.onCreate = (res2) => {
+          data.res = res2;
+          delete ctx.onCreate;
+        };
+        const res = value.toJSON(arg, ctx);
+        if (ctx.onCreate)
+          ctx.onCreate(res);
+        return res;
+      }
+      if (typeof value === "bigint" && !ctx?.keep)
+        return Number(value);
+      return value;
+    }
+    exports2.toJS = toJS;
+  }
+});
+
+// node_modules/yaml/dist/nodes/Node.js
+var require_Node = __commonJS({
+  "node_modules/yaml/dist/nodes/Node.js"(exports2) {
+    "use strict";
+    var applyReviver = require_applyReviver();
+    var identity2 = require_identity();
+    var toJS = require_toJS();
+    var NodeBase = class {
+      constructor(type) {
+        Object.defineProperty(this, identity2.NODE_TYPE, { value: type });
+      }
+      /** Create a copy of this node.  */
+      clone() {
+        const copy = Object.create(Object.getPrototypeOf(this), Object.getOwnPropertyDescriptors(this));
+        if (this.range)
+          copy.range = this.range.slice();
+        return copy;
+      }
+      /** A plain JavaScript representation of this node. */
+      toJS(doc, { mapAsMap, maxAliasCount, onAnchor, reviver } = {}) {
+        if (!identity2.isDocument(doc))
+          throw new TypeError("A document argument is required");
+        const ctx = {
+          anchors: /* @__PURE__ */ new Map(),
+          doc,
+          keep: true,
+          mapAsMap: mapAsMap === true,
+          mapKeyWarned: false,
+          maxAliasCount: typeof maxAliasCount === "number" ? maxAliasCount : 100
+        };
+        const res = toJS.toJS(this, "", ctx);
+        if (typeof onAnchor === "function")
+          for (const { count: count4, res: res2 } of ctx.anchors.values())
+            onAnchor(res2, count4);
+        return typeof reviver === "function" ? applyReviver.applyReviver(reviver, { "": res }, "", res) : res;
+      }
+    };
+    exports2.NodeBase = NodeBase;
+  }
+});
+
+// node_modules/yaml/dist/nodes/Alias.js
+var require_Alias = __commonJS({
+  "node_modules/yaml/dist/nodes/Alias.js"(exports2) {
+    "use strict";
+    var anchors = require_anchors();
+    var visit = require_visit();
+    var identity2 = require_identity();
+    var Node2 = require_Node();
+    var toJS = require_toJS();
+    var Alias = class extends Node2.NodeBase {
+      constructor(source) {
+        super(identity2.ALIAS);
+        this.source = source;
+        Object.defineProperty(this, "tag", {
+          set() {
+            throw new Error("Alias nodes cannot have tags");
+          }
+        });
+      }
+      /**
+       * Resolve the value of this alias within `doc`, finding the last
+       * instance of the `source` anchor before this node.
+       */
+      resolve(doc, ctx) {
+        if (ctx?.maxAliasCount === 0)
+          throw new ReferenceError("Alias resolution is disabled");
+        let nodes;
+        if (ctx?.aliasResolveCache) {
+          nodes = ctx.aliasResolveCache;
+        } else {
+          nodes = [];
+          visit.visit(doc, {
+            Node: (_key, node2) => {
+              if (identity2.isAlias(node2) || identity2.hasAnchor(node2))
+                nodes.push(node2);
+            }
+          });
+          if (ctx)
+            ctx.aliasResolveCache = nodes;
+        }
+        let found = void 0;
+        for (const node2 of nodes) {
+          if (node2 === this)
+            break;
+          if (node2.anchor === this.source)
+            found = node2;
+        }
+        if (found && ctx) {
+          const { anchors: anchors2, doc: doc2, maxAliasCount } = ctx;
+          let data = anchors2.get(found);
+          if (!data) {
+            toJS.toJS(found, null, ctx);
+            data = anchors2.get(found);
+          }
+          if (data?.res === void 0) {
+            const msg = "This should not happen: Alias anchor was not resolved?";
+            throw new ReferenceError(msg);
+          }
+          if (maxAliasCount >= 0) {
+            data.count += 1;
+            if (data.aliasCount === 0)
+              data.aliasCount = getAliasCount(doc2, found, anchors2);
+            if (data.count * data.aliasCount > maxAliasCount) {
+              const msg = "Excessive alias count indicates a resource exhaustion attack";
+              throw new ReferenceError(msg);
+            }
+          }
+        }
+        return found;
+      }
+      toJSON(_arg, ctx) {
+        if (!ctx)
+          return { source: this.source };
+        const source = this.resolve(ctx.doc, ctx);
+        if (!source) {
+          const msg = `Unresolved alias (the anchor must be set before the alias): ${this.source}`;
+          throw new ReferenceError(msg);
+        }
+        return ctx.anchors.get(source).res;
+      }
+      toString(ctx, _onComment, _onChompKeep) {
+        const src = `*${this.source}`;
+        if (ctx) {
+          anchors.anchorIsValid(this.source);
+          if (ctx.options.verifyAliasOrder && !ctx.anchors.has(this.source)) {
+            const msg = `Unresolved alias (the anchor must be set before the alias): ${this.source}`;
+            throw new Error(msg);
+          }
+          if (ctx.implicitKey)
+            return `${src} `;
+        }
+        return src;
+      }
+    };
+    function getAliasCount(doc, node2, anchors2) {
+      if (identity2.isAlias(node2)) {
+        const source = node2.resolve(doc);
+        const anchor2 = anchors2 && source && anchors2.get(source);
+        return anchor2 ? anchor2.count * anchor2.aliasCount : 0;
+      } else if (identity2.isCollection(node2)) {
+        let count4 = 0;
+        for (const item of node2.items) {
+          const c2 = getAliasCount(doc, item, anchors2);
+          if (c2 > count4)
+            count4 = c2;
+        }
+        return count4;
+      } else if (identity2.isPair(node2)) {
+        const kc = getAliasCount(doc, node2.key, anchors2);
+        const vc = getAliasCount(doc, node2.value, anchors2);
+        return Math.max(kc, vc);
+      }
+      return 1;
+    }
+    exports2.Alias = Alias;
+  }
+});
+
+// node_modules/yaml/dist/nodes/Scalar.js
+var require_Scalar = __commonJS({
+  "node_modules/yaml/dist/nodes/Scalar.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var Node2 = require_Node();
+    var toJS = require_toJS();
+    var isScalarValue = (value) => !value || typeof value !== "function" && typeof value !== "object";
+    var Scalar = class extends Node2.NodeBase {
+      constructor(value) {
+        super(identity2.SCALAR);
+        this.value = value;
+      }
+      toJSON(arg, ctx) {
+        return ctx?.keep ? this.value : toJS.toJS(this.value, arg, ctx);
+      }
+      toString() {
+        return String(this.value);
+      }
+    };
+    Scalar.BLOCK_FOLDED = "BLOCK_FOLDED";
+    Scalar.BLOCK_LITERAL = "BLOCK_LITERAL";
+    Scalar.PLAIN = "PLAIN";
+    Scalar.QUOTE_DOUBLE = "QUOTE_DOUBLE";
+    Scalar.QUOTE_SINGLE = "QUOTE_SINGLE";
+    exports2.Scalar = Scalar;
+    exports2.isScalarValue = isScalarValue;
+  }
+});
+
+// node_modules/yaml/dist/doc/createNode.js
+var require_createNode = __commonJS({
+  "node_modules/yaml/dist/doc/createNode.js"(exports2) {
+    "use strict";
+    var Alias = require_Alias();
+    var identity2 = require_identity();
+    var Scalar = require_Scalar();
+    var defaultTagPrefix = "tag:yaml.org,2002:";
+    function findTagObject(value, tagName2, tags) {
+      if (tagName2) {
+        const match2 = tags.filter((t) => t.tag === tagName2);
+        const tagObj = match2.find((t) => !t.format) ?? match2[0];
+        if (!tagObj)
+          throw new Error(`Tag ${tagName2} not found`);
+        return tagObj;
+      }
+      return tags.find((t) => t.identify?.(value) && !t.format);
+    }
+    function createNode(value, tagName2, ctx) {
+      if (identity2.isDocument(value))
+        value = value.contents;
+      if (identity2.isNode(value))
+        return value;
+      if (identity2.isPair(value)) {
+        const map = ctx.schema[identity2.MAP].createNode?.(ctx.schema, null, ctx);
+        map.items.push(value);
+        return map;
+      }
+      if (value instanceof String || value instanceof Number || value instanceof Boolean || typeof BigInt !== "undefined" && value instanceof BigInt) {
+        value = value.valueOf();
+      }
+      const { aliasDuplicateObjects, onAnchor, onTagObj, schema: schema4, sourceObjects } = ctx;
+      let ref = void 0;
+      if (aliasDuplicateObjects && value && typeof value === "object") {
+        ref = sourceObjects.get(value);
+        if (ref) {
+          ref.anchor ?? (ref.anchor = onAnchor(value));
+          return new Alias.Alias(ref.anchor);
+        } else {
+          ref = { anchor: null, node: null };
+          sourceObjects.set(value, ref);
+        }
+      }
+      if (tagName2?.startsWith("!!"))
+        tagName2 = defaultTagPrefix + tagName2.slice(2);
+      let tagObj = findTagObject(value, tagName2, schema4.tags);
+      if (!tagObj) {
+        if (value && typeof value.toJSON === "function") {
+          value = value.toJSON();
+        }
+        if (!value || typeof value !== "object") {
+          const node3 = new Scalar.Scalar(value);
+          if (ref)
+            ref.node = node3;
+          return node3;
+        }
+        tagObj = value instanceof Map ? schema4[identity2.MAP] : Symbol.iterator in Object(value) ? schema4[identity2.SEQ] : schema4[identity2.MAP];
+      }
+      if (onTagObj) {
+        onTagObj(tagObj);
+        delete ctx.onTagObj;
+      }
+      const node2 = tagObj?.createNode ? tagObj.createNode(ctx.schema, value, ctx) : typeof tagObj?.nodeClass?.from === "function" ? tagObj.nodeClass.from(ctx.schema, value, ctx) : new Scalar.Scalar(value);
+      if (tagName2)
+        node2.tag = tagName2;
+      else if (!tagObj.default)
+        node2.tag = tagObj.tag;
+      if (ref)
+        ref.node = node2;
+      return node2;
+    }
+    exports2.createNode = createNode;
+  }
+});
+
+// node_modules/yaml/dist/nodes/Collection.js
+var require_Collection = __commonJS({
+  "node_modules/yaml/dist/nodes/Collection.js"(exports2) {
+    "use strict";
+    var createNode = require_createNode();
+    var identity2 = require_identity();
+    var Node2 = require_Node();
+    function collectionFromPath(schema4, path26, value) {
+      let v2 = value;
+      for (let i = path26.length - 1; i >= 0; --i) {
+        const k2 = path26[i];
+        if (typeof k2 === "number" && Number.isInteger(k2) && k2 >= 0) {
+          const a = [];
+          a[k2] = v2;
+          v2 = a;
+        } else {
+          v2 = /* @__PURE__ */ new Map([[k2, v2]]);
+        }
+      }
+      return createNode.createNode(v2, void 0, {
+        aliasDuplicateObjects: false,
+        keepUndefined: false,
+        onAnchor: () => {
+          throw new Error("This should not happen, please report a bug.");
+        },
+        schema: schema4,
+        sourceObjects: /* @__PURE__ */ new Map()
+      });
+    }
+    var isEmptyPath = (path26) => path26 == null || typeof path26 === "object" && !!path26[Symbol.iterator]().next().done;
+    var Collection = class extends Node2.NodeBase {
+      constructor(type, schema4) {
+        super(type);
+        Object.defineProperty(this, "schema", {
+          value: schema4,
+          configurable: true,
+          enumerable: false,
+          writable: true
+        });
+      }
+      /**
+       * Create a copy of this collection.
+       *
+       * @param schema - If defined, overwrites the original's schema
+       */
+      clone(schema4) {
+        const copy = Object.create(Object.getPrototypeOf(this), Object.getOwnPropertyDescriptors(this));
+        if (schema4)
+          copy.schema = schema4;
+        copy.items = copy.items.map((it) => identity2.isNode(it) || identity2.isPair(it) ? it.clone(schema4) : it);
+        if (this.range)
+          copy.range = this.range.slice();
+        return copy;
+      }
+      /**
+       * Adds a value to the collection. For `!!map` and `!!omap` the value must
+       * be a Pair instance or a `{ key, value }` object, which may not have a key
+       * that already exists in the map.
+       */
+      addIn(path26, value) {
+        if (isEmptyPath(path26))
+          this.add(value);
+        else {
+          const [key, ...rest2] = path26;
+          const node2 = this.get(key, true);
+          if (identity2.isCollection(node2))
+            node2.addIn(rest2, value);
+          else if (node2 === void 0 && this.schema)
+            this.set(key, collectionFromPath(this.schema, rest2, value));
+          else
+            throw new Error(`Expected YAML collection at ${key}. Remaining path: ${rest2}`);
+        }
+      }
+      /**
+       * Removes a value from the collection.
+       * @returns `true` if the item was found and removed.
+       */
+      deleteIn(path26) {
+        const [key, ...rest2] = path26;
+        if (rest2.length === 0)
+          return this.delete(key);
+        const node2 = this.get(key, true);
+        if (identity2.isCollection(node2))
+          return node2.deleteIn(rest2);
+        else
+          throw new Error(`Expected YAML collection at ${key}. Remaining path: ${rest2}`);
+      }
+      /**
+       * Returns item at `key`, or `undefined` if not found. By default unwraps
+       * scalar values from their surrounding node; to disable set `keepScalar` to
+       * `true` (collections are always returned intact).
+       */
+      getIn(path26, keepScalar) {
+        const [key, ...rest2] = path26;
+        const node2 = this.get(key, true);
+        if (rest2.length === 0)
+          return !keepScalar && identity2.isScalar(node2) ? node2.value : node2;
+        else
+          return identity2.isCollection(node2) ? node2.getIn(rest2, keepScalar) : void 0;
+      }
+      hasAllNullValues(allowScalar) {
+        return this.items.every((node2) => {
+          if (!identity2.isPair(node2))
+            return false;
+          const n = node2.value;
+          return n == null || allowScalar && identity2.isScalar(n) && n.value == null && !n.commentBefore && !n.comment && !n.tag;
+        });
+      }
+      /**
+       * Checks if the collection includes a value with the key `key`.
+       */
+      hasIn(path26) {
+        const [key, ...rest2] = path26;
+        if (rest2.length === 0)
+          return this.has(key);
+        const node2 = this.get(key, true);
+        return identity2.isCollection(node2) ? node2.hasIn(rest2) : false;
+      }
+      /**
+       * Sets a value in this collection. For `!!set`, `value` needs to be a
+       * boolean to add/remove the item from the set.
+       */
+      setIn(path26, value) {
+        const [key, ...rest2] = path26;
+        if (rest2.length === 0) {
+          this.set(key, value);
+        } else {
+          const node2 = this.get(key, true);
+          if (identity2.isCollection(node2))
+            node2.setIn(rest2, value);
+          else if (node2 === void 0 && this.schema)
+            this.set(key, collectionFromPath(this.schema, rest2, value));
+          else
+            throw new Error(`Expected YAML collection at ${key}. Remaining path: ${rest2}`);
+        }
+      }
+    };
+    exports2.Collection = Collection;
+    exports2.collectionFromPath = collectionFromPath;
+    exports2.isEmptyPath = isEmptyPath;
+  }
+});
+
+// node_modules/yaml/dist/stringify/stringifyComment.js
+var require_stringifyComment = __commonJS({
+  "node_modules/yaml/dist/stringify/stringifyComment.js"(exports2) {
+    "use strict";
+    var stringifyComment = (str) => str.replace(/^(?!$)(?: $)?/gm, "#");
+    function indentComment(comment3, indent) {
+      if (/^\n+$/.test(comment3))
+        return comment3.substring(1);
+      return indent ? comment3.replace(/^(?! *$)/gm, indent) : comment3;
+    }
+    var lineComment = (str, indent, comment3) => str.endsWith("\n") ? indentComment(comment3, indent) : comment3.includes("\n") ? "\n" + indentComment(comment3, indent) : (str.endsWith(" ") ? "" : " ") + comment3;
+    exports2.indentComment = indentComment;
+    exports2.lineComment = lineComment;
+    exports2.stringifyComment = stringifyComment;
+  }
+});
+
+// node_modules/yaml/dist/stringify/foldFlowLines.js
+var require_foldFlowLines = __commonJS({
+  "node_modules/yaml/dist/stringify/foldFlowLines.js"(exports2) {
+    "use strict";
+    var FOLD_FLOW = "flow";
+    var FOLD_BLOCK = "block";
+    var FOLD_QUOTED = "quoted";
+    function foldFlowLines(text7, indent, mode = "flow", { indentAtStart, lineWidth = 80, minContentWidth = 20, onFold, onOverflow } = {}) {
+      if (!lineWidth || lineWidth < 0)
+        return text7;
+      if (lineWidth < minContentWidth)
+        minContentWidth = 0;
+      const endStep = Math.max(1 + minContentWidth, 1 + lineWidth - indent.length);
+      if (text7.length <= endStep)
+        return text7;
+      const folds = [];
+      const escapedFolds = {};
+      let end2 = lineWidth - indent.length;
+      if (typeof indentAtStart === "number") {
+        if (indentAtStart > lineWidth - Math.max(2, minContentWidth))
+          folds.push(0);
+        else
+          end2 = lineWidth - indentAtStart;
+      }
+      let split2 = void 0;
+      let prev = void 0;
+      let overflow = false;
+      let i = -1;
+      let escStart = -1;
+      let escEnd = -1;
+      if (mode === FOLD_BLOCK) {
+        i = consumeMoreIndentedLines(text7, i, indent.length);
+        if (i !== -1)
+          end2 = i + endStep;
+      }
+      for (let ch; ch = text7[i += 1]; ) {
+        if (mode === FOLD_QUOTED && ch === "\\") {
+          escStart = i;
+          switch (text7[i + 1]) {
+            case "x":
+              i += 3;
+              break;
+            case "u":
+              i += 5;
+              break;
+            case "U":
+              i += 9;
+              break;
+            default:
+              i += 1;
+          }
+          escEnd = i;
+        }
+        if (ch === "\n") {
+          if (mode === FOLD_BLOCK)
+            i = consumeMoreIndentedLines(text7, i, indent.length);
+          end2 = i + indent.length + endStep;
+          split2 = void 0;
+        } else {
+          if (ch === " " && prev && prev !== " " && prev !== "\n" && prev !== "	") {
+            const next = text7[i + 1];
+            if (next && next !== " " && next !== "\n" && next !== "	")
+              split2 = i;
+          }
+          if (i >= end2) {
+            if (split2) {
+              folds.push(split2);
+              end2 = split2 + endStep;
+              split2 = void 0;
+            } else if (mode === FOLD_QUOTED) {
+              while (prev === " " || prev === "	") {
+                prev = ch;
+                ch = text7[i += 1];
+                overflow = true;
+              }
+              const j2 = i > escEnd + 1 ? i - 2 : escStart - 1;
+              if (escapedFolds[j2])
+                return text7;
+              folds.push(j2);
+              escapedFolds[j2] = true;
+              end2 = j2 + endStep;
+              split2 = void 0;
+            } else {
+              overflow = true;
+            }
+          }
+        }
+        prev = ch;
+      }
+      if (overflow && onOverflow)
+        onOverflow();
+      if (folds.length === 0)
+        return text7;
+      if (onFold)
+        onFold();
+      let res = text7.slice(0, folds[0]);
+      for (let i2 = 0; i2 < folds.length; ++i2) {
+        const fold = folds[i2];
+        const end3 = folds[i2 + 1] || text7.length;
+        if (fold === 0)
+          res = `
+${indent}${text7.slice(0, end3)}`;
+        else {
+          if (mode === FOLD_QUOTED && escapedFolds[fold])
+            res += `${text7[fold]}\\`;
+          res += `
+${indent}${text7.slice(fold + 1, end3)}`;
+        }
+      }
+      return res;
+    }
+    function consumeMoreIndentedLines(text7, i, indent) {
+      let end2 = i;
+      let start2 = i + 1;
+      let ch = text7[start2];
+      while (ch === " " || ch === "	") {
+        if (i < start2 + indent) {
+          ch = text7[++i];
+        } else {
+          do {
+            ch = text7[++i];
+          } while (ch && ch !== "\n");
+          end2 = i;
+          start2 = i + 1;
+          ch = text7[start2];
+        }
+      }
+      return end2;
+    }
+    exports2.FOLD_BLOCK = FOLD_BLOCK;
+    exports2.FOLD_FLOW = FOLD_FLOW;
+    exports2.FOLD_QUOTED = FOLD_QUOTED;
+    exports2.foldFlowLines = foldFlowLines;
+  }
+});
+
+// node_modules/yaml/dist/stringify/stringifyString.js
+var require_stringifyString = __commonJS({
+  "node_modules/yaml/dist/stringify/stringifyString.js"(exports2) {
+    "use strict";
+    var Scalar = require_Scalar();
+    var foldFlowLines = require_foldFlowLines();
+    var getFoldOptions = (ctx, isBlock) => ({
+      indentAtStart: isBlock ? ctx.indent.length : ctx.indentAtStart,
+      lineWidth: ctx.options.lineWidth,
+      minContentWidth: ctx.options.minContentWidth
+    });
+    var containsDocumentMarker = (str) => /^(%|---|\.\.\.)/m.test(str);
+    function lineLengthOverLimit(str, lineWidth, indentLength) {
+      if (!lineWidth || lineWidth < 0)
+        return false;
+      const limit = lineWidth - indentLength;
+      const strLen = str.length;
+      if (strLen <= limit)
+        return false;
+      for (let i = 0, start2 = 0; i < strLen; ++i) {
+        if (str[i] === "\n") {
+          if (i - start2 > limit)
+            return true;
+          start2 = i + 1;
+          if (strLen - start2 <= limit)
+            return false;
+        }
+      }
+      return true;
+    }
+    function doubleQuotedString(value, ctx) {
+      const json = JSON.stringify(value);
+      if (ctx.options.doubleQuotedAsJSON)
+        return json;
+      const { implicitKey } = ctx;
+      const minMultiLineLength = ctx.options.doubleQuotedMinMultiLineLength;
+      const indent = ctx.indent || (containsDocumentMarker(value) ? "  " : "");
+      let str = "";
+      let start2 = 0;
+      for (let i = 0, ch = json[i]; ch; ch = json[++i]) {
+        if (ch === " " && json[i + 1] === "\\" && json[i + 2] === "n") {
+          str += json.slice(start2, i) + "\\ ";
+          i += 1;
+          start2 = i;
+          ch = "\\";
+        }
+        if (ch === "\\")
+          switch (json[i + 1]) {
+            case "u":
+              {
+                str += json.slice(start2, i);
+                const code2 = json.substr(i + 2, 4);
+                switch (code2) {
+                  case "0000":
+                    str += "\\0";
+                    break;
+                  case "0007":
+                    str += "\\a";
+                    break;
+                  case "000b":
+                    str += "\\v";
+                    break;
+                  case "001b":
+                    str += "\\e";
+                    break;
+                  case "0085":
+                    str += "\\N";
+                    break;
+                  case "00a0":
+                    str += "\\_";
+                    break;
+                  case "2028":
+                    str += "\\L";
+                    break;
+                  case "2029":
+                    str += "\\P";
+                    break;
+                  default:
+                    if (code2.substr(0, 2) === "00")
+                      str += "\\x" + code2.substr(2);
+                    else
+                      str += json.substr(i, 6);
+                }
+                i += 5;
+                start2 = i + 1;
+              }
+              break;
+            case "n":
+              if (implicitKey || json[i + 2] === '"' || json.length < minMultiLineLength) {
+                i += 1;
+              } else {
+                str += json.slice(start2, i) + "\n\n";
+                while (json[i + 2] === "\\" && json[i + 3] === "n" && json[i + 4] !== '"') {
+                  str += "\n";
+                  i += 2;
+                }
+                str += indent;
+                if (json[i + 2] === " ")
+                  str += "\\";
+                i += 1;
+                start2 = i + 1;
+              }
+              break;
+            default:
+              i += 1;
+          }
+      }
+      str = start2 ? str + json.slice(start2) : json;
+      return implicitKey ? str : foldFlowLines.foldFlowLines(str, indent, foldFlowLines.FOLD_QUOTED, getFoldOptions(ctx, false));
+    }
+    function singleQuotedString(value, ctx) {
+      if (ctx.options.singleQuote === false || ctx.implicitKey && value.includes("\n") || /[ \t]\n|\n[ \t]/.test(value))
+        return doubleQuotedString(value, ctx);
+      const indent = ctx.indent || (containsDocumentMarker(value) ? "  " : "");
+      const res = "'" + value.replace(/'/g, "''").replace(/\n+/g, `$&
+${indent}`) + "'";
+      return ctx.implicitKey ? res : foldFlowLines.foldFlowLines(res, indent, foldFlowLines.FOLD_FLOW, getFoldOptions(ctx, false));
+    }
+    function quotedString(value, ctx) {
+      const { singleQuote } = ctx.options;
+      let qs;
+      if (singleQuote === false)
+        qs = doubleQuotedString;
+      else {
+        const hasDouble = value.includes('"');
+        const hasSingle = value.includes("'");
+        if (hasDouble && !hasSingle)
+          qs = singleQuotedString;
+        else if (hasSingle && !hasDouble)
+          qs = doubleQuotedString;
+        else
+          qs = singleQuote ? singleQuotedString : doubleQuotedString;
+      }
+      return qs(value, ctx);
+    }
+    var blockEndNewlines;
+    try {
+      blockEndNewlines = new RegExp("(^|(?<!\n))\n+(?!\n|$)", "g");
+    } catch {
+      blockEndNewlines = /\n+(?!\n|$)/g;
+    }
+    function blockString({ comment: comment3, type, value }, ctx, onComment, onChompKeep) {
+      const { blockQuote, commentString, lineWidth } = ctx.options;
+      if (!blockQuote || /\n[\t ]+$/.test(value)) {
+        return quotedString(value, ctx);
+      }
+      const indent = ctx.indent || (ctx.forceBlockIndent || containsDocumentMarker(value) ? "  " : "");
+      const literal3 = blockQuote === "literal" ? true : blockQuote === "folded" || type === Scalar.Scalar.BLOCK_FOLDED ? false : type === Scalar.Scalar.BLOCK_LITERAL ? true : !lineLengthOverLimit(value, lineWidth, indent.length);
+      if (!value)
+        return literal3 ? "|\n" : ">\n";
+      let chomp;
+      let endStart;
+      for (endStart = value.length; endStart > 0; --endStart) {
+        const ch = value[endStart - 1];
+        if (ch !== "\n" && ch !== "	" && ch !== " ")
+          break;
+      }
+      let end2 = value.substring(endStart);
+      const endNlPos = end2.indexOf("\n");
+      if (endNlPos === -1) {
+        chomp = "-";
+      } else if (value === end2 || endNlPos !== end2.length - 1) {
+        chomp = "+";
+        if (onChompKeep)
+          onChompKeep();
+      } else {
+        chomp = "";
+      }
+      if (end2) {
+        value = value.slice(0, -end2.length);
+        if (end2[end2.length - 1] === "\n")
+          end2 = end2.slice(0, -1);
+        end2 = end2.replace(blockEndNewlines, `$&${indent}`);
+      }
+      let startWithSpace = false;
+      let startEnd;
+      let startNlPos = -1;
+      for (startEnd = 0; startEnd < value.length; ++startEnd) {
+        const ch = value[startEnd];
+        if (ch === " ")
+          startWithSpace = true;
+        else if (ch === "\n")
+          startNlPos = startEnd;
+        else
+          break;
+      }
+      let start2 = value.substring(0, startNlPos < startEnd ? startNlPos + 1 : startEnd);
+      if (start2) {
+        value = value.substring(start2.length);
+        start2 = start2.replace(/\n+/g, `$&${indent}`);
+      }
+      const indentSize = indent ? "2" : "1";
+      let header = (startWithSpace ? indentSize : "") + chomp;
+      if (comment3) {
+        header += " " + commentString(comment3.replace(/ ?[\r\n]+/g, " "));
+        if (onComment)
+          onComment();
+      }
+      if (!literal3) {
+        const foldedValue = value.replace(/\n+/g, "\n$&").replace(/(?:^|\n)([\t ].*)(?:([\n\t ]*)\n(?![\n\t ]))?/g, "$1$2").replace(/\n+/g, `$&${indent}`);
+        let literalFallback = false;
+        const foldOptions = getFoldOptions(ctx, true);
+        if (blockQuote !== "folded" && type !== Scalar.Scalar.BLOCK_FOLDED) {
+          foldOptions.onOverflow = () => {
+            literalFallback = true;
+          };
+        }
+        const body = foldFlowLines.foldFlowLines(`${start2}${foldedValue}${end2}`, indent, foldFlowLines.FOLD_BLOCK, foldOptions);
+        if (!literalFallback)
+          return `>${header}
+${indent}${body}`;
+      }
+      value = value.replace(/\n+/g, `$&${indent}`);
+      return `|${header}
+${indent}${start2}${value}${end2}`;
+    }
+    function plainString(item, ctx, onComment, onChompKeep) {
+      const { type, value } = item;
+      const { actualString, implicitKey, indent, indentStep, inFlow } = ctx;
+      if (implicitKey && value.includes("\n") || inFlow && /[[\]{},]/.test(value)) {
+        return quotedString(value, ctx);
+      }
+      if (/^[\n\t ,[\]{}#&*!|>'"%@`]|^[?-]$|^[?-][ \t]|[\n:][ \t]|[ \t]\n|[\n\t ]#|[\n\t :]$/.test(value)) {
+        return implicitKey || inFlow || !value.includes("\n") ? quotedString(value, ctx) : blockString(item, ctx, onComment, onChompKeep);
+      }
+      if (!implicitKey && !inFlow && type !== Scalar.Scalar.PLAIN && value.includes("\n")) {
+        return blockString(item, ctx, onComment, onChompKeep);
+      }
+      if (containsDocumentMarker(value)) {
+        if (indent === "") {
+          ctx.forceBlockIndent = true;
+          return blockString(item, ctx, onComment, onChompKeep);
+        } else if (implicitKey && indent === indentStep) {
+          return quotedString(value, ctx);
+        }
+      }
+      const str = value.replace(/\n+/g, `$&
+${indent}`);
+      if (actualString) {
+        const test = (tag) => tag.default && tag.tag !== "tag:yaml.org,2002:str" && tag.test?.test(str);
+        const { compat, tags } = ctx.doc.schema;
+        if (tags.some(test) || compat?.some(test))
+          return quotedString(value, ctx);
+      }
+      return implicitKey ? str : foldFlowLines.foldFlowLines(str, indent, foldFlowLines.FOLD_FLOW, getFoldOptions(ctx, false));
+    }
+    function stringifyString(item, ctx, onComment, onChompKeep) {
+      const { implicitKey, inFlow } = ctx;
+      const ss = typeof item.value === "string" ? item : Object.assign({}, item, { value: String(item.value) });
+      let { type } = item;
+      if (type !== Scalar.Scalar.QUOTE_DOUBLE) {
+        if (/[\x00-\x08\x0b-\x1f\x7f-\x9f\u{D800}-\u{DFFF}]/u.test(ss.value))
+          type = Scalar.Scalar.QUOTE_DOUBLE;
+      }
+      const _stringify2 = (_type) => {
+        switch (_type) {
+          case Scalar.Scalar.BLOCK_FOLDED:
+          case Scalar.Scalar.BLOCK_LITERAL:
+            return implicitKey || inFlow ? quotedString(ss.value, ctx) : blockString(ss, ctx, onComment, onChompKeep);
+          case Scalar.Scalar.QUOTE_DOUBLE:
+            return doubleQuotedString(ss.value, ctx);
+          case Scalar.Scalar.QUOTE_SINGLE:
+            return singleQuotedString(ss.value, ctx);
+          case Scalar.Scalar.PLAIN:
+            return plainString(ss, ctx, onComment, onChompKeep);
+          default:
+            return null;
+        }
+      };
+      let res = _stringify2(type);
+      if (res === null) {
+        const { defaultKeyType, defaultStringType } = ctx.options;
+        const t = implicitKey && defaultKeyType || defaultStringType;
+        res = _stringify2(t);
+        if (res === null)
+          throw new Error(`Unsupported default string type ${t}`);
+      }
+      return res;
+    }
+    exports2.stringifyString = stringifyString;
+  }
+});
+
+// node_modules/yaml/dist/stringify/stringify.js
+var require_stringify = __commonJS({
+  "node_modules/yaml/dist/stringify/stringify.js"(exports2) {
+    "use strict";
+    var anchors = require_anchors();
+    var identity2 = require_identity();
+    var stringifyComment = require_stringifyComment();
+    var stringifyString = require_stringifyString();
+    function createStringifyContext(doc, options2) {
+      const opt = Object.assign({
+        blockQuote: true,
+        commentString: stringifyComment.stringifyComment,
+        defaultKeyType: null,
+        defaultStringType: "PLAIN",
+        directives: null,
+        doubleQuotedAsJSON: false,
+        doubleQuotedMinMultiLineLength: 40,
+        falseStr: "false",
+        flowCollectionPadding: true,
+        indentSeq: true,
+        lineWidth: 80,
+        minContentWidth: 20,
+        nullStr: "null",
+        simpleKeys: false,
+        singleQuote: null,
+        trailingComma: false,
+        trueStr: "true",
+        verifyAliasOrder: true
+      }, doc.schema.toStringOptions, options2);
+      let inFlow;
+      switch (opt.collectionStyle) {
+        case "block":
+          inFlow = false;
+          break;
+        case "flow":
+          inFlow = true;
+          break;
+        default:
+          inFlow = null;
+      }
+      return {
+        anchors: /* @__PURE__ */ new Set(),
+        doc,
+        flowCollectionPadding: opt.flowCollectionPadding ? " " : "",
+        indent: "",
+        indentStep: typeof opt.indent === "number" ? " ".repeat(opt.indent) : "  ",
+        inFlow,
+        options: opt
+      };
+    }
+    function getTagObject(tags, item) {
+      if (item.tag) {
+        const match2 = tags.filter((t) => t.tag === item.tag);
+        if (match2.length > 0)
+          return match2.find((t) => t.format === item.format) ?? match2[0];
+      }
+      let tagObj = void 0;
+      let obj;
+      if (identity2.isScalar(item)) {
+        obj = item.value;
+        let match2 = tags.filter((t) => t.identify?.(obj));
+        if (match2.length > 1) {
+          const testMatch = match2.filter((t) => t.test);
+          if (testMatch.length > 0)
+            match2 = testMatch;
+        }
+        tagObj = match2.find((t) => t.format === item.format) ?? match2.find((t) => !t.format);
+      } else {
+        obj = item;
+        tagObj = tags.find((t) => t.nodeClass && obj instanceof t.nodeClass);
+      }
+      if (!tagObj) {
+        const name2 = obj?.constructor?.name ?? (obj === null ? "null" : typeof obj);
+        throw new Error(`Tag not resolved for ${name2} value`);
+      }
+      return tagObj;
+    }
+    function stringifyProps(node2, tagObj, { anchors: anchors$1, doc }) {
+      if (!doc.directives)
+        return "";
+      const props = [];
+      const anchor2 = (identity2.isScalar(node2) || identity2.isCollection(node2)) && node2.anchor;
+      if (anchor2 && anchors.anchorIsValid(anchor2)) {
+        anchors$1.add(anchor2);
+        props.push(`&${anchor2}`);
+      }
+      const tag = node2.tag ?? (tagObj.default ? null : tagObj.tag);
+      if (tag)
+        props.push(doc.directives.tagString(tag));
+      return props.join(" ");
+    }
+    function stringify(item, ctx, onComment, onChompKeep) {
+      if (identity2.isPair(item))
+        return item.toString(ctx, onComment, onChompKeep);
+      if (identity2.isAlias(item)) {
+        if (ctx.doc.directives)
+          return item.toString(ctx);
+        if (ctx.resolvedAliases?.has(item)) {
+          throw new TypeError(`Cannot stringify circular structure without alias nodes`);
+        } else {
+          if (ctx.resolvedAliases)
+            ctx.resolvedAliases.add(item);
+          else
+            ctx.resolvedAliases = /* @__PURE__ */ new Set([item]);
+          item = item.resolve(ctx.doc);
+        }
+      }
+      let tagObj = void 0;
+      const node2 = identity2.isNode(item) ? item : ctx.doc.createNode(item, { onTagObj: (o) => tagObj = o });
+      tagObj ?? (tagObj = getTagObject(ctx.doc.schema.tags, node2));
+      const props = stringifyProps(node2, tagObj, ctx);
+      if (props.length > 0)
+        ctx.indentAtStart = (ctx.indentAtStart ?? 0) + props.length + 1;
+      const str = typeof tagObj.stringify === "function" ? tagObj.stringify(node2, ctx, onComment, onChompKeep) : identity2.isScalar(node2) ? stringifyString.stringifyString(node2, ctx, onComment, onChompKeep) : node2.toString(ctx, onComment, onChompKeep);
+      if (!props)
+        return str;
+      return identity2.isScalar(node2) || str[0] === "{" || str[0] === "[" ? `${props} ${str}` : `${props}
+${ctx.indent}${str}`;
+    }
+    exports2.createStringifyContext = createStringifyContext;
+    exports2.stringify = stringify;
+  }
+});
+
+// node_modules/yaml/dist/stringify/stringifyPair.js
+var require_stringifyPair = __commonJS({
+  "node_modules/yaml/dist/stringify/stringifyPair.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var Scalar = require_Scalar();
+    var stringify = require_stringify();
+    var stringifyComment = require_stringifyComment();
+    function stringifyPair({ key, value }, ctx, onComment, onChompKeep) {
+      const { allNullValues, doc, indent, indentStep, options: { commentString, indentSeq, simpleKeys } } = ctx;
+      let keyComment = identity2.isNode(key) && key.comment || null;
+      if (simpleKeys) {
+        if (keyComment) {
+          throw new Error("With simple keys, key nodes cannot have comments");
+        }
+        if (identity2.isCollection(key) || !identity2.isNode(key) && typeof key === "object") {
+          const msg = "With simple keys, collection cannot be used as a key value";
+          throw new Error(msg);
+        }
+      }
+      let explicitKey = !simpleKeys && (!key || keyComment && value == null && !ctx.inFlow || identity2.isCollection(key) || (identity2.isScalar(key) ? key.type === Scalar.Scalar.BLOCK_FOLDED || key.type === Scalar.Scalar.BLOCK_LITERAL : typeof key === "object"));
+      ctx = Object.assign({}, ctx, {
+        allNullValues: false,
+        implicitKey: !explicitKey && (simpleKeys || !allNullValues),
+        indent: indent + indentStep
+      });
+      let keyCommentDone = false;
+      let chompKeep = false;
+      let str = stringify.stringify(key, ctx, () => keyCommentDone = true, () => chompKeep = true);
+      if (!explicitKey && !ctx.inFlow && str.length > 1024) {
+        if (simpleKeys)
+          throw new Error("With simple keys, single line scalar must not span more than 1024 characters");
+        explicitKey = true;
+      }
+      if (ctx.inFlow) {
+        if (allNullValues || value == null) {
+          if (keyCommentDone && onComment)
+            onComment();
+          return str === "" ? "?" : explicitKey ? `? ${str}` : str;
+        }
+      } else if (allNullValues && !simpleKeys || value == null && explicitKey) {
+        str = `? ${str}`;
+        if (keyComment && !keyCommentDone) {
+          str += stringifyComment.lineComment(str, ctx.indent, commentString(keyComment));
+        } else if (chompKeep && onChompKeep)
+          onChompKeep();
+        return str;
+      }
+      if (keyCommentDone)
+        keyComment = null;
+      if (explicitKey) {
+        if (keyComment)
+          str += stringifyComment.lineComment(str, ctx.indent, commentString(keyComment));
+        str = `? ${str}
+${indent}:`;
+      } else {
+        str = `${str}:`;
+        if (keyComment)
+          str += stringifyComment.lineComment(str, ctx.indent, commentString(keyComment));
+      }
+      let vsb, vcb, valueComment;
+      if (identity2.isNode(value)) {
+        vsb = !!value.spaceBefore;
+        vcb = value.commentBefore;
+        valueComment = value.comment;
+      } else {
+        vsb = false;
+        vcb = null;
+        valueComment = null;
+        if (value && typeof value === "object")
+          value = doc.createNode(value);
+      }
+      ctx.implicitKey = false;
+      if (!explicitKey && !keyComment && identity2.isScalar(value))
+        ctx.indentAtStart = str.length + 1;
+      chompKeep = false;
+      if (!indentSeq && indentStep.length >= 2 && !ctx.inFlow && !explicitKey && identity2.isSeq(value) && !value.flow && !value.tag && !value.anchor) {
+        ctx.indent = ctx.indent.substring(2);
+      }
+      let valueCommentDone = false;
+      const valueStr = stringify.stringify(value, ctx, () => valueCommentDone = true, () => chompKeep = true);
+      let ws = " ";
+      if (keyComment || vsb || vcb) {
+        ws = vsb ? "\n" : "";
+        if (vcb) {
+          const cs = commentString(vcb);
+          ws += `
+${stringifyComment.indentComment(cs, ctx.indent)}`;
+        }
+        if (valueStr === "" && !ctx.inFlow) {
+          if (ws === "\n" && valueComment)
+            ws = "\n\n";
+        } else {
+          ws += `
+${ctx.indent}`;
+        }
+      } else if (!explicitKey && identity2.isCollection(value)) {
+        const vs0 = valueStr[0];
+        const nl0 = valueStr.indexOf("\n");
+        const hasNewline = nl0 !== -1;
+        const flow = ctx.inFlow ?? value.flow ?? value.items.length === 0;
+        if (hasNewline || !flow) {
+          let hasPropsLine = false;
+          if (hasNewline && (vs0 === "&" || vs0 === "!")) {
+            let sp0 = valueStr.indexOf(" ");
+            if (vs0 === "&" && sp0 !== -1 && sp0 < nl0 && valueStr[sp0 + 1] === "!") {
+              sp0 = valueStr.indexOf(" ", sp0 + 1);
+            }
+            if (sp0 === -1 || nl0 < sp0)
+              hasPropsLine = true;
+          }
+          if (!hasPropsLine)
+            ws = `
+${ctx.indent}`;
+        }
+      } else if (valueStr === "" || valueStr[0] === "\n") {
+        ws = "";
+      }
+      str += ws + valueStr;
+      if (ctx.inFlow) {
+        if (valueCommentDone && onComment)
+          onComment();
+      } else if (valueComment && !valueCommentDone) {
+        str += stringifyComment.lineComment(str, ctx.indent, commentString(valueComment));
+      } else if (chompKeep && onChompKeep) {
+        onChompKeep();
+      }
+      return str;
+    }
+    exports2.stringifyPair = stringifyPair;
+  }
+});
+
+// node_modules/yaml/dist/log.js
+var require_log = __commonJS({
+  "node_modules/yaml/dist/log.js"(exports2) {
+    "use strict";
+    var node_process = require("process");
+    function debug(logLevel, ...messages) {
+      if (logLevel === "debug")
+        console.log(...messages);
+    }
+    function warn(logLevel, warning2) {
+      if (logLevel === "debug" || logLevel === "warn") {
+        if (typeof node_process.emitWarning === "function")
+          node_process.emitWarning(warning2);
+        else
+          console.warn(warning2);
+      }
+    }
+    exports2.debug = debug;
+    exports2.warn = warn;
+  }
+});
+
+// node_modules/yaml/dist/schema/yaml-1.1/merge.js
+var require_merge = __commonJS({
+  "node_modules/yaml/dist/schema/yaml-1.1/merge.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var Scalar = require_Scalar();
+    var MERGE_KEY = "<<";
+    var merge2 = {
+      identify: (value) => value === MERGE_KEY || typeof value === "symbol" && value.description === MERGE_KEY,
+      default: "key",
+      tag: "tag:yaml.org,2002:merge",
+      test: /^<<$/,
+      resolve: () => Object.assign(new Scalar.Scalar(Symbol(MERGE_KEY)), {
+        addToJSMap: addMergeToJSMap
+      }),
+      stringify: () => MERGE_KEY
+    };
+    var isMergeKey = (ctx, key) => (merge2.identify(key) || identity2.isScalar(key) && (!key.type || key.type === Scalar.Scalar.PLAIN) && merge2.identify(key.value)) && ctx?.doc.schema.tags.some((tag) => tag.tag === merge2.tag && tag.default);
+    function addMergeToJSMap(ctx, map, value) {
+      const source = resolveAliasValue(ctx, value);
+      if (identity2.isSeq(source))
+        for (const it of source.items)
+          mergeValue(ctx, map, it);
+      else if (Array.isArray(source))
+        for (const it of source)
+          mergeValue(ctx, map, it);
+      else
+        mergeValue(ctx, map, source);
+    }
+    function mergeValue(ctx, map, value) {
+      const source = resolveAliasValue(ctx, value);
+      if (!identity2.isMap(source))
+        throw new Error("Merge sources must be maps or map aliases");
+      const srcMap = source.toJSON(null, ctx, Map);
+      for (const [key, value2] of srcMap) {
+        if (map instanceof Map) {
+          if (!map.has(key))
+            map.set(key, value2);
+        } else if (map instanceof Set) {
+          map.add(key);
+        } else if (!Object.prototype.hasOwnProperty.call(map, key)) {
+          Object.defineProperty(map, key, {
+            value: value2,
+            writable: true,
+            enumerable: true,
+            configurable: true
+          });
+        }
+      }
+      return map;
+    }
+    function resolveAliasValue(ctx, value) {
+      return ctx && identity2.isAlias(value) ? value.resolve(ctx.doc, ctx) : value;
+    }
+    exports2.addMergeToJSMap = addMergeToJSMap;
+    exports2.isMergeKey = isMergeKey;
+    exports2.merge = merge2;
+  }
+});
+
+// node_modules/yaml/dist/nodes/addPairToJSMap.js
+var require_addPairToJSMap = __commonJS({
+  "node_modules/yaml/dist/nodes/addPairToJSMap.js"(exports2) {
+    "use strict";
+    var log3 = require_log();
+    var merge2 = require_merge();
+    var stringify = require_stringify();
+    var identity2 = require_identity();
+    var toJS = require_toJS();
+    function addPairToJSMap(ctx, map, { key, value }) {
+      if (identity2.isNode(key) && key.addToJSMap)
+        key.addToJSMap(ctx, map, value);
+      else if (merge2.isMergeKey(ctx, key))
+        merge2.addMergeToJSMap(ctx, map, value);
+      else {
+        const jsKey = toJS.toJS(key, "", ctx);
+        if (map instanceof Map) {
+          map.set(jsKey, toJS.toJS(value, jsKey, ctx));
+        } else if (map instanceof Set) {
+          map.add(jsKey);
+        } else {
+          const stringKey = stringifyKey(key, jsKey, ctx);
+          const jsValue = toJS.toJS(value, stringKey, ctx);
+          if (stringKey in map)
+            Object.defineProperty(map, stringKey, {
+              value: jsValue,
+              writable: true,
+              enumerable: true,
+              configurable: true
+            });
+          else
+            map[stringKey] = jsValue;
+        }
+      }
+      return map;
+    }
+    function stringifyKey(key, jsKey, ctx) {
+      if (jsKey === null)
+        return "";
+      if (typeof jsKey !== "object")
+        return String(jsKey);
+      if (identity2.isNode(key) && ctx?.doc) {
+        const strCtx = stringify.createStringifyContext(ctx.doc, {});
+        strCtx.anchors = /* @__PURE__ */ new Set();
+        for (const node2 of ctx.anchors.keys())
+          strCtx.anchors.add(node2.anchor);
+        strCtx.inFlow = true;
+        strCtx.inStringifyKey = true;
+        const strKey = key.toString(strCtx);
+        if (!ctx.mapKeyWarned) {
+          let jsonStr = JSON.stringify(strKey);
+          if (jsonStr.length > 40)
+            jsonStr = jsonStr.substring(0, 36) + '..."';
+          log3.warn(ctx.doc.options.logLevel, `Keys with collection values will be stringified due to JS Object restrictions: ${jsonStr}. Set mapAsMap: true to use object keys.`);
+          ctx.mapKeyWarned = true;
+        }
+        return strKey;
+      }
+      return JSON.stringify(jsKey);
+    }
+    exports2.addPairToJSMap = addPairToJSMap;
+  }
+});
+
+// node_modules/yaml/dist/nodes/Pair.js
+var require_Pair = __commonJS({
+  "node_modules/yaml/dist/nodes/Pair.js"(exports2) {
+    "use strict";
+    var createNode = require_createNode();
+    var stringifyPair = require_stringifyPair();
+    var addPairToJSMap = require_addPairToJSMap();
+    var identity2 = require_identity();
+    function createPair(key, value, ctx) {
+      const k2 = createNode.createNode(key, void 0, ctx);
+      const v2 = createNode.createNode(value, void 0, ctx);
+      return new Pair(k2, v2);
+    }
+    var Pair = class _Pair {
+      constructor(key, value = null) {
+        Object.defineProperty(this, identity2.NODE_TYPE, { value: identity2.PAIR });
+        this.key = key;
+        this.value = value;
+      }
+      clone(schema4) {
+        let { key, value } = this;
+        if (identity2.isNode(key))
+          key = key.clone(schema4);
+        if (identity2.isNode(value))
+          value = value.clone(schema4);
+        return new _Pair(key, value);
+      }
+      toJSON(_2, ctx) {
+        const pair = ctx?.mapAsMap ? /* @__PURE__ */ new Map() : {};
+        return addPairToJSMap.addPairToJSMap(ctx, pair, this);
+      }
+      toString(ctx, onComment, onChompKeep) {
+        return ctx?.doc ? stringifyPair.stringifyPair(this, ctx, onComment, onChompKeep) : JSON.stringify(this);
+      }
+    };
+    exports2.Pair = Pair;
+    exports2.createPair = createPair;
+  }
+});
+
+// node_modules/yaml/dist/stringify/stringifyCollection.js
+var require_stringifyCollection = __commonJS({
+  "node_modules/yaml/dist/stringify/stringifyCollection.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var stringify = require_stringify();
+    var stringifyComment = require_stringifyComment();
+    function stringifyCollection(collection, ctx, options2) {
+      const flow = ctx.inFlow ?? collection.flow;
+      const stringify2 = flow ? stringifyFlowCollection : stringifyBlockCollection;
+      return stringify2(collection, ctx, options2);
+    }
+    function stringifyBlockCollection({ comment: comment3, items }, ctx, { blockItemPrefix, flowChars, itemIndent, onChompKeep, onComment }) {
+      const { indent, options: { commentString } } = ctx;
+      const itemCtx = Object.assign({}, ctx, { indent: itemIndent, type: null });
+      let chompKeep = false;
+      const lines3 = [];
+      for (let i = 0; i < items.length; ++i) {
+        const item = items[i];
+        let comment4 = null;
+        if (identity2.isNode(item)) {
+          if (!chompKeep && item.spaceBefore)
+            lines3.push("");
+          addCommentBefore(ctx, lines3, item.commentBefore, chompKeep);
+          if (item.comment)
+            comment4 = item.comment;
+        } else if (identity2.isPair(item)) {
+          const ik = identity2.isNode(item.key) ? item.key : null;
+          if (ik) {
+            if (!chompKeep && ik.spaceBefore)
+              lines3.push("");
+            addCommentBefore(ctx, lines3, ik.commentBefore, chompKeep);
+          }
+        }
+        chompKeep = false;
+        let str2 = stringify.stringify(item, itemCtx, () => comment4 = null, () => chompKeep = true);
+        if (comment4)
+          str2 += stringifyComment.lineComment(str2, itemIndent, commentString(comment4));
+        if (chompKeep && comment4)
+          chompKeep = false;
+        lines3.push(blockItemPrefix + str2);
+      }
+      let str;
+      if (lines3.length === 0) {
+        str = flowChars.start + flowChars.end;
+      } else {
+        str = lines3[0];
+        for (let i = 1; i < lines3.length; ++i) {
+          const line2 = lines3[i];
+          str += line2 ? `
+${indent}${line2}` : "\n";
+        }
+      }
+      if (comment3) {
+        str += "\n" + stringifyComment.indentComment(commentString(comment3), indent);
+        if (onComment)
+          onComment();
+      } else if (chompKeep && onChompKeep)
+        onChompKeep();
+      return str;
+    }
+    function stringifyFlowCollection({ items }, ctx, { flowChars, itemIndent }) {
+      const { indent, indentStep, flowCollectionPadding: fcPadding, options: { commentString } } = ctx;
+      itemIndent += indentStep;
+      const itemCtx = Object.assign({}, ctx, {
+        indent: itemIndent,
+        inFlow: true,
+        type: null
+      });
+      let reqNewline = false;
+      let linesAtValue = 0;
+      const lines3 = [];
+      for (let i = 0; i < items.length; ++i) {
+        const item = items[i];
+        let comment3 = null;
+        if (identity2.isNode(item)) {
+          if (item.spaceBefore)
+            lines3.push("");
+          addCommentBefore(ctx, lines3, item.commentBefore, false);
+          if (item.comment)
+            comment3 = item.comment;
+        } else if (identity2.isPair(item)) {
+          const ik = identity2.isNode(item.key) ? item.key : null;
+          if (ik) {
+            if (ik.spaceBefore)
+              lines3.push("");
+            addCommentBefore(ctx, lines3, ik.commentBefore, false);
+            if (ik.comment)
+              reqNewline = true;
+          }
+          const iv = identity2.isNode(item.value) ? item.value : null;
+          if (iv) {
+            if (iv.comment)
+              comment3 = iv.comment;
+            if (iv.commentBefore)
+              reqNewline = true;
+          } else if (item.value == null && ik?.comment) {
+            comment3 = ik.comment;
+          }
+        }
+        if (comment3)
+          reqNewline = true;
+        let str = stringify.stringify(item, itemCtx, () => comment3 = null);
+        reqNewline || (reqNewline = lines3.length > linesAtValue || str.includes("\n"));
+        if (i < items.length - 1) {
+          str += ",";
+        } else if (ctx.options.trailingComma) {
+          if (ctx.options.lineWidth > 0) {
+            reqNewline || (reqNewline = lines3.reduce((sum2, line2) => sum2 + line2.length + 2, 2) + (str.length + 2) > ctx.options.lineWidth);
+          }
+          if (reqNewline) {
+            str += ",";
+          }
+        }
+        if (comment3)
+          str += stringifyComment.lineComment(str, itemIndent, commentString(comment3));
+        lines3.push(str);
+        linesAtValue = lines3.length;
+      }
+      const { start: start2, end: end2 } = flowChars;
+      if (lines3.length === 0) {
+        return start2 + end2;
+      } else {
+        if (!reqNewline) {
+          const len = lines3.reduce((sum2, line2) => sum2 + line2.length + 2, 2);
+          reqNewline = ctx.options.lineWidth > 0 && len > ctx.options.lineWidth;
+        }
+        if (reqNewline) {
+          let str = start2;
+          for (const line2 of lines3)
+            str += line2 ? `
+${indentStep}${indent}${line2}` : "\n";
+          return `${str}
+${indent}${end2}`;
+        } else {
+          return `${start2}${fcPadding}${lines3.join(" ")}${fcPadding}${end2}`;
+        }
+      }
+    }
+    function addCommentBefore({ indent, options: { commentString } }, lines3, comment3, chompKeep) {
+      if (comment3 && chompKeep)
+        comment3 = comment3.replace(/^\n+/, "");
+      if (comment3) {
+        const ic = stringifyComment.indentComment(commentString(comment3), indent);
+        lines3.push(ic.trimStart());
+      }
+    }
+    exports2.stringifyCollection = stringifyCollection;
+  }
+});
+
+// node_modules/yaml/dist/nodes/YAMLMap.js
+var require_YAMLMap = __commonJS({
+  "node_modules/yaml/dist/nodes/YAMLMap.js"(exports2) {
+    "use strict";
+    var stringifyCollection = require_stringifyCollection();
+    var addPairToJSMap = require_addPairToJSMap();
+    var Collection = require_Collection();
+    var identity2 = require_identity();
+    var Pair = require_Pair();
+    var Scalar = require_Scalar();
+    function findPair(items, key) {
+      const k2 = identity2.isScalar(key) ? key.value : key;
+      for (const it of items) {
+        if (identity2.isPair(it)) {
+          if (it.key === key || it.key === k2)
+            return it;
+          if (identity2.isScalar(it.key) && it.key.value === k2)
+            return it;
+        }
+      }
+      return void 0;
+    }
+    var YAMLMap = class extends Collection.Collection {
+      static get tagName() {
+        return "tag:yaml.org,2002:map";
+      }
+      constructor(schema4) {
+        super(identity2.MAP, schema4);
+        this.items = [];
+      }
+      /**
+       * A generic collection parsing method that can be extended
+       * to other node classes that inherit from YAMLMap
+       */
+      static from(schema4, obj, ctx) {
+        const { keepUndefined, replacer } = ctx;
+        const map = new this(schema4);
+        const add3 = (key, value) => {
+          if (typeof replacer === "function")
+            value = replacer.call(obj, key, value);
+          else if (Array.isArray(replacer) && !replacer.includes(key))
+            return;
+          if (value !== void 0 || keepUndefined)
+            map.items.push(Pair.createPair(key, value, ctx));
+        };
+        if (obj instanceof Map) {
+          for (const [key, value] of obj)
+            add3(key, value);
+        } else if (obj && typeof obj === "object") {
+          for (const key of Object.keys(obj))
+            add3(key, obj[key]);
+        }
+        if (typeof schema4.sortMapEntries === "function") {
+          map.items.sort(schema4.sortMapEntries);
+        }
+        return map;
+      }
+      /**
+       * Adds a value to the collection.
+       *
+       * @param overwrite - If not set `true`, using a key that is already in the
+       *   collection will throw. Otherwise, overwrites the previous value.
+       */
+      add(pair, overwrite) {
+        let _pair;
+        if (identity2.isPair(pair))
+          _pair = pair;
+        else if (!pair || typeof pair !== "object" || !("key" in pair)) {
+          _pair = new Pair.Pair(pair, pair?.value);
+        } else
+          _pair = new Pair.Pair(pair.key, pair.value);
+        const prev = findPair(this.items, _pair.key);
+        const sortEntries = this.schema?.sortMapEntries;
+        if (prev) {
+          if (!overwrite)
+            throw new Error(`Key ${_pair.key} already set`);
+          if (identity2.isScalar(prev.value) && Scalar.isScalarValue(_pair.value))
+            prev.value.value = _pair.value;
+          else
+            prev.value = _pair.value;
+        } else if (sortEntries) {
+          const i = this.items.findIndex((item) => sortEntries(_pair, item) < 0);
+          if (i === -1)
+            this.items.push(_pair);
+          else
+            this.items.splice(i, 0, _pair);
+        } else {
+          this.items.push(_pair);
+        }
+      }
+      delete(key) {
+        const it = findPair(this.items, key);
+        if (!it)
+          return false;
+        const del = this.items.splice(this.items.indexOf(it), 1);
+        return del.length > 0;
+      }
+      get(key, keepScalar) {
+        const it = findPair(this.items, key);
+        const node2 = it?.value;
+        return (!keepScalar && identity2.isScalar(node2) ? node2.value : node2) ?? void 0;
+      }
+      has(key) {
+        return !!findPair(this.items, key);
+      }
+      set(key, value) {
+        this.add(new Pair.Pair(key, value), true);
+      }
+      /**
+       * @param ctx - Conversion context, originally set in Document#toJS()
+       * @param {Class} Type - If set, forces the returned collection type
+       * @returns Instance of Type, Map, or Object
+       */
+      toJSON(_2, ctx, Type) {
+        const map = Type ? new Type() : ctx?.mapAsMap ? /* @__PURE__ */ new Map() : {};
+        if (ctx?.onCreate)
+          ctx.onCreate(map);
+        for (const item of this.items)
+          addPairToJSMap.addPairToJSMap(ctx, map, item);
+        return map;
+      }
+      toString(ctx, onComment, onChompKeep) {
+        if (!ctx)
+          return JSON.stringify(this);
+        for (const item of this.items) {
+          if (!identity2.isPair(item))
+            throw new Error(`Map items must all be pairs; found ${JSON.stringify(item)} instead`);
+        }
+        if (!ctx.allNullValues && this.hasAllNullValues(false))
+          ctx = Object.assign({}, ctx, { allNullValues: true });
+        return stringifyCollection.stringifyCollection(this, ctx, {
+          blockItemPrefix: "",
+          flowChars: { start: "{", end: "}" },
+          itemIndent: ctx.indent || "",
+          onChompKeep,
+          onComment
+        });
+      }
+    };
+    exports2.YAMLMap = YAMLMap;
+    exports2.findPair = findPair;
+  }
+});
+
+// node_modules/yaml/dist/schema/common/map.js
+var require_map = __commonJS({
+  "node_modules/yaml/dist/schema/common/map.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var YAMLMap = require_YAMLMap();
+    var map = {
+      collection: "map",
+      default: true,
+      nodeClass: YAMLMap.YAMLMap,
+      tag: "tag:yaml.org,2002:map",
+      resolve(map2, onError) {
+        if (!identity2.isMap(map2))
+          onError("Expected a mapping for this tag");
+        return map2;
+      },
+      createNode: (schema4, obj, ctx) => YAMLMap.YAMLMap.from(schema4, obj, ctx)
+    };
+    exports2.map = map;
+  }
+});
+
+// node_modules/yaml/dist/nodes/YAMLSeq.js
+var require_YAMLSeq = __commonJS({
+  "node_modules/yaml/dist/nodes/YAMLSeq.js"(exports2) {
+    "use strict";
+    var createNode = require_createNode();
+    var stringifyCollection = require_stringifyCollection();
+    var Collection = require_Collection();
+    var identity2 = require_identity();
+    var Scalar = require_Scalar();
+    var toJS = require_toJS();
+    var YAMLSeq = class extends Collection.Collection {
+      static get tagName() {
+        return "tag:yaml.org,2002:seq";
+      }
+      constructor(schema4) {
+        super(identity2.SEQ, schema4);
+        this.items = [];
+      }
+      add(value) {
+        this.items.push(value);
+      }
+      /**
+       * Removes a value from the collection.
+       *
+       * `key` must contain a representation of an integer for this to succeed.
+       * It may be wrapped in a `Scalar`.
+       *
+       * @returns `true` if the item was found and removed.
+       */
+      delete(key) {
+        const idx = asItemIndex(key);
+        if (typeof idx !== "number")
+          return false;
+        const del = this.items.splice(idx, 1);
+        return del.length > 0;
+      }
+      get(key, keepScalar) {
+        const idx = asItemIndex(key);
+        if (typeof idx !== "number")
+          return void 0;
+        const it = this.items[idx];
+        return !keepScalar && identity2.isScalar(it) ? it.value : it;
+      }
+      /**
+       * Checks if the collection includes a value with the key `key`.
+       *
+       * `key` must contain a representation of an integer for this to succeed.
+       * It may be wrapped in a `Scalar`.
+       */
+      has(key) {
+        const idx = asItemIndex(key);
+        return typeof idx === "number" && idx < this.items.length;
+      }
+      /**
+       * Sets a value in this collection. For `!!set`, `value` needs to be a
+       * boolean to add/remove the item from the set.
+       *
+       * If `key` does not contain a representation of an integer, this will throw.
+       * It may be wrapped in a `Scalar`.
+       */
+      set(key, value) {
+        const idx = asItemIndex(key);
+        if (typeof idx !== "number")
+          throw new Error(`Expected a valid index, not ${key}.`);
+        const prev = this.items[idx];
+        if (identity2.isScalar(prev) && Scalar.isScalarValue(value))
+          prev.value = value;
+        else
+          this.items[idx] = value;
+      }
+      toJSON(_2, ctx) {
+        const seq = [];
+        if (ctx?.onCreate)
+          ctx.onCreate(seq);
+        let i = 0;
+        for (const item of this.items)
+          seq.push(toJS.toJS(item, String(i++), ctx));
+        return seq;
+      }
+      toString(ctx, onComment, onChompKeep) {
+        if (!ctx)
+          return JSON.stringify(this);
+        return stringifyCollection.stringifyCollection(this, ctx, {
+          blockItemPrefix: "- ",
+          flowChars: { start: "[", end: "]" },
+          itemIndent: (ctx.indent || "") + "  ",
+          onChompKeep,
+          onComment
+        });
+      }
+      static from(schema4, obj, ctx) {
+        const { replacer } = ctx;
+        const seq = new this(schema4);
+        if (obj && Symbol.iterator in Object(obj)) {
+          let i = 0;
+          for (let it of obj) {
+            if (typeof replacer === "function") {
+              const key = obj instanceof Set ? it : String(i++);
+              it = replacer.call(obj, key, it);
+            }
+            seq.items.push(createNode.createNode(it, void 0, ctx));
+          }
+        }
+        return seq;
+      }
+    };
+    function asItemIndex(key) {
+      let idx = identity2.isScalar(key) ? key.value : key;
+      if (idx && typeof idx === "string")
+        idx = Number(idx);
+      return typeof idx === "number" && Number.isInteger(idx) && idx >= 0 ? idx : null;
+    }
+    exports2.YAMLSeq = YAMLSeq;
+  }
+});
+
+// node_modules/yaml/dist/schema/common/seq.js
+var require_seq = __commonJS({
+  "node_modules/yaml/dist/schema/common/seq.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var YAMLSeq = require_YAMLSeq();
+    var seq = {
+      collection: "seq",
+      default: true,
+      nodeClass: YAMLSeq.YAMLSeq,
+      tag: "tag:yaml.org,2002:seq",
+      resolve(seq2, onError) {
+        if (!identity2.isSeq(seq2))
+          onError("Expected a sequence for this tag");
+        return seq2;
+      },
+      createNode: (schema4, obj, ctx) => YAMLSeq.YAMLSeq.from(schema4, obj, ctx)
+    };
+    exports2.seq = seq;
+  }
+});
+
+// node_modules/yaml/dist/schema/common/string.js
+var require_string = __commonJS({
+  "node_modules/yaml/dist/schema/common/string.js"(exports2) {
+    "use strict";
+    var stringifyString = require_stringifyString();
+    var string5 = {
+      identify: (value) => typeof value === "string",
+      default: true,
+      tag: "tag:yaml.org,2002:str",
+      resolve: (str) => str,
+      stringify(item, ctx, onComment, onChompKeep) {
+        ctx = Object.assign({ actualString: true }, ctx);
+        return stringifyString.stringifyString(item, ctx, onComment, onChompKeep);
+      }
+    };
+    exports2.string = string5;
+  }
+});
+
+// node_modules/yaml/dist/schema/common/null.js
+var require_null = __commonJS({
+  "node_modules/yaml/dist/schema/common/null.js"(exports2) {
+    "use strict";
+    var Scalar = require_Scalar();
+    var nullTag = {
+      identify: (value) => value == null,
+      createNode: () => new Scalar.Scalar(null),
+      default: true,
+      tag: "tag:yaml.org,2002:null",
+      test: /^(?:~|[Nn]ull|NULL)?$/,
+      resolve: () => new Scalar.Scalar(null),
+      stringify: ({ source }, ctx) => typeof source === "string" && nullTag.test.test(source) ? source : ctx.options.nullStr
+    };
+    exports2.nullTag = nullTag;
+  }
+});
+
+// node_modules/yaml/dist/schema/core/bool.js
+var require_bool = __commonJS({
+  "node_modules/yaml/dist/schema/core/bool.js"(exports2) {
+    "use strict";
+    var Scalar = require_Scalar();
+    var boolTag = {
+      identify: (value) => typeof value === "boolean",
+      default: true,
+      tag: "tag:yaml.org,2002:bool",
+      test: /^(?:[Tt]rue|TRUE|[Ff]alse|FALSE)$/,
+      resolve: (str) => new Scalar.Scalar(str[0] === "t" || str[0] === "T"),
+      stringify({ source, value }, ctx) {
+        if (source && boolTag.test.test(source)) {
+          const sv = source[0] === "t" || source[0] === "T";
+          if (value === sv)
+            return source;
+        }
+        return value ? ctx.options.trueStr : ctx.options.falseStr;
+      }
+    };
+    exports2.boolTag = boolTag;
+  }
+});
+
+// node_modules/yaml/dist/stringify/stringifyNumber.js
+var require_stringifyNumber = __commonJS({
+  "node_modules/yaml/dist/stringify/stringifyNumber.js"(exports2) {
+    "use strict";
+    function stringifyNumber({ format: format2, minFractionDigits, tag, value }) {
+      if (typeof value === "bigint")
+        return String(value);
+      const num = typeof value === "number" ? value : Number(value);
+      if (!isFinite(num))
+        return isNaN(num) ? ".nan" : num < 0 ? "-.inf" : ".inf";
+      let n = Object.is(value, -0) ? "-0" : JSON.stringify(value);
+      if (!format2 && minFractionDigits && (!tag || tag === "tag:yaml.org,2002:float") && /^-?\d/.test(n) && !n.includes("e")) {
+        let i = n.indexOf(".");
+        if (i < 0) {
+          i = n.length;
+          n += ".";
+        }
+        let d = minFractionDigits - (n.length - i - 1);
+        while (d-- > 0)
+          n += "0";
+      }
+      return n;
+    }
+    exports2.stringifyNumber = stringifyNumber;
+  }
+});
+
+// node_modules/yaml/dist/schema/core/float.js
+var require_float = __commonJS({
+  "node_modules/yaml/dist/schema/core/float.js"(exports2) {
+    "use strict";
+    var Scalar = require_Scalar();
+    var stringifyNumber = require_stringifyNumber();
+    var floatNaN = {
+      identify: (value) => typeof value === "number",
+      default: true,
+      tag: "tag:yaml.org,2002:float",
+      test: /^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/,
+      resolve: (str) => str.slice(-3).toLowerCase() === "nan" ? NaN : str[0] === "-" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY,
+      stringify: stringifyNumber.stringifyNumber
+    };
+    var floatExp = {
+      identify: (value) => typeof value === "number",
+      default: true,
+      tag: "tag:yaml.org,2002:float",
+      format: "EXP",
+      test: /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+$/,
+      resolve: (str) => parseFloat(str),
+      stringify(node2) {
+        const num = Number(node2.value);
+        return isFinite(num) ? num.toExponential() : stringifyNumber.stringifyNumber(node2);
+      }
+    };
+    var float = {
+      identify: (value) => typeof value === "number",
+      default: true,
+      tag: "tag:yaml.org,2002:float",
+      test: /^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)$/,
+      resolve(str) {
+        const node2 = new Scalar.Scalar(parseFloat(str));
+        const dot = str.indexOf(".");
+        if (dot !== -1 && str[str.length - 1] === "0")
+          node2.minFractionDigits = str.length - dot - 1;
+        return node2;
+      },
+      stringify: stringifyNumber.stringifyNumber
+    };
+    exports2.float = float;
+    exports2.floatExp = floatExp;
+    exports2.floatNaN = floatNaN;
+  }
+});
+
+// node_modules/yaml/dist/schema/core/int.js
+var require_int = __commonJS({
+  "node_modules/yaml/dist/schema/core/int.js"(exports2) {
+    "use strict";
+    var stringifyNumber = require_stringifyNumber();
+    var intIdentify = (value) => typeof value === "bigint" || Number.isInteger(value);
+    var intResolve = (str, offset, radix, { intAsBigInt }) => intAsBigInt ? BigInt(str) : parseInt(str.substring(offset), radix);
+    function intStringify(node2, radix, prefix) {
+      const { value } = node2;
+      if (intIdentify(value) && value >= 0)
+        return prefix + value.toString(radix);
+      return stringifyNumber.stringifyNumber(node2);
+    }
+    var intOct = {
+      identify: (value) => intIdentify(value) && value >= 0,
+      default: true,
+      tag: "tag:yaml.org,2002:int",
+      format: "OCT",
+      test: /^0o[0-7]+$/,
+      resolve: (str, _onError, opt) => intResolve(str, 2, 8, opt),
+      stringify: (node2) => intStringify(node2, 8, "0o")
+    };
+    var int2 = {
+      identify: intIdentify,
+      default: true,
+      tag: "tag:yaml.org,2002:int",
+      test: /^[-+]?[0-9]+$/,
+      resolve: (str, _onError, opt) => intResolve(str, 0, 10, opt),
+      stringify: stringifyNumber.stringifyNumber
+    };
+    var intHex = {
+      identify: (value) => intIdentify(value) && value >= 0,
+      default: true,
+      tag: "tag:yaml.org,2002:int",
+      format: "HEX",
+      test: /^0x[0-9a-fA-F]+$/,
+      resolve: (str, _onError, opt) => intResolve(str, 2, 16, opt),
+      stringify: (node2) => intStringify(node2, 16, "0x")
+    };
+    exports2.int = int2;
+    exports2.intHex = intHex;
+    exports2.intOct = intOct;
+  }
+});
+
+// node_modules/yaml/dist/schema/core/schema.js
+var require_schema = __commonJS({
+  "node_modules/yaml/dist/schema/core/schema.js"(exports2) {
+    "use strict";
+    var map = require_map();
+    var _null4 = require_null();
+    var seq = require_seq();
+    var string5 = require_string();
+    var bool = require_bool();
+    var float = require_float();
+    var int2 = require_int();
+    var schema4 = [
+      map.map,
+      seq.seq,
+      string5.string,
+      _null4.nullTag,
+      bool.boolTag,
+      int2.intOct,
+      int2.int,
+      int2.intHex,
+      float.floatNaN,
+      float.floatExp,
+      float.float
+    ];
+    exports2.schema = schema4;
+  }
+});
+
+// node_modules/yaml/dist/schema/json/schema.js
+var require_schema2 = __commonJS({
+  "node_modules/yaml/dist/schema/json/schema.js"(exports2) {
+    "use strict";
+    var Scalar = require_Scalar();
+    var map = require_map();
+    var seq = require_seq();
+    function intIdentify(value) {
+      return typeof value === "bigint" || Number.isInteger(value);
+    }
+    var stringifyJSON = ({ value }) => JSON.stringify(value);
+    var jsonScalars = [
+      {
+        identify: (value) => typeof value === "string",
+        default: true,
+        tag: "tag:yaml.org,2002:str",
+        resolve: (str) => str,
+        stringify: stringifyJSON
+      },
+      {
+        identify: (value) => value == null,
+        createNode: () => new Scalar.Scalar(null),
+        default: true,
+        tag: "tag:yaml.org,2002:null",
+        test: /^null$/,
+        resolve: () => null,
+        stringify: stringifyJSON
+      },
+      {
+        identify: (value) => typeof value === "boolean",
+        default: true,
+        tag: "tag:yaml.org,2002:bool",
+        test: /^true$|^false$/,
+        resolve: (str) => str === "true",
+        stringify: stringifyJSON
+      },
+      {
+        identify: intIdentify,
+        default: true,
+        tag: "tag:yaml.org,2002:int",
+        test: /^-?(?:0|[1-9][0-9]*)$/,
+        resolve: (str, _onError, { intAsBigInt }) => intAsBigInt ? BigInt(str) : parseInt(str, 10),
+        stringify: ({ value }) => intIdentify(value) ? value.toString() : JSON.stringify(value)
+      },
+      {
+        identify: (value) => typeof value === "number",
+        default: true,
+        tag: "tag:yaml.org,2002:float",
+        test: /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?$/,
+        resolve: (str) => parseFloat(str),
+        stringify: stringifyJSON
+      }
+    ];
+    var jsonError = {
+      default: true,
+      tag: "",
+      test: /^/,
+      resolve(str, onError) {
+        onError(`Unresolved plain scalar ${JSON.stringify(str)}`);
+        return str;
+      }
+    };
+    var schema4 = [map.map, seq.seq].concat(jsonScalars, jsonError);
+    exports2.schema = schema4;
+  }
+});
+
+// node_modules/yaml/dist/schema/yaml-1.1/binary.js
+var require_binary = __commonJS({
+  "node_modules/yaml/dist/schema/yaml-1.1/binary.js"(exports2) {
+    "use strict";
+    var node_buffer = require("buffer");
+    var Scalar = require_Scalar();
+    var stringifyString = require_stringifyString();
+    var binary = {
+      identify: (value) => value instanceof Uint8Array,
+      // Buffer inherits from Uint8Array
+      default: false,
+      tag: "tag:yaml.org,2002:binary",
+      /**
+       * Returns a Buffer in node and an Uint8Array in browsers
+       *
+       * To use the resulting buffer as an image, you'll want to do something like:
+       *
+       *   const blob = new Blob([buffer], { type: 'image/jpeg' })
+       *   document.querySelector('#photo').src = URL.createObjectURL(blob)
+       */
+      resolve(src, onError) {
+        if (typeof node_buffer.Buffer === "function") {
+          return node_buffer.Buffer.from(src, "base64");
+        } else if (typeof atob === "function") {
+          const str = atob(src.replace(/[\n\r]/g, ""));
+          const buffer = new Uint8Array(str.length);
+          for (let i = 0; i < str.length; ++i)
+            buffer[i] = str.charCodeAt(i);
+          return buffer;
+        } else {
+          onError("This environment does not support reading binary tags; either Buffer or atob is required");
+          return src;
+        }
+      },
+      stringify({ comment: comment3, type, value }, ctx, onComment, onChompKeep) {
+        if (!value)
+          return "";
+        const buf = value;
+        let str;
+        if (typeof node_buffer.Buffer === "function") {
+          str = buf instanceof node_buffer.Buffer ? buf.toString("base64") : node_buffer.Buffer.from(buf.buffer).toString("base64");
+        } else if (typeof btoa === "function") {
+          let s3 = "";
+          for (let i = 0; i < buf.length; ++i)
+            s3 += String.fromCharCode(buf[i]);
+          str = btoa(s3);
+        } else {
+          throw new Error("This environment does not support writing binary tags; either Buffer or btoa is required");
+        }
+        type ?? (type = Scalar.Scalar.BLOCK_LITERAL);
+        if (type !== Scalar.Scalar.QUOTE_DOUBLE) {
+          const lineWidth = Math.max(ctx.options.lineWidth - ctx.indent.length, ctx.options.minContentWidth);
+          const n = Math.ceil(str.length / lineWidth);
+          const lines3 = new Array(n);
+          for (let i = 0, o = 0; i < n; ++i, o += lineWidth) {
+            lines3[i] = str.substr(o, lineWidth);
+          }
+          str = lines3.join(type === Scalar.Scalar.BLOCK_LITERAL ? "\n" : " ");
+        }
+        return stringifyString.stringifyString({ comment: comment3, type, value: str }, ctx, onComment, onChompKeep);
+      }
+    };
+    exports2.binary = binary;
+  }
+});
+
+// node_modules/yaml/dist/schema/yaml-1.1/pairs.js
+var require_pairs = __commonJS({
+  "node_modules/yaml/dist/schema/yaml-1.1/pairs.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var Pair = require_Pair();
+    var Scalar = require_Scalar();
+    var YAMLSeq = require_YAMLSeq();
+    function resolvePairs(seq, onError) {
+      if (identity2.isSeq(seq)) {
+        for (let i = 0; i < seq.items.length; ++i) {
+          let item = seq.items[i];
+          if (identity2.isPair(item))
+            continue;
+          else if (identity2.isMap(item)) {
+            if (item.items.length > 1)
+              onError("Each pair must have its own sequence indicator");
+            const pair = item.items[0] || new Pair.Pair(new Scalar.Scalar(null));
+            if (item.commentBefore)
+              pair.key.commentBefore = pair.key.commentBefore ? `${item.commentBefore}
+${pair.key.commentBefore}` : item.commentBefore;
+            if (item.comment) {
+              const cn = pair.value ?? pair.key;
+              cn.comment = cn.comment ? `${item.comment}
+${cn.comment}` : item.comment;
+            }
+            item = pair;
+          }
+          seq.items[i] = identity2.isPair(item) ? item : new Pair.Pair(item);
+        }
+      } else
+        onError("Expected a sequence for this tag");
+      return seq;
+    }
+    function createPairs(schema4, iterable, ctx) {
+      const { replacer } = ctx;
+      const pairs2 = new YAMLSeq.YAMLSeq(schema4);
+      pairs2.tag = "tag:yaml.org,2002:pairs";
+      let i = 0;
+      if (iterable && Symbol.iterator in Object(iterable))
+        for (let it of iterable) {
+          if (typeof replacer === "function")
+            it = replacer.call(iterable, String(i++), it);
+          let key, value;
+          if (Array.isArray(it)) {
+            if (it.length === 2) {
+              key = it[0];
+              value = it[1];
+            } else
+              throw new TypeError(`Expected [key, value] tuple: ${it}`);
+          } else if (it && it instanceof Object) {
+            const keys2 = Object.keys(it);
+            if (keys2.length === 1) {
+              key = keys2[0];
+              value = it[key];
+            } else {
+              throw new TypeError(`Expected tuple with one key, not ${keys2.length} keys`);
+            }
+          } else {
+            key = it;
+          }
+          pairs2.items.push(Pair.createPair(key, value, ctx));
+        }
+      return pairs2;
+    }
+    var pairs = {
+      collection: "seq",
+      default: false,
+      tag: "tag:yaml.org,2002:pairs",
+      resolve: resolvePairs,
+      createNode: createPairs
+    };
+    exports2.createPairs = createPairs;
+    exports2.pairs = pairs;
+    exports2.resolvePairs = resolvePairs;
+  }
+});
+
+// node_modules/yaml/dist/schema/yaml-1.1/omap.js
+var require_omap = __commonJS({
+  "node_modules/yaml/dist/schema/yaml-1.1/omap.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var toJS = require_toJS();
+    var YAMLMap = require_YAMLMap();
+    var YAMLSeq = require_YAMLSeq();
+    var pairs = require_pairs();
+    var YAMLOMap = class _YAMLOMap extends YAMLSeq.YAMLSeq {
+      constructor() {
+        super();
+        this.add = YAMLMap.YAMLMap.prototype.add.bind(this);
+        this.delete = YAMLMap.YAMLMap.prototype.delete.bind(this);
+        this.get = YAMLMap.YAMLMap.prototype.get.bind(this);
+        this.has = YAMLMap.YAMLMap.prototype.has.bind(this);
+        this.set = YAMLMap.YAMLMap.prototype.set.bind(this);
+        this.tag = _YAMLOMap.tag;
+      }
+      /**
+       * If `ctx` is given, the return type is actually `Map<unknown, unknown>`,
+       * but TypeScript won't allow widening the signature of a child method.
+       */
+      toJSON(_2, ctx) {
+        if (!ctx)
+          return super.toJSON(_2);
+        const map = /* @__PURE__ */ new Map();
+        if (ctx?.onCreate)
+          ctx.onCreate(map);
+        for (const pair of this.items) {
+          let key, value;
+          if (identity2.isPair(pair)) {
+            key = toJS.toJS(pair.key, "", ctx);
+            value = toJS.toJS(pair.value, key, ctx);
+          } else {
+            key = toJS.toJS(pair, "", ctx);
+          }
+          if (map.has(key))
+            throw new Error("Ordered maps must not include duplicate keys");
+          map.set(key, value);
+        }
+        return map;
+      }
+      static from(schema4, iterable, ctx) {
+        const pairs$1 = pairs.createPairs(schema4, iterable, ctx);
+        const omap2 = new this();
+        omap2.items = pairs$1.items;
+        return omap2;
+      }
+    };
+    YAMLOMap.tag = "tag:yaml.org,2002:omap";
+    var omap = {
+      collection: "seq",
+      identify: (value) => value instanceof Map,
+      nodeClass: YAMLOMap,
+      default: false,
+      tag: "tag:yaml.org,2002:omap",
+      resolve(seq, onError) {
+        const pairs$1 = pairs.resolvePairs(seq, onError);
+        const seenKeys = [];
+        for (const { key } of pairs$1.items) {
+          if (identity2.isScalar(key)) {
+            if (seenKeys.includes(key.value)) {
+              onError(`Ordered maps must not include duplicate keys: ${key.value}`);
+            } else {
+              seenKeys.push(key.value);
+            }
+          }
+        }
+        return Object.assign(new YAMLOMap(), pairs$1);
+      },
+      createNode: (schema4, iterable, ctx) => YAMLOMap.from(schema4, iterable, ctx)
+    };
+    exports2.YAMLOMap = YAMLOMap;
+    exports2.omap = omap;
+  }
+});
+
+// node_modules/yaml/dist/schema/yaml-1.1/bool.js
+var require_bool2 = __commonJS({
+  "node_modules/yaml/dist/schema/yaml-1.1/bool.js"(exports2) {
+    "use strict";
+    var Scalar = require_Scalar();
+    function boolStringify({ value, source }, ctx) {
+      const boolObj = value ? trueTag : falseTag;
+      if (source && boolObj.test.test(source))
+        return source;
+      return value ? ctx.options.trueStr : ctx.options.falseStr;
+    }
+    var trueTag = {
+      identify: (value) => value === true,
+      default: true,
+      tag: "tag:yaml.org,2002:bool",
+      test: /^(?:Y|y|[Yy]es|YES|[Tt]rue|TRUE|[Oo]n|ON)$/,
+      resolve: () => new Scalar.Scalar(true),
+      stringify: boolStringify
+    };
+    var falseTag = {
+      identify: (value) => value === false,
+      default: true,
+      tag: "tag:yaml.org,2002:bool",
+      test: /^(?:N|n|[Nn]o|NO|[Ff]alse|FALSE|[Oo]ff|OFF)$/,
+      resolve: () => new Scalar.Scalar(false),
+      stringify: boolStringify
+    };
+    exports2.falseTag = falseTag;
+    exports2.trueTag = trueTag;
+  }
+});
+
+// node_modules/yaml/dist/schema/yaml-1.1/float.js
+var require_float2 = __commonJS({
+  "node_modules/yaml/dist/schema/yaml-1.1/float.js"(exports2) {
+    "use strict";
+    var Scalar = require_Scalar();
+    var stringifyNumber = require_stringifyNumber();
+    var floatNaN = {
+      identify: (value) => typeof value === "number",
+      default: true,
+      tag: "tag:yaml.org,2002:float",
+      test: /^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/,
+      resolve: (str) => str.slice(-3).toLowerCase() === "nan" ? NaN : str[0] === "-" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY,
+      stringify: stringifyNumber.stringifyNumber
+    };
+    var floatExp = {
+      identify: (value) => typeof value === "number",
+      default: true,
+      tag: "tag:yaml.org,2002:float",
+      format: "EXP",
+      test: /^[-+]?(?:[0-9][0-9_]*)?(?:\.[0-9_]*)?[eE][-+]?[0-9]+$/,
+      resolve: (str) => parseFloat(str.replace(/_/g, "")),
+      stringify(node2) {
+        const num = Number(node2.value);
+        return isFinite(num) ? num.toExponential() : stringifyNumber.stringifyNumber(node2);
+      }
+    };
+    var float = {
+      identify: (value) => typeof value === "number",
+      default: true,
+      tag: "tag:yaml.org,2002:float",
+      test: /^[-+]?(?:[0-9][0-9_]*)?\.[0-9_]*$/,
+      resolve(str) {
+        const node2 = new Scalar.Scalar(parseFloat(str.replace(/_/g, "")));
+        const dot = str.indexOf(".");
+        if (dot !== -1) {
+          const f2 = str.substring(dot + 1).replace(/_/g, "");
+          if (f2[f2.length - 1] === "0")
+            node2.minFractionDigits = f2.length;
+        }
+        return node2;
+      },
+      stringify: stringifyNumber.stringifyNumber
+    };
+    exports2.float = float;
+    exports2.floatExp = floatExp;
+    exports2.floatNaN = floatNaN;
+  }
+});
+
+// node_modules/yaml/dist/schema/yaml-1.1/int.js
+var require_int2 = __commonJS({
+  "node_modules/yaml/dist/schema/yaml-1.1/int.js"(exports2) {
+    "use strict";
+    var stringifyNumber = require_stringifyNumber();
+    var intIdentify = (value) => typeof value === "bigint" || Number.isInteger(value);
+    function intResolve(str, offset, radix, { intAsBigInt }) {
+      const sign = str[0];
+      if (sign === "-" || sign === "+")
+        offset += 1;
+      str = str.substring(offset).replace(/_/g, "");
+      if (intAsBigInt) {
+        switch (radix) {
+          case 2:
+            str = `0b${str}`;
+            break;
+          case 8:
+            str = `0o${str}`;
+            break;
+          case 16:
+            str = `0x${str}`;
+            break;
+        }
+        const n2 = BigInt(str);
+        return sign === "-" ? BigInt(-1) * n2 : n2;
+      }
+      const n = parseInt(str, radix);
+      return sign === "-" ? -1 * n : n;
+    }
+    function intStringify(node2, radix, prefix) {
+      const { value } = node2;
+      if (intIdentify(value)) {
+        const str = value.toString(radix);
+        return value < 0 ? "-" + prefix + str.substr(1) : prefix + str;
+      }
+      return stringifyNumber.stringifyNumber(node2);
+    }
+    var intBin = {
+      identify: intIdentify,
+      default: true,
+      tag: "tag:yaml.org,2002:int",
+      format: "BIN",
+      test: /^[-+]?0b[0-1_]+$/,
+      resolve: (str, _onError, opt) => intResolve(str, 2, 2, opt),
+      stringify: (node2) => intStringify(node2, 2, "0b")
+    };
+    var intOct = {
+      identify: intIdentify,
+      default: true,
+      tag: "tag:yaml.org,2002:int",
+      format: "OCT",
+      test: /^[-+]?0[0-7_]+$/,
+      resolve: (str, _onError, opt) => intResolve(str, 1, 8, opt),
+      stringify: (node2) => intStringify(node2, 8, "0")
+    };
+    var int2 = {
+      identify: intIdentify,
+      default: true,
+      tag: "tag:yaml.org,2002:int",
+      test: /^[-+]?[0-9][0-9_]*$/,
+      resolve: (str, _onError, opt) => intResolve(str, 0, 10, opt),
+      stringify: stringifyNumber.stringifyNumber
+    };
+    var intHex = {
+      identify: intIdentify,
+      default: true,
+      tag: "tag:yaml.org,2002:int",
+      format: "HEX",
+      test: /^[-+]?0x[0-9a-fA-F_]+$/,
+      resolve: (str, _onError, opt) => intResolve(str, 2, 16, opt),
+      stringify: (node2) => intStringify(node2, 16, "0x")
+    };
+    exports2.int = int2;
+    exports2.intBin = intBin;
+    exports2.intHex = intHex;
+    exports2.intOct = intOct;
+  }
+});
+
+// node_modules/yaml/dist/schema/yaml-1.1/set.js
+var require_set = __commonJS({
+  "node_modules/yaml/dist/schema/yaml-1.1/set.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var Pair = require_Pair();
+    var YAMLMap = require_YAMLMap();
+    var YAMLSet = class _YAMLSet extends YAMLMap.YAMLMap {
+      constructor(schema4) {
+        super(schema4);
+        this.tag = _YAMLSet.tag;
+      }
+      add(key) {
+        let pair;
+        if (identity2.isPair(key))
+          pair = key;
+        else if (key && typeof key === "object" && "key" in key && "value" in key && key.value === null)
+          pair = new Pair.Pair(key.key, null);
+        else
+          pair = new Pair.Pair(key, null);
+        const prev = YAMLMap.findPair(this.items, pair.key);
+        if (!prev)
+          this.items.push(pair);
+      }
+      /**
+       * If `keepPair` is `true`, returns the Pair matching `key`.
+       * Otherwise, returns the value of that Pair's key.
+       */
+      get(key, keepPair) {
+        const pair = YAMLMap.findPair(this.items, key);
+        return !keepPair && identity2.isPair(pair) ? identity2.isScalar(pair.key) ? pair.key.value : pair.key : pair;
+      }
+      set(key, value) {
+        if (typeof value !== "boolean")
+          throw new Error(`Expected boolean value for set(key, value) in a YAML set, not ${typeof value}`);
+        const prev = YAMLMap.findPair(this.items, key);
+        if (prev && !value) {
+          this.items.splice(this.items.indexOf(prev), 1);
+        } else if (!prev && value) {
+          this.items.push(new Pair.Pair(key));
+        }
+      }
+      toJSON(_2, ctx) {
+        return super.toJSON(_2, ctx, Set);
+      }
+      toString(ctx, onComment, onChompKeep) {
+        if (!ctx)
+          return JSON.stringify(this);
+        if (this.hasAllNullValues(true))
+          return super.toString(Object.assign({}, ctx, { allNullValues: true }), onComment, onChompKeep);
+        else
+          throw new Error("Set items must all have null values");
+      }
+      static from(schema4, iterable, ctx) {
+        const { replacer } = ctx;
+        const set2 = new this(schema4);
+        if (iterable && Symbol.iterator in Object(iterable))
+          for (let value of iterable) {
+            if (typeof replacer === "function")
+              value = replacer.call(iterable, value, value);
+            set2.items.push(Pair.createPair(value, null, ctx));
+          }
+        return set2;
+      }
+    };
+    YAMLSet.tag = "tag:yaml.org,2002:set";
+    var set = {
+      collection: "map",
+      identify: (value) => value instanceof Set,
+      nodeClass: YAMLSet,
+      default: false,
+      tag: "tag:yaml.org,2002:set",
+      createNode: (schema4, iterable, ctx) => YAMLSet.from(schema4, iterable, ctx),
+      resolve(map, onError) {
+        if (identity2.isMap(map)) {
+          if (map.hasAllNullValues(true))
+            return Object.assign(new YAMLSet(), map);
+          else
+            onError("Set items must all have null values");
+        } else
+          onError("Expected a mapping for this tag");
+        return map;
+      }
+    };
+    exports2.YAMLSet = YAMLSet;
+    exports2.set = set;
+  }
+});
+
+// node_modules/yaml/dist/schema/yaml-1.1/timestamp.js
+var require_timestamp = __commonJS({
+  "node_modules/yaml/dist/schema/yaml-1.1/timestamp.js"(exports2) {
+    "use strict";
+    var stringifyNumber = require_stringifyNumber();
+    function parseSexagesimal(str, asBigInt) {
+      const sign = str[0];
+      const parts3 = sign === "-" || sign === "+" ? str.substring(1) : str;
+      const num = (n) => asBigInt ? BigInt(n) : Number(n);
+      const res = parts3.replace(/_/g, "").split(":").reduce((res2, p) => res2 * num(60) + num(p), num(0));
+      return sign === "-" ? num(-1) * res : res;
+    }
+    function stringifySexagesimal(node2) {
+      let { value } = node2;
+      let num = (n) => n;
+      if (typeof value === "bigint")
+        num = (n) => BigInt(n);
+      else if (isNaN(value) || !isFinite(value))
+        return stringifyNumber.stringifyNumber(node2);
+      let sign = "";
+      if (value < 0) {
+        sign = "-";
+        value *= num(-1);
+      }
+      const _60 = num(60);
+      const parts3 = [value % _60];
+      if (value < 60) {
+        parts3.unshift(0);
+      } else {
+        value = (value - parts3[0]) / _60;
+        parts3.unshift(value % _60);
+        if (value >= 60) {
+          value = (value - parts3[0]) / _60;
+          parts3.unshift(value);
+        }
+      }
+      return sign + parts3.map((n) => String(n).padStart(2, "0")).join(":").replace(/000000\d*$/, "");
+    }
+    var intTime = {
+      identify: (value) => typeof value === "bigint" || Number.isInteger(value),
+      default: true,
+      tag: "tag:yaml.org,2002:int",
+      format: "TIME",
+      test: /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+$/,
+      resolve: (str, _onError, { intAsBigInt }) => parseSexagesimal(str, intAsBigInt),
+      stringify: stringifySexagesimal
+    };
+    var floatTime = {
+      identify: (value) => typeof value === "number",
+      default: true,
+      tag: "tag:yaml.org,2002:float",
+      format: "TIME",
+      test: /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*$/,
+      resolve: (str) => parseSexagesimal(str, false),
+      stringify: stringifySexagesimal
+    };
+    var timestamp2 = {
+      identify: (value) => value instanceof Date,
+      default: true,
+      tag: "tag:yaml.org,2002:timestamp",
+      // If the time zone is omitted, the timestamp is assumed to be specified in UTC. The time part
+      // may be omitted altogether, resulting in a date format. In such a case, the time part is
+      // assumed to be 00:00:00Z (start of day, UTC).
+      test: RegExp("^([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:(?:t|T|[ \\t]+)([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2}(\\.[0-9]+)?)(?:[ \\t]*(Z|[-+][012]?[0-9](?::[0-9]{2})?))?)?$"),
+      resolve(str) {
+        const match2 = str.match(timestamp2.test);
+        if (!match2)
+          throw new Error("!!timestamp expects a date, starting with yyyy-mm-dd");
+        const [, year, month2, day2, hour2, minute2, second] = match2.map(Number);
+        const millisec = match2[7] ? Number((match2[7] + "00").substr(1, 3)) : 0;
+        let date5 = Date.UTC(year, month2 - 1, day2, hour2 || 0, minute2 || 0, second || 0, millisec);
+        const tz = match2[8];
+        if (tz && tz !== "Z") {
+          let d = parseSexagesimal(tz, false);
+          if (Math.abs(d) < 30)
+            d *= 60;
+          date5 -= 6e4 * d;
+        }
+        return new Date(date5);
+      },
+      stringify: ({ value }) => value?.toISOString().replace(/(T00:00:00)?\.000Z$/, "") ?? ""
+    };
+    exports2.floatTime = floatTime;
+    exports2.intTime = intTime;
+    exports2.timestamp = timestamp2;
+  }
+});
+
+// node_modules/yaml/dist/schema/yaml-1.1/schema.js
+var require_schema3 = __commonJS({
+  "node_modules/yaml/dist/schema/yaml-1.1/schema.js"(exports2) {
+    "use strict";
+    var map = require_map();
+    var _null4 = require_null();
+    var seq = require_seq();
+    var string5 = require_string();
+    var binary = require_binary();
+    var bool = require_bool2();
+    var float = require_float2();
+    var int2 = require_int2();
+    var merge2 = require_merge();
+    var omap = require_omap();
+    var pairs = require_pairs();
+    var set = require_set();
+    var timestamp2 = require_timestamp();
+    var schema4 = [
+      map.map,
+      seq.seq,
+      string5.string,
+      _null4.nullTag,
+      bool.trueTag,
+      bool.falseTag,
+      int2.intBin,
+      int2.intOct,
+      int2.int,
+      int2.intHex,
+      float.floatNaN,
+      float.floatExp,
+      float.float,
+      binary.binary,
+      merge2.merge,
+      omap.omap,
+      pairs.pairs,
+      set.set,
+      timestamp2.intTime,
+      timestamp2.floatTime,
+      timestamp2.timestamp
+    ];
+    exports2.schema = schema4;
+  }
+});
+
+// node_modules/yaml/dist/schema/tags.js
+var require_tags = __commonJS({
+  "node_modules/yaml/dist/schema/tags.js"(exports2) {
+    "use strict";
+    var map = require_map();
+    var _null4 = require_null();
+    var seq = require_seq();
+    var string5 = require_string();
+    var bool = require_bool();
+    var float = require_float();
+    var int2 = require_int();
+    var schema4 = require_schema();
+    var schema$1 = require_schema2();
+    var binary = require_binary();
+    var merge2 = require_merge();
+    var omap = require_omap();
+    var pairs = require_pairs();
+    var schema$2 = require_schema3();
+    var set = require_set();
+    var timestamp2 = require_timestamp();
+    var schemas = /* @__PURE__ */ new Map([
+      ["core", schema4.schema],
+      ["failsafe", [map.map, seq.seq, string5.string]],
+      ["json", schema$1.schema],
+      ["yaml11", schema$2.schema],
+      ["yaml-1.1", schema$2.schema]
+    ]);
+    var tagsByName = {
+      binary: binary.binary,
+      bool: bool.boolTag,
+      float: float.float,
+      floatExp: float.floatExp,
+      floatNaN: float.floatNaN,
+      floatTime: timestamp2.floatTime,
+      int: int2.int,
+      intHex: int2.intHex,
+      intOct: int2.intOct,
+      intTime: timestamp2.intTime,
+      map: map.map,
+      merge: merge2.merge,
+      null: _null4.nullTag,
+      omap: omap.omap,
+      pairs: pairs.pairs,
+      seq: seq.seq,
+      set: set.set,
+      timestamp: timestamp2.timestamp
+    };
+    var coreKnownTags = {
+      "tag:yaml.org,2002:binary": binary.binary,
+      "tag:yaml.org,2002:merge": merge2.merge,
+      "tag:yaml.org,2002:omap": omap.omap,
+      "tag:yaml.org,2002:pairs": pairs.pairs,
+      "tag:yaml.org,2002:set": set.set,
+      "tag:yaml.org,2002:timestamp": timestamp2.timestamp
+    };
+    function getTags(customTags, schemaName, addMergeTag) {
+      const schemaTags = schemas.get(schemaName);
+      if (schemaTags && !customTags) {
+        return addMergeTag && !schemaTags.includes(merge2.merge) ? schemaTags.concat(merge2.merge) : schemaTags.slice();
+      }
+      let tags = schemaTags;
+      if (!tags) {
+        if (Array.isArray(customTags))
+          tags = [];
+        else {
+          const keys2 = Array.from(schemas.keys()).filter((key) => key !== "yaml11").map((key) => JSON.stringify(key)).join(", ");
+          throw new Error(`Unknown schema "${schemaName}"; use one of ${keys2} or define customTags array`);
+        }
+      }
+      if (Array.isArray(customTags)) {
+        for (const tag of customTags)
+          tags = tags.concat(tag);
+      } else if (typeof customTags === "function") {
+        tags = customTags(tags.slice());
+      }
+      if (addMergeTag)
+        tags = tags.concat(merge2.merge);
+      return tags.reduce((tags2, tag) => {
+        const tagObj = typeof tag === "string" ? tagsByName[tag] : tag;
+        if (!tagObj) {
+          const tagName2 = JSON.stringify(tag);
+          const keys2 = Object.keys(tagsByName).map((key) => JSON.stringify(key)).join(", ");
+          throw new Error(`Unknown custom tag ${tagName2}; use one of ${keys2}`);
+        }
+        if (!tags2.includes(tagObj))
+          tags2.push(tagObj);
+        return tags2;
+      }, []);
+    }
+    exports2.coreKnownTags = coreKnownTags;
+    exports2.getTags = getTags;
+  }
+});
+
+// node_modules/yaml/dist/schema/Schema.js
+var require_Schema = __commonJS({
+  "node_modules/yaml/dist/schema/Schema.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var map = require_map();
+    var seq = require_seq();
+    var string5 = require_string();
+    var tags = require_tags();
+    var sortMapEntriesByKey = (a, b2) => a.key < b2.key ? -1 : a.key > b2.key ? 1 : 0;
+    var Schema = class _Schema {
+      constructor({ compat, customTags, merge: merge2, resolveKnownTags, schema: schema4, sortMapEntries, toStringDefaults }) {
+        this.compat = Array.isArray(compat) ? tags.getTags(compat, "compat") : compat ? tags.getTags(null, compat) : null;
+        this.name = typeof schema4 === "string" && schema4 || "core";
+        this.knownTags = resolveKnownTags ? tags.coreKnownTags : {};
+        this.tags = tags.getTags(customTags, this.name, merge2);
+        this.toStringOptions = toStringDefaults ?? null;
+        Object.defineProperty(this, identity2.MAP, { value: map.map });
+        Object.defineProperty(this, identity2.SCALAR, { value: string5.string });
+        Object.defineProperty(this, identity2.SEQ, { value: seq.seq });
+        this.sortMapEntries = typeof sortMapEntries === "function" ? sortMapEntries : sortMapEntries === true ? sortMapEntriesByKey : null;
+      }
+      clone() {
+        const copy = Object.create(_Schema.prototype, Object.getOwnPropertyDescriptors(this));
+        copy.tags = this.tags.slice();
+        return copy;
+      }
+    };
+    exports2.Schema = Schema;
+  }
+});
+
+// node_modules/yaml/dist/stringify/stringifyDocument.js
+var require_stringifyDocument = __commonJS({
+  "node_modules/yaml/dist/stringify/stringifyDocument.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var stringify = require_stringify();
+    var stringifyComment = require_stringifyComment();
+    function stringifyDocument(doc, options2) {
+      const lines3 = [];
+      let hasDirectives = options2.directives === true;
+      if (options2.directives !== false && doc.directives) {
+        const dir = doc.directives.toString(doc);
+        if (dir) {
+          lines3.push(dir);
+          hasDirectives = true;
+        } else if (doc.directives.docStart)
+          hasDirectives = true;
+      }
+      if (hasDirectives)
+        lines3.push("---");
+      const ctx = stringify.createStringifyContext(doc, options2);
+      const { commentString } = ctx.options;
+      if (doc.commentBefore) {
+        if (lines3.length !== 1)
+          lines3.unshift("");
+        const cs = commentString(doc.commentBefore);
+        lines3.unshift(stringifyComment.indentComment(cs, ""));
+      }
+      let chompKeep = false;
+      let contentComment = null;
+      if (doc.contents) {
+        if (identity2.isNode(doc.contents)) {
+          if (doc.contents.spaceBefore && hasDirectives)
+            lines3.push("");
+          if (doc.contents.commentBefore) {
+            const cs = commentString(doc.contents.commentBefore);
+            lines3.push(stringifyComment.indentComment(cs, ""));
+          }
+          ctx.forceBlockIndent = !!doc.comment;
+          contentComment = doc.contents.comment;
+        }
+        const onChompKeep = contentComment ? void 0 : () => chompKeep = true;
+        let body = stringify.stringify(doc.contents, ctx, () => contentComment = null, onChompKeep);
+        if (contentComment)
+          body += stringifyComment.lineComment(body, "", commentString(contentComment));
+        if ((body[0] === "|" || body[0] === ">") && lines3[lines3.length - 1] === "---") {
+          lines3[lines3.length - 1] = `--- ${body}`;
+        } else
+          lines3.push(body);
+      } else {
+        lines3.push(stringify.stringify(doc.contents, ctx));
+      }
+      if (doc.directives?.docEnd) {
+        if (doc.comment) {
+          const cs = commentString(doc.comment);
+          if (cs.includes("\n")) {
+            lines3.push("...");
+            lines3.push(stringifyComment.indentComment(cs, ""));
+          } else {
+            lines3.push(`... ${cs}`);
+          }
+        } else {
+          lines3.push("...");
+        }
+      } else {
+        let dc = doc.comment;
+        if (dc && chompKeep)
+          dc = dc.replace(/^\n+/, "");
+        if (dc) {
+          if ((!chompKeep || contentComment) && lines3[lines3.length - 1] !== "")
+            lines3.push("");
+          lines3.push(stringifyComment.indentComment(commentString(dc), ""));
+        }
+      }
+      return lines3.join("\n") + "\n";
+    }
+    exports2.stringifyDocument = stringifyDocument;
+  }
+});
+
+// node_modules/yaml/dist/doc/Document.js
+var require_Document = __commonJS({
+  "node_modules/yaml/dist/doc/Document.js"(exports2) {
+    "use strict";
+    var Alias = require_Alias();
+    var Collection = require_Collection();
+    var identity2 = require_identity();
+    var Pair = require_Pair();
+    var toJS = require_toJS();
+    var Schema = require_Schema();
+    var stringifyDocument = require_stringifyDocument();
+    var anchors = require_anchors();
+    var applyReviver = require_applyReviver();
+    var createNode = require_createNode();
+    var directives = require_directives();
+    var Document2 = class _Document {
+      constructor(value, replacer, options2) {
+        this.commentBefore = null;
+        this.comment = null;
+        this.errors = [];
+        this.warnings = [];
+        Object.defineProperty(this, identity2.NODE_TYPE, { value: identity2.DOC });
+        let _replacer = null;
+        if (typeof replacer === "function" || Array.isArray(replacer)) {
+          _replacer = replacer;
+        } else if (options2 === void 0 && replacer) {
+          options2 = replacer;
+          replacer = void 0;
+        }
+        const opt = Object.assign({
+          intAsBigInt: false,
+          keepSourceTokens: false,
+          logLevel: "warn",
+          prettyErrors: true,
+          strict: true,
+          stringKeys: false,
+          uniqueKeys: true,
+          version: "1.2"
+        }, options2);
+        this.options = opt;
+        let { version: version3 } = opt;
+        if (options2?._directives) {
+          this.directives = options2._directives.atDocument();
+          if (this.directives.yaml.explicit)
+            version3 = this.directives.yaml.version;
+        } else
+          this.directives = new directives.Directives({ version: version3 });
+        this.setSchema(version3, options2);
+        this.contents = value === void 0 ? null : this.createNode(value, _replacer, options2);
+      }
+      /**
+       * Create a deep copy of this Document and its contents.
+       *
+       * Custom Node values that inherit from `Object` still refer to their original instances.
+       */
+      clone() {
+        const copy = Object.create(_Document.prototype, {
+          [identity2.NODE_TYPE]: { value: identity2.DOC }
+        });
+        copy.commentBefore = this.commentBefore;
+        copy.comment = this.comment;
+        copy.errors = this.errors.slice();
+        copy.warnings = this.warnings.slice();
+        copy.options = Object.assign({}, this.options);
+        if (this.directives)
+          copy.directives = this.directives.clone();
+        copy.schema = this.schema.clone();
+        copy.contents = identity2.isNode(this.contents) ? this.contents.clone(copy.schema) : this.contents;
+        if (this.range)
+          copy.range = this.range.slice();
+        return copy;
+      }
+      /** Adds a value to the document. */
+      add(value) {
+        if (assertCollection(this.contents))
+          this.contents.add(value);
+      }
+      /** Adds a value to the document. */
+      addIn(path26, value) {
+        if (assertCollection(this.contents))
+          this.contents.addIn(path26, value);
+      }
+      /**
+       * Create a new `Alias` node, ensuring that the target `node` has the required anchor.
+       *
+       * If `node` already has an anchor, `name` is ignored.
+       * Otherwise, the `node.anchor` value will be set to `name`,
+       * or if an anchor with that name is already present in the document,
+       * `name` will be used as a prefix for a new unique anchor.
+       * If `name` is undefined, the generated anchor will use 'a' as a prefix.
+       */
+      createAlias(node2, name2) {
+        if (!node2.anchor) {
+          const prev = anchors.anchorNames(this);
+          node2.anchor = // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing
+          !name2 || prev.has(name2) ? anchors.findNewAnchor(name2 || "a", prev) : name2;
+        }
+        return new Alias.Alias(node2.anchor);
+      }
+      createNode(value, replacer, options2) {
+        let _replacer = void 0;
+        if (typeof replacer === "function") {
+          value = replacer.call({ "": value }, "", value);
+          _replacer = replacer;
+        } else if (Array.isArray(replacer)) {
+          const keyToStr = (v2) => typeof v2 === "number" || v2 instanceof String || v2 instanceof Number;
+          const asStr = replacer.filter(keyToStr).map(String);
+          if (asStr.length > 0)
+            replacer = replacer.concat(asStr);
+          _replacer = replacer;
+        } else if (options2 === void 0 && replacer) {
+          options2 = replacer;
+          replacer = void 0;
+        }
+        const { aliasDuplicateObjects, anchorPrefix, flow, keepUndefined, onTagObj, tag } = options2 ?? {};
+        const { onAnchor, setAnchors, sourceObjects } = anchors.createNodeAnchors(
+          this,
+          // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing
+          anchorPrefix || "a"
+        );
+        const ctx = {
+          aliasDuplicateObjects: aliasDuplicateObjects ?? true,
+          keepUndefined: keepUndefined ?? false,
+          onAnchor,
+          onTagObj,
+          replacer: _replacer,
+          schema: this.schema,
+          sourceObjects
+        };
+        const node2 = createNode.createNode(value, tag, ctx);
+        if (flow && identity2.isCollection(node2))
+          node2.flow = true;
+        setAnchors();
+        return node2;
+      }
+      /**
+       * Convert a key and a value into a `Pair` using the current schema,
+       * recursively wrapping all values as `Scalar` or `Collection` nodes.
+       */
+      createPair(key, value, options2 = {}) {
+        const k2 = this.createNode(key, null, options2);
+        const v2 = this.createNode(value, null, options2);
+        return new Pair.Pair(k2, v2);
+      }
+      /**
+       * Removes a value from the document.
+       * @returns `true` if the item was found and removed.
+       */
+      delete(key) {
+        return assertCollection(this.contents) ? this.contents.delete(key) : false;
+      }
+      /**
+       * Removes a value from the document.
+       * @returns `true` if the item was found and removed.
+       */
+      deleteIn(path26) {
+        if (Collection.isEmptyPath(path26)) {
+          if (this.contents == null)
+            return false;
+          this.contents = null;
+          return true;
+        }
+        return assertCollection(this.contents) ? this.contents.deleteIn(path26) : false;
+      }
+      /**
+       * Returns item at `key`, or `undefined` if not found. By default unwraps
+       * scalar values from their surrounding node; to disable set `keepScalar` to
+       * `true` (collections are always returned intact).
+       */
+      get(key, keepScalar) {
+        return identity2.isCollection(this.contents) ? this.contents.get(key, keepScalar) : void 0;
+      }
+      /**
+       * Returns item at `path`, or `undefined` if not found. By default unwraps
+       * scalar values from their surrounding node; to disable set `keepScalar` to
+       * `true` (collections are always returned intact).
+       */
+      getIn(path26, keepScalar) {
+        if (Collection.isEmptyPath(path26))
+          return !keepScalar && identity2.isScalar(this.contents) ? this.contents.value : this.contents;
+        return identity2.isCollection(this.contents) ? this.contents.getIn(path26, keepScalar) : void 0;
+      }
+      /**
+       * Checks if the document includes a value with the key `key`.
+       */
+      has(key) {
+        return identity2.isCollection(this.contents) ? this.contents.has(key) : false;
+      }
+      /**
+       * Checks if the document includes a value at `path`.
+       */
+      hasIn(path26) {
+        if (Collection.isEmptyPath(path26))
+          return this.contents !== void 0;
+        return identity2.isCollection(this.contents) ? this.contents.hasIn(path26) : false;
+      }
+      /**
+       * Sets a value in this document. For `!!set`, `value` needs to be a
+       * boolean to add/remove the item from the set.
+       */
+      set(key, value) {
+        if (this.contents == null) {
+          this.contents = Collection.collectionFromPath(this.schema, [key], value);
+        } else if (assertCollection(this.contents)) {
+          this.contents.set(key, value);
+        }
+      }
+      /**
+       * Sets a value in this document. For `!!set`, `value` needs to be a
+       * boolean to add/remove the item from the set.
+       */
+      setIn(path26, value) {
+        if (Collection.isEmptyPath(path26)) {
+          this.contents = value;
+        } else if (this.contents == null) {
+          this.contents = Collection.collectionFromPath(this.schema, Array.from(path26), value);
+        } else if (assertCollection(this.contents)) {
+          this.contents.setIn(path26, value);
+        }
+      }
+      /**
+       * Change the YAML version and schema used by the document.
+       * A `null` version disables support for directives, explicit tags, anchors, and aliases.
+       * It also requires the `schema` option to be given as a `Schema` instance value.
+       *
+       * Overrides all previously set schema options.
+       */
+      setSchema(version3, options2 = {}) {
+        if (typeof version3 === "number")
+          version3 = String(version3);
+        let opt;
+        switch (version3) {
+          case "1.1":
+            if (this.directives)
+              this.directives.yaml.version = "1.1";
+            else
+              this.directives = new directives.Directives({ version: "1.1" });
+            opt = { resolveKnownTags: false, schema: "yaml-1.1" };
+            break;
+          case "1.2":
+          case "next":
+            if (this.directives)
+              this.directives.yaml.version = version3;
+            else
+              this.directives = new directives.Directives({ version: version3 });
+            opt = { resolveKnownTags: true, schema: "core" };
+            break;
+          case null:
+            if (this.directives)
+              delete this.directives;
+            opt = null;
+            break;
+          default: {
+            const sv = JSON.stringify(version3);
+            throw new Error(`Expected '1.1', '1.2' or null as first argument, but found: ${sv}`);
+          }
+        }
+        if (options2.schema instanceof Object)
+          this.schema = options2.schema;
+        else if (opt)
+          this.schema = new Schema.Schema(Object.assign(opt, options2));
+        else
+          throw new Error(`With a null YAML version, the { schema: Schema } option is required`);
+      }
+      // json & jsonArg are only used from toJSON()
+      toJS({ json, jsonArg, mapAsMap, maxAliasCount, onAnchor, reviver } = {}) {
+        const ctx = {
+          anchors: /* @__PURE__ */ new Map(),
+          doc: this,
+          keep: !json,
+          mapAsMap: mapAsMap === true,
+          mapKeyWarned: false,
+          maxAliasCount: typeof maxAliasCount === "number" ? maxAliasCount : 100
+        };
+        const res = toJS.toJS(this.contents, jsonArg ?? "", ctx);
+        if (typeof onAnchor === "function")
+          for (const { count: count4, res: res2 } of ctx.anchors.values())
+            onAnchor(res2, count4);
+        return typeof reviver === "function" ? applyReviver.applyReviver(reviver, { "": res }, "", res) : res;
+      }
+      /**
+       * A JSON representation of the document `contents`.
+       *
+       * @param jsonArg Used by `JSON.stringify` to indicate the array index or
+       *   property name.
+       */
+      toJSON(jsonArg, onAnchor) {
+        return this.toJS({ json: true, jsonArg, mapAsMap: false, onAnchor });
+      }
+      /** A YAML representation of the document. */
+      toString(options2 = {}) {
+        if (this.errors.length > 0)
+          throw new Error("Document with errors cannot be stringified");
+        if ("indent" in options2 && (!Number.isInteger(options2.indent) || Number(options2.indent) <= 0)) {
+          const s3 = JSON.stringify(options2.indent);
+          throw new Error(`"indent" option must be a positive integer, not ${s3}`);
+        }
+        return stringifyDocument.stringifyDocument(this, options2);
+      }
+    };
+    function assertCollection(contents) {
+      if (identity2.isCollection(contents))
+        return true;
+      throw new Error("Expected a YAML collection as document contents");
+    }
+    exports2.Document = Document2;
+  }
+});
+
+// node_modules/yaml/dist/errors.js
+var require_errors = __commonJS({
+  "node_modules/yaml/dist/errors.js"(exports2) {
+    "use strict";
+    var YAMLError = class extends Error {
+      constructor(name2, pos, code2, message) {
+        super();
+        this.name = name2;
+        this.code = code2;
+        this.message = message;
+        this.pos = pos;
+      }
+    };
+    var YAMLParseError = class extends YAMLError {
+      constructor(pos, code2, message) {
+        super("YAMLParseError", pos, code2, message);
+      }
+    };
+    var YAMLWarning = class extends YAMLError {
+      constructor(pos, code2, message) {
+        super("YAMLWarning", pos, code2, message);
+      }
+    };
+    var prettifyError2 = (src, lc) => (error2) => {
+      if (error2.pos[0] === -1)
+        return;
+      error2.linePos = error2.pos.map((pos) => lc.linePos(pos));
+      const { line: line2, col } = error2.linePos[0];
+      error2.message += ` at line ${line2}, column ${col}`;
+      let ci = col - 1;
+      let lineStr = src.substring(lc.lineStarts[line2 - 1], lc.lineStarts[line2]).replace(/[\n\r]+$/, "");
+      if (ci >= 60 && lineStr.length > 80) {
+        const trimStart = Math.min(ci - 39, lineStr.length - 79);
+        lineStr = "\u2026" + lineStr.substring(trimStart);
+        ci -= trimStart - 1;
+      }
+      if (lineStr.length > 80)
+        lineStr = lineStr.substring(0, 79) + "\u2026";
+      if (line2 > 1 && /^ *$/.test(lineStr.substring(0, ci))) {
+        let prev = src.substring(lc.lineStarts[line2 - 2], lc.lineStarts[line2 - 1]);
+        if (prev.length > 80)
+          prev = prev.substring(0, 79) + "\u2026\n";
+        lineStr = prev + lineStr;
+      }
+      if (/[^ ]/.test(lineStr)) {
+        let count4 = 1;
+        const end2 = error2.linePos[1];
+        if (end2?.line === line2 && end2.col > col) {
+          count4 = Math.max(1, Math.min(end2.col - col, 80 - ci));
+        }
+        const pointer = " ".repeat(ci) + "^".repeat(count4);
+        error2.message += `:
+
+${lineStr}
+${pointer}
+`;
+      }
+    };
+    exports2.YAMLError = YAMLError;
+    exports2.YAMLParseError = YAMLParseError;
+    exports2.YAMLWarning = YAMLWarning;
+    exports2.prettifyError = prettifyError2;
+  }
+});
+
+// node_modules/yaml/dist/compose/resolve-props.js
+var require_resolve_props = __commonJS({
+  "node_modules/yaml/dist/compose/resolve-props.js"(exports2) {
+    "use strict";
+    function resolveProps(tokens2, { flow, indicator, next, offset, onError, parentIndent, startOnNewline }) {
+      let spaceBefore = false;
+      let atNewline = startOnNewline;
+      let hasSpace = startOnNewline;
+      let comment3 = "";
+      let commentSep = "";
+      let hasNewline = false;
+      let reqSpace = false;
+      let tab2 = null;
+      let anchor2 = null;
+      let tag = null;
+      let newlineAfterProp = null;
+      let comma2 = null;
+      let found = null;
+      let start2 = null;
+      for (const token of tokens2) {
+        if (reqSpace) {
+          if (token.type !== "space" && token.type !== "newline" && token.type !== "comma")
+            onError(token.offset, "MISSING_CHAR", "Tags and anchors must be separated from the next token by white space");
+          reqSpace = false;
+        }
+        if (tab2) {
+          if (atNewline && token.type !== "comment" && token.type !== "newline") {
+            onError(tab2, "TAB_AS_INDENT", "Tabs are not allowed as indentation");
+          }
+          tab2 = null;
+        }
+        switch (token.type) {
+          case "space":
+            if (!flow && (indicator !== "doc-start" || next?.type !== "flow-collection") && token.source.includes("	")) {
+              tab2 = token;
+            }
+            hasSpace = true;
+            break;
+          case "comment": {
+            if (!hasSpace)
+              onError(token, "MISSING_CHAR", "Comments must be separated from other tokens by white space characters");
+            const cb = token.source.substring(1) || " ";
+            if (!comment3)
+              comment3 = cb;
+            else
+              comment3 += commentSep + cb;
+            commentSep = "";
+            atNewline = false;
+            break;
+          }
+          case "newline":
+            if (atNewline) {
+              if (comment3)
+                comment3 += token.source;
+              else if (!found || indicator !== "seq-item-ind")
+                spaceBefore = true;
+            } else
+              commentSep += token.source;
+            atNewline = true;
+            hasNewline = true;
+            if (anchor2 || tag)
+              newlineAfterProp = token;
+            hasSpace = true;
+            break;
+          case "anchor":
+            if (anchor2)
+              onError(token, "MULTIPLE_ANCHORS", "A node can have at most one anchor");
+            if (token.source.endsWith(":"))
+              onError(token.offset + token.source.length - 1, "BAD_ALIAS", "Anchor ending in : is ambiguous", true);
+            anchor2 = token;
+            start2 ?? (start2 = token.offset);
+            atNewline = false;
+            hasSpace = false;
+            reqSpace = true;
+            break;
+          case "tag": {
+            if (tag)
+              onError(token, "MULTIPLE_TAGS", "A node can have at most one tag");
+            tag = token;
+            start2 ?? (start2 = token.offset);
+            atNewline = false;
+            hasSpace = false;
+            reqSpace = true;
+            break;
+          }
+          case indicator:
+            if (anchor2 || tag)
+              onError(token, "BAD_PROP_ORDER", `Anchors and tags must be after the ${token.source} indicator`);
+            if (found)
+              onError(token, "UNEXPECTED_TOKEN", `Unexpected ${token.source} in ${flow ?? "collection"}`);
+            found = token;
+            atNewline = indicator === "seq-item-ind" || indicator === "explicit-key-ind";
+            hasSpace = false;
+            break;
+          case "comma":
+            if (flow) {
+              if (comma2)
+                onError(token, "UNEXPECTED_TOKEN", `Unexpected , in ${flow}`);
+              comma2 = token;
+              atNewline = false;
+              hasSpace = false;
+              break;
+            }
+          // else fallthrough
+          default:
+            onError(token, "UNEXPECTED_TOKEN", `Unexpected ${token.type} token`);
+            atNewline = false;
+            hasSpace = false;
+        }
+      }
+      const last = tokens2[tokens2.length - 1];
+      const end2 = last ? last.offset + last.source.length : offset;
+      if (reqSpace && next && next.type !== "space" && next.type !== "newline" && next.type !== "comma" && (next.type !== "scalar" || next.source !== "")) {
+        onError(next.offset, "MISSING_CHAR", "Tags and anchors must be separated from the next token by white space");
+      }
+      if (tab2 && (atNewline && tab2.indent <= parentIndent || next?.type === "block-map" || next?.type === "block-seq"))
+        onError(tab2, "TAB_AS_INDENT", "Tabs are not allowed as indentation");
+      return {
+        comma: comma2,
+        found,
+        spaceBefore,
+        comment: comment3,
+        hasNewline,
+        anchor: anchor2,
+        tag,
+        newlineAfterProp,
+        end: end2,
+        start: start2 ?? end2
+      };
+    }
+    exports2.resolveProps = resolveProps;
+  }
+});
+
+// node_modules/yaml/dist/compose/util-contains-newline.js
+var require_util_contains_newline = __commonJS({
+  "node_modules/yaml/dist/compose/util-contains-newline.js"(exports2) {
+    "use strict";
+    function containsNewline(key) {
+      if (!key)
+        return null;
+      switch (key.type) {
+        case "alias":
+        case "scalar":
+        case "double-quoted-scalar":
+        case "single-quoted-scalar":
+          if (key.source.includes("\n"))
+            return true;
+          if (key.end) {
+            for (const st of key.end)
+              if (st.type === "newline")
+                return true;
+          }
+          return false;
+        case "flow-collection":
+          for (const it of key.items) {
+            for (const st of it.start)
+              if (st.type === "newline")
+                return true;
+            if (it.sep) {
+              for (const st of it.sep)
+                if (st.type === "newline")
+                  return true;
+            }
+            if (containsNewline(it.key) || containsNewline(it.value))
+              return true;
+          }
+          return false;
+        default:
+          return true;
+      }
+    }
+    exports2.containsNewline = containsNewline;
+  }
+});
+
+// node_modules/yaml/dist/compose/util-flow-indent-check.js
+var require_util_flow_indent_check = __commonJS({
+  "node_modules/yaml/dist/compose/util-flow-indent-check.js"(exports2) {
+    "use strict";
+    var utilContainsNewline = require_util_contains_newline();
+    function flowIndentCheck(indent, fc, onError) {
+      if (fc?.type === "flow-collection") {
+        const end2 = fc.end[0];
+        if (end2.indent === indent && (end2.source === "]" || end2.source === "}") && utilContainsNewline.containsNewline(fc)) {
+          const msg = "Flow end indicator should be more indented than parent";
+          onError(end2, "BAD_INDENT", msg, true);
+        }
+      }
+    }
+    exports2.flowIndentCheck = flowIndentCheck;
+  }
+});
+
+// node_modules/yaml/dist/compose/util-map-includes.js
+var require_util_map_includes = __commonJS({
+  "node_modules/yaml/dist/compose/util-map-includes.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    function mapIncludes(ctx, items, search) {
+      const { uniqueKeys } = ctx.options;
+      if (uniqueKeys === false)
+        return false;
+      const isEqual2 = typeof uniqueKeys === "function" ? uniqueKeys : (a, b2) => a === b2 || identity2.isScalar(a) && identity2.isScalar(b2) && a.value === b2.value;
+      return items.some((pair) => isEqual2(pair.key, search));
+    }
+    exports2.mapIncludes = mapIncludes;
+  }
+});
+
+// node_modules/yaml/dist/compose/resolve-block-map.js
+var require_resolve_block_map = __commonJS({
+  "node_modules/yaml/dist/compose/resolve-block-map.js"(exports2) {
+    "use strict";
+    var Pair = require_Pair();
+    var YAMLMap = require_YAMLMap();
+    var resolveProps = require_resolve_props();
+    var utilContainsNewline = require_util_contains_newline();
+    var utilFlowIndentCheck = require_util_flow_indent_check();
+    var utilMapIncludes = require_util_map_includes();
+    var startColMsg = "All mapping items must start at the same column";
+    function resolveBlockMap({ composeNode, composeEmptyNode }, ctx, bm, onError, tag) {
+      const NodeClass = tag?.nodeClass ?? YAMLMap.YAMLMap;
+      const map = new NodeClass(ctx.schema);
+      if (ctx.atRoot)
+        ctx.atRoot = false;
+      let offset = bm.offset;
+      let commentEnd = null;
+      for (const collItem of bm.items) {
+        const { start: start2, key, sep: sep2, value } = collItem;
+        const keyProps = resolveProps.resolveProps(start2, {
+          indicator: "explicit-key-ind",
+          next: key ?? sep2?.[0],
+          offset,
+          onError,
+          parentIndent: bm.indent,
+          startOnNewline: true
+        });
+        const implicitKey = !keyProps.found;
+        if (implicitKey) {
+          if (key) {
+            if (key.type === "block-seq")
+              onError(offset, "BLOCK_AS_IMPLICIT_KEY", "A block sequence may not be used as an implicit map key");
+            else if ("indent" in key && key.indent !== bm.indent)
+              onError(offset, "BAD_INDENT", startColMsg);
+          }
+          if (!keyProps.anchor && !keyProps.tag && !sep2) {
+            commentEnd = keyProps.end;
+            if (keyProps.comment) {
+              if (map.comment)
+                map.comment += "\n" + keyProps.comment;
+              else
+                map.comment = keyProps.comment;
+            }
+            continue;
+          }
+          if (keyProps.newlineAfterProp || utilContainsNewline.containsNewline(key)) {
+            onError(key ?? start2[start2.length - 1], "MULTILINE_IMPLICIT_KEY", "Implicit keys need to be on a single line");
+          }
+        } else if (keyProps.found?.indent !== bm.indent) {
+          onError(offset, "BAD_INDENT", startColMsg);
+        }
+        ctx.atKey = true;
+        const keyStart = keyProps.end;
+        const keyNode = key ? composeNode(ctx, key, keyProps, onError) : composeEmptyNode(ctx, keyStart, start2, null, keyProps, onError);
+        if (ctx.schema.compat)
+          utilFlowIndentCheck.flowIndentCheck(bm.indent, key, onError);
+        ctx.atKey = false;
+        if (utilMapIncludes.mapIncludes(ctx, map.items, keyNode))
+          onError(keyStart, "DUPLICATE_KEY", "Map keys must be unique");
+        const valueProps = resolveProps.resolveProps(sep2 ?? [], {
+          indicator: "map-value-ind",
+          next: value,
+          offset: keyNode.range[2],
+          onError,
+          parentIndent: bm.indent,
+          startOnNewline: !key || key.type === "block-scalar"
+        });
+        offset = valueProps.end;
+        if (valueProps.found) {
+          if (implicitKey) {
+            if (value?.type === "block-map" && !valueProps.hasNewline)
+              onError(offset, "BLOCK_AS_IMPLICIT_KEY", "Nested mappings are not allowed in compact mappings");
+            if (ctx.options.strict && keyProps.start < valueProps.found.offset - 1024)
+              onError(keyNode.range, "KEY_OVER_1024_CHARS", "The : indicator must be at most 1024 chars after the start of an implicit block mapping key");
+          }
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep2, null, valueProps, onError);
+          if (ctx.schema.compat)
+            utilFlowIndentCheck.flowIndentCheck(bm.indent, value, onError);
+          offset = valueNode.range[2];
+          const pair = new Pair.Pair(keyNode, valueNode);
+          if (ctx.options.keepSourceTokens)
+            pair.srcToken = collItem;
+          map.items.push(pair);
+        } else {
+          if (implicitKey)
+            onError(keyNode.range, "MISSING_CHAR", "Implicit map keys need to be followed by map values");
+          if (valueProps.comment) {
+            if (keyNode.comment)
+              keyNode.comment += "\n" + valueProps.comment;
+            else
+              keyNode.comment = valueProps.comment;
+          }
+          const pair = new Pair.Pair(keyNode);
+          if (ctx.options.keepSourceTokens)
+            pair.srcToken = collItem;
+          map.items.push(pair);
+        }
+      }
+      if (commentEnd && commentEnd < offset)
+        onError(commentEnd, "IMPOSSIBLE", "Map comment with trailing content");
+      map.range = [bm.offset, offset, commentEnd ?? offset];
+      return map;
+    }
+    exports2.resolveBlockMap = resolveBlockMap;
+  }
+});
+
+// node_modules/yaml/dist/compose/resolve-block-seq.js
+var require_resolve_block_seq = __commonJS({
+  "node_modules/yaml/dist/compose/resolve-block-seq.js"(exports2) {
+    "use strict";
+    var YAMLSeq = require_YAMLSeq();
+    var resolveProps = require_resolve_props();
+    var utilFlowIndentCheck = require_util_flow_indent_check();
+    function resolveBlockSeq({ composeNode, composeEmptyNode }, ctx, bs, onError, tag) {
+      const NodeClass = tag?.nodeClass ?? YAMLSeq.YAMLSeq;
+      const seq = new NodeClass(ctx.schema);
+      if (ctx.atRoot)
+        ctx.atRoot = false;
+      if (ctx.atKey)
+        ctx.atKey = false;
+      let offset = bs.offset;
+      let commentEnd = null;
+      for (const { start: start2, value } of bs.items) {
+        const props = resolveProps.resolveProps(start2, {
+          indicator: "seq-item-ind",
+          next: value,
+          offset,
+          onError,
+          parentIndent: bs.indent,
+          startOnNewline: true
+        });
+        if (!props.found) {
+          if (props.anchor || props.tag || value) {
+            if (value?.type === "block-seq")
+              onError(props.end, "BAD_INDENT", "All sequence items must start at the same column");
+            else
+              onError(offset, "MISSING_CHAR", "Sequence item without - indicator");
+          } else {
+            commentEnd = props.end;
+            if (props.comment)
+              seq.comment = props.comment;
+            continue;
+          }
+        }
+        const node2 = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, start2, null, props, onError);
+        if (ctx.schema.compat)
+          utilFlowIndentCheck.flowIndentCheck(bs.indent, value, onError);
+        offset = node2.range[2];
+        seq.items.push(node2);
+      }
+      seq.range = [bs.offset, offset, commentEnd ?? offset];
+      return seq;
+    }
+    exports2.resolveBlockSeq = resolveBlockSeq;
+  }
+});
+
+// node_modules/yaml/dist/compose/resolve-end.js
+var require_resolve_end = __commonJS({
+  "node_modules/yaml/dist/compose/resolve-end.js"(exports2) {
+    "use strict";
+    function resolveEnd(end2, offset, reqSpace, onError) {
+      let comment3 = "";
+      if (end2) {
+        let hasSpace = false;
+        let sep2 = "";
+        for (const token of end2) {
+          const { source, type } = token;
+          switch (type) {
+            case "space":
+              hasSpace = true;
+              break;
+            case "comment": {
+              if (reqSpace && !hasSpace)
+                onError(token, "MISSING_CHAR", "Comments must be separated from other tokens by white space characters");
+              const cb = source.substring(1) || " ";
+              if (!comment3)
+                comment3 = cb;
+              else
+                comment3 += sep2 + cb;
+              sep2 = "";
+              break;
+            }
+            case "newline":
+              if (comment3)
+                sep2 += source;
+              hasSpace = true;
+              break;
+            default:
+              onError(token, "UNEXPECTED_TOKEN", `Unexpected ${type} at node end`);
+          }
+          offset += source.length;
+        }
+      }
+      return { comment: comment3, offset };
+    }
+    exports2.resolveEnd = resolveEnd;
+  }
+});
+
+// node_modules/yaml/dist/compose/resolve-flow-collection.js
+var require_resolve_flow_collection = __commonJS({
+  "node_modules/yaml/dist/compose/resolve-flow-collection.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var Pair = require_Pair();
+    var YAMLMap = require_YAMLMap();
+    var YAMLSeq = require_YAMLSeq();
+    var resolveEnd = require_resolve_end();
+    var resolveProps = require_resolve_props();
+    var utilContainsNewline = require_util_contains_newline();
+    var utilMapIncludes = require_util_map_includes();
+    var blockMsg = "Block collections are not allowed within flow collections";
+    var isBlock = (token) => token && (token.type === "block-map" || token.type === "block-seq");
+    function resolveFlowCollection({ composeNode, composeEmptyNode }, ctx, fc, onError, tag) {
+      const isMap4 = fc.start.source === "{";
+      const fcName = isMap4 ? "flow map" : "flow sequence";
+      const NodeClass = tag?.nodeClass ?? (isMap4 ? YAMLMap.YAMLMap : YAMLSeq.YAMLSeq);
+      const coll = new NodeClass(ctx.schema);
+      coll.flow = true;
+      const atRoot = ctx.atRoot;
+      if (atRoot)
+        ctx.atRoot = false;
+      if (ctx.atKey)
+        ctx.atKey = false;
+      let offset = fc.offset + fc.start.source.length;
+      for (let i = 0; i < fc.items.length; ++i) {
+        const collItem = fc.items[i];
+        const { start: start2, key, sep: sep2, value } = collItem;
+        const props = resolveProps.resolveProps(start2, {
+          flow: fcName,
+          indicator: "explicit-key-ind",
+          next: key ?? sep2?.[0],
+          offset,
+          onError,
+          parentIndent: fc.indent,
+          startOnNewline: false
+        });
+        if (!props.found) {
+          if (!props.anchor && !props.tag && !sep2 && !value) {
+            if (i === 0 && props.comma)
+              onError(props.comma, "UNEXPECTED_TOKEN", `Unexpected , in ${fcName}`);
+            else if (i < fc.items.length - 1)
+              onError(props.start, "UNEXPECTED_TOKEN", `Unexpected empty item in ${fcName}`);
+            if (props.comment) {
+              if (coll.comment)
+                coll.comment += "\n" + props.comment;
+              else
+                coll.comment = props.comment;
+            }
+            offset = props.end;
+            continue;
+          }
+          if (!isMap4 && ctx.options.strict && utilContainsNewline.containsNewline(key))
+            onError(
+              key,
+              // checked by containsNewline()
+              "MULTILINE_IMPLICIT_KEY",
+              "Implicit keys of flow sequence pairs need to be on a single line"
+            );
+        }
+        if (i === 0) {
+          if (props.comma)
+            onError(props.comma, "UNEXPECTED_TOKEN", `Unexpected , in ${fcName}`);
+        } else {
+          if (!props.comma)
+            onError(props.start, "MISSING_CHAR", `Missing , between ${fcName} items`);
+          if (props.comment) {
+            let prevItemComment = "";
+            loop: for (const st of start2) {
+              switch (st.type) {
+                case "comma":
+                case "space":
+                  break;
+                case "comment":
+                  prevItemComment = st.source.substring(1);
+                  break loop;
+                default:
+                  break loop;
+              }
+            }
+            if (prevItemComment) {
+              let prev = coll.items[coll.items.length - 1];
+              if (identity2.isPair(prev))
+                prev = prev.value ?? prev.key;
+              if (prev.comment)
+                prev.comment += "\n" + prevItemComment;
+              else
+                prev.comment = prevItemComment;
+              props.comment = props.comment.substring(prevItemComment.length + 1);
+            }
+          }
+        }
+        if (!isMap4 && !sep2 && !props.found) {
+          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep2, null, props, onError);
+          coll.items.push(valueNode);
+          offset = valueNode.range[2];
+          if (isBlock(value))
+            onError(valueNode.range, "BLOCK_IN_FLOW", blockMsg);
+        } else {
+          ctx.atKey = true;
+          const keyStart = props.end;
+          const keyNode = key ? composeNode(ctx, key, props, onError) : composeEmptyNode(ctx, keyStart, start2, null, props, onError);
+          if (isBlock(key))
+            onError(keyNode.range, "BLOCK_IN_FLOW", blockMsg);
+          ctx.atKey = false;
+          const valueProps = resolveProps.resolveProps(sep2 ?? [], {
+            flow: fcName,
+            indicator: "map-value-ind",
+            next: value,
+            offset: keyNode.range[2],
+            onError,
+            parentIndent: fc.indent,
+            startOnNewline: false
+          });
+          if (valueProps.found) {
+            if (!isMap4 && !props.found && ctx.options.strict) {
+              if (sep2)
+                for (const st of sep2) {
+                  if (st === valueProps.found)
+                    break;
+                  if (st.type === "newline") {
+                    onError(st, "MULTILINE_IMPLICIT_KEY", "Implicit keys of flow sequence pairs need to be on a single line");
+                    break;
+                  }
+                }
+              if (props.start < valueProps.found.offset - 1024)
+                onError(valueProps.found, "KEY_OVER_1024_CHARS", "The : indicator must be at most 1024 chars after the start of an implicit flow sequence key");
+            }
+          } else if (value) {
+            if ("source" in value && value.source?.[0] === ":")
+              onError(value, "MISSING_CHAR", `Missing space after : in ${fcName}`);
+            else
+              onError(valueProps.start, "MISSING_CHAR", `Missing , or : between ${fcName} items`);
+          }
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep2, null, valueProps, onError) : null;
+          if (valueNode) {
+            if (isBlock(value))
+              onError(valueNode.range, "BLOCK_IN_FLOW", blockMsg);
+          } else if (valueProps.comment) {
+            if (keyNode.comment)
+              keyNode.comment += "\n" + valueProps.comment;
+            else
+              keyNode.comment = valueProps.comment;
+          }
+          const pair = new Pair.Pair(keyNode, valueNode);
+          if (ctx.options.keepSourceTokens)
+            pair.srcToken = collItem;
+          if (isMap4) {
+            const map = coll;
+            if (utilMapIncludes.mapIncludes(ctx, map.items, keyNode))
+              onError(keyStart, "DUPLICATE_KEY", "Map keys must be unique");
+            map.items.push(pair);
+          } else {
+            const map = new YAMLMap.YAMLMap(ctx.schema);
+            map.flow = true;
+            map.items.push(pair);
+            const endRange = (valueNode ?? keyNode).range;
+            map.range = [keyNode.range[0], endRange[1], endRange[2]];
+            coll.items.push(map);
+          }
+          offset = valueNode ? valueNode.range[2] : valueProps.end;
+        }
+      }
+      const expectedEnd = isMap4 ? "}" : "]";
+      const [ce, ...ee] = fc.end;
+      let cePos = offset;
+      if (ce?.source === expectedEnd)
+        cePos = ce.offset + ce.source.length;
+      else {
+        const name2 = fcName[0].toUpperCase() + fcName.substring(1);
+        const msg = atRoot ? `${name2} must end with a ${expectedEnd}` : `${name2} in block collection must be sufficiently indented and end with a ${expectedEnd}`;
+        onError(offset, atRoot ? "MISSING_CHAR" : "BAD_INDENT", msg);
+        if (ce && ce.source.length !== 1)
+          ee.unshift(ce);
+      }
+      if (ee.length > 0) {
+        const end2 = resolveEnd.resolveEnd(ee, cePos, ctx.options.strict, onError);
+        if (end2.comment) {
+          if (coll.comment)
+            coll.comment += "\n" + end2.comment;
+          else
+            coll.comment = end2.comment;
+        }
+        coll.range = [fc.offset, cePos, end2.offset];
+      } else {
+        coll.range = [fc.offset, cePos, cePos];
+      }
+      return coll;
+    }
+    exports2.resolveFlowCollection = resolveFlowCollection;
+  }
+});
+
+// node_modules/yaml/dist/compose/compose-collection.js
+var require_compose_collection = __commonJS({
+  "node_modules/yaml/dist/compose/compose-collection.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var Scalar = require_Scalar();
+    var YAMLMap = require_YAMLMap();
+    var YAMLSeq = require_YAMLSeq();
+    var resolveBlockMap = require_resolve_block_map();
+    var resolveBlockSeq = require_resolve_block_seq();
+    var resolveFlowCollection = require_resolve_flow_collection();
+    function resolveCollection(CN, ctx, token, onError, tagName2, tag) {
+      const coll = token.type === "block-map" ? resolveBlockMap.resolveBlockMap(CN, ctx, token, onError, tag) : token.type === "block-seq" ? resolveBlockSeq.resolveBlockSeq(CN, ctx, token, onError, tag) : resolveFlowCollection.resolveFlowCollection(CN, ctx, token, onError, tag);
+      const Coll = coll.constructor;
+      if (tagName2 === "!" || tagName2 === Coll.tagName) {
+        coll.tag = Coll.tagName;
+        return coll;
+      }
+      if (tagName2)
+        coll.tag = tagName2;
+      return coll;
+    }
+    function composeCollection(CN, ctx, token, props, onError) {
+      const tagToken = props.tag;
+      const tagName2 = !tagToken ? null : ctx.directives.tagName(tagToken.source, (msg) => onError(tagToken, "TAG_RESOLVE_FAILED", msg));
+      if (token.type === "block-seq") {
+        const { anchor: anchor2, newlineAfterProp: nl } = props;
+        const lastProp = anchor2 && tagToken ? anchor2.offset > tagToken.offset ? anchor2 : tagToken : anchor2 ?? tagToken;
+        if (lastProp && (!nl || nl.offset < lastProp.offset)) {
+          const message = "Missing newline after block sequence props";
+          onError(lastProp, "MISSING_CHAR", message);
+        }
+      }
+      const expType = token.type === "block-map" ? "map" : token.type === "block-seq" ? "seq" : token.start.source === "{" ? "map" : "seq";
+      if (!tagToken || !tagName2 || tagName2 === "!" || tagName2 === YAMLMap.YAMLMap.tagName && expType === "map" || tagName2 === YAMLSeq.YAMLSeq.tagName && expType === "seq") {
+        return resolveCollection(CN, ctx, token, onError, tagName2);
+      }
+      let tag = ctx.schema.tags.find((t) => t.tag === tagName2 && t.collection === expType);
+      if (!tag) {
+        const kt = ctx.schema.knownTags[tagName2];
+        if (kt?.collection === expType) {
+          ctx.schema.tags.push(Object.assign({}, kt, { default: false }));
+          tag = kt;
+        } else {
+          if (kt) {
+            onError(tagToken, "BAD_COLLECTION_TYPE", `${kt.tag} used for ${expType} collection, but expects ${kt.collection ?? "scalar"}`, true);
+          } else {
+            onError(tagToken, "TAG_RESOLVE_FAILED", `Unresolved tag: ${tagName2}`, true);
+          }
+          return resolveCollection(CN, ctx, token, onError, tagName2);
+        }
+      }
+      const coll = resolveCollection(CN, ctx, token, onError, tagName2, tag);
+      const res = tag.resolve?.(coll, (msg) => onError(tagToken, "TAG_RESOLVE_FAILED", msg), ctx.options) ?? coll;
+      const node2 = identity2.isNode(res) ? res : new Scalar.Scalar(res);
+      node2.range = coll.range;
+      node2.tag = tagName2;
+      if (tag?.format)
+        node2.format = tag.format;
+      return node2;
+    }
+    exports2.composeCollection = composeCollection;
+  }
+});
+
+// node_modules/yaml/dist/compose/resolve-block-scalar.js
+var require_resolve_block_scalar = __commonJS({
+  "node_modules/yaml/dist/compose/resolve-block-scalar.js"(exports2) {
+    "use strict";
+    var Scalar = require_Scalar();
+    function resolveBlockScalar(ctx, scalar, onError) {
+      const start2 = scalar.offset;
+      const header = parseBlockScalarHeader(scalar, ctx.options.strict, onError);
+      if (!header)
+        return { value: "", type: null, comment: "", range: [start2, start2, start2] };
+      const type = header.mode === ">" ? Scalar.Scalar.BLOCK_FOLDED : Scalar.Scalar.BLOCK_LITERAL;
+      const lines3 = scalar.source ? splitLines(scalar.source) : [];
+      let chompStart = lines3.length;
+      for (let i = lines3.length - 1; i >= 0; --i) {
+        const content2 = lines3[i][1];
+        if (content2 === "" || content2 === "\r")
+          chompStart = i;
+        else
+          break;
+      }
+      if (chompStart === 0) {
+        const value2 = header.chomp === "+" && lines3.length > 0 ? "\n".repeat(Math.max(1, lines3.length - 1)) : "";
+        let end3 = start2 + header.length;
+        if (scalar.source)
+          end3 += scalar.source.length;
+        return { value: value2, type, comment: header.comment, range: [start2, end3, end3] };
+      }
+      let trimIndent = scalar.indent + header.indent;
+      let offset = scalar.offset + header.length;
+      let contentStart = 0;
+      for (let i = 0; i < chompStart; ++i) {
+        const [indent, content2] = lines3[i];
+        if (content2 === "" || content2 === "\r") {
+          if (header.indent === 0 && indent.length > trimIndent)
+            trimIndent = indent.length;
+        } else {
+          if (indent.length < trimIndent) {
+            const message = "Block scalars with more-indented leading empty lines must use an explicit indentation indicator";
+            onError(offset + indent.length, "MISSING_CHAR", message);
+          }
+          if (header.indent === 0)
+            trimIndent = indent.length;
+          contentStart = i;
+          if (trimIndent === 0 && !ctx.atRoot) {
+            const message = "Block scalar values in collections must be indented";
+            onError(offset, "BAD_INDENT", message);
+          }
+          break;
+        }
+        offset += indent.length + content2.length + 1;
+      }
+      for (let i = lines3.length - 1; i >= chompStart; --i) {
+        if (lines3[i][0].length > trimIndent)
+          chompStart = i + 1;
+      }
+      let value = "";
+      let sep2 = "";
+      let prevMoreIndented = false;
+      for (let i = 0; i < contentStart; ++i)
+        value += lines3[i][0].slice(trimIndent) + "\n";
+      for (let i = contentStart; i < chompStart; ++i) {
+        let [indent, content2] = lines3[i];
+        offset += indent.length + content2.length + 1;
+        const crlf = content2[content2.length - 1] === "\r";
+        if (crlf)
+          content2 = content2.slice(0, -1);
+        if (content2 && indent.length < trimIndent) {
+          const src = header.indent ? "explicit indentation indicator" : "first line";
+          const message = `Block scalar lines must not be less indented than their ${src}`;
+          onError(offset - content2.length - (crlf ? 2 : 1), "BAD_INDENT", message);
+          indent = "";
+        }
+        if (type === Scalar.Scalar.BLOCK_LITERAL) {
+          value += sep2 + indent.slice(trimIndent) + content2;
+          sep2 = "\n";
+        } else if (indent.length > trimIndent || content2[0] === "	") {
+          if (sep2 === " ")
+            sep2 = "\n";
+          else if (!prevMoreIndented && sep2 === "\n")
+            sep2 = "\n\n";
+          value += sep2 + indent.slice(trimIndent) + content2;
+          sep2 = "\n";
+          prevMoreIndented = true;
+        } else if (content2 === "") {
+          if (sep2 === "\n")
+            value += "\n";
+          else
+            sep2 = "\n";
+        } else {
+          value += sep2 + content2;
+          sep2 = " ";
+          prevMoreIndented = false;
+        }
+      }
+      switch (header.chomp) {
+        case "-":
+          break;
+        case "+":
+          for (let i = chompStart; i < lines3.length; ++i)
+            value += "\n" + lines3[i][0].slice(trimIndent);
+          if (value[value.length - 1] !== "\n")
+            value += "\n";
+          break;
+        default:
+          value += "\n";
+      }
+      const end2 = start2 + header.length + scalar.source.length;
+      return { value, type, comment: header.comment, range: [start2, end2, end2] };
+    }
+    function parseBlockScalarHeader({ offset, props }, strict, onError) {
+      if (props[0].type !== "block-scalar-header") {
+        onError(props[0], "IMPOSSIBLE", "Block scalar header not found");
+        return null;
+      }
+      const { source } = props[0];
+      const mode = source[0];
+      let indent = 0;
+      let chomp = "";
+      let error2 = -1;
+      for (let i = 1; i < source.length; ++i) {
+        const ch = source[i];
+        if (!chomp && (ch === "-" || ch === "+"))
+          chomp = ch;
+        else {
+          const n = Number(ch);
+          if (!indent && n)
+            indent = n;
+          else if (error2 === -1)
+            error2 = offset + i;
+        }
+      }
+      if (error2 !== -1)
+        onError(error2, "UNEXPECTED_TOKEN", `Block scalar header includes extra characters: ${source}`);
+      let hasSpace = false;
+      let comment3 = "";
+      let length = source.length;
+      for (let i = 1; i < props.length; ++i) {
+        const token = props[i];
+        switch (token.type) {
+          case "space":
+            hasSpace = true;
+          // fallthrough
+          case "newline":
+            length += token.source.length;
+            break;
+          case "comment":
+            if (strict && !hasSpace) {
+              const message = "Comments must be separated from other tokens by white space characters";
+              onError(token, "MISSING_CHAR", message);
+            }
+            length += token.source.length;
+            comment3 = token.source.substring(1);
+            break;
+          case "error":
+            onError(token, "UNEXPECTED_TOKEN", token.message);
+            length += token.source.length;
+            break;
+          /* istanbul ignore next should not happen */
+          default: {
+            const message = `Unexpected token in block scalar header: ${token.type}`;
+            onError(token, "UNEXPECTED_TOKEN", message);
+            const ts = token.source;
+            if (ts && typeof ts === "string")
+              length += ts.length;
+          }
+        }
+      }
+      return { mode, indent, chomp, comment: comment3, length };
+    }
+    function splitLines(source) {
+      const split2 = source.split(/\n( *)/);
+      const first2 = split2[0];
+      const m = first2.match(/^( *)/);
+      const line0 = m?.[1] ? [m[1], first2.slice(m[1].length)] : ["", first2];
+      const lines3 = [line0];
+      for (let i = 1; i < split2.length; i += 2)
+        lines3.push([split2[i], split2[i + 1]]);
+      return lines3;
+    }
+    exports2.resolveBlockScalar = resolveBlockScalar;
+  }
+});
+
+// node_modules/yaml/dist/compose/resolve-flow-scalar.js
+var require_resolve_flow_scalar = __commonJS({
+  "node_modules/yaml/dist/compose/resolve-flow-scalar.js"(exports2) {
+    "use strict";
+    var Scalar = require_Scalar();
+    var resolveEnd = require_resolve_end();
+    function resolveFlowScalar(scalar, strict, onError) {
+      const { offset, type, source, end: end2 } = scalar;
+      let _type;
+      let value;
+      const _onError = (rel, code2, msg) => onError(offset + rel, code2, msg);
+      switch (type) {
+        case "scalar":
+          _type = Scalar.Scalar.PLAIN;
+          value = plainValue(source, _onError);
+          break;
+        case "single-quoted-scalar":
+          _type = Scalar.Scalar.QUOTE_SINGLE;
+          value = singleQuotedValue(source, _onError);
+          break;
+        case "double-quoted-scalar":
+          _type = Scalar.Scalar.QUOTE_DOUBLE;
+          value = doubleQuotedValue(source, _onError);
+          break;
+        /* istanbul ignore next should not happen */
+        default:
+          onError(scalar, "UNEXPECTED_TOKEN", `Expected a flow scalar value, but found: ${type}`);
+          return {
+            value: "",
+            type: null,
+            comment: "",
+            range: [offset, offset + source.length, offset + source.length]
+          };
+      }
+      const valueEnd = offset + source.length;
+      const re = resolveEnd.resolveEnd(end2, valueEnd, strict, onError);
+      return {
+        value,
+        type: _type,
+        comment: re.comment,
+        range: [offset, valueEnd, re.offset]
+      };
+    }
+    function plainValue(source, onError) {
+      let badChar = "";
+      switch (source[0]) {
+        /* istanbul ignore next should not happen */
+        case "	":
+          badChar = "a tab character";
+          break;
+        case ",":
+          badChar = "flow indicator character ,";
+          break;
+        case "%":
+          badChar = "directive indicator character %";
+          break;
+        case "|":
+        case ">": {
+          badChar = `block scalar indicator ${source[0]}`;
+          break;
+        }
+        case "@":
+        case "`": {
+          badChar = `reserved character ${source[0]}`;
+          break;
+        }
+      }
+      if (badChar)
+        onError(0, "BAD_SCALAR_START", `Plain value cannot start with ${badChar}`);
+      return unfoldLines(source);
+    }
+    function singleQuotedValue(source, onError) {
+      if (source[source.length - 1] !== "'" || source.length === 1)
+        onError(source.length, "MISSING_CHAR", "Missing closing 'quote");
+      return unfoldLines(source.slice(1, -1)).replace(/''/g, "'");
+    }
+    function unfoldLines(source) {
+      const line2 = /(.*?)\r?\n/sy;
+      let match2 = line2.exec(source);
+      if (!match2)
+        return source;
+      let trimEnd, trimBoth;
+      try {
+        trimEnd = new RegExp("(?<![ 	])[ 	]+$");
+        trimBoth = new RegExp("^[ 	]+|(?<![ 	])[ 	]+$", "g");
+      } catch {
+        trimEnd = /[ \t]+$/;
+        trimBoth = /^[ \t]+|[ \t]+$/g;
+      }
+      let res = match2[1].replace(trimEnd, "");
+      let sep2 = " ";
+      let pos = line2.lastIndex;
+      while (match2 = line2.exec(source)) {
+        const lm = match2[1].replace(trimBoth, "");
+        if (lm === "") {
+          if (sep2 === "\n")
+            res += sep2;
+          else
+            sep2 = "\n";
+        } else {
+          res += sep2 + lm;
+          sep2 = " ";
+        }
+        pos = line2.lastIndex;
+      }
+      const last = /[ \t]*(.*)/sy;
+      last.lastIndex = pos;
+      match2 = last.exec(source);
+      return res + sep2 + (match2?.[1] ?? "");
+    }
+    function doubleQuotedValue(source, onError) {
+      let res = "";
+      for (let i = 1; i < source.length - 1; ++i) {
+        const ch = source[i];
+        if (ch === "\r" && source[i + 1] === "\n")
+          continue;
+        if (ch === "\n") {
+          const { fold, offset } = foldNewline(source, i);
+          res += fold;
+          i = offset;
+        } else if (ch === "\\") {
+          let next = source[++i];
+          const cc = escapeCodes[next];
+          if (cc)
+            res += cc;
+          else if (next === "\n") {
+            next = source[i + 1];
+            while (next === " " || next === "	")
+              next = source[++i + 1];
+          } else if (next === "\r" && source[i + 1] === "\n") {
+            next = source[++i + 1];
+            while (next === " " || next === "	")
+              next = source[++i + 1];
+          } else if (next === "x" || next === "u" || next === "U") {
+            const length = next === "x" ? 2 : next === "u" ? 4 : 8;
+            res += parseCharCode(source, i + 1, length, onError);
+            i += length;
+          } else {
+            const raw = source.substr(i - 1, 2);
+            onError(i - 1, "BAD_DQ_ESCAPE", `Invalid escape sequence ${raw}`);
+            res += raw;
+          }
+        } else if (ch === " " || ch === "	") {
+          const wsStart = i;
+          let next = source[i + 1];
+          while (next === " " || next === "	")
+            next = source[++i + 1];
+          if (next !== "\n" && !(next === "\r" && source[i + 2] === "\n"))
+            res += i > wsStart ? source.slice(wsStart, i + 1) : ch;
+        } else {
+          res += ch;
+        }
+      }
+      if (source[source.length - 1] !== '"' || source.length === 1)
+        onError(source.length, "MISSING_CHAR", 'Missing closing "quote');
+      return res;
+    }
+    function foldNewline(source, offset) {
+      let fold = "";
+      let ch = source[offset + 1];
+      while (ch === " " || ch === "	" || ch === "\n" || ch === "\r") {
+        if (ch === "\r" && source[offset + 2] !== "\n")
+          break;
+        if (ch === "\n")
+          fold += "\n";
+        offset += 1;
+        ch = source[offset + 1];
+      }
+      if (!fold)
+        fold = " ";
+      return { fold, offset };
+    }
+    var escapeCodes = {
+      "0": "\0",
+      // null character
+      a: "\x07",
+      // bell character
+      b: "\b",
+      // backspace
+      e: "\x1B",
+      // escape character
+      f: "\f",
+      // form feed
+      n: "\n",
+      // line feed
+      r: "\r",
+      // carriage return
+      t: "	",
+      // horizontal tab
+      v: "\v",
+      // vertical tab
+      N: "\x85",
+      // Unicode next line
+      _: "\xA0",
+      // Unicode non-breaking space
+      L: "\u2028",
+      // Unicode line separator
+      P: "\u2029",
+      // Unicode paragraph separator
+      " ": " ",
+      '"': '"',
+      "/": "/",
+      "\\": "\\",
+      "	": "	"
+    };
+    function parseCharCode(source, offset, length, onError) {
+      const cc = source.substr(offset, length);
+      const ok = cc.length === length && /^[0-9a-fA-F]+$/.test(cc);
+      const code2 = ok ? parseInt(cc, 16) : NaN;
+      try {
+        return String.fromCodePoint(code2);
+      } catch {
+        const raw = source.substr(offset - 2, length + 2);
+        onError(offset - 2, "BAD_DQ_ESCAPE", `Invalid escape sequence ${raw}`);
+        return raw;
+      }
+    }
+    exports2.resolveFlowScalar = resolveFlowScalar;
+  }
+});
+
+// node_modules/yaml/dist/compose/compose-scalar.js
+var require_compose_scalar = __commonJS({
+  "node_modules/yaml/dist/compose/compose-scalar.js"(exports2) {
+    "use strict";
+    var identity2 = require_identity();
+    var Scalar = require_Scalar();
+    var resolveBlockScalar = require_resolve_block_scalar();
+    var resolveFlowScalar = require_resolve_flow_scalar();
+    function composeScalar(ctx, token, tagToken, onError) {
+      const { value, type, comment: comment3, range: range2 } = token.type === "block-scalar" ? resolveBlockScalar.resolveBlockScalar(ctx, token, onError) : resolveFlowScalar.resolveFlowScalar(token, ctx.options.strict, onError);
+      const tagName2 = tagToken ? ctx.directives.tagName(tagToken.source, (msg) => onError(tagToken, "TAG_RESOLVE_FAILED", msg)) : null;
+      let tag;
+      if (ctx.options.stringKeys && ctx.atKey) {
+        tag = ctx.schema[identity2.SCALAR];
+      } else if (tagName2)
+        tag = findScalarTagByName(ctx.schema, value, tagName2, tagToken, onError);
+      else if (token.type === "scalar")
+        tag = findScalarTagByTest(ctx, value, token, onError);
+      else
+        tag = ctx.schema[identity2.SCALAR];
+      let scalar;
+      try {
+        const res = tag.resolve(value, (msg) => onError(tagToken ?? token, "TAG_RESOLVE_FAILED", msg), ctx.options);
+        scalar = identity2.isScalar(res) ? res : new Scalar.Scalar(res);
+      } catch (error2) {
+        const msg = error2 instanceof Error ? error2.message : String(error2);
+        onError(tagToken ?? token, "TAG_RESOLVE_FAILED", msg);
+        scalar = new Scalar.Scalar(value);
+      }
+      scalar.range = range2;
+      scalar.source = value;
+      if (type)
+        scalar.type = type;
+      if (tagName2)
+        scalar.tag = tagName2;
+      if (tag.format)
+        scalar.format = tag.format;
+      if (comment3)
+        scalar.comment = comment3;
+      return scalar;
+    }
+    function findScalarTagByName(schema4, value, tagName2, tagToken, onError) {
+      if (tagName2 === "!")
+        return schema4[identity2.SCALAR];
+      const matchWithTest = [];
+      for (const tag of schema4.tags) {
+        if (!tag.collection && tag.tag === tagName2) {
+          if (tag.default && tag.test)
+            matchWithTest.push(tag);
+          else
+            return tag;
+        }
+      }
+      for (const tag of matchWithTest)
+        if (tag.test?.test(value))
+          return tag;
+      const kt = schema4.knownTags[tagName2];
+      if (kt && !kt.collection) {
+        schema4.tags.push(Object.assign({}, kt, { default: false, test: void 0 }));
+        return kt;
+      }
+      onError(tagToken, "TAG_RESOLVE_FAILED", `Unresolved tag: ${tagName2}`, tagName2 !== "tag:yaml.org,2002:str");
+      return schema4[identity2.SCALAR];
+    }
+    function findScalarTagByTest({ atKey, directives, schema: schema4 }, value, token, onError) {
+      const tag = schema4.tags.find((tag2) => (tag2.default === true || atKey && tag2.default === "key") && tag2.test?.test(value)) || schema4[identity2.SCALAR];
+      if (schema4.compat) {
+        const compat = schema4.compat.find((tag2) => tag2.default && tag2.test?.test(value)) ?? schema4[identity2.SCALAR];
+        if (tag.tag !== compat.tag) {
+          const ts = directives.tagString(tag.tag);
+          const cs = directives.tagString(compat.tag);
+          const msg = `Value may be parsed as either ${ts} or ${cs}`;
+          onError(token, "TAG_RESOLVE_FAILED", msg, true);
+        }
+      }
+      return tag;
+    }
+    exports2.composeScalar = composeScalar;
+  }
+});
+
+// node_modules/yaml/dist/compose/util-empty-scalar-position.js
+var require_util_empty_scalar_position = __commonJS({
+  "node_modules/yaml/dist/compose/util-empty-scalar-position.js"(exports2) {
+    "use strict";
+    function emptyScalarPosition(offset, before, pos) {
+      if (before) {
+        pos ?? (pos = before.length);
+        for (let i = pos - 1; i >= 0; --i) {
+          let st = before[i];
+          switch (st.type) {
+            case "space":
+            case "comment":
+            case "newline":
+              offset -= st.source.length;
+              continue;
+          }
+          st = before[++i];
+          while (st?.type === "space") {
+            offset += st.source.length;
+            st = before[++i];
+          }
+          break;
+        }
+      }
+      return offset;
+    }
+    exports2.emptyScalarPosition = emptyScalarPosition;
+  }
+});
+
+// node_modules/yaml/dist/compose/compose-node.js
+var require_compose_node = __commonJS({
+  "node_modules/yaml/dist/compose/compose-node.js"(exports2) {
+    "use strict";
+    var Alias = require_Alias();
+    var identity2 = require_identity();
+    var composeCollection = require_compose_collection();
+    var composeScalar = require_compose_scalar();
+    var resolveEnd = require_resolve_end();
+    var utilEmptyScalarPosition = require_util_empty_scalar_position();
+    var CN = { composeNode, composeEmptyNode };
+    function composeNode(ctx, token, props, onError) {
+      const atKey = ctx.atKey;
+      const { spaceBefore, comment: comment3, anchor: anchor2, tag } = props;
+      let node2;
+      let isSrcToken = true;
+      switch (token.type) {
+        case "alias":
+          node2 = composeAlias(ctx, token, onError);
+          if (anchor2 || tag)
+            onError(token, "ALIAS_PROPS", "An alias node must not specify any properties");
+          break;
+        case "scalar":
+        case "single-quoted-scalar":
+        case "double-quoted-scalar":
+        case "block-scalar":
+          node2 = composeScalar.composeScalar(ctx, token, tag, onError);
+          if (anchor2)
+            node2.anchor = anchor2.source.substring(1);
+          break;
+        case "block-map":
+        case "block-seq":
+        case "flow-collection":
+          try {
+            node2 = composeCollection.composeCollection(CN, ctx, token, props, onError);
+            if (anchor2)
+              node2.anchor = anchor2.source.substring(1);
+          } catch (error2) {
+            const message = error2 instanceof Error ? error2.message : String(error2);
+            onError(token, "RESOURCE_EXHAUSTION", message);
+          }
+          break;
+        default: {
+          const message = token.type === "error" ? token.message : `Unsupported token (type: ${token.type})`;
+          onError(token, "UNEXPECTED_TOKEN", message);
+          isSrcToken = false;
+        }
+      }
+      node2 ?? (node2 = composeEmptyNode(ctx, token.offset, void 0, null, props, onError));
+      if (anchor2 && node2.anchor === "")
+        onError(anchor2, "BAD_ALIAS", "Anchor cannot be an empty string");
+      if (atKey && ctx.options.stringKeys && (!identity2.isScalar(node2) || typeof node2.value !== "string" || node2.tag && node2.tag !== "tag:yaml.org,2002:str")) {
+        const msg = "With stringKeys, all keys must be strings";
+        onError(tag ?? token, "NON_STRING_KEY", msg);
+      }
+      if (spaceBefore)
+        node2.spaceBefore = true;
+      if (comment3) {
+        if (token.type === "scalar" && token.source === "")
+          node2.comment = comment3;
+        else
+          node2.commentBefore = comment3;
+      }
+      if (ctx.options.keepSourceTokens && isSrcToken)
+        node2.srcToken = token;
+      return node2;
+    }
+    function composeEmptyNode(ctx, offset, before, pos, { spaceBefore, comment: comment3, anchor: anchor2, tag, end: end2 }, onError) {
+      const token = {
+        type: "scalar",
+        offset: utilEmptyScalarPosition.emptyScalarPosition(offset, before, pos),
+        indent: -1,
+        source: ""
+      };
+      const node2 = composeScalar.composeScalar(ctx, token, tag, onError);
+      if (anchor2) {
+        node2.anchor = anchor2.source.substring(1);
+        if (node2.anchor === "")
+          onError(anchor2, "BAD_ALIAS", "Anchor cannot be an empty string");
+      }
+      if (spaceBefore)
+        node2.spaceBefore = true;
+      if (comment3) {
+        node2.comment = comment3;
+        node2.range[2] = end2;
+      }
+      return node2;
+    }
+    function composeAlias({ options: options2 }, { offset, source, end: end2 }, onError) {
+      const alias = new Alias.Alias(source.substring(1));
+      if (alias.source === "")
+        onError(offset, "BAD_ALIAS", "Alias cannot be an empty string");
+      if (alias.source.endsWith(":"))
+        onError(offset + source.length - 1, "BAD_ALIAS", "Alias ending in : is ambiguous", true);
+      const valueEnd = offset + source.length;
+      const re = resolveEnd.resolveEnd(end2, valueEnd, options2.strict, onError);
+      alias.range = [offset, valueEnd, re.offset];
+      if (re.comment)
+        alias.comment = re.comment;
+      return alias;
+    }
+    exports2.composeEmptyNode = composeEmptyNode;
+    exports2.composeNode = composeNode;
+  }
+});
+
+// node_modules/yaml/dist/compose/compose-doc.js
+var require_compose_doc = __commonJS({
+  "node_modules/yaml/dist/compose/compose-doc.js"(exports2) {
+    "use strict";
+    var Document2 = require_Document();
+    var composeNode = require_compose_node();
+    var resolveEnd = require_resolve_end();
+    var resolveProps = require_resolve_props();
+    function composeDoc(options2, directives, { offset, start: start2, value, end: end2 }, onError) {
+      const opts2 = Object.assign({ _directives: directives }, options2);
+      const doc = new Document2.Document(void 0, opts2);
+      const ctx = {
+        atKey: false,
+        atRoot: true,
+        directives: doc.directives,
+        options: doc.options,
+        schema: doc.schema
+      };
+      const props = resolveProps.resolveProps(start2, {
+        indicator: "doc-start",
+        next: value ?? end2?.[0],
+        offset,
+        onError,
+        parentIndent: 0,
+        startOnNewline: true
+      });
+      if (props.found) {
+        doc.directives.docStart = true;
+        if (value && (value.type === "block-map" || value.type === "block-seq") && !props.hasNewline)
+          onError(props.end, "MISSING_CHAR", "Block collection cannot start on same line with directives-end marker");
+      }
+      doc.contents = value ? composeNode.composeNode(ctx, value, props, onError) : composeNode.composeEmptyNode(ctx, props.end, start2, null, props, onError);
+      const contentEnd = doc.contents.range[2];
+      const re = resolveEnd.resolveEnd(end2, contentEnd, false, onError);
+      if (re.comment)
+        doc.comment = re.comment;
+      doc.range = [offset, contentEnd, re.offset];
+      return doc;
+    }
+    exports2.composeDoc = composeDoc;
+  }
+});
+
+// node_modules/yaml/dist/compose/composer.js
+var require_composer = __commonJS({
+  "node_modules/yaml/dist/compose/composer.js"(exports2) {
+    "use strict";
+    var node_process = require("process");
+    var directives = require_directives();
+    var Document2 = require_Document();
+    var errors = require_errors();
+    var identity2 = require_identity();
+    var composeDoc = require_compose_doc();
+    var resolveEnd = require_resolve_end();
+    function getErrorPos(src) {
+      if (typeof src === "number")
+        return [src, src + 1];
+      if (Array.isArray(src))
+        return src.length === 2 ? src : [src[0], src[1]];
+      const { offset, source } = src;
+      return [offset, offset + (typeof source === "string" ? source.length : 1)];
+    }
+    function parsePrelude(prelude2) {
+      let comment3 = "";
+      let atComment = false;
+      let afterEmptyLine = false;
+      for (let i = 0; i < prelude2.length; ++i) {
+        const source = prelude2[i];
+        switch (source[0]) {
+          case "#":
+            comment3 += (comment3 === "" ? "" : afterEmptyLine ? "\n\n" : "\n") + (source.substring(1) || " ");
+            atComment = true;
+            afterEmptyLine = false;
+            break;
+          case "%":
+            if (prelude2[i + 1]?.[0] !== "#")
+              i += 1;
+            atComment = false;
+            break;
+          default:
+            if (!atComment)
+              afterEmptyLine = true;
+            atComment = false;
+        }
+      }
+      return { comment: comment3, afterEmptyLine };
+    }
+    var Composer = class {
+      constructor(options2 = {}) {
+        this.doc = null;
+        this.atDirectives = false;
+        this.prelude = [];
+        this.errors = [];
+        this.warnings = [];
+        this.onError = (source, code2, message, warning2) => {
+          const pos = getErrorPos(source);
+          if (warning2)
+            this.warnings.push(new errors.YAMLWarning(pos, code2, message));
+          else
+            this.errors.push(new errors.YAMLParseError(pos, code2, message));
+        };
+        this.directives = new directives.Directives({ version: options2.version || "1.2" });
+        this.options = options2;
+      }
+      decorate(doc, afterDoc) {
+        const { comment: comment3, afterEmptyLine } = parsePrelude(this.prelude);
+        if (comment3) {
+          const dc = doc.contents;
+          if (afterDoc) {
+            doc.comment = doc.comment ? `${doc.comment}
+${comment3}` : comment3;
+          } else if (afterEmptyLine || doc.directives.docStart || !dc) {
+            doc.commentBefore = comment3;
+          } else if (identity2.isCollection(dc) && !dc.flow && dc.items.length > 0) {
+            let it = dc.items[0];
+            if (identity2.isPair(it))
+              it = it.key;
+            const cb = it.commentBefore;
+            it.commentBefore = cb ? `${comment3}
+${cb}` : comment3;
+          } else {
+            const cb = dc.commentBefore;
+            dc.commentBefore = cb ? `${comment3}
+${cb}` : comment3;
+          }
+        }
+        if (afterDoc) {
+          for (let i = 0; i < this.errors.length; ++i)
+            doc.errors.push(this.errors[i]);
+          for (let i = 0; i < this.warnings.length; ++i)
+            doc.warnings.push(this.warnings[i]);
+        } else {
+          doc.errors = this.errors;
+          doc.warnings = this.warnings;
+        }
+        this.prelude = [];
+        this.errors = [];
+        this.warnings = [];
+      }
+      /**
+       * Current stream status information.
+       *
+       * Mostly useful at the end of input for an empty stream.
+       */
+      streamInfo() {
+        return {
+          comment: parsePrelude(this.prelude).comment,
+          directives: this.directives,
+          errors: this.errors,
+          warnings: this.warnings
+        };
+      }
+      /**
+       * Compose tokens into documents.
+       *
+       * @param forceDoc - If the stream contains no document, still emit a final document including any comments and directives that would be applied to a subsequent document.
+       * @param endOffset - Should be set if `forceDoc` is also set, to set the document range end and to indicate errors correctly.
+       */
+      *compose(tokens2, forceDoc = false, endOffset = -1) {
+        for (const token of tokens2)
+          yield* this.next(token);
+        yield* this.end(forceDoc, endOffset);
+      }
+      /** Advance the composer by one CST token. */
+      *next(token) {
+        if (node_process.env.LOG_STREAM)
+          console.dir(token, { depth: null });
+        switch (token.type) {
+          case "directive":
+            this.directives.add(token.source, (offset, message, warning2) => {
+              const pos = getErrorPos(token);
+              pos[0] += offset;
+              this.onError(pos, "BAD_DIRECTIVE", message, warning2);
+            });
+            this.prelude.push(token.source);
+            this.atDirectives = true;
+            break;
+          case "document": {
+            const doc = composeDoc.composeDoc(this.options, this.directives, token, this.onError);
+            if (this.atDirectives && !doc.directives.docStart)
+              this.onError(token, "MISSING_CHAR", "Missing directives-end/doc-start indicator line");
+            this.decorate(doc, false);
+            if (this.doc)
+              yield this.doc;
+            this.doc = doc;
+            this.atDirectives = false;
+            break;
+          }
+          case "byte-order-mark":
+          case "space":
+            break;
+          case "comment":
+          case "newline":
+            this.prelude.push(token.source);
+            break;
+          case "error": {
+            const msg = token.source ? `${token.message}: ${JSON.stringify(token.source)}` : token.message;
+            const error2 = new errors.YAMLParseError(getErrorPos(token), "UNEXPECTED_TOKEN", msg);
+            if (this.atDirectives || !this.doc)
+              this.errors.push(error2);
+            else
+              this.doc.errors.push(error2);
+            break;
+          }
+          case "doc-end": {
+            if (!this.doc) {
+              const msg = "Unexpected doc-end without preceding document";
+              this.errors.push(new errors.YAMLParseError(getErrorPos(token), "UNEXPECTED_TOKEN", msg));
+              break;
+            }
+            this.doc.directives.docEnd = true;
+            const end2 = resolveEnd.resolveEnd(token.end, token.offset + token.source.length, this.doc.options.strict, this.onError);
+            this.decorate(this.doc, true);
+            if (end2.comment) {
+              const dc = this.doc.comment;
+              this.doc.comment = dc ? `${dc}
+${end2.comment}` : end2.comment;
+            }
+            this.doc.range[2] = end2.offset;
+            break;
+          }
+          default:
+            this.errors.push(new errors.YAMLParseError(getErrorPos(token), "UNEXPECTED_TOKEN", `Unsupported token ${token.type}`));
+        }
+      }
+      /**
+       * Call at end of input to yield any remaining document.
+       *
+       * @param forceDoc - If the stream contains no document, still emit a final document including any comments and directives that would be applied to a subsequent document.
+       * @param endOffset - Should be set if `forceDoc` is also set, to set the document range end and to indicate errors correctly.
+       */
+      *end(forceDoc = false, endOffset = -1) {
+        if (this.doc) {
+          this.decorate(this.doc, true);
+          yield this.doc;
+          this.doc = null;
+        } else if (forceDoc) {
+          const opts2 = Object.assign({ _directives: this.directives }, this.options);
+          const doc = new Document2.Document(void 0, opts2);
+          if (this.atDirectives)
+            this.onError(endOffset, "MISSING_CHAR", "Missing directives-end indicator line");
+          doc.range = [0, endOffset, endOffset];
+          this.decorate(doc, false);
+          yield doc;
+        }
+      }
+    };
+    exports2.Composer = Composer;
+  }
+});
+
+// node_modules/yaml/dist/parse/cst-scalar.js
+var require_cst_scalar = __commonJS({
+  "node_modules/yaml/dist/parse/cst-scalar.js"(exports2) {
+    "use strict";
+    var resolveBlockScalar = require_resolve_block_scalar();
+    var resolveFlowScalar = require_resolve_flow_scalar();
+    var errors = require_errors();
+    var stringifyString = require_stringifyString();
+    function resolveAsScalar(token, strict = true, onError) {
+      if (token) {
+        const _onError = (pos, code2, message) => {
+          const offset = typeof pos === "number" ? pos : Array.isArray(pos) ? pos[0] : pos.offset;
+          if (onError)
+            onError(offset, code2, message);
+          else
+            throw new errors.YAMLParseError([offset, offset + 1], code2, message);
+        };
+        switch (token.type) {
+          case "scalar":
+          case "single-quoted-scalar":
+          case "double-quoted-scalar":
+            return resolveFlowScalar.resolveFlowScalar(token, strict, _onError);
+          case "block-scalar":
+            return resolveBlockScalar.resolveBlockScalar({ options: { strict } }, token, _onError);
+        }
+      }
+      return null;
+    }
+    function createScalarToken(value, context) {
+      const { implicitKey = false, indent, inFlow = false, offset = -1, type = "PLAIN" } = context;
+      const source = stringifyString.stringifyString({ type, value }, {
+        implicitKey,
+        indent: indent > 0 ? " ".repeat(indent) : "",
+        inFlow,
+        options: { blockQuote: true, lineWidth: -1 }
+      });
+      const end2 = context.end ?? [
+        { type: "newline", offset: -1, indent, source: "\n" }
+      ];
+      switch (source[0]) {
+        case "|":
+        case ">": {
+          const he = source.indexOf("\n");
+          const head = source.substring(0, he);
+          const body = source.substring(he + 1) + "\n";
+          const props = [
+            { type: "block-scalar-header", offset, indent, source: head }
+          ];
+          if (!addEndtoBlockProps(props, end2))
+            props.push({ type: "newline", offset: -1, indent, source: "\n" });
+          return { type: "block-scalar", offset, indent, props, source: body };
+        }
+        case '"':
+          return { type: "double-quoted-scalar", offset, indent, source, end: end2 };
+        case "'":
+          return { type: "single-quoted-scalar", offset, indent, source, end: end2 };
+        default:
+          return { type: "scalar", offset, indent, source, end: end2 };
+      }
+    }
+    function setScalarValue(token, value, context = {}) {
+      let { afterKey = false, implicitKey = false, inFlow = false, type } = context;
+      let indent = "indent" in token ? token.indent : null;
+      if (afterKey && typeof indent === "number")
+        indent += 2;
+      if (!type)
+        switch (token.type) {
+          case "single-quoted-scalar":
+            type = "QUOTE_SINGLE";
+            break;
+          case "double-quoted-scalar":
+            type = "QUOTE_DOUBLE";
+            break;
+          case "block-scalar": {
+            const header = token.props[0];
+            if (header.type !== "block-scalar-header")
+              throw new Error("Invalid block scalar header");
+            type = header.source[0] === ">" ? "BLOCK_FOLDED" : "BLOCK_LITERAL";
+            break;
+          }
+          default:
+            type = "PLAIN";
+        }
+      const source = stringifyString.stringifyString({ type, value }, {
+        implicitKey: implicitKey || indent === null,
+        indent: indent !== null && indent > 0 ? " ".repeat(indent) : "",
+        inFlow,
+        options: { blockQuote: true, lineWidth: -1 }
+      });
+      switch (source[0]) {
+        case "|":
+        case ">":
+          setBlockScalarValue(token, source);
+          break;
+        case '"':
+          setFlowScalarValue(token, source, "double-quoted-scalar");
+          break;
+        case "'":
+          setFlowScalarValue(token, source, "single-quoted-scalar");
+          break;
+        default:
+          setFlowScalarValue(token, source, "scalar");
+      }
+    }
+    function setBlockScalarValue(token, source) {
+      const he = source.indexOf("\n");
+      const head = source.substring(0, he);
+      const body = source.substring(he + 1) + "\n";
+      if (token.type === "block-scalar") {
+        const header = token.props[0];
+        if (header.type !== "block-scalar-header")
+          throw new Error("Invalid block scalar header");
+        header.source = head;
+        token.source = body;
+      } else {
+        const { offset } = token;
+        const indent = "indent" in token ? token.indent : -1;
+        const props = [
+          { type: "block-scalar-header", offset, indent, source: head }
+        ];
+        if (!addEndtoBlockProps(props, "end" in token ? token.end : void 0))
+          props.push({ type: "newline", offset: -1, indent, source: "\n" });
+        for (const key of Object.keys(token))
+          if (key !== "type" && key !== "offset")
+            delete token[key];
+        Object.assign(token, { type: "block-scalar", indent, props, source: body });
+      }
+    }
+    function addEndtoBlockProps(props, end2) {
+      if (end2)
+        for (const st of end2)
+          switch (st.type) {
+            case "space":
+            case "comment":
+              props.push(st);
+              break;
+            case "newline":
+              props.push(st);
+              return true;
+          }
+      return false;
+    }
+    function setFlowScalarValue(token, source, type) {
+      switch (token.type) {
+        case "scalar":
+        case "double-quoted-scalar":
+        case "single-quoted-scalar":
+          token.type = type;
+          token.source = source;
+          break;
+        case "block-scalar": {
+          const end2 = token.props.slice(1);
+          let oa = source.length;
+          if (token.props[0].type === "block-scalar-header")
+            oa -= token.props[0].source.length;
+          for (const tok of end2)
+            tok.offset += oa;
+          delete token.props;
+          Object.assign(token, { type, source, end: end2 });
+          break;
+        }
+        case "block-map":
+        case "block-seq": {
+          const offset = token.offset + source.length;
+          const nl = { type: "newline", offset, indent: token.indent, source: "\n" };
+          delete token.items;
+          Object.assign(token, { type, source, end: [nl] });
+          break;
+        }
+        default: {
+          const indent = "indent" in token ? token.indent : -1;
+          const end2 = "end" in token && Array.isArray(token.end) ? token.end.filter((st) => st.type === "space" || st.type === "comment" || st.type === "newline") : [];
+          for (const key of Object.keys(token))
+            if (key !== "type" && key !== "offset")
+              delete token[key];
+          Object.assign(token, { type, indent, source, end: end2 });
+        }
+      }
+    }
+    exports2.createScalarToken = createScalarToken;
+    exports2.resolveAsScalar = resolveAsScalar;
+    exports2.setScalarValue = setScalarValue;
+  }
+});
+
+// node_modules/yaml/dist/parse/cst-stringify.js
+var require_cst_stringify = __commonJS({
+  "node_modules/yaml/dist/parse/cst-stringify.js"(exports2) {
+    "use strict";
+    var stringify = (cst) => "type" in cst ? stringifyToken(cst) : stringifyItem(cst);
+    function stringifyToken(token) {
+      switch (token.type) {
+        case "block-scalar": {
+          let res = "";
+          for (const tok of token.props)
+            res += stringifyToken(tok);
+          return res + token.source;
+        }
+        case "block-map":
+        case "block-seq": {
+          let res = "";
+          for (const item of token.items)
+            res += stringifyItem(item);
+          return res;
+        }
+        case "flow-collection": {
+          let res = token.start.source;
+          for (const item of token.items)
+            res += stringifyItem(item);
+          for (const st of token.end)
+            res += st.source;
+          return res;
+        }
+        case "document": {
+          let res = stringifyItem(token);
+          if (token.end)
+            for (const st of token.end)
+              res += st.source;
+          return res;
+        }
+        default: {
+          let res = token.source;
+          if ("end" in token && token.end)
+            for (const st of token.end)
+              res += st.source;
+          return res;
+        }
+      }
+    }
+    function stringifyItem({ start: start2, key, sep: sep2, value }) {
+      let res = "";
+      for (const st of start2)
+        res += st.source;
+      if (key)
+        res += stringifyToken(key);
+      if (sep2)
+        for (const st of sep2)
+          res += st.source;
+      if (value)
+        res += stringifyToken(value);
+      return res;
+    }
+    exports2.stringify = stringify;
+  }
+});
+
+// node_modules/yaml/dist/parse/cst-visit.js
+var require_cst_visit = __commonJS({
+  "node_modules/yaml/dist/parse/cst-visit.js"(exports2) {
+    "use strict";
+    var BREAK = /* @__PURE__ */ Symbol("break visit");
+    var SKIP = /* @__PURE__ */ Symbol("skip children");
+    var REMOVE = /* @__PURE__ */ Symbol("remove item");
+    function visit(cst, visitor) {
+      if ("type" in cst && cst.type === "document")
+        cst = { start: cst.start, value: cst.value };
+      _visit(Object.freeze([]), cst, visitor);
+    }
+    visit.BREAK = BREAK;
+    visit.SKIP = SKIP;
+    visit.REMOVE = REMOVE;
+    visit.itemAtPath = (cst, path26) => {
+      let item = cst;
+      for (const [field, index] of path26) {
+        const tok = item?.[field];
+        if (tok && "items" in tok) {
+          item = tok.items[index];
+        } else
+          return void 0;
+      }
+      return item;
+    };
+    visit.parentCollection = (cst, path26) => {
+      const parent = visit.itemAtPath(cst, path26.slice(0, -1));
+      const field = path26[path26.length - 1][0];
+      const coll = parent?.[field];
+      if (coll && "items" in coll)
+        return coll;
+      throw new Error("Parent collection not found");
+    };
+    function _visit(path26, item, visitor) {
+      let ctrl = visitor(item, path26);
+      if (typeof ctrl === "symbol")
+        return ctrl;
+      for (const field of ["key", "value"]) {
+        const token = item[field];
+        if (token && "items" in token) {
+          for (let i = 0; i < token.items.length; ++i) {
+            const ci = _visit(Object.freeze(path26.concat([[field, i]])), token.items[i], visitor);
+            if (typeof ci === "number")
+              i = ci - 1;
+            else if (ci === BREAK)
+              return BREAK;
+            else if (ci === REMOVE) {
+              token.items.splice(i, 1);
+              i -= 1;
+            }
+          }
+          if (typeof ctrl === "function" && field === "key")
+            ctrl = ctrl(item, path26);
+        }
+      }
+      return typeof ctrl === "function" ? ctrl(item, path26) : ctrl;
+    }
+    exports2.visit = visit;
+  }
+});
+
+// node_modules/yaml/dist/parse/cst.js
+var require_cst = __commonJS({
+  "node_modules/yaml/dist/parse/cst.js"(exports2) {
+    "use strict";
+    var cstScalar = require_cst_scalar();
+    var cstStringify = require_cst_stringify();
+    var cstVisit = require_cst_visit();
+    var BOM = "\uFEFF";
+    var DOCUMENT = "";
+    var FLOW_END = "";
+    var SCALAR = "";
+    var isCollection = (token) => !!token && "items" in token;
+    var isScalar4 = (token) => !!token && (token.type === "scalar" || token.type === "single-quoted-scalar" || token.type === "double-quoted-scalar" || token.type === "block-scalar");
+    function prettyToken(token) {
+      switch (token) {
+        case BOM:
+          return "<BOM>";
+        case DOCUMENT:
+          return "<DOC>";
+        case FLOW_END:
+          return "<FLOW_END>";
+        case SCALAR:
+          return "<SCALAR>";
+        default:
+          return JSON.stringify(token);
+      }
+    }
+    function tokenType(source) {
+      switch (source) {
+        case BOM:
+          return "byte-order-mark";
+        case DOCUMENT:
+          return "doc-mode";
+        case FLOW_END:
+          return "flow-error-end";
+        case SCALAR:
+          return "scalar";
+        case "---":
+          return "doc-start";
+        case "...":
+          return "doc-end";
+        case "":
+        case "\n":
+        case "\r\n":
+          return "newline";
+        case "-":
+          return "seq-item-ind";
+        case "?":
+          return "explicit-key-ind";
+        case ":":
+          return "map-value-ind";
+        case "{":
+          return "flow-map-start";
+        case "}":
+          return "flow-map-end";
+        case "[":
+          return "flow-seq-start";
+        case "]":
+          return "flow-seq-end";
+        case ",":
+          return "comma";
+      }
+      switch (source[0]) {
+        case " ":
+        case "	":
+          return "space";
+        case "#":
+          return "comment";
+        case "%":
+          return "directive-line";
+        case "*":
+          return "alias";
+        case "&":
+          return "anchor";
+        case "!":
+          return "tag";
+        case "'":
+          return "single-quoted-scalar";
+        case '"':
+          return "double-quoted-scalar";
+        case "|":
+        case ">":
+          return "block-scalar-header";
+      }
+      return null;
+    }
+    exports2.createScalarToken = cstScalar.createScalarToken;
+    exports2.resolveAsScalar = cstScalar.resolveAsScalar;
+    exports2.setScalarValue = cstScalar.setScalarValue;
+    exports2.stringify = cstStringify.stringify;
+    exports2.visit = cstVisit.visit;
+    exports2.BOM = BOM;
+    exports2.DOCUMENT = DOCUMENT;
+    exports2.FLOW_END = FLOW_END;
+    exports2.SCALAR = SCALAR;
+    exports2.isCollection = isCollection;
+    exports2.isScalar = isScalar4;
+    exports2.prettyToken = prettyToken;
+    exports2.tokenType = tokenType;
+  }
+});
+
+// node_modules/yaml/dist/parse/lexer.js
+var require_lexer = __commonJS({
+  "node_modules/yaml/dist/parse/lexer.js"(exports2) {
+    "use strict";
+    var cst = require_cst();
+    function isEmpty(ch) {
+      switch (ch) {
+        case void 0:
+        case " ":
+        case "\n":
+        case "\r":
+        case "	":
+          return true;
+        default:
+          return false;
+      }
+    }
+    var hexDigits2 = new Set("0123456789ABCDEFabcdef");
+    var tagChars = new Set("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-#;/?:@&=+$_.!~*'()");
+    var flowIndicatorChars = new Set(",[]{}");
+    var invalidAnchorChars = new Set(" ,[]{}\n\r	");
+    var isNotAnchorChar = (ch) => !ch || invalidAnchorChars.has(ch);
+    var Lexer2 = class {
+      constructor() {
+        this.atEnd = false;
+        this.blockScalarIndent = -1;
+        this.blockScalarKeep = false;
+        this.buffer = "";
+        this.flowKey = false;
+        this.flowLevel = 0;
+        this.indentNext = 0;
+        this.indentValue = 0;
+        this.lineEndPos = null;
+        this.next = null;
+        this.pos = 0;
+      }
+      /**
+       * Generate YAML tokens from the `source` string. If `incomplete`,
+       * a part of the last line may be left as a buffer for the next call.
+       *
+       * @returns A generator of lexical tokens
+       */
+      *lex(source, incomplete2 = false) {
+        if (source) {
+          if (typeof source !== "string")
+            throw TypeError("source is not a string");
+          this.buffer = this.buffer ? this.buffer + source : source;
+          this.lineEndPos = null;
+        }
+        this.atEnd = !incomplete2;
+        let next = this.next ?? "stream";
+        while (next && (incomplete2 || this.hasChars(1)))
+          next = yield* this.parseNext(next);
+      }
+      atLineEnd() {
+        let i = this.pos;
+        let ch = this.buffer[i];
+        while (ch === " " || ch === "	")
+          ch = this.buffer[++i];
+        if (!ch || ch === "#" || ch === "\n")
+          return true;
+        if (ch === "\r")
+          return this.buffer[i + 1] === "\n";
+        return false;
+      }
+      charAt(n) {
+        return this.buffer[this.pos + n];
+      }
+      continueScalar(offset) {
+        let ch = this.buffer[offset];
+        if (this.indentNext > 0) {
+          let indent = 0;
+          while (ch === " ")
+            ch = this.buffer[++indent + offset];
+          if (ch === "\r") {
+            const next = this.buffer[indent + offset + 1];
+            if (next === "\n" || !next && !this.atEnd)
+              return offset + indent + 1;
+          }
+          return ch === "\n" || indent >= this.indentNext || !ch && !this.atEnd ? offset + indent : -1;
+        }
+        if (ch === "-" || ch === ".") {
+          const dt = this.buffer.substr(offset, 3);
+          if ((dt === "---" || dt === "...") && isEmpty(this.buffer[offset + 3]))
+            return -1;
+        }
+        return offset;
+      }
+      getLine() {
+        let end2 = this.lineEndPos;
+        if (typeof end2 !== "number" || end2 !== -1 && end2 < this.pos) {
+          end2 = this.buffer.indexOf("\n", this.pos);
+          this.lineEndPos = end2;
+        }
+        if (end2 === -1)
+          return this.atEnd ? this.buffer.substring(this.pos) : null;
+        if (this.buffer[end2 - 1] === "\r")
+          end2 -= 1;
+        return this.buffer.substring(this.pos, end2);
+      }
+      hasChars(n) {
+        return this.pos + n <= this.buffer.length;
+      }
+      setNext(state2) {
+        this.buffer = this.buffer.substring(this.pos);
+        this.pos = 0;
+        this.lineEndPos = null;
+        this.next = state2;
+        return null;
+      }
+      peek(n) {
+        return this.buffer.substr(this.pos, n);
+      }
+      *parseNext(next) {
+        switch (next) {
+          case "stream":
+            return yield* this.parseStream();
+          case "line-start":
+            return yield* this.parseLineStart();
+          case "block-start":
+            return yield* this.parseBlockStart();
+          case "doc":
+            return yield* this.parseDocument();
+          case "flow":
+            return yield* this.parseFlowCollection();
+          case "quoted-scalar":
+            return yield* this.parseQuotedScalar();
+          case "block-scalar":
+            return yield* this.parseBlockScalar();
+          case "plain-scalar":
+            return yield* this.parsePlainScalar();
+        }
+      }
+      *parseStream() {
+        let line2 = this.getLine();
+        if (line2 === null)
+          return this.setNext("stream");
+        if (line2[0] === cst.BOM) {
+          yield* this.pushCount(1);
+          line2 = line2.substring(1);
+        }
+        if (line2[0] === "%") {
+          let dirEnd = line2.length;
+          let cs = line2.indexOf("#");
+          while (cs !== -1) {
+            const ch = line2[cs - 1];
+            if (ch === " " || ch === "	") {
+              dirEnd = cs - 1;
+              break;
+            } else {
+              cs = line2.indexOf("#", cs + 1);
+            }
+          }
+          while (true) {
+            const ch = line2[dirEnd - 1];
+            if (ch === " " || ch === "	")
+              dirEnd -= 1;
+            else
+              break;
+          }
+          const n = (yield* this.pushCount(dirEnd)) + (yield* this.pushSpaces(true));
+          yield* this.pushCount(line2.length - n);
+          this.pushNewline();
+          return "stream";
+        }
+        if (this.atLineEnd()) {
+          const sp = yield* this.pushSpaces(true);
+          yield* this.pushCount(line2.length - sp);
+          yield* this.pushNewline();
+          return "stream";
+        }
+        yield cst.DOCUMENT;
+        return yield* this.parseLineStart();
+      }
+      *parseLineStart() {
+        const ch = this.charAt(0);
+        if (!ch && !this.atEnd)
+          return this.setNext("line-start");
+        if (ch === "-" || ch === ".") {
+          if (!this.atEnd && !this.hasChars(4))
+            return this.setNext("line-start");
+          const s3 = this.peek(3);
+          if ((s3 === "---" || s3 === "...") && isEmpty(this.charAt(3))) {
+            yield* this.pushCount(3);
+            this.indentValue = 0;
+            this.indentNext = 0;
+            return s3 === "---" ? "doc" : "stream";
+          }
+        }
+        this.indentValue = yield* this.pushSpaces(false);
+        if (this.indentNext > this.indentValue && !isEmpty(this.charAt(1)))
+          this.indentNext = this.indentValue;
+        return yield* this.parseBlockStart();
+      }
+      *parseBlockStart() {
+        const [ch0, ch1] = this.peek(2);
+        if (!ch1 && !this.atEnd)
+          return this.setNext("block-start");
+        if ((ch0 === "-" || ch0 === "?" || ch0 === ":") && isEmpty(ch1)) {
+          const n = (yield* this.pushCount(1)) + (yield* this.pushSpaces(true));
+          this.indentNext = this.indentValue + 1;
+          this.indentValue += n;
+          return "block-start";
+        }
+        return "doc";
+      }
+      *parseDocument() {
+        yield* this.pushSpaces(true);
+        const line2 = this.getLine();
+        if (line2 === null)
+          return this.setNext("doc");
+        let n = yield* this.pushIndicators();
+        switch (line2[n]) {
+          case "#":
+            yield* this.pushCount(line2.length - n);
+          // fallthrough
+          case void 0:
+            yield* this.pushNewline();
+            return yield* this.parseLineStart();
+          case "{":
+          case "[":
+            yield* this.pushCount(1);
+            this.flowKey = false;
+            this.flowLevel = 1;
+            return "flow";
+          case "}":
+          case "]":
+            yield* this.pushCount(1);
+            return "doc";
+          case "*":
+            yield* this.pushUntil(isNotAnchorChar);
+            return "doc";
+          case '"':
+          case "'":
+            return yield* this.parseQuotedScalar();
+          case "|":
+          case ">":
+            n += yield* this.parseBlockScalarHeader();
+            n += yield* this.pushSpaces(true);
+            yield* this.pushCount(line2.length - n);
+            yield* this.pushNewline();
+            return yield* this.parseBlockScalar();
+          default:
+            return yield* this.parsePlainScalar();
+        }
+      }
+      *parseFlowCollection() {
+        let nl, sp;
+        let indent = -1;
+        do {
+          nl = yield* this.pushNewline();
+          if (nl > 0) {
+            sp = yield* this.pushSpaces(false);
+            this.indentValue = indent = sp;
+          } else {
+            sp = 0;
+          }
+          sp += yield* this.pushSpaces(true);
+        } while (nl + sp > 0);
+        const line2 = this.getLine();
+        if (line2 === null)
+          return this.setNext("flow");
+        if (indent !== -1 && indent < this.indentNext && line2[0] !== "#" || indent === 0 && (line2.startsWith("---") || line2.startsWith("...")) && isEmpty(line2[3])) {
+          const atFlowEndMarker = indent === this.indentNext - 1 && this.flowLevel === 1 && (line2[0] === "]" || line2[0] === "}");
+          if (!atFlowEndMarker) {
+            this.flowLevel = 0;
+            yield cst.FLOW_END;
+            return yield* this.parseLineStart();
+          }
+        }
+        let n = 0;
+        while (line2[n] === ",") {
+          n += yield* this.pushCount(1);
+          n += yield* this.pushSpaces(true);
+          this.flowKey = false;
+        }
+        n += yield* this.pushIndicators();
+        switch (line2[n]) {
+          case void 0:
+            return "flow";
+          case "#":
+            yield* this.pushCount(line2.length - n);
+            return "flow";
+          case "{":
+          case "[":
+            yield* this.pushCount(1);
+            this.flowKey = false;
+            this.flowLevel += 1;
+            return "flow";
+          case "}":
+          case "]":
+            yield* this.pushCount(1);
+            this.flowKey = true;
+            this.flowLevel -= 1;
+            return this.flowLevel ? "flow" : "doc";
+          case "*":
+            yield* this.pushUntil(isNotAnchorChar);
+            return "flow";
+          case '"':
+          case "'":
+            this.flowKey = true;
+            return yield* this.parseQuotedScalar();
+          case ":": {
+            const next = this.charAt(1);
+            if (this.flowKey || isEmpty(next) || next === ",") {
+              this.flowKey = false;
+              yield* this.pushCount(1);
+              yield* this.pushSpaces(true);
+              return "flow";
+            }
+          }
+          // fallthrough
+          default:
+            this.flowKey = false;
+            return yield* this.parsePlainScalar();
+        }
+      }
+      *parseQuotedScalar() {
+        const quote7 = this.charAt(0);
+        let end2 = this.buffer.indexOf(quote7, this.pos + 1);
+        if (quote7 === "'") {
+          while (end2 !== -1 && this.buffer[end2 + 1] === "'")
+            end2 = this.buffer.indexOf("'", end2 + 2);
+        } else {
+          while (end2 !== -1) {
+            let n = 0;
+            while (this.buffer[end2 - 1 - n] === "\\")
+              n += 1;
+            if (n % 2 === 0)
+              break;
+            end2 = this.buffer.indexOf('"', end2 + 1);
+          }
+        }
+        const qb = this.buffer.substring(0, end2);
+        let nl = qb.indexOf("\n", this.pos);
+        if (nl !== -1) {
+          while (nl !== -1) {
+            const cs = this.continueScalar(nl + 1);
+            if (cs === -1)
+              break;
+            nl = qb.indexOf("\n", cs);
+          }
+          if (nl !== -1) {
+            end2 = nl - (qb[nl - 1] === "\r" ? 2 : 1);
+          }
+        }
+        if (end2 === -1) {
+          if (!this.atEnd)
+            return this.setNext("quoted-scalar");
+          end2 = this.buffer.length;
+        }
+        yield* this.pushToIndex(end2 + 1, false);
+        return this.flowLevel ? "flow" : "doc";
+      }
+      *parseBlockScalarHeader() {
+        this.blockScalarIndent = -1;
+        this.blockScalarKeep = false;
+        let i = this.pos;
+        while (true) {
+          const ch = this.buffer[++i];
+          if (ch === "+")
+            this.blockScalarKeep = true;
+          else if (ch > "0" && ch <= "9")
+            this.blockScalarIndent = Number(ch) - 1;
+          else if (ch !== "-")
+            break;
+        }
+        return yield* this.pushUntil((ch) => isEmpty(ch) || ch === "#");
+      }
+      *parseBlockScalar() {
+        let nl = this.pos - 1;
+        let indent = 0;
+        let ch;
+        loop: for (let i2 = this.pos; ch = this.buffer[i2]; ++i2) {
+          switch (ch) {
+            case " ":
+              indent += 1;
+              break;
+            case "\n":
+              nl = i2;
+              indent = 0;
+              break;
+            case "\r": {
+              const next = this.buffer[i2 + 1];
+              if (!next && !this.atEnd)
+                return this.setNext("block-scalar");
+              if (next === "\n")
+                break;
+            }
+            // fallthrough
+            default:
+              break loop;
+          }
+        }
+        if (!ch && !this.atEnd)
+          return this.setNext("block-scalar");
+        if (indent >= this.indentNext) {
+          if (this.blockScalarIndent === -1)
+            this.indentNext = indent;
+          else {
+            this.indentNext = this.blockScalarIndent + (this.indentNext === 0 ? 1 : this.indentNext);
+          }
+          do {
+            const cs = this.continueScalar(nl + 1);
+            if (cs === -1)
+              break;
+            nl = this.buffer.indexOf("\n", cs);
+          } while (nl !== -1);
+          if (nl === -1) {
+            if (!this.atEnd)
+              return this.setNext("block-scalar");
+            nl = this.buffer.length;
+          }
+        }
+        let i = nl + 1;
+        ch = this.buffer[i];
+        while (ch === " ")
+          ch = this.buffer[++i];
+        if (ch === "	") {
+          while (ch === "	" || ch === " " || ch === "\r" || ch === "\n")
+            ch = this.buffer[++i];
+          nl = i - 1;
+        } else if (!this.blockScalarKeep) {
+          do {
+            let i2 = nl - 1;
+            let ch2 = this.buffer[i2];
+            if (ch2 === "\r")
+              ch2 = this.buffer[--i2];
+            const lastChar = i2;
+            while (ch2 === " ")
+              ch2 = this.buffer[--i2];
+            if (ch2 === "\n" && i2 >= this.pos && i2 + 1 + indent > lastChar)
+              nl = i2;
+            else
+              break;
+          } while (true);
+        }
+        yield cst.SCALAR;
+        yield* this.pushToIndex(nl + 1, true);
+        return yield* this.parseLineStart();
+      }
+      *parsePlainScalar() {
+        const inFlow = this.flowLevel > 0;
+        let end2 = this.pos - 1;
+        let i = this.pos - 1;
+        let ch;
+        while (ch = this.buffer[++i]) {
+          if (ch === ":") {
+            const next = this.buffer[i + 1];
+            if (isEmpty(next) || inFlow && flowIndicatorChars.has(next))
+              break;
+            end2 = i;
+          } else if (isEmpty(ch)) {
+            let next = this.buffer[i + 1];
+            if (ch === "\r") {
+              if (next === "\n") {
+                i += 1;
+                ch = "\n";
+                next = this.buffer[i + 1];
+              } else
+                end2 = i;
+            }
+            if (next === "#" || inFlow && flowIndicatorChars.has(next))
+              break;
+            if (ch === "\n") {
+              const cs = this.continueScalar(i + 1);
+              if (cs === -1)
+                break;
+              i = Math.max(i, cs - 2);
+            }
+          } else {
+            if (inFlow && flowIndicatorChars.has(ch))
+              break;
+            end2 = i;
+          }
+        }
+        if (!ch && !this.atEnd)
+          return this.setNext("plain-scalar");
+        yield cst.SCALAR;
+        yield* this.pushToIndex(end2 + 1, true);
+        return inFlow ? "flow" : "doc";
+      }
+      *pushCount(n) {
+        if (n > 0) {
+          yield this.buffer.substr(this.pos, n);
+          this.pos += n;
+          return n;
+        }
+        return 0;
+      }
+      *pushToIndex(i, allowEmpty) {
+        const s3 = this.buffer.slice(this.pos, i);
+        if (s3) {
+          yield s3;
+          this.pos += s3.length;
+          return s3.length;
+        } else if (allowEmpty)
+          yield "";
+        return 0;
+      }
+      *pushIndicators() {
+        let n = 0;
+        loop: while (true) {
+          switch (this.charAt(0)) {
+            case "!":
+              n += yield* this.pushTag();
+              n += yield* this.pushSpaces(true);
+              continue loop;
+            case "&":
+              n += yield* this.pushUntil(isNotAnchorChar);
+              n += yield* this.pushSpaces(true);
+              continue loop;
+            case "-":
+            // this is an error
+            case "?":
+            // this is an error outside flow collections
+            case ":": {
+              const inFlow = this.flowLevel > 0;
+              const ch1 = this.charAt(1);
+              if (isEmpty(ch1) || inFlow && flowIndicatorChars.has(ch1)) {
+                if (!inFlow)
+                  this.indentNext = this.indentValue + 1;
+                else if (this.flowKey)
+                  this.flowKey = false;
+                n += yield* this.pushCount(1);
+                n += yield* this.pushSpaces(true);
+                continue loop;
+              }
+            }
+          }
+          break loop;
+        }
+        return n;
+      }
+      *pushTag() {
+        if (this.charAt(1) === "<") {
+          let i = this.pos + 2;
+          let ch = this.buffer[i];
+          while (!isEmpty(ch) && ch !== ">")
+            ch = this.buffer[++i];
+          return yield* this.pushToIndex(ch === ">" ? i + 1 : i, false);
+        } else {
+          let i = this.pos + 1;
+          let ch = this.buffer[i];
+          while (ch) {
+            if (tagChars.has(ch))
+              ch = this.buffer[++i];
+            else if (ch === "%" && hexDigits2.has(this.buffer[i + 1]) && hexDigits2.has(this.buffer[i + 2])) {
+              ch = this.buffer[i += 3];
+            } else
+              break;
+          }
+          return yield* this.pushToIndex(i, false);
+        }
+      }
+      *pushNewline() {
+        const ch = this.buffer[this.pos];
+        if (ch === "\n")
+          return yield* this.pushCount(1);
+        else if (ch === "\r" && this.charAt(1) === "\n")
+          return yield* this.pushCount(2);
+        else
+          return 0;
+      }
+      *pushSpaces(allowTabs) {
+        let i = this.pos - 1;
+        let ch;
+        do {
+          ch = this.buffer[++i];
+        } while (ch === " " || allowTabs && ch === "	");
+        const n = i - this.pos;
+        if (n > 0) {
+          yield this.buffer.substr(this.pos, n);
+          this.pos = i;
+        }
+        return n;
+      }
+      *pushUntil(test) {
+        let i = this.pos;
+        let ch = this.buffer[i];
+        while (!test(ch))
+          ch = this.buffer[++i];
+        return yield* this.pushToIndex(i, false);
+      }
+    };
+    exports2.Lexer = Lexer2;
+  }
+});
+
+// node_modules/yaml/dist/parse/line-counter.js
+var require_line_counter = __commonJS({
+  "node_modules/yaml/dist/parse/line-counter.js"(exports2) {
+    "use strict";
+    var LineCounter2 = class {
+      constructor() {
+        this.lineStarts = [];
+        this.addNewLine = (offset) => this.lineStarts.push(offset);
+        this.linePos = (offset) => {
+          let low = 0;
+          let high = this.lineStarts.length;
+          while (low < high) {
+            const mid = low + high >> 1;
+            if (this.lineStarts[mid] < offset)
+              low = mid + 1;
+            else
+              high = mid;
+          }
+          if (this.lineStarts[low] === offset)
+            return { line: low + 1, col: 1 };
+          if (low === 0)
+            return { line: 0, col: offset };
+          const start2 = this.lineStarts[low - 1];
+          return { line: low, col: offset - start2 + 1 };
+        };
+      }
+    };
+    exports2.LineCounter = LineCounter2;
+  }
+});
+
+// node_modules/yaml/dist/parse/parser.js
+var require_parser = __commonJS({
+  "node_modules/yaml/dist/parse/parser.js"(exports2) {
+    "use strict";
+    var node_process = require("process");
+    var cst = require_cst();
+    var lexer = require_lexer();
+    function includesToken(list3, type) {
+      for (let i = 0; i < list3.length; ++i)
+        if (list3[i].type === type)
+          return true;
+      return false;
+    }
+    function findNonEmptyIndex(list3) {
+      for (let i = 0; i < list3.length; ++i) {
+        switch (list3[i].type) {
+          case "space":
+          case "comment":
+          case "newline":
+            break;
+          default:
+            return i;
+        }
+      }
+      return -1;
+    }
+    function isFlowToken(token) {
+      switch (token?.type) {
+        case "alias":
+        case "scalar":
+        case "single-quoted-scalar":
+        case "double-quoted-scalar":
+        case "flow-collection":
+          return true;
+        default:
+          return false;
+      }
+    }
+    function getPrevProps(parent) {
+      switch (parent.type) {
+        case "document":
+          return parent.start;
+        case "block-map": {
+          const it = parent.items[parent.items.length - 1];
+          return it.sep ?? it.start;
+        }
+        case "block-seq":
+          return parent.items[parent.items.length - 1].start;
+        /* istanbul ignore next should not happen */
+        default:
+          return [];
+      }
+    }
+    function getFirstKeyStartProps(prev) {
+      if (prev.length === 0)
+        return [];
+      let i = prev.length;
+      loop: while (--i >= 0) {
+        switch (prev[i].type) {
+          case "doc-start":
+          case "explicit-key-ind":
+          case "map-value-ind":
+          case "seq-item-ind":
+          case "newline":
+            break loop;
+        }
+      }
+      while (prev[++i]?.type === "space") {
+      }
+      return prev.splice(i, prev.length);
+    }
+    function arrayPushArray(target, source) {
+      if (source.length < 1e5)
+        Array.prototype.push.apply(target, source);
+      else
+        for (let i = 0; i < source.length; ++i)
+          target.push(source[i]);
+    }
+    function fixFlowSeqItems(fc) {
+      if (fc.start.type === "flow-seq-start") {
+        for (const it of fc.items) {
+          if (it.sep && !it.value && !includesToken(it.start, "explicit-key-ind") && !includesToken(it.sep, "map-value-ind")) {
+            if (it.key)
+              it.value = it.key;
+            delete it.key;
+            if (isFlowToken(it.value)) {
+              if (it.value.end)
+                arrayPushArray(it.value.end, it.sep);
+              else
+                it.value.end = it.sep;
+            } else
+              arrayPushArray(it.start, it.sep);
+            delete it.sep;
+          }
+        }
+      }
+    }
+    var Parser = class {
+      /**
+       * @param onNewLine - If defined, called separately with the start position of
+       *   each new line (in `parse()`, including the start of input).
+       */
+      constructor(onNewLine) {
+        this.atNewLine = true;
+        this.atScalar = false;
+        this.indent = 0;
+        this.offset = 0;
+        this.onKeyLine = false;
+        this.stack = [];
+        this.source = "";
+        this.type = "";
+        this.lexer = new lexer.Lexer();
+        this.onNewLine = onNewLine;
+      }
+      /**
+       * Parse `source` as a YAML stream.
+       * If `incomplete`, a part of the last line may be left as a buffer for the next call.
+       *
+       * Errors are not thrown, but yielded as `{ type: 'error', message }` tokens.
+       *
+       * @returns A generator of tokens representing each directive, document, and other structure.
+       */
+      *parse(source, incomplete2 = false) {
+        if (this.onNewLine && this.offset === 0)
+          this.onNewLine(0);
+        for (const lexeme of this.lexer.lex(source, incomplete2))
+          yield* this.next(lexeme);
+        if (!incomplete2)
+          yield* this.end();
+      }
+      /**
+       * Advance the parser by the `source` of one lexical token.
+       */
+      *next(source) {
+        this.source = source;
+        if (node_process.env.LOG_TOKENS)
+          console.log("|", cst.prettyToken(source));
+        if (this.atScalar) {
+          this.atScalar = false;
+          yield* this.step();
+          this.offset += source.length;
+          return;
+        }
+        const type = cst.tokenType(source);
+        if (!type) {
+          const message = `Not a YAML token: ${source}`;
+          yield* this.pop({ type: "error", offset: this.offset, message, source });
+          this.offset += source.length;
+        } else if (type === "scalar") {
+          this.atNewLine = false;
+          this.atScalar = true;
+          this.type = "scalar";
+        } else {
+          this.type = type;
+          yield* this.step();
+          switch (type) {
+            case "newline":
+              this.atNewLine = true;
+              this.indent = 0;
+              if (this.onNewLine)
+                this.onNewLine(this.offset + source.length);
+              break;
+            case "space":
+              if (this.atNewLine && source[0] === " ")
+                this.indent += source.length;
+              break;
+            case "explicit-key-ind":
+            case "map-value-ind":
+            case "seq-item-ind":
+              if (this.atNewLine)
+                this.indent += source.length;
+              break;
+            case "doc-mode":
+            case "flow-error-end":
+              return;
+            default:
+              this.atNewLine = false;
+          }
+          this.offset += source.length;
+        }
+      }
+      /** Call at end of input to push out any remaining constructions */
+      *end() {
+        while (this.stack.length > 0)
+          yield* this.pop();
+      }
+      get sourceToken() {
+        const st = {
+          type: this.type,
+          offset: this.offset,
+          indent: this.indent,
+          source: this.source
+        };
+        return st;
+      }
+      *step() {
+        const top = this.peek(1);
+        if (this.type === "doc-end" && top?.type !== "doc-end") {
+          while (this.stack.length > 0)
+            yield* this.pop();
+          this.stack.push({
+            type: "doc-end",
+            offset: this.offset,
+            source: this.source
+          });
+          return;
+        }
+        if (!top)
+          return yield* this.stream();
+        switch (top.type) {
+          case "document":
+            return yield* this.document(top);
+          case "alias":
+          case "scalar":
+          case "single-quoted-scalar":
+          case "double-quoted-scalar":
+            return yield* this.scalar(top);
+          case "block-scalar":
+            return yield* this.blockScalar(top);
+          case "block-map":
+            return yield* this.blockMap(top);
+          case "block-seq":
+            return yield* this.blockSequence(top);
+          case "flow-collection":
+            return yield* this.flowCollection(top);
+          case "doc-end":
+            return yield* this.documentEnd(top);
+        }
+        yield* this.pop();
+      }
+      peek(n) {
+        return this.stack[this.stack.length - n];
+      }
+      *pop(error2) {
+        const token = error2 ?? this.stack.pop();
+        if (!token) {
+          const message = "Tried to pop an empty stack";
+          yield { type: "error", offset: this.offset, source: "", message };
+        } else if (this.stack.length === 0) {
+          yield token;
+        } else {
+          const top = this.peek(1);
+          if (token.type === "block-scalar") {
+            token.indent = "indent" in top ? top.indent : 0;
+          } else if (token.type === "flow-collection" && top.type === "document") {
+            token.indent = 0;
+          }
+          if (token.type === "flow-collection")
+            fixFlowSeqItems(token);
+          switch (top.type) {
+            case "document":
+              top.value = token;
+              break;
+            case "block-scalar":
+              top.props.push(token);
+              break;
+            case "block-map": {
+              const it = top.items[top.items.length - 1];
+              if (it.value) {
+                top.items.push({ start: [], key: token, sep: [] });
+                this.onKeyLine = true;
+                return;
+              } else if (it.sep) {
+                it.value = token;
+              } else {
+                Object.assign(it, { key: token, sep: [] });
+                this.onKeyLine = !it.explicitKey;
+                return;
+              }
+              break;
+            }
+            case "block-seq": {
+              const it = top.items[top.items.length - 1];
+              if (it.value)
+                top.items.push({ start: [], value: token });
+              else
+                it.value = token;
+              break;
+            }
+            case "flow-collection": {
+              const it = top.items[top.items.length - 1];
+              if (!it || it.value)
+                top.items.push({ start: [], key: token, sep: [] });
+              else if (it.sep)
+                it.value = token;
+              else
+                Object.assign(it, { key: token, sep: [] });
+              return;
+            }
+            /* istanbul ignore next should not happen */
+            default:
+              yield* this.pop();
+              yield* this.pop(token);
+          }
+          if ((top.type === "document" || top.type === "block-map" || top.type === "block-seq") && (token.type === "block-map" || token.type === "block-seq")) {
+            const last = token.items[token.items.length - 1];
+            if (last && !last.sep && !last.value && last.start.length > 0 && findNonEmptyIndex(last.start) === -1 && (token.indent === 0 || last.start.every((st) => st.type !== "comment" || st.indent < token.indent))) {
+              if (top.type === "document")
+                top.end = last.start;
+              else
+                top.items.push({ start: last.start });
+              token.items.splice(-1, 1);
+            }
+          }
+        }
+      }
+      *stream() {
+        switch (this.type) {
+          case "directive-line":
+            yield { type: "directive", offset: this.offset, source: this.source };
+            return;
+          case "byte-order-mark":
+          case "space":
+          case "comment":
+          case "newline":
+            yield this.sourceToken;
+            return;
+          case "doc-mode":
+          case "doc-start": {
+            const doc = {
+              type: "document",
+              offset: this.offset,
+              start: []
+            };
+            if (this.type === "doc-start")
+              doc.start.push(this.sourceToken);
+            this.stack.push(doc);
+            return;
+          }
+        }
+        yield {
+          type: "error",
+          offset: this.offset,
+          message: `Unexpected ${this.type} token in YAML stream`,
+          source: this.source
+        };
+      }
+      *document(doc) {
+        if (doc.value)
+          return yield* this.lineEnd(doc);
+        switch (this.type) {
+          case "doc-start": {
+            if (findNonEmptyIndex(doc.start) !== -1) {
+              yield* this.pop();
+              yield* this.step();
+            } else
+              doc.start.push(this.sourceToken);
+            return;
+          }
+          case "anchor":
+          case "tag":
+          case "space":
+          case "comment":
+          case "newline":
+            doc.start.push(this.sourceToken);
+            return;
+        }
+        const bv = this.startBlockValue(doc);
+        if (bv)
+          this.stack.push(bv);
+        else {
+          yield {
+            type: "error",
+            offset: this.offset,
+            message: `Unexpected ${this.type} token in YAML document`,
+            source: this.source
+          };
+        }
+      }
+      *scalar(scalar) {
+        if (this.type === "map-value-ind") {
+          const prev = getPrevProps(this.peek(2));
+          const start2 = getFirstKeyStartProps(prev);
+          let sep2;
+          if (scalar.end) {
+            sep2 = scalar.end;
+            sep2.push(this.sourceToken);
+            delete scalar.end;
+          } else
+            sep2 = [this.sourceToken];
+          const map = {
+            type: "block-map",
+            offset: scalar.offset,
+            indent: scalar.indent,
+            items: [{ start: start2, key: scalar, sep: sep2 }]
+          };
+          this.onKeyLine = true;
+          this.stack[this.stack.length - 1] = map;
+        } else
+          yield* this.lineEnd(scalar);
+      }
+      *blockScalar(scalar) {
+        switch (this.type) {
+          case "space":
+          case "comment":
+          case "newline":
+            scalar.props.push(this.sourceToken);
+            return;
+          case "scalar":
+            scalar.source = this.source;
+            this.atNewLine = true;
+            this.indent = 0;
+            if (this.onNewLine) {
+              let nl = this.source.indexOf("\n") + 1;
+              while (nl !== 0) {
+                this.onNewLine(this.offset + nl);
+                nl = this.source.indexOf("\n", nl) + 1;
+              }
+            }
+            yield* this.pop();
+            break;
+          /* istanbul ignore next should not happen */
+          default:
+            yield* this.pop();
+            yield* this.step();
+        }
+      }
+      *blockMap(map) {
+        const it = map.items[map.items.length - 1];
+        switch (this.type) {
+          case "newline":
+            this.onKeyLine = false;
+            if (it.value) {
+              const end2 = "end" in it.value ? it.value.end : void 0;
+              const last = Array.isArray(end2) ? end2[end2.length - 1] : void 0;
+              if (last?.type === "comment")
+                end2?.push(this.sourceToken);
+              else
+                map.items.push({ start: [this.sourceToken] });
+            } else if (it.sep) {
+              it.sep.push(this.sourceToken);
+            } else {
+              it.start.push(this.sourceToken);
+            }
+            return;
+          case "space":
+          case "comment":
+            if (it.value) {
+              map.items.push({ start: [this.sourceToken] });
+            } else if (it.sep) {
+              it.sep.push(this.sourceToken);
+            } else {
+              if (this.atIndentedComment(it.start, map.indent)) {
+                const prev = map.items[map.items.length - 2];
+                const end2 = prev?.value?.end;
+                if (Array.isArray(end2)) {
+                  arrayPushArray(end2, it.start);
+                  end2.push(this.sourceToken);
+                  map.items.pop();
+                  return;
+                }
+              }
+              it.start.push(this.sourceToken);
+            }
+            return;
+        }
+        if (this.indent >= map.indent) {
+          const atMapIndent = !this.onKeyLine && this.indent === map.indent;
+          const atNextItem = atMapIndent && (it.sep || it.explicitKey) && this.type !== "seq-item-ind";
+          let start2 = [];
+          if (atNextItem && it.sep && !it.value) {
+            const nl = [];
+            for (let i = 0; i < it.sep.length; ++i) {
+              const st = it.sep[i];
+              switch (st.type) {
+                case "newline":
+                  nl.push(i);
+                  break;
+                case "space":
+                  break;
+                case "comment":
+                  if (st.indent > map.indent)
+                    nl.length = 0;
+                  break;
+                default:
+                  nl.length = 0;
+              }
+            }
+            if (nl.length >= 2)
+              start2 = it.sep.splice(nl[1]);
+          }
+          switch (this.type) {
+            case "anchor":
+            case "tag":
+              if (atNextItem || it.value) {
+                start2.push(this.sourceToken);
+                map.items.push({ start: start2 });
+                this.onKeyLine = true;
+              } else if (it.sep) {
+                it.sep.push(this.sourceToken);
+              } else {
+                it.start.push(this.sourceToken);
+              }
+              return;
+            case "explicit-key-ind":
+              if (!it.sep && !it.explicitKey) {
+                it.start.push(this.sourceToken);
+                it.explicitKey = true;
+              } else if (atNextItem || it.value) {
+                start2.push(this.sourceToken);
+                map.items.push({ start: start2, explicitKey: true });
+              } else {
+                this.stack.push({
+                  type: "block-map",
+                  offset: this.offset,
+                  indent: this.indent,
+                  items: [{ start: [this.sourceToken], explicitKey: true }]
+                });
+              }
+              this.onKeyLine = true;
+              return;
+            case "map-value-ind":
+              if (it.explicitKey) {
+                if (!it.sep) {
+                  if (includesToken(it.start, "newline")) {
+                    Object.assign(it, { key: null, sep: [this.sourceToken] });
+                  } else {
+                    const start3 = getFirstKeyStartProps(it.start);
+                    this.stack.push({
+                      type: "block-map",
+                      offset: this.offset,
+                      indent: this.indent,
+                      items: [{ start: start3, key: null, sep: [this.sourceToken] }]
+                    });
+                  }
+                } else if (it.value) {
+                  map.items.push({ start: [], key: null, sep: [this.sourceToken] });
+                } else if (includesToken(it.sep, "map-value-ind")) {
+                  this.stack.push({
+                    type: "block-map",
+                    offset: this.offset,
+                    indent: this.indent,
+                    items: [{ start: start2, key: null, sep: [this.sourceToken] }]
+                  });
+                } else if (isFlowToken(it.key) && !includesToken(it.sep, "newline")) {
+                  const start3 = getFirstKeyStartProps(it.start);
+                  const key = it.key;
+                  const sep2 = it.sep;
+                  sep2.push(this.sourceToken);
+                  delete it.key;
+                  delete it.sep;
+                  this.stack.push({
+                    type: "block-map",
+                    offset: this.offset,
+                    indent: this.indent,
+                    items: [{ start: start3, key, sep: sep2 }]
+                  });
+                } else if (start2.length > 0) {
+                  it.sep = it.sep.concat(start2, this.sourceToken);
+                } else {
+                  it.sep.push(this.sourceToken);
+                }
+              } else {
+                if (!it.sep) {
+                  Object.assign(it, { key: null, sep: [this.sourceToken] });
+                } else if (it.value || atNextItem) {
+                  map.items.push({ start: start2, key: null, sep: [this.sourceToken] });
+                } else if (includesToken(it.sep, "map-value-ind")) {
+                  this.stack.push({
+                    type: "block-map",
+                    offset: this.offset,
+                    indent: this.indent,
+                    items: [{ start: [], key: null, sep: [this.sourceToken] }]
+                  });
+                } else {
+                  it.sep.push(this.sourceToken);
+                }
+              }
+              this.onKeyLine = true;
+              return;
+            case "alias":
+            case "scalar":
+            case "single-quoted-scalar":
+            case "double-quoted-scalar": {
+              const fs2 = this.flowScalar(this.type);
+              if (atNextItem || it.value) {
+                map.items.push({ start: start2, key: fs2, sep: [] });
+                this.onKeyLine = true;
+              } else if (it.sep) {
+                this.stack.push(fs2);
+              } else {
+                Object.assign(it, { key: fs2, sep: [] });
+                this.onKeyLine = true;
+              }
+              return;
+            }
+            default: {
+              const bv = this.startBlockValue(map);
+              if (bv) {
+                if (bv.type === "block-seq") {
+                  if (!it.explicitKey && it.sep && !includesToken(it.sep, "newline")) {
+                    yield* this.pop({
+                      type: "error",
+                      offset: this.offset,
+                      message: "Unexpected block-seq-ind on same line with key",
+                      source: this.source
+                    });
+                    return;
+                  }
+                } else if (atMapIndent) {
+                  map.items.push({ start: start2 });
+                }
+                this.stack.push(bv);
+                return;
+              }
+            }
+          }
+        }
+        yield* this.pop();
+        yield* this.step();
+      }
+      *blockSequence(seq) {
+        const it = seq.items[seq.items.length - 1];
+        switch (this.type) {
+          case "newline":
+            if (it.value) {
+              const end2 = "end" in it.value ? it.value.end : void 0;
+              const last = Array.isArray(end2) ? end2[end2.length - 1] : void 0;
+              if (last?.type === "comment")
+                end2?.push(this.sourceToken);
+              else
+                seq.items.push({ start: [this.sourceToken] });
+            } else
+              it.start.push(this.sourceToken);
+            return;
+          case "space":
+          case "comment":
+            if (it.value)
+              seq.items.push({ start: [this.sourceToken] });
+            else {
+              if (this.atIndentedComment(it.start, seq.indent)) {
+                const prev = seq.items[seq.items.length - 2];
+                const end2 = prev?.value?.end;
+                if (Array.isArray(end2)) {
+                  arrayPushArray(end2, it.start);
+                  end2.push(this.sourceToken);
+                  seq.items.pop();
+                  return;
+                }
+              }
+              it.start.push(this.sourceToken);
+            }
+            return;
+          case "anchor":
+          case "tag":
+            if (it.value || this.indent <= seq.indent)
+              break;
+            it.start.push(this.sourceToken);
+            return;
+          case "seq-item-ind":
+            if (this.indent !== seq.indent)
+              break;
+            if (it.value || includesToken(it.start, "seq-item-ind"))
+              seq.items.push({ start: [this.sourceToken] });
+            else
+              it.start.push(this.sourceToken);
+            return;
+        }
+        if (this.indent > seq.indent) {
+          const bv = this.startBlockValue(seq);
+          if (bv) {
+            this.stack.push(bv);
+            return;
+          }
+        }
+        yield* this.pop();
+        yield* this.step();
+      }
+      *flowCollection(fc) {
+        const it = fc.items[fc.items.length - 1];
+        if (this.type === "flow-error-end") {
+          let top;
+          do {
+            yield* this.pop();
+            top = this.peek(1);
+          } while (top?.type === "flow-collection");
+        } else if (fc.end.length === 0) {
+          switch (this.type) {
+            case "comma":
+            case "explicit-key-ind":
+              if (!it || it.sep)
+                fc.items.push({ start: [this.sourceToken] });
+              else
+                it.start.push(this.sourceToken);
+              return;
+            case "map-value-ind":
+              if (!it || it.value)
+                fc.items.push({ start: [], key: null, sep: [this.sourceToken] });
+              else if (it.sep)
+                it.sep.push(this.sourceToken);
+              else
+                Object.assign(it, { key: null, sep: [this.sourceToken] });
+              return;
+            case "space":
+            case "comment":
+            case "newline":
+            case "anchor":
+            case "tag":
+              if (!it || it.value)
+                fc.items.push({ start: [this.sourceToken] });
+              else if (it.sep)
+                it.sep.push(this.sourceToken);
+              else
+                it.start.push(this.sourceToken);
+              return;
+            case "alias":
+            case "scalar":
+            case "single-quoted-scalar":
+            case "double-quoted-scalar": {
+              const fs2 = this.flowScalar(this.type);
+              if (!it || it.value)
+                fc.items.push({ start: [], key: fs2, sep: [] });
+              else if (it.sep)
+                this.stack.push(fs2);
+              else
+                Object.assign(it, { key: fs2, sep: [] });
+              return;
+            }
+            case "flow-map-end":
+            case "flow-seq-end":
+              fc.end.push(this.sourceToken);
+              return;
+          }
+          const bv = this.startBlockValue(fc);
+          if (bv)
+            this.stack.push(bv);
+          else {
+            yield* this.pop();
+            yield* this.step();
+          }
+        } else {
+          const parent = this.peek(2);
+          if (parent.type === "block-map" && (this.type === "map-value-ind" && parent.indent === fc.indent || this.type === "newline" && !parent.items[parent.items.length - 1].sep)) {
+            yield* this.pop();
+            yield* this.step();
+          } else if (this.type === "map-value-ind" && parent.type !== "flow-collection") {
+            const prev = getPrevProps(parent);
+            const start2 = getFirstKeyStartProps(prev);
+            fixFlowSeqItems(fc);
+            const sep2 = fc.end.splice(1, fc.end.length);
+            sep2.push(this.sourceToken);
+            const map = {
+              type: "block-map",
+              offset: fc.offset,
+              indent: fc.indent,
+              items: [{ start: start2, key: fc, sep: sep2 }]
+            };
+            this.onKeyLine = true;
+            this.stack[this.stack.length - 1] = map;
+          } else {
+            yield* this.lineEnd(fc);
+          }
+        }
+      }
+      flowScalar(type) {
+        if (this.onNewLine) {
+          let nl = this.source.indexOf("\n") + 1;
+          while (nl !== 0) {
+            this.onNewLine(this.offset + nl);
+            nl = this.source.indexOf("\n", nl) + 1;
+          }
+        }
+        return {
+          type,
+          offset: this.offset,
+          indent: this.indent,
+          source: this.source
+        };
+      }
+      startBlockValue(parent) {
+        switch (this.type) {
+          case "alias":
+          case "scalar":
+          case "single-quoted-scalar":
+          case "double-quoted-scalar":
+            return this.flowScalar(this.type);
+          case "block-scalar-header":
+            return {
+              type: "block-scalar",
+              offset: this.offset,
+              indent: this.indent,
+              props: [this.sourceToken],
+              source: ""
+            };
+          case "flow-map-start":
+          case "flow-seq-start":
+            return {
+              type: "flow-collection",
+              offset: this.offset,
+              indent: this.indent,
+              start: this.sourceToken,
+              items: [],
+              end: []
+            };
+          case "seq-item-ind":
+            return {
+              type: "block-seq",
+              offset: this.offset,
+              indent: this.indent,
+              items: [{ start: [this.sourceToken] }]
+            };
+          case "explicit-key-ind": {
+            this.onKeyLine = true;
+            const prev = getPrevProps(parent);
+            const start2 = getFirstKeyStartProps(prev);
+            start2.push(this.sourceToken);
+            return {
+              type: "block-map",
+              offset: this.offset,
+              indent: this.indent,
+              items: [{ start: start2, explicitKey: true }]
+            };
+          }
+          case "map-value-ind": {
+            this.onKeyLine = true;
+            const prev = getPrevProps(parent);
+            const start2 = getFirstKeyStartProps(prev);
+            return {
+              type: "block-map",
+              offset: this.offset,
+              indent: this.indent,
+              items: [{ start: start2, key: null, sep: [this.sourceToken] }]
+            };
+          }
+        }
+        return null;
+      }
+      atIndentedComment(start2, indent) {
+        if (this.type !== "comment")
+          return false;
+        if (this.indent <= indent)
+          return false;
+        return start2.every((st) => st.type === "newline" || st.type === "space");
+      }
+      *documentEnd(docEnd) {
+        if (this.type !== "doc-mode") {
+          if (docEnd.end)
+            docEnd.end.push(this.sourceToken);
+          else
+            docEnd.end = [this.sourceToken];
+          if (this.type === "newline")
+            yield* this.pop();
+        }
+      }
+      *lineEnd(token) {
+        switch (this.type) {
+          case "comma":
+          case "doc-start":
+          case "doc-end":
+          case "flow-seq-end":
+          case "flow-map-end":
+          case "map-value-ind":
+            yield* this.pop();
+            yield* this.step();
+            break;
+          case "newline":
+            this.onKeyLine = false;
+          // fallthrough
+          case "space":
+          case "comment":
+          default:
+            if (token.end)
+              token.end.push(this.sourceToken);
+            else
+              token.end = [this.sourceToken];
+            if (this.type === "newline")
+              yield* this.pop();
+        }
+      }
+    };
+    exports2.Parser = Parser;
+  }
+});
+
+// node_modules/yaml/dist/public-api.js
+var require_public_api = __commonJS({
+  "node_modules/yaml/dist/public-api.js"(exports2) {
+    "use strict";
+    var composer = require_composer();
+    var Document2 = require_Document();
+    var errors = require_errors();
+    var log3 = require_log();
+    var identity2 = require_identity();
+    var lineCounter = require_line_counter();
+    var parser = require_parser();
+    function parseOptions2(options2) {
+      const prettyErrors = options2.prettyErrors !== false;
+      const lineCounter$1 = options2.lineCounter || prettyErrors && new lineCounter.LineCounter() || null;
+      return { lineCounter: lineCounter$1, prettyErrors };
+    }
+    function parseAllDocuments(source, options2 = {}) {
+      const { lineCounter: lineCounter2, prettyErrors } = parseOptions2(options2);
+      const parser$1 = new parser.Parser(lineCounter2?.addNewLine);
+      const composer$1 = new composer.Composer(options2);
+      const docs = Array.from(composer$1.compose(parser$1.parse(source)));
+      if (prettyErrors && lineCounter2)
+        for (const doc of docs) {
+          doc.errors.forEach(errors.prettifyError(source, lineCounter2));
+          doc.warnings.forEach(errors.prettifyError(source, lineCounter2));
+        }
+      if (docs.length > 0)
+        return docs;
+      return Object.assign([], { empty: true }, composer$1.streamInfo());
+    }
+    function parseDocument4(source, options2 = {}) {
+      const { lineCounter: lineCounter2, prettyErrors } = parseOptions2(options2);
+      const parser$1 = new parser.Parser(lineCounter2?.addNewLine);
+      const composer$1 = new composer.Composer(options2);
+      let doc = null;
+      for (const _doc of composer$1.compose(parser$1.parse(source), true, source.length)) {
+        if (!doc)
+          doc = _doc;
+        else if (doc.options.logLevel !== "silent") {
+          doc.errors.push(new errors.YAMLParseError(_doc.range.slice(0, 2), "MULTIPLE_DOCS", "Source contains multiple documents; please use YAML.parseAllDocuments()"));
+          break;
+        }
+      }
+      if (prettyErrors && lineCounter2) {
+        doc.errors.forEach(errors.prettifyError(source, lineCounter2));
+        doc.warnings.forEach(errors.prettifyError(source, lineCounter2));
+      }
+      return doc;
+    }
+    function parse6(src, reviver, options2) {
+      let _reviver = void 0;
+      if (typeof reviver === "function") {
+        _reviver = reviver;
+      } else if (options2 === void 0 && reviver && typeof reviver === "object") {
+        options2 = reviver;
+      }
+      const doc = parseDocument4(src, options2);
+      if (!doc)
+        return null;
+      doc.warnings.forEach((warning2) => log3.warn(doc.options.logLevel, warning2));
+      if (doc.errors.length > 0) {
+        if (doc.options.logLevel !== "silent")
+          throw doc.errors[0];
+        else
+          doc.errors = [];
+      }
+      return doc.toJS(Object.assign({ reviver: _reviver }, options2));
+    }
+    function stringify(value, replacer, options2) {
+      let _replacer = null;
+      if (typeof replacer === "function" || Array.isArray(replacer)) {
+        _replacer = replacer;
+      } else if (options2 === void 0 && replacer) {
+        options2 = replacer;
+      }
+      if (typeof options2 === "string")
+        options2 = options2.length;
+      if (typeof options2 === "number") {
+        const indent = Math.round(options2);
+        options2 = indent < 1 ? void 0 : indent > 8 ? { indent: 8 } : { indent };
+      }
+      if (value === void 0) {
+        const { keepUndefined } = options2 ?? replacer ?? {};
+        if (!keepUndefined)
+          return void 0;
+      }
+      if (identity2.isDocument(value) && !_replacer)
+        return value.toString(options2);
+      return new Document2.Document(value, _replacer, options2).toString(options2);
+    }
+    exports2.parse = parse6;
+    exports2.parseAllDocuments = parseAllDocuments;
+    exports2.parseDocument = parseDocument4;
+    exports2.stringify = stringify;
+  }
+});
+
+// node_modules/yaml/dist/index.js
+var require_dist = __commonJS({
+  "node_modules/yaml/dist/index.js"(exports2) {
+    "use strict";
+    var composer = require_composer();
+    var Document2 = require_Document();
+    var Schema = require_Schema();
+    var errors = require_errors();
+    var Alias = require_Alias();
+    var identity2 = require_identity();
+    var Pair = require_Pair();
+    var Scalar = require_Scalar();
+    var YAMLMap = require_YAMLMap();
+    var YAMLSeq = require_YAMLSeq();
+    var cst = require_cst();
+    var lexer = require_lexer();
+    var lineCounter = require_line_counter();
+    var parser = require_parser();
+    var publicApi = require_public_api();
+    var visit = require_visit();
+    exports2.Composer = composer.Composer;
+    exports2.Document = Document2.Document;
+    exports2.Schema = Schema.Schema;
+    exports2.YAMLError = errors.YAMLError;
+    exports2.YAMLParseError = errors.YAMLParseError;
+    exports2.YAMLWarning = errors.YAMLWarning;
+    exports2.Alias = Alias.Alias;
+    exports2.isAlias = identity2.isAlias;
+    exports2.isCollection = identity2.isCollection;
+    exports2.isDocument = identity2.isDocument;
+    exports2.isMap = identity2.isMap;
+    exports2.isNode = identity2.isNode;
+    exports2.isPair = identity2.isPair;
+    exports2.isScalar = identity2.isScalar;
+    exports2.isSeq = identity2.isSeq;
+    exports2.Pair = Pair.Pair;
+    exports2.Scalar = Scalar.Scalar;
+    exports2.YAMLMap = YAMLMap.YAMLMap;
+    exports2.YAMLSeq = YAMLSeq.YAMLSeq;
+    exports2.CST = cst;
+    exports2.Lexer = lexer.Lexer;
+    exports2.LineCounter = lineCounter.LineCounter;
+    exports2.Parser = parser.Parser;
+    exports2.parse = publicApi.parse;
+    exports2.parseAllDocuments = publicApi.parseAllDocuments;
+    exports2.parseDocument = publicApi.parseDocument;
+    exports2.stringify = publicApi.stringify;
+    exports2.visit = visit.visit;
+    exports2.visitAsync = visit.visitAsync;
+  }
+});
+
 // src/storage/storage.ts
-function assertSize(key, location3, bytes, limit) {
+function assertSize(key, location2, bytes, limit) {
   if (bytes <= limit) return;
-  throw new ForeignValueError(key, location3, `it has ${bytes} bytes, where ${limit} are the most`);
+  throw new ForeignValueError(key, location2, `it has ${bytes} bytes, where ${limit} are the most`);
 }
 function isKey(key) {
   return keyPattern.test(key) && key !== "tmp" && !key.split("/").some((part) => part === ".." || part === ".");
@@ -1190,8 +8520,8 @@ var init_storage = __esm({
     ForeignValueError = class extends StorageError {
       /** What is wrong with the value, as the end of a sentence: `it has 5368709120 bytes, …` */
       how;
-      constructor(key, location3, how, cause, next = "Look at who can write to the storage besides backups. Remove it, or bring back the value from a copy.") {
-        super(`${key} in ${location3} is no value of a repository: ${how}`, next, { cause });
+      constructor(key, location2, how, cause, next = "Look at who can write to the storage besides backups. Remove it, or bring back the value from a copy.") {
+        super(`${key} in ${location2} is no value of a repository: ${how}`, next, { cause });
         this.how = how;
       }
     };
@@ -1201,10 +8531,10 @@ var init_storage = __esm({
     };
     RetainedError = class extends StorageError {
       keys;
-      constructor(keys2, location3, cause) {
+      constructor(keys2, location2, cause) {
         const more = keys2.length > 1 ? ` and ${keys2.length - 1} more` : "";
         super(
-          `${location3} retained ${keys2[0]}${more}: deleting was denied`,
+          `${location2} retained ${keys2[0]}${more}: deleting was denied`,
           "Prune with credentials that may delete, or after the retention period of the storage has passed.",
           { cause }
         );
@@ -1255,9 +8585,9 @@ var init_failures = __esm({
 });
 
 // src/storage/folder/durable.ts
-async function isTaken(path25) {
+async function isTaken(path26) {
   try {
-    await (0, import_promises3.lstat)(path25);
+    await (0, import_promises3.lstat)(path26);
     return true;
   } catch (error2) {
     if (codeOf2(error2) === "ENOENT") return false;
@@ -1274,8 +8604,8 @@ async function readBytes2(file, size) {
   }
   return value.subarray(0, length);
 }
-async function writeDurably(path25, value) {
-  const file = await (0, import_promises3.open)(path25, "wx", 384);
+async function writeDurably(path26, value) {
+  const file = await (0, import_promises3.open)(path26, "wx", 384);
   try {
     await file.writeFile(value);
     await file.sync();
@@ -1285,24 +8615,24 @@ async function writeDurably(path25, value) {
     await file.close();
   }
 }
-async function makeFolder(path25) {
-  if (await makeOneFolder(path25, "ENOENT")) return;
-  await makeFolder((0, import_node_path2.dirname)(path25));
-  await makeOneFolder(path25);
+async function makeFolder(path26) {
+  if (await makeOneFolder(path26, "ENOENT")) return;
+  await makeFolder((0, import_node_path3.dirname)(path26));
+  await makeOneFolder(path26);
 }
-async function makeOneFolder(path25, expected) {
+async function makeOneFolder(path26, expected) {
   try {
-    await (0, import_promises3.mkdir)(path25, { mode: 448 });
+    await (0, import_promises3.mkdir)(path26, { mode: 448 });
   } catch (error2) {
     if (codeOf2(error2) === "EEXIST") return true;
     if (codeOf2(error2) === expected) return false;
     throw error2;
   }
-  await syncFolder((0, import_node_path2.dirname)(path25));
+  await syncFolder((0, import_node_path3.dirname)(path26));
   return true;
 }
-async function syncFolder(path25) {
-  const folder = await (0, import_promises3.open)(path25, "r");
+async function syncFolder(path26) {
+  const folder = await (0, import_promises3.open)(path26, "r");
   try {
     await folder.sync();
   } catch (error2) {
@@ -1312,26 +8642,26 @@ async function syncFolder(path25) {
     await folder.close();
   }
 }
-var import_promises3, import_node_path2, noFolderSync;
+var import_promises3, import_node_path3, noFolderSync;
 var init_durable = __esm({
   "src/storage/folder/durable.ts"() {
     "use strict";
     import_promises3 = require("node:fs/promises");
-    import_node_path2 = require("node:path");
+    import_node_path3 = require("node:path");
     init_failures();
     noFolderSync = /* @__PURE__ */ new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EISDIR"]);
   }
 });
 
 // src/storage/file.ts
-var import_node_crypto11, import_node_fs4, import_promises4, import_node_path3, looksAtOnce, abandonedAfterMs, temporaryName, readOnly, noHardLinks, FileStorage;
+var import_node_crypto11, import_node_fs4, import_promises4, import_node_path4, looksAtOnce, abandonedAfterMs, temporaryName, readOnly, noHardLinks, FileStorage;
 var init_file = __esm({
   "src/storage/file.ts"() {
     "use strict";
     import_node_crypto11 = require("node:crypto");
     import_node_fs4 = require("node:fs");
     import_promises4 = require("node:fs/promises");
-    import_node_path3 = require("node:path");
+    import_node_path4 = require("node:path");
     init_errors();
     init_duration();
     init_durable();
@@ -1353,10 +8683,10 @@ var init_file = __esm({
        * @param root a path, absolute or relative to the working folder
        * @param location the name of the folder for people
        */
-      constructor(root, context, location3 = root) {
-        this.#root = (0, import_node_path3.resolve)(root);
+      constructor(root, context, location2 = root) {
+        this.#root = (0, import_node_path4.resolve)(root);
         this.#context = context;
-        this.location = location3;
+        this.location = location2;
       }
       async probe() {
         const key = `probe-${(0, import_node_crypto11.randomUUID)()}`;
@@ -1384,17 +8714,17 @@ var init_file = __esm({
       }
       async put(key, value) {
         assertKey(key);
-        await this.#write(key, value, async (temporary, path25) => {
-          await (0, import_promises4.rename)(temporary, path25);
+        await this.#write(key, value, async (temporary, path26) => {
+          await (0, import_promises4.rename)(temporary, path26);
           return true;
         });
       }
       async create(key, value) {
         assertKey(key);
-        return this.#write(key, value, async (temporary, path25) => {
+        return this.#write(key, value, async (temporary, path26) => {
           if (this.#hardLinks) {
             try {
-              await (0, import_promises4.link)(temporary, path25);
+              await (0, import_promises4.link)(temporary, path26);
               await (0, import_promises4.unlink)(temporary);
               return true;
             } catch (error2) {
@@ -1407,18 +8737,18 @@ var init_file = __esm({
               this.#hardLinks = false;
             }
           }
-          if (await isTaken(path25)) {
+          if (await isTaken(path26)) {
             await (0, import_promises4.unlink)(temporary);
             return false;
           }
-          await (0, import_promises4.rename)(temporary, path25);
+          await (0, import_promises4.rename)(temporary, path26);
           return true;
         });
       }
       async get(key, limit = largestValue) {
         assertKey(key);
         try {
-          await this.#refuseLinks((0, import_node_path3.dirname)(key));
+          await this.#refuseLinks((0, import_node_path4.dirname)(key));
           const file = await (0, import_promises4.open)(this.#path(key), readOnly);
           try {
             const found = await file.stat();
@@ -1434,7 +8764,7 @@ var init_file = __esm({
       }
       async stat(key) {
         assertKey(key);
-        await this.#refuseLinks((0, import_node_path3.dirname)(key));
+        await this.#refuseLinks((0, import_node_path4.dirname)(key));
         return this.#look(key);
       }
       async *list(prefix) {
@@ -1460,11 +8790,11 @@ var init_file = __esm({
         const folders2 = /* @__PURE__ */ new Set();
         const retained = [];
         let denial;
-        for (const folder of new Set(keys2.map((key) => (0, import_node_path3.dirname)(key)))) await this.#refuseLinks(folder);
+        for (const folder of new Set(keys2.map((key) => (0, import_node_path4.dirname)(key)))) await this.#refuseLinks(folder);
         for (const key of keys2) {
           try {
             await (0, import_promises4.unlink)(this.#path(key));
-            folders2.add((0, import_node_path3.dirname)(this.#path(key)));
+            folders2.add((0, import_node_path4.dirname)(this.#path(key)));
           } catch (error2) {
             const code2 = codeOf2(error2);
             if (isAbsence(code2)) continue;
@@ -1482,20 +8812,20 @@ var init_file = __esm({
         await this.close();
       }
       #path(key) {
-        return (0, import_node_path3.join)(this.#root, key);
+        return (0, import_node_path4.join)(this.#root, key);
       }
       /** Writes a value under a temporary name; `publish` renames it, or removes it and returns false. */
       async #write(key, value, publish) {
-        const path25 = this.#path(key);
-        const temporary = (0, import_node_path3.join)(this.#root, "tmp", (0, import_node_crypto11.randomUUID)());
+        const path26 = this.#path(key);
+        const temporary = (0, import_node_path4.join)(this.#root, "tmp", (0, import_node_crypto11.randomUUID)());
         try {
-          for (const folder of ["tmp", (0, import_node_path3.dirname)(key)]) await this.#refuseLinks(folder);
+          for (const folder of ["tmp", (0, import_node_path4.dirname)(key)]) await this.#refuseLinks(folder);
           await this.#refuseRemoved();
-          await makeFolder((0, import_node_path3.dirname)(temporary));
-          await makeFolder((0, import_node_path3.dirname)(path25));
+          await makeFolder((0, import_node_path4.dirname)(temporary));
+          await makeFolder((0, import_node_path4.dirname)(path26));
           await writeDurably(temporary, value);
-          const published = await publish(temporary, path25);
-          await syncFolder((0, import_node_path3.dirname)(path25));
+          const published = await publish(temporary, path26);
+          await syncFolder((0, import_node_path4.dirname)(path26));
           this.#isMade = true;
           return published;
         } catch (error2) {
@@ -1525,7 +8855,7 @@ var init_file = __esm({
       async #entries(folder) {
         await this.#refuseLinks(folder);
         try {
-          return await (0, import_promises4.readdir)((0, import_node_path3.join)(this.#root, folder), { withFileTypes: true });
+          return await (0, import_promises4.readdir)((0, import_node_path4.join)(this.#root, folder), { withFileTypes: true });
         } catch (error2) {
           if (codeOf2(error2) === "ENOENT" || folder !== "" && codeOf2(error2) === "ENOTDIR") return [];
           if (folder !== "" && codeOf2(error2) === "ENAMETOOLONG") return [];
@@ -1539,10 +8869,10 @@ var init_file = __esm({
       async #removeAbandoned() {
         for (const entry of await this.#entries("tmp")) {
           if (!temporaryName.test(entry.name)) continue;
-          const path25 = (0, import_node_path3.join)(this.#root, "tmp", entry.name);
-          const found = await (0, import_promises4.lstat)(path25).catch(() => void 0);
+          const path26 = (0, import_node_path4.join)(this.#root, "tmp", entry.name);
+          const found = await (0, import_promises4.lstat)(path26).catch(() => void 0);
           const ageMs = this.#context.now().getTime() - (found?.mtimeMs ?? Number.NaN);
-          if (found?.isFile() && ageMs > abandonedAfterMs) await (0, import_promises4.rm)(path25, { force: true });
+          if (found?.isFile() && ageMs > abandonedAfterMs) await (0, import_promises4.rm)(path26, { force: true });
         }
       }
       /**
@@ -1553,14 +8883,14 @@ var init_file = __esm({
        * @throws ConfigurationError when the folder or one above it, below the root, is a link
        */
       async #refuseLinks(folder) {
-        let path25 = this.#root;
+        let path26 = this.#root;
         for (const part of folder.split("/").filter((name2) => name2 !== "" && name2 !== ".")) {
-          path25 = (0, import_node_path3.join)(path25, part);
-          const found = await (0, import_promises4.lstat)(path25).catch(() => void 0);
+          path26 = (0, import_node_path4.join)(path26, part);
+          const found = await (0, import_promises4.lstat)(path26).catch(() => void 0);
           if (found === void 0) return;
           if (!found.isSymbolicLink()) continue;
           throw new ConfigurationError(
-            `storage: ${path25} is a symbolic link, and inside of a repository links are not followed`,
+            `storage: ${path26} is a symbolic link, and inside of a repository links are not followed`,
             "If you made it, move the folder itself there, mount it, or make the folder of the whole repository a link. If you did not, look at who can write there, and remove the link."
           );
         }
@@ -1976,7 +9306,7 @@ var init_deletion = __esm({
 });
 
 // src/storage/s3/sentences.ts
-function hostOf({ endpoint }) {
+function hostOf2({ endpoint }) {
   return endpoint?.host ?? "Amazon S3";
 }
 function quote2(words3) {
@@ -2003,7 +9333,7 @@ var init_sentences = __esm({
 // src/storage/s3/connection-words.ts
 function explainConnection(error2, failed2) {
   const name2 = nameOf(error2);
-  const host = hostOf(failed2);
+  const host = hostOf2(failed2);
   const { endpoint: url2 = amazon, env: env2 } = failed2;
   const proxy = explainProxy(error2, url2, env2) ?? explainProxyAnswer(statusOf(error2) ?? 0, url2, env2);
   if (proxy !== void 0) return proxy;
@@ -2042,7 +9372,7 @@ function explainConnection(error2, failed2) {
   return void 0;
 }
 function explainDistrust(name2, failed2) {
-  const host = hostOf(failed2);
+  const host = hostOf2(failed2);
   switch (name2) {
     case "ERR_TLS_CERT_ALTNAME_INVALID":
       return [
@@ -2095,7 +9425,7 @@ function explain(error2, failed2) {
 }
 function explainAnswer(error2, failed2) {
   const said = tellAnswer(error2);
-  const { host, bucket } = { host: hostOf(failed2), bucket: failed2.bucket };
+  const { host, bucket } = { host: hostOf2(failed2), bucket: failed2.bucket };
   const name2 = nameOf(error2);
   const status = statusOf(error2);
   const known4 = explainInput(name2, failed2) ?? explainFormat(error2, failed2);
@@ -2124,7 +9454,7 @@ function explainAnswer(error2, failed2) {
 }
 function explainInput(name2, failed2) {
   const { bucket } = failed2;
-  const host = hostOf(failed2);
+  const host = hostOf2(failed2);
   switch (name2) {
     case "NoSuchBucket":
       return [
@@ -2177,7 +9507,7 @@ function explainInput(name2, failed2) {
 }
 function explainFormat(error2, failed2) {
   const { bucket } = failed2;
-  const host = hostOf(failed2);
+  const host = hostOf2(failed2);
   const status = statusOf(error2);
   const text7 = responseOf(error2).text ?? "";
   if (isPathRefused(error2)) {
@@ -2205,7 +9535,7 @@ function explainFormat(error2, failed2) {
   return explainForeigner(failed2);
 }
 function explainForeigner(place3) {
-  const host = hostOf(place3);
+  const host = hostOf2(place3);
   const isSupabase2 = /(^|\.)supabase\.(co|in|red)$/.test(place3.endpoint?.hostname ?? "");
   return [
     `${host} answers, but not as S3 does`,
@@ -2258,8 +9588,8 @@ function regionOf(error2) {
   return region !== void 0 && /^[a-z0-9-]{1,40}$/.test(region) ? region : void 0;
 }
 function whereTo(error2) {
-  const { location: location3 = "" } = responseOf(error2).headers ?? {};
-  return URL.canParse(location3) ? quote2(new URL(location3).host) : "nowhere";
+  const { location: location2 = "" } = responseOf(error2).headers ?? {};
+  return URL.canParse(location2) ? quote2(new URL(location2).host) : "nowhere";
 }
 var supabaseEndpoint, wrongRegion, fullStatuses, fullCodes, fullSentence;
 var init_words = __esm({
@@ -2291,7 +9621,7 @@ var init_words = __esm({
 
 // src/storage/s3/listing.ts
 async function* listValues2(requests, prefix) {
-  const { root, place: place3, location: location3 } = requests;
+  const { root, place: place3, location: location2 } = requests;
   const tokens2 = /* @__PURE__ */ new Set();
   let empty = 0;
   let token;
@@ -2314,7 +9644,7 @@ async function* listValues2(requests, prefix) {
     const isBroken2 = page.IsTruncated && (next === void 0 || tokens2.has(next) || empty >= mostEmptyPages);
     if (isBroken2 || !isListing(page)) {
       const [, next2] = explainForeigner(place3);
-      const message = `${hostOf(place3)} gave a listing of ${location3} that is not whole`;
+      const message = `${hostOf2(place3)} gave a listing of ${location2} that is not whole`;
       throw new StorageError(message, next2, { configuration: !isBroken2 });
     }
     for (const { Key = "", Size = 0, LastModified } of page.Contents ?? []) {
@@ -2553,8 +9883,8 @@ var init_reading = __esm({
         this.#requests = requests;
       }
       async get(key, limit = largestValue, { freshConnection: fresh = false } = {}) {
-        const { location: location3, silenceMs } = this.#requests;
-        const check3 = (bytes) => assertSize(key, location3, bytes, limit);
+        const { location: location2, silenceMs } = this.#requests;
+        const check3 = (bytes) => assertSize(key, location2, bytes, limit);
         try {
           const value = await this.#requests.run("read", key, async ({ options: options2, meet }) => {
             const command = new import_client_s33.GetObjectCommand(this.#requests.address(key));
@@ -2568,7 +9898,7 @@ var init_reading = __esm({
         } catch (error2) {
           if (!(error2 instanceof StorageError) || !await this.#isDeniedAlone(key, error2)) throw error2;
           const how = `the store gives out others and not this one: ${tellAnswer(error2.cause)}`;
-          throw new DeniedValueError(key, location3, how, error2, isArchived(error2.cause) ? error2.next : void 0);
+          throw new DeniedValueError(key, location2, how, error2, isArchived(error2.cause) ? error2.next : void 0);
         }
       }
       async stat(key) {
@@ -2581,6 +9911,18 @@ var init_reading = __esm({
             if (statusOf(error2) === 404) return void 0;
             throw isWordless(error2) && !isTransient2(error2) ? await this.#askForWords(key, error2, attempt5) : error2;
           }
+        });
+      }
+      /**
+       * Asks for the SHA-256 that the store keeps of a value, of all its bytes; undefined where it keeps none. That of
+       * a multipart upload is one of checksums, and has its number of parts behind it.
+       */
+      async checksum(key) {
+        return this.#requests.run("look at", key, async ({ options: options2 }) => {
+          const command = new import_client_s33.HeadObjectCommand({ ...this.#requests.address(key), ChecksumMode: "ENABLED" });
+          const { ChecksumSHA256 = "", ChecksumType } = await this.#requests.client.send(command, options2);
+          if (ChecksumType === "COMPOSITE" || !/^[A-Za-z0-9+/]{43}=$/.test(ChecksumSHA256)) return void 0;
+          return Buffer.from(ChecksumSHA256, "base64").toString("hex");
         });
       }
       /** Repeats a failed HEAD as a GET: the answer to a HEAD has no body, and so no message of the store. */
@@ -3110,7 +10452,7 @@ function silenceMsOf({ silenceMs = defaultSilenceMs }) {
   return silenceMs;
 }
 function configure(options2, keepAlive) {
-  const { endpoint, region, context } = options2;
+  const { endpoint, region, context, credentials } = options2;
   const silenceMs = silenceMsOf(options2);
   const agent = { ...chooseAgent(context.env, "storage"), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
   const custom = endpoint ? {
@@ -3122,6 +10464,7 @@ function configure(options2, keepAlive) {
   } : region ? { region } : {};
   return {
     ...custom,
+    ...credentials && { credentials: toIdentity(credentials) },
     maxAttempts: 1,
     forcePathStyle: isByPath(options2),
     // With `Expect: 100-continue` the SDK opens a new connection for each upload.
@@ -3133,6 +10476,9 @@ function configure(options2, keepAlive) {
       httpsAgent: agent
     }
   };
+}
+function toIdentity({ accessKeyId, secretAccessKey, sessionToken }) {
+  return { accessKeyId, secretAccessKey, ...sessionToken === void 0 ? {} : { sessionToken } };
 }
 function isByPath({ addressing = "auto", endpoint, bucket }) {
   if (addressing === "auto") return endpoint !== void 0 || bucket.includes(".");
@@ -3440,7 +10786,7 @@ var init_versions = __esm({
       /** Lists all versions of keys, including markers; undefined when these credentials may not list them. */
       async #listVersions(keys2) {
         const { bucket, root } = this.#requests;
-        const wanted = new Set(keys2);
+        const wanted2 = new Set(keys2);
         const versions = [];
         let after = {};
         do {
@@ -3462,7 +10808,7 @@ var init_versions = __esm({
             versions.push({ key: Key.slice(root.length), version: VersionId, isMarker: true });
           after = page.IsTruncated ? page : {};
         } while (after.NextKeyMarker !== void 0);
-        return versions.filter(({ key, version: version3 }) => wanted.has(key) && version3 !== void 0);
+        return versions.filter(({ key, version: version3 }) => wanted2.has(key) && version3 !== void 0);
       }
       /**
        * Finds the retention locks of versions whose removal was denied, the latest of each key. Without a lock on
@@ -3495,6 +10841,9 @@ var init_versions = __esm({
 });
 
 // src/storage/s3/writing.ts
+function hashBase64(value) {
+  return (0, import_node_crypto13.createHash)("sha256").update(value).digest("base64");
+}
 function md5Of(answer2) {
   if (answer2.ServerSideEncryption?.startsWith("aws:kms") || answer2.SSECustomerAlgorithm) return void 0;
   return /^"?([0-9a-f]{32})"?$/i.exec(answer2.ETag ?? "")?.[1]?.toLowerCase();
@@ -3531,9 +10880,12 @@ var init_writing = __esm({
       #tellsMd5;
       /** Whether the store accepts Content-MD5; undefined until known */
       #takesMd5;
-      constructor(requests, reading, { encryption, storageClass }) {
+      /** Whether values are sent with their SHA-256, which the store then keeps; false once it has refused that */
+      #sendsSha256;
+      constructor(requests, reading, { encryption, storageClass, checksums }) {
         this.#requests = requests;
         this.#reading = reading;
+        this.#sendsSha256 = checksums ?? false;
         this.#settings = {
           ...encryption && { ServerSideEncryption: encryption.algorithm },
           ...encryption?.keyId !== void 0 && { SSEKMSKeyId: encryption.keyId },
@@ -3610,6 +10962,15 @@ var init_writing = __esm({
         const input = { ...this.#requests.address(key), ...this.#settings, ...condition, Body: value };
         const send2 = (checked) => this.#requests.client.send(new import_client_s37.PutObjectCommand({ ...input, ...checked }), options2);
         const md5 = (0, import_node_crypto13.createHash)("md5").update(value).digest();
+        if (this.#sendsSha256) {
+          try {
+            return { answer: await send2({ ChecksumSHA256: hashBase64(value) }), md5 };
+          } catch (error2) {
+            const status = statusOf(error2);
+            if (status !== 501 && (status !== 400 || isTransient2(error2))) throw error2;
+          }
+          this.#sendsSha256 = false;
+        }
         try {
           const answer2 = await send2(this.#takesMd5 === false ? {} : { ContentMD5: md5.toString("base64") });
           this.#takesMd5 ??= true;
@@ -3668,9 +11029,9 @@ var init_writing = __esm({
         return found ? `${found.size} of ${value.length} bytes` : "nothing";
       }
       #describe(key, wrong2) {
-        const { location: location3, place: place3 } = this.#requests;
+        const { location: location2, place: place3 } = this.#requests;
         return new StorageError(
-          `${location3} has ${wrong2} under ${key}, although ${hostOf(place3)} confirmed that it was stored`,
+          `${location2} has ${wrong2} under ${key}, although ${hostOf2(place3)} confirmed that it was stored`,
           "Do not rely on this store before its operator has explained this."
         );
       }
@@ -3746,6 +11107,10 @@ var init_store = __esm({
       async stat(key) {
         assertKey(key);
         return this.#reading.stat(key);
+      }
+      async checksum(key) {
+        assertKey(key);
+        return this.#reading.checksum(key);
       }
       async *list(prefix) {
         assertPrefix(prefix);
@@ -3854,7 +11219,7 @@ var init_request = __esm({
 });
 
 // src/storage/artifact/answers.ts
-async function fetchTo(address2, path25, artifact, { env: env2, signal }) {
+async function fetchTo(address2, path26, artifact, { env: env2, signal }) {
   const response = await request(new URL(address2), { env: env2, signal });
   if (!response.ok || response.body === null) {
     await response.body?.cancel();
@@ -3871,9 +11236,9 @@ async function fetchTo(address2, path25, artifact, { env: env2, signal }) {
     }
   });
   const source = import_node_stream3.Readable.fromWeb(response.body);
-  await (0, import_promises7.pipeline)(source, check3, (0, import_node_fs5.createWriteStream)(path25, { mode: 384 }), { signal });
-  const digest5 = `sha256:${hash2.digest("hex")}`;
-  if (artifact.digest !== void 0 && digest5 !== artifact.digest) throw toDamageError4(artifact);
+  await (0, import_promises7.pipeline)(source, check3, (0, import_node_fs5.createWriteStream)(path26, { mode: 384 }), { signal });
+  const digest6 = `sha256:${hash2.digest("hex")}`;
+  if (artifact.digest !== void 0 && digest6 !== artifact.digest) throw toDamageError4(artifact);
 }
 function toDamageError4({ name: name2, id }) {
   return new StorageError(
@@ -3923,15 +11288,15 @@ function isEnterpriseServer({ GITHUB_SERVER_URL }) {
 function isOf2({ workflow_run: run2 }, branch) {
   return typeof run2?.repository_id === "number" && run2.repository_id === run2.head_repository_id && run2.head_branch === branch;
 }
-function toStored({ id, name: name2, size_in_bytes: size, digest: digest5 }) {
-  return { id, name: name2, size, digest: digest5 ?? void 0, isOfThisRun: false };
+function toStored({ id, name: name2, size_in_bytes: size, digest: digest6 }) {
+  return { id, name: name2, size, digest: digest6 ?? void 0, isOfThisRun: false };
 }
-var import_promises8, import_node_path5, listSchema, repositorySchema2, pageSize, mostPages, answerTimeoutMs, ArtifactService;
+var import_promises8, import_node_path6, listSchema, repositorySchema2, pageSize, mostPages, answerTimeoutMs, ArtifactService;
 var init_service = __esm({
   "src/storage/artifact/service.ts"() {
     "use strict";
     import_promises8 = require("node:fs/promises");
-    import_node_path5 = require("node:path");
+    import_node_path6 = require("node:path");
     init_dist();
     init_request();
     init_retry();
@@ -4020,7 +11385,7 @@ var init_service = __esm({
         if (!this.canWrite) return [];
         const client = await openClient2();
         const { artifacts } = await this.#carryOut("listed", () => client.listArtifacts());
-        return artifacts.filter(({ name: name2 }) => names4.includes(name2)).map(({ id, name: name2, size, digest: digest5 }) => ({ id, name: name2, size, digest: digest5, isOfThisRun: true })).sort((one, other) => other.id - one.id);
+        return artifacts.filter(({ name: name2 }) => names4.includes(name2)).map(({ id, name: name2, size, digest: digest6 }) => ({ id, name: name2, size, digest: digest6, isOfThisRun: true })).sort((one, other) => other.id - one.id);
       }
       /**
        * Downloads the zip file of an artifact.
@@ -4030,7 +11395,7 @@ var init_service = __esm({
        * @throws StorageError when the artifact cannot be downloaded, or differs from what GitHub stored
        */
       async download(artifact, folder) {
-        const path25 = (0, import_node_path5.join)(folder, "artifact.zip");
+        const path26 = (0, import_node_path6.join)(folder, "artifact.zip");
         if (artifact.isOfThisRun) {
           const client = await openClient2();
           const options2 = {
@@ -4044,17 +11409,17 @@ var init_service = __esm({
           );
           if (digestMismatch) throw toDamageError4(artifact);
           const [file = ""] = await (0, import_promises8.readdir)(folder);
-          await (0, import_promises8.rename)((0, import_node_path5.join)(folder, file), path25);
-          return path25;
+          await (0, import_promises8.rename)((0, import_node_path6.join)(folder, file), path26);
+          return path26;
         }
         await this.#retry(async () => {
           const answer2 = await this.#ask(`/actions/artifacts/${artifact.id}/zip`);
           await answer2.body?.cancel();
           const address2 = answer2.headers.get("location");
           if (address2 === null) throw new StorageError("GitHub names no place for the artifact", tryLater);
-          await fetchTo(address2, path25, artifact, this.#options);
+          await fetchTo(address2, path26, artifact, this.#options);
         });
-        return path25;
+        return path26;
       }
       /**
        * Stores files as an artifact of this run.
@@ -4114,10 +11479,10 @@ var init_service = __esm({
         return this.#defaultBranch;
       }
       /** @returns a successful answer, or a redirect */
-      async #ask(path25) {
+      async #ask(path26) {
         const { env: env2, signal } = this.#options;
         const api = (env2.GITHUB_API_URL || "https://api.github.com").replace(/\/+$/, "");
-        const response = await request(new URL(`${api}/repos/${this.repository}${path25}`), {
+        const response = await request(new URL(`${api}/repos/${this.repository}${path26}`), {
           headers: {
             accept: "application/vnd.github+json",
             authorization: `Bearer ${this.#token}`,
@@ -4173,8 +11538,8 @@ var init_service = __esm({
 });
 
 // src/storage/artifact/zip.ts
-async function openZip(path25) {
-  const file = await (0, import_promises9.open)(path25, "r");
+async function openZip(path26) {
+  const file = await (0, import_promises9.open)(path26, "r");
   try {
     const { size } = await file.stat();
     const read4 = async (offset, length) => {
@@ -4188,12 +11553,12 @@ async function openZip(path25) {
     return {
       entries: entries.filter(({ name: name2 }) => !name2.endsWith("/")),
       unpack: async (entry, folder) => {
-        const path26 = (0, import_node_path6.join)(folder, entry.name);
-        const value = await readEntry(read4, entry);
+        const path27 = (0, import_node_path7.join)(folder, entry.name);
+        const value = await readEntry2(read4, entry);
         try {
-          await (0, import_promises9.mkdir)((0, import_node_path6.dirname)(path26), { recursive: true, mode: 448 });
-          await (0, import_promises9.writeFile)(path26, value, { flag: "wx", mode: 384 });
-          await (0, import_promises9.utimes)(path26, entry.modifiedAt, entry.modifiedAt);
+          await (0, import_promises9.mkdir)((0, import_node_path7.dirname)(path27), { recursive: true, mode: 448 });
+          await (0, import_promises9.writeFile)(path27, value, { flag: "wx", mode: 384 });
+          await (0, import_promises9.utimes)(path27, entry.modifiedAt, entry.modifiedAt);
         } catch (error2) {
           if (!wrongNames.has(error2.code ?? "")) throw error2;
           throw damaged(`${quote3(entry.name)} cannot be unpacked here`, error2);
@@ -4283,7 +11648,7 @@ function readTime(date5, time7) {
   const [year, month2, day2] = [1980 + (date5 >> 9), date5 >> 5 & 15, date5 & 31];
   return new Date(Date.UTC(year, month2 - 1, day2, time7 >> 11, time7 >> 5 & 63, (time7 & 31) * 2));
 }
-async function readEntry(read4, entry) {
+async function readEntry2(read4, entry) {
   const { name: name2, size, packedSize, method, crc, offset } = entry;
   if (size > largestValue || packedSize > largestValue + (1 << 20)) throw damaged(`${name2} is too large`);
   const header = await read4(offset, 30);
@@ -4309,12 +11674,12 @@ function damaged(how, cause) {
     cause
   );
 }
-var import_promises9, import_node_path6, import_node_util2, import_node_zlib3, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
+var import_promises9, import_node_path7, import_node_util2, import_node_zlib3, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
 var init_zip = __esm({
   "src/storage/artifact/zip.ts"() {
     "use strict";
     import_promises9 = require("node:fs/promises");
-    import_node_path6 = require("node:path");
+    import_node_path7 = require("node:path");
     import_node_util2 = require("node:util");
     import_node_zlib3 = require("node:zlib");
     init_errors();
@@ -4335,10 +11700,10 @@ __export(store_exports2, {
   ArtifactStorage: () => ArtifactStorage,
   secondSlot: () => secondSlot
 });
-async function assertSameRepository(ours3, theirs, location3) {
+async function assertSameRepository(ours3, theirs, location2) {
   const [one, other] = await Promise.all(
     [ours3, theirs].map(
-      (folder) => (0, import_promises10.readFile)((0, import_node_path7.join)(folder, "repository.json")).catch((error2) => {
+      (folder) => (0, import_promises10.readFile)((0, import_node_path8.join)(folder, "repository.json")).catch((error2) => {
         if (error2.code === "ENOENT") return void 0;
         throw error2;
       })
@@ -4346,7 +11711,7 @@ async function assertSameRepository(ours3, theirs, location3) {
   );
   if (one === void 0 || other === void 0 || one.equals(other)) return;
   throw new StorageError(
-    `another run made a repository at ${location3} at the same time`,
+    `another run made a repository at ${location2} at the same time`,
     "Run this one again: it uses that repository then."
   );
 }
@@ -4356,12 +11721,12 @@ function toForeignError({ name: name2, id }, entry) {
     "Name an artifact that nothing but supabase-backup stores."
   );
 }
-var import_promises10, import_node_path7, import_promises11, secondSlot, mostRounds, isShared, ArtifactStorage;
+var import_promises10, import_node_path8, import_promises11, secondSlot, mostRounds, isShared, ArtifactStorage;
 var init_store2 = __esm({
   "src/storage/artifact/store.ts"() {
     "use strict";
     import_promises10 = require("node:fs/promises");
-    import_node_path7 = require("node:path");
+    import_node_path8 = require("node:path");
     import_promises11 = require("node:timers/promises");
     init_errors();
     init_file();
@@ -4462,9 +11827,9 @@ var init_store2 = __esm({
       }
       async #makeCopy() {
         const { context } = this.#options;
-        const root = await (0, import_promises10.mkdtemp)((0, import_node_path7.join)(context.temporaryFolder, "artifact-"));
+        const root = await (0, import_promises10.mkdtemp)((0, import_node_path8.join)(context.temporaryFolder, "artifact-"));
         try {
-          const files = (0, import_node_path7.join)(root, "files");
+          const files = (0, import_node_path8.join)(root, "files");
           await (0, import_promises10.mkdir)(files, { mode: 448 });
           const [newest2] = await this.#service.list(this.#names);
           const original = newest2 ? await this.#fetch(newest2, root, files) : [];
@@ -4488,7 +11853,7 @@ var init_store2 = __esm({
           `reading the artifact ${artifact.name} (${artifact.id}, ${artifact.size} bytes)`
         );
         await this.#assertSpace(root, artifact.size);
-        const download2 = (0, import_node_path7.join)(root, `download-${artifact.id}`);
+        const download2 = (0, import_node_path8.join)(root, `download-${artifact.id}`);
         await (0, import_promises10.mkdir)(download2, { mode: 448 });
         const zip = await openZip(await this.#service.download(artifact, download2));
         try {
@@ -4557,7 +11922,7 @@ var init_store2 = __esm({
       }
       async #upload({ storage, files }, slot) {
         const paths = [];
-        for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path7.join)(files, key));
+        for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path8.join)(files, key));
         return this.#service.upload(slot, paths, files, this.#options.retentionDays);
       }
       /**
@@ -4579,14 +11944,14 @@ var init_store2 = __esm({
        */
       async #merge(copy, newer) {
         const { log: log3 } = this.#options.context;
-        const folder = (0, import_node_path7.join)(copy.root, `merge-${newer.id}`);
+        const folder = (0, import_node_path8.join)(copy.root, `merge-${newer.id}`);
         await (0, import_promises10.mkdir)(folder, { mode: 448 });
         const keys2 = await this.#fetch(newer, copy.root, folder);
         await assertSameRepository(copy.files, folder, this.location);
         for (const key of keys2) {
           if (copy.written.has(key)) continue;
-          await (0, import_promises10.mkdir)((0, import_node_path7.dirname)((0, import_node_path7.join)(copy.files, key)), { recursive: true, mode: 448 });
-          await (0, import_promises10.rename)((0, import_node_path7.join)(folder, key), (0, import_node_path7.join)(copy.files, key));
+          await (0, import_promises10.mkdir)((0, import_node_path8.dirname)((0, import_node_path8.join)(copy.files, key)), { recursive: true, mode: 448 });
+          await (0, import_promises10.rename)((0, import_node_path8.join)(folder, key), (0, import_node_path8.join)(copy.files, key));
           copy.deleted.delete(key);
         }
         await (0, import_promises10.rm)(folder, { recursive: true, force: true });
@@ -6926,11 +14291,11 @@ var require_messages = __commonJS({
     };
     exports2.CommandCompleteMessage = CommandCompleteMessage;
     var DataRowMessage = class {
-      constructor(length, fields2) {
+      constructor(length, fields3) {
         this.length = length;
-        this.fields = fields2;
+        this.fields = fields3;
         this.name = "dataRow";
-        this.fieldCount = fields2.length;
+        this.fieldCount = fields3.length;
       }
     };
     exports2.DataRowMessage = DataRowMessage;
@@ -7215,7 +14580,7 @@ var require_serializer = __commonJS({
       68
       /* code.describe */
     );
-    var describe5 = (msg) => {
+    var describe6 = (msg) => {
       return msg.name ? cstringMessage(68, `${msg.type}${msg.name || ""}`) : msg.type === "P" ? emptyDescribePortal : emptyDescribeStatement;
     };
     var close2 = (msg) => {
@@ -7258,7 +14623,7 @@ var require_serializer = __commonJS({
       parse: parse6,
       bind: bind2,
       execute: execute2,
-      describe: describe5,
+      describe: describe6,
       close: close2,
       flush: () => flushBuffer,
       sync: () => syncBuffer,
@@ -7332,7 +14697,7 @@ var require_buffer_reader = __commonJS({
 });
 
 // node_modules/pg-protocol/dist/parser.js
-var require_parser = __commonJS({
+var require_parser2 = __commonJS({
   "node_modules/pg-protocol/dist/parser.js"(exports2) {
     "use strict";
     Object.defineProperty(exports2, "__esModule", { value: true });
@@ -7544,12 +14909,12 @@ var require_parser = __commonJS({
     };
     var parseDataRowMessage = (reader2) => {
       const fieldCount = reader2.int16();
-      const fields2 = new Array(fieldCount);
+      const fields3 = new Array(fieldCount);
       for (let i = 0; i < fieldCount; i++) {
         const len = reader2.int32();
-        fields2[i] = len === -1 ? null : reader2.string(len);
+        fields3[i] = len === -1 ? null : reader2.string(len);
       }
-      return new messages_1.DataRowMessage(LATEINIT_LENGTH, fields2);
+      return new messages_1.DataRowMessage(LATEINIT_LENGTH, fields3);
     };
     var parseParameterStatusMessage = (reader2) => {
       const name2 = reader2.cstring();
@@ -7609,37 +14974,37 @@ var require_parser = __commonJS({
       return message;
     };
     var parseErrorMessage = (reader2, name2) => {
-      const fields2 = {};
+      const fields3 = {};
       let fieldType = reader2.string(1);
       while (fieldType !== "\0") {
-        fields2[fieldType] = reader2.cstring();
+        fields3[fieldType] = reader2.cstring();
         fieldType = reader2.string(1);
       }
-      const messageValue = fields2.M;
+      const messageValue = fields3.M;
       const message = name2 === "notice" ? new messages_1.NoticeMessage(LATEINIT_LENGTH, messageValue) : new messages_1.DatabaseError(messageValue, LATEINIT_LENGTH, name2);
-      message.severity = fields2.S;
-      message.code = fields2.C;
-      message.detail = fields2.D;
-      message.hint = fields2.H;
-      message.position = fields2.P;
-      message.internalPosition = fields2.p;
-      message.internalQuery = fields2.q;
-      message.where = fields2.W;
-      message.schema = fields2.s;
-      message.table = fields2.t;
-      message.column = fields2.c;
-      message.dataType = fields2.d;
-      message.constraint = fields2.n;
-      message.file = fields2.F;
-      message.line = fields2.L;
-      message.routine = fields2.R;
+      message.severity = fields3.S;
+      message.code = fields3.C;
+      message.detail = fields3.D;
+      message.hint = fields3.H;
+      message.position = fields3.P;
+      message.internalPosition = fields3.p;
+      message.internalQuery = fields3.q;
+      message.where = fields3.W;
+      message.schema = fields3.s;
+      message.table = fields3.t;
+      message.column = fields3.c;
+      message.dataType = fields3.d;
+      message.constraint = fields3.n;
+      message.file = fields3.F;
+      message.line = fields3.L;
+      message.routine = fields3.R;
       return message;
     };
   }
 });
 
 // node_modules/pg-protocol/dist/index.js
-var require_dist2 = __commonJS({
+var require_dist3 = __commonJS({
   "node_modules/pg-protocol/dist/index.js"(exports2) {
     "use strict";
     Object.defineProperty(exports2, "__esModule", { value: true });
@@ -7653,7 +15018,7 @@ var require_dist2 = __commonJS({
     Object.defineProperty(exports2, "serialize", { enumerable: true, get: function() {
       return serializer_1.serialize;
     } });
-    var parser_1 = require_parser();
+    var parser_1 = require_parser2();
     function parse6(stream2, callback) {
       const parser = new parser_1.Parser();
       stream2.on("data", (buffer) => parser.parse(buffer, callback));
@@ -7742,7 +15107,7 @@ var require_connection = __commonJS({
   "node_modules/pg/lib/connection.js"(exports2, module2) {
     "use strict";
     var EventEmitter2 = require("events").EventEmitter;
-    var { parse: parse6, serialize } = require_dist2();
+    var { parse: parse6, serialize } = require_dist3();
     var stream2 = require_stream();
     var { getStream } = stream2;
     var flushBuffer = serialize.flush();
@@ -8044,7 +15409,7 @@ var require_split2 = __commonJS({
 var require_helper = __commonJS({
   "node_modules/pgpass/lib/helper.js"(exports2, module2) {
     "use strict";
-    var path25 = require("path");
+    var path26 = require("path");
     var Stream = require("stream").Stream;
     var split2 = require_split2();
     var util = require("util");
@@ -8083,7 +15448,7 @@ var require_helper = __commonJS({
     };
     module2.exports.getFileName = function(rawEnv) {
       var env2 = rawEnv || process.env;
-      var file = env2.PGPASSFILE || (isWin ? path25.join(env2.APPDATA || "./", "postgresql", "pgpass.conf") : path25.join(env2.HOME || "./", ".pgpass"));
+      var file = env2.PGPASSFILE || (isWin ? path26.join(env2.APPDATA || "./", "postgresql", "pgpass.conf") : path26.join(env2.HOME || "./", ".pgpass"));
       return file;
     };
     module2.exports.usePgPass = function(stats, fname) {
@@ -8215,7 +15580,7 @@ var require_helper = __commonJS({
 var require_lib = __commonJS({
   "node_modules/pgpass/lib/index.js"(exports2, module2) {
     "use strict";
-    var path25 = require("path");
+    var path26 = require("path");
     var fs2 = require("fs");
     var helper = require_helper();
     module2.exports = function(connInfo, cb) {
@@ -9398,11 +16763,11 @@ var require_query2 = __commonJS({
       sourceFunction: "routine"
     };
     NativeQuery.prototype.handleError = function(err) {
-      const fields2 = this.native && this.native.pq.resultErrorFields();
-      if (fields2) {
-        for (const key in fields2) {
+      const fields3 = this.native && this.native.pq.resultErrorFields();
+      if (fields3) {
+        for (const key in fields3) {
           const normalizedFieldName = errorFieldMap[key] || key;
-          err[normalizedFieldName] = fields2[key];
+          err[normalizedFieldName] = fields3[key];
         }
       }
       if (this.callback) {
@@ -9855,7 +17220,7 @@ var require_lib2 = __commonJS({
     var utils = require_utils2();
     var Pool2 = require_pg_pool();
     var TypeOverrides2 = require_type_overrides();
-    var { DatabaseError: DatabaseError2 } = require_dist2();
+    var { DatabaseError: DatabaseError2 } = require_dist3();
     var { escapeIdentifier: escapeIdentifier2, escapeLiteral: escapeLiteral2 } = require_utils2();
     var poolFactory = (Client3) => {
       return class BoundPool extends Pool2 {
@@ -9935,11 +17300,11 @@ var init_environment = __esm({
 // src/postgres/client/places.ts
 function candidateFolders(env2, root = "/") {
   const versioned = usualPlaces.flatMap(([place3, named2, below]) => {
-    const folder = import_node_path13.default.join(root, place3);
+    const folder = import_node_path14.default.join(root, place3);
     const names4 = (0, import_node_fs12.existsSync)(folder) ? (0, import_node_fs12.readdirSync)(folder).filter((name2) => named2.test(name2)) : [];
-    return names4.map((name2) => import_node_path13.default.join(folder, name2, below));
+    return names4.map((name2) => import_node_path14.default.join(folder, name2, below));
   });
-  const onPath = (env2.PATH ?? "").split(import_node_path13.default.delimiter).filter((folder) => folder !== "");
+  const onPath = (env2.PATH ?? "").split(import_node_path14.default.delimiter).filter((folder) => folder !== "");
   return [.../* @__PURE__ */ new Set([...versioned, ...onPath])];
 }
 function adviseInstall(major, system = findSystem()) {
@@ -9970,12 +17335,12 @@ function mayInstall(policy, env2) {
   if (policy !== "auto") return policy === "always";
   return env2.GITHUB_ACTIONS === "true" && env2.RUNNER_ENVIRONMENT === "github-hosted";
 }
-var import_node_fs12, import_node_path13, usualPlaces;
+var import_node_fs12, import_node_path14, usualPlaces;
 var init_places = __esm({
   "src/postgres/client/places.ts"() {
     "use strict";
     import_node_fs12 = require("node:fs");
-    import_node_path13 = __toESM(require("node:path"), 1);
+    import_node_path14 = __toESM(require("node:path"), 1);
     usualPlaces = [
       // Debian and Ubuntu
       ["usr/lib/postgresql", /^\d+$/, "bin"],
@@ -10034,7 +17399,7 @@ function tryGetExecutablePath(filePath, extensions) {
     }
     if (stats && stats.isFile()) {
       if (IS_WINDOWS) {
-        const upperExt = path9.extname(filePath).toUpperCase();
+        const upperExt = path10.extname(filePath).toUpperCase();
         if (extensions.some((validExt) => validExt.toUpperCase() === upperExt)) {
           return filePath;
         }
@@ -10058,11 +17423,11 @@ function tryGetExecutablePath(filePath, extensions) {
       if (stats && stats.isFile()) {
         if (IS_WINDOWS) {
           try {
-            const directory = path9.dirname(filePath);
-            const upperName = path9.basename(filePath).toUpperCase();
+            const directory = path10.dirname(filePath);
+            const upperName = path10.basename(filePath).toUpperCase();
             for (const actualName of yield readdir3(directory)) {
               if (upperName === actualName.toUpperCase()) {
-                filePath = path9.join(directory, actualName);
+                filePath = path10.join(directory, actualName);
                 break;
               }
             }
@@ -10091,11 +17456,11 @@ function normalizeSeparators(p) {
 function isUnixExecutable(stats) {
   return (stats.mode & 1) > 0 || (stats.mode & 8) > 0 && process.getgid !== void 0 && stats.gid === process.getgid() || (stats.mode & 64) > 0 && process.getuid !== void 0 && stats.uid === process.getuid();
 }
-var fs, path9, __awaiter, chmod, copyFile, lstat3, mkdir4, open5, readdir3, rename4, rm4, rmdir, stat, symlink, unlink2, IS_WINDOWS, READONLY;
+var fs, path10, __awaiter, chmod, copyFile, lstat3, mkdir4, open5, readdir3, rename4, rm4, rmdir, stat, symlink, unlink2, IS_WINDOWS, READONLY;
 var init_io_util = __esm({
   "node_modules/@actions/io/lib/io-util.js"() {
     fs = __toESM(require("fs"), 1);
-    path9 = __toESM(require("path"), 1);
+    path10 = __toESM(require("path"), 1);
     __awaiter = function(thisArg, _arguments, P2, generator) {
       function adopt(value) {
         return value instanceof P2 ? value : new P2(function(resolve4) {
@@ -10160,7 +17525,7 @@ function findInPath(tool) {
     }
     const extensions = [];
     if (IS_WINDOWS && process.env["PATHEXT"]) {
-      for (const extension of process.env["PATHEXT"].split(path10.delimiter)) {
+      for (const extension of process.env["PATHEXT"].split(path11.delimiter)) {
         if (extension) {
           extensions.push(extension);
         }
@@ -10173,12 +17538,12 @@ function findInPath(tool) {
       }
       return [];
     }
-    if (tool.includes(path10.sep)) {
+    if (tool.includes(path11.sep)) {
       return [];
     }
     const directories = [];
     if (process.env.PATH) {
-      for (const p of process.env.PATH.split(path10.delimiter)) {
+      for (const p of process.env.PATH.split(path11.delimiter)) {
         if (p) {
           directories.push(p);
         }
@@ -10186,7 +17551,7 @@ function findInPath(tool) {
     }
     const matches = [];
     for (const directory of directories) {
-      const filePath = yield tryGetExecutablePath(path10.join(directory, tool), extensions);
+      const filePath = yield tryGetExecutablePath(path11.join(directory, tool), extensions);
       if (filePath) {
         matches.push(filePath);
       }
@@ -10194,10 +17559,10 @@ function findInPath(tool) {
     return matches;
   });
 }
-var path10, __awaiter2;
+var path11, __awaiter2;
 var init_io = __esm({
   "node_modules/@actions/io/lib/io.js"() {
-    path10 = __toESM(require("path"), 1);
+    path11 = __toESM(require("path"), 1);
     init_io_util();
     __awaiter2 = function(thisArg, _arguments, P2, generator) {
       function adopt(value) {
@@ -10274,13 +17639,13 @@ function argStringToArray(argString) {
   }
   return args;
 }
-var os, events, child, path11, import_timers, __awaiter3, IS_WINDOWS2, ToolRunner, ExecState;
+var os, events, child, path12, import_timers, __awaiter3, IS_WINDOWS2, ToolRunner, ExecState;
 var init_toolrunner = __esm({
   "node_modules/@actions/exec/lib/toolrunner.js"() {
     os = __toESM(require("os"), 1);
     events = __toESM(require("events"), 1);
     child = __toESM(require("child_process"), 1);
-    path11 = __toESM(require("path"), 1);
+    path12 = __toESM(require("path"), 1);
     init_io();
     init_io_util();
     import_timers = require("timers");
@@ -10522,7 +17887,7 @@ var init_toolrunner = __esm({
       exec() {
         return __awaiter3(this, void 0, void 0, function* () {
           if (!isRooted(this.toolPath) && (this.toolPath.includes("/") || IS_WINDOWS2 && this.toolPath.includes("\\"))) {
-            this.toolPath = path11.resolve(process.cwd(), this.options.cwd || process.cwd(), this.toolPath);
+            this.toolPath = path12.resolve(process.cwd(), this.options.cwd || process.cwd(), this.toolPath);
           }
           this.toolPath = yield which(this.toolPath, true);
           return new Promise((resolve4, reject) => __awaiter3(this, void 0, void 0, function* () {
@@ -10768,8 +18133,8 @@ var init_exec = __esm({
 
 // src/postgres/client/root-command.ts
 function findProgram(name2, env2) {
-  const folders2 = (env2.PATH ?? "").split(import_node_path15.default.delimiter).filter((folder) => folder !== "");
-  return folders2.map((folder) => import_node_path15.default.join(folder, name2)).find(isExecutable);
+  const folders2 = (env2.PATH ?? "").split(import_node_path16.default.delimiter).filter((folder) => folder !== "");
+  return folders2.map((folder) => import_node_path16.default.join(folder, name2)).find(isExecutable);
 }
 function isExecutable(file) {
   try {
@@ -10824,12 +18189,12 @@ function environmentOfSystem({ env: env2 }) {
     DEBIAN_FRONTEND: "noninteractive"
   };
 }
-var import_node_fs14, import_node_path15, isRoot, asRootCure, isOfProxy;
+var import_node_fs14, import_node_path16, isRoot, asRootCure, isOfProxy;
 var init_root_command = __esm({
   "src/postgres/client/root-command.ts"() {
     "use strict";
     import_node_fs14 = require("node:fs");
-    import_node_path15 = __toESM(require("node:path"), 1);
+    import_node_path16 = __toESM(require("node:path"), 1);
     init_exec();
     isRoot = () => process.getuid?.() === 0;
     asRootCure = "run the job as root (in a container: `options: --user root`), or have the programs in its image";
@@ -10845,15 +18210,15 @@ async function apkInstall(major, context, root = "/") {
     /^(ERROR|WARNING): /,
     context
   );
-  const own3 = import_node_path16.default.join(root, "usr/libexec", `postgresql${major}`);
-  return (0, import_node_fs15.existsSync)(import_node_path16.default.join(own3, "pg_dump")) ? own3 : import_node_path16.default.join(root, "usr/bin");
+  const own3 = import_node_path17.default.join(root, "usr/libexec", `postgresql${major}`);
+  return (0, import_node_fs15.existsSync)(import_node_path17.default.join(own3, "pg_dump")) ? own3 : import_node_path17.default.join(root, "usr/bin");
 }
-var import_node_fs15, import_node_path16, lockTimeoutSeconds;
+var import_node_fs15, import_node_path17, lockTimeoutSeconds;
 var init_apk = __esm({
   "src/postgres/client/apk.ts"() {
     "use strict";
     import_node_fs15 = require("node:fs");
-    import_node_path16 = __toESM(require("node:path"), 1);
+    import_node_path17 = __toESM(require("node:path"), 1);
     init_root_command();
     lockTimeoutSeconds = 300;
   }
@@ -10905,7 +18270,7 @@ async function withProjectSource(sources, body, context) {
       );
     }
     for (const name2 of list3()) {
-      const only = ["-o", `Dir::Etc::sourcelist=${import_node_path17.default.join(sources, name2)}`, "-o", "Dir::Etc::sourceparts=-"];
+      const only = ["-o", `Dir::Etc::sourcelist=${import_node_path18.default.join(sources, name2)}`, "-o", "Dir::Etc::sourceparts=-"];
       await updateLists([...only, "-o", "APT::Get::List-Cleanup=0"], context);
     }
     await body();
@@ -10917,7 +18282,7 @@ async function withProjectSource(sources, body, context) {
   }
 }
 function guardSources(sources, context) {
-  const files = ["pgdg.list", "pgdg.sources"].map((name2) => import_node_path17.default.join(sources, name2));
+  const files = ["pgdg.list", "pgdg.sources"].map((name2) => import_node_path18.default.join(sources, name2));
   const remove = 'rm -f -- "$@"';
   const script = `trap '' HUP INT TERM; read -r line || { ${remove}; sleep 30; }; ${remove}`;
   const [file = "", ...args] = withRights(["sh", "-c", script, "guard", ...files], context);
@@ -10936,14 +18301,14 @@ function guardSources(sources, context) {
     }
   };
 }
-var import_node_child_process2, import_node_events2, import_node_fs16, import_node_path17, import_promises14, aptSources, lockTimeoutSeconds2, retryDelayMs2, apt, asRoot, isOfProject;
+var import_node_child_process2, import_node_events2, import_node_fs16, import_node_path18, import_promises14, aptSources, lockTimeoutSeconds2, retryDelayMs2, apt, asRoot, isOfProject;
 var init_apt = __esm({
   "src/postgres/client/apt.ts"() {
     "use strict";
     import_node_child_process2 = require("node:child_process");
     import_node_events2 = require("node:events");
     import_node_fs16 = require("node:fs");
-    import_node_path17 = __toESM(require("node:path"), 1);
+    import_node_path18 = __toESM(require("node:path"), 1);
     import_promises14 = require("node:timers/promises");
     init_exec();
     init_errors();
@@ -10962,16 +18327,16 @@ var install_exports = {};
 __export(install_exports, {
   installClient: () => installClient
 });
-async function installClient(wanted, policy, context, options2 = {}) {
+async function installClient(wanted2, policy, context, options2 = {}) {
   if (!mayInstall(policy, context.env)) return void 0;
   if (process.platform !== "linux") {
     context.log.warn(`install-client: nothing is installed on this system (${process.platform})`);
     return void 0;
   }
-  const { major } = wanted;
+  const { major } = wanted2;
   return context.log.group(`Installing the PostgreSQL ${major} client programs`, async () => {
     try {
-      return await installWith(findManager(context), wanted, options2, context);
+      return await installWith(findManager(context), wanted2, options2, context);
     } catch (error2) {
       context.signal.throwIfAborted();
       context.log.warn(
@@ -10988,7 +18353,7 @@ function findManager({ env: env2 }) {
     "neither apt-get nor apk is here, so they have to be in the image or on the machine already"
   );
 }
-async function installWith(manager, wanted, {
+async function installWith(manager, wanted2, {
   programs = "/usr/lib/postgresql",
   timeoutMs: timeoutMs2 = defaultTimeoutMs,
   sources = aptSources,
@@ -10997,19 +18362,19 @@ async function installWith(manager, wanted, {
   await assertRights(context);
   switch (manager) {
     case "apt-get":
-      await installPackages(wanted, timeoutMs2, sources, context);
-      return import_node_path18.default.join(programs, String(wanted.major), "bin");
+      await installPackages(wanted2, timeoutMs2, sources, context);
+      return import_node_path19.default.join(programs, String(wanted2.major), "bin");
     case "apk":
-      return apkInstall(wanted.major, context, root);
+      return apkInstall(wanted2.major, context, root);
   }
 }
-async function installPackages(wanted, timeoutMs2, sources, context) {
-  const packageName = `postgresql-client-${wanted.major}`;
-  const folder = import_node_path18.default.join(context.env.RUNNER_TEMP ?? context.temporaryFolder, packageName);
-  const key = nameEntry(packageName, wanted, context.now());
+async function installPackages(wanted2, timeoutMs2, sources, context) {
+  const packageName = `postgresql-client-${wanted2.major}`;
+  const folder = import_node_path19.default.join(context.env.RUNNER_TEMP ?? context.temporaryFolder, packageName);
+  const key = nameEntry(packageName, wanted2, context.now());
   const cache = new PackageCache(await import("./cache.cjs"), { folder, key, timeoutMs: timeoutMs2 }, context);
   (0, import_node_fs17.mkdirSync)(folder, { recursive: true });
-  if (await cache.restore() && holdsRelease(folder, wanted)) {
+  if (await cache.restore() && holdsRelease(folder, wanted2)) {
     try {
       await installFiles(folder, context);
       return;
@@ -11020,9 +18385,9 @@ async function installPackages(wanted, timeoutMs2, sources, context) {
   const fresh = cache.isUsable ? folder : `${folder}-fresh`;
   (0, import_node_fs17.mkdirSync)(fresh, { recursive: true });
   for (const file of listPackages(fresh)) (0, import_node_fs17.rmSync)(file);
-  await download(packageName, wanted, fresh, sources, context);
+  await download(packageName, wanted2, fresh, sources, context);
   await installFiles(fresh, context);
-  if (holdsRelease(fresh, wanted)) await cache.save();
+  if (holdsRelease(fresh, wanted2)) await cache.save();
 }
 function nameEntry(packageName, { minor }, now) {
   const release = (0, import_node_fs17.readFileSync)("/etc/os-release", "utf8");
@@ -11035,11 +18400,11 @@ function holdsRelease(folder, { major, minor }) {
   const named2 = new RegExp(`/postgresql-client-${major}_(?:\\d+%3a)?${major}(?:\\.(\\d+))?[^/]*$`);
   return listPackages(folder).some((file) => isRelease(named2.exec(file), minor));
 }
-async function download(packageName, wanted, folder, sources, context) {
+async function download(packageName, wanted2, folder, sources, context) {
   await tolerate(() => updateLists([], context), context);
   const into = ["--download-only", "--reinstall", "-o", `Dir::Cache::archives=${folder}`];
   const fetch2 = () => aptInstall([...into, packageName], context);
-  if (await isOffered(packageName, wanted, context)) return fetch2();
+  if (await isOffered(packageName, wanted2, context)) return fetch2();
   await withProjectSource(sources, fetch2, context);
 }
 async function isOffered(packageName, { major, minor }, context) {
@@ -11051,12 +18416,12 @@ async function installFiles(folder, context) {
   if (packages.length === 0) throw new Error("apt-get has downloaded no package");
   await aptInstall(packages, context);
 }
-var import_node_fs17, import_node_path18, defaultTimeoutMs, PackageCache, isRelease, listPackages;
+var import_node_fs17, import_node_path19, defaultTimeoutMs, PackageCache, isRelease, listPackages;
 var init_install = __esm({
   "src/postgres/client/install.ts"() {
     "use strict";
     import_node_fs17 = require("node:fs");
-    import_node_path18 = __toESM(require("node:path"), 1);
+    import_node_path19 = __toESM(require("node:path"), 1);
     init_errors();
     init_apk();
     init_apt();
@@ -11081,13 +18446,13 @@ var init_install = __esm({
       }
       async restore() {
         const found = await this.#attempt(
-          () => this.#client.restoreCache([import_node_path18.default.join(this.#folder, "*.deb")], this.#key)
+          () => this.#client.restoreCache([import_node_path19.default.join(this.#folder, "*.deb")], this.#key)
         );
         return found !== void 0 && listPackages(this.#folder).length > 0;
       }
       async save() {
         if (listPackages(this.#folder).length === 0) return;
-        await this.#attempt(() => this.#client.saveCache([import_node_path18.default.join(this.#folder, "*.deb")], this.#key));
+        await this.#attempt(() => this.#client.saveCache([import_node_path19.default.join(this.#folder, "*.deb")], this.#key));
       }
       async #attempt(ask4) {
         if (!this.isUsable) return void 0;
@@ -11108,7337 +18473,7 @@ var init_install = __esm({
       }
     };
     isRelease = (found, minor) => found !== null && Number(found[1] ?? 0) >= minor;
-    listPackages = (folder) => (0, import_node_fs17.readdirSync)(folder).filter((name2) => name2.endsWith(".deb")).map((name2) => import_node_path18.default.join(folder, name2));
-  }
-});
-
-// node_modules/yaml/dist/nodes/identity.js
-var require_identity = __commonJS({
-  "node_modules/yaml/dist/nodes/identity.js"(exports2) {
-    "use strict";
-    var ALIAS = /* @__PURE__ */ Symbol.for("yaml.alias");
-    var DOC = /* @__PURE__ */ Symbol.for("yaml.document");
-    var MAP = /* @__PURE__ */ Symbol.for("yaml.map");
-    var PAIR = /* @__PURE__ */ Symbol.for("yaml.pair");
-    var SCALAR = /* @__PURE__ */ Symbol.for("yaml.scalar");
-    var SEQ = /* @__PURE__ */ Symbol.for("yaml.seq");
-    var NODE_TYPE = /* @__PURE__ */ Symbol.for("yaml.node.type");
-    var isAlias = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === ALIAS;
-    var isDocument = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === DOC;
-    var isMap3 = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === MAP;
-    var isPair = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === PAIR;
-    var isScalar3 = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === SCALAR;
-    var isSeq = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === SEQ;
-    function isCollection(node2) {
-      if (node2 && typeof node2 === "object")
-        switch (node2[NODE_TYPE]) {
-          case MAP:
-          case SEQ:
-            return true;
-        }
-      return false;
-    }
-    function isNode2(node2) {
-      if (node2 && typeof node2 === "object")
-        switch (node2[NODE_TYPE]) {
-          case ALIAS:
-          case MAP:
-          case SCALAR:
-          case SEQ:
-            return true;
-        }
-      return false;
-    }
-    var hasAnchor = (node2) => (isScalar3(node2) || isCollection(node2)) && !!node2.anchor;
-    exports2.ALIAS = ALIAS;
-    exports2.DOC = DOC;
-    exports2.MAP = MAP;
-    exports2.NODE_TYPE = NODE_TYPE;
-    exports2.PAIR = PAIR;
-    exports2.SCALAR = SCALAR;
-    exports2.SEQ = SEQ;
-    exports2.hasAnchor = hasAnchor;
-    exports2.isAlias = isAlias;
-    exports2.isCollection = isCollection;
-    exports2.isDocument = isDocument;
-    exports2.isMap = isMap3;
-    exports2.isNode = isNode2;
-    exports2.isPair = isPair;
-    exports2.isScalar = isScalar3;
-    exports2.isSeq = isSeq;
-  }
-});
-
-// node_modules/yaml/dist/visit.js
-var require_visit = __commonJS({
-  "node_modules/yaml/dist/visit.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var BREAK = /* @__PURE__ */ Symbol("break visit");
-    var SKIP = /* @__PURE__ */ Symbol("skip children");
-    var REMOVE = /* @__PURE__ */ Symbol("remove node");
-    function visit(node2, visitor) {
-      const visitor_ = initVisitor(visitor);
-      if (identity2.isDocument(node2)) {
-        const cd = visit_(null, node2.contents, visitor_, Object.freeze([node2]));
-        if (cd === REMOVE)
-          node2.contents = null;
-      } else
-        visit_(null, node2, visitor_, Object.freeze([]));
-    }
-    visit.BREAK = BREAK;
-    visit.SKIP = SKIP;
-    visit.REMOVE = REMOVE;
-    function visit_(key, node2, visitor, path25) {
-      const ctrl = callVisitor(key, node2, visitor, path25);
-      if (identity2.isNode(ctrl) || identity2.isPair(ctrl)) {
-        replaceNode(key, path25, ctrl);
-        return visit_(key, ctrl, visitor, path25);
-      }
-      if (typeof ctrl !== "symbol") {
-        if (identity2.isCollection(node2)) {
-          path25 = Object.freeze(path25.concat(node2));
-          for (let i = 0; i < node2.items.length; ++i) {
-            const ci = visit_(i, node2.items[i], visitor, path25);
-            if (typeof ci === "number")
-              i = ci - 1;
-            else if (ci === BREAK)
-              return BREAK;
-            else if (ci === REMOVE) {
-              node2.items.splice(i, 1);
-              i -= 1;
-            }
-          }
-        } else if (identity2.isPair(node2)) {
-          path25 = Object.freeze(path25.concat(node2));
-          const ck = visit_("key", node2.key, visitor, path25);
-          if (ck === BREAK)
-            return BREAK;
-          else if (ck === REMOVE)
-            node2.key = null;
-          const cv = visit_("value", node2.value, visitor, path25);
-          if (cv === BREAK)
-            return BREAK;
-          else if (cv === REMOVE)
-            node2.value = null;
-        }
-      }
-      return ctrl;
-    }
-    async function visitAsync(node2, visitor) {
-      const visitor_ = initVisitor(visitor);
-      if (identity2.isDocument(node2)) {
-        const cd = await visitAsync_(null, node2.contents, visitor_, Object.freeze([node2]));
-        if (cd === REMOVE)
-          node2.contents = null;
-      } else
-        await visitAsync_(null, node2, visitor_, Object.freeze([]));
-    }
-    visitAsync.BREAK = BREAK;
-    visitAsync.SKIP = SKIP;
-    visitAsync.REMOVE = REMOVE;
-    async function visitAsync_(key, node2, visitor, path25) {
-      const ctrl = await callVisitor(key, node2, visitor, path25);
-      if (identity2.isNode(ctrl) || identity2.isPair(ctrl)) {
-        replaceNode(key, path25, ctrl);
-        return visitAsync_(key, ctrl, visitor, path25);
-      }
-      if (typeof ctrl !== "symbol") {
-        if (identity2.isCollection(node2)) {
-          path25 = Object.freeze(path25.concat(node2));
-          for (let i = 0; i < node2.items.length; ++i) {
-            const ci = await visitAsync_(i, node2.items[i], visitor, path25);
-            if (typeof ci === "number")
-              i = ci - 1;
-            else if (ci === BREAK)
-              return BREAK;
-            else if (ci === REMOVE) {
-              node2.items.splice(i, 1);
-              i -= 1;
-            }
-          }
-        } else if (identity2.isPair(node2)) {
-          path25 = Object.freeze(path25.concat(node2));
-          const ck = await visitAsync_("key", node2.key, visitor, path25);
-          if (ck === BREAK)
-            return BREAK;
-          else if (ck === REMOVE)
-            node2.key = null;
-          const cv = await visitAsync_("value", node2.value, visitor, path25);
-          if (cv === BREAK)
-            return BREAK;
-          else if (cv === REMOVE)
-            node2.value = null;
-        }
-      }
-      return ctrl;
-    }
-    function initVisitor(visitor) {
-      if (typeof visitor === "object" && (visitor.Collection || visitor.Node || visitor.Value)) {
-        return Object.assign({
-          Alias: visitor.Node,
-          Map: visitor.Node,
-          Scalar: visitor.Node,
-          Seq: visitor.Node
-        }, visitor.Value && {
-          Map: visitor.Value,
-          Scalar: visitor.Value,
-          Seq: visitor.Value
-        }, visitor.Collection && {
-          Map: visitor.Collection,
-          Seq: visitor.Collection
-        }, visitor);
-      }
-      return visitor;
-    }
-    function callVisitor(key, node2, visitor, path25) {
-      if (typeof visitor === "function")
-        return visitor(key, node2, path25);
-      if (identity2.isMap(node2))
-        return visitor.Map?.(key, node2, path25);
-      if (identity2.isSeq(node2))
-        return visitor.Seq?.(key, node2, path25);
-      if (identity2.isPair(node2))
-        return visitor.Pair?.(key, node2, path25);
-      if (identity2.isScalar(node2))
-        return visitor.Scalar?.(key, node2, path25);
-      if (identity2.isAlias(node2))
-        return visitor.Alias?.(key, node2, path25);
-      return void 0;
-    }
-    function replaceNode(key, path25, node2) {
-      const parent = path25[path25.length - 1];
-      if (identity2.isCollection(parent)) {
-        parent.items[key] = node2;
-      } else if (identity2.isPair(parent)) {
-        if (key === "key")
-          parent.key = node2;
-        else
-          parent.value = node2;
-      } else if (identity2.isDocument(parent)) {
-        parent.contents = node2;
-      } else {
-        const pt = identity2.isAlias(parent) ? "alias" : "scalar";
-        throw new Error(`Cannot replace node with ${pt} parent`);
-      }
-    }
-    exports2.visit = visit;
-    exports2.visitAsync = visitAsync;
-  }
-});
-
-// node_modules/yaml/dist/doc/directives.js
-var require_directives = __commonJS({
-  "node_modules/yaml/dist/doc/directives.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var visit = require_visit();
-    var escapeChars = {
-      "!": "%21",
-      ",": "%2C",
-      "[": "%5B",
-      "]": "%5D",
-      "{": "%7B",
-      "}": "%7D"
-    };
-    var escapeTagName = (tn) => tn.replace(/[!,[\]{}]/g, (ch) => escapeChars[ch]);
-    var Directives = class _Directives {
-      constructor(yaml, tags) {
-        this.docStart = null;
-        this.docEnd = false;
-        this.yaml = Object.assign({}, _Directives.defaultYaml, yaml);
-        this.tags = Object.assign({}, _Directives.defaultTags, tags);
-      }
-      clone() {
-        const copy = new _Directives(this.yaml, this.tags);
-        copy.docStart = this.docStart;
-        return copy;
-      }
-      /**
-       * During parsing, get a Directives instance for the current document and
-       * update the stream state according to the current version's spec.
-       */
-      atDocument() {
-        const res = new _Directives(this.yaml, this.tags);
-        switch (this.yaml.version) {
-          case "1.1":
-            this.atNextDocument = true;
-            break;
-          case "1.2":
-            this.atNextDocument = false;
-            this.yaml = {
-              explicit: _Directives.defaultYaml.explicit,
-              version: "1.2"
-            };
-            this.tags = Object.assign({}, _Directives.defaultTags);
-            break;
-        }
-        return res;
-      }
-      /**
-       * @param onError - May be called even if the action was successful
-       * @returns `true` on success
-       */
-      add(line2, onError) {
-        if (this.atNextDocument) {
-          this.yaml = { explicit: _Directives.defaultYaml.explicit, version: "1.1" };
-          this.tags = Object.assign({}, _Directives.defaultTags);
-          this.atNextDocument = false;
-        }
-        const parts3 = line2.trim().split(/[ \t]+/);
-        const name2 = parts3.shift();
-        switch (name2) {
-          case "%TAG": {
-            if (parts3.length !== 2) {
-              onError(0, "%TAG directive should contain exactly two parts");
-              if (parts3.length < 2)
-                return false;
-            }
-            const [handle, prefix] = parts3;
-            this.tags[handle] = prefix;
-            return true;
-          }
-          case "%YAML": {
-            this.yaml.explicit = true;
-            if (parts3.length !== 1) {
-              onError(0, "%YAML directive should contain exactly one part");
-              return false;
-            }
-            const [version3] = parts3;
-            if (version3 === "1.1" || version3 === "1.2") {
-              this.yaml.version = version3;
-              return true;
-            } else {
-              const isValid = /^\d+\.\d+$/.test(version3);
-              onError(6, `Unsupported YAML version ${version3}`, isValid);
-              return false;
-            }
-          }
-          default:
-            onError(0, `Unknown directive ${name2}`, true);
-            return false;
-        }
-      }
-      /**
-       * Resolves a tag, matching handles to those defined in %TAG directives.
-       *
-       * @returns Resolved tag, which may also be the non-specific tag `'!'` or a
-       *   `'!local'` tag, or `null` if unresolvable.
-       */
-      tagName(source, onError) {
-        if (source === "!")
-          return "!";
-        if (source[0] !== "!") {
-          onError(`Not a valid tag: ${source}`);
-          return null;
-        }
-        if (source[1] === "<") {
-          const verbatim = source.slice(2, -1);
-          if (verbatim === "!" || verbatim === "!!") {
-            onError(`Verbatim tags aren't resolved, so ${source} is invalid.`);
-            return null;
-          }
-          if (source[source.length - 1] !== ">")
-            onError("Verbatim tags must end with a >");
-          return verbatim;
-        }
-        const [, handle, suffix2] = source.match(/^(.*!)([^!]*)$/s);
-        if (!suffix2)
-          onError(`The ${source} tag has no suffix`);
-        const prefix = this.tags[handle];
-        if (prefix) {
-          try {
-            return prefix + decodeURIComponent(suffix2);
-          } catch (error2) {
-            onError(String(error2));
-            return null;
-          }
-        }
-        if (handle === "!")
-          return source;
-        onError(`Could not resolve tag: ${source}`);
-        return null;
-      }
-      /**
-       * Given a fully resolved tag, returns its printable string form,
-       * taking into account current tag prefixes and defaults.
-       */
-      tagString(tag) {
-        for (const [handle, prefix] of Object.entries(this.tags)) {
-          if (tag.startsWith(prefix))
-            return handle + escapeTagName(tag.substring(prefix.length));
-        }
-        return tag[0] === "!" ? tag : `!<${tag}>`;
-      }
-      toString(doc) {
-        const lines3 = this.yaml.explicit ? [`%YAML ${this.yaml.version || "1.2"}`] : [];
-        const tagEntries = Object.entries(this.tags);
-        let tagNames;
-        if (doc && tagEntries.length > 0 && identity2.isNode(doc.contents)) {
-          const tags = {};
-          visit.visit(doc.contents, (_key, node2) => {
-            if (identity2.isNode(node2) && node2.tag)
-              tags[node2.tag] = true;
-          });
-          tagNames = Object.keys(tags);
-        } else
-          tagNames = [];
-        for (const [handle, prefix] of tagEntries) {
-          if (handle === "!!" && prefix === "tag:yaml.org,2002:")
-            continue;
-          if (!doc || tagNames.some((tn) => tn.startsWith(prefix)))
-            lines3.push(`%TAG ${handle} ${prefix}`);
-        }
-        return lines3.join("\n");
-      }
-    };
-    Directives.defaultYaml = { explicit: false, version: "1.2" };
-    Directives.defaultTags = { "!!": "tag:yaml.org,2002:" };
-    exports2.Directives = Directives;
-  }
-});
-
-// node_modules/yaml/dist/doc/anchors.js
-var require_anchors = __commonJS({
-  "node_modules/yaml/dist/doc/anchors.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var visit = require_visit();
-    function anchorIsValid(anchor2) {
-      if (/[\x00-\x19\s,[\]{}]/.test(anchor2)) {
-        const sa = JSON.stringify(anchor2);
-        const msg = `Anchor must not contain whitespace or control characters: ${sa}`;
-        throw new Error(msg);
-      }
-      return true;
-    }
-    function anchorNames(root) {
-      const anchors = /* @__PURE__ */ new Set();
-      visit.visit(root, {
-        Value(_key, node2) {
-          if (node2.anchor)
-            anchors.add(node2.anchor);
-        }
-      });
-      return anchors;
-    }
-    function findNewAnchor(prefix, exclude) {
-      for (let i = 1; true; ++i) {
-        const name2 = `${prefix}${i}`;
-        if (!exclude.has(name2))
-          return name2;
-      }
-    }
-    function createNodeAnchors(doc, prefix) {
-      const aliasObjects = [];
-      const sourceObjects = /* @__PURE__ */ new Map();
-      let prevAnchors = null;
-      return {
-        onAnchor: (source) => {
-          aliasObjects.push(source);
-          prevAnchors ?? (prevAnchors = anchorNames(doc));
-          const anchor2 = findNewAnchor(prefix, prevAnchors);
-          prevAnchors.add(anchor2);
-          return anchor2;
-        },
-        /**
-         * With circular references, the source node is only resolved after all
-         * of its child nodes are. This is why anchors are set only after all of
-         * the nodes have been created.
-         */
-        setAnchors: () => {
-          for (const source of aliasObjects) {
-            const ref = sourceObjects.get(source);
-            if (typeof ref === "object" && ref.anchor && (identity2.isScalar(ref.node) || identity2.isCollection(ref.node))) {
-              ref.node.anchor = ref.anchor;
-            } else {
-              const error2 = new Error("Failed to resolve repeated object (this should not happen)");
-              error2.source = source;
-              throw error2;
-            }
-          }
-        },
-        sourceObjects
-      };
-    }
-    exports2.anchorIsValid = anchorIsValid;
-    exports2.anchorNames = anchorNames;
-    exports2.createNodeAnchors = createNodeAnchors;
-    exports2.findNewAnchor = findNewAnchor;
-  }
-});
-
-// node_modules/yaml/dist/doc/applyReviver.js
-var require_applyReviver = __commonJS({
-  "node_modules/yaml/dist/doc/applyReviver.js"(exports2) {
-    "use strict";
-    function applyReviver(reviver, obj, key, val) {
-      if (val && typeof val === "object") {
-        if (Array.isArray(val)) {
-          for (let i = 0, len = val.length; i < len; ++i) {
-            const v0 = val[i];
-            const v1 = applyReviver(reviver, val, String(i), v0);
-            if (v1 === void 0)
-              delete val[i];
-            else if (v1 !== v0)
-              val[i] = v1;
-          }
-        } else if (val instanceof Map) {
-          for (const k2 of Array.from(val.keys())) {
-            const v0 = val.get(k2);
-            const v1 = applyReviver(reviver, val, k2, v0);
-            if (v1 === void 0)
-              val.delete(k2);
-            else if (v1 !== v0)
-              val.set(k2, v1);
-          }
-        } else if (val instanceof Set) {
-          for (const v0 of Array.from(val)) {
-            const v1 = applyReviver(reviver, val, v0, v0);
-            if (v1 === void 0)
-              val.delete(v0);
-            else if (v1 !== v0) {
-              val.delete(v0);
-              val.add(v1);
-            }
-          }
-        } else {
-          for (const [k2, v0] of Object.entries(val)) {
-            const v1 = applyReviver(reviver, val, k2, v0);
-            if (v1 === void 0)
-              delete val[k2];
-            else if (v1 !== v0)
-              val[k2] = v1;
-          }
-        }
-      }
-      return reviver.call(obj, key, val);
-    }
-    exports2.applyReviver = applyReviver;
-  }
-});
-
-// node_modules/yaml/dist/nodes/toJS.js
-var require_toJS = __commonJS({
-  "node_modules/yaml/dist/nodes/toJS.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    function toJS(value, arg, ctx) {
-      if (Array.isArray(value))
-        return value.map((v2, i) => toJS(v2, String(i), ctx));
-      if (value && typeof value.toJSON === "function") {
-        if (!ctx || !identity2.hasAnchor(value))
-          return value.toJSON(arg, ctx);
-        const data = { aliasCount: 0, count: 1, res: void 0 };
-        ctx.anchors.set(value, data);
-        ctx.onCreate = (res2) => {
-          data.res = res2;
-          delete ctx.onCreate;
-        };
-        const res = value.toJSON(arg, ctx);
-        if (ctx.onCreate)
-          ctx.onCreate(res);
-        return res;
-      }
-      if (typeof value === "bigint" && !ctx?.keep)
-        return Number(value);
-      return value;
-    }
-    exports2.toJS = toJS;
-  }
-});
-
-// node_modules/yaml/dist/nodes/Node.js
-var require_Node = __commonJS({
-  "node_modules/yaml/dist/nodes/Node.js"(exports2) {
-    "use strict";
-    var applyReviver = require_applyReviver();
-    var identity2 = require_identity();
-    var toJS = require_toJS();
-    var NodeBase = class {
-      constructor(type) {
-        Object.defineProperty(this, identity2.NODE_TYPE, { value: type });
-      }
-      /** Create a copy of this node.  */
-      clone() {
-        const copy = Object.create(Object.getPrototypeOf(this), Object.getOwnPropertyDescriptors(this));
-        if (this.range)
-          copy.range = this.range.slice();
-        return copy;
-      }
-      /** A plain JavaScript representation of this node. */
-      toJS(doc, { mapAsMap, maxAliasCount, onAnchor, reviver } = {}) {
-        if (!identity2.isDocument(doc))
-          throw new TypeError("A document argument is required");
-        const ctx = {
-          anchors: /* @__PURE__ */ new Map(),
-          doc,
-          keep: true,
-          mapAsMap: mapAsMap === true,
-          mapKeyWarned: false,
-          maxAliasCount: typeof maxAliasCount === "number" ? maxAliasCount : 100
-        };
-        const res = toJS.toJS(this, "", ctx);
-        if (typeof onAnchor === "function")
-          for (const { count: count4, res: res2 } of ctx.anchors.values())
-            onAnchor(res2, count4);
-        return typeof reviver === "function" ? applyReviver.applyReviver(reviver, { "": res }, "", res) : res;
-      }
-    };
-    exports2.NodeBase = NodeBase;
-  }
-});
-
-// node_modules/yaml/dist/nodes/Alias.js
-var require_Alias = __commonJS({
-  "node_modules/yaml/dist/nodes/Alias.js"(exports2) {
-    "use strict";
-    var anchors = require_anchors();
-    var visit = require_visit();
-    var identity2 = require_identity();
-    var Node2 = require_Node();
-    var toJS = require_toJS();
-    var Alias = class extends Node2.NodeBase {
-      constructor(source) {
-        super(identity2.ALIAS);
-        this.source = source;
-        Object.defineProperty(this, "tag", {
-          set() {
-            throw new Error("Alias nodes cannot have tags");
-          }
-        });
-      }
-      /**
-       * Resolve the value of this alias within `doc`, finding the last
-       * instance of the `source` anchor before this node.
-       */
-      resolve(doc, ctx) {
-        if (ctx?.maxAliasCount === 0)
-          throw new ReferenceError("Alias resolution is disabled");
-        let nodes;
-        if (ctx?.aliasResolveCache) {
-          nodes = ctx.aliasResolveCache;
-        } else {
-          nodes = [];
-          visit.visit(doc, {
-            Node: (_key, node2) => {
-              if (identity2.isAlias(node2) || identity2.hasAnchor(node2))
-                nodes.push(node2);
-            }
-          });
-          if (ctx)
-            ctx.aliasResolveCache = nodes;
-        }
-        let found = void 0;
-        for (const node2 of nodes) {
-          if (node2 === this)
-            break;
-          if (node2.anchor === this.source)
-            found = node2;
-        }
-        if (found && ctx) {
-          const { anchors: anchors2, doc: doc2, maxAliasCount } = ctx;
-          let data = anchors2.get(found);
-          if (!data) {
-            toJS.toJS(found, null, ctx);
-            data = anchors2.get(found);
-          }
-          if (data?.res === void 0) {
-            const msg = "This should not happen: Alias anchor was not resolved?";
-            throw new ReferenceError(msg);
-          }
-          if (maxAliasCount >= 0) {
-            data.count += 1;
-            if (data.aliasCount === 0)
-              data.aliasCount = getAliasCount(doc2, found, anchors2);
-            if (data.count * data.aliasCount > maxAliasCount) {
-              const msg = "Excessive alias count indicates a resource exhaustion attack";
-              throw new ReferenceError(msg);
-            }
-          }
-        }
-        return found;
-      }
-      toJSON(_arg, ctx) {
-        if (!ctx)
-          return { source: this.source };
-        const source = this.resolve(ctx.doc, ctx);
-        if (!source) {
-          const msg = `Unresolved alias (the anchor must be set before the alias): ${this.source}`;
-          throw new ReferenceError(msg);
-        }
-        return ctx.anchors.get(source).res;
-      }
-      toString(ctx, _onComment, _onChompKeep) {
-        const src = `*${this.source}`;
-        if (ctx) {
-          anchors.anchorIsValid(this.source);
-          if (ctx.options.verifyAliasOrder && !ctx.anchors.has(this.source)) {
-            const msg = `Unresolved alias (the anchor must be set before the alias): ${this.source}`;
-            throw new Error(msg);
-          }
-          if (ctx.implicitKey)
-            return `${src} `;
-        }
-        return src;
-      }
-    };
-    function getAliasCount(doc, node2, anchors2) {
-      if (identity2.isAlias(node2)) {
-        const source = node2.resolve(doc);
-        const anchor2 = anchors2 && source && anchors2.get(source);
-        return anchor2 ? anchor2.count * anchor2.aliasCount : 0;
-      } else if (identity2.isCollection(node2)) {
-        let count4 = 0;
-        for (const item of node2.items) {
-          const c2 = getAliasCount(doc, item, anchors2);
-          if (c2 > count4)
-            count4 = c2;
-        }
-        return count4;
-      } else if (identity2.isPair(node2)) {
-        const kc = getAliasCount(doc, node2.key, anchors2);
-        const vc = getAliasCount(doc, node2.value, anchors2);
-        return Math.max(kc, vc);
-      }
-      return 1;
-    }
-    exports2.Alias = Alias;
-  }
-});
-
-// node_modules/yaml/dist/nodes/Scalar.js
-var require_Scalar = __commonJS({
-  "node_modules/yaml/dist/nodes/Scalar.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var Node2 = require_Node();
-    var toJS = require_toJS();
-    var isScalarValue = (value) => !value || typeof value !== "function" && typeof value !== "object";
-    var Scalar = class extends Node2.NodeBase {
-      constructor(value) {
-        super(identity2.SCALAR);
-        this.value = value;
-      }
-      toJSON(arg, ctx) {
-        return ctx?.keep ? this.value : toJS.toJS(this.value, arg, ctx);
-      }
-      toString() {
-        return String(this.value);
-      }
-    };
-    Scalar.BLOCK_FOLDED = "BLOCK_FOLDED";
-    Scalar.BLOCK_LITERAL = "BLOCK_LITERAL";
-    Scalar.PLAIN = "PLAIN";
-    Scalar.QUOTE_DOUBLE = "QUOTE_DOUBLE";
-    Scalar.QUOTE_SINGLE = "QUOTE_SINGLE";
-    exports2.Scalar = Scalar;
-    exports2.isScalarValue = isScalarValue;
-  }
-});
-
-// node_modules/yaml/dist/doc/createNode.js
-var require_createNode = __commonJS({
-  "node_modules/yaml/dist/doc/createNode.js"(exports2) {
-    "use strict";
-    var Alias = require_Alias();
-    var identity2 = require_identity();
-    var Scalar = require_Scalar();
-    var defaultTagPrefix = "tag:yaml.org,2002:";
-    function findTagObject(value, tagName2, tags) {
-      if (tagName2) {
-        const match2 = tags.filter((t) => t.tag === tagName2);
-        const tagObj = match2.find((t) => !t.format) ?? match2[0];
-        if (!tagObj)
-          throw new Error(`Tag ${tagName2} not found`);
-        return tagObj;
-      }
-      return tags.find((t) => t.identify?.(value) && !t.format);
-    }
-    function createNode(value, tagName2, ctx) {
-      if (identity2.isDocument(value))
-        value = value.contents;
-      if (identity2.isNode(value))
-        return value;
-      if (identity2.isPair(value)) {
-        const map = ctx.schema[identity2.MAP].createNode?.(ctx.schema, null, ctx);
-        map.items.push(value);
-        return map;
-      }
-      if (value instanceof String || value instanceof Number || value instanceof Boolean || typeof BigInt !== "undefined" && value instanceof BigInt) {
-        value = value.valueOf();
-      }
-      const { aliasDuplicateObjects, onAnchor, onTagObj, schema: schema4, sourceObjects } = ctx;
-      let ref = void 0;
-      if (aliasDuplicateObjects && value && typeof value === "object") {
-        ref = sourceObjects.get(value);
-        if (ref) {
-          ref.anchor ?? (ref.anchor = onAnchor(value));
-          return new Alias.Alias(ref.anchor);
-        } else {
-          ref = { anchor: null, node: null };
-          sourceObjects.set(value, ref);
-        }
-      }
-      if (tagName2?.startsWith("!!"))
-        tagName2 = defaultTagPrefix + tagName2.slice(2);
-      let tagObj = findTagObject(value, tagName2, schema4.tags);
-      if (!tagObj) {
-        if (value && typeof value.toJSON === "function") {
-          value = value.toJSON();
-        }
-        if (!value || typeof value !== "object") {
-          const node3 = new Scalar.Scalar(value);
-          if (ref)
-            ref.node = node3;
-          return node3;
-        }
-        tagObj = value instanceof Map ? schema4[identity2.MAP] : Symbol.iterator in Object(value) ? schema4[identity2.SEQ] : schema4[identity2.MAP];
-      }
-      if (onTagObj) {
-        onTagObj(tagObj);
-        delete ctx.onTagObj;
-      }
-      const node2 = tagObj?.createNode ? tagObj.createNode(ctx.schema, value, ctx) : typeof tagObj?.nodeClass?.from === "function" ? tagObj.nodeClass.from(ctx.schema, value, ctx) : new Scalar.Scalar(value);
-      if (tagName2)
-        node2.tag = tagName2;
-      else if (!tagObj.default)
-        node2.tag = tagObj.tag;
-      if (ref)
-        ref.node = node2;
-      return node2;
-    }
-    exports2.createNode = createNode;
-  }
-});
-
-// node_modules/yaml/dist/nodes/Collection.js
-var require_Collection = __commonJS({
-  "node_modules/yaml/dist/nodes/Collection.js"(exports2) {
-    "use strict";
-    var createNode = require_createNode();
-    var identity2 = require_identity();
-    var Node2 = require_Node();
-    function collectionFromPath(schema4, path25, value) {
-      let v2 = value;
-      for (let i = path25.length - 1; i >= 0; --i) {
-        const k2 = path25[i];
-        if (typeof k2 === "number" && Number.isInteger(k2) && k2 >= 0) {
-          const a = [];
-          a[k2] = v2;
-          v2 = a;
-        } else {
-          v2 = /* @__PURE__ */ new Map([[k2, v2]]);
-        }
-      }
-      return createNode.createNode(v2, void 0, {
-        aliasDuplicateObjects: false,
-        keepUndefined: false,
-        onAnchor: () => {
-          throw new Error("This should not happen, please report a bug.");
-        },
-        schema: schema4,
-        sourceObjects: /* @__PURE__ */ new Map()
-      });
-    }
-    var isEmptyPath = (path25) => path25 == null || typeof path25 === "object" && !!path25[Symbol.iterator]().next().done;
-    var Collection = class extends Node2.NodeBase {
-      constructor(type, schema4) {
-        super(type);
-        Object.defineProperty(this, "schema", {
-          value: schema4,
-          configurable: true,
-          enumerable: false,
-          writable: true
-        });
-      }
-      /**
-       * Create a copy of this collection.
-       *
-       * @param schema - If defined, overwrites the original's schema
-       */
-      clone(schema4) {
-        const copy = Object.create(Object.getPrototypeOf(this), Object.getOwnPropertyDescriptors(this));
-        if (schema4)
-          copy.schema = schema4;
-        copy.items = copy.items.map((it) => identity2.isNode(it) || identity2.isPair(it) ? it.clone(schema4) : it);
-        if (this.range)
-          copy.range = this.range.slice();
-        return copy;
-      }
-      /**
-       * Adds a value to the collection. For `!!map` and `!!omap` the value must
-       * be a Pair instance or a `{ key, value }` object, which may not have a key
-       * that already exists in the map.
-       */
-      addIn(path25, value) {
-        if (isEmptyPath(path25))
-          this.add(value);
-        else {
-          const [key, ...rest2] = path25;
-          const node2 = this.get(key, true);
-          if (identity2.isCollection(node2))
-            node2.addIn(rest2, value);
-          else if (node2 === void 0 && this.schema)
-            this.set(key, collectionFromPath(this.schema, rest2, value));
-          else
-            throw new Error(`Expected YAML collection at ${key}. Remaining path: ${rest2}`);
-        }
-      }
-      /**
-       * Removes a value from the collection.
-       * @returns `true` if the item was found and removed.
-       */
-      deleteIn(path25) {
-        const [key, ...rest2] = path25;
-        if (rest2.length === 0)
-          return this.delete(key);
-        const node2 = this.get(key, true);
-        if (identity2.isCollection(node2))
-          return node2.deleteIn(rest2);
-        else
-          throw new Error(`Expected YAML collection at ${key}. Remaining path: ${rest2}`);
-      }
-      /**
-       * Returns item at `key`, or `undefined` if not found. By default unwraps
-       * scalar values from their surrounding node; to disable set `keepScalar` to
-       * `true` (collections are always returned intact).
-       */
-      getIn(path25, keepScalar) {
-        const [key, ...rest2] = path25;
-        const node2 = this.get(key, true);
-        if (rest2.length === 0)
-          return !keepScalar && identity2.isScalar(node2) ? node2.value : node2;
-        else
-          return identity2.isCollection(node2) ? node2.getIn(rest2, keepScalar) : void 0;
-      }
-      hasAllNullValues(allowScalar) {
-        return this.items.every((node2) => {
-          if (!identity2.isPair(node2))
-            return false;
-          const n = node2.value;
-          return n == null || allowScalar && identity2.isScalar(n) && n.value == null && !n.commentBefore && !n.comment && !n.tag;
-        });
-      }
-      /**
-       * Checks if the collection includes a value with the key `key`.
-       */
-      hasIn(path25) {
-        const [key, ...rest2] = path25;
-        if (rest2.length === 0)
-          return this.has(key);
-        const node2 = this.get(key, true);
-        return identity2.isCollection(node2) ? node2.hasIn(rest2) : false;
-      }
-      /**
-       * Sets a value in this collection. For `!!set`, `value` needs to be a
-       * boolean to add/remove the item from the set.
-       */
-      setIn(path25, value) {
-        const [key, ...rest2] = path25;
-        if (rest2.length === 0) {
-          this.set(key, value);
-        } else {
-          const node2 = this.get(key, true);
-          if (identity2.isCollection(node2))
-            node2.setIn(rest2, value);
-          else if (node2 === void 0 && this.schema)
-            this.set(key, collectionFromPath(this.schema, rest2, value));
-          else
-            throw new Error(`Expected YAML collection at ${key}. Remaining path: ${rest2}`);
-        }
-      }
-    };
-    exports2.Collection = Collection;
-    exports2.collectionFromPath = collectionFromPath;
-    exports2.isEmptyPath = isEmptyPath;
-  }
-});
-
-// node_modules/yaml/dist/stringify/stringifyComment.js
-var require_stringifyComment = __commonJS({
-  "node_modules/yaml/dist/stringify/stringifyComment.js"(exports2) {
-    "use strict";
-    var stringifyComment = (str) => str.replace(/^(?!$)(?: $)?/gm, "#");
-    function indentComment(comment3, indent) {
-      if (/^\n+$/.test(comment3))
-        return comment3.substring(1);
-      return indent ? comment3.replace(/^(?! *$)/gm, indent) : comment3;
-    }
-    var lineComment = (str, indent, comment3) => str.endsWith("\n") ? indentComment(comment3, indent) : comment3.includes("\n") ? "\n" + indentComment(comment3, indent) : (str.endsWith(" ") ? "" : " ") + comment3;
-    exports2.indentComment = indentComment;
-    exports2.lineComment = lineComment;
-    exports2.stringifyComment = stringifyComment;
-  }
-});
-
-// node_modules/yaml/dist/stringify/foldFlowLines.js
-var require_foldFlowLines = __commonJS({
-  "node_modules/yaml/dist/stringify/foldFlowLines.js"(exports2) {
-    "use strict";
-    var FOLD_FLOW = "flow";
-    var FOLD_BLOCK = "block";
-    var FOLD_QUOTED = "quoted";
-    function foldFlowLines(text7, indent, mode = "flow", { indentAtStart, lineWidth = 80, minContentWidth = 20, onFold, onOverflow } = {}) {
-      if (!lineWidth || lineWidth < 0)
-        return text7;
-      if (lineWidth < minContentWidth)
-        minContentWidth = 0;
-      const endStep = Math.max(1 + minContentWidth, 1 + lineWidth - indent.length);
-      if (text7.length <= endStep)
-        return text7;
-      const folds = [];
-      const escapedFolds = {};
-      let end2 = lineWidth - indent.length;
-      if (typeof indentAtStart === "number") {
-        if (indentAtStart > lineWidth - Math.max(2, minContentWidth))
-          folds.push(0);
-        else
-          end2 = lineWidth - indentAtStart;
-      }
-      let split2 = void 0;
-      let prev = void 0;
-      let overflow = false;
-      let i = -1;
-      let escStart = -1;
-      let escEnd = -1;
-      if (mode === FOLD_BLOCK) {
-        i = consumeMoreIndentedLines(text7, i, indent.length);
-        if (i !== -1)
-          end2 = i + endStep;
-      }
-      for (let ch; ch = text7[i += 1]; ) {
-        if (mode === FOLD_QUOTED && ch === "\\") {
-          escStart = i;
-          switch (text7[i + 1]) {
-            case "x":
-              i += 3;
-              break;
-            case "u":
-              i += 5;
-              break;
-            case "U":
-              i += 9;
-              break;
-            default:
-              i += 1;
-          }
-          escEnd = i;
-        }
-        if (ch === "\n") {
-          if (mode === FOLD_BLOCK)
-            i = consumeMoreIndentedLines(text7, i, indent.length);
-          end2 = i + indent.length + endStep;
-          split2 = void 0;
-        } else {
-          if (ch === " " && prev && prev !== " " && prev !== "\n" && prev !== "	") {
-            const next = text7[i + 1];
-            if (next && next !== " " && next !== "\n" && next !== "	")
-              split2 = i;
-          }
-          if (i >= end2) {
-            if (split2) {
-              folds.push(split2);
-              end2 = split2 + endStep;
-              split2 = void 0;
-            } else if (mode === FOLD_QUOTED) {
-              while (prev === " " || prev === "	") {
-                prev = ch;
-                ch = text7[i += 1];
-                overflow = true;
-              }
-              const j2 = i > escEnd + 1 ? i - 2 : escStart - 1;
-              if (escapedFolds[j2])
-                return text7;
-              folds.push(j2);
-              escapedFolds[j2] = true;
-              end2 = j2 + endStep;
-              split2 = void 0;
-            } else {
-              overflow = true;
-            }
-          }
-        }
-        prev = ch;
-      }
-      if (overflow && onOverflow)
-        onOverflow();
-      if (folds.length === 0)
-        return text7;
-      if (onFold)
-        onFold();
-      let res = text7.slice(0, folds[0]);
-      for (let i2 = 0; i2 < folds.length; ++i2) {
-        const fold = folds[i2];
-        const end3 = folds[i2 + 1] || text7.length;
-        if (fold === 0)
-          res = `
-${indent}${text7.slice(0, end3)}`;
-        else {
-          if (mode === FOLD_QUOTED && escapedFolds[fold])
-            res += `${text7[fold]}\\`;
-          res += `
-${indent}${text7.slice(fold + 1, end3)}`;
-        }
-      }
-      return res;
-    }
-    function consumeMoreIndentedLines(text7, i, indent) {
-      let end2 = i;
-      let start2 = i + 1;
-      let ch = text7[start2];
-      while (ch === " " || ch === "	") {
-        if (i < start2 + indent) {
-          ch = text7[++i];
-        } else {
-          do {
-            ch = text7[++i];
-          } while (ch && ch !== "\n");
-          end2 = i;
-          start2 = i + 1;
-          ch = text7[start2];
-        }
-      }
-      return end2;
-    }
-    exports2.FOLD_BLOCK = FOLD_BLOCK;
-    exports2.FOLD_FLOW = FOLD_FLOW;
-    exports2.FOLD_QUOTED = FOLD_QUOTED;
-    exports2.foldFlowLines = foldFlowLines;
-  }
-});
-
-// node_modules/yaml/dist/stringify/stringifyString.js
-var require_stringifyString = __commonJS({
-  "node_modules/yaml/dist/stringify/stringifyString.js"(exports2) {
-    "use strict";
-    var Scalar = require_Scalar();
-    var foldFlowLines = require_foldFlowLines();
-    var getFoldOptions = (ctx, isBlock) => ({
-      indentAtStart: isBlock ? ctx.indent.length : ctx.indentAtStart,
-      lineWidth: ctx.options.lineWidth,
-      minContentWidth: ctx.options.minContentWidth
-    });
-    var containsDocumentMarker = (str) => /^(%|---|\.\.\.)/m.test(str);
-    function lineLengthOverLimit(str, lineWidth, indentLength) {
-      if (!lineWidth || lineWidth < 0)
-        return false;
-      const limit = lineWidth - indentLength;
-      const strLen = str.length;
-      if (strLen <= limit)
-        return false;
-      for (let i = 0, start2 = 0; i < strLen; ++i) {
-        if (str[i] === "\n") {
-          if (i - start2 > limit)
-            return true;
-          start2 = i + 1;
-          if (strLen - start2 <= limit)
-            return false;
-        }
-      }
-      return true;
-    }
-    function doubleQuotedString(value, ctx) {
-      const json = JSON.stringify(value);
-      if (ctx.options.doubleQuotedAsJSON)
-        return json;
-      const { implicitKey } = ctx;
-      const minMultiLineLength = ctx.options.doubleQuotedMinMultiLineLength;
-      const indent = ctx.indent || (containsDocumentMarker(value) ? "  " : "");
-      let str = "";
-      let start2 = 0;
-      for (let i = 0, ch = json[i]; ch; ch = json[++i]) {
-        if (ch === " " && json[i + 1] === "\\" && json[i + 2] === "n") {
-          str += json.slice(start2, i) + "\\ ";
-          i += 1;
-          start2 = i;
-          ch = "\\";
-        }
-        if (ch === "\\")
-          switch (json[i + 1]) {
-            case "u":
-              {
-                str += json.slice(start2, i);
-                const code2 = json.substr(i + 2, 4);
-                switch (code2) {
-                  case "0000":
-                    str += "\\0";
-                    break;
-                  case "0007":
-                    str += "\\a";
-                    break;
-                  case "000b":
-                    str += "\\v";
-                    break;
-                  case "001b":
-                    str += "\\e";
-                    break;
-                  case "0085":
-                    str += "\\N";
-                    break;
-                  case "00a0":
-                    str += "\\_";
-                    break;
-                  case "2028":
-                    str += "\\L";
-                    break;
-                  case "2029":
-                    str += "\\P";
-                    break;
-                  default:
-                    if (code2.substr(0, 2) === "00")
-                      str += "\\x" + code2.substr(2);
-                    else
-                      str += json.substr(i, 6);
-                }
-                i += 5;
-                start2 = i + 1;
-              }
-              break;
-            case "n":
-              if (implicitKey || json[i + 2] === '"' || json.length < minMultiLineLength) {
-                i += 1;
-              } else {
-                str += json.slice(start2, i) + "\n\n";
-                while (json[i + 2] === "\\" && json[i + 3] === "n" && json[i + 4] !== '"') {
-                  str += "\n";
-                  i += 2;
-                }
-                str += indent;
-                if (json[i + 2] === " ")
-                  str += "\\";
-                i += 1;
-                start2 = i + 1;
-              }
-              break;
-            default:
-              i += 1;
-          }
-      }
-      str = start2 ? str + json.slice(start2) : json;
-      return implicitKey ? str : foldFlowLines.foldFlowLines(str, indent, foldFlowLines.FOLD_QUOTED, getFoldOptions(ctx, false));
-    }
-    function singleQuotedString(value, ctx) {
-      if (ctx.options.singleQuote === false || ctx.implicitKey && value.includes("\n") || /[ \t]\n|\n[ \t]/.test(value))
-        return doubleQuotedString(value, ctx);
-      const indent = ctx.indent || (containsDocumentMarker(value) ? "  " : "");
-      const res = "'" + value.replace(/'/g, "''").replace(/\n+/g, `$&
-${indent}`) + "'";
-      return ctx.implicitKey ? res : foldFlowLines.foldFlowLines(res, indent, foldFlowLines.FOLD_FLOW, getFoldOptions(ctx, false));
-    }
-    function quotedString(value, ctx) {
-      const { singleQuote } = ctx.options;
-      let qs;
-      if (singleQuote === false)
-        qs = doubleQuotedString;
-      else {
-        const hasDouble = value.includes('"');
-        const hasSingle = value.includes("'");
-        if (hasDouble && !hasSingle)
-          qs = singleQuotedString;
-        else if (hasSingle && !hasDouble)
-          qs = doubleQuotedString;
-        else
-          qs = singleQuote ? singleQuotedString : doubleQuotedString;
-      }
-      return qs(value, ctx);
-    }
-    var blockEndNewlines;
-    try {
-      blockEndNewlines = new RegExp("(^|(?<!\n))\n+(?!\n|$)", "g");
-    } catch {
-      blockEndNewlines = /\n+(?!\n|$)/g;
-    }
-    function blockString({ comment: comment3, type, value }, ctx, onComment, onChompKeep) {
-      const { blockQuote, commentString, lineWidth } = ctx.options;
-      if (!blockQuote || /\n[\t ]+$/.test(value)) {
-        return quotedString(value, ctx);
-      }
-      const indent = ctx.indent || (ctx.forceBlockIndent || containsDocumentMarker(value) ? "  " : "");
-      const literal3 = blockQuote === "literal" ? true : blockQuote === "folded" || type === Scalar.Scalar.BLOCK_FOLDED ? false : type === Scalar.Scalar.BLOCK_LITERAL ? true : !lineLengthOverLimit(value, lineWidth, indent.length);
-      if (!value)
-        return literal3 ? "|\n" : ">\n";
-      let chomp;
-      let endStart;
-      for (endStart = value.length; endStart > 0; --endStart) {
-        const ch = value[endStart - 1];
-        if (ch !== "\n" && ch !== "	" && ch !== " ")
-          break;
-      }
-      let end2 = value.substring(endStart);
-      const endNlPos = end2.indexOf("\n");
-      if (endNlPos === -1) {
-        chomp = "-";
-      } else if (value === end2 || endNlPos !== end2.length - 1) {
-        chomp = "+";
-        if (onChompKeep)
-          onChompKeep();
-      } else {
-        chomp = "";
-      }
-      if (end2) {
-        value = value.slice(0, -end2.length);
-        if (end2[end2.length - 1] === "\n")
-          end2 = end2.slice(0, -1);
-        end2 = end2.replace(blockEndNewlines, `$&${indent}`);
-      }
-      let startWithSpace = false;
-      let startEnd;
-      let startNlPos = -1;
-      for (startEnd = 0; startEnd < value.length; ++startEnd) {
-        const ch = value[startEnd];
-        if (ch === " ")
-          startWithSpace = true;
-        else if (ch === "\n")
-          startNlPos = startEnd;
-        else
-          break;
-      }
-      let start2 = value.substring(0, startNlPos < startEnd ? startNlPos + 1 : startEnd);
-      if (start2) {
-        value = value.substring(start2.length);
-        start2 = start2.replace(/\n+/g, `$&${indent}`);
-      }
-      const indentSize = indent ? "2" : "1";
-      let header = (startWithSpace ? indentSize : "") + chomp;
-      if (comment3) {
-        header += " " + commentString(comment3.replace(/ ?[\r\n]+/g, " "));
-        if (onComment)
-          onComment();
-      }
-      if (!literal3) {
-        const foldedValue = value.replace(/\n+/g, "\n$&").replace(/(?:^|\n)([\t ].*)(?:([\n\t ]*)\n(?![\n\t ]))?/g, "$1$2").replace(/\n+/g, `$&${indent}`);
-        let literalFallback = false;
-        const foldOptions = getFoldOptions(ctx, true);
-        if (blockQuote !== "folded" && type !== Scalar.Scalar.BLOCK_FOLDED) {
-          foldOptions.onOverflow = () => {
-            literalFallback = true;
-          };
-        }
-        const body = foldFlowLines.foldFlowLines(`${start2}${foldedValue}${end2}`, indent, foldFlowLines.FOLD_BLOCK, foldOptions);
-        if (!literalFallback)
-          return `>${header}
-${indent}${body}`;
-      }
-      value = value.replace(/\n+/g, `$&${indent}`);
-      return `|${header}
-${indent}${start2}${value}${end2}`;
-    }
-    function plainString(item, ctx, onComment, onChompKeep) {
-      const { type, value } = item;
-      const { actualString, implicitKey, indent, indentStep, inFlow } = ctx;
-      if (implicitKey && value.includes("\n") || inFlow && /[[\]{},]/.test(value)) {
-        return quotedString(value, ctx);
-      }
-      if (/^[\n\t ,[\]{}#&*!|>'"%@`]|^[?-]$|^[?-][ \t]|[\n:][ \t]|[ \t]\n|[\n\t ]#|[\n\t :]$/.test(value)) {
-        return implicitKey || inFlow || !value.includes("\n") ? quotedString(value, ctx) : blockString(item, ctx, onComment, onChompKeep);
-      }
-      if (!implicitKey && !inFlow && type !== Scalar.Scalar.PLAIN && value.includes("\n")) {
-        return blockString(item, ctx, onComment, onChompKeep);
-      }
-      if (containsDocumentMarker(value)) {
-        if (indent === "") {
-          ctx.forceBlockIndent = true;
-          return blockString(item, ctx, onComment, onChompKeep);
-        } else if (implicitKey && indent === indentStep) {
-          return quotedString(value, ctx);
-        }
-      }
-      const str = value.replace(/\n+/g, `$&
-${indent}`);
-      if (actualString) {
-        const test = (tag) => tag.default && tag.tag !== "tag:yaml.org,2002:str" && tag.test?.test(str);
-        const { compat, tags } = ctx.doc.schema;
-        if (tags.some(test) || compat?.some(test))
-          return quotedString(value, ctx);
-      }
-      return implicitKey ? str : foldFlowLines.foldFlowLines(str, indent, foldFlowLines.FOLD_FLOW, getFoldOptions(ctx, false));
-    }
-    function stringifyString(item, ctx, onComment, onChompKeep) {
-      const { implicitKey, inFlow } = ctx;
-      const ss = typeof item.value === "string" ? item : Object.assign({}, item, { value: String(item.value) });
-      let { type } = item;
-      if (type !== Scalar.Scalar.QUOTE_DOUBLE) {
-        if (/[\x00-\x08\x0b-\x1f\x7f-\x9f\u{D800}-\u{DFFF}]/u.test(ss.value))
-          type = Scalar.Scalar.QUOTE_DOUBLE;
-      }
-      const _stringify2 = (_type) => {
-        switch (_type) {
-          case Scalar.Scalar.BLOCK_FOLDED:
-          case Scalar.Scalar.BLOCK_LITERAL:
-            return implicitKey || inFlow ? quotedString(ss.value, ctx) : blockString(ss, ctx, onComment, onChompKeep);
-          case Scalar.Scalar.QUOTE_DOUBLE:
-            return doubleQuotedString(ss.value, ctx);
-          case Scalar.Scalar.QUOTE_SINGLE:
-            return singleQuotedString(ss.value, ctx);
-          case Scalar.Scalar.PLAIN:
-            return plainString(ss, ctx, onComment, onChompKeep);
-          default:
-            return null;
-        }
-      };
-      let res = _stringify2(type);
-      if (res === null) {
-        const { defaultKeyType, defaultStringType } = ctx.options;
-        const t = implicitKey && defaultKeyType || defaultStringType;
-        res = _stringify2(t);
-        if (res === null)
-          throw new Error(`Unsupported default string type ${t}`);
-      }
-      return res;
-    }
-    exports2.stringifyString = stringifyString;
-  }
-});
-
-// node_modules/yaml/dist/stringify/stringify.js
-var require_stringify = __commonJS({
-  "node_modules/yaml/dist/stringify/stringify.js"(exports2) {
-    "use strict";
-    var anchors = require_anchors();
-    var identity2 = require_identity();
-    var stringifyComment = require_stringifyComment();
-    var stringifyString = require_stringifyString();
-    function createStringifyContext(doc, options2) {
-      const opt = Object.assign({
-        blockQuote: true,
-        commentString: stringifyComment.stringifyComment,
-        defaultKeyType: null,
-        defaultStringType: "PLAIN",
-        directives: null,
-        doubleQuotedAsJSON: false,
-        doubleQuotedMinMultiLineLength: 40,
-        falseStr: "false",
-        flowCollectionPadding: true,
-        indentSeq: true,
-        lineWidth: 80,
-        minContentWidth: 20,
-        nullStr: "null",
-        simpleKeys: false,
-        singleQuote: null,
-        trailingComma: false,
-        trueStr: "true",
-        verifyAliasOrder: true
-      }, doc.schema.toStringOptions, options2);
-      let inFlow;
-      switch (opt.collectionStyle) {
-        case "block":
-          inFlow = false;
-          break;
-        case "flow":
-          inFlow = true;
-          break;
-        default:
-          inFlow = null;
-      }
-      return {
-        anchors: /* @__PURE__ */ new Set(),
-        doc,
-        flowCollectionPadding: opt.flowCollectionPadding ? " " : "",
-        indent: "",
-        indentStep: typeof opt.indent === "number" ? " ".repeat(opt.indent) : "  ",
-        inFlow,
-        options: opt
-      };
-    }
-    function getTagObject(tags, item) {
-      if (item.tag) {
-        const match2 = tags.filter((t) => t.tag === item.tag);
-        if (match2.length > 0)
-          return match2.find((t) => t.format === item.format) ?? match2[0];
-      }
-      let tagObj = void 0;
-      let obj;
-      if (identity2.isScalar(item)) {
-        obj = item.value;
-        let match2 = tags.filter((t) => t.identify?.(obj));
-        if (match2.length > 1) {
-          const testMatch = match2.filter((t) => t.test);
-          if (testMatch.length > 0)
-            match2 = testMatch;
-        }
-        tagObj = match2.find((t) => t.format === item.format) ?? match2.find((t) => !t.format);
-      } else {
-        obj = item;
-        tagObj = tags.find((t) => t.nodeClass && obj instanceof t.nodeClass);
-      }
-      if (!tagObj) {
-        const name2 = obj?.constructor?.name ?? (obj === null ? "null" : typeof obj);
-        throw new Error(`Tag not resolved for ${name2} value`);
-      }
-      return tagObj;
-    }
-    function stringifyProps(node2, tagObj, { anchors: anchors$1, doc }) {
-      if (!doc.directives)
-        return "";
-      const props = [];
-      const anchor2 = (identity2.isScalar(node2) || identity2.isCollection(node2)) && node2.anchor;
-      if (anchor2 && anchors.anchorIsValid(anchor2)) {
-        anchors$1.add(anchor2);
-        props.push(`&${anchor2}`);
-      }
-      const tag = node2.tag ?? (tagObj.default ? null : tagObj.tag);
-      if (tag)
-        props.push(doc.directives.tagString(tag));
-      return props.join(" ");
-    }
-    function stringify(item, ctx, onComment, onChompKeep) {
-      if (identity2.isPair(item))
-        return item.toString(ctx, onComment, onChompKeep);
-      if (identity2.isAlias(item)) {
-        if (ctx.doc.directives)
-          return item.toString(ctx);
-        if (ctx.resolvedAliases?.has(item)) {
-          throw new TypeError(`Cannot stringify circular structure without alias nodes`);
-        } else {
-          if (ctx.resolvedAliases)
-            ctx.resolvedAliases.add(item);
-          else
-            ctx.resolvedAliases = /* @__PURE__ */ new Set([item]);
-          item = item.resolve(ctx.doc);
-        }
-      }
-      let tagObj = void 0;
-      const node2 = identity2.isNode(item) ? item : ctx.doc.createNode(item, { onTagObj: (o) => tagObj = o });
-      tagObj ?? (tagObj = getTagObject(ctx.doc.schema.tags, node2));
-      const props = stringifyProps(node2, tagObj, ctx);
-      if (props.length > 0)
-        ctx.indentAtStart = (ctx.indentAtStart ?? 0) + props.length + 1;
-      const str = typeof tagObj.stringify === "function" ? tagObj.stringify(node2, ctx, onComment, onChompKeep) : identity2.isScalar(node2) ? stringifyString.stringifyString(node2, ctx, onComment, onChompKeep) : node2.toString(ctx, onComment, onChompKeep);
-      if (!props)
-        return str;
-      return identity2.isScalar(node2) || str[0] === "{" || str[0] === "[" ? `${props} ${str}` : `${props}
-${ctx.indent}${str}`;
-    }
-    exports2.createStringifyContext = createStringifyContext;
-    exports2.stringify = stringify;
-  }
-});
-
-// node_modules/yaml/dist/stringify/stringifyPair.js
-var require_stringifyPair = __commonJS({
-  "node_modules/yaml/dist/stringify/stringifyPair.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var Scalar = require_Scalar();
-    var stringify = require_stringify();
-    var stringifyComment = require_stringifyComment();
-    function stringifyPair({ key, value }, ctx, onComment, onChompKeep) {
-      const { allNullValues, doc, indent, indentStep, options: { commentString, indentSeq, simpleKeys } } = ctx;
-      let keyComment = identity2.isNode(key) && key.comment || null;
-      if (simpleKeys) {
-        if (keyComment) {
-          throw new Error("With simple keys, key nodes cannot have comments");
-        }
-        if (identity2.isCollection(key) || !identity2.isNode(key) && typeof key === "object") {
-          const msg = "With simple keys, collection cannot be used as a key value";
-          throw new Error(msg);
-        }
-      }
-      let explicitKey = !simpleKeys && (!key || keyComment && value == null && !ctx.inFlow || identity2.isCollection(key) || (identity2.isScalar(key) ? key.type === Scalar.Scalar.BLOCK_FOLDED || key.type === Scalar.Scalar.BLOCK_LITERAL : typeof key === "object"));
-      ctx = Object.assign({}, ctx, {
-        allNullValues: false,
-        implicitKey: !explicitKey && (simpleKeys || !allNullValues),
-        indent: indent + indentStep
-      });
-      let keyCommentDone = false;
-      let chompKeep = false;
-      let str = stringify.stringify(key, ctx, () => keyCommentDone = true, () => chompKeep = true);
-      if (!explicitKey && !ctx.inFlow && str.length > 1024) {
-        if (simpleKeys)
-          throw new Error("With simple keys, single line scalar must not span more than 1024 characters");
-        explicitKey = true;
-      }
-      if (ctx.inFlow) {
-        if (allNullValues || value == null) {
-          if (keyCommentDone && onComment)
-            onComment();
-          return str === "" ? "?" : explicitKey ? `? ${str}` : str;
-        }
-      } else if (allNullValues && !simpleKeys || value == null && explicitKey) {
-        str = `? ${str}`;
-        if (keyComment && !keyCommentDone) {
-          str += stringifyComment.lineComment(str, ctx.indent, commentString(keyComment));
-        } else if (chompKeep && onChompKeep)
-          onChompKeep();
-        return str;
-      }
-      if (keyCommentDone)
-        keyComment = null;
-      if (explicitKey) {
-        if (keyComment)
-          str += stringifyComment.lineComment(str, ctx.indent, commentString(keyComment));
-        str = `? ${str}
-${indent}:`;
-      } else {
-        str = `${str}:`;
-        if (keyComment)
-          str += stringifyComment.lineComment(str, ctx.indent, commentString(keyComment));
-      }
-      let vsb, vcb, valueComment;
-      if (identity2.isNode(value)) {
-        vsb = !!value.spaceBefore;
-        vcb = value.commentBefore;
-        valueComment = value.comment;
-      } else {
-        vsb = false;
-        vcb = null;
-        valueComment = null;
-        if (value && typeof value === "object")
-          value = doc.createNode(value);
-      }
-      ctx.implicitKey = false;
-      if (!explicitKey && !keyComment && identity2.isScalar(value))
-        ctx.indentAtStart = str.length + 1;
-      chompKeep = false;
-      if (!indentSeq && indentStep.length >= 2 && !ctx.inFlow && !explicitKey && identity2.isSeq(value) && !value.flow && !value.tag && !value.anchor) {
-        ctx.indent = ctx.indent.substring(2);
-      }
-      let valueCommentDone = false;
-      const valueStr = stringify.stringify(value, ctx, () => valueCommentDone = true, () => chompKeep = true);
-      let ws = " ";
-      if (keyComment || vsb || vcb) {
-        ws = vsb ? "\n" : "";
-        if (vcb) {
-          const cs = commentString(vcb);
-          ws += `
-${stringifyComment.indentComment(cs, ctx.indent)}`;
-        }
-        if (valueStr === "" && !ctx.inFlow) {
-          if (ws === "\n" && valueComment)
-            ws = "\n\n";
-        } else {
-          ws += `
-${ctx.indent}`;
-        }
-      } else if (!explicitKey && identity2.isCollection(value)) {
-        const vs0 = valueStr[0];
-        const nl0 = valueStr.indexOf("\n");
-        const hasNewline = nl0 !== -1;
-        const flow = ctx.inFlow ?? value.flow ?? value.items.length === 0;
-        if (hasNewline || !flow) {
-          let hasPropsLine = false;
-          if (hasNewline && (vs0 === "&" || vs0 === "!")) {
-            let sp0 = valueStr.indexOf(" ");
-            if (vs0 === "&" && sp0 !== -1 && sp0 < nl0 && valueStr[sp0 + 1] === "!") {
-              sp0 = valueStr.indexOf(" ", sp0 + 1);
-            }
-            if (sp0 === -1 || nl0 < sp0)
-              hasPropsLine = true;
-          }
-          if (!hasPropsLine)
-            ws = `
-${ctx.indent}`;
-        }
-      } else if (valueStr === "" || valueStr[0] === "\n") {
-        ws = "";
-      }
-      str += ws + valueStr;
-      if (ctx.inFlow) {
-        if (valueCommentDone && onComment)
-          onComment();
-      } else if (valueComment && !valueCommentDone) {
-        str += stringifyComment.lineComment(str, ctx.indent, commentString(valueComment));
-      } else if (chompKeep && onChompKeep) {
-        onChompKeep();
-      }
-      return str;
-    }
-    exports2.stringifyPair = stringifyPair;
-  }
-});
-
-// node_modules/yaml/dist/log.js
-var require_log = __commonJS({
-  "node_modules/yaml/dist/log.js"(exports2) {
-    "use strict";
-    var node_process = require("process");
-    function debug(logLevel, ...messages) {
-      if (logLevel === "debug")
-        console.log(...messages);
-    }
-    function warn(logLevel, warning2) {
-      if (logLevel === "debug" || logLevel === "warn") {
-        if (typeof node_process.emitWarning === "function")
-          node_process.emitWarning(warning2);
-        else
-          console.warn(warning2);
-      }
-    }
-    exports2.debug = debug;
-    exports2.warn = warn;
-  }
-});
-
-// node_modules/yaml/dist/schema/yaml-1.1/merge.js
-var require_merge = __commonJS({
-  "node_modules/yaml/dist/schema/yaml-1.1/merge.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var Scalar = require_Scalar();
-    var MERGE_KEY = "<<";
-    var merge2 = {
-      identify: (value) => value === MERGE_KEY || typeof value === "symbol" && value.description === MERGE_KEY,
-      default: "key",
-      tag: "tag:yaml.org,2002:merge",
-      test: /^<<$/,
-      resolve: () => Object.assign(new Scalar.Scalar(Symbol(MERGE_KEY)), {
-        addToJSMap: addMergeToJSMap
-      }),
-      stringify: () => MERGE_KEY
-    };
-    var isMergeKey = (ctx, key) => (merge2.identify(key) || identity2.isScalar(key) && (!key.type || key.type === Scalar.Scalar.PLAIN) && merge2.identify(key.value)) && ctx?.doc.schema.tags.some((tag) => tag.tag === merge2.tag && tag.default);
-    function addMergeToJSMap(ctx, map, value) {
-      const source = resolveAliasValue(ctx, value);
-      if (identity2.isSeq(source))
-        for (const it of source.items)
-          mergeValue(ctx, map, it);
-      else if (Array.isArray(source))
-        for (const it of source)
-          mergeValue(ctx, map, it);
-      else
-        mergeValue(ctx, map, source);
-    }
-    function mergeValue(ctx, map, value) {
-      const source = resolveAliasValue(ctx, value);
-      if (!identity2.isMap(source))
-        throw new Error("Merge sources must be maps or map aliases");
-      const srcMap = source.toJSON(null, ctx, Map);
-      for (const [key, value2] of srcMap) {
-        if (map instanceof Map) {
-          if (!map.has(key))
-            map.set(key, value2);
-        } else if (map instanceof Set) {
-          map.add(key);
-        } else if (!Object.prototype.hasOwnProperty.call(map, key)) {
-          Object.defineProperty(map, key, {
-            value: value2,
-            writable: true,
-            enumerable: true,
-            configurable: true
-          });
-        }
-      }
-      return map;
-    }
-    function resolveAliasValue(ctx, value) {
-      return ctx && identity2.isAlias(value) ? value.resolve(ctx.doc, ctx) : value;
-    }
-    exports2.addMergeToJSMap = addMergeToJSMap;
-    exports2.isMergeKey = isMergeKey;
-    exports2.merge = merge2;
-  }
-});
-
-// node_modules/yaml/dist/nodes/addPairToJSMap.js
-var require_addPairToJSMap = __commonJS({
-  "node_modules/yaml/dist/nodes/addPairToJSMap.js"(exports2) {
-    "use strict";
-    var log3 = require_log();
-    var merge2 = require_merge();
-    var stringify = require_stringify();
-    var identity2 = require_identity();
-    var toJS = require_toJS();
-    function addPairToJSMap(ctx, map, { key, value }) {
-      if (identity2.isNode(key) && key.addToJSMap)
-        key.addToJSMap(ctx, map, value);
-      else if (merge2.isMergeKey(ctx, key))
-        merge2.addMergeToJSMap(ctx, map, value);
-      else {
-        const jsKey = toJS.toJS(key, "", ctx);
-        if (map instanceof Map) {
-          map.set(jsKey, toJS.toJS(value, jsKey, ctx));
-        } else if (map instanceof Set) {
-          map.add(jsKey);
-        } else {
-          const stringKey = stringifyKey(key, jsKey, ctx);
-          const jsValue = toJS.toJS(value, stringKey, ctx);
-          if (stringKey in map)
-            Object.defineProperty(map, stringKey, {
-              value: jsValue,
-              writable: true,
-              enumerable: true,
-              configurable: true
-            });
-          else
-            map[stringKey] = jsValue;
-        }
-      }
-      return map;
-    }
-    function stringifyKey(key, jsKey, ctx) {
-      if (jsKey === null)
-        return "";
-      if (typeof jsKey !== "object")
-        return String(jsKey);
-      if (identity2.isNode(key) && ctx?.doc) {
-        const strCtx = stringify.createStringifyContext(ctx.doc, {});
-        strCtx.anchors = /* @__PURE__ */ new Set();
-        for (const node2 of ctx.anchors.keys())
-          strCtx.anchors.add(node2.anchor);
-        strCtx.inFlow = true;
-        strCtx.inStringifyKey = true;
-        const strKey = key.toString(strCtx);
-        if (!ctx.mapKeyWarned) {
-          let jsonStr = JSON.stringify(strKey);
-          if (jsonStr.length > 40)
-            jsonStr = jsonStr.substring(0, 36) + '..."';
-          log3.warn(ctx.doc.options.logLevel, `Keys with collection values will be stringified due to JS Object restrictions: ${jsonStr}. Set mapAsMap: true to use object keys.`);
-          ctx.mapKeyWarned = true;
-        }
-        return strKey;
-      }
-      return JSON.stringify(jsKey);
-    }
-    exports2.addPairToJSMap = addPairToJSMap;
-  }
-});
-
-// node_modules/yaml/dist/nodes/Pair.js
-var require_Pair = __commonJS({
-  "node_modules/yaml/dist/nodes/Pair.js"(exports2) {
-    "use strict";
-    var createNode = require_createNode();
-    var stringifyPair = require_stringifyPair();
-    var addPairToJSMap = require_addPairToJSMap();
-    var identity2 = require_identity();
-    function createPair(key, value, ctx) {
-      const k2 = createNode.createNode(key, void 0, ctx);
-      const v2 = createNode.createNode(value, void 0, ctx);
-      return new Pair(k2, v2);
-    }
-    var Pair = class _Pair {
-      constructor(key, value = null) {
-        Object.defineProperty(this, identity2.NODE_TYPE, { value: identity2.PAIR });
-        this.key = key;
-        this.value = value;
-      }
-      clone(schema4) {
-        let { key, value } = this;
-        if (identity2.isNode(key))
-          key = key.clone(schema4);
-        if (identity2.isNode(value))
-          value = value.clone(schema4);
-        return new _Pair(key, value);
-      }
-      toJSON(_2, ctx) {
-        const pair = ctx?.mapAsMap ? /* @__PURE__ */ new Map() : {};
-        return addPairToJSMap.addPairToJSMap(ctx, pair, this);
-      }
-      toString(ctx, onComment, onChompKeep) {
-        return ctx?.doc ? stringifyPair.stringifyPair(this, ctx, onComment, onChompKeep) : JSON.stringify(this);
-      }
-    };
-    exports2.Pair = Pair;
-    exports2.createPair = createPair;
-  }
-});
-
-// node_modules/yaml/dist/stringify/stringifyCollection.js
-var require_stringifyCollection = __commonJS({
-  "node_modules/yaml/dist/stringify/stringifyCollection.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var stringify = require_stringify();
-    var stringifyComment = require_stringifyComment();
-    function stringifyCollection(collection, ctx, options2) {
-      const flow = ctx.inFlow ?? collection.flow;
-      const stringify2 = flow ? stringifyFlowCollection : stringifyBlockCollection;
-      return stringify2(collection, ctx, options2);
-    }
-    function stringifyBlockCollection({ comment: comment3, items }, ctx, { blockItemPrefix, flowChars, itemIndent, onChompKeep, onComment }) {
-      const { indent, options: { commentString } } = ctx;
-      const itemCtx = Object.assign({}, ctx, { indent: itemIndent, type: null });
-      let chompKeep = false;
-      const lines3 = [];
-      for (let i = 0; i < items.length; ++i) {
-        const item = items[i];
-        let comment4 = null;
-        if (identity2.isNode(item)) {
-          if (!chompKeep && item.spaceBefore)
-            lines3.push("");
-          addCommentBefore(ctx, lines3, item.commentBefore, chompKeep);
-          if (item.comment)
-            comment4 = item.comment;
-        } else if (identity2.isPair(item)) {
-          const ik = identity2.isNode(item.key) ? item.key : null;
-          if (ik) {
-            if (!chompKeep && ik.spaceBefore)
-              lines3.push("");
-            addCommentBefore(ctx, lines3, ik.commentBefore, chompKeep);
-          }
-        }
-        chompKeep = false;
-        let str2 = stringify.stringify(item, itemCtx, () => comment4 = null, () => chompKeep = true);
-        if (comment4)
-          str2 += stringifyComment.lineComment(str2, itemIndent, commentString(comment4));
-        if (chompKeep && comment4)
-          chompKeep = false;
-        lines3.push(blockItemPrefix + str2);
-      }
-      let str;
-      if (lines3.length === 0) {
-        str = flowChars.start + flowChars.end;
-      } else {
-        str = lines3[0];
-        for (let i = 1; i < lines3.length; ++i) {
-          const line2 = lines3[i];
-          str += line2 ? `
-${indent}${line2}` : "\n";
-        }
-      }
-      if (comment3) {
-        str += "\n" + stringifyComment.indentComment(commentString(comment3), indent);
-        if (onComment)
-          onComment();
-      } else if (chompKeep && onChompKeep)
-        onChompKeep();
-      return str;
-    }
-    function stringifyFlowCollection({ items }, ctx, { flowChars, itemIndent }) {
-      const { indent, indentStep, flowCollectionPadding: fcPadding, options: { commentString } } = ctx;
-      itemIndent += indentStep;
-      const itemCtx = Object.assign({}, ctx, {
-        indent: itemIndent,
-        inFlow: true,
-        type: null
-      });
-      let reqNewline = false;
-      let linesAtValue = 0;
-      const lines3 = [];
-      for (let i = 0; i < items.length; ++i) {
-        const item = items[i];
-        let comment3 = null;
-        if (identity2.isNode(item)) {
-          if (item.spaceBefore)
-            lines3.push("");
-          addCommentBefore(ctx, lines3, item.commentBefore, false);
-          if (item.comment)
-            comment3 = item.comment;
-        } else if (identity2.isPair(item)) {
-          const ik = identity2.isNode(item.key) ? item.key : null;
-          if (ik) {
-            if (ik.spaceBefore)
-              lines3.push("");
-            addCommentBefore(ctx, lines3, ik.commentBefore, false);
-            if (ik.comment)
-              reqNewline = true;
-          }
-          const iv = identity2.isNode(item.value) ? item.value : null;
-          if (iv) {
-            if (iv.comment)
-              comment3 = iv.comment;
-            if (iv.commentBefore)
-              reqNewline = true;
-          } else if (item.value == null && ik?.comment) {
-            comment3 = ik.comment;
-          }
-        }
-        if (comment3)
-          reqNewline = true;
-        let str = stringify.stringify(item, itemCtx, () => comment3 = null);
-        reqNewline || (reqNewline = lines3.length > linesAtValue || str.includes("\n"));
-        if (i < items.length - 1) {
-          str += ",";
-        } else if (ctx.options.trailingComma) {
-          if (ctx.options.lineWidth > 0) {
-            reqNewline || (reqNewline = lines3.reduce((sum2, line2) => sum2 + line2.length + 2, 2) + (str.length + 2) > ctx.options.lineWidth);
-          }
-          if (reqNewline) {
-            str += ",";
-          }
-        }
-        if (comment3)
-          str += stringifyComment.lineComment(str, itemIndent, commentString(comment3));
-        lines3.push(str);
-        linesAtValue = lines3.length;
-      }
-      const { start: start2, end: end2 } = flowChars;
-      if (lines3.length === 0) {
-        return start2 + end2;
-      } else {
-        if (!reqNewline) {
-          const len = lines3.reduce((sum2, line2) => sum2 + line2.length + 2, 2);
-          reqNewline = ctx.options.lineWidth > 0 && len > ctx.options.lineWidth;
-        }
-        if (reqNewline) {
-          let str = start2;
-          for (const line2 of lines3)
-            str += line2 ? `
-${indentStep}${indent}${line2}` : "\n";
-          return `${str}
-${indent}${end2}`;
-        } else {
-          return `${start2}${fcPadding}${lines3.join(" ")}${fcPadding}${end2}`;
-        }
-      }
-    }
-    function addCommentBefore({ indent, options: { commentString } }, lines3, comment3, chompKeep) {
-      if (comment3 && chompKeep)
-        comment3 = comment3.replace(/^\n+/, "");
-      if (comment3) {
-        const ic = stringifyComment.indentComment(commentString(comment3), indent);
-        lines3.push(ic.trimStart());
-      }
-    }
-    exports2.stringifyCollection = stringifyCollection;
-  }
-});
-
-// node_modules/yaml/dist/nodes/YAMLMap.js
-var require_YAMLMap = __commonJS({
-  "node_modules/yaml/dist/nodes/YAMLMap.js"(exports2) {
-    "use strict";
-    var stringifyCollection = require_stringifyCollection();
-    var addPairToJSMap = require_addPairToJSMap();
-    var Collection = require_Collection();
-    var identity2 = require_identity();
-    var Pair = require_Pair();
-    var Scalar = require_Scalar();
-    function findPair(items, key) {
-      const k2 = identity2.isScalar(key) ? key.value : key;
-      for (const it of items) {
-        if (identity2.isPair(it)) {
-          if (it.key === key || it.key === k2)
-            return it;
-          if (identity2.isScalar(it.key) && it.key.value === k2)
-            return it;
-        }
-      }
-      return void 0;
-    }
-    var YAMLMap = class extends Collection.Collection {
-      static get tagName() {
-        return "tag:yaml.org,2002:map";
-      }
-      constructor(schema4) {
-        super(identity2.MAP, schema4);
-        this.items = [];
-      }
-      /**
-       * A generic collection parsing method that can be extended
-       * to other node classes that inherit from YAMLMap
-       */
-      static from(schema4, obj, ctx) {
-        const { keepUndefined, replacer } = ctx;
-        const map = new this(schema4);
-        const add3 = (key, value) => {
-          if (typeof replacer === "function")
-            value = replacer.call(obj, key, value);
-          else if (Array.isArray(replacer) && !replacer.includes(key))
-            return;
-          if (value !== void 0 || keepUndefined)
-            map.items.push(Pair.createPair(key, value, ctx));
-        };
-        if (obj instanceof Map) {
-          for (const [key, value] of obj)
-            add3(key, value);
-        } else if (obj && typeof obj === "object") {
-          for (const key of Object.keys(obj))
-            add3(key, obj[key]);
-        }
-        if (typeof schema4.sortMapEntries === "function") {
-          map.items.sort(schema4.sortMapEntries);
-        }
-        return map;
-      }
-      /**
-       * Adds a value to the collection.
-       *
-       * @param overwrite - If not set `true`, using a key that is already in the
-       *   collection will throw. Otherwise, overwrites the previous value.
-       */
-      add(pair, overwrite) {
-        let _pair;
-        if (identity2.isPair(pair))
-          _pair = pair;
-        else if (!pair || typeof pair !== "object" || !("key" in pair)) {
-          _pair = new Pair.Pair(pair, pair?.value);
-        } else
-          _pair = new Pair.Pair(pair.key, pair.value);
-        const prev = findPair(this.items, _pair.key);
-        const sortEntries = this.schema?.sortMapEntries;
-        if (prev) {
-          if (!overwrite)
-            throw new Error(`Key ${_pair.key} already set`);
-          if (identity2.isScalar(prev.value) && Scalar.isScalarValue(_pair.value))
-            prev.value.value = _pair.value;
-          else
-            prev.value = _pair.value;
-        } else if (sortEntries) {
-          const i = this.items.findIndex((item) => sortEntries(_pair, item) < 0);
-          if (i === -1)
-            this.items.push(_pair);
-          else
-            this.items.splice(i, 0, _pair);
-        } else {
-          this.items.push(_pair);
-        }
-      }
-      delete(key) {
-        const it = findPair(this.items, key);
-        if (!it)
-          return false;
-        const del = this.items.splice(this.items.indexOf(it), 1);
-        return del.length > 0;
-      }
-      get(key, keepScalar) {
-        const it = findPair(this.items, key);
-        const node2 = it?.value;
-        return (!keepScalar && identity2.isScalar(node2) ? node2.value : node2) ?? void 0;
-      }
-      has(key) {
-        return !!findPair(this.items, key);
-      }
-      set(key, value) {
-        this.add(new Pair.Pair(key, value), true);
-      }
-      /**
-       * @param ctx - Conversion context, originally set in Document#toJS()
-       * @param {Class} Type - If set, forces the returned collection type
-       * @returns Instance of Type, Map, or Object
-       */
-      toJSON(_2, ctx, Type) {
-        const map = Type ? new Type() : ctx?.mapAsMap ? /* @__PURE__ */ new Map() : {};
-        if (ctx?.onCreate)
-          ctx.onCreate(map);
-        for (const item of this.items)
-          addPairToJSMap.addPairToJSMap(ctx, map, item);
-        return map;
-      }
-      toString(ctx, onComment, onChompKeep) {
-        if (!ctx)
-          return JSON.stringify(this);
-        for (const item of this.items) {
-          if (!identity2.isPair(item))
-            throw new Error(`Map items must all be pairs; found ${JSON.stringify(item)} instead`);
-        }
-        if (!ctx.allNullValues && this.hasAllNullValues(false))
-          ctx = Object.assign({}, ctx, { allNullValues: true });
-        return stringifyCollection.stringifyCollection(this, ctx, {
-          blockItemPrefix: "",
-          flowChars: { start: "{", end: "}" },
-          itemIndent: ctx.indent || "",
-          onChompKeep,
-          onComment
-        });
-      }
-    };
-    exports2.YAMLMap = YAMLMap;
-    exports2.findPair = findPair;
-  }
-});
-
-// node_modules/yaml/dist/schema/common/map.js
-var require_map = __commonJS({
-  "node_modules/yaml/dist/schema/common/map.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var YAMLMap = require_YAMLMap();
-    var map = {
-      collection: "map",
-      default: true,
-      nodeClass: YAMLMap.YAMLMap,
-      tag: "tag:yaml.org,2002:map",
-      resolve(map2, onError) {
-        if (!identity2.isMap(map2))
-          onError("Expected a mapping for this tag");
-        return map2;
-      },
-      createNode: (schema4, obj, ctx) => YAMLMap.YAMLMap.from(schema4, obj, ctx)
-    };
-    exports2.map = map;
-  }
-});
-
-// node_modules/yaml/dist/nodes/YAMLSeq.js
-var require_YAMLSeq = __commonJS({
-  "node_modules/yaml/dist/nodes/YAMLSeq.js"(exports2) {
-    "use strict";
-    var createNode = require_createNode();
-    var stringifyCollection = require_stringifyCollection();
-    var Collection = require_Collection();
-    var identity2 = require_identity();
-    var Scalar = require_Scalar();
-    var toJS = require_toJS();
-    var YAMLSeq = class extends Collection.Collection {
-      static get tagName() {
-        return "tag:yaml.org,2002:seq";
-      }
-      constructor(schema4) {
-        super(identity2.SEQ, schema4);
-        this.items = [];
-      }
-      add(value) {
-        this.items.push(value);
-      }
-      /**
-       * Removes a value from the collection.
-       *
-       * `key` must contain a representation of an integer for this to succeed.
-       * It may be wrapped in a `Scalar`.
-       *
-       * @returns `true` if the item was found and removed.
-       */
-      delete(key) {
-        const idx = asItemIndex(key);
-        if (typeof idx !== "number")
-          return false;
-        const del = this.items.splice(idx, 1);
-        return del.length > 0;
-      }
-      get(key, keepScalar) {
-        const idx = asItemIndex(key);
-        if (typeof idx !== "number")
-          return void 0;
-        const it = this.items[idx];
-        return !keepScalar && identity2.isScalar(it) ? it.value : it;
-      }
-      /**
-       * Checks if the collection includes a value with the key `key`.
-       *
-       * `key` must contain a representation of an integer for this to succeed.
-       * It may be wrapped in a `Scalar`.
-       */
-      has(key) {
-        const idx = asItemIndex(key);
-        return typeof idx === "number" && idx < this.items.length;
-      }
-      /**
-       * Sets a value in this collection. For `!!set`, `value` needs to be a
-       * boolean to add/remove the item from the set.
-       *
-       * If `key` does not contain a representation of an integer, this will throw.
-       * It may be wrapped in a `Scalar`.
-       */
-      set(key, value) {
-        const idx = asItemIndex(key);
-        if (typeof idx !== "number")
-          throw new Error(`Expected a valid index, not ${key}.`);
-        const prev = this.items[idx];
-        if (identity2.isScalar(prev) && Scalar.isScalarValue(value))
-          prev.value = value;
-        else
-          this.items[idx] = value;
-      }
-      toJSON(_2, ctx) {
-        const seq = [];
-        if (ctx?.onCreate)
-          ctx.onCreate(seq);
-        let i = 0;
-        for (const item of this.items)
-          seq.push(toJS.toJS(item, String(i++), ctx));
-        return seq;
-      }
-      toString(ctx, onComment, onChompKeep) {
-        if (!ctx)
-          return JSON.stringify(this);
-        return stringifyCollection.stringifyCollection(this, ctx, {
-          blockItemPrefix: "- ",
-          flowChars: { start: "[", end: "]" },
-          itemIndent: (ctx.indent || "") + "  ",
-          onChompKeep,
-          onComment
-        });
-      }
-      static from(schema4, obj, ctx) {
-        const { replacer } = ctx;
-        const seq = new this(schema4);
-        if (obj && Symbol.iterator in Object(obj)) {
-          let i = 0;
-          for (let it of obj) {
-            if (typeof replacer === "function") {
-              const key = obj instanceof Set ? it : String(i++);
-              it = replacer.call(obj, key, it);
-            }
-            seq.items.push(createNode.createNode(it, void 0, ctx));
-          }
-        }
-        return seq;
-      }
-    };
-    function asItemIndex(key) {
-      let idx = identity2.isScalar(key) ? key.value : key;
-      if (idx && typeof idx === "string")
-        idx = Number(idx);
-      return typeof idx === "number" && Number.isInteger(idx) && idx >= 0 ? idx : null;
-    }
-    exports2.YAMLSeq = YAMLSeq;
-  }
-});
-
-// node_modules/yaml/dist/schema/common/seq.js
-var require_seq = __commonJS({
-  "node_modules/yaml/dist/schema/common/seq.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var YAMLSeq = require_YAMLSeq();
-    var seq = {
-      collection: "seq",
-      default: true,
-      nodeClass: YAMLSeq.YAMLSeq,
-      tag: "tag:yaml.org,2002:seq",
-      resolve(seq2, onError) {
-        if (!identity2.isSeq(seq2))
-          onError("Expected a sequence for this tag");
-        return seq2;
-      },
-      createNode: (schema4, obj, ctx) => YAMLSeq.YAMLSeq.from(schema4, obj, ctx)
-    };
-    exports2.seq = seq;
-  }
-});
-
-// node_modules/yaml/dist/schema/common/string.js
-var require_string = __commonJS({
-  "node_modules/yaml/dist/schema/common/string.js"(exports2) {
-    "use strict";
-    var stringifyString = require_stringifyString();
-    var string5 = {
-      identify: (value) => typeof value === "string",
-      default: true,
-      tag: "tag:yaml.org,2002:str",
-      resolve: (str) => str,
-      stringify(item, ctx, onComment, onChompKeep) {
-        ctx = Object.assign({ actualString: true }, ctx);
-        return stringifyString.stringifyString(item, ctx, onComment, onChompKeep);
-      }
-    };
-    exports2.string = string5;
-  }
-});
-
-// node_modules/yaml/dist/schema/common/null.js
-var require_null = __commonJS({
-  "node_modules/yaml/dist/schema/common/null.js"(exports2) {
-    "use strict";
-    var Scalar = require_Scalar();
-    var nullTag = {
-      identify: (value) => value == null,
-      createNode: () => new Scalar.Scalar(null),
-      default: true,
-      tag: "tag:yaml.org,2002:null",
-      test: /^(?:~|[Nn]ull|NULL)?$/,
-      resolve: () => new Scalar.Scalar(null),
-      stringify: ({ source }, ctx) => typeof source === "string" && nullTag.test.test(source) ? source : ctx.options.nullStr
-    };
-    exports2.nullTag = nullTag;
-  }
-});
-
-// node_modules/yaml/dist/schema/core/bool.js
-var require_bool = __commonJS({
-  "node_modules/yaml/dist/schema/core/bool.js"(exports2) {
-    "use strict";
-    var Scalar = require_Scalar();
-    var boolTag = {
-      identify: (value) => typeof value === "boolean",
-      default: true,
-      tag: "tag:yaml.org,2002:bool",
-      test: /^(?:[Tt]rue|TRUE|[Ff]alse|FALSE)$/,
-      resolve: (str) => new Scalar.Scalar(str[0] === "t" || str[0] === "T"),
-      stringify({ source, value }, ctx) {
-        if (source && boolTag.test.test(source)) {
-          const sv = source[0] === "t" || source[0] === "T";
-          if (value === sv)
-            return source;
-        }
-        return value ? ctx.options.trueStr : ctx.options.falseStr;
-      }
-    };
-    exports2.boolTag = boolTag;
-  }
-});
-
-// node_modules/yaml/dist/stringify/stringifyNumber.js
-var require_stringifyNumber = __commonJS({
-  "node_modules/yaml/dist/stringify/stringifyNumber.js"(exports2) {
-    "use strict";
-    function stringifyNumber({ format: format2, minFractionDigits, tag, value }) {
-      if (typeof value === "bigint")
-        return String(value);
-      const num = typeof value === "number" ? value : Number(value);
-      if (!isFinite(num))
-        return isNaN(num) ? ".nan" : num < 0 ? "-.inf" : ".inf";
-      let n = Object.is(value, -0) ? "-0" : JSON.stringify(value);
-      if (!format2 && minFractionDigits && (!tag || tag === "tag:yaml.org,2002:float") && /^-?\d/.test(n) && !n.includes("e")) {
-        let i = n.indexOf(".");
-        if (i < 0) {
-          i = n.length;
-          n += ".";
-        }
-        let d = minFractionDigits - (n.length - i - 1);
-        while (d-- > 0)
-          n += "0";
-      }
-      return n;
-    }
-    exports2.stringifyNumber = stringifyNumber;
-  }
-});
-
-// node_modules/yaml/dist/schema/core/float.js
-var require_float = __commonJS({
-  "node_modules/yaml/dist/schema/core/float.js"(exports2) {
-    "use strict";
-    var Scalar = require_Scalar();
-    var stringifyNumber = require_stringifyNumber();
-    var floatNaN = {
-      identify: (value) => typeof value === "number",
-      default: true,
-      tag: "tag:yaml.org,2002:float",
-      test: /^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/,
-      resolve: (str) => str.slice(-3).toLowerCase() === "nan" ? NaN : str[0] === "-" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY,
-      stringify: stringifyNumber.stringifyNumber
-    };
-    var floatExp = {
-      identify: (value) => typeof value === "number",
-      default: true,
-      tag: "tag:yaml.org,2002:float",
-      format: "EXP",
-      test: /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+$/,
-      resolve: (str) => parseFloat(str),
-      stringify(node2) {
-        const num = Number(node2.value);
-        return isFinite(num) ? num.toExponential() : stringifyNumber.stringifyNumber(node2);
-      }
-    };
-    var float = {
-      identify: (value) => typeof value === "number",
-      default: true,
-      tag: "tag:yaml.org,2002:float",
-      test: /^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)$/,
-      resolve(str) {
-        const node2 = new Scalar.Scalar(parseFloat(str));
-        const dot = str.indexOf(".");
-        if (dot !== -1 && str[str.length - 1] === "0")
-          node2.minFractionDigits = str.length - dot - 1;
-        return node2;
-      },
-      stringify: stringifyNumber.stringifyNumber
-    };
-    exports2.float = float;
-    exports2.floatExp = floatExp;
-    exports2.floatNaN = floatNaN;
-  }
-});
-
-// node_modules/yaml/dist/schema/core/int.js
-var require_int = __commonJS({
-  "node_modules/yaml/dist/schema/core/int.js"(exports2) {
-    "use strict";
-    var stringifyNumber = require_stringifyNumber();
-    var intIdentify = (value) => typeof value === "bigint" || Number.isInteger(value);
-    var intResolve = (str, offset, radix, { intAsBigInt }) => intAsBigInt ? BigInt(str) : parseInt(str.substring(offset), radix);
-    function intStringify(node2, radix, prefix) {
-      const { value } = node2;
-      if (intIdentify(value) && value >= 0)
-        return prefix + value.toString(radix);
-      return stringifyNumber.stringifyNumber(node2);
-    }
-    var intOct = {
-      identify: (value) => intIdentify(value) && value >= 0,
-      default: true,
-      tag: "tag:yaml.org,2002:int",
-      format: "OCT",
-      test: /^0o[0-7]+$/,
-      resolve: (str, _onError, opt) => intResolve(str, 2, 8, opt),
-      stringify: (node2) => intStringify(node2, 8, "0o")
-    };
-    var int2 = {
-      identify: intIdentify,
-      default: true,
-      tag: "tag:yaml.org,2002:int",
-      test: /^[-+]?[0-9]+$/,
-      resolve: (str, _onError, opt) => intResolve(str, 0, 10, opt),
-      stringify: stringifyNumber.stringifyNumber
-    };
-    var intHex = {
-      identify: (value) => intIdentify(value) && value >= 0,
-      default: true,
-      tag: "tag:yaml.org,2002:int",
-      format: "HEX",
-      test: /^0x[0-9a-fA-F]+$/,
-      resolve: (str, _onError, opt) => intResolve(str, 2, 16, opt),
-      stringify: (node2) => intStringify(node2, 16, "0x")
-    };
-    exports2.int = int2;
-    exports2.intHex = intHex;
-    exports2.intOct = intOct;
-  }
-});
-
-// node_modules/yaml/dist/schema/core/schema.js
-var require_schema2 = __commonJS({
-  "node_modules/yaml/dist/schema/core/schema.js"(exports2) {
-    "use strict";
-    var map = require_map();
-    var _null4 = require_null();
-    var seq = require_seq();
-    var string5 = require_string();
-    var bool = require_bool();
-    var float = require_float();
-    var int2 = require_int();
-    var schema4 = [
-      map.map,
-      seq.seq,
-      string5.string,
-      _null4.nullTag,
-      bool.boolTag,
-      int2.intOct,
-      int2.int,
-      int2.intHex,
-      float.floatNaN,
-      float.floatExp,
-      float.float
-    ];
-    exports2.schema = schema4;
-  }
-});
-
-// node_modules/yaml/dist/schema/json/schema.js
-var require_schema3 = __commonJS({
-  "node_modules/yaml/dist/schema/json/schema.js"(exports2) {
-    "use strict";
-    var Scalar = require_Scalar();
-    var map = require_map();
-    var seq = require_seq();
-    function intIdentify(value) {
-      return typeof value === "bigint" || Number.isInteger(value);
-    }
-    var stringifyJSON = ({ value }) => JSON.stringify(value);
-    var jsonScalars = [
-      {
-        identify: (value) => typeof value === "string",
-        default: true,
-        tag: "tag:yaml.org,2002:str",
-        resolve: (str) => str,
-        stringify: stringifyJSON
-      },
-      {
-        identify: (value) => value == null,
-        createNode: () => new Scalar.Scalar(null),
-        default: true,
-        tag: "tag:yaml.org,2002:null",
-        test: /^null$/,
-        resolve: () => null,
-        stringify: stringifyJSON
-      },
-      {
-        identify: (value) => typeof value === "boolean",
-        default: true,
-        tag: "tag:yaml.org,2002:bool",
-        test: /^true$|^false$/,
-        resolve: (str) => str === "true",
-        stringify: stringifyJSON
-      },
-      {
-        identify: intIdentify,
-        default: true,
-        tag: "tag:yaml.org,2002:int",
-        test: /^-?(?:0|[1-9][0-9]*)$/,
-        resolve: (str, _onError, { intAsBigInt }) => intAsBigInt ? BigInt(str) : parseInt(str, 10),
-        stringify: ({ value }) => intIdentify(value) ? value.toString() : JSON.stringify(value)
-      },
-      {
-        identify: (value) => typeof value === "number",
-        default: true,
-        tag: "tag:yaml.org,2002:float",
-        test: /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?$/,
-        resolve: (str) => parseFloat(str),
-        stringify: stringifyJSON
-      }
-    ];
-    var jsonError = {
-      default: true,
-      tag: "",
-      test: /^/,
-      resolve(str, onError) {
-        onError(`Unresolved plain scalar ${JSON.stringify(str)}`);
-        return str;
-      }
-    };
-    var schema4 = [map.map, seq.seq].concat(jsonScalars, jsonError);
-    exports2.schema = schema4;
-  }
-});
-
-// node_modules/yaml/dist/schema/yaml-1.1/binary.js
-var require_binary = __commonJS({
-  "node_modules/yaml/dist/schema/yaml-1.1/binary.js"(exports2) {
-    "use strict";
-    var node_buffer = require("buffer");
-    var Scalar = require_Scalar();
-    var stringifyString = require_stringifyString();
-    var binary = {
-      identify: (value) => value instanceof Uint8Array,
-      // Buffer inherits from Uint8Array
-      default: false,
-      tag: "tag:yaml.org,2002:binary",
-      /**
-       * Returns a Buffer in node and an Uint8Array in browsers
-       *
-       * To use the resulting buffer as an image, you'll want to do something like:
-       *
-       *   const blob = new Blob([buffer], { type: 'image/jpeg' })
-       *   document.querySelector('#photo').src = URL.createObjectURL(blob)
-       */
-      resolve(src, onError) {
-        if (typeof node_buffer.Buffer === "function") {
-          return node_buffer.Buffer.from(src, "base64");
-        } else if (typeof atob === "function") {
-          const str = atob(src.replace(/[\n\r]/g, ""));
-          const buffer = new Uint8Array(str.length);
-          for (let i = 0; i < str.length; ++i)
-            buffer[i] = str.charCodeAt(i);
-          return buffer;
-        } else {
-          onError("This environment does not support reading binary tags; either Buffer or atob is required");
-          return src;
-        }
-      },
-      stringify({ comment: comment3, type, value }, ctx, onComment, onChompKeep) {
-        if (!value)
-          return "";
-        const buf = value;
-        let str;
-        if (typeof node_buffer.Buffer === "function") {
-          str = buf instanceof node_buffer.Buffer ? buf.toString("base64") : node_buffer.Buffer.from(buf.buffer).toString("base64");
-        } else if (typeof btoa === "function") {
-          let s3 = "";
-          for (let i = 0; i < buf.length; ++i)
-            s3 += String.fromCharCode(buf[i]);
-          str = btoa(s3);
-        } else {
-          throw new Error("This environment does not support writing binary tags; either Buffer or btoa is required");
-        }
-        type ?? (type = Scalar.Scalar.BLOCK_LITERAL);
-        if (type !== Scalar.Scalar.QUOTE_DOUBLE) {
-          const lineWidth = Math.max(ctx.options.lineWidth - ctx.indent.length, ctx.options.minContentWidth);
-          const n = Math.ceil(str.length / lineWidth);
-          const lines3 = new Array(n);
-          for (let i = 0, o = 0; i < n; ++i, o += lineWidth) {
-            lines3[i] = str.substr(o, lineWidth);
-          }
-          str = lines3.join(type === Scalar.Scalar.BLOCK_LITERAL ? "\n" : " ");
-        }
-        return stringifyString.stringifyString({ comment: comment3, type, value: str }, ctx, onComment, onChompKeep);
-      }
-    };
-    exports2.binary = binary;
-  }
-});
-
-// node_modules/yaml/dist/schema/yaml-1.1/pairs.js
-var require_pairs = __commonJS({
-  "node_modules/yaml/dist/schema/yaml-1.1/pairs.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var Pair = require_Pair();
-    var Scalar = require_Scalar();
-    var YAMLSeq = require_YAMLSeq();
-    function resolvePairs(seq, onError) {
-      if (identity2.isSeq(seq)) {
-        for (let i = 0; i < seq.items.length; ++i) {
-          let item = seq.items[i];
-          if (identity2.isPair(item))
-            continue;
-          else if (identity2.isMap(item)) {
-            if (item.items.length > 1)
-              onError("Each pair must have its own sequence indicator");
-            const pair = item.items[0] || new Pair.Pair(new Scalar.Scalar(null));
-            if (item.commentBefore)
-              pair.key.commentBefore = pair.key.commentBefore ? `${item.commentBefore}
-${pair.key.commentBefore}` : item.commentBefore;
-            if (item.comment) {
-              const cn = pair.value ?? pair.key;
-              cn.comment = cn.comment ? `${item.comment}
-${cn.comment}` : item.comment;
-            }
-            item = pair;
-          }
-          seq.items[i] = identity2.isPair(item) ? item : new Pair.Pair(item);
-        }
-      } else
-        onError("Expected a sequence for this tag");
-      return seq;
-    }
-    function createPairs(schema4, iterable, ctx) {
-      const { replacer } = ctx;
-      const pairs2 = new YAMLSeq.YAMLSeq(schema4);
-      pairs2.tag = "tag:yaml.org,2002:pairs";
-      let i = 0;
-      if (iterable && Symbol.iterator in Object(iterable))
-        for (let it of iterable) {
-          if (typeof replacer === "function")
-            it = replacer.call(iterable, String(i++), it);
-          let key, value;
-          if (Array.isArray(it)) {
-            if (it.length === 2) {
-              key = it[0];
-              value = it[1];
-            } else
-              throw new TypeError(`Expected [key, value] tuple: ${it}`);
-          } else if (it && it instanceof Object) {
-            const keys2 = Object.keys(it);
-            if (keys2.length === 1) {
-              key = keys2[0];
-              value = it[key];
-            } else {
-              throw new TypeError(`Expected tuple with one key, not ${keys2.length} keys`);
-            }
-          } else {
-            key = it;
-          }
-          pairs2.items.push(Pair.createPair(key, value, ctx));
-        }
-      return pairs2;
-    }
-    var pairs = {
-      collection: "seq",
-      default: false,
-      tag: "tag:yaml.org,2002:pairs",
-      resolve: resolvePairs,
-      createNode: createPairs
-    };
-    exports2.createPairs = createPairs;
-    exports2.pairs = pairs;
-    exports2.resolvePairs = resolvePairs;
-  }
-});
-
-// node_modules/yaml/dist/schema/yaml-1.1/omap.js
-var require_omap = __commonJS({
-  "node_modules/yaml/dist/schema/yaml-1.1/omap.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var toJS = require_toJS();
-    var YAMLMap = require_YAMLMap();
-    var YAMLSeq = require_YAMLSeq();
-    var pairs = require_pairs();
-    var YAMLOMap = class _YAMLOMap extends YAMLSeq.YAMLSeq {
-      constructor() {
-        super();
-        this.add = YAMLMap.YAMLMap.prototype.add.bind(this);
-        this.delete = YAMLMap.YAMLMap.prototype.delete.bind(this);
-        this.get = YAMLMap.YAMLMap.prototype.get.bind(this);
-        this.has = YAMLMap.YAMLMap.prototype.has.bind(this);
-        this.set = YAMLMap.YAMLMap.prototype.set.bind(this);
-        this.tag = _YAMLOMap.tag;
-      }
-      /**
-       * If `ctx` is given, the return type is actually `Map<unknown, unknown>`,
-       * but TypeScript won't allow widening the signature of a child method.
-       */
-      toJSON(_2, ctx) {
-        if (!ctx)
-          return super.toJSON(_2);
-        const map = /* @__PURE__ */ new Map();
-        if (ctx?.onCreate)
-          ctx.onCreate(map);
-        for (const pair of this.items) {
-          let key, value;
-          if (identity2.isPair(pair)) {
-            key = toJS.toJS(pair.key, "", ctx);
-            value = toJS.toJS(pair.value, key, ctx);
-          } else {
-            key = toJS.toJS(pair, "", ctx);
-          }
-          if (map.has(key))
-            throw new Error("Ordered maps must not include duplicate keys");
-          map.set(key, value);
-        }
-        return map;
-      }
-      static from(schema4, iterable, ctx) {
-        const pairs$1 = pairs.createPairs(schema4, iterable, ctx);
-        const omap2 = new this();
-        omap2.items = pairs$1.items;
-        return omap2;
-      }
-    };
-    YAMLOMap.tag = "tag:yaml.org,2002:omap";
-    var omap = {
-      collection: "seq",
-      identify: (value) => value instanceof Map,
-      nodeClass: YAMLOMap,
-      default: false,
-      tag: "tag:yaml.org,2002:omap",
-      resolve(seq, onError) {
-        const pairs$1 = pairs.resolvePairs(seq, onError);
-        const seenKeys = [];
-        for (const { key } of pairs$1.items) {
-          if (identity2.isScalar(key)) {
-            if (seenKeys.includes(key.value)) {
-              onError(`Ordered maps must not include duplicate keys: ${key.value}`);
-            } else {
-              seenKeys.push(key.value);
-            }
-          }
-        }
-        return Object.assign(new YAMLOMap(), pairs$1);
-      },
-      createNode: (schema4, iterable, ctx) => YAMLOMap.from(schema4, iterable, ctx)
-    };
-    exports2.YAMLOMap = YAMLOMap;
-    exports2.omap = omap;
-  }
-});
-
-// node_modules/yaml/dist/schema/yaml-1.1/bool.js
-var require_bool2 = __commonJS({
-  "node_modules/yaml/dist/schema/yaml-1.1/bool.js"(exports2) {
-    "use strict";
-    var Scalar = require_Scalar();
-    function boolStringify({ value, source }, ctx) {
-      const boolObj = value ? trueTag : falseTag;
-      if (source && boolObj.test.test(source))
-        return source;
-      return value ? ctx.options.trueStr : ctx.options.falseStr;
-    }
-    var trueTag = {
-      identify: (value) => value === true,
-      default: true,
-      tag: "tag:yaml.org,2002:bool",
-      test: /^(?:Y|y|[Yy]es|YES|[Tt]rue|TRUE|[Oo]n|ON)$/,
-      resolve: () => new Scalar.Scalar(true),
-      stringify: boolStringify
-    };
-    var falseTag = {
-      identify: (value) => value === false,
-      default: true,
-      tag: "tag:yaml.org,2002:bool",
-      test: /^(?:N|n|[Nn]o|NO|[Ff]alse|FALSE|[Oo]ff|OFF)$/,
-      resolve: () => new Scalar.Scalar(false),
-      stringify: boolStringify
-    };
-    exports2.falseTag = falseTag;
-    exports2.trueTag = trueTag;
-  }
-});
-
-// node_modules/yaml/dist/schema/yaml-1.1/float.js
-var require_float2 = __commonJS({
-  "node_modules/yaml/dist/schema/yaml-1.1/float.js"(exports2) {
-    "use strict";
-    var Scalar = require_Scalar();
-    var stringifyNumber = require_stringifyNumber();
-    var floatNaN = {
-      identify: (value) => typeof value === "number",
-      default: true,
-      tag: "tag:yaml.org,2002:float",
-      test: /^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/,
-      resolve: (str) => str.slice(-3).toLowerCase() === "nan" ? NaN : str[0] === "-" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY,
-      stringify: stringifyNumber.stringifyNumber
-    };
-    var floatExp = {
-      identify: (value) => typeof value === "number",
-      default: true,
-      tag: "tag:yaml.org,2002:float",
-      format: "EXP",
-      test: /^[-+]?(?:[0-9][0-9_]*)?(?:\.[0-9_]*)?[eE][-+]?[0-9]+$/,
-      resolve: (str) => parseFloat(str.replace(/_/g, "")),
-      stringify(node2) {
-        const num = Number(node2.value);
-        return isFinite(num) ? num.toExponential() : stringifyNumber.stringifyNumber(node2);
-      }
-    };
-    var float = {
-      identify: (value) => typeof value === "number",
-      default: true,
-      tag: "tag:yaml.org,2002:float",
-      test: /^[-+]?(?:[0-9][0-9_]*)?\.[0-9_]*$/,
-      resolve(str) {
-        const node2 = new Scalar.Scalar(parseFloat(str.replace(/_/g, "")));
-        const dot = str.indexOf(".");
-        if (dot !== -1) {
-          const f2 = str.substring(dot + 1).replace(/_/g, "");
-          if (f2[f2.length - 1] === "0")
-            node2.minFractionDigits = f2.length;
-        }
-        return node2;
-      },
-      stringify: stringifyNumber.stringifyNumber
-    };
-    exports2.float = float;
-    exports2.floatExp = floatExp;
-    exports2.floatNaN = floatNaN;
-  }
-});
-
-// node_modules/yaml/dist/schema/yaml-1.1/int.js
-var require_int2 = __commonJS({
-  "node_modules/yaml/dist/schema/yaml-1.1/int.js"(exports2) {
-    "use strict";
-    var stringifyNumber = require_stringifyNumber();
-    var intIdentify = (value) => typeof value === "bigint" || Number.isInteger(value);
-    function intResolve(str, offset, radix, { intAsBigInt }) {
-      const sign = str[0];
-      if (sign === "-" || sign === "+")
-        offset += 1;
-      str = str.substring(offset).replace(/_/g, "");
-      if (intAsBigInt) {
-        switch (radix) {
-          case 2:
-            str = `0b${str}`;
-            break;
-          case 8:
-            str = `0o${str}`;
-            break;
-          case 16:
-            str = `0x${str}`;
-            break;
-        }
-        const n2 = BigInt(str);
-        return sign === "-" ? BigInt(-1) * n2 : n2;
-      }
-      const n = parseInt(str, radix);
-      return sign === "-" ? -1 * n : n;
-    }
-    function intStringify(node2, radix, prefix) {
-      const { value } = node2;
-      if (intIdentify(value)) {
-        const str = value.toString(radix);
-        return value < 0 ? "-" + prefix + str.substr(1) : prefix + str;
-      }
-      return stringifyNumber.stringifyNumber(node2);
-    }
-    var intBin = {
-      identify: intIdentify,
-      default: true,
-      tag: "tag:yaml.org,2002:int",
-      format: "BIN",
-      test: /^[-+]?0b[0-1_]+$/,
-      resolve: (str, _onError, opt) => intResolve(str, 2, 2, opt),
-      stringify: (node2) => intStringify(node2, 2, "0b")
-    };
-    var intOct = {
-      identify: intIdentify,
-      default: true,
-      tag: "tag:yaml.org,2002:int",
-      format: "OCT",
-      test: /^[-+]?0[0-7_]+$/,
-      resolve: (str, _onError, opt) => intResolve(str, 1, 8, opt),
-      stringify: (node2) => intStringify(node2, 8, "0")
-    };
-    var int2 = {
-      identify: intIdentify,
-      default: true,
-      tag: "tag:yaml.org,2002:int",
-      test: /^[-+]?[0-9][0-9_]*$/,
-      resolve: (str, _onError, opt) => intResolve(str, 0, 10, opt),
-      stringify: stringifyNumber.stringifyNumber
-    };
-    var intHex = {
-      identify: intIdentify,
-      default: true,
-      tag: "tag:yaml.org,2002:int",
-      format: "HEX",
-      test: /^[-+]?0x[0-9a-fA-F_]+$/,
-      resolve: (str, _onError, opt) => intResolve(str, 2, 16, opt),
-      stringify: (node2) => intStringify(node2, 16, "0x")
-    };
-    exports2.int = int2;
-    exports2.intBin = intBin;
-    exports2.intHex = intHex;
-    exports2.intOct = intOct;
-  }
-});
-
-// node_modules/yaml/dist/schema/yaml-1.1/set.js
-var require_set = __commonJS({
-  "node_modules/yaml/dist/schema/yaml-1.1/set.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var Pair = require_Pair();
-    var YAMLMap = require_YAMLMap();
-    var YAMLSet = class _YAMLSet extends YAMLMap.YAMLMap {
-      constructor(schema4) {
-        super(schema4);
-        this.tag = _YAMLSet.tag;
-      }
-      add(key) {
-        let pair;
-        if (identity2.isPair(key))
-          pair = key;
-        else if (key && typeof key === "object" && "key" in key && "value" in key && key.value === null)
-          pair = new Pair.Pair(key.key, null);
-        else
-          pair = new Pair.Pair(key, null);
-        const prev = YAMLMap.findPair(this.items, pair.key);
-        if (!prev)
-          this.items.push(pair);
-      }
-      /**
-       * If `keepPair` is `true`, returns the Pair matching `key`.
-       * Otherwise, returns the value of that Pair's key.
-       */
-      get(key, keepPair) {
-        const pair = YAMLMap.findPair(this.items, key);
-        return !keepPair && identity2.isPair(pair) ? identity2.isScalar(pair.key) ? pair.key.value : pair.key : pair;
-      }
-      set(key, value) {
-        if (typeof value !== "boolean")
-          throw new Error(`Expected boolean value for set(key, value) in a YAML set, not ${typeof value}`);
-        const prev = YAMLMap.findPair(this.items, key);
-        if (prev && !value) {
-          this.items.splice(this.items.indexOf(prev), 1);
-        } else if (!prev && value) {
-          this.items.push(new Pair.Pair(key));
-        }
-      }
-      toJSON(_2, ctx) {
-        return super.toJSON(_2, ctx, Set);
-      }
-      toString(ctx, onComment, onChompKeep) {
-        if (!ctx)
-          return JSON.stringify(this);
-        if (this.hasAllNullValues(true))
-          return super.toString(Object.assign({}, ctx, { allNullValues: true }), onComment, onChompKeep);
-        else
-          throw new Error("Set items must all have null values");
-      }
-      static from(schema4, iterable, ctx) {
-        const { replacer } = ctx;
-        const set2 = new this(schema4);
-        if (iterable && Symbol.iterator in Object(iterable))
-          for (let value of iterable) {
-            if (typeof replacer === "function")
-              value = replacer.call(iterable, value, value);
-            set2.items.push(Pair.createPair(value, null, ctx));
-          }
-        return set2;
-      }
-    };
-    YAMLSet.tag = "tag:yaml.org,2002:set";
-    var set = {
-      collection: "map",
-      identify: (value) => value instanceof Set,
-      nodeClass: YAMLSet,
-      default: false,
-      tag: "tag:yaml.org,2002:set",
-      createNode: (schema4, iterable, ctx) => YAMLSet.from(schema4, iterable, ctx),
-      resolve(map, onError) {
-        if (identity2.isMap(map)) {
-          if (map.hasAllNullValues(true))
-            return Object.assign(new YAMLSet(), map);
-          else
-            onError("Set items must all have null values");
-        } else
-          onError("Expected a mapping for this tag");
-        return map;
-      }
-    };
-    exports2.YAMLSet = YAMLSet;
-    exports2.set = set;
-  }
-});
-
-// node_modules/yaml/dist/schema/yaml-1.1/timestamp.js
-var require_timestamp = __commonJS({
-  "node_modules/yaml/dist/schema/yaml-1.1/timestamp.js"(exports2) {
-    "use strict";
-    var stringifyNumber = require_stringifyNumber();
-    function parseSexagesimal(str, asBigInt) {
-      const sign = str[0];
-      const parts3 = sign === "-" || sign === "+" ? str.substring(1) : str;
-      const num = (n) => asBigInt ? BigInt(n) : Number(n);
-      const res = parts3.replace(/_/g, "").split(":").reduce((res2, p) => res2 * num(60) + num(p), num(0));
-      return sign === "-" ? num(-1) * res : res;
-    }
-    function stringifySexagesimal(node2) {
-      let { value } = node2;
-      let num = (n) => n;
-      if (typeof value === "bigint")
-        num = (n) => BigInt(n);
-      else if (isNaN(value) || !isFinite(value))
-        return stringifyNumber.stringifyNumber(node2);
-      let sign = "";
-      if (value < 0) {
-        sign = "-";
-        value *= num(-1);
-      }
-      const _60 = num(60);
-      const parts3 = [value % _60];
-      if (value < 60) {
-        parts3.unshift(0);
-      } else {
-        value = (value - parts3[0]) / _60;
-        parts3.unshift(value % _60);
-        if (value >= 60) {
-          value = (value - parts3[0]) / _60;
-          parts3.unshift(value);
-        }
-      }
-      return sign + parts3.map((n) => String(n).padStart(2, "0")).join(":").replace(/000000\d*$/, "");
-    }
-    var intTime = {
-      identify: (value) => typeof value === "bigint" || Number.isInteger(value),
-      default: true,
-      tag: "tag:yaml.org,2002:int",
-      format: "TIME",
-      test: /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+$/,
-      resolve: (str, _onError, { intAsBigInt }) => parseSexagesimal(str, intAsBigInt),
-      stringify: stringifySexagesimal
-    };
-    var floatTime = {
-      identify: (value) => typeof value === "number",
-      default: true,
-      tag: "tag:yaml.org,2002:float",
-      format: "TIME",
-      test: /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*$/,
-      resolve: (str) => parseSexagesimal(str, false),
-      stringify: stringifySexagesimal
-    };
-    var timestamp2 = {
-      identify: (value) => value instanceof Date,
-      default: true,
-      tag: "tag:yaml.org,2002:timestamp",
-      // If the time zone is omitted, the timestamp is assumed to be specified in UTC. The time part
-      // may be omitted altogether, resulting in a date format. In such a case, the time part is
-      // assumed to be 00:00:00Z (start of day, UTC).
-      test: RegExp("^([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:(?:t|T|[ \\t]+)([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2}(\\.[0-9]+)?)(?:[ \\t]*(Z|[-+][012]?[0-9](?::[0-9]{2})?))?)?$"),
-      resolve(str) {
-        const match2 = str.match(timestamp2.test);
-        if (!match2)
-          throw new Error("!!timestamp expects a date, starting with yyyy-mm-dd");
-        const [, year, month2, day2, hour2, minute2, second] = match2.map(Number);
-        const millisec = match2[7] ? Number((match2[7] + "00").substr(1, 3)) : 0;
-        let date5 = Date.UTC(year, month2 - 1, day2, hour2 || 0, minute2 || 0, second || 0, millisec);
-        const tz = match2[8];
-        if (tz && tz !== "Z") {
-          let d = parseSexagesimal(tz, false);
-          if (Math.abs(d) < 30)
-            d *= 60;
-          date5 -= 6e4 * d;
-        }
-        return new Date(date5);
-      },
-      stringify: ({ value }) => value?.toISOString().replace(/(T00:00:00)?\.000Z$/, "") ?? ""
-    };
-    exports2.floatTime = floatTime;
-    exports2.intTime = intTime;
-    exports2.timestamp = timestamp2;
-  }
-});
-
-// node_modules/yaml/dist/schema/yaml-1.1/schema.js
-var require_schema4 = __commonJS({
-  "node_modules/yaml/dist/schema/yaml-1.1/schema.js"(exports2) {
-    "use strict";
-    var map = require_map();
-    var _null4 = require_null();
-    var seq = require_seq();
-    var string5 = require_string();
-    var binary = require_binary();
-    var bool = require_bool2();
-    var float = require_float2();
-    var int2 = require_int2();
-    var merge2 = require_merge();
-    var omap = require_omap();
-    var pairs = require_pairs();
-    var set = require_set();
-    var timestamp2 = require_timestamp();
-    var schema4 = [
-      map.map,
-      seq.seq,
-      string5.string,
-      _null4.nullTag,
-      bool.trueTag,
-      bool.falseTag,
-      int2.intBin,
-      int2.intOct,
-      int2.int,
-      int2.intHex,
-      float.floatNaN,
-      float.floatExp,
-      float.float,
-      binary.binary,
-      merge2.merge,
-      omap.omap,
-      pairs.pairs,
-      set.set,
-      timestamp2.intTime,
-      timestamp2.floatTime,
-      timestamp2.timestamp
-    ];
-    exports2.schema = schema4;
-  }
-});
-
-// node_modules/yaml/dist/schema/tags.js
-var require_tags = __commonJS({
-  "node_modules/yaml/dist/schema/tags.js"(exports2) {
-    "use strict";
-    var map = require_map();
-    var _null4 = require_null();
-    var seq = require_seq();
-    var string5 = require_string();
-    var bool = require_bool();
-    var float = require_float();
-    var int2 = require_int();
-    var schema4 = require_schema2();
-    var schema$1 = require_schema3();
-    var binary = require_binary();
-    var merge2 = require_merge();
-    var omap = require_omap();
-    var pairs = require_pairs();
-    var schema$2 = require_schema4();
-    var set = require_set();
-    var timestamp2 = require_timestamp();
-    var schemas = /* @__PURE__ */ new Map([
-      ["core", schema4.schema],
-      ["failsafe", [map.map, seq.seq, string5.string]],
-      ["json", schema$1.schema],
-      ["yaml11", schema$2.schema],
-      ["yaml-1.1", schema$2.schema]
-    ]);
-    var tagsByName = {
-      binary: binary.binary,
-      bool: bool.boolTag,
-      float: float.float,
-      floatExp: float.floatExp,
-      floatNaN: float.floatNaN,
-      floatTime: timestamp2.floatTime,
-      int: int2.int,
-      intHex: int2.intHex,
-      intOct: int2.intOct,
-      intTime: timestamp2.intTime,
-      map: map.map,
-      merge: merge2.merge,
-      null: _null4.nullTag,
-      omap: omap.omap,
-      pairs: pairs.pairs,
-      seq: seq.seq,
-      set: set.set,
-      timestamp: timestamp2.timestamp
-    };
-    var coreKnownTags = {
-      "tag:yaml.org,2002:binary": binary.binary,
-      "tag:yaml.org,2002:merge": merge2.merge,
-      "tag:yaml.org,2002:omap": omap.omap,
-      "tag:yaml.org,2002:pairs": pairs.pairs,
-      "tag:yaml.org,2002:set": set.set,
-      "tag:yaml.org,2002:timestamp": timestamp2.timestamp
-    };
-    function getTags(customTags, schemaName, addMergeTag) {
-      const schemaTags = schemas.get(schemaName);
-      if (schemaTags && !customTags) {
-        return addMergeTag && !schemaTags.includes(merge2.merge) ? schemaTags.concat(merge2.merge) : schemaTags.slice();
-      }
-      let tags = schemaTags;
-      if (!tags) {
-        if (Array.isArray(customTags))
-          tags = [];
-        else {
-          const keys2 = Array.from(schemas.keys()).filter((key) => key !== "yaml11").map((key) => JSON.stringify(key)).join(", ");
-          throw new Error(`Unknown schema "${schemaName}"; use one of ${keys2} or define customTags array`);
-        }
-      }
-      if (Array.isArray(customTags)) {
-        for (const tag of customTags)
-          tags = tags.concat(tag);
-      } else if (typeof customTags === "function") {
-        tags = customTags(tags.slice());
-      }
-      if (addMergeTag)
-        tags = tags.concat(merge2.merge);
-      return tags.reduce((tags2, tag) => {
-        const tagObj = typeof tag === "string" ? tagsByName[tag] : tag;
-        if (!tagObj) {
-          const tagName2 = JSON.stringify(tag);
-          const keys2 = Object.keys(tagsByName).map((key) => JSON.stringify(key)).join(", ");
-          throw new Error(`Unknown custom tag ${tagName2}; use one of ${keys2}`);
-        }
-        if (!tags2.includes(tagObj))
-          tags2.push(tagObj);
-        return tags2;
-      }, []);
-    }
-    exports2.coreKnownTags = coreKnownTags;
-    exports2.getTags = getTags;
-  }
-});
-
-// node_modules/yaml/dist/schema/Schema.js
-var require_Schema = __commonJS({
-  "node_modules/yaml/dist/schema/Schema.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var map = require_map();
-    var seq = require_seq();
-    var string5 = require_string();
-    var tags = require_tags();
-    var sortMapEntriesByKey = (a, b2) => a.key < b2.key ? -1 : a.key > b2.key ? 1 : 0;
-    var Schema = class _Schema {
-      constructor({ compat, customTags, merge: merge2, resolveKnownTags, schema: schema4, sortMapEntries, toStringDefaults }) {
-        this.compat = Array.isArray(compat) ? tags.getTags(compat, "compat") : compat ? tags.getTags(null, compat) : null;
-        this.name = typeof schema4 === "string" && schema4 || "core";
-        this.knownTags = resolveKnownTags ? tags.coreKnownTags : {};
-        this.tags = tags.getTags(customTags, this.name, merge2);
-        this.toStringOptions = toStringDefaults ?? null;
-        Object.defineProperty(this, identity2.MAP, { value: map.map });
-        Object.defineProperty(this, identity2.SCALAR, { value: string5.string });
-        Object.defineProperty(this, identity2.SEQ, { value: seq.seq });
-        this.sortMapEntries = typeof sortMapEntries === "function" ? sortMapEntries : sortMapEntries === true ? sortMapEntriesByKey : null;
-      }
-      clone() {
-        const copy = Object.create(_Schema.prototype, Object.getOwnPropertyDescriptors(this));
-        copy.tags = this.tags.slice();
-        return copy;
-      }
-    };
-    exports2.Schema = Schema;
-  }
-});
-
-// node_modules/yaml/dist/stringify/stringifyDocument.js
-var require_stringifyDocument = __commonJS({
-  "node_modules/yaml/dist/stringify/stringifyDocument.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var stringify = require_stringify();
-    var stringifyComment = require_stringifyComment();
-    function stringifyDocument(doc, options2) {
-      const lines3 = [];
-      let hasDirectives = options2.directives === true;
-      if (options2.directives !== false && doc.directives) {
-        const dir = doc.directives.toString(doc);
-        if (dir) {
-          lines3.push(dir);
-          hasDirectives = true;
-        } else if (doc.directives.docStart)
-          hasDirectives = true;
-      }
-      if (hasDirectives)
-        lines3.push("---");
-      const ctx = stringify.createStringifyContext(doc, options2);
-      const { commentString } = ctx.options;
-      if (doc.commentBefore) {
-        if (lines3.length !== 1)
-          lines3.unshift("");
-        const cs = commentString(doc.commentBefore);
-        lines3.unshift(stringifyComment.indentComment(cs, ""));
-      }
-      let chompKeep = false;
-      let contentComment = null;
-      if (doc.contents) {
-        if (identity2.isNode(doc.contents)) {
-          if (doc.contents.spaceBefore && hasDirectives)
-            lines3.push("");
-          if (doc.contents.commentBefore) {
-            const cs = commentString(doc.contents.commentBefore);
-            lines3.push(stringifyComment.indentComment(cs, ""));
-          }
-          ctx.forceBlockIndent = !!doc.comment;
-          contentComment = doc.contents.comment;
-        }
-        const onChompKeep = contentComment ? void 0 : () => chompKeep = true;
-        let body = stringify.stringify(doc.contents, ctx, () => contentComment = null, onChompKeep);
-        if (contentComment)
-          body += stringifyComment.lineComment(body, "", commentString(contentComment));
-        if ((body[0] === "|" || body[0] === ">") && lines3[lines3.length - 1] === "---") {
-          lines3[lines3.length - 1] = `--- ${body}`;
-        } else
-          lines3.push(body);
-      } else {
-        lines3.push(stringify.stringify(doc.contents, ctx));
-      }
-      if (doc.directives?.docEnd) {
-        if (doc.comment) {
-          const cs = commentString(doc.comment);
-          if (cs.includes("\n")) {
-            lines3.push("...");
-            lines3.push(stringifyComment.indentComment(cs, ""));
-          } else {
-            lines3.push(`... ${cs}`);
-          }
-        } else {
-          lines3.push("...");
-        }
-      } else {
-        let dc = doc.comment;
-        if (dc && chompKeep)
-          dc = dc.replace(/^\n+/, "");
-        if (dc) {
-          if ((!chompKeep || contentComment) && lines3[lines3.length - 1] !== "")
-            lines3.push("");
-          lines3.push(stringifyComment.indentComment(commentString(dc), ""));
-        }
-      }
-      return lines3.join("\n") + "\n";
-    }
-    exports2.stringifyDocument = stringifyDocument;
-  }
-});
-
-// node_modules/yaml/dist/doc/Document.js
-var require_Document = __commonJS({
-  "node_modules/yaml/dist/doc/Document.js"(exports2) {
-    "use strict";
-    var Alias = require_Alias();
-    var Collection = require_Collection();
-    var identity2 = require_identity();
-    var Pair = require_Pair();
-    var toJS = require_toJS();
-    var Schema = require_Schema();
-    var stringifyDocument = require_stringifyDocument();
-    var anchors = require_anchors();
-    var applyReviver = require_applyReviver();
-    var createNode = require_createNode();
-    var directives = require_directives();
-    var Document2 = class _Document {
-      constructor(value, replacer, options2) {
-        this.commentBefore = null;
-        this.comment = null;
-        this.errors = [];
-        this.warnings = [];
-        Object.defineProperty(this, identity2.NODE_TYPE, { value: identity2.DOC });
-        let _replacer = null;
-        if (typeof replacer === "function" || Array.isArray(replacer)) {
-          _replacer = replacer;
-        } else if (options2 === void 0 && replacer) {
-          options2 = replacer;
-          replacer = void 0;
-        }
-        const opt = Object.assign({
-          intAsBigInt: false,
-          keepSourceTokens: false,
-          logLevel: "warn",
-          prettyErrors: true,
-          strict: true,
-          stringKeys: false,
-          uniqueKeys: true,
-          version: "1.2"
-        }, options2);
-        this.options = opt;
-        let { version: version3 } = opt;
-        if (options2?._directives) {
-          this.directives = options2._directives.atDocument();
-          if (this.directives.yaml.explicit)
-            version3 = this.directives.yaml.version;
-        } else
-          this.directives = new directives.Directives({ version: version3 });
-        this.setSchema(version3, options2);
-        this.contents = value === void 0 ? null : this.createNode(value, _replacer, options2);
-      }
-      /**
-       * Create a deep copy of this Document and its contents.
-       *
-       * Custom Node values that inherit from `Object` still refer to their original instances.
-       */
-      clone() {
-        const copy = Object.create(_Document.prototype, {
-          [identity2.NODE_TYPE]: { value: identity2.DOC }
-        });
-        copy.commentBefore = this.commentBefore;
-        copy.comment = this.comment;
-        copy.errors = this.errors.slice();
-        copy.warnings = this.warnings.slice();
-        copy.options = Object.assign({}, this.options);
-        if (this.directives)
-          copy.directives = this.directives.clone();
-        copy.schema = this.schema.clone();
-        copy.contents = identity2.isNode(this.contents) ? this.contents.clone(copy.schema) : this.contents;
-        if (this.range)
-          copy.range = this.range.slice();
-        return copy;
-      }
-      /** Adds a value to the document. */
-      add(value) {
-        if (assertCollection(this.contents))
-          this.contents.add(value);
-      }
-      /** Adds a value to the document. */
-      addIn(path25, value) {
-        if (assertCollection(this.contents))
-          this.contents.addIn(path25, value);
-      }
-      /**
-       * Create a new `Alias` node, ensuring that the target `node` has the required anchor.
-       *
-       * If `node` already has an anchor, `name` is ignored.
-       * Otherwise, the `node.anchor` value will be set to `name`,
-       * or if an anchor with that name is already present in the document,
-       * `name` will be used as a prefix for a new unique anchor.
-       * If `name` is undefined, the generated anchor will use 'a' as a prefix.
-       */
-      createAlias(node2, name2) {
-        if (!node2.anchor) {
-          const prev = anchors.anchorNames(this);
-          node2.anchor = // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing
-          !name2 || prev.has(name2) ? anchors.findNewAnchor(name2 || "a", prev) : name2;
-        }
-        return new Alias.Alias(node2.anchor);
-      }
-      createNode(value, replacer, options2) {
-        let _replacer = void 0;
-        if (typeof replacer === "function") {
-          value = replacer.call({ "": value }, "", value);
-          _replacer = replacer;
-        } else if (Array.isArray(replacer)) {
-          const keyToStr = (v2) => typeof v2 === "number" || v2 instanceof String || v2 instanceof Number;
-          const asStr = replacer.filter(keyToStr).map(String);
-          if (asStr.length > 0)
-            replacer = replacer.concat(asStr);
-          _replacer = replacer;
-        } else if (options2 === void 0 && replacer) {
-          options2 = replacer;
-          replacer = void 0;
-        }
-        const { aliasDuplicateObjects, anchorPrefix, flow, keepUndefined, onTagObj, tag } = options2 ?? {};
-        const { onAnchor, setAnchors, sourceObjects } = anchors.createNodeAnchors(
-          this,
-          // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing
-          anchorPrefix || "a"
-        );
-        const ctx = {
-          aliasDuplicateObjects: aliasDuplicateObjects ?? true,
-          keepUndefined: keepUndefined ?? false,
-          onAnchor,
-          onTagObj,
-          replacer: _replacer,
-          schema: this.schema,
-          sourceObjects
-        };
-        const node2 = createNode.createNode(value, tag, ctx);
-        if (flow && identity2.isCollection(node2))
-          node2.flow = true;
-        setAnchors();
-        return node2;
-      }
-      /**
-       * Convert a key and a value into a `Pair` using the current schema,
-       * recursively wrapping all values as `Scalar` or `Collection` nodes.
-       */
-      createPair(key, value, options2 = {}) {
-        const k2 = this.createNode(key, null, options2);
-        const v2 = this.createNode(value, null, options2);
-        return new Pair.Pair(k2, v2);
-      }
-      /**
-       * Removes a value from the document.
-       * @returns `true` if the item was found and removed.
-       */
-      delete(key) {
-        return assertCollection(this.contents) ? this.contents.delete(key) : false;
-      }
-      /**
-       * Removes a value from the document.
-       * @returns `true` if the item was found and removed.
-       */
-      deleteIn(path25) {
-        if (Collection.isEmptyPath(path25)) {
-          if (this.contents == null)
-            return false;
-          this.contents = null;
-          return true;
-        }
-        return assertCollection(this.contents) ? this.contents.deleteIn(path25) : false;
-      }
-      /**
-       * Returns item at `key`, or `undefined` if not found. By default unwraps
-       * scalar values from their surrounding node; to disable set `keepScalar` to
-       * `true` (collections are always returned intact).
-       */
-      get(key, keepScalar) {
-        return identity2.isCollection(this.contents) ? this.contents.get(key, keepScalar) : void 0;
-      }
-      /**
-       * Returns item at `path`, or `undefined` if not found. By default unwraps
-       * scalar values from their surrounding node; to disable set `keepScalar` to
-       * `true` (collections are always returned intact).
-       */
-      getIn(path25, keepScalar) {
-        if (Collection.isEmptyPath(path25))
-          return !keepScalar && identity2.isScalar(this.contents) ? this.contents.value : this.contents;
-        return identity2.isCollection(this.contents) ? this.contents.getIn(path25, keepScalar) : void 0;
-      }
-      /**
-       * Checks if the document includes a value with the key `key`.
-       */
-      has(key) {
-        return identity2.isCollection(this.contents) ? this.contents.has(key) : false;
-      }
-      /**
-       * Checks if the document includes a value at `path`.
-       */
-      hasIn(path25) {
-        if (Collection.isEmptyPath(path25))
-          return this.contents !== void 0;
-        return identity2.isCollection(this.contents) ? this.contents.hasIn(path25) : false;
-      }
-      /**
-       * Sets a value in this document. For `!!set`, `value` needs to be a
-       * boolean to add/remove the item from the set.
-       */
-      set(key, value) {
-        if (this.contents == null) {
-          this.contents = Collection.collectionFromPath(this.schema, [key], value);
-        } else if (assertCollection(this.contents)) {
-          this.contents.set(key, value);
-        }
-      }
-      /**
-       * Sets a value in this document. For `!!set`, `value` needs to be a
-       * boolean to add/remove the item from the set.
-       */
-      setIn(path25, value) {
-        if (Collection.isEmptyPath(path25)) {
-          this.contents = value;
-        } else if (this.contents == null) {
-          this.contents = Collection.collectionFromPath(this.schema, Array.from(path25), value);
-        } else if (assertCollection(this.contents)) {
-          this.contents.setIn(path25, value);
-        }
-      }
-      /**
-       * Change the YAML version and schema used by the document.
-       * A `null` version disables support for directives, explicit tags, anchors, and aliases.
-       * It also requires the `schema` option to be given as a `Schema` instance value.
-       *
-       * Overrides all previously set schema options.
-       */
-      setSchema(version3, options2 = {}) {
-        if (typeof version3 === "number")
-          version3 = String(version3);
-        let opt;
-        switch (version3) {
-          case "1.1":
-            if (this.directives)
-              this.directives.yaml.version = "1.1";
-            else
-              this.directives = new directives.Directives({ version: "1.1" });
-            opt = { resolveKnownTags: false, schema: "yaml-1.1" };
-            break;
-          case "1.2":
-          case "next":
-            if (this.directives)
-              this.directives.yaml.version = version3;
-            else
-              this.directives = new directives.Directives({ version: version3 });
-            opt = { resolveKnownTags: true, schema: "core" };
-            break;
-          case null:
-            if (this.directives)
-              delete this.directives;
-            opt = null;
-            break;
-          default: {
-            const sv = JSON.stringify(version3);
-            throw new Error(`Expected '1.1', '1.2' or null as first argument, but found: ${sv}`);
-          }
-        }
-        if (options2.schema instanceof Object)
-          this.schema = options2.schema;
-        else if (opt)
-          this.schema = new Schema.Schema(Object.assign(opt, options2));
-        else
-          throw new Error(`With a null YAML version, the { schema: Schema } option is required`);
-      }
-      // json & jsonArg are only used from toJSON()
-      toJS({ json, jsonArg, mapAsMap, maxAliasCount, onAnchor, reviver } = {}) {
-        const ctx = {
-          anchors: /* @__PURE__ */ new Map(),
-          doc: this,
-          keep: !json,
-          mapAsMap: mapAsMap === true,
-          mapKeyWarned: false,
-          maxAliasCount: typeof maxAliasCount === "number" ? maxAliasCount : 100
-        };
-        const res = toJS.toJS(this.contents, jsonArg ?? "", ctx);
-        if (typeof onAnchor === "function")
-          for (const { count: count4, res: res2 } of ctx.anchors.values())
-            onAnchor(res2, count4);
-        return typeof reviver === "function" ? applyReviver.applyReviver(reviver, { "": res }, "", res) : res;
-      }
-      /**
-       * A JSON representation of the document `contents`.
-       *
-       * @param jsonArg Used by `JSON.stringify` to indicate the array index or
-       *   property name.
-       */
-      toJSON(jsonArg, onAnchor) {
-        return this.toJS({ json: true, jsonArg, mapAsMap: false, onAnchor });
-      }
-      /** A YAML representation of the document. */
-      toString(options2 = {}) {
-        if (this.errors.length > 0)
-          throw new Error("Document with errors cannot be stringified");
-        if ("indent" in options2 && (!Number.isInteger(options2.indent) || Number(options2.indent) <= 0)) {
-          const s3 = JSON.stringify(options2.indent);
-          throw new Error(`"indent" option must be a positive integer, not ${s3}`);
-        }
-        return stringifyDocument.stringifyDocument(this, options2);
-      }
-    };
-    function assertCollection(contents) {
-      if (identity2.isCollection(contents))
-        return true;
-      throw new Error("Expected a YAML collection as document contents");
-    }
-    exports2.Document = Document2;
-  }
-});
-
-// node_modules/yaml/dist/errors.js
-var require_errors2 = __commonJS({
-  "node_modules/yaml/dist/errors.js"(exports2) {
-    "use strict";
-    var YAMLError = class extends Error {
-      constructor(name2, pos, code2, message) {
-        super();
-        this.name = name2;
-        this.code = code2;
-        this.message = message;
-        this.pos = pos;
-      }
-    };
-    var YAMLParseError = class extends YAMLError {
-      constructor(pos, code2, message) {
-        super("YAMLParseError", pos, code2, message);
-      }
-    };
-    var YAMLWarning = class extends YAMLError {
-      constructor(pos, code2, message) {
-        super("YAMLWarning", pos, code2, message);
-      }
-    };
-    var prettifyError2 = (src, lc) => (error2) => {
-      if (error2.pos[0] === -1)
-        return;
-      error2.linePos = error2.pos.map((pos) => lc.linePos(pos));
-      const { line: line2, col } = error2.linePos[0];
-      error2.message += ` at line ${line2}, column ${col}`;
-      let ci = col - 1;
-      let lineStr = src.substring(lc.lineStarts[line2 - 1], lc.lineStarts[line2]).replace(/[\n\r]+$/, "");
-      if (ci >= 60 && lineStr.length > 80) {
-        const trimStart = Math.min(ci - 39, lineStr.length - 79);
-        lineStr = "\u2026" + lineStr.substring(trimStart);
-        ci -= trimStart - 1;
-      }
-      if (lineStr.length > 80)
-        lineStr = lineStr.substring(0, 79) + "\u2026";
-      if (line2 > 1 && /^ *$/.test(lineStr.substring(0, ci))) {
-        let prev = src.substring(lc.lineStarts[line2 - 2], lc.lineStarts[line2 - 1]);
-        if (prev.length > 80)
-          prev = prev.substring(0, 79) + "\u2026\n";
-        lineStr = prev + lineStr;
-      }
-      if (/[^ ]/.test(lineStr)) {
-        let count4 = 1;
-        const end2 = error2.linePos[1];
-        if (end2?.line === line2 && end2.col > col) {
-          count4 = Math.max(1, Math.min(end2.col - col, 80 - ci));
-        }
-        const pointer = " ".repeat(ci) + "^".repeat(count4);
-        error2.message += `:
-
-${lineStr}
-${pointer}
-`;
-      }
-    };
-    exports2.YAMLError = YAMLError;
-    exports2.YAMLParseError = YAMLParseError;
-    exports2.YAMLWarning = YAMLWarning;
-    exports2.prettifyError = prettifyError2;
-  }
-});
-
-// node_modules/yaml/dist/compose/resolve-props.js
-var require_resolve_props = __commonJS({
-  "node_modules/yaml/dist/compose/resolve-props.js"(exports2) {
-    "use strict";
-    function resolveProps(tokens2, { flow, indicator, next, offset, onError, parentIndent, startOnNewline }) {
-      let spaceBefore = false;
-      let atNewline = startOnNewline;
-      let hasSpace = startOnNewline;
-      let comment3 = "";
-      let commentSep = "";
-      let hasNewline = false;
-      let reqSpace = false;
-      let tab2 = null;
-      let anchor2 = null;
-      let tag = null;
-      let newlineAfterProp = null;
-      let comma2 = null;
-      let found = null;
-      let start2 = null;
-      for (const token of tokens2) {
-        if (reqSpace) {
-          if (token.type !== "space" && token.type !== "newline" && token.type !== "comma")
-            onError(token.offset, "MISSING_CHAR", "Tags and anchors must be separated from the next token by white space");
-          reqSpace = false;
-        }
-        if (tab2) {
-          if (atNewline && token.type !== "comment" && token.type !== "newline") {
-            onError(tab2, "TAB_AS_INDENT", "Tabs are not allowed as indentation");
-          }
-          tab2 = null;
-        }
-        switch (token.type) {
-          case "space":
-            if (!flow && (indicator !== "doc-start" || next?.type !== "flow-collection") && token.source.includes("	")) {
-              tab2 = token;
-            }
-            hasSpace = true;
-            break;
-          case "comment": {
-            if (!hasSpace)
-              onError(token, "MISSING_CHAR", "Comments must be separated from other tokens by white space characters");
-            const cb = token.source.substring(1) || " ";
-            if (!comment3)
-              comment3 = cb;
-            else
-              comment3 += commentSep + cb;
-            commentSep = "";
-            atNewline = false;
-            break;
-          }
-          case "newline":
-            if (atNewline) {
-              if (comment3)
-                comment3 += token.source;
-              else if (!found || indicator !== "seq-item-ind")
-                spaceBefore = true;
-            } else
-              commentSep += token.source;
-            atNewline = true;
-            hasNewline = true;
-            if (anchor2 || tag)
-              newlineAfterProp = token;
-            hasSpace = true;
-            break;
-          case "anchor":
-            if (anchor2)
-              onError(token, "MULTIPLE_ANCHORS", "A node can have at most one anchor");
-            if (token.source.endsWith(":"))
-              onError(token.offset + token.source.length - 1, "BAD_ALIAS", "Anchor ending in : is ambiguous", true);
-            anchor2 = token;
-            start2 ?? (start2 = token.offset);
-            atNewline = false;
-            hasSpace = false;
-            reqSpace = true;
-            break;
-          case "tag": {
-            if (tag)
-              onError(token, "MULTIPLE_TAGS", "A node can have at most one tag");
-            tag = token;
-            start2 ?? (start2 = token.offset);
-            atNewline = false;
-            hasSpace = false;
-            reqSpace = true;
-            break;
-          }
-          case indicator:
-            if (anchor2 || tag)
-              onError(token, "BAD_PROP_ORDER", `Anchors and tags must be after the ${token.source} indicator`);
-            if (found)
-              onError(token, "UNEXPECTED_TOKEN", `Unexpected ${token.source} in ${flow ?? "collection"}`);
-            found = token;
-            atNewline = indicator === "seq-item-ind" || indicator === "explicit-key-ind";
-            hasSpace = false;
-            break;
-          case "comma":
-            if (flow) {
-              if (comma2)
-                onError(token, "UNEXPECTED_TOKEN", `Unexpected , in ${flow}`);
-              comma2 = token;
-              atNewline = false;
-              hasSpace = false;
-              break;
-            }
-          // else fallthrough
-          default:
-            onError(token, "UNEXPECTED_TOKEN", `Unexpected ${token.type} token`);
-            atNewline = false;
-            hasSpace = false;
-        }
-      }
-      const last = tokens2[tokens2.length - 1];
-      const end2 = last ? last.offset + last.source.length : offset;
-      if (reqSpace && next && next.type !== "space" && next.type !== "newline" && next.type !== "comma" && (next.type !== "scalar" || next.source !== "")) {
-        onError(next.offset, "MISSING_CHAR", "Tags and anchors must be separated from the next token by white space");
-      }
-      if (tab2 && (atNewline && tab2.indent <= parentIndent || next?.type === "block-map" || next?.type === "block-seq"))
-        onError(tab2, "TAB_AS_INDENT", "Tabs are not allowed as indentation");
-      return {
-        comma: comma2,
-        found,
-        spaceBefore,
-        comment: comment3,
-        hasNewline,
-        anchor: anchor2,
-        tag,
-        newlineAfterProp,
-        end: end2,
-        start: start2 ?? end2
-      };
-    }
-    exports2.resolveProps = resolveProps;
-  }
-});
-
-// node_modules/yaml/dist/compose/util-contains-newline.js
-var require_util_contains_newline = __commonJS({
-  "node_modules/yaml/dist/compose/util-contains-newline.js"(exports2) {
-    "use strict";
-    function containsNewline(key) {
-      if (!key)
-        return null;
-      switch (key.type) {
-        case "alias":
-        case "scalar":
-        case "double-quoted-scalar":
-        case "single-quoted-scalar":
-          if (key.source.includes("\n"))
-            return true;
-          if (key.end) {
-            for (const st of key.end)
-              if (st.type === "newline")
-                return true;
-          }
-          return false;
-        case "flow-collection":
-          for (const it of key.items) {
-            for (const st of it.start)
-              if (st.type === "newline")
-                return true;
-            if (it.sep) {
-              for (const st of it.sep)
-                if (st.type === "newline")
-                  return true;
-            }
-            if (containsNewline(it.key) || containsNewline(it.value))
-              return true;
-          }
-          return false;
-        default:
-          return true;
-      }
-    }
-    exports2.containsNewline = containsNewline;
-  }
-});
-
-// node_modules/yaml/dist/compose/util-flow-indent-check.js
-var require_util_flow_indent_check = __commonJS({
-  "node_modules/yaml/dist/compose/util-flow-indent-check.js"(exports2) {
-    "use strict";
-    var utilContainsNewline = require_util_contains_newline();
-    function flowIndentCheck(indent, fc, onError) {
-      if (fc?.type === "flow-collection") {
-        const end2 = fc.end[0];
-        if (end2.indent === indent && (end2.source === "]" || end2.source === "}") && utilContainsNewline.containsNewline(fc)) {
-          const msg = "Flow end indicator should be more indented than parent";
-          onError(end2, "BAD_INDENT", msg, true);
-        }
-      }
-    }
-    exports2.flowIndentCheck = flowIndentCheck;
-  }
-});
-
-// node_modules/yaml/dist/compose/util-map-includes.js
-var require_util_map_includes = __commonJS({
-  "node_modules/yaml/dist/compose/util-map-includes.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    function mapIncludes(ctx, items, search) {
-      const { uniqueKeys } = ctx.options;
-      if (uniqueKeys === false)
-        return false;
-      const isEqual2 = typeof uniqueKeys === "function" ? uniqueKeys : (a, b2) => a === b2 || identity2.isScalar(a) && identity2.isScalar(b2) && a.value === b2.value;
-      return items.some((pair) => isEqual2(pair.key, search));
-    }
-    exports2.mapIncludes = mapIncludes;
-  }
-});
-
-// node_modules/yaml/dist/compose/resolve-block-map.js
-var require_resolve_block_map = __commonJS({
-  "node_modules/yaml/dist/compose/resolve-block-map.js"(exports2) {
-    "use strict";
-    var Pair = require_Pair();
-    var YAMLMap = require_YAMLMap();
-    var resolveProps = require_resolve_props();
-    var utilContainsNewline = require_util_contains_newline();
-    var utilFlowIndentCheck = require_util_flow_indent_check();
-    var utilMapIncludes = require_util_map_includes();
-    var startColMsg = "All mapping items must start at the same column";
-    function resolveBlockMap({ composeNode, composeEmptyNode }, ctx, bm, onError, tag) {
-      const NodeClass = tag?.nodeClass ?? YAMLMap.YAMLMap;
-      const map = new NodeClass(ctx.schema);
-      if (ctx.atRoot)
-        ctx.atRoot = false;
-      let offset = bm.offset;
-      let commentEnd = null;
-      for (const collItem of bm.items) {
-        const { start: start2, key, sep: sep2, value } = collItem;
-        const keyProps = resolveProps.resolveProps(start2, {
-          indicator: "explicit-key-ind",
-          next: key ?? sep2?.[0],
-          offset,
-          onError,
-          parentIndent: bm.indent,
-          startOnNewline: true
-        });
-        const implicitKey = !keyProps.found;
-        if (implicitKey) {
-          if (key) {
-            if (key.type === "block-seq")
-              onError(offset, "BLOCK_AS_IMPLICIT_KEY", "A block sequence may not be used as an implicit map key");
-            else if ("indent" in key && key.indent !== bm.indent)
-              onError(offset, "BAD_INDENT", startColMsg);
-          }
-          if (!keyProps.anchor && !keyProps.tag && !sep2) {
-            commentEnd = keyProps.end;
-            if (keyProps.comment) {
-              if (map.comment)
-                map.comment += "\n" + keyProps.comment;
-              else
-                map.comment = keyProps.comment;
-            }
-            continue;
-          }
-          if (keyProps.newlineAfterProp || utilContainsNewline.containsNewline(key)) {
-            onError(key ?? start2[start2.length - 1], "MULTILINE_IMPLICIT_KEY", "Implicit keys need to be on a single line");
-          }
-        } else if (keyProps.found?.indent !== bm.indent) {
-          onError(offset, "BAD_INDENT", startColMsg);
-        }
-        ctx.atKey = true;
-        const keyStart = keyProps.end;
-        const keyNode = key ? composeNode(ctx, key, keyProps, onError) : composeEmptyNode(ctx, keyStart, start2, null, keyProps, onError);
-        if (ctx.schema.compat)
-          utilFlowIndentCheck.flowIndentCheck(bm.indent, key, onError);
-        ctx.atKey = false;
-        if (utilMapIncludes.mapIncludes(ctx, map.items, keyNode))
-          onError(keyStart, "DUPLICATE_KEY", "Map keys must be unique");
-        const valueProps = resolveProps.resolveProps(sep2 ?? [], {
-          indicator: "map-value-ind",
-          next: value,
-          offset: keyNode.range[2],
-          onError,
-          parentIndent: bm.indent,
-          startOnNewline: !key || key.type === "block-scalar"
-        });
-        offset = valueProps.end;
-        if (valueProps.found) {
-          if (implicitKey) {
-            if (value?.type === "block-map" && !valueProps.hasNewline)
-              onError(offset, "BLOCK_AS_IMPLICIT_KEY", "Nested mappings are not allowed in compact mappings");
-            if (ctx.options.strict && keyProps.start < valueProps.found.offset - 1024)
-              onError(keyNode.range, "KEY_OVER_1024_CHARS", "The : indicator must be at most 1024 chars after the start of an implicit block mapping key");
-          }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep2, null, valueProps, onError);
-          if (ctx.schema.compat)
-            utilFlowIndentCheck.flowIndentCheck(bm.indent, value, onError);
-          offset = valueNode.range[2];
-          const pair = new Pair.Pair(keyNode, valueNode);
-          if (ctx.options.keepSourceTokens)
-            pair.srcToken = collItem;
-          map.items.push(pair);
-        } else {
-          if (implicitKey)
-            onError(keyNode.range, "MISSING_CHAR", "Implicit map keys need to be followed by map values");
-          if (valueProps.comment) {
-            if (keyNode.comment)
-              keyNode.comment += "\n" + valueProps.comment;
-            else
-              keyNode.comment = valueProps.comment;
-          }
-          const pair = new Pair.Pair(keyNode);
-          if (ctx.options.keepSourceTokens)
-            pair.srcToken = collItem;
-          map.items.push(pair);
-        }
-      }
-      if (commentEnd && commentEnd < offset)
-        onError(commentEnd, "IMPOSSIBLE", "Map comment with trailing content");
-      map.range = [bm.offset, offset, commentEnd ?? offset];
-      return map;
-    }
-    exports2.resolveBlockMap = resolveBlockMap;
-  }
-});
-
-// node_modules/yaml/dist/compose/resolve-block-seq.js
-var require_resolve_block_seq = __commonJS({
-  "node_modules/yaml/dist/compose/resolve-block-seq.js"(exports2) {
-    "use strict";
-    var YAMLSeq = require_YAMLSeq();
-    var resolveProps = require_resolve_props();
-    var utilFlowIndentCheck = require_util_flow_indent_check();
-    function resolveBlockSeq({ composeNode, composeEmptyNode }, ctx, bs, onError, tag) {
-      const NodeClass = tag?.nodeClass ?? YAMLSeq.YAMLSeq;
-      const seq = new NodeClass(ctx.schema);
-      if (ctx.atRoot)
-        ctx.atRoot = false;
-      if (ctx.atKey)
-        ctx.atKey = false;
-      let offset = bs.offset;
-      let commentEnd = null;
-      for (const { start: start2, value } of bs.items) {
-        const props = resolveProps.resolveProps(start2, {
-          indicator: "seq-item-ind",
-          next: value,
-          offset,
-          onError,
-          parentIndent: bs.indent,
-          startOnNewline: true
-        });
-        if (!props.found) {
-          if (props.anchor || props.tag || value) {
-            if (value?.type === "block-seq")
-              onError(props.end, "BAD_INDENT", "All sequence items must start at the same column");
-            else
-              onError(offset, "MISSING_CHAR", "Sequence item without - indicator");
-          } else {
-            commentEnd = props.end;
-            if (props.comment)
-              seq.comment = props.comment;
-            continue;
-          }
-        }
-        const node2 = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, start2, null, props, onError);
-        if (ctx.schema.compat)
-          utilFlowIndentCheck.flowIndentCheck(bs.indent, value, onError);
-        offset = node2.range[2];
-        seq.items.push(node2);
-      }
-      seq.range = [bs.offset, offset, commentEnd ?? offset];
-      return seq;
-    }
-    exports2.resolveBlockSeq = resolveBlockSeq;
-  }
-});
-
-// node_modules/yaml/dist/compose/resolve-end.js
-var require_resolve_end = __commonJS({
-  "node_modules/yaml/dist/compose/resolve-end.js"(exports2) {
-    "use strict";
-    function resolveEnd(end2, offset, reqSpace, onError) {
-      let comment3 = "";
-      if (end2) {
-        let hasSpace = false;
-        let sep2 = "";
-        for (const token of end2) {
-          const { source, type } = token;
-          switch (type) {
-            case "space":
-              hasSpace = true;
-              break;
-            case "comment": {
-              if (reqSpace && !hasSpace)
-                onError(token, "MISSING_CHAR", "Comments must be separated from other tokens by white space characters");
-              const cb = source.substring(1) || " ";
-              if (!comment3)
-                comment3 = cb;
-              else
-                comment3 += sep2 + cb;
-              sep2 = "";
-              break;
-            }
-            case "newline":
-              if (comment3)
-                sep2 += source;
-              hasSpace = true;
-              break;
-            default:
-              onError(token, "UNEXPECTED_TOKEN", `Unexpected ${type} at node end`);
-          }
-          offset += source.length;
-        }
-      }
-      return { comment: comment3, offset };
-    }
-    exports2.resolveEnd = resolveEnd;
-  }
-});
-
-// node_modules/yaml/dist/compose/resolve-flow-collection.js
-var require_resolve_flow_collection = __commonJS({
-  "node_modules/yaml/dist/compose/resolve-flow-collection.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var Pair = require_Pair();
-    var YAMLMap = require_YAMLMap();
-    var YAMLSeq = require_YAMLSeq();
-    var resolveEnd = require_resolve_end();
-    var resolveProps = require_resolve_props();
-    var utilContainsNewline = require_util_contains_newline();
-    var utilMapIncludes = require_util_map_includes();
-    var blockMsg = "Block collections are not allowed within flow collections";
-    var isBlock = (token) => token && (token.type === "block-map" || token.type === "block-seq");
-    function resolveFlowCollection({ composeNode, composeEmptyNode }, ctx, fc, onError, tag) {
-      const isMap3 = fc.start.source === "{";
-      const fcName = isMap3 ? "flow map" : "flow sequence";
-      const NodeClass = tag?.nodeClass ?? (isMap3 ? YAMLMap.YAMLMap : YAMLSeq.YAMLSeq);
-      const coll = new NodeClass(ctx.schema);
-      coll.flow = true;
-      const atRoot = ctx.atRoot;
-      if (atRoot)
-        ctx.atRoot = false;
-      if (ctx.atKey)
-        ctx.atKey = false;
-      let offset = fc.offset + fc.start.source.length;
-      for (let i = 0; i < fc.items.length; ++i) {
-        const collItem = fc.items[i];
-        const { start: start2, key, sep: sep2, value } = collItem;
-        const props = resolveProps.resolveProps(start2, {
-          flow: fcName,
-          indicator: "explicit-key-ind",
-          next: key ?? sep2?.[0],
-          offset,
-          onError,
-          parentIndent: fc.indent,
-          startOnNewline: false
-        });
-        if (!props.found) {
-          if (!props.anchor && !props.tag && !sep2 && !value) {
-            if (i === 0 && props.comma)
-              onError(props.comma, "UNEXPECTED_TOKEN", `Unexpected , in ${fcName}`);
-            else if (i < fc.items.length - 1)
-              onError(props.start, "UNEXPECTED_TOKEN", `Unexpected empty item in ${fcName}`);
-            if (props.comment) {
-              if (coll.comment)
-                coll.comment += "\n" + props.comment;
-              else
-                coll.comment = props.comment;
-            }
-            offset = props.end;
-            continue;
-          }
-          if (!isMap3 && ctx.options.strict && utilContainsNewline.containsNewline(key))
-            onError(
-              key,
-              // checked by containsNewline()
-              "MULTILINE_IMPLICIT_KEY",
-              "Implicit keys of flow sequence pairs need to be on a single line"
-            );
-        }
-        if (i === 0) {
-          if (props.comma)
-            onError(props.comma, "UNEXPECTED_TOKEN", `Unexpected , in ${fcName}`);
-        } else {
-          if (!props.comma)
-            onError(props.start, "MISSING_CHAR", `Missing , between ${fcName} items`);
-          if (props.comment) {
-            let prevItemComment = "";
-            loop: for (const st of start2) {
-              switch (st.type) {
-                case "comma":
-                case "space":
-                  break;
-                case "comment":
-                  prevItemComment = st.source.substring(1);
-                  break loop;
-                default:
-                  break loop;
-              }
-            }
-            if (prevItemComment) {
-              let prev = coll.items[coll.items.length - 1];
-              if (identity2.isPair(prev))
-                prev = prev.value ?? prev.key;
-              if (prev.comment)
-                prev.comment += "\n" + prevItemComment;
-              else
-                prev.comment = prevItemComment;
-              props.comment = props.comment.substring(prevItemComment.length + 1);
-            }
-          }
-        }
-        if (!isMap3 && !sep2 && !props.found) {
-          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep2, null, props, onError);
-          coll.items.push(valueNode);
-          offset = valueNode.range[2];
-          if (isBlock(value))
-            onError(valueNode.range, "BLOCK_IN_FLOW", blockMsg);
-        } else {
-          ctx.atKey = true;
-          const keyStart = props.end;
-          const keyNode = key ? composeNode(ctx, key, props, onError) : composeEmptyNode(ctx, keyStart, start2, null, props, onError);
-          if (isBlock(key))
-            onError(keyNode.range, "BLOCK_IN_FLOW", blockMsg);
-          ctx.atKey = false;
-          const valueProps = resolveProps.resolveProps(sep2 ?? [], {
-            flow: fcName,
-            indicator: "map-value-ind",
-            next: value,
-            offset: keyNode.range[2],
-            onError,
-            parentIndent: fc.indent,
-            startOnNewline: false
-          });
-          if (valueProps.found) {
-            if (!isMap3 && !props.found && ctx.options.strict) {
-              if (sep2)
-                for (const st of sep2) {
-                  if (st === valueProps.found)
-                    break;
-                  if (st.type === "newline") {
-                    onError(st, "MULTILINE_IMPLICIT_KEY", "Implicit keys of flow sequence pairs need to be on a single line");
-                    break;
-                  }
-                }
-              if (props.start < valueProps.found.offset - 1024)
-                onError(valueProps.found, "KEY_OVER_1024_CHARS", "The : indicator must be at most 1024 chars after the start of an implicit flow sequence key");
-            }
-          } else if (value) {
-            if ("source" in value && value.source?.[0] === ":")
-              onError(value, "MISSING_CHAR", `Missing space after : in ${fcName}`);
-            else
-              onError(valueProps.start, "MISSING_CHAR", `Missing , or : between ${fcName} items`);
-          }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep2, null, valueProps, onError) : null;
-          if (valueNode) {
-            if (isBlock(value))
-              onError(valueNode.range, "BLOCK_IN_FLOW", blockMsg);
-          } else if (valueProps.comment) {
-            if (keyNode.comment)
-              keyNode.comment += "\n" + valueProps.comment;
-            else
-              keyNode.comment = valueProps.comment;
-          }
-          const pair = new Pair.Pair(keyNode, valueNode);
-          if (ctx.options.keepSourceTokens)
-            pair.srcToken = collItem;
-          if (isMap3) {
-            const map = coll;
-            if (utilMapIncludes.mapIncludes(ctx, map.items, keyNode))
-              onError(keyStart, "DUPLICATE_KEY", "Map keys must be unique");
-            map.items.push(pair);
-          } else {
-            const map = new YAMLMap.YAMLMap(ctx.schema);
-            map.flow = true;
-            map.items.push(pair);
-            const endRange = (valueNode ?? keyNode).range;
-            map.range = [keyNode.range[0], endRange[1], endRange[2]];
-            coll.items.push(map);
-          }
-          offset = valueNode ? valueNode.range[2] : valueProps.end;
-        }
-      }
-      const expectedEnd = isMap3 ? "}" : "]";
-      const [ce, ...ee] = fc.end;
-      let cePos = offset;
-      if (ce?.source === expectedEnd)
-        cePos = ce.offset + ce.source.length;
-      else {
-        const name2 = fcName[0].toUpperCase() + fcName.substring(1);
-        const msg = atRoot ? `${name2} must end with a ${expectedEnd}` : `${name2} in block collection must be sufficiently indented and end with a ${expectedEnd}`;
-        onError(offset, atRoot ? "MISSING_CHAR" : "BAD_INDENT", msg);
-        if (ce && ce.source.length !== 1)
-          ee.unshift(ce);
-      }
-      if (ee.length > 0) {
-        const end2 = resolveEnd.resolveEnd(ee, cePos, ctx.options.strict, onError);
-        if (end2.comment) {
-          if (coll.comment)
-            coll.comment += "\n" + end2.comment;
-          else
-            coll.comment = end2.comment;
-        }
-        coll.range = [fc.offset, cePos, end2.offset];
-      } else {
-        coll.range = [fc.offset, cePos, cePos];
-      }
-      return coll;
-    }
-    exports2.resolveFlowCollection = resolveFlowCollection;
-  }
-});
-
-// node_modules/yaml/dist/compose/compose-collection.js
-var require_compose_collection = __commonJS({
-  "node_modules/yaml/dist/compose/compose-collection.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var Scalar = require_Scalar();
-    var YAMLMap = require_YAMLMap();
-    var YAMLSeq = require_YAMLSeq();
-    var resolveBlockMap = require_resolve_block_map();
-    var resolveBlockSeq = require_resolve_block_seq();
-    var resolveFlowCollection = require_resolve_flow_collection();
-    function resolveCollection(CN, ctx, token, onError, tagName2, tag) {
-      const coll = token.type === "block-map" ? resolveBlockMap.resolveBlockMap(CN, ctx, token, onError, tag) : token.type === "block-seq" ? resolveBlockSeq.resolveBlockSeq(CN, ctx, token, onError, tag) : resolveFlowCollection.resolveFlowCollection(CN, ctx, token, onError, tag);
-      const Coll = coll.constructor;
-      if (tagName2 === "!" || tagName2 === Coll.tagName) {
-        coll.tag = Coll.tagName;
-        return coll;
-      }
-      if (tagName2)
-        coll.tag = tagName2;
-      return coll;
-    }
-    function composeCollection(CN, ctx, token, props, onError) {
-      const tagToken = props.tag;
-      const tagName2 = !tagToken ? null : ctx.directives.tagName(tagToken.source, (msg) => onError(tagToken, "TAG_RESOLVE_FAILED", msg));
-      if (token.type === "block-seq") {
-        const { anchor: anchor2, newlineAfterProp: nl } = props;
-        const lastProp = anchor2 && tagToken ? anchor2.offset > tagToken.offset ? anchor2 : tagToken : anchor2 ?? tagToken;
-        if (lastProp && (!nl || nl.offset < lastProp.offset)) {
-          const message = "Missing newline after block sequence props";
-          onError(lastProp, "MISSING_CHAR", message);
-        }
-      }
-      const expType = token.type === "block-map" ? "map" : token.type === "block-seq" ? "seq" : token.start.source === "{" ? "map" : "seq";
-      if (!tagToken || !tagName2 || tagName2 === "!" || tagName2 === YAMLMap.YAMLMap.tagName && expType === "map" || tagName2 === YAMLSeq.YAMLSeq.tagName && expType === "seq") {
-        return resolveCollection(CN, ctx, token, onError, tagName2);
-      }
-      let tag = ctx.schema.tags.find((t) => t.tag === tagName2 && t.collection === expType);
-      if (!tag) {
-        const kt = ctx.schema.knownTags[tagName2];
-        if (kt?.collection === expType) {
-          ctx.schema.tags.push(Object.assign({}, kt, { default: false }));
-          tag = kt;
-        } else {
-          if (kt) {
-            onError(tagToken, "BAD_COLLECTION_TYPE", `${kt.tag} used for ${expType} collection, but expects ${kt.collection ?? "scalar"}`, true);
-          } else {
-            onError(tagToken, "TAG_RESOLVE_FAILED", `Unresolved tag: ${tagName2}`, true);
-          }
-          return resolveCollection(CN, ctx, token, onError, tagName2);
-        }
-      }
-      const coll = resolveCollection(CN, ctx, token, onError, tagName2, tag);
-      const res = tag.resolve?.(coll, (msg) => onError(tagToken, "TAG_RESOLVE_FAILED", msg), ctx.options) ?? coll;
-      const node2 = identity2.isNode(res) ? res : new Scalar.Scalar(res);
-      node2.range = coll.range;
-      node2.tag = tagName2;
-      if (tag?.format)
-        node2.format = tag.format;
-      return node2;
-    }
-    exports2.composeCollection = composeCollection;
-  }
-});
-
-// node_modules/yaml/dist/compose/resolve-block-scalar.js
-var require_resolve_block_scalar = __commonJS({
-  "node_modules/yaml/dist/compose/resolve-block-scalar.js"(exports2) {
-    "use strict";
-    var Scalar = require_Scalar();
-    function resolveBlockScalar(ctx, scalar, onError) {
-      const start2 = scalar.offset;
-      const header = parseBlockScalarHeader(scalar, ctx.options.strict, onError);
-      if (!header)
-        return { value: "", type: null, comment: "", range: [start2, start2, start2] };
-      const type = header.mode === ">" ? Scalar.Scalar.BLOCK_FOLDED : Scalar.Scalar.BLOCK_LITERAL;
-      const lines3 = scalar.source ? splitLines(scalar.source) : [];
-      let chompStart = lines3.length;
-      for (let i = lines3.length - 1; i >= 0; --i) {
-        const content2 = lines3[i][1];
-        if (content2 === "" || content2 === "\r")
-          chompStart = i;
-        else
-          break;
-      }
-      if (chompStart === 0) {
-        const value2 = header.chomp === "+" && lines3.length > 0 ? "\n".repeat(Math.max(1, lines3.length - 1)) : "";
-        let end3 = start2 + header.length;
-        if (scalar.source)
-          end3 += scalar.source.length;
-        return { value: value2, type, comment: header.comment, range: [start2, end3, end3] };
-      }
-      let trimIndent = scalar.indent + header.indent;
-      let offset = scalar.offset + header.length;
-      let contentStart = 0;
-      for (let i = 0; i < chompStart; ++i) {
-        const [indent, content2] = lines3[i];
-        if (content2 === "" || content2 === "\r") {
-          if (header.indent === 0 && indent.length > trimIndent)
-            trimIndent = indent.length;
-        } else {
-          if (indent.length < trimIndent) {
-            const message = "Block scalars with more-indented leading empty lines must use an explicit indentation indicator";
-            onError(offset + indent.length, "MISSING_CHAR", message);
-          }
-          if (header.indent === 0)
-            trimIndent = indent.length;
-          contentStart = i;
-          if (trimIndent === 0 && !ctx.atRoot) {
-            const message = "Block scalar values in collections must be indented";
-            onError(offset, "BAD_INDENT", message);
-          }
-          break;
-        }
-        offset += indent.length + content2.length + 1;
-      }
-      for (let i = lines3.length - 1; i >= chompStart; --i) {
-        if (lines3[i][0].length > trimIndent)
-          chompStart = i + 1;
-      }
-      let value = "";
-      let sep2 = "";
-      let prevMoreIndented = false;
-      for (let i = 0; i < contentStart; ++i)
-        value += lines3[i][0].slice(trimIndent) + "\n";
-      for (let i = contentStart; i < chompStart; ++i) {
-        let [indent, content2] = lines3[i];
-        offset += indent.length + content2.length + 1;
-        const crlf = content2[content2.length - 1] === "\r";
-        if (crlf)
-          content2 = content2.slice(0, -1);
-        if (content2 && indent.length < trimIndent) {
-          const src = header.indent ? "explicit indentation indicator" : "first line";
-          const message = `Block scalar lines must not be less indented than their ${src}`;
-          onError(offset - content2.length - (crlf ? 2 : 1), "BAD_INDENT", message);
-          indent = "";
-        }
-        if (type === Scalar.Scalar.BLOCK_LITERAL) {
-          value += sep2 + indent.slice(trimIndent) + content2;
-          sep2 = "\n";
-        } else if (indent.length > trimIndent || content2[0] === "	") {
-          if (sep2 === " ")
-            sep2 = "\n";
-          else if (!prevMoreIndented && sep2 === "\n")
-            sep2 = "\n\n";
-          value += sep2 + indent.slice(trimIndent) + content2;
-          sep2 = "\n";
-          prevMoreIndented = true;
-        } else if (content2 === "") {
-          if (sep2 === "\n")
-            value += "\n";
-          else
-            sep2 = "\n";
-        } else {
-          value += sep2 + content2;
-          sep2 = " ";
-          prevMoreIndented = false;
-        }
-      }
-      switch (header.chomp) {
-        case "-":
-          break;
-        case "+":
-          for (let i = chompStart; i < lines3.length; ++i)
-            value += "\n" + lines3[i][0].slice(trimIndent);
-          if (value[value.length - 1] !== "\n")
-            value += "\n";
-          break;
-        default:
-          value += "\n";
-      }
-      const end2 = start2 + header.length + scalar.source.length;
-      return { value, type, comment: header.comment, range: [start2, end2, end2] };
-    }
-    function parseBlockScalarHeader({ offset, props }, strict, onError) {
-      if (props[0].type !== "block-scalar-header") {
-        onError(props[0], "IMPOSSIBLE", "Block scalar header not found");
-        return null;
-      }
-      const { source } = props[0];
-      const mode = source[0];
-      let indent = 0;
-      let chomp = "";
-      let error2 = -1;
-      for (let i = 1; i < source.length; ++i) {
-        const ch = source[i];
-        if (!chomp && (ch === "-" || ch === "+"))
-          chomp = ch;
-        else {
-          const n = Number(ch);
-          if (!indent && n)
-            indent = n;
-          else if (error2 === -1)
-            error2 = offset + i;
-        }
-      }
-      if (error2 !== -1)
-        onError(error2, "UNEXPECTED_TOKEN", `Block scalar header includes extra characters: ${source}`);
-      let hasSpace = false;
-      let comment3 = "";
-      let length = source.length;
-      for (let i = 1; i < props.length; ++i) {
-        const token = props[i];
-        switch (token.type) {
-          case "space":
-            hasSpace = true;
-          // fallthrough
-          case "newline":
-            length += token.source.length;
-            break;
-          case "comment":
-            if (strict && !hasSpace) {
-              const message = "Comments must be separated from other tokens by white space characters";
-              onError(token, "MISSING_CHAR", message);
-            }
-            length += token.source.length;
-            comment3 = token.source.substring(1);
-            break;
-          case "error":
-            onError(token, "UNEXPECTED_TOKEN", token.message);
-            length += token.source.length;
-            break;
-          /* istanbul ignore next should not happen */
-          default: {
-            const message = `Unexpected token in block scalar header: ${token.type}`;
-            onError(token, "UNEXPECTED_TOKEN", message);
-            const ts = token.source;
-            if (ts && typeof ts === "string")
-              length += ts.length;
-          }
-        }
-      }
-      return { mode, indent, chomp, comment: comment3, length };
-    }
-    function splitLines(source) {
-      const split2 = source.split(/\n( *)/);
-      const first2 = split2[0];
-      const m = first2.match(/^( *)/);
-      const line0 = m?.[1] ? [m[1], first2.slice(m[1].length)] : ["", first2];
-      const lines3 = [line0];
-      for (let i = 1; i < split2.length; i += 2)
-        lines3.push([split2[i], split2[i + 1]]);
-      return lines3;
-    }
-    exports2.resolveBlockScalar = resolveBlockScalar;
-  }
-});
-
-// node_modules/yaml/dist/compose/resolve-flow-scalar.js
-var require_resolve_flow_scalar = __commonJS({
-  "node_modules/yaml/dist/compose/resolve-flow-scalar.js"(exports2) {
-    "use strict";
-    var Scalar = require_Scalar();
-    var resolveEnd = require_resolve_end();
-    function resolveFlowScalar(scalar, strict, onError) {
-      const { offset, type, source, end: end2 } = scalar;
-      let _type;
-      let value;
-      const _onError = (rel, code2, msg) => onError(offset + rel, code2, msg);
-      switch (type) {
-        case "scalar":
-          _type = Scalar.Scalar.PLAIN;
-          value = plainValue(source, _onError);
-          break;
-        case "single-quoted-scalar":
-          _type = Scalar.Scalar.QUOTE_SINGLE;
-          value = singleQuotedValue(source, _onError);
-          break;
-        case "double-quoted-scalar":
-          _type = Scalar.Scalar.QUOTE_DOUBLE;
-          value = doubleQuotedValue(source, _onError);
-          break;
-        /* istanbul ignore next should not happen */
-        default:
-          onError(scalar, "UNEXPECTED_TOKEN", `Expected a flow scalar value, but found: ${type}`);
-          return {
-            value: "",
-            type: null,
-            comment: "",
-            range: [offset, offset + source.length, offset + source.length]
-          };
-      }
-      const valueEnd = offset + source.length;
-      const re = resolveEnd.resolveEnd(end2, valueEnd, strict, onError);
-      return {
-        value,
-        type: _type,
-        comment: re.comment,
-        range: [offset, valueEnd, re.offset]
-      };
-    }
-    function plainValue(source, onError) {
-      let badChar = "";
-      switch (source[0]) {
-        /* istanbul ignore next should not happen */
-        case "	":
-          badChar = "a tab character";
-          break;
-        case ",":
-          badChar = "flow indicator character ,";
-          break;
-        case "%":
-          badChar = "directive indicator character %";
-          break;
-        case "|":
-        case ">": {
-          badChar = `block scalar indicator ${source[0]}`;
-          break;
-        }
-        case "@":
-        case "`": {
-          badChar = `reserved character ${source[0]}`;
-          break;
-        }
-      }
-      if (badChar)
-        onError(0, "BAD_SCALAR_START", `Plain value cannot start with ${badChar}`);
-      return unfoldLines(source);
-    }
-    function singleQuotedValue(source, onError) {
-      if (source[source.length - 1] !== "'" || source.length === 1)
-        onError(source.length, "MISSING_CHAR", "Missing closing 'quote");
-      return unfoldLines(source.slice(1, -1)).replace(/''/g, "'");
-    }
-    function unfoldLines(source) {
-      const line2 = /(.*?)\r?\n/sy;
-      let match2 = line2.exec(source);
-      if (!match2)
-        return source;
-      let trimEnd, trimBoth;
-      try {
-        trimEnd = new RegExp("(?<![ 	])[ 	]+$");
-        trimBoth = new RegExp("^[ 	]+|(?<![ 	])[ 	]+$", "g");
-      } catch {
-        trimEnd = /[ \t]+$/;
-        trimBoth = /^[ \t]+|[ \t]+$/g;
-      }
-      let res = match2[1].replace(trimEnd, "");
-      let sep2 = " ";
-      let pos = line2.lastIndex;
-      while (match2 = line2.exec(source)) {
-        const lm = match2[1].replace(trimBoth, "");
-        if (lm === "") {
-          if (sep2 === "\n")
-            res += sep2;
-          else
-            sep2 = "\n";
-        } else {
-          res += sep2 + lm;
-          sep2 = " ";
-        }
-        pos = line2.lastIndex;
-      }
-      const last = /[ \t]*(.*)/sy;
-      last.lastIndex = pos;
-      match2 = last.exec(source);
-      return res + sep2 + (match2?.[1] ?? "");
-    }
-    function doubleQuotedValue(source, onError) {
-      let res = "";
-      for (let i = 1; i < source.length - 1; ++i) {
-        const ch = source[i];
-        if (ch === "\r" && source[i + 1] === "\n")
-          continue;
-        if (ch === "\n") {
-          const { fold, offset } = foldNewline(source, i);
-          res += fold;
-          i = offset;
-        } else if (ch === "\\") {
-          let next = source[++i];
-          const cc = escapeCodes[next];
-          if (cc)
-            res += cc;
-          else if (next === "\n") {
-            next = source[i + 1];
-            while (next === " " || next === "	")
-              next = source[++i + 1];
-          } else if (next === "\r" && source[i + 1] === "\n") {
-            next = source[++i + 1];
-            while (next === " " || next === "	")
-              next = source[++i + 1];
-          } else if (next === "x" || next === "u" || next === "U") {
-            const length = next === "x" ? 2 : next === "u" ? 4 : 8;
-            res += parseCharCode(source, i + 1, length, onError);
-            i += length;
-          } else {
-            const raw = source.substr(i - 1, 2);
-            onError(i - 1, "BAD_DQ_ESCAPE", `Invalid escape sequence ${raw}`);
-            res += raw;
-          }
-        } else if (ch === " " || ch === "	") {
-          const wsStart = i;
-          let next = source[i + 1];
-          while (next === " " || next === "	")
-            next = source[++i + 1];
-          if (next !== "\n" && !(next === "\r" && source[i + 2] === "\n"))
-            res += i > wsStart ? source.slice(wsStart, i + 1) : ch;
-        } else {
-          res += ch;
-        }
-      }
-      if (source[source.length - 1] !== '"' || source.length === 1)
-        onError(source.length, "MISSING_CHAR", 'Missing closing "quote');
-      return res;
-    }
-    function foldNewline(source, offset) {
-      let fold = "";
-      let ch = source[offset + 1];
-      while (ch === " " || ch === "	" || ch === "\n" || ch === "\r") {
-        if (ch === "\r" && source[offset + 2] !== "\n")
-          break;
-        if (ch === "\n")
-          fold += "\n";
-        offset += 1;
-        ch = source[offset + 1];
-      }
-      if (!fold)
-        fold = " ";
-      return { fold, offset };
-    }
-    var escapeCodes = {
-      "0": "\0",
-      // null character
-      a: "\x07",
-      // bell character
-      b: "\b",
-      // backspace
-      e: "\x1B",
-      // escape character
-      f: "\f",
-      // form feed
-      n: "\n",
-      // line feed
-      r: "\r",
-      // carriage return
-      t: "	",
-      // horizontal tab
-      v: "\v",
-      // vertical tab
-      N: "\x85",
-      // Unicode next line
-      _: "\xA0",
-      // Unicode non-breaking space
-      L: "\u2028",
-      // Unicode line separator
-      P: "\u2029",
-      // Unicode paragraph separator
-      " ": " ",
-      '"': '"',
-      "/": "/",
-      "\\": "\\",
-      "	": "	"
-    };
-    function parseCharCode(source, offset, length, onError) {
-      const cc = source.substr(offset, length);
-      const ok = cc.length === length && /^[0-9a-fA-F]+$/.test(cc);
-      const code2 = ok ? parseInt(cc, 16) : NaN;
-      try {
-        return String.fromCodePoint(code2);
-      } catch {
-        const raw = source.substr(offset - 2, length + 2);
-        onError(offset - 2, "BAD_DQ_ESCAPE", `Invalid escape sequence ${raw}`);
-        return raw;
-      }
-    }
-    exports2.resolveFlowScalar = resolveFlowScalar;
-  }
-});
-
-// node_modules/yaml/dist/compose/compose-scalar.js
-var require_compose_scalar = __commonJS({
-  "node_modules/yaml/dist/compose/compose-scalar.js"(exports2) {
-    "use strict";
-    var identity2 = require_identity();
-    var Scalar = require_Scalar();
-    var resolveBlockScalar = require_resolve_block_scalar();
-    var resolveFlowScalar = require_resolve_flow_scalar();
-    function composeScalar(ctx, token, tagToken, onError) {
-      const { value, type, comment: comment3, range: range2 } = token.type === "block-scalar" ? resolveBlockScalar.resolveBlockScalar(ctx, token, onError) : resolveFlowScalar.resolveFlowScalar(token, ctx.options.strict, onError);
-      const tagName2 = tagToken ? ctx.directives.tagName(tagToken.source, (msg) => onError(tagToken, "TAG_RESOLVE_FAILED", msg)) : null;
-      let tag;
-      if (ctx.options.stringKeys && ctx.atKey) {
-        tag = ctx.schema[identity2.SCALAR];
-      } else if (tagName2)
-        tag = findScalarTagByName(ctx.schema, value, tagName2, tagToken, onError);
-      else if (token.type === "scalar")
-        tag = findScalarTagByTest(ctx, value, token, onError);
-      else
-        tag = ctx.schema[identity2.SCALAR];
-      let scalar;
-      try {
-        const res = tag.resolve(value, (msg) => onError(tagToken ?? token, "TAG_RESOLVE_FAILED", msg), ctx.options);
-        scalar = identity2.isScalar(res) ? res : new Scalar.Scalar(res);
-      } catch (error2) {
-        const msg = error2 instanceof Error ? error2.message : String(error2);
-        onError(tagToken ?? token, "TAG_RESOLVE_FAILED", msg);
-        scalar = new Scalar.Scalar(value);
-      }
-      scalar.range = range2;
-      scalar.source = value;
-      if (type)
-        scalar.type = type;
-      if (tagName2)
-        scalar.tag = tagName2;
-      if (tag.format)
-        scalar.format = tag.format;
-      if (comment3)
-        scalar.comment = comment3;
-      return scalar;
-    }
-    function findScalarTagByName(schema4, value, tagName2, tagToken, onError) {
-      if (tagName2 === "!")
-        return schema4[identity2.SCALAR];
-      const matchWithTest = [];
-      for (const tag of schema4.tags) {
-        if (!tag.collection && tag.tag === tagName2) {
-          if (tag.default && tag.test)
-            matchWithTest.push(tag);
-          else
-            return tag;
-        }
-      }
-      for (const tag of matchWithTest)
-        if (tag.test?.test(value))
-          return tag;
-      const kt = schema4.knownTags[tagName2];
-      if (kt && !kt.collection) {
-        schema4.tags.push(Object.assign({}, kt, { default: false, test: void 0 }));
-        return kt;
-      }
-      onError(tagToken, "TAG_RESOLVE_FAILED", `Unresolved tag: ${tagName2}`, tagName2 !== "tag:yaml.org,2002:str");
-      return schema4[identity2.SCALAR];
-    }
-    function findScalarTagByTest({ atKey, directives, schema: schema4 }, value, token, onError) {
-      const tag = schema4.tags.find((tag2) => (tag2.default === true || atKey && tag2.default === "key") && tag2.test?.test(value)) || schema4[identity2.SCALAR];
-      if (schema4.compat) {
-        const compat = schema4.compat.find((tag2) => tag2.default && tag2.test?.test(value)) ?? schema4[identity2.SCALAR];
-        if (tag.tag !== compat.tag) {
-          const ts = directives.tagString(tag.tag);
-          const cs = directives.tagString(compat.tag);
-          const msg = `Value may be parsed as either ${ts} or ${cs}`;
-          onError(token, "TAG_RESOLVE_FAILED", msg, true);
-        }
-      }
-      return tag;
-    }
-    exports2.composeScalar = composeScalar;
-  }
-});
-
-// node_modules/yaml/dist/compose/util-empty-scalar-position.js
-var require_util_empty_scalar_position = __commonJS({
-  "node_modules/yaml/dist/compose/util-empty-scalar-position.js"(exports2) {
-    "use strict";
-    function emptyScalarPosition(offset, before, pos) {
-      if (before) {
-        pos ?? (pos = before.length);
-        for (let i = pos - 1; i >= 0; --i) {
-          let st = before[i];
-          switch (st.type) {
-            case "space":
-            case "comment":
-            case "newline":
-              offset -= st.source.length;
-              continue;
-          }
-          st = before[++i];
-          while (st?.type === "space") {
-            offset += st.source.length;
-            st = before[++i];
-          }
-          break;
-        }
-      }
-      return offset;
-    }
-    exports2.emptyScalarPosition = emptyScalarPosition;
-  }
-});
-
-// node_modules/yaml/dist/compose/compose-node.js
-var require_compose_node = __commonJS({
-  "node_modules/yaml/dist/compose/compose-node.js"(exports2) {
-    "use strict";
-    var Alias = require_Alias();
-    var identity2 = require_identity();
-    var composeCollection = require_compose_collection();
-    var composeScalar = require_compose_scalar();
-    var resolveEnd = require_resolve_end();
-    var utilEmptyScalarPosition = require_util_empty_scalar_position();
-    var CN = { composeNode, composeEmptyNode };
-    function composeNode(ctx, token, props, onError) {
-      const atKey = ctx.atKey;
-      const { spaceBefore, comment: comment3, anchor: anchor2, tag } = props;
-      let node2;
-      let isSrcToken = true;
-      switch (token.type) {
-        case "alias":
-          node2 = composeAlias(ctx, token, onError);
-          if (anchor2 || tag)
-            onError(token, "ALIAS_PROPS", "An alias node must not specify any properties");
-          break;
-        case "scalar":
-        case "single-quoted-scalar":
-        case "double-quoted-scalar":
-        case "block-scalar":
-          node2 = composeScalar.composeScalar(ctx, token, tag, onError);
-          if (anchor2)
-            node2.anchor = anchor2.source.substring(1);
-          break;
-        case "block-map":
-        case "block-seq":
-        case "flow-collection":
-          try {
-            node2 = composeCollection.composeCollection(CN, ctx, token, props, onError);
-            if (anchor2)
-              node2.anchor = anchor2.source.substring(1);
-          } catch (error2) {
-            const message = error2 instanceof Error ? error2.message : String(error2);
-            onError(token, "RESOURCE_EXHAUSTION", message);
-          }
-          break;
-        default: {
-          const message = token.type === "error" ? token.message : `Unsupported token (type: ${token.type})`;
-          onError(token, "UNEXPECTED_TOKEN", message);
-          isSrcToken = false;
-        }
-      }
-      node2 ?? (node2 = composeEmptyNode(ctx, token.offset, void 0, null, props, onError));
-      if (anchor2 && node2.anchor === "")
-        onError(anchor2, "BAD_ALIAS", "Anchor cannot be an empty string");
-      if (atKey && ctx.options.stringKeys && (!identity2.isScalar(node2) || typeof node2.value !== "string" || node2.tag && node2.tag !== "tag:yaml.org,2002:str")) {
-        const msg = "With stringKeys, all keys must be strings";
-        onError(tag ?? token, "NON_STRING_KEY", msg);
-      }
-      if (spaceBefore)
-        node2.spaceBefore = true;
-      if (comment3) {
-        if (token.type === "scalar" && token.source === "")
-          node2.comment = comment3;
-        else
-          node2.commentBefore = comment3;
-      }
-      if (ctx.options.keepSourceTokens && isSrcToken)
-        node2.srcToken = token;
-      return node2;
-    }
-    function composeEmptyNode(ctx, offset, before, pos, { spaceBefore, comment: comment3, anchor: anchor2, tag, end: end2 }, onError) {
-      const token = {
-        type: "scalar",
-        offset: utilEmptyScalarPosition.emptyScalarPosition(offset, before, pos),
-        indent: -1,
-        source: ""
-      };
-      const node2 = composeScalar.composeScalar(ctx, token, tag, onError);
-      if (anchor2) {
-        node2.anchor = anchor2.source.substring(1);
-        if (node2.anchor === "")
-          onError(anchor2, "BAD_ALIAS", "Anchor cannot be an empty string");
-      }
-      if (spaceBefore)
-        node2.spaceBefore = true;
-      if (comment3) {
-        node2.comment = comment3;
-        node2.range[2] = end2;
-      }
-      return node2;
-    }
-    function composeAlias({ options: options2 }, { offset, source, end: end2 }, onError) {
-      const alias = new Alias.Alias(source.substring(1));
-      if (alias.source === "")
-        onError(offset, "BAD_ALIAS", "Alias cannot be an empty string");
-      if (alias.source.endsWith(":"))
-        onError(offset + source.length - 1, "BAD_ALIAS", "Alias ending in : is ambiguous", true);
-      const valueEnd = offset + source.length;
-      const re = resolveEnd.resolveEnd(end2, valueEnd, options2.strict, onError);
-      alias.range = [offset, valueEnd, re.offset];
-      if (re.comment)
-        alias.comment = re.comment;
-      return alias;
-    }
-    exports2.composeEmptyNode = composeEmptyNode;
-    exports2.composeNode = composeNode;
-  }
-});
-
-// node_modules/yaml/dist/compose/compose-doc.js
-var require_compose_doc = __commonJS({
-  "node_modules/yaml/dist/compose/compose-doc.js"(exports2) {
-    "use strict";
-    var Document2 = require_Document();
-    var composeNode = require_compose_node();
-    var resolveEnd = require_resolve_end();
-    var resolveProps = require_resolve_props();
-    function composeDoc(options2, directives, { offset, start: start2, value, end: end2 }, onError) {
-      const opts2 = Object.assign({ _directives: directives }, options2);
-      const doc = new Document2.Document(void 0, opts2);
-      const ctx = {
-        atKey: false,
-        atRoot: true,
-        directives: doc.directives,
-        options: doc.options,
-        schema: doc.schema
-      };
-      const props = resolveProps.resolveProps(start2, {
-        indicator: "doc-start",
-        next: value ?? end2?.[0],
-        offset,
-        onError,
-        parentIndent: 0,
-        startOnNewline: true
-      });
-      if (props.found) {
-        doc.directives.docStart = true;
-        if (value && (value.type === "block-map" || value.type === "block-seq") && !props.hasNewline)
-          onError(props.end, "MISSING_CHAR", "Block collection cannot start on same line with directives-end marker");
-      }
-      doc.contents = value ? composeNode.composeNode(ctx, value, props, onError) : composeNode.composeEmptyNode(ctx, props.end, start2, null, props, onError);
-      const contentEnd = doc.contents.range[2];
-      const re = resolveEnd.resolveEnd(end2, contentEnd, false, onError);
-      if (re.comment)
-        doc.comment = re.comment;
-      doc.range = [offset, contentEnd, re.offset];
-      return doc;
-    }
-    exports2.composeDoc = composeDoc;
-  }
-});
-
-// node_modules/yaml/dist/compose/composer.js
-var require_composer = __commonJS({
-  "node_modules/yaml/dist/compose/composer.js"(exports2) {
-    "use strict";
-    var node_process = require("process");
-    var directives = require_directives();
-    var Document2 = require_Document();
-    var errors = require_errors2();
-    var identity2 = require_identity();
-    var composeDoc = require_compose_doc();
-    var resolveEnd = require_resolve_end();
-    function getErrorPos(src) {
-      if (typeof src === "number")
-        return [src, src + 1];
-      if (Array.isArray(src))
-        return src.length === 2 ? src : [src[0], src[1]];
-      const { offset, source } = src;
-      return [offset, offset + (typeof source === "string" ? source.length : 1)];
-    }
-    function parsePrelude(prelude2) {
-      let comment3 = "";
-      let atComment = false;
-      let afterEmptyLine = false;
-      for (let i = 0; i < prelude2.length; ++i) {
-        const source = prelude2[i];
-        switch (source[0]) {
-          case "#":
-            comment3 += (comment3 === "" ? "" : afterEmptyLine ? "\n\n" : "\n") + (source.substring(1) || " ");
-            atComment = true;
-            afterEmptyLine = false;
-            break;
-          case "%":
-            if (prelude2[i + 1]?.[0] !== "#")
-              i += 1;
-            atComment = false;
-            break;
-          default:
-            if (!atComment)
-              afterEmptyLine = true;
-            atComment = false;
-        }
-      }
-      return { comment: comment3, afterEmptyLine };
-    }
-    var Composer = class {
-      constructor(options2 = {}) {
-        this.doc = null;
-        this.atDirectives = false;
-        this.prelude = [];
-        this.errors = [];
-        this.warnings = [];
-        this.onError = (source, code2, message, warning2) => {
-          const pos = getErrorPos(source);
-          if (warning2)
-            this.warnings.push(new errors.YAMLWarning(pos, code2, message));
-          else
-            this.errors.push(new errors.YAMLParseError(pos, code2, message));
-        };
-        this.directives = new directives.Directives({ version: options2.version || "1.2" });
-        this.options = options2;
-      }
-      decorate(doc, afterDoc) {
-        const { comment: comment3, afterEmptyLine } = parsePrelude(this.prelude);
-        if (comment3) {
-          const dc = doc.contents;
-          if (afterDoc) {
-            doc.comment = doc.comment ? `${doc.comment}
-${comment3}` : comment3;
-          } else if (afterEmptyLine || doc.directives.docStart || !dc) {
-            doc.commentBefore = comment3;
-          } else if (identity2.isCollection(dc) && !dc.flow && dc.items.length > 0) {
-            let it = dc.items[0];
-            if (identity2.isPair(it))
-              it = it.key;
-            const cb = it.commentBefore;
-            it.commentBefore = cb ? `${comment3}
-${cb}` : comment3;
-          } else {
-            const cb = dc.commentBefore;
-            dc.commentBefore = cb ? `${comment3}
-${cb}` : comment3;
-          }
-        }
-        if (afterDoc) {
-          for (let i = 0; i < this.errors.length; ++i)
-            doc.errors.push(this.errors[i]);
-          for (let i = 0; i < this.warnings.length; ++i)
-            doc.warnings.push(this.warnings[i]);
-        } else {
-          doc.errors = this.errors;
-          doc.warnings = this.warnings;
-        }
-        this.prelude = [];
-        this.errors = [];
-        this.warnings = [];
-      }
-      /**
-       * Current stream status information.
-       *
-       * Mostly useful at the end of input for an empty stream.
-       */
-      streamInfo() {
-        return {
-          comment: parsePrelude(this.prelude).comment,
-          directives: this.directives,
-          errors: this.errors,
-          warnings: this.warnings
-        };
-      }
-      /**
-       * Compose tokens into documents.
-       *
-       * @param forceDoc - If the stream contains no document, still emit a final document including any comments and directives that would be applied to a subsequent document.
-       * @param endOffset - Should be set if `forceDoc` is also set, to set the document range end and to indicate errors correctly.
-       */
-      *compose(tokens2, forceDoc = false, endOffset = -1) {
-        for (const token of tokens2)
-          yield* this.next(token);
-        yield* this.end(forceDoc, endOffset);
-      }
-      /** Advance the composer by one CST token. */
-      *next(token) {
-        if (node_process.env.LOG_STREAM)
-          console.dir(token, { depth: null });
-        switch (token.type) {
-          case "directive":
-            this.directives.add(token.source, (offset, message, warning2) => {
-              const pos = getErrorPos(token);
-              pos[0] += offset;
-              this.onError(pos, "BAD_DIRECTIVE", message, warning2);
-            });
-            this.prelude.push(token.source);
-            this.atDirectives = true;
-            break;
-          case "document": {
-            const doc = composeDoc.composeDoc(this.options, this.directives, token, this.onError);
-            if (this.atDirectives && !doc.directives.docStart)
-              this.onError(token, "MISSING_CHAR", "Missing directives-end/doc-start indicator line");
-            this.decorate(doc, false);
-            if (this.doc)
-              yield this.doc;
-            this.doc = doc;
-            this.atDirectives = false;
-            break;
-          }
-          case "byte-order-mark":
-          case "space":
-            break;
-          case "comment":
-          case "newline":
-            this.prelude.push(token.source);
-            break;
-          case "error": {
-            const msg = token.source ? `${token.message}: ${JSON.stringify(token.source)}` : token.message;
-            const error2 = new errors.YAMLParseError(getErrorPos(token), "UNEXPECTED_TOKEN", msg);
-            if (this.atDirectives || !this.doc)
-              this.errors.push(error2);
-            else
-              this.doc.errors.push(error2);
-            break;
-          }
-          case "doc-end": {
-            if (!this.doc) {
-              const msg = "Unexpected doc-end without preceding document";
-              this.errors.push(new errors.YAMLParseError(getErrorPos(token), "UNEXPECTED_TOKEN", msg));
-              break;
-            }
-            this.doc.directives.docEnd = true;
-            const end2 = resolveEnd.resolveEnd(token.end, token.offset + token.source.length, this.doc.options.strict, this.onError);
-            this.decorate(this.doc, true);
-            if (end2.comment) {
-              const dc = this.doc.comment;
-              this.doc.comment = dc ? `${dc}
-${end2.comment}` : end2.comment;
-            }
-            this.doc.range[2] = end2.offset;
-            break;
-          }
-          default:
-            this.errors.push(new errors.YAMLParseError(getErrorPos(token), "UNEXPECTED_TOKEN", `Unsupported token ${token.type}`));
-        }
-      }
-      /**
-       * Call at end of input to yield any remaining document.
-       *
-       * @param forceDoc - If the stream contains no document, still emit a final document including any comments and directives that would be applied to a subsequent document.
-       * @param endOffset - Should be set if `forceDoc` is also set, to set the document range end and to indicate errors correctly.
-       */
-      *end(forceDoc = false, endOffset = -1) {
-        if (this.doc) {
-          this.decorate(this.doc, true);
-          yield this.doc;
-          this.doc = null;
-        } else if (forceDoc) {
-          const opts2 = Object.assign({ _directives: this.directives }, this.options);
-          const doc = new Document2.Document(void 0, opts2);
-          if (this.atDirectives)
-            this.onError(endOffset, "MISSING_CHAR", "Missing directives-end indicator line");
-          doc.range = [0, endOffset, endOffset];
-          this.decorate(doc, false);
-          yield doc;
-        }
-      }
-    };
-    exports2.Composer = Composer;
-  }
-});
-
-// node_modules/yaml/dist/parse/cst-scalar.js
-var require_cst_scalar = __commonJS({
-  "node_modules/yaml/dist/parse/cst-scalar.js"(exports2) {
-    "use strict";
-    var resolveBlockScalar = require_resolve_block_scalar();
-    var resolveFlowScalar = require_resolve_flow_scalar();
-    var errors = require_errors2();
-    var stringifyString = require_stringifyString();
-    function resolveAsScalar(token, strict = true, onError) {
-      if (token) {
-        const _onError = (pos, code2, message) => {
-          const offset = typeof pos === "number" ? pos : Array.isArray(pos) ? pos[0] : pos.offset;
-          if (onError)
-            onError(offset, code2, message);
-          else
-            throw new errors.YAMLParseError([offset, offset + 1], code2, message);
-        };
-        switch (token.type) {
-          case "scalar":
-          case "single-quoted-scalar":
-          case "double-quoted-scalar":
-            return resolveFlowScalar.resolveFlowScalar(token, strict, _onError);
-          case "block-scalar":
-            return resolveBlockScalar.resolveBlockScalar({ options: { strict } }, token, _onError);
-        }
-      }
-      return null;
-    }
-    function createScalarToken(value, context) {
-      const { implicitKey = false, indent, inFlow = false, offset = -1, type = "PLAIN" } = context;
-      const source = stringifyString.stringifyString({ type, value }, {
-        implicitKey,
-        indent: indent > 0 ? " ".repeat(indent) : "",
-        inFlow,
-        options: { blockQuote: true, lineWidth: -1 }
-      });
-      const end2 = context.end ?? [
-        { type: "newline", offset: -1, indent, source: "\n" }
-      ];
-      switch (source[0]) {
-        case "|":
-        case ">": {
-          const he = source.indexOf("\n");
-          const head = source.substring(0, he);
-          const body = source.substring(he + 1) + "\n";
-          const props = [
-            { type: "block-scalar-header", offset, indent, source: head }
-          ];
-          if (!addEndtoBlockProps(props, end2))
-            props.push({ type: "newline", offset: -1, indent, source: "\n" });
-          return { type: "block-scalar", offset, indent, props, source: body };
-        }
-        case '"':
-          return { type: "double-quoted-scalar", offset, indent, source, end: end2 };
-        case "'":
-          return { type: "single-quoted-scalar", offset, indent, source, end: end2 };
-        default:
-          return { type: "scalar", offset, indent, source, end: end2 };
-      }
-    }
-    function setScalarValue(token, value, context = {}) {
-      let { afterKey = false, implicitKey = false, inFlow = false, type } = context;
-      let indent = "indent" in token ? token.indent : null;
-      if (afterKey && typeof indent === "number")
-        indent += 2;
-      if (!type)
-        switch (token.type) {
-          case "single-quoted-scalar":
-            type = "QUOTE_SINGLE";
-            break;
-          case "double-quoted-scalar":
-            type = "QUOTE_DOUBLE";
-            break;
-          case "block-scalar": {
-            const header = token.props[0];
-            if (header.type !== "block-scalar-header")
-              throw new Error("Invalid block scalar header");
-            type = header.source[0] === ">" ? "BLOCK_FOLDED" : "BLOCK_LITERAL";
-            break;
-          }
-          default:
-            type = "PLAIN";
-        }
-      const source = stringifyString.stringifyString({ type, value }, {
-        implicitKey: implicitKey || indent === null,
-        indent: indent !== null && indent > 0 ? " ".repeat(indent) : "",
-        inFlow,
-        options: { blockQuote: true, lineWidth: -1 }
-      });
-      switch (source[0]) {
-        case "|":
-        case ">":
-          setBlockScalarValue(token, source);
-          break;
-        case '"':
-          setFlowScalarValue(token, source, "double-quoted-scalar");
-          break;
-        case "'":
-          setFlowScalarValue(token, source, "single-quoted-scalar");
-          break;
-        default:
-          setFlowScalarValue(token, source, "scalar");
-      }
-    }
-    function setBlockScalarValue(token, source) {
-      const he = source.indexOf("\n");
-      const head = source.substring(0, he);
-      const body = source.substring(he + 1) + "\n";
-      if (token.type === "block-scalar") {
-        const header = token.props[0];
-        if (header.type !== "block-scalar-header")
-          throw new Error("Invalid block scalar header");
-        header.source = head;
-        token.source = body;
-      } else {
-        const { offset } = token;
-        const indent = "indent" in token ? token.indent : -1;
-        const props = [
-          { type: "block-scalar-header", offset, indent, source: head }
-        ];
-        if (!addEndtoBlockProps(props, "end" in token ? token.end : void 0))
-          props.push({ type: "newline", offset: -1, indent, source: "\n" });
-        for (const key of Object.keys(token))
-          if (key !== "type" && key !== "offset")
-            delete token[key];
-        Object.assign(token, { type: "block-scalar", indent, props, source: body });
-      }
-    }
-    function addEndtoBlockProps(props, end2) {
-      if (end2)
-        for (const st of end2)
-          switch (st.type) {
-            case "space":
-            case "comment":
-              props.push(st);
-              break;
-            case "newline":
-              props.push(st);
-              return true;
-          }
-      return false;
-    }
-    function setFlowScalarValue(token, source, type) {
-      switch (token.type) {
-        case "scalar":
-        case "double-quoted-scalar":
-        case "single-quoted-scalar":
-          token.type = type;
-          token.source = source;
-          break;
-        case "block-scalar": {
-          const end2 = token.props.slice(1);
-          let oa = source.length;
-          if (token.props[0].type === "block-scalar-header")
-            oa -= token.props[0].source.length;
-          for (const tok of end2)
-            tok.offset += oa;
-          delete token.props;
-          Object.assign(token, { type, source, end: end2 });
-          break;
-        }
-        case "block-map":
-        case "block-seq": {
-          const offset = token.offset + source.length;
-          const nl = { type: "newline", offset, indent: token.indent, source: "\n" };
-          delete token.items;
-          Object.assign(token, { type, source, end: [nl] });
-          break;
-        }
-        default: {
-          const indent = "indent" in token ? token.indent : -1;
-          const end2 = "end" in token && Array.isArray(token.end) ? token.end.filter((st) => st.type === "space" || st.type === "comment" || st.type === "newline") : [];
-          for (const key of Object.keys(token))
-            if (key !== "type" && key !== "offset")
-              delete token[key];
-          Object.assign(token, { type, indent, source, end: end2 });
-        }
-      }
-    }
-    exports2.createScalarToken = createScalarToken;
-    exports2.resolveAsScalar = resolveAsScalar;
-    exports2.setScalarValue = setScalarValue;
-  }
-});
-
-// node_modules/yaml/dist/parse/cst-stringify.js
-var require_cst_stringify = __commonJS({
-  "node_modules/yaml/dist/parse/cst-stringify.js"(exports2) {
-    "use strict";
-    var stringify = (cst) => "type" in cst ? stringifyToken(cst) : stringifyItem(cst);
-    function stringifyToken(token) {
-      switch (token.type) {
-        case "block-scalar": {
-          let res = "";
-          for (const tok of token.props)
-            res += stringifyToken(tok);
-          return res + token.source;
-        }
-        case "block-map":
-        case "block-seq": {
-          let res = "";
-          for (const item of token.items)
-            res += stringifyItem(item);
-          return res;
-        }
-        case "flow-collection": {
-          let res = token.start.source;
-          for (const item of token.items)
-            res += stringifyItem(item);
-          for (const st of token.end)
-            res += st.source;
-          return res;
-        }
-        case "document": {
-          let res = stringifyItem(token);
-          if (token.end)
-            for (const st of token.end)
-              res += st.source;
-          return res;
-        }
-        default: {
-          let res = token.source;
-          if ("end" in token && token.end)
-            for (const st of token.end)
-              res += st.source;
-          return res;
-        }
-      }
-    }
-    function stringifyItem({ start: start2, key, sep: sep2, value }) {
-      let res = "";
-      for (const st of start2)
-        res += st.source;
-      if (key)
-        res += stringifyToken(key);
-      if (sep2)
-        for (const st of sep2)
-          res += st.source;
-      if (value)
-        res += stringifyToken(value);
-      return res;
-    }
-    exports2.stringify = stringify;
-  }
-});
-
-// node_modules/yaml/dist/parse/cst-visit.js
-var require_cst_visit = __commonJS({
-  "node_modules/yaml/dist/parse/cst-visit.js"(exports2) {
-    "use strict";
-    var BREAK = /* @__PURE__ */ Symbol("break visit");
-    var SKIP = /* @__PURE__ */ Symbol("skip children");
-    var REMOVE = /* @__PURE__ */ Symbol("remove item");
-    function visit(cst, visitor) {
-      if ("type" in cst && cst.type === "document")
-        cst = { start: cst.start, value: cst.value };
-      _visit(Object.freeze([]), cst, visitor);
-    }
-    visit.BREAK = BREAK;
-    visit.SKIP = SKIP;
-    visit.REMOVE = REMOVE;
-    visit.itemAtPath = (cst, path25) => {
-      let item = cst;
-      for (const [field, index] of path25) {
-        const tok = item?.[field];
-        if (tok && "items" in tok) {
-          item = tok.items[index];
-        } else
-          return void 0;
-      }
-      return item;
-    };
-    visit.parentCollection = (cst, path25) => {
-      const parent = visit.itemAtPath(cst, path25.slice(0, -1));
-      const field = path25[path25.length - 1][0];
-      const coll = parent?.[field];
-      if (coll && "items" in coll)
-        return coll;
-      throw new Error("Parent collection not found");
-    };
-    function _visit(path25, item, visitor) {
-      let ctrl = visitor(item, path25);
-      if (typeof ctrl === "symbol")
-        return ctrl;
-      for (const field of ["key", "value"]) {
-        const token = item[field];
-        if (token && "items" in token) {
-          for (let i = 0; i < token.items.length; ++i) {
-            const ci = _visit(Object.freeze(path25.concat([[field, i]])), token.items[i], visitor);
-            if (typeof ci === "number")
-              i = ci - 1;
-            else if (ci === BREAK)
-              return BREAK;
-            else if (ci === REMOVE) {
-              token.items.splice(i, 1);
-              i -= 1;
-            }
-          }
-          if (typeof ctrl === "function" && field === "key")
-            ctrl = ctrl(item, path25);
-        }
-      }
-      return typeof ctrl === "function" ? ctrl(item, path25) : ctrl;
-    }
-    exports2.visit = visit;
-  }
-});
-
-// node_modules/yaml/dist/parse/cst.js
-var require_cst = __commonJS({
-  "node_modules/yaml/dist/parse/cst.js"(exports2) {
-    "use strict";
-    var cstScalar = require_cst_scalar();
-    var cstStringify = require_cst_stringify();
-    var cstVisit = require_cst_visit();
-    var BOM = "\uFEFF";
-    var DOCUMENT = "";
-    var FLOW_END = "";
-    var SCALAR = "";
-    var isCollection = (token) => !!token && "items" in token;
-    var isScalar3 = (token) => !!token && (token.type === "scalar" || token.type === "single-quoted-scalar" || token.type === "double-quoted-scalar" || token.type === "block-scalar");
-    function prettyToken(token) {
-      switch (token) {
-        case BOM:
-          return "<BOM>";
-        case DOCUMENT:
-          return "<DOC>";
-        case FLOW_END:
-          return "<FLOW_END>";
-        case SCALAR:
-          return "<SCALAR>";
-        default:
-          return JSON.stringify(token);
-      }
-    }
-    function tokenType(source) {
-      switch (source) {
-        case BOM:
-          return "byte-order-mark";
-        case DOCUMENT:
-          return "doc-mode";
-        case FLOW_END:
-          return "flow-error-end";
-        case SCALAR:
-          return "scalar";
-        case "---":
-          return "doc-start";
-        case "...":
-          return "doc-end";
-        case "":
-        case "\n":
-        case "\r\n":
-          return "newline";
-        case "-":
-          return "seq-item-ind";
-        case "?":
-          return "explicit-key-ind";
-        case ":":
-          return "map-value-ind";
-        case "{":
-          return "flow-map-start";
-        case "}":
-          return "flow-map-end";
-        case "[":
-          return "flow-seq-start";
-        case "]":
-          return "flow-seq-end";
-        case ",":
-          return "comma";
-      }
-      switch (source[0]) {
-        case " ":
-        case "	":
-          return "space";
-        case "#":
-          return "comment";
-        case "%":
-          return "directive-line";
-        case "*":
-          return "alias";
-        case "&":
-          return "anchor";
-        case "!":
-          return "tag";
-        case "'":
-          return "single-quoted-scalar";
-        case '"':
-          return "double-quoted-scalar";
-        case "|":
-        case ">":
-          return "block-scalar-header";
-      }
-      return null;
-    }
-    exports2.createScalarToken = cstScalar.createScalarToken;
-    exports2.resolveAsScalar = cstScalar.resolveAsScalar;
-    exports2.setScalarValue = cstScalar.setScalarValue;
-    exports2.stringify = cstStringify.stringify;
-    exports2.visit = cstVisit.visit;
-    exports2.BOM = BOM;
-    exports2.DOCUMENT = DOCUMENT;
-    exports2.FLOW_END = FLOW_END;
-    exports2.SCALAR = SCALAR;
-    exports2.isCollection = isCollection;
-    exports2.isScalar = isScalar3;
-    exports2.prettyToken = prettyToken;
-    exports2.tokenType = tokenType;
-  }
-});
-
-// node_modules/yaml/dist/parse/lexer.js
-var require_lexer = __commonJS({
-  "node_modules/yaml/dist/parse/lexer.js"(exports2) {
-    "use strict";
-    var cst = require_cst();
-    function isEmpty(ch) {
-      switch (ch) {
-        case void 0:
-        case " ":
-        case "\n":
-        case "\r":
-        case "	":
-          return true;
-        default:
-          return false;
-      }
-    }
-    var hexDigits2 = new Set("0123456789ABCDEFabcdef");
-    var tagChars = new Set("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-#;/?:@&=+$_.!~*'()");
-    var flowIndicatorChars = new Set(",[]{}");
-    var invalidAnchorChars = new Set(" ,[]{}\n\r	");
-    var isNotAnchorChar = (ch) => !ch || invalidAnchorChars.has(ch);
-    var Lexer2 = class {
-      constructor() {
-        this.atEnd = false;
-        this.blockScalarIndent = -1;
-        this.blockScalarKeep = false;
-        this.buffer = "";
-        this.flowKey = false;
-        this.flowLevel = 0;
-        this.indentNext = 0;
-        this.indentValue = 0;
-        this.lineEndPos = null;
-        this.next = null;
-        this.pos = 0;
-      }
-      /**
-       * Generate YAML tokens from the `source` string. If `incomplete`,
-       * a part of the last line may be left as a buffer for the next call.
-       *
-       * @returns A generator of lexical tokens
-       */
-      *lex(source, incomplete2 = false) {
-        if (source) {
-          if (typeof source !== "string")
-            throw TypeError("source is not a string");
-          this.buffer = this.buffer ? this.buffer + source : source;
-          this.lineEndPos = null;
-        }
-        this.atEnd = !incomplete2;
-        let next = this.next ?? "stream";
-        while (next && (incomplete2 || this.hasChars(1)))
-          next = yield* this.parseNext(next);
-      }
-      atLineEnd() {
-        let i = this.pos;
-        let ch = this.buffer[i];
-        while (ch === " " || ch === "	")
-          ch = this.buffer[++i];
-        if (!ch || ch === "#" || ch === "\n")
-          return true;
-        if (ch === "\r")
-          return this.buffer[i + 1] === "\n";
-        return false;
-      }
-      charAt(n) {
-        return this.buffer[this.pos + n];
-      }
-      continueScalar(offset) {
-        let ch = this.buffer[offset];
-        if (this.indentNext > 0) {
-          let indent = 0;
-          while (ch === " ")
-            ch = this.buffer[++indent + offset];
-          if (ch === "\r") {
-            const next = this.buffer[indent + offset + 1];
-            if (next === "\n" || !next && !this.atEnd)
-              return offset + indent + 1;
-          }
-          return ch === "\n" || indent >= this.indentNext || !ch && !this.atEnd ? offset + indent : -1;
-        }
-        if (ch === "-" || ch === ".") {
-          const dt = this.buffer.substr(offset, 3);
-          if ((dt === "---" || dt === "...") && isEmpty(this.buffer[offset + 3]))
-            return -1;
-        }
-        return offset;
-      }
-      getLine() {
-        let end2 = this.lineEndPos;
-        if (typeof end2 !== "number" || end2 !== -1 && end2 < this.pos) {
-          end2 = this.buffer.indexOf("\n", this.pos);
-          this.lineEndPos = end2;
-        }
-        if (end2 === -1)
-          return this.atEnd ? this.buffer.substring(this.pos) : null;
-        if (this.buffer[end2 - 1] === "\r")
-          end2 -= 1;
-        return this.buffer.substring(this.pos, end2);
-      }
-      hasChars(n) {
-        return this.pos + n <= this.buffer.length;
-      }
-      setNext(state2) {
-        this.buffer = this.buffer.substring(this.pos);
-        this.pos = 0;
-        this.lineEndPos = null;
-        this.next = state2;
-        return null;
-      }
-      peek(n) {
-        return this.buffer.substr(this.pos, n);
-      }
-      *parseNext(next) {
-        switch (next) {
-          case "stream":
-            return yield* this.parseStream();
-          case "line-start":
-            return yield* this.parseLineStart();
-          case "block-start":
-            return yield* this.parseBlockStart();
-          case "doc":
-            return yield* this.parseDocument();
-          case "flow":
-            return yield* this.parseFlowCollection();
-          case "quoted-scalar":
-            return yield* this.parseQuotedScalar();
-          case "block-scalar":
-            return yield* this.parseBlockScalar();
-          case "plain-scalar":
-            return yield* this.parsePlainScalar();
-        }
-      }
-      *parseStream() {
-        let line2 = this.getLine();
-        if (line2 === null)
-          return this.setNext("stream");
-        if (line2[0] === cst.BOM) {
-          yield* this.pushCount(1);
-          line2 = line2.substring(1);
-        }
-        if (line2[0] === "%") {
-          let dirEnd = line2.length;
-          let cs = line2.indexOf("#");
-          while (cs !== -1) {
-            const ch = line2[cs - 1];
-            if (ch === " " || ch === "	") {
-              dirEnd = cs - 1;
-              break;
-            } else {
-              cs = line2.indexOf("#", cs + 1);
-            }
-          }
-          while (true) {
-            const ch = line2[dirEnd - 1];
-            if (ch === " " || ch === "	")
-              dirEnd -= 1;
-            else
-              break;
-          }
-          const n = (yield* this.pushCount(dirEnd)) + (yield* this.pushSpaces(true));
-          yield* this.pushCount(line2.length - n);
-          this.pushNewline();
-          return "stream";
-        }
-        if (this.atLineEnd()) {
-          const sp = yield* this.pushSpaces(true);
-          yield* this.pushCount(line2.length - sp);
-          yield* this.pushNewline();
-          return "stream";
-        }
-        yield cst.DOCUMENT;
-        return yield* this.parseLineStart();
-      }
-      *parseLineStart() {
-        const ch = this.charAt(0);
-        if (!ch && !this.atEnd)
-          return this.setNext("line-start");
-        if (ch === "-" || ch === ".") {
-          if (!this.atEnd && !this.hasChars(4))
-            return this.setNext("line-start");
-          const s3 = this.peek(3);
-          if ((s3 === "---" || s3 === "...") && isEmpty(this.charAt(3))) {
-            yield* this.pushCount(3);
-            this.indentValue = 0;
-            this.indentNext = 0;
-            return s3 === "---" ? "doc" : "stream";
-          }
-        }
-        this.indentValue = yield* this.pushSpaces(false);
-        if (this.indentNext > this.indentValue && !isEmpty(this.charAt(1)))
-          this.indentNext = this.indentValue;
-        return yield* this.parseBlockStart();
-      }
-      *parseBlockStart() {
-        const [ch0, ch1] = this.peek(2);
-        if (!ch1 && !this.atEnd)
-          return this.setNext("block-start");
-        if ((ch0 === "-" || ch0 === "?" || ch0 === ":") && isEmpty(ch1)) {
-          const n = (yield* this.pushCount(1)) + (yield* this.pushSpaces(true));
-          this.indentNext = this.indentValue + 1;
-          this.indentValue += n;
-          return "block-start";
-        }
-        return "doc";
-      }
-      *parseDocument() {
-        yield* this.pushSpaces(true);
-        const line2 = this.getLine();
-        if (line2 === null)
-          return this.setNext("doc");
-        let n = yield* this.pushIndicators();
-        switch (line2[n]) {
-          case "#":
-            yield* this.pushCount(line2.length - n);
-          // fallthrough
-          case void 0:
-            yield* this.pushNewline();
-            return yield* this.parseLineStart();
-          case "{":
-          case "[":
-            yield* this.pushCount(1);
-            this.flowKey = false;
-            this.flowLevel = 1;
-            return "flow";
-          case "}":
-          case "]":
-            yield* this.pushCount(1);
-            return "doc";
-          case "*":
-            yield* this.pushUntil(isNotAnchorChar);
-            return "doc";
-          case '"':
-          case "'":
-            return yield* this.parseQuotedScalar();
-          case "|":
-          case ">":
-            n += yield* this.parseBlockScalarHeader();
-            n += yield* this.pushSpaces(true);
-            yield* this.pushCount(line2.length - n);
-            yield* this.pushNewline();
-            return yield* this.parseBlockScalar();
-          default:
-            return yield* this.parsePlainScalar();
-        }
-      }
-      *parseFlowCollection() {
-        let nl, sp;
-        let indent = -1;
-        do {
-          nl = yield* this.pushNewline();
-          if (nl > 0) {
-            sp = yield* this.pushSpaces(false);
-            this.indentValue = indent = sp;
-          } else {
-            sp = 0;
-          }
-          sp += yield* this.pushSpaces(true);
-        } while (nl + sp > 0);
-        const line2 = this.getLine();
-        if (line2 === null)
-          return this.setNext("flow");
-        if (indent !== -1 && indent < this.indentNext && line2[0] !== "#" || indent === 0 && (line2.startsWith("---") || line2.startsWith("...")) && isEmpty(line2[3])) {
-          const atFlowEndMarker = indent === this.indentNext - 1 && this.flowLevel === 1 && (line2[0] === "]" || line2[0] === "}");
-          if (!atFlowEndMarker) {
-            this.flowLevel = 0;
-            yield cst.FLOW_END;
-            return yield* this.parseLineStart();
-          }
-        }
-        let n = 0;
-        while (line2[n] === ",") {
-          n += yield* this.pushCount(1);
-          n += yield* this.pushSpaces(true);
-          this.flowKey = false;
-        }
-        n += yield* this.pushIndicators();
-        switch (line2[n]) {
-          case void 0:
-            return "flow";
-          case "#":
-            yield* this.pushCount(line2.length - n);
-            return "flow";
-          case "{":
-          case "[":
-            yield* this.pushCount(1);
-            this.flowKey = false;
-            this.flowLevel += 1;
-            return "flow";
-          case "}":
-          case "]":
-            yield* this.pushCount(1);
-            this.flowKey = true;
-            this.flowLevel -= 1;
-            return this.flowLevel ? "flow" : "doc";
-          case "*":
-            yield* this.pushUntil(isNotAnchorChar);
-            return "flow";
-          case '"':
-          case "'":
-            this.flowKey = true;
-            return yield* this.parseQuotedScalar();
-          case ":": {
-            const next = this.charAt(1);
-            if (this.flowKey || isEmpty(next) || next === ",") {
-              this.flowKey = false;
-              yield* this.pushCount(1);
-              yield* this.pushSpaces(true);
-              return "flow";
-            }
-          }
-          // fallthrough
-          default:
-            this.flowKey = false;
-            return yield* this.parsePlainScalar();
-        }
-      }
-      *parseQuotedScalar() {
-        const quote7 = this.charAt(0);
-        let end2 = this.buffer.indexOf(quote7, this.pos + 1);
-        if (quote7 === "'") {
-          while (end2 !== -1 && this.buffer[end2 + 1] === "'")
-            end2 = this.buffer.indexOf("'", end2 + 2);
-        } else {
-          while (end2 !== -1) {
-            let n = 0;
-            while (this.buffer[end2 - 1 - n] === "\\")
-              n += 1;
-            if (n % 2 === 0)
-              break;
-            end2 = this.buffer.indexOf('"', end2 + 1);
-          }
-        }
-        const qb = this.buffer.substring(0, end2);
-        let nl = qb.indexOf("\n", this.pos);
-        if (nl !== -1) {
-          while (nl !== -1) {
-            const cs = this.continueScalar(nl + 1);
-            if (cs === -1)
-              break;
-            nl = qb.indexOf("\n", cs);
-          }
-          if (nl !== -1) {
-            end2 = nl - (qb[nl - 1] === "\r" ? 2 : 1);
-          }
-        }
-        if (end2 === -1) {
-          if (!this.atEnd)
-            return this.setNext("quoted-scalar");
-          end2 = this.buffer.length;
-        }
-        yield* this.pushToIndex(end2 + 1, false);
-        return this.flowLevel ? "flow" : "doc";
-      }
-      *parseBlockScalarHeader() {
-        this.blockScalarIndent = -1;
-        this.blockScalarKeep = false;
-        let i = this.pos;
-        while (true) {
-          const ch = this.buffer[++i];
-          if (ch === "+")
-            this.blockScalarKeep = true;
-          else if (ch > "0" && ch <= "9")
-            this.blockScalarIndent = Number(ch) - 1;
-          else if (ch !== "-")
-            break;
-        }
-        return yield* this.pushUntil((ch) => isEmpty(ch) || ch === "#");
-      }
-      *parseBlockScalar() {
-        let nl = this.pos - 1;
-        let indent = 0;
-        let ch;
-        loop: for (let i2 = this.pos; ch = this.buffer[i2]; ++i2) {
-          switch (ch) {
-            case " ":
-              indent += 1;
-              break;
-            case "\n":
-              nl = i2;
-              indent = 0;
-              break;
-            case "\r": {
-              const next = this.buffer[i2 + 1];
-              if (!next && !this.atEnd)
-                return this.setNext("block-scalar");
-              if (next === "\n")
-                break;
-            }
-            // fallthrough
-            default:
-              break loop;
-          }
-        }
-        if (!ch && !this.atEnd)
-          return this.setNext("block-scalar");
-        if (indent >= this.indentNext) {
-          if (this.blockScalarIndent === -1)
-            this.indentNext = indent;
-          else {
-            this.indentNext = this.blockScalarIndent + (this.indentNext === 0 ? 1 : this.indentNext);
-          }
-          do {
-            const cs = this.continueScalar(nl + 1);
-            if (cs === -1)
-              break;
-            nl = this.buffer.indexOf("\n", cs);
-          } while (nl !== -1);
-          if (nl === -1) {
-            if (!this.atEnd)
-              return this.setNext("block-scalar");
-            nl = this.buffer.length;
-          }
-        }
-        let i = nl + 1;
-        ch = this.buffer[i];
-        while (ch === " ")
-          ch = this.buffer[++i];
-        if (ch === "	") {
-          while (ch === "	" || ch === " " || ch === "\r" || ch === "\n")
-            ch = this.buffer[++i];
-          nl = i - 1;
-        } else if (!this.blockScalarKeep) {
-          do {
-            let i2 = nl - 1;
-            let ch2 = this.buffer[i2];
-            if (ch2 === "\r")
-              ch2 = this.buffer[--i2];
-            const lastChar = i2;
-            while (ch2 === " ")
-              ch2 = this.buffer[--i2];
-            if (ch2 === "\n" && i2 >= this.pos && i2 + 1 + indent > lastChar)
-              nl = i2;
-            else
-              break;
-          } while (true);
-        }
-        yield cst.SCALAR;
-        yield* this.pushToIndex(nl + 1, true);
-        return yield* this.parseLineStart();
-      }
-      *parsePlainScalar() {
-        const inFlow = this.flowLevel > 0;
-        let end2 = this.pos - 1;
-        let i = this.pos - 1;
-        let ch;
-        while (ch = this.buffer[++i]) {
-          if (ch === ":") {
-            const next = this.buffer[i + 1];
-            if (isEmpty(next) || inFlow && flowIndicatorChars.has(next))
-              break;
-            end2 = i;
-          } else if (isEmpty(ch)) {
-            let next = this.buffer[i + 1];
-            if (ch === "\r") {
-              if (next === "\n") {
-                i += 1;
-                ch = "\n";
-                next = this.buffer[i + 1];
-              } else
-                end2 = i;
-            }
-            if (next === "#" || inFlow && flowIndicatorChars.has(next))
-              break;
-            if (ch === "\n") {
-              const cs = this.continueScalar(i + 1);
-              if (cs === -1)
-                break;
-              i = Math.max(i, cs - 2);
-            }
-          } else {
-            if (inFlow && flowIndicatorChars.has(ch))
-              break;
-            end2 = i;
-          }
-        }
-        if (!ch && !this.atEnd)
-          return this.setNext("plain-scalar");
-        yield cst.SCALAR;
-        yield* this.pushToIndex(end2 + 1, true);
-        return inFlow ? "flow" : "doc";
-      }
-      *pushCount(n) {
-        if (n > 0) {
-          yield this.buffer.substr(this.pos, n);
-          this.pos += n;
-          return n;
-        }
-        return 0;
-      }
-      *pushToIndex(i, allowEmpty) {
-        const s3 = this.buffer.slice(this.pos, i);
-        if (s3) {
-          yield s3;
-          this.pos += s3.length;
-          return s3.length;
-        } else if (allowEmpty)
-          yield "";
-        return 0;
-      }
-      *pushIndicators() {
-        let n = 0;
-        loop: while (true) {
-          switch (this.charAt(0)) {
-            case "!":
-              n += yield* this.pushTag();
-              n += yield* this.pushSpaces(true);
-              continue loop;
-            case "&":
-              n += yield* this.pushUntil(isNotAnchorChar);
-              n += yield* this.pushSpaces(true);
-              continue loop;
-            case "-":
-            // this is an error
-            case "?":
-            // this is an error outside flow collections
-            case ":": {
-              const inFlow = this.flowLevel > 0;
-              const ch1 = this.charAt(1);
-              if (isEmpty(ch1) || inFlow && flowIndicatorChars.has(ch1)) {
-                if (!inFlow)
-                  this.indentNext = this.indentValue + 1;
-                else if (this.flowKey)
-                  this.flowKey = false;
-                n += yield* this.pushCount(1);
-                n += yield* this.pushSpaces(true);
-                continue loop;
-              }
-            }
-          }
-          break loop;
-        }
-        return n;
-      }
-      *pushTag() {
-        if (this.charAt(1) === "<") {
-          let i = this.pos + 2;
-          let ch = this.buffer[i];
-          while (!isEmpty(ch) && ch !== ">")
-            ch = this.buffer[++i];
-          return yield* this.pushToIndex(ch === ">" ? i + 1 : i, false);
-        } else {
-          let i = this.pos + 1;
-          let ch = this.buffer[i];
-          while (ch) {
-            if (tagChars.has(ch))
-              ch = this.buffer[++i];
-            else if (ch === "%" && hexDigits2.has(this.buffer[i + 1]) && hexDigits2.has(this.buffer[i + 2])) {
-              ch = this.buffer[i += 3];
-            } else
-              break;
-          }
-          return yield* this.pushToIndex(i, false);
-        }
-      }
-      *pushNewline() {
-        const ch = this.buffer[this.pos];
-        if (ch === "\n")
-          return yield* this.pushCount(1);
-        else if (ch === "\r" && this.charAt(1) === "\n")
-          return yield* this.pushCount(2);
-        else
-          return 0;
-      }
-      *pushSpaces(allowTabs) {
-        let i = this.pos - 1;
-        let ch;
-        do {
-          ch = this.buffer[++i];
-        } while (ch === " " || allowTabs && ch === "	");
-        const n = i - this.pos;
-        if (n > 0) {
-          yield this.buffer.substr(this.pos, n);
-          this.pos = i;
-        }
-        return n;
-      }
-      *pushUntil(test) {
-        let i = this.pos;
-        let ch = this.buffer[i];
-        while (!test(ch))
-          ch = this.buffer[++i];
-        return yield* this.pushToIndex(i, false);
-      }
-    };
-    exports2.Lexer = Lexer2;
-  }
-});
-
-// node_modules/yaml/dist/parse/line-counter.js
-var require_line_counter = __commonJS({
-  "node_modules/yaml/dist/parse/line-counter.js"(exports2) {
-    "use strict";
-    var LineCounter2 = class {
-      constructor() {
-        this.lineStarts = [];
-        this.addNewLine = (offset) => this.lineStarts.push(offset);
-        this.linePos = (offset) => {
-          let low = 0;
-          let high = this.lineStarts.length;
-          while (low < high) {
-            const mid = low + high >> 1;
-            if (this.lineStarts[mid] < offset)
-              low = mid + 1;
-            else
-              high = mid;
-          }
-          if (this.lineStarts[low] === offset)
-            return { line: low + 1, col: 1 };
-          if (low === 0)
-            return { line: 0, col: offset };
-          const start2 = this.lineStarts[low - 1];
-          return { line: low, col: offset - start2 + 1 };
-        };
-      }
-    };
-    exports2.LineCounter = LineCounter2;
-  }
-});
-
-// node_modules/yaml/dist/parse/parser.js
-var require_parser2 = __commonJS({
-  "node_modules/yaml/dist/parse/parser.js"(exports2) {
-    "use strict";
-    var node_process = require("process");
-    var cst = require_cst();
-    var lexer = require_lexer();
-    function includesToken(list3, type) {
-      for (let i = 0; i < list3.length; ++i)
-        if (list3[i].type === type)
-          return true;
-      return false;
-    }
-    function findNonEmptyIndex(list3) {
-      for (let i = 0; i < list3.length; ++i) {
-        switch (list3[i].type) {
-          case "space":
-          case "comment":
-          case "newline":
-            break;
-          default:
-            return i;
-        }
-      }
-      return -1;
-    }
-    function isFlowToken(token) {
-      switch (token?.type) {
-        case "alias":
-        case "scalar":
-        case "single-quoted-scalar":
-        case "double-quoted-scalar":
-        case "flow-collection":
-          return true;
-        default:
-          return false;
-      }
-    }
-    function getPrevProps(parent) {
-      switch (parent.type) {
-        case "document":
-          return parent.start;
-        case "block-map": {
-          const it = parent.items[parent.items.length - 1];
-          return it.sep ?? it.start;
-        }
-        case "block-seq":
-          return parent.items[parent.items.length - 1].start;
-        /* istanbul ignore next should not happen */
-        default:
-          return [];
-      }
-    }
-    function getFirstKeyStartProps(prev) {
-      if (prev.length === 0)
-        return [];
-      let i = prev.length;
-      loop: while (--i >= 0) {
-        switch (prev[i].type) {
-          case "doc-start":
-          case "explicit-key-ind":
-          case "map-value-ind":
-          case "seq-item-ind":
-          case "newline":
-            break loop;
-        }
-      }
-      while (prev[++i]?.type === "space") {
-      }
-      return prev.splice(i, prev.length);
-    }
-    function arrayPushArray(target, source) {
-      if (source.length < 1e5)
-        Array.prototype.push.apply(target, source);
-      else
-        for (let i = 0; i < source.length; ++i)
-          target.push(source[i]);
-    }
-    function fixFlowSeqItems(fc) {
-      if (fc.start.type === "flow-seq-start") {
-        for (const it of fc.items) {
-          if (it.sep && !it.value && !includesToken(it.start, "explicit-key-ind") && !includesToken(it.sep, "map-value-ind")) {
-            if (it.key)
-              it.value = it.key;
-            delete it.key;
-            if (isFlowToken(it.value)) {
-              if (it.value.end)
-                arrayPushArray(it.value.end, it.sep);
-              else
-                it.value.end = it.sep;
-            } else
-              arrayPushArray(it.start, it.sep);
-            delete it.sep;
-          }
-        }
-      }
-    }
-    var Parser = class {
-      /**
-       * @param onNewLine - If defined, called separately with the start position of
-       *   each new line (in `parse()`, including the start of input).
-       */
-      constructor(onNewLine) {
-        this.atNewLine = true;
-        this.atScalar = false;
-        this.indent = 0;
-        this.offset = 0;
-        this.onKeyLine = false;
-        this.stack = [];
-        this.source = "";
-        this.type = "";
-        this.lexer = new lexer.Lexer();
-        this.onNewLine = onNewLine;
-      }
-      /**
-       * Parse `source` as a YAML stream.
-       * If `incomplete`, a part of the last line may be left as a buffer for the next call.
-       *
-       * Errors are not thrown, but yielded as `{ type: 'error', message }` tokens.
-       *
-       * @returns A generator of tokens representing each directive, document, and other structure.
-       */
-      *parse(source, incomplete2 = false) {
-        if (this.onNewLine && this.offset === 0)
-          this.onNewLine(0);
-        for (const lexeme of this.lexer.lex(source, incomplete2))
-          yield* this.next(lexeme);
-        if (!incomplete2)
-          yield* this.end();
-      }
-      /**
-       * Advance the parser by the `source` of one lexical token.
-       */
-      *next(source) {
-        this.source = source;
-        if (node_process.env.LOG_TOKENS)
-          console.log("|", cst.prettyToken(source));
-        if (this.atScalar) {
-          this.atScalar = false;
-          yield* this.step();
-          this.offset += source.length;
-          return;
-        }
-        const type = cst.tokenType(source);
-        if (!type) {
-          const message = `Not a YAML token: ${source}`;
-          yield* this.pop({ type: "error", offset: this.offset, message, source });
-          this.offset += source.length;
-        } else if (type === "scalar") {
-          this.atNewLine = false;
-          this.atScalar = true;
-          this.type = "scalar";
-        } else {
-          this.type = type;
-          yield* this.step();
-          switch (type) {
-            case "newline":
-              this.atNewLine = true;
-              this.indent = 0;
-              if (this.onNewLine)
-                this.onNewLine(this.offset + source.length);
-              break;
-            case "space":
-              if (this.atNewLine && source[0] === " ")
-                this.indent += source.length;
-              break;
-            case "explicit-key-ind":
-            case "map-value-ind":
-            case "seq-item-ind":
-              if (this.atNewLine)
-                this.indent += source.length;
-              break;
-            case "doc-mode":
-            case "flow-error-end":
-              return;
-            default:
-              this.atNewLine = false;
-          }
-          this.offset += source.length;
-        }
-      }
-      /** Call at end of input to push out any remaining constructions */
-      *end() {
-        while (this.stack.length > 0)
-          yield* this.pop();
-      }
-      get sourceToken() {
-        const st = {
-          type: this.type,
-          offset: this.offset,
-          indent: this.indent,
-          source: this.source
-        };
-        return st;
-      }
-      *step() {
-        const top = this.peek(1);
-        if (this.type === "doc-end" && top?.type !== "doc-end") {
-          while (this.stack.length > 0)
-            yield* this.pop();
-          this.stack.push({
-            type: "doc-end",
-            offset: this.offset,
-            source: this.source
-          });
-          return;
-        }
-        if (!top)
-          return yield* this.stream();
-        switch (top.type) {
-          case "document":
-            return yield* this.document(top);
-          case "alias":
-          case "scalar":
-          case "single-quoted-scalar":
-          case "double-quoted-scalar":
-            return yield* this.scalar(top);
-          case "block-scalar":
-            return yield* this.blockScalar(top);
-          case "block-map":
-            return yield* this.blockMap(top);
-          case "block-seq":
-            return yield* this.blockSequence(top);
-          case "flow-collection":
-            return yield* this.flowCollection(top);
-          case "doc-end":
-            return yield* this.documentEnd(top);
-        }
-        yield* this.pop();
-      }
-      peek(n) {
-        return this.stack[this.stack.length - n];
-      }
-      *pop(error2) {
-        const token = error2 ?? this.stack.pop();
-        if (!token) {
-          const message = "Tried to pop an empty stack";
-          yield { type: "error", offset: this.offset, source: "", message };
-        } else if (this.stack.length === 0) {
-          yield token;
-        } else {
-          const top = this.peek(1);
-          if (token.type === "block-scalar") {
-            token.indent = "indent" in top ? top.indent : 0;
-          } else if (token.type === "flow-collection" && top.type === "document") {
-            token.indent = 0;
-          }
-          if (token.type === "flow-collection")
-            fixFlowSeqItems(token);
-          switch (top.type) {
-            case "document":
-              top.value = token;
-              break;
-            case "block-scalar":
-              top.props.push(token);
-              break;
-            case "block-map": {
-              const it = top.items[top.items.length - 1];
-              if (it.value) {
-                top.items.push({ start: [], key: token, sep: [] });
-                this.onKeyLine = true;
-                return;
-              } else if (it.sep) {
-                it.value = token;
-              } else {
-                Object.assign(it, { key: token, sep: [] });
-                this.onKeyLine = !it.explicitKey;
-                return;
-              }
-              break;
-            }
-            case "block-seq": {
-              const it = top.items[top.items.length - 1];
-              if (it.value)
-                top.items.push({ start: [], value: token });
-              else
-                it.value = token;
-              break;
-            }
-            case "flow-collection": {
-              const it = top.items[top.items.length - 1];
-              if (!it || it.value)
-                top.items.push({ start: [], key: token, sep: [] });
-              else if (it.sep)
-                it.value = token;
-              else
-                Object.assign(it, { key: token, sep: [] });
-              return;
-            }
-            /* istanbul ignore next should not happen */
-            default:
-              yield* this.pop();
-              yield* this.pop(token);
-          }
-          if ((top.type === "document" || top.type === "block-map" || top.type === "block-seq") && (token.type === "block-map" || token.type === "block-seq")) {
-            const last = token.items[token.items.length - 1];
-            if (last && !last.sep && !last.value && last.start.length > 0 && findNonEmptyIndex(last.start) === -1 && (token.indent === 0 || last.start.every((st) => st.type !== "comment" || st.indent < token.indent))) {
-              if (top.type === "document")
-                top.end = last.start;
-              else
-                top.items.push({ start: last.start });
-              token.items.splice(-1, 1);
-            }
-          }
-        }
-      }
-      *stream() {
-        switch (this.type) {
-          case "directive-line":
-            yield { type: "directive", offset: this.offset, source: this.source };
-            return;
-          case "byte-order-mark":
-          case "space":
-          case "comment":
-          case "newline":
-            yield this.sourceToken;
-            return;
-          case "doc-mode":
-          case "doc-start": {
-            const doc = {
-              type: "document",
-              offset: this.offset,
-              start: []
-            };
-            if (this.type === "doc-start")
-              doc.start.push(this.sourceToken);
-            this.stack.push(doc);
-            return;
-          }
-        }
-        yield {
-          type: "error",
-          offset: this.offset,
-          message: `Unexpected ${this.type} token in YAML stream`,
-          source: this.source
-        };
-      }
-      *document(doc) {
-        if (doc.value)
-          return yield* this.lineEnd(doc);
-        switch (this.type) {
-          case "doc-start": {
-            if (findNonEmptyIndex(doc.start) !== -1) {
-              yield* this.pop();
-              yield* this.step();
-            } else
-              doc.start.push(this.sourceToken);
-            return;
-          }
-          case "anchor":
-          case "tag":
-          case "space":
-          case "comment":
-          case "newline":
-            doc.start.push(this.sourceToken);
-            return;
-        }
-        const bv = this.startBlockValue(doc);
-        if (bv)
-          this.stack.push(bv);
-        else {
-          yield {
-            type: "error",
-            offset: this.offset,
-            message: `Unexpected ${this.type} token in YAML document`,
-            source: this.source
-          };
-        }
-      }
-      *scalar(scalar) {
-        if (this.type === "map-value-ind") {
-          const prev = getPrevProps(this.peek(2));
-          const start2 = getFirstKeyStartProps(prev);
-          let sep2;
-          if (scalar.end) {
-            sep2 = scalar.end;
-            sep2.push(this.sourceToken);
-            delete scalar.end;
-          } else
-            sep2 = [this.sourceToken];
-          const map = {
-            type: "block-map",
-            offset: scalar.offset,
-            indent: scalar.indent,
-            items: [{ start: start2, key: scalar, sep: sep2 }]
-          };
-          this.onKeyLine = true;
-          this.stack[this.stack.length - 1] = map;
-        } else
-          yield* this.lineEnd(scalar);
-      }
-      *blockScalar(scalar) {
-        switch (this.type) {
-          case "space":
-          case "comment":
-          case "newline":
-            scalar.props.push(this.sourceToken);
-            return;
-          case "scalar":
-            scalar.source = this.source;
-            this.atNewLine = true;
-            this.indent = 0;
-            if (this.onNewLine) {
-              let nl = this.source.indexOf("\n") + 1;
-              while (nl !== 0) {
-                this.onNewLine(this.offset + nl);
-                nl = this.source.indexOf("\n", nl) + 1;
-              }
-            }
-            yield* this.pop();
-            break;
-          /* istanbul ignore next should not happen */
-          default:
-            yield* this.pop();
-            yield* this.step();
-        }
-      }
-      *blockMap(map) {
-        const it = map.items[map.items.length - 1];
-        switch (this.type) {
-          case "newline":
-            this.onKeyLine = false;
-            if (it.value) {
-              const end2 = "end" in it.value ? it.value.end : void 0;
-              const last = Array.isArray(end2) ? end2[end2.length - 1] : void 0;
-              if (last?.type === "comment")
-                end2?.push(this.sourceToken);
-              else
-                map.items.push({ start: [this.sourceToken] });
-            } else if (it.sep) {
-              it.sep.push(this.sourceToken);
-            } else {
-              it.start.push(this.sourceToken);
-            }
-            return;
-          case "space":
-          case "comment":
-            if (it.value) {
-              map.items.push({ start: [this.sourceToken] });
-            } else if (it.sep) {
-              it.sep.push(this.sourceToken);
-            } else {
-              if (this.atIndentedComment(it.start, map.indent)) {
-                const prev = map.items[map.items.length - 2];
-                const end2 = prev?.value?.end;
-                if (Array.isArray(end2)) {
-                  arrayPushArray(end2, it.start);
-                  end2.push(this.sourceToken);
-                  map.items.pop();
-                  return;
-                }
-              }
-              it.start.push(this.sourceToken);
-            }
-            return;
-        }
-        if (this.indent >= map.indent) {
-          const atMapIndent = !this.onKeyLine && this.indent === map.indent;
-          const atNextItem = atMapIndent && (it.sep || it.explicitKey) && this.type !== "seq-item-ind";
-          let start2 = [];
-          if (atNextItem && it.sep && !it.value) {
-            const nl = [];
-            for (let i = 0; i < it.sep.length; ++i) {
-              const st = it.sep[i];
-              switch (st.type) {
-                case "newline":
-                  nl.push(i);
-                  break;
-                case "space":
-                  break;
-                case "comment":
-                  if (st.indent > map.indent)
-                    nl.length = 0;
-                  break;
-                default:
-                  nl.length = 0;
-              }
-            }
-            if (nl.length >= 2)
-              start2 = it.sep.splice(nl[1]);
-          }
-          switch (this.type) {
-            case "anchor":
-            case "tag":
-              if (atNextItem || it.value) {
-                start2.push(this.sourceToken);
-                map.items.push({ start: start2 });
-                this.onKeyLine = true;
-              } else if (it.sep) {
-                it.sep.push(this.sourceToken);
-              } else {
-                it.start.push(this.sourceToken);
-              }
-              return;
-            case "explicit-key-ind":
-              if (!it.sep && !it.explicitKey) {
-                it.start.push(this.sourceToken);
-                it.explicitKey = true;
-              } else if (atNextItem || it.value) {
-                start2.push(this.sourceToken);
-                map.items.push({ start: start2, explicitKey: true });
-              } else {
-                this.stack.push({
-                  type: "block-map",
-                  offset: this.offset,
-                  indent: this.indent,
-                  items: [{ start: [this.sourceToken], explicitKey: true }]
-                });
-              }
-              this.onKeyLine = true;
-              return;
-            case "map-value-ind":
-              if (it.explicitKey) {
-                if (!it.sep) {
-                  if (includesToken(it.start, "newline")) {
-                    Object.assign(it, { key: null, sep: [this.sourceToken] });
-                  } else {
-                    const start3 = getFirstKeyStartProps(it.start);
-                    this.stack.push({
-                      type: "block-map",
-                      offset: this.offset,
-                      indent: this.indent,
-                      items: [{ start: start3, key: null, sep: [this.sourceToken] }]
-                    });
-                  }
-                } else if (it.value) {
-                  map.items.push({ start: [], key: null, sep: [this.sourceToken] });
-                } else if (includesToken(it.sep, "map-value-ind")) {
-                  this.stack.push({
-                    type: "block-map",
-                    offset: this.offset,
-                    indent: this.indent,
-                    items: [{ start: start2, key: null, sep: [this.sourceToken] }]
-                  });
-                } else if (isFlowToken(it.key) && !includesToken(it.sep, "newline")) {
-                  const start3 = getFirstKeyStartProps(it.start);
-                  const key = it.key;
-                  const sep2 = it.sep;
-                  sep2.push(this.sourceToken);
-                  delete it.key;
-                  delete it.sep;
-                  this.stack.push({
-                    type: "block-map",
-                    offset: this.offset,
-                    indent: this.indent,
-                    items: [{ start: start3, key, sep: sep2 }]
-                  });
-                } else if (start2.length > 0) {
-                  it.sep = it.sep.concat(start2, this.sourceToken);
-                } else {
-                  it.sep.push(this.sourceToken);
-                }
-              } else {
-                if (!it.sep) {
-                  Object.assign(it, { key: null, sep: [this.sourceToken] });
-                } else if (it.value || atNextItem) {
-                  map.items.push({ start: start2, key: null, sep: [this.sourceToken] });
-                } else if (includesToken(it.sep, "map-value-ind")) {
-                  this.stack.push({
-                    type: "block-map",
-                    offset: this.offset,
-                    indent: this.indent,
-                    items: [{ start: [], key: null, sep: [this.sourceToken] }]
-                  });
-                } else {
-                  it.sep.push(this.sourceToken);
-                }
-              }
-              this.onKeyLine = true;
-              return;
-            case "alias":
-            case "scalar":
-            case "single-quoted-scalar":
-            case "double-quoted-scalar": {
-              const fs2 = this.flowScalar(this.type);
-              if (atNextItem || it.value) {
-                map.items.push({ start: start2, key: fs2, sep: [] });
-                this.onKeyLine = true;
-              } else if (it.sep) {
-                this.stack.push(fs2);
-              } else {
-                Object.assign(it, { key: fs2, sep: [] });
-                this.onKeyLine = true;
-              }
-              return;
-            }
-            default: {
-              const bv = this.startBlockValue(map);
-              if (bv) {
-                if (bv.type === "block-seq") {
-                  if (!it.explicitKey && it.sep && !includesToken(it.sep, "newline")) {
-                    yield* this.pop({
-                      type: "error",
-                      offset: this.offset,
-                      message: "Unexpected block-seq-ind on same line with key",
-                      source: this.source
-                    });
-                    return;
-                  }
-                } else if (atMapIndent) {
-                  map.items.push({ start: start2 });
-                }
-                this.stack.push(bv);
-                return;
-              }
-            }
-          }
-        }
-        yield* this.pop();
-        yield* this.step();
-      }
-      *blockSequence(seq) {
-        const it = seq.items[seq.items.length - 1];
-        switch (this.type) {
-          case "newline":
-            if (it.value) {
-              const end2 = "end" in it.value ? it.value.end : void 0;
-              const last = Array.isArray(end2) ? end2[end2.length - 1] : void 0;
-              if (last?.type === "comment")
-                end2?.push(this.sourceToken);
-              else
-                seq.items.push({ start: [this.sourceToken] });
-            } else
-              it.start.push(this.sourceToken);
-            return;
-          case "space":
-          case "comment":
-            if (it.value)
-              seq.items.push({ start: [this.sourceToken] });
-            else {
-              if (this.atIndentedComment(it.start, seq.indent)) {
-                const prev = seq.items[seq.items.length - 2];
-                const end2 = prev?.value?.end;
-                if (Array.isArray(end2)) {
-                  arrayPushArray(end2, it.start);
-                  end2.push(this.sourceToken);
-                  seq.items.pop();
-                  return;
-                }
-              }
-              it.start.push(this.sourceToken);
-            }
-            return;
-          case "anchor":
-          case "tag":
-            if (it.value || this.indent <= seq.indent)
-              break;
-            it.start.push(this.sourceToken);
-            return;
-          case "seq-item-ind":
-            if (this.indent !== seq.indent)
-              break;
-            if (it.value || includesToken(it.start, "seq-item-ind"))
-              seq.items.push({ start: [this.sourceToken] });
-            else
-              it.start.push(this.sourceToken);
-            return;
-        }
-        if (this.indent > seq.indent) {
-          const bv = this.startBlockValue(seq);
-          if (bv) {
-            this.stack.push(bv);
-            return;
-          }
-        }
-        yield* this.pop();
-        yield* this.step();
-      }
-      *flowCollection(fc) {
-        const it = fc.items[fc.items.length - 1];
-        if (this.type === "flow-error-end") {
-          let top;
-          do {
-            yield* this.pop();
-            top = this.peek(1);
-          } while (top?.type === "flow-collection");
-        } else if (fc.end.length === 0) {
-          switch (this.type) {
-            case "comma":
-            case "explicit-key-ind":
-              if (!it || it.sep)
-                fc.items.push({ start: [this.sourceToken] });
-              else
-                it.start.push(this.sourceToken);
-              return;
-            case "map-value-ind":
-              if (!it || it.value)
-                fc.items.push({ start: [], key: null, sep: [this.sourceToken] });
-              else if (it.sep)
-                it.sep.push(this.sourceToken);
-              else
-                Object.assign(it, { key: null, sep: [this.sourceToken] });
-              return;
-            case "space":
-            case "comment":
-            case "newline":
-            case "anchor":
-            case "tag":
-              if (!it || it.value)
-                fc.items.push({ start: [this.sourceToken] });
-              else if (it.sep)
-                it.sep.push(this.sourceToken);
-              else
-                it.start.push(this.sourceToken);
-              return;
-            case "alias":
-            case "scalar":
-            case "single-quoted-scalar":
-            case "double-quoted-scalar": {
-              const fs2 = this.flowScalar(this.type);
-              if (!it || it.value)
-                fc.items.push({ start: [], key: fs2, sep: [] });
-              else if (it.sep)
-                this.stack.push(fs2);
-              else
-                Object.assign(it, { key: fs2, sep: [] });
-              return;
-            }
-            case "flow-map-end":
-            case "flow-seq-end":
-              fc.end.push(this.sourceToken);
-              return;
-          }
-          const bv = this.startBlockValue(fc);
-          if (bv)
-            this.stack.push(bv);
-          else {
-            yield* this.pop();
-            yield* this.step();
-          }
-        } else {
-          const parent = this.peek(2);
-          if (parent.type === "block-map" && (this.type === "map-value-ind" && parent.indent === fc.indent || this.type === "newline" && !parent.items[parent.items.length - 1].sep)) {
-            yield* this.pop();
-            yield* this.step();
-          } else if (this.type === "map-value-ind" && parent.type !== "flow-collection") {
-            const prev = getPrevProps(parent);
-            const start2 = getFirstKeyStartProps(prev);
-            fixFlowSeqItems(fc);
-            const sep2 = fc.end.splice(1, fc.end.length);
-            sep2.push(this.sourceToken);
-            const map = {
-              type: "block-map",
-              offset: fc.offset,
-              indent: fc.indent,
-              items: [{ start: start2, key: fc, sep: sep2 }]
-            };
-            this.onKeyLine = true;
-            this.stack[this.stack.length - 1] = map;
-          } else {
-            yield* this.lineEnd(fc);
-          }
-        }
-      }
-      flowScalar(type) {
-        if (this.onNewLine) {
-          let nl = this.source.indexOf("\n") + 1;
-          while (nl !== 0) {
-            this.onNewLine(this.offset + nl);
-            nl = this.source.indexOf("\n", nl) + 1;
-          }
-        }
-        return {
-          type,
-          offset: this.offset,
-          indent: this.indent,
-          source: this.source
-        };
-      }
-      startBlockValue(parent) {
-        switch (this.type) {
-          case "alias":
-          case "scalar":
-          case "single-quoted-scalar":
-          case "double-quoted-scalar":
-            return this.flowScalar(this.type);
-          case "block-scalar-header":
-            return {
-              type: "block-scalar",
-              offset: this.offset,
-              indent: this.indent,
-              props: [this.sourceToken],
-              source: ""
-            };
-          case "flow-map-start":
-          case "flow-seq-start":
-            return {
-              type: "flow-collection",
-              offset: this.offset,
-              indent: this.indent,
-              start: this.sourceToken,
-              items: [],
-              end: []
-            };
-          case "seq-item-ind":
-            return {
-              type: "block-seq",
-              offset: this.offset,
-              indent: this.indent,
-              items: [{ start: [this.sourceToken] }]
-            };
-          case "explicit-key-ind": {
-            this.onKeyLine = true;
-            const prev = getPrevProps(parent);
-            const start2 = getFirstKeyStartProps(prev);
-            start2.push(this.sourceToken);
-            return {
-              type: "block-map",
-              offset: this.offset,
-              indent: this.indent,
-              items: [{ start: start2, explicitKey: true }]
-            };
-          }
-          case "map-value-ind": {
-            this.onKeyLine = true;
-            const prev = getPrevProps(parent);
-            const start2 = getFirstKeyStartProps(prev);
-            return {
-              type: "block-map",
-              offset: this.offset,
-              indent: this.indent,
-              items: [{ start: start2, key: null, sep: [this.sourceToken] }]
-            };
-          }
-        }
-        return null;
-      }
-      atIndentedComment(start2, indent) {
-        if (this.type !== "comment")
-          return false;
-        if (this.indent <= indent)
-          return false;
-        return start2.every((st) => st.type === "newline" || st.type === "space");
-      }
-      *documentEnd(docEnd) {
-        if (this.type !== "doc-mode") {
-          if (docEnd.end)
-            docEnd.end.push(this.sourceToken);
-          else
-            docEnd.end = [this.sourceToken];
-          if (this.type === "newline")
-            yield* this.pop();
-        }
-      }
-      *lineEnd(token) {
-        switch (this.type) {
-          case "comma":
-          case "doc-start":
-          case "doc-end":
-          case "flow-seq-end":
-          case "flow-map-end":
-          case "map-value-ind":
-            yield* this.pop();
-            yield* this.step();
-            break;
-          case "newline":
-            this.onKeyLine = false;
-          // fallthrough
-          case "space":
-          case "comment":
-          default:
-            if (token.end)
-              token.end.push(this.sourceToken);
-            else
-              token.end = [this.sourceToken];
-            if (this.type === "newline")
-              yield* this.pop();
-        }
-      }
-    };
-    exports2.Parser = Parser;
-  }
-});
-
-// node_modules/yaml/dist/public-api.js
-var require_public_api = __commonJS({
-  "node_modules/yaml/dist/public-api.js"(exports2) {
-    "use strict";
-    var composer = require_composer();
-    var Document2 = require_Document();
-    var errors = require_errors2();
-    var log3 = require_log();
-    var identity2 = require_identity();
-    var lineCounter = require_line_counter();
-    var parser = require_parser2();
-    function parseOptions2(options2) {
-      const prettyErrors = options2.prettyErrors !== false;
-      const lineCounter$1 = options2.lineCounter || prettyErrors && new lineCounter.LineCounter() || null;
-      return { lineCounter: lineCounter$1, prettyErrors };
-    }
-    function parseAllDocuments(source, options2 = {}) {
-      const { lineCounter: lineCounter2, prettyErrors } = parseOptions2(options2);
-      const parser$1 = new parser.Parser(lineCounter2?.addNewLine);
-      const composer$1 = new composer.Composer(options2);
-      const docs = Array.from(composer$1.compose(parser$1.parse(source)));
-      if (prettyErrors && lineCounter2)
-        for (const doc of docs) {
-          doc.errors.forEach(errors.prettifyError(source, lineCounter2));
-          doc.warnings.forEach(errors.prettifyError(source, lineCounter2));
-        }
-      if (docs.length > 0)
-        return docs;
-      return Object.assign([], { empty: true }, composer$1.streamInfo());
-    }
-    function parseDocument3(source, options2 = {}) {
-      const { lineCounter: lineCounter2, prettyErrors } = parseOptions2(options2);
-      const parser$1 = new parser.Parser(lineCounter2?.addNewLine);
-      const composer$1 = new composer.Composer(options2);
-      let doc = null;
-      for (const _doc of composer$1.compose(parser$1.parse(source), true, source.length)) {
-        if (!doc)
-          doc = _doc;
-        else if (doc.options.logLevel !== "silent") {
-          doc.errors.push(new errors.YAMLParseError(_doc.range.slice(0, 2), "MULTIPLE_DOCS", "Source contains multiple documents; please use YAML.parseAllDocuments()"));
-          break;
-        }
-      }
-      if (prettyErrors && lineCounter2) {
-        doc.errors.forEach(errors.prettifyError(source, lineCounter2));
-        doc.warnings.forEach(errors.prettifyError(source, lineCounter2));
-      }
-      return doc;
-    }
-    function parse6(src, reviver, options2) {
-      let _reviver = void 0;
-      if (typeof reviver === "function") {
-        _reviver = reviver;
-      } else if (options2 === void 0 && reviver && typeof reviver === "object") {
-        options2 = reviver;
-      }
-      const doc = parseDocument3(src, options2);
-      if (!doc)
-        return null;
-      doc.warnings.forEach((warning2) => log3.warn(doc.options.logLevel, warning2));
-      if (doc.errors.length > 0) {
-        if (doc.options.logLevel !== "silent")
-          throw doc.errors[0];
-        else
-          doc.errors = [];
-      }
-      return doc.toJS(Object.assign({ reviver: _reviver }, options2));
-    }
-    function stringify(value, replacer, options2) {
-      let _replacer = null;
-      if (typeof replacer === "function" || Array.isArray(replacer)) {
-        _replacer = replacer;
-      } else if (options2 === void 0 && replacer) {
-        options2 = replacer;
-      }
-      if (typeof options2 === "string")
-        options2 = options2.length;
-      if (typeof options2 === "number") {
-        const indent = Math.round(options2);
-        options2 = indent < 1 ? void 0 : indent > 8 ? { indent: 8 } : { indent };
-      }
-      if (value === void 0) {
-        const { keepUndefined } = options2 ?? replacer ?? {};
-        if (!keepUndefined)
-          return void 0;
-      }
-      if (identity2.isDocument(value) && !_replacer)
-        return value.toString(options2);
-      return new Document2.Document(value, _replacer, options2).toString(options2);
-    }
-    exports2.parse = parse6;
-    exports2.parseAllDocuments = parseAllDocuments;
-    exports2.parseDocument = parseDocument3;
-    exports2.stringify = stringify;
-  }
-});
-
-// node_modules/yaml/dist/index.js
-var require_dist3 = __commonJS({
-  "node_modules/yaml/dist/index.js"(exports2) {
-    "use strict";
-    var composer = require_composer();
-    var Document2 = require_Document();
-    var Schema = require_Schema();
-    var errors = require_errors2();
-    var Alias = require_Alias();
-    var identity2 = require_identity();
-    var Pair = require_Pair();
-    var Scalar = require_Scalar();
-    var YAMLMap = require_YAMLMap();
-    var YAMLSeq = require_YAMLSeq();
-    var cst = require_cst();
-    var lexer = require_lexer();
-    var lineCounter = require_line_counter();
-    var parser = require_parser2();
-    var publicApi = require_public_api();
-    var visit = require_visit();
-    exports2.Composer = composer.Composer;
-    exports2.Document = Document2.Document;
-    exports2.Schema = Schema.Schema;
-    exports2.YAMLError = errors.YAMLError;
-    exports2.YAMLParseError = errors.YAMLParseError;
-    exports2.YAMLWarning = errors.YAMLWarning;
-    exports2.Alias = Alias.Alias;
-    exports2.isAlias = identity2.isAlias;
-    exports2.isCollection = identity2.isCollection;
-    exports2.isDocument = identity2.isDocument;
-    exports2.isMap = identity2.isMap;
-    exports2.isNode = identity2.isNode;
-    exports2.isPair = identity2.isPair;
-    exports2.isScalar = identity2.isScalar;
-    exports2.isSeq = identity2.isSeq;
-    exports2.Pair = Pair.Pair;
-    exports2.Scalar = Scalar.Scalar;
-    exports2.YAMLMap = YAMLMap.YAMLMap;
-    exports2.YAMLSeq = YAMLSeq.YAMLSeq;
-    exports2.CST = cst;
-    exports2.Lexer = lexer.Lexer;
-    exports2.LineCounter = lineCounter.LineCounter;
-    exports2.Parser = parser.Parser;
-    exports2.parse = publicApi.parse;
-    exports2.parseAllDocuments = publicApi.parseAllDocuments;
-    exports2.parseDocument = publicApi.parseDocument;
-    exports2.stringify = publicApi.stringify;
-    exports2.visit = visit.visit;
-    exports2.visitAsync = visit.visitAsync;
+    listPackages = (folder) => (0, import_node_fs17.readdirSync)(folder).filter((name2) => name2.endsWith(".deb")).map((name2) => import_node_path19.default.join(folder, name2));
   }
 });
 
@@ -18540,9 +18575,12 @@ var operations = [
   "records",
   "doctor",
   "estimate",
-  "managed"
+  "managed",
+  "mirror",
+  "repair"
 ];
 var storing = operations.filter((name2) => name2 !== "schedule" && name2 !== "estimate");
+var copying = ["backup", "capture", "validate", "restore", "drill", "mirror", "repair"];
 var announced = [
   "backup",
   "capture",
@@ -18553,7 +18591,9 @@ var announced = [
   "gate",
   "status",
   "schedule",
-  "managed"
+  "managed",
+  "mirror",
+  "repair"
 ];
 var recordedOperations = [
   "backup",
@@ -18564,7 +18604,9 @@ var recordedOperations = [
   "cleanup",
   "pin",
   "unpin",
-  "gate"
+  "gate",
+  "mirror",
+  "repair"
 ];
 var alarming = [...announced, "alarm"];
 var channelling = [...alarming, "doctor"];
@@ -18623,8 +18665,8 @@ function parseBoolean(text7) {
 }
 function parseShare(text7) {
   const [, digits] = /^(\d{1,3}(?:\.\d{1,6})?) ?%$/.exec(text7) ?? [];
-  const share2 = Number(digits ?? Number.NaN) / 100;
-  if (share2 > 0 && share2 <= 1) return share2;
+  const share3 = Number(digits ?? Number.NaN) / 100;
+  if (share3 > 0 && share3 <= 1) return share3;
   throw new Problem(
     `cannot be ${JSON.stringify(text7)}`,
     "Write a percentage above 0% and up to 100%, such as 10%."
@@ -18734,12 +18776,12 @@ function parseChecks(text7) {
   }
   return checks;
 }
-function readFileAsText(path25) {
+function readFileAsText(path26) {
   try {
-    return (0, import_node_fs2.readFileSync)(path25, "utf8");
+    return (0, import_node_fs2.readFileSync)(path26, "utf8");
   } catch {
     throw new Problem(
-      `is neither a SELECT nor a file that can be read: ${JSON.stringify(path25)}`,
+      `is neither a SELECT nor a file that can be read: ${JSON.stringify(path26)}`,
       "Write one SELECT a line, each of which must return true, or the path of a file with them."
     );
   }
@@ -21299,7 +21341,7 @@ function createHmacDrbg(hashLen, qByteLen, hmacFn) {
   };
   return genUntil;
 }
-function validateObject(object3, fields2 = {}, optFields = {}) {
+function validateObject(object3, fields3 = {}, optFields = {}) {
   if (!object3 || typeof object3 !== "object")
     throw new Error("expected valid options object");
   function checkField2(fieldName, expectedType, isOpt) {
@@ -21311,7 +21353,7 @@ function validateObject(object3, fields2 = {}, optFields = {}) {
       throw new Error(`param "${fieldName}" is invalid: expected ${expectedType}, got ${current}`);
   }
   const iter = (f2, isOpt) => Object.entries(f2).forEach(([k2, v2]) => checkField2(k2, v2, isOpt));
-  iter(fields2, false);
+  iter(fields3, false);
   iter(optFields, true);
 }
 function memoized(fn) {
@@ -24751,9 +24793,9 @@ function createHmacDrbg2(hashLen, qByteLen, hmacFn) {
   };
   return genUntil;
 }
-function validateObject2(object3, fields2 = {}, optFields = {}, title = "object") {
+function validateObject2(object3, fields3 = {}, optFields = {}, title = "object") {
   aobject3(object3, title);
-  aobject3(fields2, "fields");
+  aobject3(fields3, "fields");
   aobject3(optFields, "optFields");
   function checkField2(fieldName, expectedType, isOpt) {
     const label2 = title === "object" ? `param "${String(fieldName)}"` : `"${title}.${String(fieldName)}"`;
@@ -24768,7 +24810,7 @@ function validateObject2(object3, fields2 = {}, optFields = {}, title = "object"
       throw new TypeError(`${label2} is invalid: expected ${expectedType}, got ${current}`);
   }
   const iter = (f2, isOpt) => Object.entries(f2).forEach(([k2, v2]) => checkField2(k2, v2, isOpt));
-  iter(fields2, false);
+  iter(fields3, false);
   iter(optFields, true);
 }
 
@@ -27447,14 +27489,14 @@ var HybridIdentity = class {
       if (s3.args.length !== 2) {
         throw Error("invalid mlkem768x25519 stanza");
       }
-      const share2 = base64nopad.decode(s3.args[1]);
-      if (share2.length !== 1120) {
+      const share3 = base64nopad.decode(s3.args[1]);
+      if (share3.length !== 1120) {
         throw Error("invalid mlkem768x25519 stanza");
       }
       if (s3.body.length !== 32) {
         throw Error("invalid mlkem768x25519 stanza");
       }
-      const sharedSecret = MLKEM768X25519.decapsulate(share2, this.identity);
+      const sharedSecret = MLKEM768X25519.decapsulate(share3, this.identity);
       const label2 = new TextEncoder().encode("age-encryption.org/mlkem768x25519");
       const { key, nonce } = hpkeContext(hpkeMLKEM768X25519, sharedSecret, label2);
       try {
@@ -27598,14 +27640,14 @@ var X25519Recipient = class {
   }
   async wrapFileKey(fileKey) {
     const ephemeral = randomBytes2(32);
-    const share2 = await scalarMultBase(ephemeral);
+    const share3 = await scalarMultBase(ephemeral);
     const secret2 = await scalarMult(ephemeral, this.recipient);
-    const salt = new Uint8Array(share2.length + this.recipient.length);
-    salt.set(share2);
-    salt.set(this.recipient, share2.length);
+    const salt = new Uint8Array(share3.length + this.recipient.length);
+    salt.set(share3);
+    salt.set(this.recipient, share3.length);
     const label2 = new TextEncoder().encode("age-encryption.org/v1/X25519");
     const key = hkdf(sha256, secret2, salt, label2, 32);
-    return [new Stanza(["X25519", base64nopad.encode(share2)], encryptFileKey(fileKey, key))];
+    return [new Stanza(["X25519", base64nopad.encode(share3)], encryptFileKey(fileKey, key))];
   }
 };
 var X25519Identity = class {
@@ -27632,15 +27674,15 @@ var X25519Identity = class {
       if (s3.args.length !== 2) {
         throw Error("invalid X25519 stanza");
       }
-      const share2 = base64nopad.decode(s3.args[1]);
-      if (share2.length !== 32) {
+      const share3 = base64nopad.decode(s3.args[1]);
+      if (share3.length !== 32) {
         throw Error("invalid X25519 stanza");
       }
-      const secret2 = await scalarMult(this.identity, share2);
+      const secret2 = await scalarMult(this.identity, share3);
       const recipient = await this.recipient;
-      const salt = new Uint8Array(share2.length + recipient.length);
-      salt.set(share2);
-      salt.set(recipient, share2.length);
+      const salt = new Uint8Array(share3.length + recipient.length);
+      salt.set(share3);
+      salt.set(recipient, share3.length);
       const label2 = new TextEncoder().encode("age-encryption.org/v1/X25519");
       const key = hkdf(sha256, secret2, salt, label2, 32);
       const fileKey = decryptFileKey(s3.body, key);
@@ -28079,20 +28121,20 @@ function identityLines(text7) {
   const content2 = text7.includes("AGE-SECRET-KEY-") ? text7 : readIfPossible(text7);
   return content2.split(/[\r\n]+/).map((line2) => line2.trim()).filter((line2) => line2 !== "" && !line2.startsWith("#"));
 }
-function readIfPossible(path25) {
+function readIfPossible(path26) {
   try {
-    return (0, import_node_fs3.readFileSync)(path25, "utf8");
+    return (0, import_node_fs3.readFileSync)(path26, "utf8");
   } catch {
     return "";
   }
 }
-function parseFolder(path25) {
-  if (isFolder(path25)) return path25;
-  throw new Problem(`is no folder: ${JSON.stringify(path25)}`, "Write the path of an existing folder.");
+function parseFolder(path26) {
+  if (isFolder(path26)) return path26;
+  throw new Problem(`is no folder: ${JSON.stringify(path26)}`, "Write the path of an existing folder.");
 }
-function isFolder(path25) {
+function isFolder(path26) {
   try {
-    return (0, import_node_fs3.statSync)(path25).isDirectory();
+    return (0, import_node_fs3.statSync)(path26).isDirectory();
   } catch {
     return false;
   }
@@ -28114,12 +28156,12 @@ function isCertificate(pem) {
     return false;
   }
 }
-function readFile(path25) {
+function readFile(path26) {
   try {
-    return (0, import_node_fs3.readFileSync)(path25, "utf8");
+    return (0, import_node_fs3.readFileSync)(path26, "utf8");
   } catch {
     throw new Problem(
-      `cannot be read: ${JSON.stringify(path25)}`,
+      `cannot be read: ${JSON.stringify(path26)}`,
       "Write the path of a file that can be read here."
     );
   }
@@ -28480,6 +28522,9 @@ var reportInputs = {
   }
 };
 
+// src/interface/inputs/copies-values.ts
+var import_yaml = __toESM(require_dist(), 1);
+
 // src/interface/s3-settings.ts
 var s3Addressings = ["auto", "path", "virtual"];
 var archivingClasses = /* @__PURE__ */ new Set(["GLACIER", "DEEP_ARCHIVE"]);
@@ -28490,6 +28535,11 @@ function parseEndpoint(text7) {
 
 // src/interface/inputs/storage-values.ts
 var parseS3Addressing = oneOf(s3Addressings);
+var parseRegion = matching(
+  /^[a-z0-9-]+$/,
+  "is not the name of a region",
+  "Write it as in `eu-central-1` or `auto`."
+);
 function parseS3Encryption(text7) {
   if (text7 === "AES256" || text7 === "aws:kms") return { algorithm: text7 };
   const [, keyId] = /^aws:kms:([A-Za-z0-9:/_-]{1,2048})$/.exec(text7) ?? [];
@@ -28537,6 +28587,142 @@ function checkEndpoint(text7) {
   return text7;
 }
 
+// src/interface/inputs/copies-values.ts
+var fields = [
+  "name",
+  "storage",
+  "endpoint",
+  "region",
+  "addressing",
+  "sse",
+  "storage-class",
+  "access-key-id",
+  "secret-access-key",
+  "session-token"
+];
+var secretFields = ["secret-access-key", "session-token"];
+var mostCopies = 8;
+var listRemedy = "Write a YAML list, such as `- storage: s3://bucket/prefix` with `endpoint`, `region` and credentials below it, or one address a line.";
+function parseCopies(text7) {
+  const entries = readEntries(text7);
+  if (entries.length === 0) throw new Problem("names no storage", listRemedy);
+  if (entries.length > mostCopies)
+    throw new Problem(`has ${entries.length} entries`, `Name at most ${mostCopies} copies.`);
+  const copies = entries.map((entry, index) => toCopy(entry, index + 1));
+  const names4 = copies.map(({ name: name2 }) => name2);
+  const repeated = names4.findIndex((name2, index) => names4.indexOf(name2) !== index);
+  if (repeated >= 0 && entries[repeated]?.has("name"))
+    throw new Problem(`entry ${repeated + 1}: name is that of another entry`, "Give each a name of its own.");
+  return copies;
+}
+function secretsOfCopies(text7) {
+  const written = Array.from(
+    text7.matchAll(/(?:secret-access-key|session-token)["']?[ \t]*:[ \t]*(\S[^\r\n]*)/g),
+    ([, value = ""]) => value.trim()
+  );
+  const bare = written.map((value) => value.replace(/\s+#.*$/, "").replace(/^(["'])(.*)\1,?$/, "$2"));
+  return [...written, ...bare, ...secretsIn(text7)].filter((secret2) => secret2.length >= 4);
+}
+function secretsIn(text7) {
+  try {
+    return readEntries(text7).flatMap((entry) => secretFields.flatMap((field) => entry.get(field) ?? []));
+  } catch (error2) {
+    if (error2 instanceof Problem) return [];
+    throw error2;
+  }
+}
+function readEntries(text7) {
+  const lines3 = text7.split(/[\r\n]+/).map((line2) => line2.trim()).filter((line2) => line2 !== "" && !line2.startsWith("#"));
+  const isPlain4 = lines3.every(
+    (line2) => !/^[-{[]( |$|\S*:)/.test(line2) && !/^["']?[a-z-]+["']?:(\s|$)/.test(line2)
+  );
+  if (isPlain4) return lines3.map((line2) => /* @__PURE__ */ new Map([["storage", line2]]));
+  const document = (0, import_yaml.parseDocument)(text7, { schema: "failsafe", prettyErrors: false });
+  const [error2] = document.errors;
+  if (error2 !== void 0) {
+    const line2 = text7.slice(0, error2.pos[0]).split("\n").length;
+    throw new Problem(`is no YAML, from line ${line2} on`, listRemedy);
+  }
+  const root = document.contents;
+  if (!(0, import_yaml.isSeq)(root)) throw new Problem("is no list", listRemedy);
+  return root.items.map((item, index) => readEntry(item, index + 1));
+}
+function readEntry(item, number5) {
+  if ((0, import_yaml.isScalar)(item) && typeof item.value === "string") return /* @__PURE__ */ new Map([["storage", item.value.trim()]]);
+  if (!(0, import_yaml.isMap)(item)) throw new Problem(`entry ${number5} is neither an address nor has it fields`, listRemedy);
+  const entry = /* @__PURE__ */ new Map();
+  for (const { key, value } of item.items) {
+    const name2 = (0, import_yaml.isScalar)(key) ? String(key.value) : "";
+    const field = fields.find((known4) => known4 === name2);
+    if (field === void 0) {
+      const told2 = /^[a-z][a-z0-9-]{0,39}$/.test(name2) ? name2 : "one of its fields";
+      throw new Problem(`entry ${number5}: ${told2} is no field of a copy`, `The fields are ${list(fields)}.`);
+    }
+    if (value !== null && !(0, import_yaml.isScalar)(value))
+      throw new Problem(
+        `entry ${number5}: ${field} is no text`,
+        "Write it on one line, in quotes where YAML needs them."
+      );
+    const text7 = (0, import_yaml.isScalar)(value) && typeof value.value === "string" ? value.value.trim() : "";
+    if (text7 !== "") entry.set(field, text7);
+  }
+  return entry;
+}
+function toCopy(entry, number5) {
+  const take2 = (field, parse6) => {
+    const text7 = entry.get(field);
+    if (text7 === void 0) return void 0;
+    try {
+      return parse6(text7);
+    } catch (error2) {
+      if (!(error2 instanceof Problem)) throw error2;
+      throw new Problem(`entry ${number5}: ${field} ${error2.message}`, error2.remedy);
+    }
+  };
+  const storage = take2("storage", parseCopyStorage);
+  if (storage === void 0)
+    throw new Problem(`entry ${number5}: storage is missing`, "Write a folder or s3://bucket/prefix.");
+  const isBucket = /^s3:/i.test(storage);
+  const misplaced = [...entry.keys()].find((field) => field !== "storage" && field !== "name");
+  if (!isBucket && misplaced !== void 0)
+    throw new Problem(
+      `entry ${number5}: ${misplaced} is for s3:// alone, and its storage is a folder`,
+      "Leave it out, or correct the storage."
+    );
+  return {
+    name: take2("name", parseName) ?? storage,
+    storage,
+    s3Endpoint: take2("endpoint", checkEndpoint),
+    s3Region: take2("region", parseRegion),
+    s3Addressing: take2("addressing", parseS3Addressing) ?? "auto",
+    s3Sse: take2("sse", parseS3Encryption),
+    s3StorageClass: take2("storage-class", parseStorageClass),
+    s3Credentials: takeCredentials(entry, number5)
+  };
+}
+function parseCopyStorage(text7) {
+  if (/^artifact:/i.test(text7))
+    throw new Problem("is an artifact, which is written once", "Write a folder or s3://bucket/prefix.");
+  return parseStorage(text7);
+}
+function parseName(text7) {
+  if (/^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,59}$/u.test(text7)) return text7;
+  throw new Problem("is no name", "Write up to 60 letters, digits, spaces, dots, hyphens and underscores.");
+}
+function takeCredentials(entry, number5) {
+  const given = ["access-key-id", ...secretFields].filter((field) => entry.has(field));
+  if (given.length === 0) return void 0;
+  const [accessKeyId, secretAccessKey] = [entry.get("access-key-id"), entry.get("secret-access-key")];
+  if (accessKeyId === void 0 || secretAccessKey === void 0) {
+    const missing = accessKeyId === void 0 ? "access-key-id" : "secret-access-key";
+    throw new Problem(
+      `entry ${number5}: ${missing} is missing beside ${given.join(" and ")}`,
+      "Give both, or none to use the credentials of the environment."
+    );
+  }
+  return { accessKeyId, secretAccessKey, sessionToken: entry.get("session-token") };
+}
+
 // src/interface/inputs/groups/repository.ts
 var repositoryInputs = {
   storage: {
@@ -28558,11 +28744,7 @@ var repositoryInputs = {
     operations: storing,
     placeholder: "region",
     description: "Region of the S3 bucket. When empty, `AWS_REGION` or the AWS profile decides.",
-    parse: matching(
-      /^[a-z0-9-]+$/,
-      "is not the name of a region",
-      "Write it as in `eu-central-1` or `auto`."
-    )
+    parse: parseRegion
   },
   "s3-addressing": {
     operations: storing,
@@ -28582,6 +28764,15 @@ var repositoryInputs = {
     placeholder: "class",
     description: "Storage class of what is written to S3, such as `STANDARD_IA` or `GLACIER_IR`. Classes that cannot be read at once are refused. When empty, the store does as the bucket is set.",
     parse: parseStorageClass
+  },
+  copies: {
+    operations: copying,
+    requiredFor: ["mirror", "repair"],
+    secret: true,
+    placeholder: "yaml",
+    example: "s3://other-bucket/prefix",
+    description: "Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup` and `capture` do so after the first storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, and `status` tells how far behind they are.",
+    parse: parseCopies
   },
   "repository-key": {
     operations: storing,
@@ -28822,10 +29013,10 @@ var schema2 = {
   ...repositoryInputs,
   ...databaseInputs,
   share: {
-    operations: ["validate"],
-    default: "100%",
+    operations: ["validate", "mirror", "repair"],
+    default: { validate: "100%", mirror: "10%", repair: "100%" },
     placeholder: "percentage",
-    description: "How much of the stored objects to read back, chosen at random: a percentage such as `10%`.",
+    description: "How much of the stored objects to read back, chosen at random: a percentage such as `10%`. For `mirror`, how much of what it copied to a storage that keeps no checksums; for `repair`, how much of what is there.",
     parse: parseShare
   },
   ...restoreInputs,
@@ -28854,7 +29045,7 @@ var schema2 = {
   ...doctorInputs,
   ...alarmInputs,
   "dry-run": {
-    operations: ["restore", "cleanup", "schedule", "records"],
+    operations: ["restore", "cleanup", "schedule", "records", "mirror", "repair"],
     default: "false",
     flag: true,
     placeholder: "true|false",
@@ -28888,15 +29079,69 @@ function listFormerNames() {
 // src/interface/inputs/parse.ts
 init_errors();
 
+// src/interface/inputs/copy-places.ts
+var import_node_path = __toESM(require("node:path"), 1);
+var import_node_url = require("node:url");
+function findSharedPlace(storage, copies) {
+  const places2 = copies.map((copy, index) => ({ what: `entry ${index + 1}`, root: rootOf(copy) }));
+  if (storage !== void 0) places2.unshift({ what: "storage", root: rootOf(storage) });
+  for (const [index, { what, root }] of places2.entries()) {
+    for (const other of places2.slice(0, index)) {
+      if (root === other.root) return `${what} is the same place as ${other.what}`;
+      if (root.startsWith(other.root)) return `${what} lies inside of ${other.what}`;
+      if (other.root.startsWith(root)) return `${other.what} lies inside of ${what}`;
+    }
+  }
+  return void 0;
+}
+function rootOf({ storage, s3Endpoint }) {
+  if (!/^s3:/i.test(storage)) return `folder ${import_node_path.default.resolve(pathOf(storage))}/`.replace(/\/+$/, "/");
+  const [, bucket = "", prefix = ""] = /^s3:\/\/([^/]*)\/?(.*)$/i.exec(storage) ?? [];
+  return `s3 ${hostOf(s3Endpoint)}/${bucket}/${prefix.replace(/\/*$/, "/").replace(/^\/$/, "")}`;
+}
+function pathOf(storage) {
+  if (!/^file:/i.test(storage)) return storage;
+  try {
+    return (0, import_node_url.fileURLToPath)(storage);
+  } catch {
+    return storage;
+  }
+}
+function hostOf(endpoint) {
+  const url2 = endpoint !== void 0 && URL.canParse(endpoint) ? new URL(endpoint) : void 0;
+  if (url2 === void 0 || /\.amazonaws\.com$/i.test(url2.hostname)) return "amazon";
+  return `${url2.host}${url2.pathname.replace(/\/+$/, "")}`;
+}
+
 // src/interface/inputs/shared-inputs.ts
 function takeCommon(taker, env2) {
   const storage = taker.take("storage");
   return { storage, ...takeAccess(taker, storage, env2) };
 }
+function takeCopies(taker, common, env2) {
+  const given = taker.take("copies") ?? [];
+  const copies = given.map((copy) => ({
+    ...copy,
+    s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env2)
+  }));
+  const storage = common.storage;
+  if (copies.length > 0 && /^artifact:/i.test(storage ?? ""))
+    taker.note(
+      "copies",
+      "cannot be given beside an artifact, which is written once and whole",
+      "Give a folder or a bucket as storage, or leave out copies."
+    );
+  const shared = findSharedPlace(storage === void 0 ? void 0 : common, copies);
+  if (shared !== void 0)
+    taker.note("copies", shared, "A copy is for the day when the other place is gone: name another one.");
+  return copies;
+}
+function endpointOf(storage, env2) {
+  return storage?.startsWith("s3:") ? env2.AWS_ENDPOINT_URL_S3 || env2.AWS_ENDPOINT_URL : void 0;
+}
 function takeAccess(taker, storage, env2) {
-  const awsEndpoint = storage?.startsWith("s3:") ? env2.AWS_ENDPOINT_URL_S3 || env2.AWS_ENDPOINT_URL : void 0;
   return {
-    s3Endpoint: taker.take("s3-endpoint") ?? awsEndpoint,
+    s3Endpoint: taker.take("s3-endpoint") ?? endpointOf(storage, env2),
     s3Region: taker.take("s3-region"),
     s3Addressing: taker.take("s3-addressing"),
     s3Sse: taker.take("s3-sse"),
@@ -29052,7 +29297,7 @@ var Taker = class {
       const input = inputs[name2];
       const text7 = this.#read(name2)?.trim() || defaultOf(name2, this.operation);
       if (text7 !== void 0) return input.parse(text7);
-      if (input.required && !input.optionalFor?.includes(this.operation))
+      if (isRequired(input, this.operation))
         throw new Problem(`is required for ${this.operation}`, `Set it, for example to ${input.example}.`);
     } catch (error2) {
       if (!(error2 instanceof Problem)) throw error2;
@@ -29173,6 +29418,9 @@ ${lines3.join("\n")}`,
     "Correct them all and start again; nothing was read or written."
   );
 }
+function isRequired({ required: required2, requiredFor, optionalFor }, operation) {
+  return requiredFor?.includes(operation) || required2 === true && !optionalFor?.includes(operation);
+}
 function defaultOf(name2, operation) {
   const value = inputs[name2].default;
   return typeof value === "object" ? value[operation] : value;
@@ -29206,17 +29454,17 @@ function takeInputs(taker, env2) {
   const common = takeCommon(taker, env2);
   switch (operation) {
     case "backup":
-      return takeBackup(taker, common);
+      return { ...takeBackup(taker, common), copies: takeCopies(taker, common, env2) };
     case "capture":
-      return takeCapture(taker, common);
+      return { ...takeCapture(taker, common), copies: takeCopies(taker, common, env2) };
     case "gate":
       return takeGate(taker, common);
     case "status":
       return takeStatus(taker, common, env2);
     case "validate":
-      return takeValidate(taker, common);
+      return { ...takeValidate(taker, common), copies: takeCopies(taker, common, env2) };
     case "drill":
-      return takeDrill(taker, common);
+      return { ...takeDrill(taker, common), copies: takeCopies(taker, common, env2) };
     case "cleanup":
       return takeCleanup(taker, common);
     case "alarm":
@@ -29234,7 +29482,14 @@ function takeInputs(taker, env2) {
     case "records":
       return takeRecords(taker, common);
     case "restore":
-      return takeRestore(taker, common);
+      return { ...takeRestore(taker, common), copies: takeCopies(taker, common, env2) };
+    case "mirror":
+    case "repair":
+      return {
+        ...{ operation, ...common, copies: takeCopies(taker, common, env2) },
+        ...{ share: taker.take("share"), dryRun: taker.take("dry-run") },
+        ...takeRecording(taker)
+      };
   }
 }
 function takeSchedule(taker) {
@@ -29323,8 +29578,8 @@ function takeManaged(taker, env2) {
 }
 function takeValidate(taker, common) {
   const backupId2 = taker.takeBackupId(["latest", "all"]);
-  const share2 = taker.take("share");
-  return { operation: "validate", ...common, backupId: backupId2, share: share2, ...takeRecording(taker) };
+  const share3 = taker.take("share");
+  return { operation: "validate", ...common, backupId: backupId2, share: share3, ...takeRecording(taker) };
 }
 function takeDrill(taker, common) {
   return {
@@ -29988,10 +30243,10 @@ function mergeDefs(...defs) {
 function cloneDef(schema4) {
   return mergeDefs(schema4._zod.def);
 }
-function getElementAtPath(obj, path25) {
-  if (!path25)
+function getElementAtPath(obj, path26) {
+  if (!path26)
     return obj;
-  return path25.reduce((acc, key) => acc?.[key], obj);
+  return path26.reduce((acc, key) => acc?.[key], obj);
 }
 function promiseAllObject(promisesObj) {
   const keys2 = Object.keys(promisesObj);
@@ -30331,11 +30586,11 @@ function explicitlyAborted(x2, startIndex = 0) {
   }
   return false;
 }
-function prefixIssues(path25, issues) {
+function prefixIssues(path26, issues) {
   return issues.map((iss) => {
     var _a3;
     (_a3 = iss).path ?? (_a3.path = []);
-    iss.path.unshift(path25);
+    iss.path.unshift(path26);
     return iss;
   });
 }
@@ -30796,16 +31051,16 @@ function flattenError(error2, mapper = (issue2) => issue2.message) {
 }
 function formatError(error2, mapper = (issue2) => issue2.message) {
   const fieldErrors = { _errors: [] };
-  const processError = (error3, path25 = []) => {
+  const processError = (error3, path26 = []) => {
     for (const issue2 of error3.issues) {
       if (issue2.code === "invalid_union" && issue2.errors.length) {
-        issue2.errors.map((issues) => processError({ issues }, [...path25, ...issue2.path]));
+        issue2.errors.map((issues) => processError({ issues }, [...path26, ...issue2.path]));
       } else if (issue2.code === "invalid_key") {
-        processError({ issues: issue2.issues }, [...path25, ...issue2.path]);
+        processError({ issues: issue2.issues }, [...path26, ...issue2.path]);
       } else if (issue2.code === "invalid_element") {
-        processError({ issues: issue2.issues }, [...path25, ...issue2.path]);
+        processError({ issues: issue2.issues }, [...path26, ...issue2.path]);
       } else {
-        const fullpath = [...path25, ...issue2.path];
+        const fullpath = [...path26, ...issue2.path];
         if (fullpath.length === 0) {
           fieldErrors._errors.push(mapper(issue2));
         } else {
@@ -40169,9 +40424,9 @@ var rev2026Codec = {
     });
     const parsed = buildSchemas2026().RequestMetaEnvelopeSchema.safeParse(meta2);
     if (!parsed.success) for (const issue2 of parsed.error.issues) {
-      const path25 = issue2.path.map(String);
-      const key = path25.length > 0 ? path25.join(".") : "_meta";
-      if (path25.length === 1 && issues.some((existing) => existing.key === key && existing.problem === "missing")) continue;
+      const path26 = issue2.path.map(String);
+      const key = path26.length > 0 ? path26.join(".") : "_meta";
+      if (path26.length === 1 && issues.some((existing) => existing.key === key && existing.problem === "missing")) continue;
       issues.push({
         key,
         problem: issue2.message
@@ -40498,17 +40753,17 @@ function scanXMcpHeaderDeclarations(inputSchema) {
   const declarations = [];
   const seenLower = /* @__PURE__ */ new Map();
   let numberFault;
-  const visit = (node2, path25, reachable) => {
+  const visit = (node2, path26, reachable) => {
     if (node2 === null || typeof node2 !== "object") return void 0;
     const schema4 = node2;
     if (X_MCP_HEADER_KEY in schema4) {
-      if (!reachable || path25.length === 0) return `${pathName(path25)}: x-mcp-header is only permitted on properties statically reachable via a chain of 'properties' keys (not under items, additionalProperties, oneOf/anyOf/allOf/not, if/then/else, or $ref)`;
+      if (!reachable || path26.length === 0) return `${pathName(path26)}: x-mcp-header is only permitted on properties statically reachable via a chain of 'properties' keys (not under items, additionalProperties, oneOf/anyOf/allOf/not, if/then/else, or $ref)`;
       const raw = schema4[X_MCP_HEADER_KEY];
-      if (typeof raw !== "string" || raw.length === 0) return `${pathName(path25)}: x-mcp-header MUST be a non-empty string`;
-      if (!RFC9110_TOKEN.test(raw)) return `${pathName(path25)}: x-mcp-header '${raw}' is not a valid RFC 9110 token (no spaces, control characters or HTTP delimiters)`;
+      if (typeof raw !== "string" || raw.length === 0) return `${pathName(path26)}: x-mcp-header MUST be a non-empty string`;
+      if (!RFC9110_TOKEN.test(raw)) return `${pathName(path26)}: x-mcp-header '${raw}' is not a valid RFC 9110 token (no spaces, control characters or HTTP delimiters)`;
       const type = typeof schema4.type === "string" ? schema4.type : void 0;
       if (type === void 0 || !PERMITTED_X_MCP_HEADER_TYPES.has(type)) {
-        const fault$1 = `${pathName(path25)}: x-mcp-header is only permitted on primitive-typed properties (string, integer, boolean); got ${type ?? "<none>"}`;
+        const fault$1 = `${pathName(path26)}: x-mcp-header is only permitted on primitive-typed properties (string, integer, boolean); got ${type ?? "<none>"}`;
         if (type !== "number") return fault$1;
         numberFault ??= fault$1;
       }
@@ -40517,14 +40772,14 @@ function scanXMcpHeaderDeclarations(inputSchema) {
       if (prior !== void 0) return `x-mcp-header '${raw}' is not case-insensitively unique (also declared as '${prior}')`;
       seenLower.set(lower, raw);
       declarations.push({
-        path: path25,
+        path: path26,
         headerName: raw,
         type
       });
     }
     const properties = schema4.properties;
     if (properties !== null && typeof properties === "object") for (const [key, child3] of Object.entries(properties)) {
-      const fault$1 = visit(child3, [...path25, key], reachable);
+      const fault$1 = visit(child3, [...path26, key], reachable);
       if (fault$1 !== void 0) return fault$1;
     }
     for (const k2 of NON_REACHABLE_SUBSCHEMA_KEYWORDS) {
@@ -40532,7 +40787,7 @@ function scanXMcpHeaderDeclarations(inputSchema) {
       if (sub === void 0) continue;
       const branches = Array.isArray(sub) ? sub : sub !== null && typeof sub === "object" && OBJECT_VALUED_SUBSCHEMA_KEYWORDS.has(k2) ? Object.values(sub) : [sub];
       for (const branch of branches) {
-        const fault$1 = visit(branch, [...path25, `<${k2}>`], false);
+        const fault$1 = visit(branch, [...path26, `<${k2}>`], false);
         if (fault$1 !== void 0) return fault$1;
       }
     }
@@ -40577,8 +40832,8 @@ var OBJECT_VALUED_SUBSCHEMA_KEYWORDS = /* @__PURE__ */ new Set([
   "$defs",
   "definitions"
 ]);
-function pathName(path25) {
-  return path25.length === 0 ? "<root>" : path25.join(".");
+function pathName(path26) {
+  return path26.length === 0 ? "<root>" : path26.join(".");
 }
 var HEADER_MISMATCH_ERROR_CODE = -32020;
 var INBOUND_VALIDATION_LADDER = [
@@ -40870,7 +41125,7 @@ var PROPERTY_KEYS_BY_TYPE = {
   array: shapeKeys([UntitledMultiSelectEnumSchemaSchema, TitledMultiSelectEnumSchemaSchema])
 };
 var SUPPORTED_STRING_FORMATS = new Set(StringSchemaSchema.shape.format.unwrap().options);
-function walkProperty(node2, path25, vendor, unsupported2) {
+function walkProperty(node2, path26, vendor, unsupported2) {
   if (!isJsonObject(node2)) return node2;
   const allowedKeys = typeof node2.type === "string" && Object.hasOwn(PROPERTY_KEYS_BY_TYPE, node2.type) ? PROPERTY_KEYS_BY_TYPE[node2.type] : void 0;
   if (allowedKeys === void 0) return node2;
@@ -40878,8 +41133,8 @@ function walkProperty(node2, path25, vendor, unsupported2) {
   for (const [key, value] of Object.entries(node2)) if (allowedKeys.has(key) || isAnnotationOnlyJsonSchemaKeyword(key)) pruned[key] = value;
   else if (key === "pattern" && node2.type === "string" && typeof node2.format === "string") {
     if (!SUPPORTED_STRING_FORMATS.has(node2.format)) pruned[key] = value;
-    else if (typeof value !== "string" || !isLibraryFormatPattern(node2.format, value, vendor)) unsupported2.push(`${path25}.${key}`);
-  } else unsupported2.push(`${path25}.${key}`);
+    else if (typeof value !== "string" || !isLibraryFormatPattern(node2.format, value, vendor)) unsupported2.push(`${path26}.${key}`);
+  } else unsupported2.push(`${path26}.${key}`);
   return pruned;
 }
 function walkRequestedSchema(converted, vendor) {
@@ -40896,11 +41151,11 @@ function describeUnsupportedProperties(pruned, fallback) {
   const offenders = Object.entries(pruned.properties).filter(([, node2]) => !parseSchema(PrimitiveSchemaDefinitionSchema, node2).success).map(([name2]) => `properties.${name2}`);
   return offenders.length > 0 ? offenders.join(", ") : fallback;
 }
-function findDroppedConstraintPaths(original, parsed, path25 = "") {
-  if (Array.isArray(original) && Array.isArray(parsed)) return original.flatMap((item, index) => findDroppedConstraintPaths(item, parsed[index], `${path25}[${index}]`));
+function findDroppedConstraintPaths(original, parsed, path26 = "") {
+  if (Array.isArray(original) && Array.isArray(parsed)) return original.flatMap((item, index) => findDroppedConstraintPaths(item, parsed[index], `${path26}[${index}]`));
   if (!isJsonObject(original) || !isJsonObject(parsed)) return [];
   return Object.entries(original).flatMap(([key, value]) => {
-    const childPath = path25 ? `${path25}.${key}` : key;
+    const childPath = path26 ? `${path26}.${key}` : key;
     if (!Object.prototype.hasOwnProperty.call(parsed, key)) return isAnnotationOnlyJsonSchemaKeyword(key) ? [] : [childPath];
     return findDroppedConstraintPaths(value, parsed[key], childPath);
   });
@@ -43329,7 +43584,7 @@ var require_names = /* @__PURE__ */ __commonJSMin(((exports2) => {
   };
   exports2.default = names4;
 }));
-var require_errors = /* @__PURE__ */ __commonJSMin(((exports2) => {
+var require_errors2 = /* @__PURE__ */ __commonJSMin(((exports2) => {
   Object.defineProperty(exports2, "__esModule", { value: true });
   exports2.extendErrors = exports2.resetErrorsCount = exports2.reportExtraError = exports2.reportError = exports2.keyword$DataError = exports2.keywordError = void 0;
   const codegen_1 = require_codegen();
@@ -43425,7 +43680,7 @@ var require_errors = /* @__PURE__ */ __commonJSMin(((exports2) => {
 var require_boolSchema = /* @__PURE__ */ __commonJSMin(((exports2) => {
   Object.defineProperty(exports2, "__esModule", { value: true });
   exports2.boolOrEmptySchema = exports2.topBoolOrEmptySchema = void 0;
-  const errors_1 = require_errors();
+  const errors_1 = require_errors2();
   const codegen_1 = require_codegen();
   const names_1 = require_names();
   const boolError = { message: "boolean schema is false" };
@@ -43541,7 +43796,7 @@ var require_dataType = /* @__PURE__ */ __commonJSMin(((exports2) => {
   exports2.reportTypeError = exports2.checkDataTypes = exports2.checkDataType = exports2.coerceAndCheckDataType = exports2.getJSONTypes = exports2.getSchemaTypes = exports2.DataType = void 0;
   const rules_1 = require_rules();
   const applicability_1 = require_applicability();
-  const errors_1 = require_errors();
+  const errors_1 = require_errors2();
   const codegen_1 = require_codegen();
   const util_1 = require_util();
   var DataType;
@@ -43852,7 +44107,7 @@ var require_keyword = /* @__PURE__ */ __commonJSMin(((exports2) => {
   const codegen_1 = require_codegen();
   const names_1 = require_names();
   const code_1 = require_code();
-  const errors_1 = require_errors();
+  const errors_1 = require_errors2();
   function macroKeywordCode(cxt, def) {
     const { gen, keyword, schema: schema4, parentSchema, it } = cxt;
     const macroSchema = def.macro.call(it.self, schema4, parentSchema, it);
@@ -44256,7 +44511,7 @@ var require_validate = /* @__PURE__ */ __commonJSMin(((exports2) => {
   const names_1 = require_names();
   const resolve_1 = require_resolve();
   const util_1 = require_util();
-  const errors_1 = require_errors();
+  const errors_1 = require_errors2();
   function validateFunctionCode(it) {
     if (isSchemaObj(it)) {
       checkKeywords(it);
@@ -45064,8 +45319,8 @@ var require_utils = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
     for (let i = 0; i < str.length; i++) if (str[i] === token) ind++;
     return ind;
   }
-  function removeDotSegments(path25) {
-    let input = path25;
+  function removeDotSegments(path26) {
+    let input = path26;
     const output = [];
     let nextSlash = -1;
     let len = 0;
@@ -45403,8 +45658,8 @@ var require_schemes = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
     }
     if (wsComponent.resourceName) {
       const queryIndex = wsComponent.resourceName.indexOf("?");
-      const path25 = queryIndex === -1 ? wsComponent.resourceName : wsComponent.resourceName.slice(0, queryIndex);
-      wsComponent.path = path25 && path25 !== "/" ? path25 : void 0;
+      const path26 = queryIndex === -1 ? wsComponent.resourceName : wsComponent.resourceName.slice(0, queryIndex);
+      wsComponent.path = path26 && path26 !== "/" ? path26 : void 0;
       wsComponent.query = queryIndex === -1 ? void 0 : wsComponent.resourceName.slice(queryIndex + 1);
       wsComponent.resourceName = void 0;
     }
@@ -48800,7 +49055,7 @@ var require_draft2020 = /* @__PURE__ */ __commonJSMin(((exports2) => {
   ];
   exports2.default = draft2020Vocabularies;
 }));
-var require_schema = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
+var require_schema4 = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
   module2.exports = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "$id": "https://json-schema.org/draft/2020-12/schema",
@@ -49098,7 +49353,7 @@ var require_validation = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
 }));
 var require_json_schema_2020_12 = /* @__PURE__ */ __commonJSMin(((exports2) => {
   Object.defineProperty(exports2, "__esModule", { value: true });
-  const metaSchema = require_schema();
+  const metaSchema = require_schema4();
   const applicator = require_applicator();
   const unevaluated = require_unevaluated();
   const content2 = require_content();
@@ -49485,7 +49740,7 @@ var require_limit = /* @__PURE__ */ __commonJSMin(((exports2) => {
   };
   exports2.default = formatLimitPlugin;
 }));
-var require_dist = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
+var require_dist2 = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
   Object.defineProperty(exports2, "__esModule", { value: true });
   const formats_1 = require_formats();
   const limit_1 = require_limit();
@@ -49520,7 +49775,7 @@ var require_dist = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
 var import_ajv = require_ajv();
 var import__2019 = require__2019();
 var import__2020 = require__2020();
-var import_dist = /* @__PURE__ */ __toESM2(require_dist(), 1);
+var import_dist = /* @__PURE__ */ __toESM2(require_dist2(), 1);
 var addFormats = import_dist.default;
 function createDefaultAjvInstance(engineClass) {
   const ajv = new engineClass({
@@ -52633,9 +52888,9 @@ function toStandardJsonSchema(schema4) {
 
 // src/runtime/scratch-folder.ts
 var import_promises = require("node:fs/promises");
-var import_node_path = __toESM(require("node:path"), 1);
+var import_node_path2 = __toESM(require("node:path"), 1);
 async function inScratchFolder(context, body) {
-  const temporaryFolder = await (0, import_promises.mkdtemp)(import_node_path.default.join(context.temporaryFolder, "restore-"));
+  const temporaryFolder = await (0, import_promises.mkdtemp)(import_node_path2.default.join(context.temporaryFolder, "restore-"));
   try {
     return await body({ ...context, temporaryFolder });
   } finally {
@@ -52767,6 +53022,8 @@ var negativeAnswers = {
   schedule: "the workflows are not what the policy says, or do not run as they should",
   alarm: "an operation did not begin",
   managed: "something is wrong with Supabase's own backups, or they could not be read",
+  mirror: "a copy is not whole: something could not be copied, or not from a sound original",
+  repair: "something is missing or damaged that no copy has whole",
   records: "the records in the database are not those of the repository",
   doctor: "something is not as a backup needs it",
   estimate: "an estimate is made or fails, and is never answered with no"
@@ -52937,6 +53194,11 @@ var examples = {
   estimate: [
     `SUPABASE_BACKUP_DATABASE_URL=postgresql://\u2026 ${program} estimate --retention 'daily=7 weekly=5'`
   ],
+  mirror: [
+    `SUPABASE_BACKUP_COPIES="$COPIES" ${program} mirror --storage s3://bucket/production`,
+    `SUPABASE_BACKUP_COPIES=/mnt/disk/backups ${program} mirror --storage s3://bucket/production --dry-run`
+  ],
+  repair: [`SUPABASE_BACKUP_COPIES="$COPIES" ${program} repair --storage s3://bucket/production --dry-run`],
   unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`]
 };
 function environmentName(name2) {
@@ -53323,14 +53585,14 @@ init_dist();
 function defineTool(definition2) {
   return { ...definition2, answer: (call5) => definition2.answer(call5) };
 }
-function describeEnvelope(fields2) {
+function describeEnvelope(fields3) {
   return strictObject({
     notice: pipe(string(), description("How the rest is to be read.")),
     warnings: pipe(
       array(string()),
       description("What was passed over, and why. It may quote databases and storages.")
     ),
-    answer: strictObject(fields2)
+    answer: strictObject(fields3)
   });
 }
 
@@ -54041,13 +54303,14 @@ function isUnread(error2) {
   if (error2 instanceof IntegrityError) return error2.cause instanceof DeniedValueError;
   return error2 instanceof StorageError && error2.cause instanceof BrokenBodyError;
 }
-async function readAgain(read4) {
+async function readAgain(read4, places2 = 1) {
   for (let readings = 1; ; readings++) {
+    const place3 = Math.floor((readings - 1) / mostReadings);
     try {
-      return await read4({ freshConnection: readings > 1 });
+      return await read4({ freshConnection: readings > 1, ...place3 === 0 ? {} : { place: place3 } });
     } catch (error2) {
       if (!isDoubtful(error2)) throw error2;
-      if (readings === mostReadings) throw tellReadings(error2);
+      if (readings === mostReadings * places2) throw tellReadings(error2, readings);
     }
   }
 }
@@ -54058,9 +54321,9 @@ function isDoubtful(error2) {
     return isDoubtful(error2.cause) || !(error2.cause instanceof StorageError);
   return error2 instanceof StorageError && error2.cause instanceof BrokenBodyError;
 }
-function tellReadings(error2) {
+function tellReadings(error2, readings) {
   if (!(error2 instanceof IntegrityError)) return error2;
-  return new IntegrityError(`${error2.message} (read ${mostReadings} times)`, error2.next, error2.cause);
+  return new IntegrityError(`${error2.message} (read ${readings} times)`, error2.next, error2.cause);
 }
 
 // src/repository/open.ts
@@ -54079,7 +54342,7 @@ var repositorySchema = strictObject({
   /** The one database whose backups these are. */
   source: sourceSchema
 });
-var location = "repository.json";
+var configKey = "repository.json";
 var largestConfig = 64 * 1024;
 async function openRepository(storage, repositoryKey) {
   const repository = await findRepository(storage, repositoryKey);
@@ -54129,7 +54392,7 @@ async function createRepository(storage, repositoryKey, source, now) {
     key: repositoryKey === void 0 ? { held: "repository", value: key.toString("hex") } : { held: "outside", check: checkValue(key) },
     source: { systemIdentifier: source.systemIdentifier, database: source.database }
   };
-  await storage.create(location, Buffer.from(`${JSON.stringify(config2, null, 2)}
+  await storage.create(configKey, Buffer.from(`${JSON.stringify(config2, null, 2)}
 `));
 }
 var harmless = /^(probe-[0-9a-f-]{36}|probe\/[0-9a-f-]+|locks\/[0-9a-f]{16}(-\d+)?\.json|objects\/([0-9a-f]{2})\/\3[0-9a-f]{62})$/;
@@ -54154,19 +54417,19 @@ async function refuseOccupied(storage, log3) {
 }
 async function assertUnreplaced({ storage, config: config2 }) {
   const replaced = () => new IntegrityError(
-    `${location} at ${storage.location} is not the one that this run began with: another run, or somebody, has put one with another key in its place`,
+    `${configKey} at ${storage.location} is not the one that this run began with: another run, or somebody, has put one with another key in its place`,
     "Nothing was recorded as a backup. Run it again: it uses the repository that is there now. If nobody made one just then, look at who can write to the storage."
   );
   try {
     await readAgain(async (options2) => {
-      const there = await storage.get(location, largestConfig, options2);
+      const there = await storage.get(configKey, largestConfig, options2);
       if (!there.equals(config2)) throw replaced();
     });
   } catch (error2) {
     if (error2 instanceof ForeignValueError) throw replaced();
     if (!(error2 instanceof StorageError) || !error2.missing) throw error2;
     throw new StorageError(
-      `${location} is not in ${storage.location} any more: somebody has emptied or removed the repository while this run used it`,
+      `${configKey} is not in ${storage.location} any more: somebody has emptied or removed the repository while this run used it`,
       "Nothing was recorded as a backup. Look at who can write to the storage, then run it again.",
       { cause: error2 }
     );
@@ -54179,7 +54442,7 @@ async function findRepository(storage, repositoryKey) {
       const repository = bytes && parseRepository(storage, bytes, repositoryKey);
       if (repository) storage.onOpened?.(repository.config);
       return repository;
-    });
+    }, storage.places);
   } catch (error2) {
     if (error2 instanceof DeniedValueError)
       throw new ConfigurationError(
@@ -54197,7 +54460,7 @@ async function findRepository(storage, repositoryKey) {
 async function readConfig(storage, options2) {
   const read4 = async () => {
     try {
-      return await storage.get(location, largestConfig, options2);
+      return await storage.get(configKey, largestConfig, options2);
     } catch (error2) {
       if (error2 instanceof StorageError && error2.missing) return void 0;
       throw error2;
@@ -54232,13 +54495,13 @@ function parse3(text7) {
   const parsed = safeParse(repositorySchema, value);
   if (parsed.success) return parsed.output;
   const known4 = /* @__PURE__ */ new Set(["format", "id", "createdAt", "key", "source"]);
-  const fields2 = new Set(parsed.issues.map((issue2) => String(issue2.path?.[0]?.key)));
-  const wrong2 = [...fields2].filter((field) => known4.has(field)).map((field) => `\`${field}\` is not as it should be`);
+  const fields3 = new Set(parsed.issues.map((issue2) => String(issue2.path?.[0]?.key)));
+  const wrong2 = [...fields3].filter((field) => known4.has(field)).map((field) => `\`${field}\` is not as it should be`);
   return wrong2.length === 0 ? "it is not what a backup writes" : wrong2.join(", ");
 }
 function toDamageError(storage, how, cause) {
   return new IntegrityError(
-    `${location} at ${storage.location} is damaged: ${how}`,
+    `${configKey} at ${storage.location} is damaged: ${how}`,
     "Restore this one small file from a copy; docs/format.md shows its contents.",
     cause
   );
@@ -54308,10 +54571,10 @@ async function look(storage, { key, bytes, what }, failure2) {
     throw toUncertainError(storage, what, failure2 ?? error2);
   }
 }
-function toUncertainError({ location: location3 }, what, cause) {
+function toUncertainError({ location: location2 }, what, cause) {
   return new StorageError(
     `${what} may have been recorded: ${cause.message}`,
-    `Run \`list\` when ${location3} answers again: what it shows is whole. ${cause.next}`,
+    `Run \`list\` when ${location2} answers again: what it shows is whole. ${cause.next}`,
     { cause, uncertain: true }
   );
 }
@@ -54429,29 +54692,29 @@ function checkSeal(repository, kind, bytes) {
 function computeSeal({ key }, kind, open7) {
   return (0, import_node_crypto9.createHmac)("sha256", key).update(`${kind}\0`).update(open7).update("}").digest("hex");
 }
-async function fetchSealed(repository, kind, key, damaged4) {
+async function fetchSealed(repository, kind, key, damaged5) {
   return readAgain(async (options2) => {
     try {
       return checkSeal(repository, kind, await repository.storage.get(key, sizeLimit(kind), options2));
     } catch (cause) {
-      if (cause instanceof BrokenSealError) throw damaged4(cause.message, cause);
-      if (cause instanceof ForeignValueError) throw damaged4(cause.how, cause);
+      if (cause instanceof BrokenSealError) throw damaged5(cause.message, cause);
+      if (cause instanceof ForeignValueError) throw damaged5(cause.how, cause);
       if (cause instanceof StorageError && cause.missing) return void 0;
       throw cause;
     }
-  });
+  }, repository.storage.places);
 }
-async function readSealed(repository, kind, key, schema4, damaged4) {
-  const open7 = await fetchSealed(repository, kind, key, damaged4);
+async function readSealed(repository, kind, key, schema4, damaged5) {
+  const open7 = await fetchSealed(repository, kind, key, damaged5);
   if (open7 === void 0) return void 0;
   let parsed;
   try {
     parsed = safeParse(schema4, parseBounded(open7, "}"), { abortEarly: true });
   } catch (cause) {
-    throw damaged4(messageOf(cause), cause);
+    throw damaged5(messageOf(cause), cause);
   }
   if (parsed.success) return parsed.output;
-  throw damaged4(`it is sealed but not of format 1 (${summarize(parsed.issues).slice(0, 500)})`);
+  throw damaged5(`it is sealed but not of format 1 (${summarize(parsed.issues).slice(0, 500)})`);
 }
 
 // src/repository/changes/segments.ts
@@ -54561,20 +54824,20 @@ async function readSegments(repository, onDamaged, {
   return files.flatMap(({ key }) => segments.get(key) ?? []);
 }
 async function readSegment(repository, key) {
-  const damaged4 = (how, cause) => new IntegrityError(
+  const damaged5 = (how, cause) => new IntegrityError(
     `segment ${key}: ${how}`,
     "No backup can be brought past it any more; take a new one, which begins anew.",
     cause
   );
-  const segment = await readSealed(repository, "segment", key, segmentSchema, damaged4);
+  const segment = await readSealed(repository, "segment", key, segmentSchema, damaged5);
   if (segment === void 0) return void 0;
-  if (segmentKey(segment) !== key) throw damaged4(`it says that it is ${segmentKey(segment)}`);
+  if (segmentKey(segment) !== key) throw damaged5(`it says that it is ${segmentKey(segment)}`);
   const { systemIdentifier: systemIdentifier2, database: database3 } = segment.chain;
   if (systemIdentifier2 !== repository.source.systemIdentifier || database3 !== repository.source.database)
-    throw damaged4(
+    throw damaged5(
       `it is of database ${JSON.stringify(database3.slice(0, 63))} of server ${systemIdentifier2.slice(0, 40)}, and not of the one whose changes these are`
     );
-  if (parseLsn(segment.from) > parseLsn(segment.to)) throw damaged4("it ends before it begins");
+  if (parseLsn(segment.from) > parseLsn(segment.to)) throw damaged5("it ends before it begins");
   return segment;
 }
 
@@ -54778,15 +55041,15 @@ async function readRecords(repository, kind, onDamaged, {
   signal = new AbortController().signal
 } = {}) {
   const from = stampOf(since);
-  const listed2 = (await listRecords(repository, kind)).filter(({ id }) => id >= from);
-  const chosen = listed2.slice(-newest2);
-  onUnread?.(listed2.length - chosen.length);
+  const listed3 = (await listRecords(repository, kind)).filter(({ id }) => id >= from);
+  const chosen = listed3.slice(-newest2);
+  onUnread?.(listed3.length - chosen.length);
   return readListed(repository, kind, chosen, onDamaged, signal);
 }
-async function readListed(repository, kind, listed2, onDamaged, signal) {
+async function readListed(repository, kind, listed3, onDamaged, signal) {
   const records = [];
   const reading = new SealedReading();
-  const left = [...listed2];
+  const left = [...listed3];
   await runWorkers(Math.min(readers3, left.length), signal, async (stop) => {
     for (const { id, storedAt, size } of drain(left)) {
       stop.throwIfAborted();
@@ -54803,15 +55066,15 @@ async function readListed(repository, kind, listed2, onDamaged, signal) {
 }
 async function readRecord(repository, kind, id) {
   const key = recordKey(kind, id);
-  const damaged4 = (how, cause) => new IntegrityError(
+  const damaged5 = (how, cause) => new IntegrityError(
     `record ${key}: ${how}`,
     "It is ignored. Delete it, and run the operation that wrote it again if what it said still holds.",
     cause
   );
-  const found = await readSealed(repository, sealedKind(kind), key, envelope(kind), damaged4);
+  const found = await readSealed(repository, sealedKind(kind), key, envelope(kind), damaged5);
   if (found === void 0) return void 0;
   const record5 = found;
-  if (record5.id !== id) throw damaged4(`it says that it is record ${record5.id.slice(0, 40)}`);
+  if (record5.id !== id) throw damaged5(`it says that it is record ${record5.id.slice(0, 40)}`);
   return { at: new Date(record5.at), content: record5.content };
 }
 function sealedKind(kind) {
@@ -55005,7 +55268,7 @@ var import_node_util = require("node:util");
 var import_node_zlib2 = __toESM(require("node:zlib"), 1);
 init_dist();
 init_errors();
-var location2 = "outlines.json";
+var location = "outlines.json";
 var readers4 = 16;
 var largestText = 64 * 1024 * 1024;
 var fileSchema = object({
@@ -55056,18 +55319,18 @@ async function keepOutlines(repository, known4, log3) {
   const compressed = await compress2(Buffer.from(JSON.stringify(entries)));
   const content2 = { format: 1, repository: repository.id, outlines: compressed.toString("base64") };
   try {
-    await repository.storage.put(location2, sealContent(repository, "outlines", content2));
+    await repository.storage.put(location, sealContent(repository, "outlines", content2));
   } catch (error2) {
     if (!(error2 instanceof StorageError)) throw error2;
     log3.debug(`outlines of backups were not kept: ${error2.message}`);
   }
 }
-function isOf({ size, modifiedAt }, listed2) {
-  return listed2?.size === size && listed2.modifiedAt.getTime() === modifiedAt.getTime();
+function isOf({ size, modifiedAt }, listed3) {
+  return listed3?.size === size && listed3.modifiedAt.getTime() === modifiedAt.getTime();
 }
 async function readWhole(manifests, read4, onDamaged, signal) {
   const known4 = [];
-  const damaged4 = [];
+  const damaged5 = [];
   const reading = new SealedReading();
   const queue2 = [...manifests];
   await runWorkers(Math.min(readers4, queue2.length), signal, async (stop) => {
@@ -55078,12 +55341,12 @@ async function readWhole(manifests, read4, onDamaged, signal) {
         if (outline2) known4.push({ outline: outline2, size, modifiedAt });
       } catch (error2) {
         if (!(error2 instanceof IntegrityError)) throw error2;
-        damaged4.push({ id, message: error2.message });
+        damaged5.push({ id, message: error2.message });
         onDamaged(error2);
       }
     }
   });
-  return { known: known4, damaged: damaged4 };
+  return { known: known4, damaged: damaged5 };
 }
 async function readSaved(repository, onDamaged) {
   try {
@@ -55095,7 +55358,7 @@ async function readSaved(repository, onDamaged) {
   }
 }
 async function openSaved(repository) {
-  const file = await readSealed(repository, "outlines", location2, fileSchema, toDamageError3);
+  const file = await readSealed(repository, "outlines", location, fileSchema, toDamageError3);
   if (file === void 0) return void 0;
   if (file.repository !== repository.id) throw toDamageError3("it is of another repository");
   try {
@@ -55108,7 +55371,7 @@ async function openSaved(repository) {
 }
 function toDamageError3(how, cause) {
   return new IntegrityError(
-    `${location2}: ${how}`,
+    `${location}: ${how}`,
     "Nothing is lost: it repeats what manifests say, which are read instead, and the next backup writes it anew.",
     cause
   );
@@ -55123,12 +55386,12 @@ async function readCatalog(repository, options2) {
   ]);
   options2.onOutlines?.(outlines);
   const backups = outlines.known.map(({ outline: outline2 }) => summarize2(outline2, states2.get(outline2.id)));
-  const damaged4 = [...outlines.damaged];
+  const damaged5 = [...outlines.damaged];
   backups.sort(
     (one, other) => other.snapshotAt.getTime() - one.snapshotAt.getTime() || compare(other.id, one.id)
   );
-  damaged4.sort((one, other) => compare(other.id, one.id));
-  return { backups, damaged: damaged4 };
+  damaged5.sort((one, other) => compare(other.id, one.id));
+  return { backups, damaged: damaged5 };
 }
 function summarize2(outline2, state2 = {}) {
   return {
@@ -55516,10 +55779,10 @@ function newestFirst(one, other) {
 
 // src/repository/changes/windows.ts
 async function readRecoverable(repository, bases, { log: log3, now, signal }) {
-  const damaged4 = [];
+  const damaged5 = [];
   const onDamaged = ({ message }, key) => {
     log3.warn(`${message}; passed over`);
-    damaged4.push(key);
+    damaged5.push(key);
   };
   const stored2 = await readSegments(repository, onDamaged, { signal });
   const onRecord = ({ message }) => log3.debug(message);
@@ -55532,7 +55795,7 @@ async function readRecoverable(repository, bases, { log: log3, now, signal }) {
   }
   return {
     windows: findWindows(bases, sound),
-    damaged: damaged4,
+    damaged: damaged5,
     captured: segments.length > 0,
     segments: sound,
     changes
@@ -55610,8 +55873,8 @@ function weighGroup(group, policy, now, nameBuckets) {
   const positions = new Map(good.map(({ backup, buckets }) => [backup, buckets]));
   const explain11 = createExplanation(good, policy);
   return (backup) => {
-    const reasons = kept.get(backup);
-    if (reasons !== void 0) return { backup, keep: true, reasons: [...reasons] };
+    const reasons2 = kept.get(backup);
+    if (reasons2 !== void 0) return { backup, keep: true, reasons: [...reasons2] };
     const buckets = positions.get(backup);
     if (buckets !== void 0) return { backup, keep: false, reasons: explain11(buckets) };
     return newestVerified !== void 0 && newestFirst2(newestVerified, backup) < 0 ? { backup, keep: false, reasons: [`damaged, and ${newestVerified.id} is newer and verified`] } : { backup, keep: true, reasons: ["damaged, but no newer one is verified"] };
@@ -55762,18 +56025,18 @@ init_file();
 
 // src/storage/folder-path.ts
 var import_promises5 = require("node:fs/promises");
-var import_node_path4 = __toESM(require("node:path"), 1);
-var import_node_url = require("node:url");
+var import_node_path5 = __toESM(require("node:path"), 1);
+var import_node_url2 = require("node:url");
 init_errors();
-function isPath(location3) {
-  return /^(\/|\.\.?(\/|$))/.test(location3);
+function isPath(location2) {
+  return /^(\/|\.\.?(\/|$))/.test(location2);
 }
-function pathOfUrl(location3) {
+function pathOfUrl(location2) {
   try {
-    return (0, import_node_url.fileURLToPath)(location3);
+    return (0, import_node_url2.fileURLToPath)(location2);
   } catch (cause) {
     throw new ConfigurationError(
-      `\`storage\` is not a path: ${location3}`,
+      `\`storage\` is not a path: ${location2}`,
       "Write file:///folder, with three slashes.",
       cause
     );
@@ -55785,7 +56048,7 @@ async function refuseInside(file, input, storages) {
   for (const storage of storages) {
     const folder = findFolder(storage.trim());
     if (folder === void 0) continue;
-    const root = await follow2(import_node_path4.default.resolve(folder));
+    const root = await follow2(import_node_path5.default.resolve(folder));
     if (!places2.some((place3) => isInside(place3, root))) continue;
     throw new ConfigurationError(
       `${input}: ${JSON.stringify(file)} lies in the storage ${storage}, and would take the place of its files`,
@@ -55793,14 +56056,14 @@ async function refuseInside(file, input, storages) {
     );
   }
 }
-function findFolder(location3) {
-  if (/^file:/i.test(location3)) return pathOfUrl(location3);
-  return isPath(location3) ? location3 : void 0;
+function findFolder(location2) {
+  if (/^file:/i.test(location2)) return pathOfUrl(location2);
+  return isPath(location2) ? location2 : void 0;
 }
 function listPlaces(file) {
-  const unresolved = import_node_path4.default.isAbsolute(file) ? file : `${process.cwd()}${import_node_path4.default.sep}${file}`;
-  const resolved = import_node_path4.default.resolve(file);
-  const besides = async (link2) => import_node_path4.default.join(await follow2(import_node_path4.default.dirname(link2)), import_node_path4.default.basename(link2));
+  const unresolved = import_node_path5.default.isAbsolute(file) ? file : `${process.cwd()}${import_node_path5.default.sep}${file}`;
+  const resolved = import_node_path5.default.resolve(file);
+  const besides = async (link2) => import_node_path5.default.join(await follow2(import_node_path5.default.dirname(link2)), import_node_path5.default.basename(link2));
   return Promise.all([follow2(unresolved), follow2(resolved), besides(unresolved), besides(resolved)]);
 }
 async function follow2(place3) {
@@ -55808,14 +56071,14 @@ async function follow2(place3) {
     return await (0, import_promises5.realpath)(place3);
   } catch (error2) {
     const isMissing = error2.code === "ENOENT";
-    const folder = await follow2(import_node_path4.default.dirname(place3));
+    const folder = await follow2(import_node_path5.default.dirname(place3));
     const target = isMissing ? await (0, import_promises5.readlink)(place3).catch(() => void 0) : void 0;
-    return target === void 0 ? import_node_path4.default.join(folder, import_node_path4.default.basename(place3)) : await follow2(import_node_path4.default.resolve(folder, target));
+    return target === void 0 ? import_node_path5.default.join(folder, import_node_path5.default.basename(place3)) : await follow2(import_node_path5.default.resolve(folder, target));
   }
 }
 function isInside(place3, root) {
-  const way = import_node_path4.default.relative(root, place3);
-  return way !== ".." && !way.startsWith(`..${import_node_path4.default.sep}`) && !import_node_path4.default.isAbsolute(way);
+  const way = import_node_path5.default.relative(root, place3);
+  return way !== ".." && !way.startsWith(`..${import_node_path5.default.sep}`) && !import_node_path5.default.isAbsolute(way);
 }
 
 // src/storage/open.ts
@@ -55823,37 +56086,37 @@ init_storage();
 var forms = "Write ./folder, /folder, file:///folder, s3://bucket/prefix or artifact://name.";
 var longestS3Key = 1024;
 var bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
-async function openStorage(location3, options2, context) {
-  const storage = await openPlace(location3, options2, context);
+async function openStorage(location2, options2, context) {
+  const storage = await openPlace(location2, options2, context);
   const { noteRepository } = context;
   if (noteRepository !== void 0) storage.onOpened = (config2) => noteRepository(storage.location, config2);
   return storage;
 }
-async function openPlace(location3, options2, context) {
-  if (location3.trim() === "") throw new ConfigurationError("`storage` is empty", forms);
-  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location3)?.[1]?.toLowerCase();
+async function openPlace(location2, options2, context) {
+  if (location2.trim() === "") throw new ConfigurationError("`storage` is empty", forms);
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location2)?.[1]?.toLowerCase();
   switch (scheme) {
     case "s3":
-      return openS3(location3, options2, context);
+      return openS3(location2, options2, context);
     case "artifact":
-      return openArtifact(location3, options2, context);
+      return openArtifact(location2, options2, context);
     case "file":
-      return new FileStorage(pathOfUrl(location3), context, location3);
+      return new FileStorage(pathOfUrl(location2), context, location2);
     case void 0:
-      if (!isPath(location3)) {
+      if (!isPath(location2)) {
         throw new ConfigurationError(
-          `\`storage\` has no scheme: ${location3}`,
-          `For a folder write ./${location3}.`
+          `\`storage\` has no scheme: ${location2}`,
+          `For a folder write ./${location2}.`
         );
       }
-      return new FileStorage(location3, context);
+      return new FileStorage(location2, context);
     default:
       throw new ConfigurationError(`\`storage\` has a scheme that is not supported: ${scheme}:`, forms);
   }
 }
-async function openS3(location3, options2, context) {
-  const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass } = options2;
-  const [, bucket = "", path25 = ""] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location3) ?? [];
+async function openS3(location2, options2, context) {
+  const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass, s3Credentials, s3Checksums } = options2;
+  const [, bucket = "", path26 = ""] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location2) ?? [];
   if (bucket === "") throw new ConfigurationError("`storage` names no bucket", "Write s3://bucket/prefix.");
   if (bucket.includes("@")) {
     throw new ConfigurationError(
@@ -55867,7 +56130,7 @@ async function openS3(location3, options2, context) {
       "A bucket name has 3 to 63 letters, digits, dots and hyphens."
     );
   }
-  const prefix = path25.replace(/\/$/, "");
+  const prefix = path26.replace(/\/$/, "");
   if (prefix !== "" && !isKey(prefix)) {
     throw new ConfigurationError(
       `\`storage\` has a prefix that is not supported: ${prefix}`,
@@ -55894,13 +56157,15 @@ async function openS3(location3, options2, context) {
     ...s3Region ? { region: s3Region } : {},
     ...s3Addressing ? { addressing: s3Addressing } : {},
     ...s3Sse ? { encryption: s3Sse } : {},
-    ...s3StorageClass ? { storageClass: s3StorageClass } : {}
+    ...s3StorageClass ? { storageClass: s3StorageClass } : {},
+    ...s3Credentials ? { credentials: s3Credentials } : {},
+    ...s3Checksums ? { checksums: true } : {}
   });
 }
 var artifactName = /^[^":<>|*?\\/\p{Cc}]{1,200}$/u;
-async function openArtifact(location3, options2, context) {
+async function openArtifact(location2, options2, context) {
   const { ArtifactStorage: ArtifactStorage2, secondSlot: secondSlot2 } = await Promise.resolve().then(() => (init_store2(), store_exports2));
-  const name2 = location3.replace(/^artifact:(\/\/)?/i, "");
+  const name2 = location2.replace(/^artifact:(\/\/)?/i, "");
   if (!artifactName.test(name2) || name2.endsWith(secondSlot2)) {
     throw new ConfigurationError(
       `\`storage\` names an artifact that cannot exist: ${JSON.stringify(name2)}`,
@@ -56377,7 +56642,7 @@ var backupList = defineTool({
   },
   async answer(call5) {
     const list3 = await listBackups(parseFor("list", call5), call5.context);
-    const { decisions, damaged: damaged4, recoverable } = list3;
+    const { decisions, damaged: damaged5, recoverable } = list3;
     const before = call5.own["older-than"];
     const at = before === void 0 ? -1 : decisions.findIndex(({ backup }) => backup.id === before);
     if (before !== void 0 && at < 0)
@@ -56389,12 +56654,12 @@ var backupList = defineTool({
     return {
       value: {
         location: list3.location,
-        backups: shown5.map(({ backup, keep, reasons }) => ({
+        backups: shown5.map(({ backup, keep, reasons: reasons2 }) => ({
           ...toOutline(backup),
-          ...{ kept: keep, keptBy: [...reasons] }
+          ...{ kept: keep, keptBy: [...reasons2] }
         })),
         more,
-        damagedManifests: damaged4.slice(0, mostCount).map(({ id, message }) => ({ id, message })),
+        damagedManifests: damaged5.slice(0, mostCount).map(({ id, message }) => ({ id, message })),
         capturesChanges: recoverable.captured,
         recoverable: recoverable.windows.slice(-mostWindows).map(({ from, to, gap }) => ({ from, to, gap }))
       }
@@ -56430,7 +56695,7 @@ function groupOf(operation) {
   return groups[operation] ?? operation;
 }
 function redactEvent(event, redact2) {
-  const { database: database3, outputs, run: run2, lastGood, digest: digest5 } = event;
+  const { database: database3, outputs, run: run2, lastGood, digest: digest6 } = event;
   const shared = {
     database: redact2(database3),
     outputs: Object.fromEntries(
@@ -56441,23 +56706,23 @@ function redactEvent(event, redact2) {
     ),
     run: run2 && redactRun(run2, redact2),
     lastGood: lastGood && { ...lastGood, id: redact2(lastGood.id) },
-    digest: digest5 && redactDigest(digest5, redact2)
+    digest: digest6 && redactDigest(digest6, redact2)
   };
   if (event.state === "succeeded") return { ...event, ...shared };
   return { ...event, ...shared, message: redact2(event.message), next: redact2(event.next) };
 }
-function redactDigest(digest5, redact2) {
-  const { location: location3, newest: newest2, lastDrill, findings, removals } = digest5;
+function redactDigest(digest6, redact2) {
+  const { location: location2, newest: newest2, lastDrill, findings, removals } = digest6;
   return {
-    ...digest5,
-    location: redact2(location3),
+    ...digest6,
+    location: redact2(location2),
     newest: newest2 && { ...newest2, id: redact2(newest2.id) },
     lastDrill: lastDrill && { ...lastDrill, backup: redact2(lastDrill.backup) },
     findings: findings.map((finding2) => {
       return { ...finding2, sentence: redact2(finding2.sentence), remedy: redact2(finding2.remedy) };
     }),
-    removals: removals.map(({ backup, takenAt, reasons }) => {
-      return { backup: redact2(backup), takenAt, reasons: reasons.map(redact2) };
+    removals: removals.map(({ backup, takenAt, reasons: reasons2 }) => {
+      return { backup: redact2(backup), takenAt, reasons: reasons2.map(redact2) };
     })
   };
 }
@@ -56520,6 +56785,7 @@ var kinds = {
   limit: "a limit of the backups is broken, or their slot is lost",
   alarm: "an operation did not begin",
   schedule: "the workflows are not what the policy says, or do not run as they should",
+  copies: "a copy of the backups is not whole, or could not be healed",
   records: "the records in the database are not those of the repository"
 };
 function classifyFailure(kind, error2) {
@@ -56536,6 +56802,9 @@ function classifyNegative(operation, outputs) {
       return "recheck";
     case "capture":
       return "changes-lost";
+    case "mirror":
+    case "repair":
+      return "copies";
     case "restore":
       return "parity";
     case "drill":
@@ -56616,8 +56885,8 @@ var GitHubApi = class {
    * @returns the JSON of the answer, unchecked; undefined when the answer is empty
    * @throws GitHubFailure
    */
-  async send(method, path25, body) {
-    return (await this.#retry(method, this.#root + path25, body)).content;
+  async send(method, path26, body) {
+    return (await this.#retry(method, this.#root + path26, body)).content;
   }
   /**
    * Reads a list page by page.
@@ -56626,10 +56895,10 @@ var GitHubApi = class {
    * @param field the field of the answer that holds the list; undefined when the answer itself is the list
    * @throws GitHubFailure
    */
-  async list(path25, query, pages4, field) {
+  async list(path26, query, pages4, field) {
     const elements = [];
     const search = new URLSearchParams({ ...query, per_page: String(pageSize2) });
-    let next = `${this.#root}${path25}?${search}`;
+    let next = `${this.#root}${path26}?${search}`;
     for (let page = 0; next !== void 0 && page < pages4; page++) {
       const answer2 = await this.#retry("GET", next);
       elements.push(...readList(answer2.content, field));
@@ -56790,9 +57059,9 @@ var Issues = class {
   }
   /** Opens an issue; labels or assignees that the repository rejects are left out and returned. */
   async open(content2) {
-    const path25 = `${this.#path}/issues`;
+    const path26 = `${this.#path}/issues`;
     try {
-      return { issue: fromRaw(parseRaw(await this.#api.send("POST", path25, content2))), dropped: [] };
+      return { issue: fromRaw(parseRaw(await this.#api.send("POST", path26, content2))), dropped: [] };
     } catch (error2) {
       if (!(error2 instanceof GitHubFailure) || error2.status !== 422) throw error2;
       const dropped = ["assignees", "labels"].filter((field) => error2.fields.includes(field));
@@ -57005,9 +57274,9 @@ async function send(delivery, url2, limits2, signal, redirects = 0) {
 function typeOf(content2) {
   return typeof content2 === "string" ? "text/plain" : "application/json";
 }
-function mayFollow({ content: content2 }, { status }, url2, location3) {
-  if (!URL.canParse(location3, url2.href)) return false;
-  const target = new URL(location3, url2);
+function mayFollow({ content: content2 }, { status }, url2, location2) {
+  if (!URL.canParse(location2, url2.href)) return false;
+  const target = new URL(location2, url2);
   if (target.host !== url2.host || target.protocol !== url2.protocol) return false;
   return content2 === void 0 ? [301, 302, 303, 307, 308].includes(status) : [307, 308].includes(status);
 }
@@ -57305,7 +57574,7 @@ var discordColors = {
 };
 var discordLimits = { title: 256, description: 2400, value: 280, fields: 10 };
 function toDiscord({ kind, title, passages, facts, links, place: place3, at }) {
-  const { fields: fields2 } = discordLimits;
+  const { fields: fields3 } = discordLimits;
   const text7 = passages.map((passage) => `**${passage.title}**
 ${escapeDiscord(passage.text)}`).join("\n\n");
   const named2 = links.map((link2) => `[${link2.title}](${encodeURI(link2.url)})`).join(" \xB7 ");
@@ -57318,7 +57587,7 @@ ${escapeDiscord(passage.text)}`).join("\n\n");
         title: cut(escapeDiscord(title), discordLimits.title),
         description: `${description2}${named2.length > 1e3 ? "" : named2}`,
         color: discordColors[kind],
-        fields: facts.slice(0, fields2).map((fact2) => {
+        fields: facts.slice(0, fields3).map((fact2) => {
           return {
             name: fact2.title,
             value: cut(escapeDiscord(fact2.value), discordLimits.value),
@@ -57559,12 +57828,12 @@ var signs = {
 };
 function renderSlack(notice2) {
   const title = `${signs[notice2.kind]} ${notice2.title}`;
-  const fields2 = notice2.facts.slice(0, mostFields).map(renderField);
+  const fields3 = notice2.facts.slice(0, mostFields).map(renderField);
   return {
     text: escapeSlack(title, textLimit2),
     blocks: [
       { type: "header", text: { type: "plain_text", text: escapeSlack(title, headerLimit) } },
-      { type: "section", fields: fields2 },
+      { type: "section", fields: fields3 },
       ...notice2.passages.map(renderPassage3),
       { type: "context", elements: [formatted(escapeSlack(notice2.place, textLimit2))] },
       ...renderButtons(notice2)
@@ -57609,11 +57878,11 @@ function renderButtons({ links }) {
 }
 
 // src/alarm/channels/digest-content.ts
-function toDigestContent(digest5) {
-  const { from, to, location: location3, runs, backups, newest: newest2, recoverableTo, lastDrill, lastVerified } = digest5;
-  const { storedBytes, monthGrowthBytes, findings, removals } = digest5;
+function toDigestContent(digest6) {
+  const { from, to, location: location2, runs, backups, newest: newest2, recoverableTo, lastDrill, lastVerified } = digest6;
+  const { storedBytes, monthGrowthBytes, findings, removals } = digest6;
   return {
-    ...{ from: from.toISOString(), to: to.toISOString(), storage: location3, runs, backups },
+    ...{ from: from.toISOString(), to: to.toISOString(), storage: location2, runs, backups },
     newest: newest2 ? { ...newest2, takenAt: newest2.takenAt.toISOString() } : null,
     recoverableTo: recoverableTo?.toISOString() ?? null,
     storedBytes,
@@ -57621,8 +57890,8 @@ function toDigestContent(digest5) {
     lastDrill: lastDrill ? toDrill(lastDrill) : null,
     lastVerified: lastVerified?.toISOString() ?? null,
     findings,
-    removals: removals.map(({ backup, takenAt, reasons }) => {
-      return { backup, takenAt: takenAt.toISOString(), reasons };
+    removals: removals.map(({ backup, takenAt, reasons: reasons2 }) => {
+      return { backup, takenAt: takenAt.toISOString(), reasons: reasons2 };
     })
   };
 }
@@ -57862,18 +58131,18 @@ function threadOf(raw, change) {
 
 // src/alarm/digest-notice.ts
 var shownRemovals = 20;
-function toDigestNotice(event, digest5) {
+function toDigestNotice(event, digest6) {
   const { operation, database: database3, at } = event;
   const id = digestOf([identify(event), "digest"]);
   return {
     ...{ id, kind: "digest", operation, at },
     database: printable(database3),
-    title: titleNotice("digest", database3, summarize3(digest5)),
-    facts: listFacts2(event, digest5).map(([title, value]) => ({ title, value: printable(value) })),
+    title: titleNotice("digest", database3, summarize3(digest6)),
+    facts: listFacts2(event, digest6).map(([title, value]) => ({ title, value: printable(value) })),
     passages: [
-      { title: "What ran", text: digest5.runs.map(tellRuns).join("\n") || "No runs are recorded." },
-      { title: "What was found", text: tellFindings(digest5.findings) },
-      { title: "What the next cleanup removes", text: tellRemovals(digest5.removals) }
+      { title: "What ran", text: digest6.runs.map(tellRuns).join("\n") || "No runs are recorded." },
+      { title: "What was found", text: tellFindings(digest6.findings) },
+      { title: "What the next cleanup removes", text: tellRemovals(digest6.removals) }
     ].map(({ title, text: text7 }) => ({ title, text: printableLines(text7) })),
     links: listLinks(event, {}),
     place: printable(describePlace(event)),
@@ -57890,8 +58159,8 @@ function summarize3({ backups, runs, findings }) {
     ...warnings === 0 ? [] : [formatCounted(warnings, "warning")]
   ].join(", ");
 }
-function listFacts2({ database: database3 }, digest5) {
-  const { from, to, runs, backups, newest: newest2, recoverableTo, lastVerified, removals } = digest5;
+function listFacts2({ database: database3 }, digest6) {
+  const { from, to, runs, backups, newest: newest2, recoverableTo, lastVerified, removals } = digest6;
   const ago2 = (time7) => `${formatAge(Math.max(0, to.getTime() - time7.getTime()))} ago`;
   return [
     ["Database", database3],
@@ -57903,8 +58172,8 @@ function listFacts2({ database: database3 }, digest5) {
       newest2 === void 0 ? "none" : `${newest2.id}, ${ago2(newest2.takenAt)}: ${formatCounted(newest2.rows, "row")}, ${formatBytes(newest2.bytes)}`
     ],
     ["Recoverable until", recoverableTo === void 0 ? "nothing is" : ago2(recoverableTo)],
-    ["Stored", tellStored(digest5)],
-    ["Last drill", tellDrill(digest5, ago2)],
+    ["Stored", tellStored(digest6)],
+    ["Last drill", tellDrill(digest6, ago2)],
     ["Last verification", lastVerified === void 0 ? "none" : ago2(lastVerified)],
     ["Next cleanup", `removes ${formatCounted(removals.length, "backup")}`]
   ];
@@ -57935,7 +58204,7 @@ function tellFindings(findings) {
 function tellRemovals(removals) {
   if (removals.length === 0) return "Nothing.";
   const lines3 = removals.slice(0, shownRemovals).map(
-    ({ backup, takenAt, reasons }) => `${backup}, ${formatTimeWithZone(takenAt)}: ${reasons.join(", ")}`
+    ({ backup, takenAt, reasons: reasons2 }) => `${backup}, ${formatTimeWithZone(takenAt)}: ${reasons2.join(", ")}`
   );
   const more = removals.length - lines3.length;
   return [...lines3, ...more > 0 ? [`and ${formatCount(more)} more`] : []].join("\n");
@@ -57972,8 +58241,8 @@ async function findFailing(issues, group, at) {
   return labelled.length > 0 ? labelled : (await listRecent(issues, at)).filter(isFailing);
 }
 async function listLabelled(issues, at, query) {
-  const listed2 = await issues.list({ ...query, labels: ownLabel }, pages);
-  return listed2.filter(({ trusted }) => trusted).flatMap((issue2) => recognise(issue2, at));
+  const listed3 = await issues.list({ ...query, labels: ownLabel }, pages);
+  return listed3.filter(({ trusted }) => trusted).flatMap((issue2) => recognise(issue2, at));
 }
 async function listRecent(issues, at) {
   const query = { state: "all", sort: "updated", direction: "desc", since: ago(at, unlabelledWindowMs) };
@@ -58145,9 +58414,9 @@ function judgeLevel(event, failures) {
   return failures >= severeFailures || judgeRpo(event)?.broken ? "high" : "normal";
 }
 async function ensureLabels({ issues, settings: settings2 }, { level }) {
-  const wanted = /* @__PURE__ */ new Set([ownLabel, ...settings2.labels, ...level === "high" ? [severeLabel] : []]);
+  const wanted2 = /* @__PURE__ */ new Set([ownLabel, ...settings2.labels, ...level === "high" ? [severeLabel] : []]);
   const [labels2, missing] = [[], []];
-  for (const name2 of wanted) {
+  for (const name2 of wanted2) {
     if (await issues.ensureLabel(toLabel(name2))) labels2.push(name2);
     else missing.push(name2);
   }
@@ -58502,23 +58771,23 @@ init_errors();
 
 // src/postgres/session/root-certificates.ts
 var import_node_fs6 = require("node:fs");
-var import_node_path8 = __toESM(require("node:path"), 1);
+var import_node_path9 = __toESM(require("node:path"), 1);
 var import_node_tls2 = require("node:tls");
 function writeRootCertificates(context) {
-  const file = import_node_path8.default.join(context.temporaryFolder, "root-certificates.pem");
+  const file = import_node_path9.default.join(context.temporaryFolder, "root-certificates.pem");
   (0, import_node_fs6.writeFileSync)(file, import_node_tls2.rootCertificates.join("\n"), { mode: 384 });
   return file;
 }
 function fileCertificates(inputs2, context) {
   if (!("sslrootcert" in inputs2) || !inputs2.sslrootcert?.includes("-----BEGIN")) return inputs2;
-  const file = import_node_path8.default.join(context.temporaryFolder, "sslrootcert.pem");
+  const file = import_node_path9.default.join(context.temporaryFolder, "sslrootcert.pem");
   (0, import_node_fs6.writeFileSync)(file, inputs2.sslrootcert, { mode: 384 });
   return { ...inputs2, sslrootcert: file };
 }
 
 // src/postgres/session/reach.ts
 var import_node_fs10 = require("node:fs");
-var import_node_path11 = __toESM(require("node:path"), 1);
+var import_node_path12 = __toESM(require("node:path"), 1);
 init_errors();
 
 // src/postgres/sqlstate.ts
@@ -58651,37 +58920,37 @@ init_errors();
 // src/postgres/session/settings.ts
 var import_node_fs8 = require("node:fs");
 var import_node_os3 = require("node:os");
-var import_node_path10 = __toESM(require("node:path"), 1);
+var import_node_path11 = __toESM(require("node:path"), 1);
 init_errors();
 
 // src/postgres/session/files.ts
 var import_node_fs7 = require("node:fs");
 var import_node_os2 = require("node:os");
-var import_node_path9 = __toESM(require("node:path"), 1);
+var import_node_path10 = __toESM(require("node:path"), 1);
 function findPassFile(env2, named2) {
-  return named2 ?? (env2.PGPASSFILE || import_node_path9.default.join(homeOf(env2), ".pgpass"));
+  return named2 ?? (env2.PGPASSFILE || import_node_path10.default.join(homeOf(env2), ".pgpass"));
 }
 function readPassFile(file) {
   const text7 = readText(file, { alone: true });
   if (text7 === void 0) return [];
   return text7.split(/\r?\n/).flatMap((line2) => {
     if (line2.startsWith("#")) return [];
-    const fields2 = (passLine.exec(line2) ?? []).slice(1).map((field) => field.replace(/\\(.)/gs, "$1"));
-    const [host = "", port = "", database3 = "", user = "", password = ""] = fields2;
+    const fields3 = (passLine.exec(line2) ?? []).slice(1).map((field) => field.replace(/\\(.)/gs, "$1"));
+    const [host = "", port = "", database3 = "", user = "", password = ""] = fields3;
     return password === "" ? [] : [{ host, port, database: database3, user, password }];
   });
 }
 var passLine = /^((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):(.*)$/s;
-function findPassword(entries, wanted) {
-  const host = /^\/(?:tmp|(?:var\/)?run\/postgresql)$/.test(wanted.host) ? "localhost" : wanted.host;
+function findPassword(entries, wanted2) {
+  const host = /^\/(?:tmp|(?:var\/)?run\/postgresql)$/.test(wanted2.host) ? "localhost" : wanted2.host;
   const fits2 = (field, value) => field === "*" || field === value;
   return entries.find(
-    (entry) => fits2(entry.host, host) && fits2(entry.port, String(wanted.port)) && fits2(entry.database, wanted.database) && fits2(entry.user, wanted.user)
+    (entry) => fits2(entry.host, host) && fits2(entry.port, String(wanted2.port)) && fits2(entry.database, wanted2.database) && fits2(entry.user, wanted2.user)
   )?.password;
 }
 function findServiceFiles(env2, named2) {
-  const own3 = named2 ?? (env2.PGSERVICEFILE || import_node_path9.default.join(homeOf(env2), ".pg_service.conf"));
-  return env2.PGSYSCONFDIR ? [own3, import_node_path9.default.join(env2.PGSYSCONFDIR, "pg_service.conf")] : [own3];
+  const own3 = named2 ?? (env2.PGSERVICEFILE || import_node_path10.default.join(homeOf(env2), ".pg_service.conf"));
+  return env2.PGSYSCONFDIR ? [own3, import_node_path10.default.join(env2.PGSYSCONFDIR, "pg_service.conf")] : [own3];
 }
 function readService(files, service) {
   for (const file of files) {
@@ -58974,7 +59243,7 @@ function shuffle(list3, random) {
   return list3.map((value) => ({ value, order: random() })).sort((one, other) => one.order - other.order).map(({ value }) => value);
 }
 function findUsualFile(env2, name2) {
-  const file = import_node_path10.default.join(homeOf(env2), ".postgresql", name2);
+  const file = import_node_path11.default.join(homeOf(env2), ".postgresql", name2);
   return env2.HOME && (0, import_node_fs8.existsSync)(file) ? file : void 0;
 }
 function maySendClearText({ host, sslMode }) {
@@ -58990,7 +59259,7 @@ function readRootCertificates(settings2) {
     return (0, import_node_fs8.readFileSync)(file, "utf8");
   } catch (cause) {
     throw new ConfigurationError(
-      `sslrootcert: ${import_node_path10.default.resolve(file)} cannot be read: ${messageOf(cause)}`,
+      `sslrootcert: ${import_node_path11.default.resolve(file)} cannot be read: ${messageOf(cause)}`,
       "Give the path of a file with the CA certificate in PEM form; Supabase offers it under Database settings.",
       cause
     );
@@ -59318,38 +59587,38 @@ var ServerError = class _ServerError extends Error {
   dataType;
   constraint;
   routine;
-  constructor(code2, message, fields2 = {}, severity = "ERROR") {
+  constructor(code2, message, fields3 = {}, severity = "ERROR") {
     super(message);
     this.name = "ServerError";
     this.severity = severity;
     this.code = code2;
-    this.detail = fields2.detail;
-    this.hint = fields2.hint;
-    this.schema = fields2.schema;
-    this.table = fields2.table;
-    this.dataType = fields2.dataType;
-    this.constraint = fields2.constraint;
-    this.routine = fields2.routine;
+    this.detail = fields3.detail;
+    this.hint = fields3.hint;
+    this.schema = fields3.schema;
+    this.table = fields3.table;
+    this.dataType = fields3.dataType;
+    this.constraint = fields3.constraint;
+    this.routine = fields3.routine;
   }
   /** Reads the body of an ErrorResponse. */
   static parse(body) {
-    const fields2 = new Map(
+    const fields3 = new Map(
       body.toString("utf8").split("\0").filter((field) => field !== "").map((field) => [field[0], field.slice(1)])
     );
     return new _ServerError(
-      fields2.get("C") ?? sqlState.internalError,
-      fields2.get("M") ?? "unknown error",
+      fields3.get("C") ?? sqlState.internalError,
+      fields3.get("M") ?? "unknown error",
       {
-        detail: fields2.get("D"),
-        hint: fields2.get("H"),
-        schema: fields2.get("s"),
-        table: fields2.get("t"),
-        dataType: fields2.get("d"),
-        constraint: fields2.get("n"),
-        routine: fields2.get("R")
+        detail: fields3.get("D"),
+        hint: fields3.get("H"),
+        schema: fields3.get("s"),
+        table: fields3.get("t"),
+        dataType: fields3.get("d"),
+        constraint: fields3.get("n"),
+        routine: fields3.get("R")
       },
       // `V` is the untranslated severity, sent since PostgreSQL 9.6.
-      fields2.get("V") ?? fields2.get("S")
+      fields3.get("V") ?? fields3.get("S")
     );
   }
 };
@@ -59387,8 +59656,8 @@ var guards = {
 var endsWithUs = "client_connection_check_interval";
 var isOurs = (name2) => name2.toLowerCase() === "search_path" || Object.hasOwn(guards, name2.toLowerCase());
 function writeSetUp(options2, looks) {
-  const wanted = { ...settings, ...looks ? { [endsWithUs]: "1s" } : {}, ...guards };
-  const values = Object.entries(wanted).filter(([name2]) => name2 in guards || !options2.some((option2) => option2.name.toLowerCase() === name2)).map(([name2, value]) => `('${name2}', '${value}')`);
+  const wanted2 = { ...settings, ...looks ? { [endsWithUs]: "1s" } : {}, ...guards };
+  const values = Object.entries(wanted2).filter(([name2]) => name2 in guards || !options2.some((option2) => option2.name.toLowerCase() === name2)).map(([name2, value]) => `('${name2}', '${value}')`);
   return `SET statement_timeout = 0;
     SET search_path = '';
     SELECT name, set_config(name, value, false) AS value
@@ -59683,13 +59952,13 @@ async function settleConnection(settings2, context) {
   );
   const passes = sessions === "prefer-standby" ? ["standby", "any"] : [sessions];
   let failure2;
-  for (const wanted of passes) {
+  for (const wanted2 of passes) {
     for (const candidate of all) {
       try {
-        const found = await tryHost(candidate, wanted, context);
+        const found = await tryHost(candidate, wanted2, context);
         if (found !== void 0) return found;
         failure2 = new ConfigurationError(
-          `${settings2.input}: ${describeConnection(candidate)} is not ${wanted}, as target_session_attrs wants it`,
+          `${settings2.input}: ${describeConnection(candidate)} is not ${wanted2}, as target_session_attrs wants it`,
           "Name a server that is, or leave target_session_attrs out."
         );
       } catch (error2) {
@@ -59702,10 +59971,10 @@ async function settleConnection(settings2, context) {
   }
   throw failure2;
 }
-async function tryHost(candidate, wanted, { log: log3, signal }) {
+async function tryHost(candidate, wanted2, { log: log3, signal }) {
   const session = await openSession(candidate, signal);
   try {
-    if (!await isWanted(session, wanted)) {
+    if (!await isWanted(session, wanted2)) {
       await session.close();
       return void 0;
     }
@@ -59726,14 +59995,14 @@ async function tryHost(candidate, wanted, { log: log3, signal }) {
   };
   return { settings: settings2, session };
 }
-async function isWanted(session, wanted) {
-  if (wanted === "any") return true;
+async function isWanted(session, wanted2) {
+  if (wanted2 === "any") return true;
   const [row] = await session.query(
     `SELECT pg_is_in_recovery() AS standby,
             pg_is_in_recovery() OR (SELECT reset_val = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only') AS readonly`
   );
   if (row === void 0) return false;
-  switch (wanted) {
+  switch (wanted2) {
     case "read-write":
       return !row.readonly;
     case "read-only":
@@ -59751,7 +60020,7 @@ function isAboutWho(error2) {
 function withOpenKey(settings2, folder) {
   const { key, passphrase, ...tls2 } = settings2.tls;
   if (key === void 0 || passphrase === void 0) return settings2;
-  const file = import_node_path11.default.join(folder, "sslkey.pem");
+  const file = import_node_path12.default.join(folder, "sslkey.pem");
   (0, import_node_fs10.writeFileSync)(file, openKey(settings2.input, key, passphrase), { mode: 384 });
   return { ...settings2, tls: { ...tls2, key: file } };
 }
@@ -60345,9 +60614,9 @@ async function deliverRecords(repository, session, context) {
 async function findMissing(repository, session, kind, now) {
   const newest2 = await readNewestId(session, kind, repository.id, now);
   const from = newest2 === void 0 ? void 0 : lookBack(newest2);
-  const listed2 = await listRecords(repository, kind, from && listStamps(from, now));
+  const listed3 = await listRecords(repository, kind, from && listStamps(from, now));
   const stamp = from === void 0 ? "" : stampOf(from);
-  const asked = listed2.filter(({ id }) => id >= stamp);
+  const asked = listed3.filter(({ id }) => id >= stamp);
   const ids2 = asked.map(({ id }) => id);
   const present = await readPresent(session, kind, repository.id, ids2);
   return asked.filter(({ id }) => !present.has(id));
@@ -60365,8 +60634,8 @@ function listStamps(from, now) {
     (_2, index) => stampOf(new Date(from.getTime() + index * day)).slice(0, 8)
   );
 }
-function* batchesOf(listed2) {
-  for (let at = 0; at < listed2.length; at += batchSize) yield listed2.slice(at, at + batchSize);
+function* batchesOf(listed3) {
+  for (let at = 0; at < listed3.length; at += batchSize) yield listed3.slice(at, at + batchSize);
 }
 async function readBatch(repository, kind, batch5, { log: log3, signal }) {
   const onDamaged = (error2) => log3.warn(`${error2.message}; passed over`);
@@ -60378,13 +60647,13 @@ async function readBatch(repository, kind, batch5, { log: log3, signal }) {
 var import_node_crypto20 = require("node:crypto");
 var import_node_fs11 = require("node:fs");
 var import_node_os4 = require("node:os");
-var import_node_path12 = require("node:path");
+var import_node_path13 = require("node:path");
 var machine = (0, import_node_crypto20.createHash)("sha256").update((0, import_node_os4.hostname)()).digest("hex").slice(0, 8);
 var startedAt = Math.round(performance.timeOrigin);
 var ofRuns = /^supabase-backup-([0-9a-f]{8})-(\d+)-(\d+)-\w{6}$/;
 function createTemporaryFolder(parent = (0, import_node_os4.tmpdir)()) {
   removeLeftovers(parent);
-  const folder = (0, import_node_fs11.mkdtempSync)((0, import_node_path12.join)(parent, `supabase-backup-${machine}-${process.pid}-${startedAt}-`));
+  const folder = (0, import_node_fs11.mkdtempSync)((0, import_node_path13.join)(parent, `supabase-backup-${machine}-${process.pid}-${startedAt}-`));
   process.on("exit", () => (0, import_node_fs11.rmSync)(folder, { recursive: true, force: true }));
   return folder;
 }
@@ -60393,7 +60662,7 @@ function removeLeftovers(parent) {
     const [, where, pid, since] = ofRuns.exec(name2) ?? [];
     if (where !== machine || isRunning(Number(pid), Number(since))) continue;
     try {
-      const folder = (0, import_node_path12.join)(parent, name2);
+      const folder = (0, import_node_path13.join)(parent, name2);
       const found = (0, import_node_fs11.lstatSync)(folder);
       if (found.isDirectory() && found.uid === process.getuid?.()) (0, import_node_fs11.rmSync)(folder, { recursive: true });
     } catch {
@@ -60421,8 +60690,8 @@ function isRunning(pid, since) {
 var ticksPerSecond = 100;
 function readStart(pid) {
   try {
-    const fields2 = (0, import_node_fs11.readFileSync)(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
-    const ticks = Number(fields2[19]);
+    const fields3 = (0, import_node_fs11.readFileSync)(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+    const ticks = Number(fields3[19]);
     return Date.now() - (0, import_node_os4.uptime)() * 1e3 + ticks / ticksPerSecond * 1e3;
   } catch {
     return void 0;
@@ -60578,8 +60847,8 @@ function judge2(end2, operation, redact2) {
 function createAlarm(read4, context) {
   const [asked, speaksFor] = ["operation", "alarm-of"].map((name2) => read4(name2)?.trim());
   const operation = announced.find((name2) => name2 === (asked === "alarm" ? speaksFor : asked));
-  const wanted = parseAlarms(read4);
-  const settings2 = toSettings(wanted, context.redact);
+  const wanted2 = parseAlarms(read4);
+  const settings2 = toSettings(wanted2, context.redact);
   const startedAt2 = context.now();
   const opened = /* @__PURE__ */ new Map();
   let slot;
@@ -60589,7 +60858,7 @@ function createAlarm(read4, context) {
   let notified;
   const alarm = {
     inputs: void 0,
-    noteRepository: (location3, config2) => void opened.set(location3, config2),
+    noteRepository: (location2, config2) => void opened.set(location2, config2),
     noteSlot: (look3) => {
       slot = look3;
     },
@@ -60607,25 +60876,25 @@ function createAlarm(read4, context) {
   return alarm;
   async function tellOnce(end2) {
     if (isSilent || asked === "alarm" && "outcome" in end2) return;
-    if (wanted.mail === void 0 && read4("mail-to")?.trim())
+    if (wanted2.mail === void 0 && read4("mail-to")?.trim())
       context.log.warn(
         "alarm: no mail is sent: mail-to is set, and smtp-url is not. Set it, or leave mail-to out."
       );
-    if ("outcome" in end2 && end2.outcome.digest !== void 0 && !takesDigest(wanted))
+    if ("outcome" in end2 && end2.outcome.digest !== void 0 && !takesDigest(wanted2))
       context.log.warn(
         "alarm: no digest is sent: neither smtp-url nor notify-url nor slack-webhook-url is set."
       );
-    if (!isOn(wanted)) return;
+    if (!isOn(wanted2)) return;
     over.abort(new Error("the operation was over before it was told"));
     await begun;
-    const event = await toRunEvent(end2, operation, alarm.inputs, wanted, startedAt2, read4, context);
+    const event = await toRunEvent(end2, operation, alarm.inputs, wanted2, startedAt2, read4, context);
     await notify(event, settings2, context, limitsFor(context.signal));
   }
 }
-function toSettings(wanted, redact2) {
-  const { failureIssues, githubToken: token = "", heartbeatUrl: url2, heartbeatSignals: signals } = wanted;
-  const { issueLabels: labels2, issueAssignees: assignees, issueMentions: mentions } = wanted;
-  const { notify: notify2, slackWebhookUrl, mail } = wanted;
+function toSettings(wanted2, redact2) {
+  const { failureIssues, githubToken: token = "", heartbeatUrl: url2, heartbeatSignals: signals } = wanted2;
+  const { issueLabels: labels2, issueAssignees: assignees, issueMentions: mentions } = wanted2;
+  const { notify: notify2, slackWebhookUrl, mail } = wanted2;
   return {
     issues: failureIssues ? { token, labels: labels2, assignees, mentions } : void 0,
     ...{ notify: notify2, slackWebhookUrl, mail },
@@ -60644,17 +60913,17 @@ function isOn({ failureIssues, notify: notify2, slackWebhookUrl, mail, heartbeat
 function takesDigest({ notify: notify2, slackWebhookUrl, mail }) {
   return [notify2, slackWebhookUrl, mail].some((set) => set !== void 0);
 }
-async function toRunEvent(end2, operation, inputs2, wanted, startedAt2, read4, context) {
+async function toRunEvent(end2, operation, inputs2, wanted2, startedAt2, read4, context) {
   const facts = {
     operation,
     // The text is the same whether the inputs could be parsed or not.
-    database: wanted.database ?? (read4("storage")?.trim() || (read4("policy")?.trim() ?? operation)),
+    database: wanted2.database ?? (read4("storage")?.trim() || (read4("policy")?.trim() ?? operation)),
     outputs: "outcome" in end2 ? end2.outcome.outputs : {},
     digest: "outcome" in end2 ? end2.outcome.digest : void 0,
     run: readRun(context.env),
     startedAt: startedAt2,
     at: context.now(),
-    rpoTarget: wanted.rpoTarget
+    rpoTarget: wanted2.rpoTarget
   };
   if ("outcome" in end2 && end2.outcome.exitCode === 0) {
     const partial2 = inputs2?.operation === "validate" && inputs2.share < 1;
@@ -60838,15 +61107,15 @@ async function chooseBackups(repository, choice2, context) {
   });
   const withRows = catalog.backups.filter((backup) => backup.kind !== "schema");
   const backups = withRows.filter((backup) => backup.id === choice2 || backup.purpose !== "safety");
-  const damaged4 = catalog.damaged.find(({ id }) => id === choice2);
-  if (damaged4) throw new IntegrityError(damaged4.message, "Choose another backup; list names them all.");
+  const damaged5 = catalog.damaged.find(({ id }) => id === choice2);
+  if (damaged5) throw new IntegrityError(damaged5.message, "Choose another backup; list names them all.");
   const first2 = findFirst(backups, choice2, context);
   if (first2 >= 0) {
     const newer = withRows.slice(0, withRows.indexOf(backups[first2]));
     if (choice2 === "latest") newer.forEach(skipSafetyBackups(context.log));
     return backups.slice(first2);
   }
-  const { location: location3 } = repository.storage;
+  const { location: location2 } = repository.storage;
   if (findFirst(withRows, choice2, context) >= 0) {
     throw new ConfigurationError(
       `backup-id: only safety backups fit ${choice2}`,
@@ -60854,7 +61123,7 @@ async function chooseBackups(repository, choice2, context) {
     );
   }
   throw new ConfigurationError(
-    `backup-id: no backup with rows at ${location3} fits ${choice2} (it holds ${backups.length})`,
+    `backup-id: no backup with rows at ${location2} fits ${choice2} (it holds ${backups.length})`,
     backups.length === 0 ? "Run a backup first." : "List them with the operation list."
   );
 }
@@ -60919,7 +61188,7 @@ function listEvents(id, { pins, validations, drills, restores }) {
   const events2 = [
     ...pins.filter(isOfIt).map(({ at, content: { pinned } }) => ({ kind: "pin", at, pinned })),
     ...validations.flatMap(
-      ({ at, content: { share: share2, backups } }) => backups.filter((backup) => backup.id === id).map(({ outcome, opened }) => ({ kind: "validation", at, share: share2, outcome, opened }))
+      ({ at, content: { share: share3, backups } }) => backups.filter((backup) => backup.id === id).map(({ outcome, opened }) => ({ kind: "validation", at, share: share3, outcome, opened }))
     ),
     ...drills.filter(isOfIt).map(({ at, content: { why, recovery } }) => ({ kind: "drill", at, why, recovery })),
     ...restores.filter(isOfIt).map(({ at, content: { target, actor, whole, outcome, why } }) => {
@@ -61020,6 +61289,1479 @@ function toEvent(event) {
       return { at, what, outcome: event.outcome, why: event.why };
     }
   }
+}
+
+// src/storage/copies.ts
+init_errors();
+
+// src/storage/fallback.ts
+init_errors();
+init_storage();
+var FallbackStorage = class {
+  location;
+  places;
+  onOpened;
+  #places;
+  #log;
+  /** Places that could not be reached, by their index; they are asked only when no other is left. */
+  #down = /* @__PURE__ */ new Map();
+  #answers = /* @__PURE__ */ new Map();
+  constructor(places2, log3) {
+    const [{ storage: first2 }] = places2;
+    this.#places = places2;
+    this.#log = log3;
+    this.location = first2.location;
+    this.places = places2.length;
+    this.onOpened = first2.onOpened;
+  }
+  /** The copies that have answered, in their order; empty when the first place gave everything */
+  get answers() {
+    return this.#places.flatMap(({ name: name2, storage: { location: location2 } }, index) => {
+      const readings = this.#answers.get(index);
+      return readings === void 0 ? [] : [{ name: name2, location: location2, readings: { ...readings } }];
+    });
+  }
+  get #first() {
+    return this.#places[0].storage;
+  }
+  probe() {
+    return this.#first.probe();
+  }
+  put(key, value) {
+    return this.#first.put(key, value);
+  }
+  create(key, value) {
+    return this.#first.create(key, value);
+  }
+  delete(keys2) {
+    return this.#first.delete(keys2);
+  }
+  async get(key, limit = largestValue, options2 = {}) {
+    const { place: place3 = 0, ...rest2 } = options2;
+    let failure2;
+    for (const [index, { storage }] of this.#inTurn(place3)) {
+      try {
+        const value = await storage.get(key, limit, rest2);
+        this.#note(index, key, failure2, place3);
+        return value;
+      } catch (error2) {
+        if (!(error2 instanceof StorageError)) throw error2;
+        if (isUnreachable2(error2)) this.#down.set(index, error2);
+        failure2 ??= error2;
+      }
+    }
+    throw failure2 ?? new Error(`there is no place ${place3} of ${this.location}`);
+  }
+  async stat(key) {
+    let failure2;
+    for (const [index, { storage }] of this.#inTurn(0)) {
+      try {
+        const found = await storage.stat(key);
+        if (found === void 0) continue;
+        this.#note(index, key, failure2, 0);
+        return found;
+      } catch (error2) {
+        if (!(error2 instanceof StorageError)) throw error2;
+        this.#down.set(index, error2);
+        failure2 ??= error2;
+      }
+    }
+    if (failure2 !== void 0) throw failure2;
+    return void 0;
+  }
+  async *list(prefix) {
+    const seen = /* @__PURE__ */ new Set();
+    let failure2;
+    for (const [index, { storage }] of this.#inTurn(0)) {
+      try {
+        for await (const value of storage.list(prefix)) {
+          if (seen.has(value.key)) continue;
+          if (seen.size === 0) this.#note(index, prefix, failure2, 0);
+          seen.add(value.key);
+          yield value;
+        }
+        if (seen.size > 0) return;
+      } catch (error2) {
+        if (!(error2 instanceof StorageError)) throw error2;
+        this.#down.set(index, error2);
+        failure2 ??= error2;
+      }
+    }
+    if (failure2 !== void 0) throw failure2;
+  }
+  /** Lists what any place has that can be listed, each key once, as the first one that has it shows it. */
+  async *listEverywhere(prefix) {
+    const seen = /* @__PURE__ */ new Set();
+    for (const [index, { storage }] of this.#inTurn(0)) {
+      try {
+        for await (const value of storage.list(prefix)) {
+          if (seen.has(value.key)) continue;
+          seen.add(value.key);
+          yield value;
+        }
+      } catch (error2) {
+        if (!(error2 instanceof StorageError) || this.#down.size === this.places - 1) throw error2;
+        this.#down.set(index, error2);
+      }
+    }
+  }
+  async close() {
+    for (const { storage } of this.#places) await storage.close();
+  }
+  async [Symbol.asyncDispose]() {
+    await this.close();
+  }
+  /** The places from an index on; those that could not be reached only where no other is left. */
+  #inTurn(from) {
+    const all = [...this.#places.entries()].slice(from);
+    const up = all.filter(([index]) => !this.#down.has(index));
+    return up.length === 0 ? all : up;
+  }
+  #note(index, key, failure2, from) {
+    if (index === 0) return;
+    const down = this.#down.get(0);
+    const reason2 = reasonOf(down, failure2, from);
+    const readings = this.#answers.get(index) ?? { unreachable: 0, missing: 0, damaged: 0 };
+    this.#answers.set(index, readings);
+    readings[reason2] += 1;
+    if (readings[reason2] > 1) return;
+    const { name: name2, storage } = this.#places[index];
+    const copy = name2 === storage.location ? name2 : `${name2} (${storage.location})`;
+    this.#log.warn(`${describe4(reason2, this.location, key, down)}; it is read from the copy ${copy}`);
+  }
+};
+function reasonOf(down, failure2, from) {
+  if (down !== void 0) return "unreachable";
+  if (from > 0) return "damaged";
+  return failure2 === void 0 || failure2.missing ? "missing" : "damaged";
+}
+function describe4(reason2, location2, key, down) {
+  switch (reason2) {
+    case "unreachable":
+      return `${location2} could not be read (${down?.message})`;
+    case "missing":
+      return `${location2} lacks ${key}`;
+    case "damaged":
+      return `${key} in ${location2} is damaged`;
+  }
+}
+function isUnreachable2(error2) {
+  return !error2.missing && !(error2 instanceof ForeignValueError) && !(error2.cause instanceof BrokenBodyError);
+}
+
+// src/storage/copies.ts
+async function openCopies(copies, context, resources) {
+  const opened = [];
+  for (const [index, copy] of copies.entries()) {
+    try {
+      const storage = await openStorage(copy.storage, toOptions2(copy), {
+        ...context,
+        noteRepository: void 0
+      });
+      opened.push({ name: copy.name, storage: resources.use(storage) });
+    } catch (error2) {
+      if (!(error2 instanceof ConfigurationError)) throw error2;
+      throw new ConfigurationError(`copies: entry ${index + 1}: ${error2.message}`, error2.next, error2);
+    }
+  }
+  return opened;
+}
+async function openWithCopies(place3, context) {
+  var _stack = [];
+  try {
+    const resources = __using(_stack, new AsyncDisposableStack(), true);
+    const storage = resources.use(await openStorage(place3.storage, place3, context));
+    const copies = await openCopies(place3.copies, context, resources);
+    const all = new FallbackStorage([{ name: place3.storage, storage }, ...copies], context.log);
+    resources.move();
+    return all;
+  } catch (_2) {
+    var _error = _2, _hasError = true;
+  } finally {
+    var _promise = __callDispose(_stack, _error, _hasError);
+    _promise && await _promise;
+  }
+}
+function toOptions2(copy) {
+  return { ...copy, s3Checksums: true };
+}
+
+// src/operations/mirror/after.ts
+init_errors();
+
+// src/runtime/phase-clock.ts
+var PhaseClock = class {
+  #start = performance.now();
+  #phases = /* @__PURE__ */ new Map();
+  #phaseStart = this.#start;
+  /** Ends the phase that began with the last call, or with the clock itself. */
+  end(phase) {
+    const now = performance.now();
+    this.#phases.set(phase, Math.round(now - this.#phaseStart));
+    this.#phaseStart = now;
+  }
+  /** Milliseconds since the clock was created */
+  elapsed() {
+    return performance.now() - this.#start;
+  }
+  /** Milliseconds of each phase, and `total`, those since the clock was created */
+  milliseconds() {
+    return { ...Object.fromEntries(this.#phases), total: Math.round(performance.now() - this.#start) };
+  }
+};
+
+// src/repository/copies/initialize.ts
+init_errors();
+var harmless3 = /^(probe-[0-9a-f-]{36}|probe\/[0-9a-f-]+|locks\/[0-9a-f]{16}(-\d+)?\.json)$/;
+async function openCopy(source, storage, name2) {
+  const config2 = await readConfig(storage, {});
+  if (config2 === void 0) {
+    await refuseOccupied2(storage, name2);
+    return void 0;
+  }
+  if (config2.equals(source.config)) return { ...source, storage };
+  refuseOther(source, storage, name2, config2);
+}
+async function makeCopy(source, storage, name2) {
+  await storage.create(configKey, source.config);
+  const made3 = await openCopy(source, storage, name2);
+  if (made3 !== void 0) return made3;
+  throw new IntegrityError(
+    `${configKey} is not in ${storage.location} right after it was stored`,
+    "Use a storage whose reads are strongly consistent."
+  );
+}
+async function refuseOccupied2(storage, name2) {
+  for await (const { key } of storage.list("")) {
+    if (harmless3.test(key)) continue;
+    throw new ConfigurationError(
+      `copies: ${name2} is not empty (it holds ${key}) and is no copy of this repository`,
+      "Give an empty or a new location. If it was a copy, bring its repository.json back: it is the same file as in the storage."
+    );
+  }
+}
+function refuseOther(source, storage, name2, config2) {
+  const isSame3 = idIn(config2) === source.id;
+  if (isSame3)
+    throw new IntegrityError(
+      `${configKey} of the copy ${name2} is not that of ${source.storage.location}, although it has the same id`,
+      "Compare the two files; they must be equal. Replace the wrong one by the other."
+    );
+  parseKeyless(storage, config2);
+  throw new ConfigurationError(
+    `copies: ${name2} holds another repository than ${source.storage.location}`,
+    "Give an empty location, or that of a copy of this repository. Nothing was copied."
+  );
+}
+function idIn(config2) {
+  return /"id":\s*"([0-9a-f]{32})"/.exec(config2.toString("utf8"))?.[1];
+}
+function parseKeyless(storage, config2) {
+  try {
+    parseRepository(storage, config2, void 0);
+  } catch (error2) {
+    if (!(error2 instanceof ConfigurationError)) throw error2;
+  }
+}
+
+// src/repository/copies/lag.ts
+init_errors();
+
+// src/repository/copies/plan.ts
+init_errors();
+init_storage();
+
+// src/repository/objects/inventory.ts
+init_storage();
+var alwaysListed = 1e4;
+var listedForEach = 20;
+var mostListed = 2e5;
+var Inventory = class _Inventory {
+  #storage;
+  #found;
+  #isWhole;
+  constructor(storage, found, isWhole2) {
+    this.#storage = storage;
+    this.#found = found;
+    this.#isWhole = isWhole2;
+  }
+  /** Makes an inventory that queries each object, for a run that stores little. */
+  static askEach(storage) {
+    return new _Inventory(storage, /* @__PURE__ */ new Map(), false);
+  }
+  /**
+   * Lists the stored objects, as long as that is the faster way to find the wanted ones.
+   *
+   * @param wanted how many objects are looked for
+   */
+  static async take(storage, wanted2, signal) {
+    const found = /* @__PURE__ */ new Map();
+    let left = Math.min(alwaysListed + listedForEach * wanted2, mostListed);
+    for await (const { key, size, modifiedAt } of storage.list("objects/")) {
+      signal.throwIfAborted();
+      if (left-- === 0) return new _Inventory(storage, found, false);
+      found.set(key, { size, modifiedAt });
+    }
+    return new _Inventory(storage, found, true);
+  }
+  /** How many objects a listing would name, as far as known */
+  get size() {
+    return this.#isWhole ? this.#found.size : Math.max(this.#found.size, alwaysListed);
+  }
+  /** Looks up one object; undefined when it was not there. */
+  async look(key) {
+    return this.#found.get(key) ?? (this.#isWhole ? void 0 : this.#storage.stat(key));
+  }
+  /** Looks up several objects, by key; those that were not there are left out. */
+  async lookForAll(keys2, signal) {
+    const found = /* @__PURE__ */ new Map();
+    const queue2 = [...keys2];
+    await runWorkers(Math.min(storageLanes, queue2.length), signal, async (stop) => {
+      for (const key of drain(queue2)) {
+        stop.throwIfAborted();
+        const facts = await this.look(key);
+        if (facts !== void 0) found.set(key, facts);
+      }
+    });
+    return found;
+  }
+};
+
+// src/repository/objects/store.ts
+var import_node_crypto23 = require("node:crypto");
+init_errors();
+init_storage();
+
+// src/repository/objects/codec.ts
+var import_node_util4 = require("node:util");
+var import_node_zlib4 = __toESM(require("node:zlib"), 1);
+init_errors();
+
+// src/repository/objects/age.ts
+var import_node_crypto22 = require("node:crypto");
+var chunkSize2 = 64 * 1024;
+var tagSize = 16;
+var nonceSize = 16;
+var [headerRoom, stanzaRoom] = [1024, 4096];
+async function encryptAge(recipients, plaintext) {
+  const { header, fileKey } = await createHeader(recipients);
+  const nonce = (0, import_node_crypto22.randomBytes)(nonceSize);
+  const key = derivePayloadKey(fileKey, nonce);
+  const parts3 = [header, nonce];
+  for (let at = 0, counter = 0; at === 0 || at < plaintext.length; at += chunkSize2, counter++) {
+    const last = at + chunkSize2 >= plaintext.length;
+    const cipher = (0, import_node_crypto22.createCipheriv)("chacha20-poly1305", key, chunkNonce(counter, last), {
+      authTagLength: tagSize
+    });
+    parts3.push(cipher.update(plaintext.subarray(at, at + chunkSize2)), cipher.final(), cipher.getAuthTag());
+  }
+  return Buffer.concat(parts3);
+}
+async function decryptAge(decrypter, file, recipients = Number.POSITIVE_INFINITY) {
+  const bytes = Buffer.from(file.buffer, file.byteOffset, file.length);
+  const headerSize = findHeaderEnd(bytes.subarray(0, headerRoom + recipients * stanzaRoom));
+  const fileKey = await decrypter.decryptHeader(bytes.subarray(0, headerSize));
+  const key = derivePayloadKey(fileKey, bytes.subarray(headerSize, headerSize + nonceSize));
+  const payload = bytes.subarray(headerSize + nonceSize);
+  const parts3 = [];
+  for (let at = 0, counter = 0; at === 0 || at < payload.length; at += chunkSize2 + tagSize, counter++) {
+    const chunk2 = payload.subarray(at, at + chunkSize2 + tagSize);
+    const last = at + chunkSize2 + tagSize >= payload.length;
+    if (chunk2.length < tagSize || last && at > 0 && chunk2.length === tagSize)
+      throw new Error("the file is truncated");
+    const decipher = (0, import_node_crypto22.createDecipheriv)("chacha20-poly1305", key, chunkNonce(counter, last), {
+      authTagLength: tagSize
+    });
+    decipher.setAuthTag(chunk2.subarray(-tagSize));
+    parts3.push(decipher.update(chunk2.subarray(0, -tagSize)), decipher.final());
+  }
+  return Buffer.concat(parts3);
+}
+async function createHeader(recipients) {
+  const encrypter = new Encrypter();
+  for (const recipient of recipients) encrypter.addRecipient(recipient);
+  let fileKey = new Uint8Array();
+  encrypter.addRecipient({
+    wrapFileKey(key) {
+      fileKey = key.slice();
+      return [];
+    }
+  });
+  const empty = Buffer.from(await encrypter.encrypt(new Uint8Array()));
+  return { header: empty.subarray(0, findHeaderEnd(empty)), fileKey };
+}
+function findHeaderEnd(file) {
+  const macLine = file.indexOf("\n--- ");
+  const end2 = macLine < 0 ? -1 : file.indexOf("\n", macLine + 1);
+  if (end2 < 0) throw new Error("it is no age file");
+  return end2 + 1;
+}
+function derivePayloadKey(fileKey, nonce) {
+  return Buffer.from((0, import_node_crypto22.hkdfSync)("sha256", fileKey, nonce, "payload", 32));
+}
+function chunkNonce(counter, last) {
+  const nonce = Buffer.alloc(12);
+  nonce.writeUInt32BE(counter, 7);
+  nonce[11] = last ? 1 : 0;
+  return nonce;
+}
+
+// src/repository/objects/codec.ts
+var compress3 = (0, import_node_util4.promisify)(import_node_zlib4.default.zstdCompress);
+var decompress2 = (0, import_node_util4.promisify)(import_node_zlib4.default.zstdDecompress);
+function createEncoder(recipients, level) {
+  return async (plaintext) => {
+    const compressed = await compress3(plaintext, {
+      // One output chunk for most objects: each further chunk is a trip through the event loop.
+      chunkSize: Math.max(65536, plaintext.length >> 2),
+      params: {
+        [import_node_zlib4.default.constants.ZSTD_c_compressionLevel]: level,
+        [import_node_zlib4.default.constants.ZSTD_c_checksumFlag]: 1
+      },
+      pledgedSrcSize: plaintext.length
+    });
+    return recipients.length === 0 ? compressed : encryptAge(recipients, compressed);
+  };
+}
+function createDecoder(encryption, identities2, recipients) {
+  if (encryption === "age" && identities2.length === 0) {
+    throw new ConfigurationError(
+      "encryption-identity: this backup is encrypted and no identity was given",
+      "Give the age identity (AGE-SECRET-KEY-1\u2026) that belongs to one of the recipients it was encrypted for."
+    );
+  }
+  const decrypter = encryption === "none" ? void 0 : new Decrypter();
+  for (const identity2 of identities2) decrypter?.addIdentity(identity2);
+  return async (stored2, bytes) => {
+    const compressed = decrypter === void 0 ? stored2 : await decrypt(decrypter, stored2, recipients);
+    try {
+      const plaintext = await decompress2(compressed, {
+        chunkSize: Math.max(65536, bytes + 1),
+        maxOutputLength: Math.max(1, bytes)
+      });
+      if (plaintext.length !== bytes) throw new Error(`${plaintext.length} bytes instead of ${bytes}`);
+      return plaintext;
+    } catch (cause) {
+      throw new IntegrityError(`it does not decompress: ${messageOf(cause)}`, "Use another backup.", cause);
+    }
+  };
+}
+async function decrypt(decrypter, stored2, recipients) {
+  try {
+    return await decryptAge(decrypter, stored2, recipients);
+  } catch (cause) {
+    if (/no identity matched/.test(messageOf(cause))) {
+      throw new ConfigurationError(
+        "encryption-identity: the identity given does not belong to any recipient of this backup",
+        "Give the identity whose recipient stands in the manifest.",
+        cause
+      );
+    }
+    throw new IntegrityError(`it does not decrypt: ${messageOf(cause)}`, "Use another backup.", cause);
+  }
+}
+
+// src/repository/objects/store.ts
+function objectKey(name2) {
+  return `objects/${name2.slice(0, 2)}/${name2}`;
+}
+function createNaming(key, recipients) {
+  const audience = recipients.length === 0 ? "none" : recipients.toSorted().join(" ");
+  return (plaintext) => (0, import_node_crypto23.createHmac)("sha256", key).update(`object\0${audience}\0`).update((0, import_node_crypto23.createHash)("sha256").update(plaintext).digest()).digest("hex");
+}
+function hashStored(stored2) {
+  return (0, import_node_crypto23.createHash)("sha256").update(stored2).digest("hex");
+}
+var ObjectWriter = class {
+  #storage;
+  #name;
+  #encode;
+  #inventory;
+  #known;
+  #suspects;
+  #open;
+  /** Contents of this run, in progress or done. */
+  #ours = /* @__PURE__ */ new Map();
+  /** Names of objects that the storage has confirmed to this run */
+  #written = /* @__PURE__ */ new Set();
+  /** stored bytes that this run added */
+  addedBytes = 0;
+  /** objects that were there already */
+  reused = 0;
+  /**
+   * @param open decodes what `encode` encodes; undefined when it needs an identity, which a backup does not
+   * have
+   */
+  constructor(storage, name2, encode2, { inventory, known: known4, suspects }, open7) {
+    this.#storage = storage;
+    this.#name = name2;
+    this.#encode = encode2;
+    this.#inventory = inventory;
+    this.#known = known4;
+    this.#suspects = suspects;
+    this.#open = open7;
+  }
+  /**
+   * Stores a content once. When this resolves, the storage has confirmed the content; only `assertStored`
+   * proves it. The buffer must not be reused before.
+   */
+  store(plaintext) {
+    const name2 = this.#name(plaintext);
+    const ours3 = this.#ours.get(name2) ?? this.#store(name2, plaintext);
+    this.#ours.set(name2, ours3);
+    return ours3;
+  }
+  async #store(name2, plaintext) {
+    const key = objectKey(name2);
+    const known4 = this.#known.get(name2);
+    const suspectSince = this.#suspects.get(name2);
+    const found = await this.#inventory.look(key);
+    const sound = suspectSince === void 0 || found !== void 0 && found.modifiedAt > suspectSince;
+    if (known4 !== void 0 && sound && found?.size === known4.stored) {
+      this.reused++;
+      return known4;
+    }
+    const sealed = await this.#encode(plaintext);
+    if (sealed.length > storedSize) {
+      throw new ConfigurationError(
+        `encryption-recipients: with so many, an object has ${sealed.length} bytes, where ${storedSize} are the most`,
+        "Name fewer recipients; one identity can be given to several people."
+      );
+    }
+    const object3 = { name: name2, bytes: plaintext.length, stored: sealed.length, sha256: hashStored(sealed) };
+    if (found === void 0 && await this.#storage.create(key, sealed)) return this.#count(object3);
+    if (found === void 0 || known4 === void 0 && sound) {
+      const there = await this.#adopt(object3, plaintext);
+      if (there !== void 0) return there;
+    }
+    await this.#storage.put(key, sealed);
+    return this.#count(object3);
+  }
+  #count(object3) {
+    this.addedBytes += object3.stored;
+    this.#written.add(object3.name);
+    return object3;
+  }
+  /**
+   * Proves that objects are there in their full length, which a storage's confirmation does not: call it
+   * before writing anything that refers to them. When few of very many objects were stored by this run, only
+   * those are checked; the others were seen when the run began.
+   *
+   * @throws StorageError naming the first that is not
+   */
+  async assertStored(objects2, signal) {
+    const written = objects2.filter(({ name: name2 }) => this.#written.has(name2));
+    const few = isFew(written.length, this.#inventory.size + written.length);
+    const checked = few ? written : objects2;
+    const inventory = few ? Inventory.askEach(this.#storage) : await Inventory.take(this.#storage, objects2.length, signal);
+    const found = await inventory.lookForAll(
+      checked.map(({ name: name2 }) => objectKey(name2)),
+      signal
+    );
+    const lost = checked.find(({ name: name2, stored: stored2 }) => found.get(objectKey(name2))?.size !== stored2);
+    if (lost !== void 0) throw toLossError2(lost, found.get(objectKey(lost.name)), this.#storage);
+  }
+  /**
+   * Uses the object of another run that stored the same content, now or before it was killed. Encryption
+   * gives every copy other bytes, so the manifest must describe the bytes that are there. Undefined when they
+   * are not intact: no manifest vouches for them, and a store that kept less than it confirmed may be why an
+   * earlier run failed.
+   */
+  async #adopt(object3, plaintext) {
+    const there = await this.#fetchFound(objectKey(object3.name));
+    if (there === void 0 || !await this.#isWhole(there, object3, plaintext)) return void 0;
+    this.reused++;
+    return { ...object3, stored: there.length, sha256: hashStored(there) };
+  }
+  async #fetchFound(key) {
+    try {
+      return await this.#storage.get(key, storedSize);
+    } catch (error2) {
+      if (error2 instanceof ForeignValueError) return void 0;
+      throw error2;
+    }
+  }
+  /** Encrypted bytes cannot be decrypted here; equal content for equal recipients has equal length. */
+  async #isWhole(there, object3, plaintext) {
+    if (hashStored(there) === object3.sha256) return true;
+    if (this.#open === void 0) return there.length === object3.stored;
+    try {
+      return (await this.#open(there, plaintext.length)).equals(plaintext);
+    } catch {
+      return false;
+    }
+  }
+};
+var [objectsInPage, questionsForPage, pagesAlwaysListed] = [1e3, 10, 10];
+function isFew(objects2, all) {
+  const pages4 = Math.ceil(all / objectsInPage);
+  return pages4 > pagesAlwaysListed && objects2 <= pages4 * questionsForPage;
+}
+function toLossError2({ name: name2, stored: stored2 }, found, { location: location2 }) {
+  const what = found === void 0 ? "is not there" : `has ${found.size} of ${stored2} bytes`;
+  return new StorageError(
+    `${objectKey(name2)} ${what} in ${location2}, although it was confirmed that it is stored: nothing was recorded that needs it`,
+    "See whether somebody else removes or writes objects there. If not, do not rely on this store before its operator has explained this. Then run it again."
+  );
+}
+var ObjectReader = class {
+  #storage;
+  #name;
+  #open;
+  constructor(storage, name2, open7) {
+    this.#storage = storage;
+    this.#name = name2;
+    this.#open = open7;
+  }
+  /**
+   * Reads the plaintext of an object. Its stored bytes must have the SHA-256 of the sealed manifest, and
+   * zstd's checksum proves the plaintext. A lost object that a later backup has stored again has other bytes
+   * when it is encrypted: it is accepted when its content matches its name.
+   *
+   * @throws IntegrityError when it is missing or differs; the message names the object
+   */
+  read(object3) {
+    return this.#read(object3, false);
+  }
+  /**
+   * Like `read`, and also proves the name, and thereby that the backup compressed what it had read. For
+   * validation, which has the time.
+   */
+  prove(object3) {
+    return this.#read(object3, true);
+  }
+  #read(object3, proveName) {
+    return readAgain(async (options2) => {
+      const stored2 = await fetchStored(this.#storage, object3, options2);
+      const difference = describeDifference(stored2, object3);
+      const plaintext = await this.#unseal(stored2, object3, difference);
+      if ((proveName || difference !== void 0) && this.#name(plaintext) !== object3.name) {
+        throw difference === void 0 ? new SettledDamage(...tell3(object3, "its content is not what its name says")) : damaged2(object3, difference);
+      }
+      return plaintext;
+    }, this.#storage.places);
+  }
+  async #unseal(stored2, object3, difference) {
+    try {
+      return await this.#open(stored2, object3.bytes);
+    } catch (error2) {
+      if (error2 instanceof ConfigurationError && difference === void 0) throw error2;
+      const cause = error2 instanceof ConfigurationError ? void 0 : error2;
+      throw difference === void 0 ? new SettledDamage(...tell3(object3, messageOf(error2), cause)) : damaged2(object3, difference, cause);
+    }
+  }
+};
+function createReader(repository, { encryption }, identities2) {
+  const recipients = encryption.scheme === "age" ? encryption.recipients : [];
+  return new ObjectReader(
+    repository.storage,
+    createNaming(repository.key, recipients),
+    createDecoder(encryption.scheme, identities2, recipients.length)
+  );
+}
+function readStored(storage, object3) {
+  return readAgain(async (options2) => {
+    const difference = describeDifference(await fetchStored(storage, object3, options2), object3);
+    if (difference !== void 0) throw damaged2(object3, difference);
+  }, storage.places);
+}
+async function fetchStored(storage, object3, options2) {
+  try {
+    return await storage.get(objectKey(object3.name), storedSize, options2);
+  } catch (error2) {
+    if (error2 instanceof DeniedValueError) {
+      const next = "Give the right to read it, or bring it back first where the store has archived it.";
+      throw new SettledDamage(`object ${objectKey(object3.name)}: ${error2.how}`, next, error2);
+    }
+    if (error2 instanceof ForeignValueError) throw damaged2(object3, error2.how, error2);
+    if (error2 instanceof StorageError && error2.missing) throw damaged2(object3, "it is missing", error2);
+    throw error2;
+  }
+}
+function describeDifference(stored2, object3) {
+  if (stored2.length !== object3.stored) return `it has ${stored2.length} bytes instead of ${object3.stored}`;
+  return hashStored(stored2) === object3.sha256 ? void 0 : "its SHA-256 is not the recorded one";
+}
+function damaged2(object3, how, cause) {
+  return new IntegrityError(...tell3(object3, how, cause));
+}
+function tell3(object3, how, cause) {
+  const next = isKnownError(cause) ? cause.next : "Run validate to see which backups need it, and restore another one.";
+  return [`object ${objectKey(object3.name)}: ${how}`, next, cause];
+}
+
+// src/repository/copies/object-table.ts
+var digest4 = 32;
+var initialCapacity = 1024;
+var [wanted, listed] = [1, 2];
+var ObjectTable = class {
+  #seed;
+  #capacity = initialCapacity;
+  #size = 0;
+  #names = Buffer.alloc(initialCapacity * digest4);
+  #hashes = Buffer.alloc(initialCapacity * digest4);
+  /** bytes as described */
+  #stored = new Float64Array(initialCapacity);
+  /** bytes as listed */
+  #found = new Float64Array(initialCapacity);
+  #flags = new Uint8Array(initialCapacity);
+  /** Index of an object and 1, by its place; 0 for none. Twice as many as objects. */
+  #slots = new Uint32Array(initialCapacity * 2);
+  /** Other stored copies of a content that manifests describe: encryption gives each other bytes. */
+  #others = /* @__PURE__ */ new Map();
+  /** @param random at least 0 and less than 1 */
+  constructor(random) {
+    this.#seed = Math.floor(random * 4294967296) | 1;
+  }
+  /** Objects, wanted or listed */
+  get size() {
+    return this.#size;
+  }
+  /** Notes that a manifest or header needs an object. */
+  want(object3) {
+    const index = this.#indexOf(object3.name, true);
+    if ((this.#flags[index] ?? 0) & wanted) {
+      if (this.#shaOf(index) === object3.sha256 && this.#stored[index] === object3.stored) return;
+      const others = this.#others.get(index) ?? [];
+      if (!others.some(({ sha256: sha2563 }) => sha2563 === object3.sha256))
+        this.#others.set(index, [...others, object3]);
+      return;
+    }
+    this.#flags[index] = (this.#flags[index] ?? 0) | wanted;
+    this.#stored[index] = object3.stored;
+    this.#hashes.write(object3.sha256, index * digest4, digest4, "hex");
+  }
+  /** Notes that a place has an object of so many bytes. */
+  list(name2, bytes) {
+    const index = this.#indexOf(name2, true);
+    this.#flags[index] = (this.#flags[index] ?? 0) | listed;
+    this.#found[index] = bytes;
+  }
+  /** Notes that a place has no such object, or not as it should be. */
+  unlist(name2) {
+    const index = this.#indexOf(name2, false);
+    if (index >= 0) this.#flags[index] = (this.#flags[index] ?? 0) & ~listed;
+  }
+  isWanted(name2) {
+    return this.#has(name2, wanted);
+  }
+  /** bytes as listed; undefined when the place has no such object */
+  sizeListed(name2) {
+    const index = this.#indexOf(name2, false);
+    return index >= 0 && (this.#flags[index] ?? 0) & listed ? this.#found[index] : void 0;
+  }
+  /** Tells whether the place has an object in the length that a manifest describes. */
+  isPresent(name2) {
+    const size = this.sizeListed(name2);
+    return size !== void 0 && this.describe(name2).some(({ stored: stored2 }) => stored2 === size);
+  }
+  /** Everything that manifests say of an object; empty when none names it. */
+  describe(name2) {
+    const index = this.#indexOf(name2, false);
+    if (index < 0 || !((this.#flags[index] ?? 0) & wanted)) return [];
+    const first2 = { name: name2, stored: this.#stored[index] ?? 0, sha256: this.#shaOf(index) };
+    return [first2, ...this.#others.get(index) ?? []];
+  }
+  /** The names of wanted objects: those that the place has not in their length, or those that it has. */
+  *names(which2) {
+    for (let index = 0; index < this.#size; index++) {
+      if (!((this.#flags[index] ?? 0) & wanted)) continue;
+      const name2 = this.#names.toString("hex", index * digest4, (index + 1) * digest4);
+      if (this.isPresent(name2) === (which2 === "present")) yield name2;
+    }
+  }
+  #has(name2, flag3) {
+    const index = this.#indexOf(name2, false);
+    return index >= 0 && ((this.#flags[index] ?? 0) & flag3) !== 0;
+  }
+  #shaOf(index) {
+    return this.#hashes.toString("hex", index * digest4, (index + 1) * digest4);
+  }
+  /** @returns -1 when it is not there and is not to be added */
+  #indexOf(name2, isAdded2) {
+    const bytes = Buffer.from(name2, "hex");
+    const mask = this.#slots.length - 1;
+    for (let slot = this.#slotOf(bytes, 0) & mask; ; slot = slot + 1 & mask) {
+      const index = (this.#slots[slot] ?? 0) - 1;
+      if (index >= 0) {
+        if (bytes.compare(this.#names, index * digest4, (index + 1) * digest4) === 0) return index;
+        continue;
+      }
+      if (!isAdded2) return -1;
+      if (this.#size === this.#capacity) {
+        this.#grow();
+        return this.#indexOf(name2, true);
+      }
+      bytes.copy(this.#names, this.#size * digest4);
+      this.#slots[slot] = ++this.#size;
+      return this.#size - 1;
+    }
+  }
+  /** Mixes all bytes of a name with the number of this run: FNV-1a by words. */
+  #slotOf(bytes, from) {
+    let hash2 = this.#seed;
+    for (let at = from; at < from + digest4; at += 4) {
+      hash2 = Math.imul(hash2 ^ bytes.readUInt32LE(at), 16777619);
+      hash2 ^= hash2 >>> 15;
+    }
+    return hash2 >>> 0;
+  }
+  #grow() {
+    this.#capacity *= 2;
+    this.#names = Buffer.concat([this.#names], this.#capacity * digest4);
+    this.#hashes = Buffer.concat([this.#hashes], this.#capacity * digest4);
+    this.#stored = widen(this.#stored, this.#capacity);
+    this.#found = widen(this.#found, this.#capacity);
+    const flags = new Uint8Array(this.#capacity);
+    flags.set(this.#flags);
+    this.#flags = flags;
+    this.#slots = new Uint32Array(this.#capacity * 2);
+    const mask = this.#slots.length - 1;
+    for (let index = 0; index < this.#size; index++) {
+      let slot = this.#slotOf(this.#names, index * digest4) & mask;
+      while (this.#slots[slot] !== 0) slot = slot + 1 & mask;
+      this.#slots[slot] = index + 1;
+    }
+  }
+};
+function widen(numbers, capacity) {
+  const wider = new Float64Array(capacity);
+  wider.set(numbers);
+  return wider;
+}
+
+// src/repository/copies/sealed-value.ts
+init_errors();
+init_storage();
+var valueKinds = ["backups", "changes", "signatures", "records"];
+var keyPatterns = {
+  backups: new RegExp(`^backups/${timedId}\\.json$`),
+  changes: new RegExp(`^changes/${timedId}/[0-9a-f]{16}-[0-9a-f]{16}\\.json$`),
+  signatures: /^signatures\/[A-Za-z0-9._/-]+\.sig$/,
+  records: new RegExp(`^records/[a-z]+/${recordId}\\.json$`)
+};
+var objectPattern = /^objects\/([0-9a-f]{2})\/(\1[0-9a-f]{62})$/;
+var largestSignature = 64 * 1024;
+async function listKind(storage, kind, signal) {
+  const values = /* @__PURE__ */ new Map();
+  for await (const { key, size } of storage.list(`${kind}/`)) {
+    signal.throwIfAborted();
+    if (keyPatterns[kind].test(key)) values.set(key, size);
+  }
+  return values;
+}
+function objectName2(key) {
+  return objectPattern.exec(key)?.[2];
+}
+async function readValue(repository, kind, key) {
+  const { storage } = repository;
+  return readAgain(async (options2) => {
+    try {
+      const bytes = await storage.get(key, limitOf(kind, key), options2);
+      if (kind !== "signatures") checkSeal(repository, sealedKind2(kind, key), bytes);
+      return bytes;
+    } catch (cause) {
+      if (cause instanceof BrokenSealError) throw toDamage(key, cause.message, cause);
+      if (cause instanceof ForeignValueError) throw toDamage(key, cause.how, cause);
+      if (cause instanceof StorageError && cause.missing) return void 0;
+      throw cause;
+    }
+  }, storage.places);
+}
+function limitOf(kind, key) {
+  return kind === "signatures" ? largestSignature : sizeLimit(sealedKind2(kind, key));
+}
+function sealedKind2(kind, key) {
+  switch (kind) {
+    case "backups":
+      return "manifest";
+    case "changes":
+      return "segment";
+    case "records":
+      return `record ${key.split("/")[1]}`;
+  }
+}
+function toDamage(key, how, cause) {
+  return new IntegrityError(
+    `${key}: ${how}`,
+    "It is not copied. `validate` tells which backups that concerns.",
+    cause
+  );
+}
+var objectsField2 = ',"objects":[';
+function* describedObjects(key, bytes) {
+  const start2 = bytes.indexOf(objectsField2);
+  if (start2 < 0) throw toDamage(key, "it is sealed but lists no objects");
+  const end2 = bytes.indexOf("]", start2 + objectsField2.length);
+  for (let at = bytes.indexOf("{", start2); at >= 0 && at < end2; at = bytes.indexOf("{", at + 1)) {
+    const close2 = bytes.indexOf("}", at);
+    yield toDescribed(key, bytes.toString("latin1", at, close2 + 1));
+  }
+}
+function toDescribed(key, text7) {
+  let parsed;
+  try {
+    parsed = JSON.parse(text7);
+  } catch (cause) {
+    throw toDamage(key, "it is sealed but names an object that cannot be", cause);
+  }
+  const { name: name2, stored: stored2, sha256: sha2563 } = parsed;
+  const isHash = (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+  if (!isHash(name2) || !isHash(sha2563) || !Number.isSafeInteger(stored2) || (stored2 ?? -1) < 0)
+    throw toDamage(key, "it is sealed but names an object that cannot be");
+  return { name: name2, stored: stored2, sha256: sha2563 };
+}
+
+// src/repository/copies/plan.ts
+var readers5 = 4;
+async function planMirror(source, copy, options2) {
+  const { signal } = options2;
+  const objects2 = new ObjectTable(options2.random());
+  const refused3 = [];
+  const listed3 = {
+    backups: await listBoth(source, copy, "backups", signal),
+    changes: await listBoth(source, copy, "changes", signal),
+    signatures: await listBoth(source, copy, "signatures", signal),
+    records: await listBoth(source, copy, "records", signal)
+  };
+  const removed = copy === void 0 ? nothingRemoved : await findRemoved(copy, listed3.records.here, options2);
+  const lacking2 = (kind) => {
+    const { here: here2, there } = listed3[kind];
+    return [...here2.keys()].filter((key) => !there.has(key) && !removed(kind, key)).sort(compare);
+  };
+  const missing = {
+    backups: lacking2("backups"),
+    changes: removeEarlier(lacking2("changes"), listed3.changes.there, removed("changes", "")),
+    signatures: lacking2("signatures"),
+    records: lacking2("records")
+  };
+  for (const kind of ["backups", "changes"])
+    await wantAll(source, kind, missing[kind], objects2, refused3, options2);
+  if (copy !== void 0) {
+    const kept = [...listed3.backups.there.keys()].filter((key) => listed3.backups.here.has(key));
+    const changes = [...listed3.changes.there.keys()].filter((key) => listed3.changes.here.has(key));
+    if (!options2.whole) await lookUp(copy.storage, objects2, signal);
+    else if (await listObjects(source.storage, copy.storage, objects2, signal)) {
+      await wantAll(source, "backups", kept, objects2, refused3, options2);
+      await wantAll(source, "changes", changes, objects2, refused3, options2);
+    }
+  }
+  return {
+    missing,
+    objects: objects2,
+    bytes: sumBytes(missing, listed3, objects2),
+    refused: refused3,
+    present: [...listed3.backups.there.keys()].map(backupOf).sort()
+  };
+}
+function backupOf(key) {
+  return key.slice("backups/".length, -".json".length);
+}
+async function listBoth(source, copy, kind, signal) {
+  const here2 = await listKind(source.storage, kind, signal);
+  return { here: here2, there: copy === void 0 ? /* @__PURE__ */ new Map() : await listKind(copy.storage, kind, signal) };
+}
+var nothingRemoved = () => false;
+async function findRemoved(copy, here2, options2) {
+  const own3 = (await listRecords(copy, "prunes")).filter(({ id }) => !here2.has(recordKey("prunes", id)));
+  const prunes = await readListed(
+    copy,
+    "prunes",
+    own3,
+    (error2) => options2.warn(error2.message),
+    options2.signal
+  );
+  const ids2 = new Set(prunes.flatMap(({ content: content2 }) => content2.removed.map(({ id }) => id)));
+  const isAnyChange = prunes.some(({ content: content2 }) => (content2.segments ?? 0) > 0);
+  return (kind, key) => kind === "backups" ? ids2.has(backupOf(key)) : kind === "changes" && key === "" && isAnyChange;
+}
+function removeEarlier(missing, there, isRemoving) {
+  if (!isRemoving) return missing;
+  const [oldest] = [...there.keys()].sort();
+  return oldest === void 0 ? missing : missing.filter((key) => key > oldest);
+}
+async function wantAll(source, kind, keys2, objects2, refused3, { signal }) {
+  const queue2 = [...keys2];
+  await runWorkers(Math.min(readers5, queue2.length), signal, async (stop) => {
+    for (const key of drain(queue2)) {
+      stop.throwIfAborted();
+      try {
+        const bytes = await readValue(source, kind, key);
+        if (bytes !== void 0) for (const object3 of describedObjects(key, bytes)) objects2.want(object3);
+      } catch (error2) {
+        if (!(error2 instanceof IntegrityError)) throw error2;
+        refused3.push({ key, why: error2.message });
+      }
+    }
+  });
+}
+async function lookUp(storage, objects2, signal) {
+  const names4 = [...objects2.names("absent")];
+  if (names4.length === 0) return;
+  const inventory = await Inventory.take(storage, names4.length, signal);
+  const queue2 = [...names4];
+  await runWorkers(Math.min(storageLanes, queue2.length), signal, async (stop) => {
+    for (const name2 of drain(queue2)) {
+      stop.throwIfAborted();
+      const found = await inventory.look(objectKey(name2));
+      if (found !== void 0) objects2.list(name2, found.size);
+    }
+  });
+}
+async function listObjects(source, copy, objects2, signal) {
+  for await (const { key, size } of copy.list("objects/")) {
+    signal.throwIfAborted();
+    const name2 = objectName2(key);
+    if (name2 !== void 0) objects2.list(name2, size);
+  }
+  let isMore = false;
+  for await (const { key, size } of source.list("objects/")) {
+    signal.throwIfAborted();
+    const name2 = objectName2(key);
+    isMore ||= name2 !== void 0 && objects2.sizeListed(name2) !== size && !objects2.isWanted(name2);
+  }
+  return isMore;
+}
+function sumBytes(missing, listed3, objects2) {
+  let bytes = 0;
+  for (const kind of ["backups", "changes", "signatures", "records"])
+    for (const key of missing[kind]) bytes += listed3[kind].here.get(key) ?? 0;
+  for (const name2 of objects2.names("absent")) bytes += objects2.describe(name2)[0]?.stored ?? 0;
+  return bytes;
+}
+
+// src/repository/copies/lag.ts
+var readers6 = 4;
+var mostRead = 50;
+async function measureLag(source, { missing, present }, copied = /* @__PURE__ */ new Set()) {
+  const left = missing.backups.filter((key) => !copied.has(key)).map(backupOf);
+  const there = [...present, ...missing.backups.filter((key) => copied.has(key)).map(backupOf)].sort();
+  return {
+    newest: there.at(-1),
+    missingBackups: left.length,
+    missingChanges: missing.changes.filter((key) => !copied.has(key)).length,
+    missingBytes: left.length > mostRead ? void 0 : await sumAdded(source, left),
+    oldestMissing: left.toSorted()[0]
+  };
+}
+async function sumAdded(source, ids2) {
+  const queue2 = [...ids2];
+  let bytes = 0;
+  await runWorkers(Math.min(readers6, queue2.length), new AbortController().signal, async () => {
+    for (const id of drain(queue2)) {
+      try {
+        bytes += (await readOutline(source, id))?.totals.added ?? 0;
+      } catch (error2) {
+        if (!(error2 instanceof IntegrityError)) throw error2;
+      }
+    }
+  });
+  return bytes;
+}
+
+// src/repository/copies/objects.ts
+var import_node_crypto24 = require("node:crypto");
+init_errors();
+init_storage();
+var heldBytes = 4 * objectSize;
+async function carryObjects(carriage, names4) {
+  const { objects: objects2, signal, log: log3, clock } = carriage;
+  const carried = [];
+  const refused3 = [];
+  const budget = new ByteBudget(heldBytes);
+  const queue2 = [...names4];
+  let bytes = 0;
+  await runWorkers(Math.min(storageLanes, queue2.length), signal, async (stop) => {
+    for (const name2 of drain(queue2)) {
+      stop.throwIfAborted();
+      const described2 = objects2.describe(name2);
+      const size = Math.max(...described2.map(({ stored: stored2 }) => stored2));
+      try {
+        const object3 = await budget.hold(size, () => carryObject(carriage, name2, described2));
+        objects2.list(name2, object3.stored);
+        carried.push(name2);
+        bytes += object3.stored;
+      } catch (error2) {
+        if (!isAboutObject(error2)) throw error2;
+        objects2.unlist(name2);
+        refused3.push({ key: objectKey(name2), why: messageOf(error2) });
+      }
+      log3.progress(
+        `${formatCount(carried.length)} of ${formatCount(names4.length)} objects, ${formatBytes(bytes)}, ${formatRate(bytes, clock.elapsed())}`
+      );
+    }
+  });
+  return { names: carried, bytes, refused: refused3 };
+}
+async function carryProven(carriage, names4, isChosen) {
+  const carried = await carryObjects(carriage, names4);
+  const place3 = { ...carriage, storage: carriage.target };
+  const { byStore, byReading, wrongNames: wrongNames2 } = await proveObjects(place3, carried.names, isChosen);
+  const done = { ...carried, checked: { byStore, byReading } };
+  if (wrongNames2.length === 0) return done;
+  const again = await carryObjects({ ...carriage, writing: "replace" }, wrongNames2);
+  const [first2] = (await proveObjects(place3, again.names, () => true)).wrong;
+  if (first2 === void 0) return done;
+  throw new StorageError(
+    `${carriage.target.location} confirmed ${first2.key}, and twice gave back other bytes than it was sent (${first2.why})`,
+    "Do not rely on this storage before its operator has explained this. No backup that needs it was copied."
+  );
+}
+async function carryObject({ source, target, writing, objects: objects2 }, name2, described2) {
+  const key = objectKey(name2);
+  const { bytes, object: object3 } = await fetchObject(source, name2, described2);
+  const isThere2 = writing === "replace" || objects2.sizeListed(name2) !== void 0;
+  if (isThere2) await target.put(key, bytes);
+  else await target.create(key, bytes);
+  return object3;
+}
+function fetchObject(storage, name2, described2) {
+  const key = objectKey(name2);
+  return readAgain(async (options2) => {
+    try {
+      const bytes = await storage.get(key, storedSize, options2);
+      const sha2563 = (0, import_node_crypto24.createHash)("sha256").update(bytes).digest("hex");
+      const object3 = described2.find((one) => one.sha256 === sha2563 && one.stored === bytes.length);
+      if (object3 === void 0)
+        throw damaged3(key, `its SHA-256 is not the recorded one (${bytes.length} bytes)`, void 0);
+      return { bytes, object: object3 };
+    } catch (error2) {
+      if (error2 instanceof ForeignValueError) throw damaged3(key, error2.how, error2);
+      if (error2 instanceof StorageError && error2.missing) throw damaged3(key, "it is missing", error2);
+      throw error2;
+    }
+  }, storage.places);
+}
+function damaged3(key, how, cause) {
+  return new IntegrityError(`object ${key}: ${how}`, "Run validate to see which backups need it.", cause);
+}
+function isAboutObject(error2) {
+  return error2 instanceof IntegrityError || error2 instanceof StorageError && isUnread(error2);
+}
+async function proveObjects({
+  storage,
+  objects: objects2,
+  signal,
+  log: log3
+}, names4, isChosen) {
+  const wrong2 = /* @__PURE__ */ new Map();
+  const counts = { byStore: 0, byReading: 0 };
+  const budget = new ByteBudget(heldBytes);
+  const queue2 = [...names4];
+  await runWorkers(Math.min(storageLanes, queue2.length), signal, async (stop) => {
+    for (const name2 of drain(queue2)) {
+      stop.throwIfAborted();
+      const described2 = objects2.describe(name2);
+      try {
+        const kept = await storage.checksum?.(objectKey(name2));
+        if (kept !== void 0 && described2.some(({ sha256: sha2563 }) => sha2563 === kept)) counts.byStore += 1;
+        else if (kept !== void 0 || isChosen()) {
+          const size = Math.max(...described2.map(({ stored: stored2 }) => stored2));
+          await budget.hold(size, () => fetchObject(storage, name2, described2));
+          counts.byReading += 1;
+        }
+      } catch (error2) {
+        if (!isAboutObject(error2) && !(error2 instanceof StorageError && error2.missing)) throw error2;
+        if (error2 instanceof IntegrityError && error2.cause instanceof DeniedValueError) throw error2;
+        wrong2.set(name2, { key: objectKey(name2), why: messageOf(error2) });
+      }
+      log3.progress(
+        `${formatCount(counts.byStore + counts.byReading)} of ${formatCount(names4.length)} objects checked`
+      );
+    }
+  });
+  return { ...counts, wrong: [...wrong2.values()], wrongNames: [...wrong2.keys()] };
+}
+
+// src/repository/copies/outcome.ts
+var noValues = { objects: 0, backups: 0, changes: 0, signatures: 0, records: 0 };
+
+// src/repository/copies/values.ts
+init_errors();
+init_storage();
+async function carryValues(carriage, kind, keys2) {
+  const carried = [];
+  const refused3 = [];
+  const queue2 = [...keys2];
+  let bytes = 0;
+  const lanes = kind === "backups" || kind === "changes" ? 1 : Math.min(storageLanes, queue2.length);
+  await runWorkers(lanes, carriage.signal, async (stop) => {
+    for (const key of drain(queue2)) {
+      stop.throwIfAborted();
+      try {
+        const size = await carryValue(carriage, kind, key);
+        if (size === void 0) continue;
+        carried.push(key);
+        bytes += size;
+      } catch (error2) {
+        if (!(error2 instanceof IntegrityError) && !(error2 instanceof StorageError && isUnread(error2)))
+          throw error2;
+        refused3.push({ key, why: messageOf(error2) });
+      }
+    }
+  });
+  return { keys: carried, bytes, refused: refused3 };
+}
+async function carryValue({ source, target, objects: objects2, writing, prove }, kind, key) {
+  const bytes = await readValue(source, kind, key);
+  if (bytes === void 0) return void 0;
+  if (kind === "backups" || kind === "changes") {
+    const lost = firstAbsent(key, bytes, objects2);
+    if (lost !== void 0)
+      throw new IntegrityError(
+        `${key}: it needs object ${lost}, which could not be copied`,
+        "Heal the object with `repair` where another copy has it whole."
+      );
+    await prove();
+  }
+  if (writing === "replace") await target.put(key, bytes);
+  else await target.create(key, bytes);
+  if (kind === "backups" || kind === "changes") await assertStored(target, key, bytes);
+  return bytes.length;
+}
+function firstAbsent(key, bytes, objects2) {
+  for (const { name: name2 } of describedObjects(key, bytes)) if (!objects2.isPresent(name2)) return name2;
+  return void 0;
+}
+async function assertStored(target, key, bytes) {
+  const other = () => new IntegrityError(
+    `${key}: ${target.location} has other bytes under this key than were copied`,
+    "Look at who can write there. `repair` with this place as the storage brings the right ones back."
+  );
+  await readAgain(async (options2) => {
+    try {
+      if (!(await target.get(key, bytes.length, options2)).equals(bytes)) throw other();
+    } catch (error2) {
+      if (error2 instanceof ForeignValueError) throw other();
+      throw error2;
+    }
+  });
+}
+
+// src/repository/copies/mirror.ts
+var lockWaitSeconds = 15 * 60;
+async function mirrorTo(source, { name: name2, storage }, options2, context) {
+  const place3 = { name: name2, location: storage.location };
+  const planning = {
+    whole: options2.whole,
+    signal: context.signal,
+    random: () => context.random(),
+    warn: (message) => context.log.warn(message)
+  };
+  const found = await openCopy(source, storage, name2);
+  if (options2.dryRun) {
+    const plan = await planMirror(source, found, planning);
+    return {
+      kind: "mirrored",
+      ...place3,
+      isNew: found === void 0,
+      ...foresee(plan),
+      lag: await measureLag(source, plan)
+    };
+  }
+  await storage.probe();
+  const lock = await acquireLock(
+    { storage },
+    {
+      operation: "mirror",
+      mode: "exclusive",
+      holder: options2.holder,
+      now: () => context.now(),
+      random: () => context.random(),
+      signal: context.signal,
+      log: context.log,
+      waitSeconds: lockWaitSeconds
+    }
+  );
+  try {
+    const signal = AbortSignal.any([context.signal, lock.signal]);
+    const copy = found ?? await makeCopy(source, storage, name2);
+    const plan = await planMirror(source, copy, { ...planning, signal });
+    const run2 = { source, storage, plan, options: options2, context: { ...context, signal } };
+    const done = await carryAll(run2, () => lock.assertHeld());
+    const left = await measureLag(source, plan, new Set(done.keys));
+    return { kind: "mirrored", ...place3, isNew: found === void 0, ...done.figures, lag: left };
+  } finally {
+    await lock.release();
+  }
+}
+function foresee({ missing, objects: objects2, bytes, refused: refused3 }) {
+  const copied = { ...noValues };
+  for (const kind of valueKinds) copied[kind] = missing[kind].length;
+  copied.objects = [...objects2.names("absent")].length;
+  return { copied, bytes, refused: refused3, checked: { byStore: 0, byReading: 0 } };
+}
+async function carryAll(run2, assertHeld) {
+  const { source, storage, plan, options: options2, context } = run2;
+  const { objects: objects2, missing } = plan;
+  const refused3 = [...plan.refused];
+  const copied = { ...noValues };
+  const keys2 = [];
+  const carriage = {
+    ...{ source: source.storage, target: storage, objects: objects2, writing: "create" },
+    ...{ signal: context.signal, log: context.log, clock: new PhaseClock() }
+  };
+  const isChosen = () => options2.share >= 1 || context.random() < options2.share;
+  const carried = await carryProven(carriage, [...objects2.names("absent")], isChosen);
+  refused3.push(...carried.refused);
+  copied.objects = carried.names.length;
+  let { bytes } = carried;
+  const known4 = new Set(plan.refused.map(({ key }) => key));
+  for (const kind of valueKinds) {
+    const values = await carryValues(
+      { source, target: storage, objects: objects2, writing: "create", signal: context.signal, prove: assertHeld },
+      kind,
+      missing[kind].filter((key) => !known4.has(key))
+    );
+    copied[kind] = values.keys.length;
+    bytes += values.bytes;
+    refused3.push(...values.refused);
+    keys2.push(...values.keys);
+  }
+  return { figures: { copied, bytes, refused: refused3, checked: carried.checked }, keys: keys2 };
+}
+
+// src/operations/mirror/copy.ts
+init_errors();
+async function mirrorEach(source, copies, options2, context) {
+  const outcomes = [];
+  const holder = identifyHolder(context.env);
+  for (const copy of copies) {
+    const { name: name2, storage } = copy;
+    try {
+      const mirror = () => mirrorTo(source, copy, { ...options2, holder }, context);
+      outcomes.push(await context.log.group(`copy ${name2}`, mirror));
+    } catch (error2) {
+      context.signal.throwIfAborted();
+      if (!isKnownError(error2)) throw error2;
+      context.log.warn(`the copy ${name2} was not brought up to date: ${error2.message}`);
+      outcomes.push({ kind: "failed", name: name2, location: storage.location, error: error2 });
+    }
+  }
+  return outcomes;
+}
+
+// src/operations/mirror/after.ts
+var share2 = 0.1;
+async function copyAfterwards(inputs2, copies, context) {
+  if (copies.length === 0) return [];
+  try {
+    var _stack = [];
+    try {
+      const storage = __using(_stack, await openStorage(inputs2.storage, inputs2, context), true);
+      const source = await openRepository(storage, inputs2.repositoryKey);
+      return await mirrorEach(source, copies, { whole: false, share: share2, dryRun: false }, context);
+    } catch (_2) {
+      var _error = _2, _hasError = true;
+    } finally {
+      var _promise = __callDispose(_stack, _error, _hasError);
+      _promise && await _promise;
+    }
+  } catch (error2) {
+    context.signal.throwIfAborted();
+    if (!isKnownError(error2)) throw error2;
+    context.log.warn(`no copy was brought up to date: ${error2.message}`);
+    return copies.map(({ name: name2, storage }) => ({ kind: "failed", name: name2, location: storage.location, error: error2 }));
+  }
+}
+
+// src/operations/sections/copies.ts
+var shownRefusals = 10;
+function describeCopies(copies, isDryRun = false) {
+  if (copies.length === 0) return [];
+  return [
+    {
+      kind: "table",
+      columns: [
+        { title: "copy" },
+        { title: isDryRun ? "would be copied" : "copied" },
+        { title: "bytes", align: "right" },
+        { title: "checked there", align: "right" },
+        { title: "behind" }
+      ],
+      rows: copies.map((copy) => [nameOf2(copy), ...describeCells(copy)])
+    },
+    ...copies.flatMap(describeTrouble)
+  ];
+}
+function tellCopies(copies) {
+  return JSON.stringify(
+    copies.map((copy) => {
+      const { name: name2, location: location2 } = copy;
+      if (copy.kind === "failed") return { name: name2, location: location2, state: "failed", why: copy.error.message };
+      const { copied, bytes, refused: refused3, checked, lag, isNew } = copy;
+      return {
+        ...{ name: name2, location: location2, state: refused3.length === 0 ? "complete" : "incomplete" },
+        ...{ isNew, copied, bytes, checked, refused: refused3 },
+        lag: {
+          newest: lag.newest ?? null,
+          missingBackups: lag.missingBackups,
+          missingChanges: lag.missingChanges,
+          missingBytes: lag.missingBytes ?? null,
+          oldestMissing: lag.oldestMissing ?? null
+        }
+      };
+    })
+  );
+}
+function tellLag({ missingBackups, missingChanges, missingBytes, oldestMissing }) {
+  if (missingBackups + missingChanges === 0) return "nothing";
+  const parts3 = [
+    ...missingBackups === 0 ? [] : [formatCounted(missingBackups, "backup")],
+    ...missingChanges === 0 ? [] : [formatCounted(missingChanges, "segment")]
+  ];
+  const bytes = missingBytes === void 0 || missingBackups === 0 ? "" : `, about ${formatBytes(missingBytes)}`;
+  const since = oldestMissing === void 0 ? "" : `, from ${oldestMissing} on`;
+  return `${parts3.join(" and ")}${bytes}${since}`;
+}
+function nameOf2({ name: name2, location: location2 }) {
+  return name2 === location2 ? name2 : `${name2} (${location2})`;
+}
+function describeCells(copy) {
+  if (copy.kind === "failed") return ["FAILED", "", "", ""];
+  const { copied, bytes, checked, lag, isNew } = copy;
+  return [
+    `${isNew ? "new: " : ""}${tellCounts(copied)}`,
+    formatBytes(bytes),
+    tellChecked(copied, checked),
+    tellLag(lag)
+  ];
+}
+function tellCounts({ objects: objects2, backups, changes, signatures, records }) {
+  const parts3 = [
+    [backups, "backup"],
+    [objects2, "object"],
+    [changes, "segment"],
+    [signatures, "signature"],
+    [records, "record"]
+  ];
+  const told2 = parts3.filter(([count4]) => count4 > 0).map(([count4, noun]) => formatCounted(count4, noun));
+  return told2.length === 0 ? "nothing" : told2.join(", ");
+}
+function tellChecked({ objects: objects2 }, { byStore, byReading }) {
+  if (objects2 === 0 || byStore + byReading === 0) return "";
+  const parts3 = [
+    ...byStore === 0 ? [] : [`${formatCount(byStore)} by the store`],
+    ...byReading === 0 ? [] : [`${formatCount(byReading)} read back`]
+  ];
+  return parts3.join(", ");
+}
+function describeTrouble(copy) {
+  if (copy.kind === "failed")
+    return [{ kind: "paragraph", text: `${nameOf2(copy)} FAILED: ${copy.error.message}. ${copy.error.next}` }];
+  return describeRefusals(copy.refused, `left out of ${nameOf2(copy)}`);
+}
+function describeRefusals(refused3, title) {
+  if (refused3.length === 0) return [];
+  const more = refused3.length - shownRefusals;
+  return [
+    {
+      kind: "table",
+      columns: [{ title }, { title: "why" }],
+      rows: refused3.slice(0, shownRefusals).map(({ key, why }) => [key, why])
+    },
+    ...more > 0 ? [{ kind: "paragraph", text: `${formatCount(more)} more are in the output.` }] : []
+  ];
 }
 
 // src/operations/sections/omissions.ts
@@ -61162,7 +62904,7 @@ function isUndoubted({ mismatches }) {
 }
 
 // src/operations/backup/report.ts
-function describeBackup(result) {
+function describeBackup(result, copies = []) {
   const { manifest, reuse, addedBytes, elapsed } = result;
   const { rows: rows2, bytes, stored: stored2 } = manifest.totals;
   const rowBytes = manifest.tables.reduce((sum2, table3) => sum2 + table3.bytes, 0);
@@ -61179,10 +62921,11 @@ function describeBackup(result) {
       "base-id": manifest.base ?? "",
       "reused-share": rowBytes === 0 ? 0 : Math.round((reuse?.bytes ?? 0) / rowBytes * 1e4) / 1e4,
       objects: manifest.objects.length,
+      ...copies.length === 0 ? {} : { copies: tellCopies(copies) },
       "duration-seconds": Math.round(elapsed / 100) / 10
     },
     taken: tellTakenBackup(result),
-    report: describeTakenBackup(result)
+    report: [...describeTakenBackup(result), ...describeCopies(copies)]
   };
 }
 
@@ -61405,7 +63148,7 @@ function checkMemory(operation, tables3, limit = (0, import_node_v8.getHeapStati
 }
 
 // src/postgres/catalog/questions.ts
-var import_node_crypto24 = require("node:crypto");
+var import_node_crypto27 = require("node:crypto");
 init_errors();
 
 // src/postgres/wire/copy-reader.ts
@@ -61580,7 +63323,7 @@ function simpleQuery(sql) {
 }
 
 // src/postgres/catalog/tables.ts
-var import_node_crypto23 = require("node:crypto");
+var import_node_crypto26 = require("node:crypto");
 
 // src/postgres/catalog/queues.ts
 var isQueueTable = `(
@@ -61614,7 +63357,7 @@ async function readQueues(session) {
 }
 
 // src/postgres/catalog/types.ts
-var import_node_crypto22 = require("node:crypto");
+var import_node_crypto25 = require("node:crypto");
 var firstUserOid2 = 16384;
 var partsOf = `
   SELECT p.oid FROM (VALUES (t.typelem), (t.typbasetype)) AS p (oid) WHERE p.oid <> 0
@@ -61658,7 +63401,7 @@ async function readColumnShapes(session) {
   const closureOfAll = (oids) => new Set(oids.flatMap((oid) => [...closureOf(oid)]));
   return {
     fingerprint(oids) {
-      const hash2 = (0, import_node_crypto22.createHash)("sha256");
+      const hash2 = (0, import_node_crypto25.createHash)("sha256");
       for (const oid of [...closureOfAll(oids)].sort((one, other) => one - other)) {
         hash2.update(`${oid} ${types5.get(oid)?.definition ?? ""}
 `);
@@ -61765,7 +63508,7 @@ function toShape(row, shapes2) {
   const types5 = JSON.parse(row.types);
   const volatile = shapes2.findVolatile(types5);
   return {
-    fingerprint: (0, import_node_crypto23.createHash)("sha256").update(`${row.shape}
+    fingerprint: (0, import_node_crypto26.createHash)("sha256").update(`${row.shape}
 ${shapes2.fingerprint(types5)}`).digest("hex"),
     persistence: row.unlogged ? "unlogged" : "permanent",
     volatileType: (row.heap ? void 0 : "it is not a heap table") ?? (row.unlogged ? "it is unlogged" : void 0) ?? (volatile === void 0 ? void 0 : `it has a column of type ${volatile}`)
@@ -61835,7 +63578,7 @@ var AnswerSink = class {
   #rows = 0;
   /** Enough bytes for the sample; a character takes at most four. */
   #beginning;
-  #hash = (0, import_node_crypto24.createHash)("sha256");
+  #hash = (0, import_node_crypto27.createHash)("sha256");
   async flush() {
     const text7 = this.buffer.subarray(0, this.length);
     this.#beginning ??= Buffer.from(text7.subarray(0, 4 * (sampleLength + 1)));
@@ -61909,7 +63652,7 @@ async function checkColumn(session, { schema: schema4, table: table3, column }) 
 
 // src/postgres/client/find.ts
 var import_node_fs18 = require("node:fs");
-var import_node_path19 = __toESM(require("node:path"), 1);
+var import_node_path20 = __toESM(require("node:path"), 1);
 init_errors();
 init_environment();
 init_places();
@@ -61917,7 +63660,7 @@ init_places();
 // src/postgres/client/process.ts
 var import_node_child_process = require("node:child_process");
 var import_node_fs13 = require("node:fs");
-var import_node_path14 = __toESM(require("node:path"), 1);
+var import_node_path15 = __toESM(require("node:path"), 1);
 var import_node_stream4 = require("node:stream");
 var import_consumers = require("node:stream/consumers");
 var ToolError = class extends Error {
@@ -61951,7 +63694,7 @@ var withLifeLine = `( (
   ) <&3 >/dev/null 2>&1 3<&- & ); unset OLDPWD; exec "$@" 3<&-`;
 function startTool(file, args, options2) {
   const { env: env2, signal, input = "", onErrorLine, lingerMs: lingerMs2 } = options2;
-  const tool = import_node_path14.default.basename(file);
+  const tool = import_node_path15.default.basename(file);
   if (signal.aborted) return neverStarted(tool, "it was stopped before");
   if (!isProgram(file, env2.PATH)) return neverStarted(tool, "it is not there");
   const child3 = (0, import_node_child_process.spawn)("/bin/sh", ["-c", withLifeLine, tool, file, ...args], {
@@ -62038,7 +63781,7 @@ function signalGroup(id, signal) {
   }
 }
 function isProgram(file, searched = "") {
-  const places2 = file.includes("/") ? [file] : searched.split(import_node_path14.default.delimiter).map((folder) => import_node_path14.default.join(folder, file));
+  const places2 = file.includes("/") ? [file] : searched.split(import_node_path15.default.delimiter).map((folder) => import_node_path15.default.join(folder, file));
   return places2.some((place3) => {
     try {
       (0, import_node_fs13.accessSync)(place3, import_node_fs13.constants.X_OK);
@@ -62080,27 +63823,27 @@ async function findDumpClient(serverVersion, context, source) {
   const release = { major: Math.floor(serverVersion / 1e4), minor: serverVersion % 1e4 };
   return chooseClient(release, context, source);
 }
-async function chooseClient(wanted, context, source) {
-  const { major } = wanted;
+async function chooseClient(wanted2, context, source) {
+  const { major } = wanted2;
   const { clientPath, installClient: policy } = source;
-  if (clientPath !== void 0) return readGiven(clientPath, wanted, context);
+  if (clientPath !== void 0) return readGiven(clientPath, wanted2, context);
   const found = await findInstalled(context);
-  const [best] = found.filter((tools3) => isAsNew(tools3, wanted));
+  const [best] = found.filter((tools3) => isAsNew(tools3, wanted2));
   if (best?.major === major) return best;
   const { installClient: installClient2 } = await Promise.resolve().then(() => (init_install(), install_exports));
-  const installed = await installClient2(wanted, policy, context);
+  const installed = await installClient2(wanted2, policy, context);
   const tools2 = installed === void 0 ? void 0 : await readClient(installed, context);
-  if (tools2?.major === major && isAsNew(tools2, wanted)) return tools2;
+  if (tools2?.major === major && isAsNew(tools2, wanted2)) return tools2;
   if (best) {
     context.log.warn(
       `Using the PostgreSQL ${best.major} client programs for a server of major ${major}: the right ones are not installed.`
     );
     return best;
   }
-  throw explainMissing(wanted, tools2 ?? found.find((other) => other.major === major));
+  throw explainMissing(wanted2, tools2 ?? found.find((other) => other.major === major));
 }
-function explainMissing(wanted, older) {
-  const { major } = wanted;
+function explainMissing(wanted2, older) {
+  const { major } = wanted2;
   if (older === void 0) {
     return new ConfigurationError(
       `pg_dump and pg_restore of PostgreSQL ${major} are not on this machine`,
@@ -62108,28 +63851,28 @@ function explainMissing(wanted, older) {
     );
   }
   return new ConfigurationError(
-    `pg_dump on this machine is version ${older.version}, older than the server's ${nameRelease(wanted)}, and what it writes may be restored by nobody`,
+    `pg_dump on this machine is version ${older.version}, older than the server's ${nameRelease(wanted2)}, and what it writes may be restored by nobody`,
     `${adviseUpgrade(major)}, or give the folder of newer programs with client-path.`
   );
 }
-async function readGiven(clientPath, wanted, context) {
+async function readGiven(clientPath, wanted2, context) {
   const tools2 = await readClient(clientPath, context);
   if (!tools2) {
     throw new ConfigurationError(
       `client-path: ${clientPath} does not hold a working pg_dump and pg_restore`,
-      `Give the folder of the PostgreSQL ${wanted.major} client programs.`
+      `Give the folder of the PostgreSQL ${wanted2.major} client programs.`
     );
   }
-  if (isAsNew(tools2, wanted)) return tools2;
-  if (tools2.major < wanted.major) {
+  if (isAsNew(tools2, wanted2)) return tools2;
+  if (tools2.major < wanted2.major) {
     throw new ConfigurationError(
-      `client-path: pg_dump there is version ${tools2.version}, older than the server's major ${wanted.major}`,
-      `Install the PostgreSQL ${wanted.major} client programs and give their folder.`
+      `client-path: pg_dump there is version ${tools2.version}, older than the server's major ${wanted2.major}`,
+      `Install the PostgreSQL ${wanted2.major} client programs and give their folder.`
     );
   }
   throw new ConfigurationError(
-    `client-path: pg_dump there is version ${tools2.version}, older than the server's ${nameRelease(wanted)}, and what it writes may be restored by nobody`,
-    `Give a folder with programs of ${nameRelease(wanted)} or newer. ${adviseUpgrade(tools2.major)}.`
+    `client-path: pg_dump there is version ${tools2.version}, older than the server's ${nameRelease(wanted2)}, and what it writes may be restored by nobody`,
+    `Give a folder with programs of ${nameRelease(wanted2)} or newer. ${adviseUpgrade(tools2.major)}.`
   );
 }
 async function findInstalled(context) {
@@ -62137,11 +63880,11 @@ async function findInstalled(context) {
   return read4.filter((tools2) => tools2 !== void 0).sort((one, other) => one.major - other.major || readRelease(other).minor - readRelease(one).minor);
 }
 var releasesBefore = { 14: 0, 15: 5, 16: 9, 17: 13, 18: 19 };
-function isAsNew(tools2, wanted) {
+function isAsNew(tools2, wanted2) {
   const { major, minor } = readRelease(tools2);
-  if (major <= wanted.major) return major === wanted.major && minor >= wanted.minor;
-  const [before, since] = [releasesBefore[wanted.major], releasesBefore[major]];
-  return before === void 0 || since === void 0 || since + minor >= before + wanted.minor;
+  if (major <= wanted2.major) return major === wanted2.major && minor >= wanted2.minor;
+  const [before, since] = [releasesBefore[wanted2.major], releasesBefore[major]];
+  return before === void 0 || since === void 0 || since + minor >= before + wanted2.minor;
 }
 function readRelease({ version: version3 }) {
   const [, major, minor = 0] = /^(\d+)(?:\.(\d+))?/.exec(version3) ?? [];
@@ -62149,8 +63892,8 @@ function readRelease({ version: version3 }) {
 }
 var nameRelease = ({ major, minor }) => `${major}.${minor}`;
 async function readClient(folder, context) {
-  const pgDump = import_node_path19.default.join(folder, "pg_dump");
-  const pgRestore = import_node_path19.default.join(folder, "pg_restore");
+  const pgDump = import_node_path20.default.join(folder, "pg_dump");
+  const pgRestore = import_node_path20.default.join(folder, "pg_restore");
   if (!(0, import_node_fs18.existsSync)(pgDump) || !(0, import_node_fs18.existsSync)(pgRestore)) return void 0;
   const answer2 = await runTool(pgDump, ["--version"], {
     env: toolEnvironment(context.env),
@@ -62194,8 +63937,8 @@ async function applyInputSettings(session, encoding) {
   }
   await session.query(`SELECT set_config('client_encoding', $1, false)`, [encoding]);
 }
-async function setSearchPath(session, path25) {
-  await session.query(`SELECT set_config('search_path', $1, false)`, [path25]);
+async function setSearchPath(session, path26) {
+  await session.query(`SELECT set_config('search_path', $1, false)`, [path26]);
 }
 function copyEncoding(serverEncoding) {
   return serverEncoding === "SQL_ASCII" ? "SQL_ASCII" : "UTF8";
@@ -62223,7 +63966,7 @@ function assembleManifest(parts3) {
     encryption: parts3.recipients.length === 0 ? { scheme: "none" } : { scheme: "age", recipients: [...parts3.recipients] },
     totals: {
       rows: tables3.reduce((sum2, table3) => sum2 + table3.rows, 0),
-      bytes: tables3.reduce((sum2, table3) => sum2 + table3.bytes, sumBytes(archive) + sumBytes(supplement)),
+      bytes: tables3.reduce((sum2, table3) => sum2 + table3.bytes, sumBytes2(archive) + sumBytes2(supplement)),
       stored: objects2.reduce((sum2, object3) => sum2 + object3.stored, 0),
       added: parts3.added
     },
@@ -62231,8 +63974,8 @@ function assembleManifest(parts3) {
     durations: parts3.durations,
     // Fields that a list of many backups does not read come last: see readOutline.
     objects: objects2,
-    archive: { bytes: sumBytes(archive), objects: archive.map((piece2) => piece2.object) },
-    supplement: { bytes: sumBytes(supplement), objects: supplement.map((piece2) => piece2.object) },
+    archive: { bytes: sumBytes2(archive), objects: archive.map((piece2) => piece2.object) },
+    supplement: { bytes: sumBytes2(supplement), objects: supplement.map((piece2) => piece2.object) },
     tables: tables3,
     facts: {
       sequences: assembleSequences(parts3.facts),
@@ -62275,7 +64018,7 @@ function assembleTables(all, place3) {
         columns: [...columns],
         root: root ?? null,
         rows: ranges.reduce((sum2, range2) => sum2 + range2.rows, 0),
-        bytes: sumBytes(ranges.flatMap((range2) => range2.pieces)),
+        bytes: sumBytes2(ranges.flatMap((range2) => range2.pieces)),
         ranges
       };
     }
@@ -62291,33 +64034,12 @@ function assembleSequences(facts) {
     return { ...state2, latest: moved ? later.lastValue : null };
   });
 }
-function sumBytes(pieces) {
+function sumBytes2(pieces) {
   return pieces.reduce((sum2, piece2) => sum2 + piece2.length, 0);
 }
 
 // src/operations/backup/take.ts
 init_errors();
-
-// src/runtime/phase-clock.ts
-var PhaseClock = class {
-  #start = performance.now();
-  #phases = /* @__PURE__ */ new Map();
-  #phaseStart = this.#start;
-  /** Ends the phase that began with the last call, or with the clock itself. */
-  end(phase) {
-    const now = performance.now();
-    this.#phases.set(phase, Math.round(now - this.#phaseStart));
-    this.#phaseStart = now;
-  }
-  /** Milliseconds since the clock was created */
-  elapsed() {
-    return performance.now() - this.#start;
-  }
-  /** Milliseconds of each phase, and `total`, those since the clock was created */
-  milliseconds() {
-    return { ...Object.fromEntries(this.#phases), total: Math.round(performance.now() - this.#start) };
-  }
-};
 
 // src/source/accounts.ts
 init_errors();
@@ -62342,10 +64064,10 @@ async function checkAccounts(session, { tables: tables3, leftOut: leftOut2 }) {
   refuse2([...wrong2, ...unknown3.map((name2) => `${name2} (not in the catalog)`)]);
 }
 function checkRecorded(recorded, tables3) {
-  const [there, wanted] = [new Set(recorded.map(({ oid }) => oid)), new Set(tables3.map(({ oid }) => oid))];
+  const [there, wanted2] = [new Set(recorded.map(({ oid }) => oid)), new Set(tables3.map(({ oid }) => oid))];
   refuse2([
     ...tables3.filter(({ oid }) => !there.has(oid)).map((table3) => `${qualifiedName(table3)} (was not copied)`),
-    ...recorded.filter(({ oid }) => !wanted.has(oid)).map((table3) => `${qualifiedName(table3)} (nobody wanted it)`),
+    ...recorded.filter(({ oid }) => !wanted2.has(oid)).map((table3) => `${qualifiedName(table3)} (nobody wanted it)`),
     ...there.size === recorded.length ? [] : ["a table that is there twice"]
   ]);
 }
@@ -62447,7 +64169,7 @@ function namesOf2({ archive, objects: objects2 }) {
 }
 
 // src/source/rollback-token.ts
-var import_node_crypto25 = require("node:crypto");
+var import_node_crypto28 = require("node:crypto");
 init_errors();
 var keptTokens = 1e3;
 var passing2 = /^(08|40|53|55|57|58|E)/;
@@ -62455,7 +64177,7 @@ async function leaveToken(settings2, signal, lockTimeoutSeconds3 = 30) {
   var _stack = [];
   try {
     const session = __using(_stack, await openSession(settings2, signal), true);
-    const token = (0, import_node_crypto25.randomBytes)(16).toString("hex");
+    const token = (0, import_node_crypto28.randomBytes)(16).toString("hex");
     try {
       await session.query("BEGIN");
       await session.query(`SET LOCAL lock_timeout = ${Math.round(lockTimeoutSeconds3 * 1e3)}`);
@@ -62859,13 +64581,13 @@ function refuse3(tables3, what, next) {
 
 // src/source/snapshot/snapshot.ts
 var attempts = 3;
-async function takeSnapshot(settings2, wanted, options2) {
+async function takeSnapshot(settings2, wanted2, options2) {
   for (let attempt5 = 1; ; attempt5++) {
     const opening3 = attempt5 === 1 ? options2.lead : void 0;
     const lead2 = await (opening3 ?? openSession(settings2, options2.signal));
     options2.signal.addEventListener("abort", lead2.destroy, { once: true });
     try {
-      return await lockSnapshot(lead2, settings2, wanted, options2);
+      return await lockSnapshot(lead2, settings2, wanted2, options2);
     } catch (error2) {
       const again = error2 instanceof SnapshotOutdated && attempt5 < attempts;
       const blockers = again || !(error2 instanceof SnapshotOutdated) ? "" : await nameBlockers(settings2, error2.oids);
@@ -62883,7 +64605,7 @@ async function takeSnapshot(settings2, wanted, options2) {
   }
 }
 var unguarded = "this server is of before August 2024 and cannot keep a session from views that others make (CVE-2024-7348): all tables are read by COPY, which refuses them, and none as a part. Update the server to the newest minor of its version.";
-async function lockSnapshot(lead2, settings2, wanted, options2) {
+async function lockSnapshot(lead2, settings2, wanted2, options2) {
   checkServer(lead2);
   if (!lead2.guarded) options2.log.warn(unguarded);
   const present = openPresent(lead2, settings2, options2.signal, options2.present);
@@ -62900,7 +64622,7 @@ async function lockSnapshot(lead2, settings2, wanted, options2) {
   ]);
   if (!position) throw new Error("the server did not tell its position");
   const positionAt = performance.now();
-  const named2 = all.filter(wanted);
+  const named2 = all.filter(wanted2);
   refuseGone(named2);
   const isLocked = await lockIfRoom(lead2, settings2, named2, options2);
   const [changed, measured] = await Promise.all([
@@ -62919,7 +64641,7 @@ async function lockSnapshot(lead2, settings2, wanted, options2) {
     identity: identity2,
     tables: tables3,
     isLocked,
-    leftOut: all.filter((table3) => !wanted(table3)),
+    leftOut: all.filter((table3) => !wanted2(table3)),
     encoding,
     visible: position.visible,
     lsn: position.lsn,
@@ -63117,9 +64839,9 @@ function quoteConnectionValue(value) {
 
 // src/postgres/session/room.ts
 var sessionsBesideJobs = 3;
-async function countSessions(settings2, wanted, signal) {
+async function countSessions(settings2, wanted2, signal) {
   const attempts2 = await Promise.allSettled(
-    Array.from({ length: wanted }, () => openSession(settings2, signal))
+    Array.from({ length: wanted2 }, () => openSession(settings2, signal))
   );
   const opened = attempts2.flatMap((attempt5) => attempt5.status === "fulfilled" ? [attempt5.value] : []);
   await Promise.all(opened.map((session) => session.close()));
@@ -63131,12 +64853,12 @@ async function countSessions(settings2, wanted, signal) {
 }
 async function fitJobs(settings2, jobs, { log: log3, signal }) {
   if (jobs === 1) return 1;
-  const wanted = jobs + sessionsBesideJobs;
-  const found = await countSessions(settings2, wanted, signal);
+  const wanted2 = jobs + sessionsBesideJobs;
+  const found = await countSessions(settings2, wanted2, signal);
   const fitting = Math.max(1, Math.min(jobs, found - sessionsBesideJobs));
   if (fitting < jobs) {
     log3.warn(
-      `${settings2.input}: there are ${found} sessions to be had, and ${jobs} jobs want ${wanted}: it goes on with ${fitting}, and takes longer`
+      `${settings2.input}: there are ${found} sessions to be had, and ${jobs} jobs want ${wanted2}: it goes on with ${fitting}, and takes longer`
     );
   }
   return fitting;
@@ -63160,10 +64882,10 @@ var Progress = class {
     this.#bytes += bytes;
     this.#weight += weight;
     const elapsed = performance.now() - this.#start;
-    const share2 = this.#total > 0 ? Math.min(1, this.#weight / this.#total) : 1;
-    const left = share2 > 0 ? elapsed / share2 - elapsed : 0;
+    const share3 = this.#total > 0 ? Math.min(1, this.#weight / this.#total) : 1;
+    const left = share3 > 0 ? elapsed / share3 - elapsed : 0;
     this.#log.progress(
-      `${Math.floor(share2 * 100)} %: ${formatCount(this.#rows)} rows, ${formatBytes(this.#bytes)}, ${formatRate(this.#bytes, elapsed)}, about ${formatDuration(left)} left`
+      `${Math.floor(share3 * 100)} %: ${formatCount(this.#rows)} rows, ${formatBytes(this.#bytes)}, ${formatRate(this.#bytes, elapsed)}, about ${formatDuration(left)} left`
     );
   }
 };
@@ -63405,7 +65127,7 @@ var types3 = `
   WHERE ${userSchema2} AND ${own2("pg_type", "t.oid")}
     AND (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'b' AND t.typcategory <> 'A') OR (t.typtype = 'p' AND NOT t.typisdefined)
       OR (t.typtype = 'c' AND EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')))`;
-var digest4 = (text7) => `encode(sha256(textsend(${text7})), 'hex')`;
+var digest5 = (text7) => `encode(sha256(textsend(${text7})), 'hex')`;
 var sorted = (item, from) => `(SELECT string_agg(${item}, ', ' ORDER BY (${item}) COLLATE "C") FROM ${from})`;
 var parts = (item, order, from) => `(SELECT string_agg(${item}, ', ' ORDER BY ${order}) FROM ${from})`;
 var options = (list3) => sorted("o", `unnest(${list3}) AS o`);
@@ -63672,7 +65394,7 @@ var functions = [
      'cost ' || f.procost, 'rows ' || nullif(f.prorows, 0), 'support ' || nullif(f.prosupport::oid, 0)::regprocedure,
      'transforms ' || ${sorted("format_type(x, NULL)", "unnest(f.protrftypes) AS x")},
      'set ' || ${options("f.proconfig")}, 'library ' || f.probin, ${aggregate},
-     CASE WHEN f.prosqlbody IS NULL THEN 'body ' || ${digest4("f.prosrc")}
+     CASE WHEN f.prosqlbody IS NULL THEN 'body ' || ${digest5("f.prosrc")}
           ELSE 'definition ' || ${printed("pg_get_function_sqlbody(f.oid)")} END)
    FROM routines f JOIN pg_language l ON l.oid = f.prolang`
 ];
@@ -63898,7 +65620,7 @@ var keyOf = (line2) => [
 ];
 
 // src/postgres/catalog/large-objects.ts
-var import_node_crypto26 = require("node:crypto");
+var import_node_crypto29 = require("node:crypto");
 init_lists();
 var toldApart = 1e3;
 var batch2 = 200;
@@ -63921,8 +65643,8 @@ function toAnswer({ oid, content: content2, rights }) {
   return { kind: "large object", schema: null, relation: null, name: oid, detail: `${rights}; ${content2}` };
 }
 function toDigestAnswer(objects2) {
-  const digest5 = (tell4) => {
-    const hash2 = (0, import_node_crypto26.createHash)("sha256");
+  const digest6 = (tell4) => {
+    const hash2 = (0, import_node_crypto29.createHash)("sha256");
     for (const object3 of objects2) hash2.update(`${object3.oid} ${tell4(object3)}
 `);
     return `${objects2.length} objects; sha256 ${hash2.digest("hex")}`;
@@ -63930,8 +65652,8 @@ function toDigestAnswer(objects2) {
   const readable = objects2.every(({ content: content2 }) => content2 !== unreadable);
   const line2 = { kind: "large object", schema: null, relation: null };
   return [
-    { ...line2, name: "contents", detail: readable ? digest5(({ content: content2 }) => content2) : unreadable },
-    { ...line2, name: "owners and rights", detail: digest5(({ rights }) => rights) }
+    { ...line2, name: "contents", detail: readable ? digest6(({ content: content2 }) => content2) : unreadable },
+    { ...line2, name: "owners and rights", detail: digest6(({ rights }) => rights) }
   ];
 }
 var mayRead = `(
@@ -64082,7 +65804,7 @@ var extensionComments = `
   SELECT 'extension comment', NULL, NULL, e.extname, d.description
   FROM pg_extension e JOIN pg_description d ON d.classoid = 'pg_extension'::regclass AND d.objoid = e.oid
   WHERE e.oid >= ${firstUserOid}`;
-var secrets = (list3) => `(SELECT 'values ' || ${digest4(`string_agg(o, chr(10) ORDER BY o COLLATE "C")`)}
+var secrets = (list3) => `(SELECT 'values ' || ${digest5(`string_agg(o, chr(10) ORDER BY o COLLATE "C")`)}
   FROM unnest(${list3}) AS o WHERE ${secretOption})`;
 var foreign2 = [
   `SELECT 'foreign data wrapper${suffix}', NULL, NULL, w.fdwname, ${secrets("w.fdwoptions")}
@@ -64099,11 +65821,11 @@ var foreign2 = [
          OR (m.umuser = 0 AND pg_has_role(s.srvowner, 'USAGE'))
          OR (m.usename = current_user AND (pg_has_role(s.srvowner, 'USAGE') OR has_server_privilege(s.oid, 'USAGE'))))
        THEN '${notReadable}'
-       ELSE 'values ' || ${digest4(`(SELECT string_agg(o, chr(10) ORDER BY o COLLATE "C") FROM unnest(m.umoptions) AS o)`)} END
+       ELSE 'values ' || ${digest5(`(SELECT string_agg(o, chr(10) ORDER BY o COLLATE "C") FROM unnest(m.umoptions) AS o)`)} END
    FROM pg_user_mappings m JOIN pg_foreign_server s ON s.oid = m.srvid WHERE ${own2("pg_foreign_server", "m.srvid")}`
 ];
 function subscriptions(major, readable) {
-  const connection2 = readable ? `'connection ' || ${digest4("s.subconninfo")}` : `'connection ${notReadable}'`;
+  const connection2 = readable ? `'connection ' || ${digest5("s.subconninfo")}` : `'connection ${notReadable}'`;
   const options2 = [
     ...major < 14 ? [] : [when("s.subbinary", "binary")],
     ...major < 14 ? [] : [
@@ -64139,13 +65861,13 @@ var granting = [
 var columnGrants = `
   SELECT r.nspname, r.relname, quote_ident(a.attname), a.attacl, 'c'::"char", r.relowner
   FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid WHERE a.attacl IS NOT NULL AND NOT a.attisdropped`;
-var listed = (acl, condition) => `(
+var listed2 = (acl, condition) => `(
   SELECT string_agg(DISTINCT x.privilege_type, ', ') FROM aclexplode(${acl}) AS x WHERE x.privilege_type <> 'MAINTAIN' AND ${condition})`;
 var option = `CASE WHEN bool_or(x.is_grantable) THEN ' with grant option' ELSE '' END`;
 var grants2 = [
   // An owner may revoke its own privileges.
   `SELECT 'owner grant', g.schema, g.relation, g.name, coalesce(g.list, 'no privilege')
-   FROM (SELECT o.*, ${listed("o.acl", "x.grantee = o.owner")} AS list, ${listed("acldefault(o.letter, o.owner)", "x.grantee = o.owner")} AS usual
+   FROM (SELECT o.*, ${listed2("o.acl", "x.grantee = o.owner")} AS list, ${listed2("acldefault(o.letter, o.owner)", "x.grantee = o.owner")} AS usual
          FROM granting o WHERE o.acl IS NOT NULL AND o.letter <> 'c') AS g
    WHERE g.list IS DISTINCT FROM g.usual`,
   // Grants to the server's predefined roles, such as pg_monitor; system-rights.ts covers the other kinds of
@@ -64259,8 +65981,8 @@ var rightsQuery = `
     FROM aclexplode(coalesce(o.acl, acldefault(o.letter::"char", o.owner))) AS x JOIN told t ON t.oid = x.grantee
     WHERE t.name = o.grantee AND x.privilege_type <> 'MAINTAIN'), '')
   FROM asked o`;
-async function readSystemRights(session, wanted = []) {
-  const asked = wanted.flatMap((line2) => parseRights(line2) ?? []);
+async function readSystemRights(session, wanted2 = []) {
+  const asked = wanted2.flatMap((line2) => parseRights(line2) ?? []);
   const rows2 = await session.query(rightsQuery, [
     JSON.stringify(asked)
   ]);
@@ -65496,7 +67218,7 @@ async function hasRows(session, schema4, name2) {
 }
 
 // src/source/changes/definitions-digest.ts
-var import_node_crypto27 = require("node:crypto");
+var import_node_crypto30 = require("node:crypto");
 function digestDefinitions({ key }, definitions3, tables3) {
   const lines3 = [];
   for (const { kind, schema: schema4, relation, name: name2, detail } of definitions3) {
@@ -65506,7 +67228,7 @@ function digestDefinitions({ key }, definitions3, tables3) {
   for (const { oid, schema: schema4, name: name2, fingerprint } of tables3) {
     lines3.push(JSON.stringify([oid, schema4, name2, fingerprint]));
   }
-  const hmac3 = (0, import_node_crypto27.createHmac)("sha256", key).update("definitions\0");
+  const hmac3 = (0, import_node_crypto30.createHmac)("sha256", key).update("definitions\0");
   for (const line2 of lines3.sort(compare)) {
     hmac3.update(`${line2}
 `);
@@ -65754,8 +67476,8 @@ async function countTask(session, task, age, counts) {
                    coalesce(bit_xor(hashtidextended(t.ctid, 0)), 0)::text AS places`;
   const oneTable = task.every((rowRange) => rowRange.table === first2.table);
   const sql = oneTable ? `SELECT r.n::int AS n, c.* FROM unnest($1::tid[], $2::tid[]) WITH ORDINALITY AS r (low, high, n),
-         LATERAL (SELECT ${measure} FROM ONLY ${nameOf2(first2)} AS t WHERE t.ctid >= r.low AND t.ctid < r.high) AS c` : task.map(
-    (rowRange, index) => `SELECT ${index + 1} AS n, ${measure} FROM ONLY ${nameOf2(rowRange)} AS t WHERE t.ctid >= '(0,0)'`
+         LATERAL (SELECT ${measure} FROM ONLY ${nameOf3(first2)} AS t WHERE t.ctid >= r.low AND t.ctid < r.high) AS c` : task.map(
+    (rowRange, index) => `SELECT ${index + 1} AS n, ${measure} FROM ONLY ${nameOf3(rowRange)} AS t WHERE t.ctid >= '(0,0)'`
   ).join(" UNION ALL ");
   const bounds = [
     task.map((rowRange) => `"(${rowRange.from},0)"`),
@@ -65771,18 +67493,18 @@ function describeTables2([first2, ...more]) {
   if (first2 === void 0) return "no table";
   return `table ${qualifiedName(first2)}${more.length > 0 ? ` or one of ${more.length} more` : ""}`;
 }
-function nameOf2({ table: table3 }) {
+function nameOf3({ table: table3 }) {
   return quoteQualified(table3.schema, table3.name);
 }
 
 // src/source/incremental/sample-check.ts
-var import_node_crypto28 = require("node:crypto");
+var import_node_crypto31 = require("node:crypto");
 init_duration();
-function chooseUnits(reused, share2, now) {
+function chooseUnits(reused, share3, now) {
   const units4 = gatherUnits(reused);
-  const period = Math.max(1, Math.round(1 / share2));
+  const period = Math.max(1, Math.round(1 / share3));
   const hours = Math.floor(now.getTime() / hour);
-  const turn = (0, import_node_crypto28.createHash)("sha256").update(String(hours)).digest().readUInt32BE(0) % Math.min(period, units4.length);
+  const turn = (0, import_node_crypto31.createHash)("sha256").update(String(hours)).digest().readUInt32BE(0) % Math.min(period, units4.length);
   return units4.filter((_2, index) => index % period === turn);
 }
 function gatherUnits(reused) {
@@ -65809,7 +67531,7 @@ function gatherUnits(reused) {
   return units4;
 }
 function namesOf3(rowRange) {
-  return [...new Set(rowRange.pieces.map(nameOf3))];
+  return [...new Set(rowRange.pieces.map(nameOf4))];
 }
 function sortByPlace(rowRanges) {
   const next = /* @__PURE__ */ new Map();
@@ -65822,10 +67544,10 @@ function sortByPlace(rowRanges) {
   let name2 = [...all].find((candidate) => !followers.has(candidate));
   for (; name2 !== void 0 && !order.has(name2); name2 = next.get(name2)) order.set(name2, order.size);
   if (order.size !== all.size) return void 0;
-  const placeOf = ({ pieces: [first2] }) => first2 ? order.get(nameOf3(first2)) ?? 0 : 0;
+  const placeOf = ({ pieces: [first2] }) => first2 ? order.get(nameOf4(first2)) ?? 0 : 0;
   return rowRanges.toSorted((one, other) => placeOf(one) - placeOf(other) || startOf(one) - startOf(other));
 }
-function nameOf3(piece2) {
+function nameOf4(piece2) {
   return piece2.holder.object?.name ?? "";
 }
 function startOf(rowRange) {
@@ -65834,12 +67556,12 @@ function startOf(rowRange) {
 function isComplete(unit) {
   const lengths = /* @__PURE__ */ new Map();
   for (const piece2 of unit.flatMap((rowRange) => rowRange.pieces)) {
-    const before = lengths.get(nameOf3(piece2)) ?? 0;
+    const before = lengths.get(nameOf4(piece2)) ?? 0;
     if (piece2.offset !== before) return false;
-    lengths.set(nameOf3(piece2), before + piece2.length);
+    lengths.set(nameOf4(piece2), before + piece2.length);
   }
   const sizes = new Map(
-    unit.flatMap((rowRange) => rowRange.pieces).map((piece2) => [nameOf3(piece2), piece2.holder.object])
+    unit.flatMap((rowRange) => rowRange.pieces).map((piece2) => [nameOf4(piece2), piece2.holder.object])
   );
   return [...lengths].every(([name2, length]) => sizes.get(name2)?.bytes === length);
 }
@@ -65862,7 +67584,7 @@ async function checkSample(snapshot2, settings2, units4, options2) {
   });
 }
 function describePieces(pieces) {
-  return pieces.map((piece2) => `${nameOf3(piece2)} ${piece2.offset} ${piece2.length}`).join(",");
+  return pieces.map((piece2) => `${nameOf4(piece2)} ${piece2.offset} ${piece2.length}`).join(",");
 }
 function nameRange(rowRange) {
   const pages4 = isWholeTable(rowRange) ? "" : `, pages ${rowRange.from} to ${rowRange.to ?? "the end"}`;
@@ -65997,8 +67719,8 @@ async function copyDatabase(request2) {
   const { jobs } = request2.source;
   const { log: log3 } = destination.context;
   log3.info(`Snapshot ${snapshot2.visible} at ${snapshot2.lsn}`);
-  const wanted = jobs + sessionsBesideJobs2;
-  let room = wanted - openAlready;
+  const wanted2 = jobs + sessionsBesideJobs2;
+  let room = wanted2 - openAlready;
   for (; ; ) {
     try {
       return await copyWithin(room, request2);
@@ -66008,7 +67730,7 @@ async function copyDatabase(request2) {
       const found = await countSessions(settings2, room, snapshot2.signal);
       room = Math.max(1, Math.min(room - 1, found));
       log3.warn(
-        `${settings2.input}: there are not the ${wanted} sessions that ${formatCounted(jobs, "job")} want: it goes on with ${room + openAlready}, and takes longer. Set jobs lower, or raise the pool size or the limit of the role.`
+        `${settings2.input}: there are not the ${wanted2} sessions that ${formatCounted(jobs, "job")} want: it goes on with ${room + openAlready}, and takes longer. Set jobs lower, or raise the pool size or the limit of the role.`
       );
     }
   }
@@ -66017,7 +67739,7 @@ async function copyWithin(room, request2) {
   const { snapshot: snapshot2, destination } = request2;
   const fitting = room + openAlready - sessionsBesideJobs2;
   const workers = Math.max(1, fitting);
-  const copying = {
+  const copying2 = {
     ...request2,
     workers,
     run: fitting >= 1 ? runTogether : runInTurn,
@@ -66025,16 +67747,16 @@ async function copyWithin(room, request2) {
     pool: new BufferPool(workers + 3, objectSize),
     relation: destination.base && relate(destination.base, snapshot2)
   };
-  const current = copying.relation && findArchive(copying.relation, copying.sequences);
-  const [archive, described2, rows2] = await copying.run(snapshot2.signal, [
-    async (signal) => current ?? copyArchive(copying, signal),
-    (signal) => copyDescription(copying, signal),
-    (signal) => copyTables(copying, signal)
+  const current = copying2.relation && findArchive(copying2.relation, copying2.sequences);
+  const [archive, described2, rows2] = await copying2.run(snapshot2.signal, [
+    async (signal) => current ?? copyArchive(copying2, signal),
+    (signal) => copyDescription(copying2, signal),
+    (signal) => copyTables(copying2, signal)
   ]);
   const base = rows2.plan.base;
   const isRefuted = current !== void 0 && (base === void 0 || base.source.definitions !== described2.digest);
   return {
-    archive: isRefuted ? await copyArchive(copying, snapshot2.signal) : archive,
+    archive: isRefuted ? await copyArchive(copying2, snapshot2.signal) : archive,
     ...described2,
     ...rows2
   };
@@ -66072,15 +67794,15 @@ async function copyDescription({ backupType, source, snapshot: snapshot2, settin
     notCarried: [...beside, ...describePasswords(roles)]
   };
 }
-async function copyTables(copying, signal) {
-  const { relation, snapshot: snapshot2, run: run2, workers, pool } = copying;
-  const plan = relation ? await planIncremental(copying, relation, { workers, pool, signal }) : planFull(snapshot2, null);
+async function copyTables(copying2, signal) {
+  const { relation, snapshot: snapshot2, run: run2, workers, pool } = copying2;
+  const plan = relation ? await planIncremental(copying2, relation, { workers, pool, signal }) : planFull(snapshot2, null);
   const [rowRanges, proven] = await run2(signal, [
-    (combined) => readChosen(copying, plan, combined),
+    (combined) => readChosen(copying2, plan, combined),
     (combined) => plan.recheck(combined)
   ]);
   if (proven === plan) return { plan, rowRanges };
-  return { plan: proven, rowRanges: await readChosen(copying, proven, signal) };
+  return { plan: proven, rowRanges: await readChosen(copying2, proven, signal) };
 }
 function readChosen({ snapshot: snapshot2, settings: settings2, destination, workers, pool }, plan, signal) {
   const { writer, context } = destination;
@@ -66103,427 +67825,8 @@ function askedOf({ backupType, source }) {
   return backupType === "schema" ? { checks: [], freshness: [] } : { checks, freshness: freshness2 };
 }
 
-// src/repository/objects/store.ts
-var import_node_crypto30 = require("node:crypto");
-init_errors();
-init_storage();
-
-// src/repository/objects/codec.ts
-var import_node_util4 = require("node:util");
-var import_node_zlib4 = __toESM(require("node:zlib"), 1);
-init_errors();
-
-// src/repository/objects/age.ts
-var import_node_crypto29 = require("node:crypto");
-var chunkSize2 = 64 * 1024;
-var tagSize = 16;
-var nonceSize = 16;
-var [headerRoom, stanzaRoom] = [1024, 4096];
-async function encryptAge(recipients, plaintext) {
-  const { header, fileKey } = await createHeader(recipients);
-  const nonce = (0, import_node_crypto29.randomBytes)(nonceSize);
-  const key = derivePayloadKey(fileKey, nonce);
-  const parts3 = [header, nonce];
-  for (let at = 0, counter = 0; at === 0 || at < plaintext.length; at += chunkSize2, counter++) {
-    const last = at + chunkSize2 >= plaintext.length;
-    const cipher = (0, import_node_crypto29.createCipheriv)("chacha20-poly1305", key, chunkNonce(counter, last), {
-      authTagLength: tagSize
-    });
-    parts3.push(cipher.update(plaintext.subarray(at, at + chunkSize2)), cipher.final(), cipher.getAuthTag());
-  }
-  return Buffer.concat(parts3);
-}
-async function decryptAge(decrypter, file, recipients = Number.POSITIVE_INFINITY) {
-  const bytes = Buffer.from(file.buffer, file.byteOffset, file.length);
-  const headerSize = findHeaderEnd(bytes.subarray(0, headerRoom + recipients * stanzaRoom));
-  const fileKey = await decrypter.decryptHeader(bytes.subarray(0, headerSize));
-  const key = derivePayloadKey(fileKey, bytes.subarray(headerSize, headerSize + nonceSize));
-  const payload = bytes.subarray(headerSize + nonceSize);
-  const parts3 = [];
-  for (let at = 0, counter = 0; at === 0 || at < payload.length; at += chunkSize2 + tagSize, counter++) {
-    const chunk2 = payload.subarray(at, at + chunkSize2 + tagSize);
-    const last = at + chunkSize2 + tagSize >= payload.length;
-    if (chunk2.length < tagSize || last && at > 0 && chunk2.length === tagSize)
-      throw new Error("the file is truncated");
-    const decipher = (0, import_node_crypto29.createDecipheriv)("chacha20-poly1305", key, chunkNonce(counter, last), {
-      authTagLength: tagSize
-    });
-    decipher.setAuthTag(chunk2.subarray(-tagSize));
-    parts3.push(decipher.update(chunk2.subarray(0, -tagSize)), decipher.final());
-  }
-  return Buffer.concat(parts3);
-}
-async function createHeader(recipients) {
-  const encrypter = new Encrypter();
-  for (const recipient of recipients) encrypter.addRecipient(recipient);
-  let fileKey = new Uint8Array();
-  encrypter.addRecipient({
-    wrapFileKey(key) {
-      fileKey = key.slice();
-      return [];
-    }
-  });
-  const empty = Buffer.from(await encrypter.encrypt(new Uint8Array()));
-  return { header: empty.subarray(0, findHeaderEnd(empty)), fileKey };
-}
-function findHeaderEnd(file) {
-  const macLine = file.indexOf("\n--- ");
-  const end2 = macLine < 0 ? -1 : file.indexOf("\n", macLine + 1);
-  if (end2 < 0) throw new Error("it is no age file");
-  return end2 + 1;
-}
-function derivePayloadKey(fileKey, nonce) {
-  return Buffer.from((0, import_node_crypto29.hkdfSync)("sha256", fileKey, nonce, "payload", 32));
-}
-function chunkNonce(counter, last) {
-  const nonce = Buffer.alloc(12);
-  nonce.writeUInt32BE(counter, 7);
-  nonce[11] = last ? 1 : 0;
-  return nonce;
-}
-
-// src/repository/objects/codec.ts
-var compress3 = (0, import_node_util4.promisify)(import_node_zlib4.default.zstdCompress);
-var decompress2 = (0, import_node_util4.promisify)(import_node_zlib4.default.zstdDecompress);
-function createEncoder(recipients, level) {
-  return async (plaintext) => {
-    const compressed = await compress3(plaintext, {
-      // One output chunk for most objects: each further chunk is a trip through the event loop.
-      chunkSize: Math.max(65536, plaintext.length >> 2),
-      params: {
-        [import_node_zlib4.default.constants.ZSTD_c_compressionLevel]: level,
-        [import_node_zlib4.default.constants.ZSTD_c_checksumFlag]: 1
-      },
-      pledgedSrcSize: plaintext.length
-    });
-    return recipients.length === 0 ? compressed : encryptAge(recipients, compressed);
-  };
-}
-function createDecoder(encryption, identities2, recipients) {
-  if (encryption === "age" && identities2.length === 0) {
-    throw new ConfigurationError(
-      "encryption-identity: this backup is encrypted and no identity was given",
-      "Give the age identity (AGE-SECRET-KEY-1\u2026) that belongs to one of the recipients it was encrypted for."
-    );
-  }
-  const decrypter = encryption === "none" ? void 0 : new Decrypter();
-  for (const identity2 of identities2) decrypter?.addIdentity(identity2);
-  return async (stored2, bytes) => {
-    const compressed = decrypter === void 0 ? stored2 : await decrypt(decrypter, stored2, recipients);
-    try {
-      const plaintext = await decompress2(compressed, {
-        chunkSize: Math.max(65536, bytes + 1),
-        maxOutputLength: Math.max(1, bytes)
-      });
-      if (plaintext.length !== bytes) throw new Error(`${plaintext.length} bytes instead of ${bytes}`);
-      return plaintext;
-    } catch (cause) {
-      throw new IntegrityError(`it does not decompress: ${messageOf(cause)}`, "Use another backup.", cause);
-    }
-  };
-}
-async function decrypt(decrypter, stored2, recipients) {
-  try {
-    return await decryptAge(decrypter, stored2, recipients);
-  } catch (cause) {
-    if (/no identity matched/.test(messageOf(cause))) {
-      throw new ConfigurationError(
-        "encryption-identity: the identity given does not belong to any recipient of this backup",
-        "Give the identity whose recipient stands in the manifest.",
-        cause
-      );
-    }
-    throw new IntegrityError(`it does not decrypt: ${messageOf(cause)}`, "Use another backup.", cause);
-  }
-}
-
-// src/repository/objects/inventory.ts
-init_storage();
-var alwaysListed = 1e4;
-var listedForEach = 20;
-var mostListed = 2e5;
-var Inventory = class _Inventory {
-  #storage;
-  #found;
-  #isWhole;
-  constructor(storage, found, isWhole2) {
-    this.#storage = storage;
-    this.#found = found;
-    this.#isWhole = isWhole2;
-  }
-  /** Makes an inventory that queries each object, for a run that stores little. */
-  static askEach(storage) {
-    return new _Inventory(storage, /* @__PURE__ */ new Map(), false);
-  }
-  /**
-   * Lists the stored objects, as long as that is the faster way to find the wanted ones.
-   *
-   * @param wanted how many objects are looked for
-   */
-  static async take(storage, wanted, signal) {
-    const found = /* @__PURE__ */ new Map();
-    let left = Math.min(alwaysListed + listedForEach * wanted, mostListed);
-    for await (const { key, size, modifiedAt } of storage.list("objects/")) {
-      signal.throwIfAborted();
-      if (left-- === 0) return new _Inventory(storage, found, false);
-      found.set(key, { size, modifiedAt });
-    }
-    return new _Inventory(storage, found, true);
-  }
-  /** How many objects a listing would name, as far as known */
-  get size() {
-    return this.#isWhole ? this.#found.size : Math.max(this.#found.size, alwaysListed);
-  }
-  /** Looks up one object; undefined when it was not there. */
-  async look(key) {
-    return this.#found.get(key) ?? (this.#isWhole ? void 0 : this.#storage.stat(key));
-  }
-  /** Looks up several objects, by key; those that were not there are left out. */
-  async lookForAll(keys2, signal) {
-    const found = /* @__PURE__ */ new Map();
-    const queue2 = [...keys2];
-    await runWorkers(Math.min(storageLanes, queue2.length), signal, async (stop) => {
-      for (const key of drain(queue2)) {
-        stop.throwIfAborted();
-        const facts = await this.look(key);
-        if (facts !== void 0) found.set(key, facts);
-      }
-    });
-    return found;
-  }
-};
-
-// src/repository/objects/store.ts
-function objectKey(name2) {
-  return `objects/${name2.slice(0, 2)}/${name2}`;
-}
-function createNaming(key, recipients) {
-  const audience = recipients.length === 0 ? "none" : recipients.toSorted().join(" ");
-  return (plaintext) => (0, import_node_crypto30.createHmac)("sha256", key).update(`object\0${audience}\0`).update((0, import_node_crypto30.createHash)("sha256").update(plaintext).digest()).digest("hex");
-}
-function hashStored(stored2) {
-  return (0, import_node_crypto30.createHash)("sha256").update(stored2).digest("hex");
-}
-var ObjectWriter = class {
-  #storage;
-  #name;
-  #encode;
-  #inventory;
-  #known;
-  #suspects;
-  #open;
-  /** Contents of this run, in progress or done. */
-  #ours = /* @__PURE__ */ new Map();
-  /** Names of objects that the storage has confirmed to this run */
-  #written = /* @__PURE__ */ new Set();
-  /** stored bytes that this run added */
-  addedBytes = 0;
-  /** objects that were there already */
-  reused = 0;
-  /**
-   * @param open decodes what `encode` encodes; undefined when it needs an identity, which a backup does not
-   * have
-   */
-  constructor(storage, name2, encode2, { inventory, known: known4, suspects }, open7) {
-    this.#storage = storage;
-    this.#name = name2;
-    this.#encode = encode2;
-    this.#inventory = inventory;
-    this.#known = known4;
-    this.#suspects = suspects;
-    this.#open = open7;
-  }
-  /**
-   * Stores a content once. When this resolves, the storage has confirmed the content; only `assertStored`
-   * proves it. The buffer must not be reused before.
-   */
-  store(plaintext) {
-    const name2 = this.#name(plaintext);
-    const ours3 = this.#ours.get(name2) ?? this.#store(name2, plaintext);
-    this.#ours.set(name2, ours3);
-    return ours3;
-  }
-  async #store(name2, plaintext) {
-    const key = objectKey(name2);
-    const known4 = this.#known.get(name2);
-    const suspectSince = this.#suspects.get(name2);
-    const found = await this.#inventory.look(key);
-    const sound = suspectSince === void 0 || found !== void 0 && found.modifiedAt > suspectSince;
-    if (known4 !== void 0 && sound && found?.size === known4.stored) {
-      this.reused++;
-      return known4;
-    }
-    const sealed = await this.#encode(plaintext);
-    if (sealed.length > storedSize) {
-      throw new ConfigurationError(
-        `encryption-recipients: with so many, an object has ${sealed.length} bytes, where ${storedSize} are the most`,
-        "Name fewer recipients; one identity can be given to several people."
-      );
-    }
-    const object3 = { name: name2, bytes: plaintext.length, stored: sealed.length, sha256: hashStored(sealed) };
-    if (found === void 0 && await this.#storage.create(key, sealed)) return this.#count(object3);
-    if (found === void 0 || known4 === void 0 && sound) {
-      const there = await this.#adopt(object3, plaintext);
-      if (there !== void 0) return there;
-    }
-    await this.#storage.put(key, sealed);
-    return this.#count(object3);
-  }
-  #count(object3) {
-    this.addedBytes += object3.stored;
-    this.#written.add(object3.name);
-    return object3;
-  }
-  /**
-   * Proves that objects are there in their full length, which a storage's confirmation does not: call it
-   * before writing anything that refers to them. When few of very many objects were stored by this run, only
-   * those are checked; the others were seen when the run began.
-   *
-   * @throws StorageError naming the first that is not
-   */
-  async assertStored(objects2, signal) {
-    const written = objects2.filter(({ name: name2 }) => this.#written.has(name2));
-    const few = isFew(written.length, this.#inventory.size + written.length);
-    const checked = few ? written : objects2;
-    const inventory = few ? Inventory.askEach(this.#storage) : await Inventory.take(this.#storage, objects2.length, signal);
-    const found = await inventory.lookForAll(
-      checked.map(({ name: name2 }) => objectKey(name2)),
-      signal
-    );
-    const lost = checked.find(({ name: name2, stored: stored2 }) => found.get(objectKey(name2))?.size !== stored2);
-    if (lost !== void 0) throw toLossError2(lost, found.get(objectKey(lost.name)), this.#storage);
-  }
-  /**
-   * Uses the object of another run that stored the same content, now or before it was killed. Encryption
-   * gives every copy other bytes, so the manifest must describe the bytes that are there. Undefined when they
-   * are not intact: no manifest vouches for them, and a store that kept less than it confirmed may be why an
-   * earlier run failed.
-   */
-  async #adopt(object3, plaintext) {
-    const there = await this.#fetchFound(objectKey(object3.name));
-    if (there === void 0 || !await this.#isWhole(there, object3, plaintext)) return void 0;
-    this.reused++;
-    return { ...object3, stored: there.length, sha256: hashStored(there) };
-  }
-  async #fetchFound(key) {
-    try {
-      return await this.#storage.get(key, storedSize);
-    } catch (error2) {
-      if (error2 instanceof ForeignValueError) return void 0;
-      throw error2;
-    }
-  }
-  /** Encrypted bytes cannot be decrypted here; equal content for equal recipients has equal length. */
-  async #isWhole(there, object3, plaintext) {
-    if (hashStored(there) === object3.sha256) return true;
-    if (this.#open === void 0) return there.length === object3.stored;
-    try {
-      return (await this.#open(there, plaintext.length)).equals(plaintext);
-    } catch {
-      return false;
-    }
-  }
-};
-var [objectsInPage, questionsForPage, pagesAlwaysListed] = [1e3, 10, 10];
-function isFew(objects2, all) {
-  const pages4 = Math.ceil(all / objectsInPage);
-  return pages4 > pagesAlwaysListed && objects2 <= pages4 * questionsForPage;
-}
-function toLossError2({ name: name2, stored: stored2 }, found, { location: location3 }) {
-  const what = found === void 0 ? "is not there" : `has ${found.size} of ${stored2} bytes`;
-  return new StorageError(
-    `${objectKey(name2)} ${what} in ${location3}, although it was confirmed that it is stored: nothing was recorded that needs it`,
-    "See whether somebody else removes or writes objects there. If not, do not rely on this store before its operator has explained this. Then run it again."
-  );
-}
-var ObjectReader = class {
-  #storage;
-  #name;
-  #open;
-  constructor(storage, name2, open7) {
-    this.#storage = storage;
-    this.#name = name2;
-    this.#open = open7;
-  }
-  /**
-   * Reads the plaintext of an object. Its stored bytes must have the SHA-256 of the sealed manifest, and
-   * zstd's checksum proves the plaintext. A lost object that a later backup has stored again has other bytes
-   * when it is encrypted: it is accepted when its content matches its name.
-   *
-   * @throws IntegrityError when it is missing or differs; the message names the object
-   */
-  read(object3) {
-    return this.#read(object3, false);
-  }
-  /**
-   * Like `read`, and also proves the name, and thereby that the backup compressed what it had read. For
-   * validation, which has the time.
-   */
-  prove(object3) {
-    return this.#read(object3, true);
-  }
-  #read(object3, proveName) {
-    return readAgain(async (options2) => {
-      const stored2 = await fetchStored(this.#storage, object3, options2);
-      const difference = describeDifference(stored2, object3);
-      const plaintext = await this.#unseal(stored2, object3, difference);
-      if ((proveName || difference !== void 0) && this.#name(plaintext) !== object3.name) {
-        throw difference === void 0 ? new SettledDamage(...tell3(object3, "its content is not what its name says")) : damaged2(object3, difference);
-      }
-      return plaintext;
-    });
-  }
-  async #unseal(stored2, object3, difference) {
-    try {
-      return await this.#open(stored2, object3.bytes);
-    } catch (error2) {
-      if (error2 instanceof ConfigurationError && difference === void 0) throw error2;
-      const cause = error2 instanceof ConfigurationError ? void 0 : error2;
-      throw difference === void 0 ? new SettledDamage(...tell3(object3, messageOf(error2), cause)) : damaged2(object3, difference, cause);
-    }
-  }
-};
-function createReader(repository, { encryption }, identities2) {
-  const recipients = encryption.scheme === "age" ? encryption.recipients : [];
-  return new ObjectReader(
-    repository.storage,
-    createNaming(repository.key, recipients),
-    createDecoder(encryption.scheme, identities2, recipients.length)
-  );
-}
-function readStored(storage, object3) {
-  return readAgain(async (options2) => {
-    const difference = describeDifference(await fetchStored(storage, object3, options2), object3);
-    if (difference !== void 0) throw damaged2(object3, difference);
-  });
-}
-async function fetchStored(storage, object3, options2) {
-  try {
-    return await storage.get(objectKey(object3.name), storedSize, options2);
-  } catch (error2) {
-    if (error2 instanceof DeniedValueError) {
-      const next = "Give the right to read it, or bring it back first where the store has archived it.";
-      throw new SettledDamage(`object ${objectKey(object3.name)}: ${error2.how}`, next, error2);
-    }
-    if (error2 instanceof ForeignValueError) throw damaged2(object3, error2.how, error2);
-    if (error2 instanceof StorageError && error2.missing) throw damaged2(object3, "it is missing", error2);
-    throw error2;
-  }
-}
-function describeDifference(stored2, object3) {
-  if (stored2.length !== object3.stored) return `it has ${stored2.length} bytes instead of ${object3.stored}`;
-  return hashStored(stored2) === object3.sha256 ? void 0 : "its SHA-256 is not the recorded one";
-}
-function damaged2(object3, how, cause) {
-  return new IntegrityError(...tell3(object3, how, cause));
-}
-function tell3(object3, how, cause) {
-  const next = isKnownError(cause) ? cause.next : "Run validate to see which backups need it, and restore another one.";
-  return [`object ${objectKey(object3.name)}: ${how}`, next, cause];
-}
-
 // src/repository/backups/base.ts
-async function findBase(inputs2, manifest, inventory, damaged4, signal) {
+async function findBase(inputs2, manifest, inventory, damaged5, signal) {
   if (manifest === void 0) return { manifest, why: "there is no backup to build upon" };
   const { encryption, objects: objects2 } = manifest;
   const recipients = encryption.scheme === "age" ? encryption.recipients : [];
@@ -66538,7 +67841,7 @@ async function findBase(inputs2, manifest, inventory, damaged4, signal) {
     manifest,
     isStored({ name: name2, stored: size }) {
       const found = stored2.get(objectKey(name2));
-      const damagedAt = damaged4.get(name2);
+      const damagedAt = damaged5.get(name2);
       return found?.size === size && (damagedAt === void 0 || found.modifiedAt > damagedAt);
     }
   };
@@ -66594,8 +67897,8 @@ function indexObjects(manifests) {
 // src/repository/prune/garbage-marks.ts
 init_dist();
 init_errors();
-var readers5 = 16;
-var sealedKind2 = "record garbage";
+var readers7 = 16;
+var sealedKind3 = "record garbage";
 var keyPattern5 = new RegExp(`^garbage/(${timedId})\\.json$`);
 var schema3 = object({
   format: literal(1),
@@ -66606,11 +67909,11 @@ async function readMarkFiles(repository, onDamaged, signal = new AbortController
   const marks = [];
   const files = await listMarkFiles(repository);
   const reading = new SealedReading();
-  await runWorkers(Math.min(readers5, files.length), signal, async (stop) => {
+  await runWorkers(Math.min(readers7, files.length), signal, async (stop) => {
     for (const { key, modifiedAt: markedAt, size } of drain(files)) {
       stop.throwIfAborted();
       try {
-        const names4 = await reading.next(sealedKind2, size, () => readNames(repository, key));
+        const names4 = await reading.next(sealedKind3, size, () => readNames(repository, key));
         if (names4) marks.push({ key, markedAt, names: names4 });
       } catch (error2) {
         if (!(error2 instanceof IntegrityError)) throw error2;
@@ -66627,11 +67930,11 @@ async function listMarkFiles({ storage }) {
   return files;
 }
 async function readNames(repository, key) {
-  const damaged4 = (how, cause) => new IntegrityError(`mark ${key}: ${how}`, "It is ignored, and removed after the grace period.", cause);
-  const found = await readSealed(repository, sealedKind2, key, schema3, damaged4);
+  const damaged5 = (how, cause) => new IntegrityError(`mark ${key}: ${how}`, "It is ignored, and removed after the grace period.", cause);
+  const found = await readSealed(repository, sealedKind3, key, schema3, damaged5);
   if (found === void 0) return void 0;
   if (found.id !== keyPattern5.exec(key)?.[1])
-    throw damaged4(`it says that it is mark ${found.id.slice(0, 40)}`);
+    throw damaged5(`it says that it is mark ${found.id.slice(0, 40)}`);
   return found.names;
 }
 
@@ -66675,10 +67978,10 @@ async function openDestination(request2, source, now, resources, context) {
   const recipients = packing.encryptionRecipients;
   const name2 = createNaming(repository.key, recipients);
   const guarded = { ...context, signal: AbortSignal.any([context.signal, lock.signal]) };
-  const { damaged: damaged4, predecessors, marks } = found;
+  const { damaged: damaged5, predecessors, marks } = found;
   const { known: known4 } = predecessors;
   const inventory = purpose2 === "capture" ? Inventory.askEach(storage) : await Inventory.take(storage, known4.size, guarded.signal);
-  const suspects = new Map([...suspectMarked(marks, (object3) => known4.has(object3)), ...damaged4]);
+  const suspects = new Map([...suspectMarked(marks, (object3) => known4.has(object3)), ...damaged5]);
   return {
     repository,
     lock,
@@ -66691,7 +67994,7 @@ async function openDestination(request2, source, now, resources, context) {
       { inventory, known: known4, suspects },
       recipients.length === 0 ? createDecoder("none", []) : void 0
     ),
-    base: purpose2 === "incremental" ? await findBase(packing, predecessors.base, inventory, damaged4, guarded.signal) : void 0,
+    base: purpose2 === "incremental" ? await findBase(packing, predecessors.base, inventory, damaged5, guarded.signal) : void 0,
     outlines: purpose2 === "capture" ? Promise.resolve() : completeBeside(repository, found, resources, guarded),
     date: findClockError(lock, storage.location, context.log)
   };
@@ -66738,7 +68041,7 @@ async function enter({ packing, purpose: purpose2 }, repository, resources, cont
 async function lookAround(packing, repository, { log: log3, signal }) {
   const warn = (error2) => log3.warn(error2.message);
   const tell4 = (error2) => log3.warn(`${error2.message}; it is not built upon`);
-  const [damaged4, marks, { listing, predecessors }] = await runTogether(signal, [
+  const [damaged5, marks, { listing, predecessors }] = await runTogether(signal, [
     () => readSuspects(repository, warn),
     (stop) => readMarkFiles(repository, warn, stop),
     async (stop) => {
@@ -66747,7 +68050,7 @@ async function lookAround(packing, repository, { log: log3, signal }) {
     }
   ]);
   refuseWeaker(packing, predecessors.newest, log3);
-  return { damaged: damaged4, marks, listing, predecessors };
+  return { damaged: damaged5, marks, listing, predecessors };
 }
 function refuseWeaker(packing, newest2, log3) {
   if (newest2?.encryption.scheme !== "age") return;
@@ -66775,18 +68078,18 @@ function lockShared(repository, operation, context) {
     random: () => context.random(),
     signal: context.signal,
     log: context.log,
-    waitSeconds: lockWaitSeconds
+    waitSeconds: lockWaitSeconds2
   });
 }
-function findClockError({ skewSeconds }, location3, log3) {
+function findClockError({ skewSeconds }, location2, log3) {
   if (Math.abs(skewSeconds) * 1e3 <= clockToleranceMs) return (time7) => time7;
   const direction = skewSeconds > 0 ? "behind" : "ahead of";
   log3.warn(
-    `the clock of this machine is ${Math.round(Math.abs(skewSeconds))} seconds ${direction} that of ${location3}; the backup is dated by the latter`
+    `the clock of this machine is ${Math.round(Math.abs(skewSeconds))} seconds ${direction} that of ${location2}; the backup is dated by the latter`
   );
   return (time7) => new Date(time7.getTime() + skewSeconds * 1e3);
 }
-var lockWaitSeconds = 15 * 60;
+var lockWaitSeconds2 = 15 * 60;
 
 // src/github/repository.ts
 var import_node_fs19 = require("node:fs");
@@ -66806,10 +68109,10 @@ function readRepository(env2) {
     visibility: visibility ?? (isPrivate2 === void 0 ? void 0 : isPrivate2 ? "private" : "public")
   };
 }
-function readEvent(path25) {
-  if (!path25) return void 0;
+function readEvent(path26) {
+  if (!path26) return void 0;
   try {
-    return JSON.parse((0, import_node_fs19.readFileSync)(path25, "utf8"));
+    return JSON.parse((0, import_node_fs19.readFileSync)(path26, "utf8"));
   } catch {
     return void 0;
   }
@@ -66983,18 +68286,28 @@ function toSource({ snapshot: snapshot2, token }) {
 
 // src/operations/backup/backup.ts
 async function tellBackup(inputs2, context) {
-  const { backupType, label: label2, pin } = inputs2;
-  const request2 = {
-    source: inputs2,
-    place: inputs2,
-    packing: inputs2,
-    backupType,
-    purpose: "ordinary",
-    label: label2,
-    pin
-  };
-  const result = await takeBackup2(request2, context);
-  return { result, outcome: describeBackup(result) };
+  var _stack = [];
+  try {
+    const { backupType, label: label2, pin } = inputs2;
+    const request2 = {
+      source: inputs2,
+      place: inputs2,
+      packing: inputs2,
+      backupType,
+      purpose: "ordinary",
+      label: label2,
+      pin
+    };
+    const resources = __using(_stack, new AsyncDisposableStack(), true);
+    const copies = await openCopies(inputs2.copies, context, resources);
+    const result = await takeBackup2(request2, context);
+    return { result, outcome: describeBackup(result, await copyAfterwards(inputs2, copies, context)) };
+  } catch (_2) {
+    var _error = _2, _hasError = true;
+  } finally {
+    var _promise = __callDispose(_stack, _error, _hasError);
+    _promise && await _promise;
+  }
 }
 
 // src/operations/backup/foresee.ts
@@ -67048,11 +68361,11 @@ var backupStart = defineTool({
   }
 });
 function describePlan(plan, now) {
-  const { type, database: database3, location: location3, label: label2, pin, recipients, newest: newest2, alike } = plan;
+  const { type, database: database3, location: location2, label: label2, pin, recipients, newest: newest2, alike } = plan;
   const took = alike && alike.finishedAt.getTime() - alike.startedAt.getTime();
   return [
     `Take a backup (${type}) of ${database3}?`,
-    `It is stored in ${location3}, ${recipients === 0 ? "NOT ENCRYPTED" : `encrypted for ${formatCounted(recipients, "recipient")}`}${label2 === null ? "" : `, with the label ${JSON.stringify(label2)}`}${pin ? ", and pinned, so that no cleanup removes it" : ""}.`,
+    `It is stored in ${location2}, ${recipients === 0 ? "NOT ENCRYPTED" : `encrypted for ${formatCounted(recipients, "recipient")}`}${label2 === null ? "" : `, with the label ${JSON.stringify(label2)}`}${pin ? ", and pinned, so that no cleanup removes it" : ""}.`,
     newest2 === void 0 ? "It is the first one there." : `The newest one there is ${newest2.id}, ${formatAge(Math.max(0, now.getTime() - newest2.snapshotAt.getTime()))} old.`,
     alike === void 0 || took === void 0 ? "How long it takes is not known." : `The last one of this kind took ${formatDuration(Math.max(0, took))} and has ${formatBytes(alike.totals.bytes)}.`
   ].join("\n");
@@ -67211,7 +68524,7 @@ function countRuns(runs) {
 
 // src/repository/backups/vanished.ts
 var ofOneSecond = 8;
-async function findVanished(repository, listed2, onDamaged, signal) {
+async function findVanished(repository, listed3, onDamaged, signal) {
   const [last] = (await readRecords(repository, "prunes", onDamaged, { newest: ofOneSecond, signal })).slice(
     -1
   );
@@ -67225,7 +68538,7 @@ async function findVanished(repository, listed2, onDamaged, signal) {
     for (const { content: content2 } of (await readRecords(repository, kind, onDamaged, { signal })).filter(isNew))
       known4.add(content2.backup);
   for (const { id } of last?.content.removed ?? []) known4.delete(id);
-  return [...known4].filter((id) => !listed2.has(id)).sort();
+  return [...known4].filter((id) => !listed3.has(id)).sort();
 }
 
 // src/repository/stored-bytes.ts
@@ -67260,8 +68573,8 @@ function findOverrun({
 function listFailures({ validations, drills }, restores, runs) {
   const failures = [
     ...validations.flatMap(({ at, content: content2 }) => {
-      const damaged4 = nameDamaged(content2);
-      return damaged4.length === 0 ? [] : [{ kind: "damage", at, damaged: damaged4 }];
+      const damaged5 = nameDamaged(content2);
+      return damaged5.length === 0 ? [] : [{ kind: "damage", at, damaged: damaged5 }];
     }),
     ...drills.filter(({ content: content2 }) => content2.outcome !== "passed").map(({ at, content: { backup, why } }) => ({ kind: "drill", at, backup, why })),
     ...drills.flatMap(({ at, content: content2 }) => {
@@ -67284,8 +68597,8 @@ function listFailures({ validations, drills }, restores, runs) {
 function nameDamaged(content2) {
   const { backups, damagedObjects, damagedSegments } = content2;
   const broken4 = backups.filter(({ outcome }) => outcome === "damaged").map(({ id }) => id);
-  const damaged4 = [...broken4, ...(damagedSegments ?? []).map(({ key }) => key)];
-  return damaged4.length > 0 || damagedObjects.length === 0 ? damaged4 : [`${formatCounted(damagedObjects.length, "object")} of captured changes`];
+  const damaged5 = [...broken4, ...(damagedSegments ?? []).map(({ key }) => key)];
+  return damaged5.length > 0 || damagedObjects.length === 0 ? damaged5 : [`${formatCounted(damagedObjects.length, "object")} of captured changes`];
 }
 var recordsItself = /* @__PURE__ */ new Set(["validate", "drill", "restore"]);
 function isOfBackups({ operation, outcome }) {
@@ -67561,9 +68874,9 @@ function findOldBackup({ freshness: freshness2, recoverable, limits: limits2, no
   const since = new Date(taken + limits2.maxAge);
   return { ...warning, kind: "old-backup", limit: limits2.maxAge, measured, since };
 }
-function findDamagedChanges({ recoverable: { damaged: damaged4 } }) {
-  if (damaged4.length === 0) return void 0;
-  return { ...warning, kind: "damaged-changes", measured: damaged4.length, keys: damaged4 };
+function findDamagedChanges({ recoverable: { damaged: damaged5 } }) {
+  if (damaged5.length === 0) return void 0;
+  return { ...warning, kind: "damaged-changes", measured: damaged5.length, keys: damaged5 };
 }
 function findRowLoss({ freshness: { usable } }) {
   const loss = findShrinkage(usable);
@@ -67590,9 +68903,9 @@ function findUnusual({ freshness: { usable } }, found) {
   });
 }
 function findDamagedBackups({ freshness: { catalog } }) {
-  const damaged4 = catalog.backups.filter(({ damagedAt }) => damagedAt !== null);
-  const times = damaged4.map(({ damagedAt }) => damagedAt?.getTime() ?? Number.POSITIVE_INFINITY);
-  return findBackups("damaged-backups", damaged4, new Date(Math.min(...times)));
+  const damaged5 = catalog.backups.filter(({ damagedAt }) => damagedAt !== null);
+  const times = damaged5.map(({ damagedAt }) => damagedAt?.getTime() ?? Number.POSITIVE_INFINITY);
+  return findBackups("damaged-backups", damaged5, new Date(Math.min(...times)));
 }
 function findBackups(kind, backups, since) {
   if (backups.length === 0) return void 0;
@@ -68491,7 +69804,7 @@ var names3 = {
   month: ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
   "day of the week": ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 };
-var fields = [
+var fields2 = [
   { name: "minute", least: 0, most: 59 },
   { name: "hour", least: 0, most: 23 },
   { name: "day of the month", least: 1, most: 31 },
@@ -68501,13 +69814,13 @@ var fields = [
 var steps = [5, 6, 10, 12, 15, 20, 30];
 function parseCron(text7) {
   const parts3 = text7.trim().split(/\s+/);
-  if (parts3.length !== fields.length) {
+  if (parts3.length !== fields2.length) {
     throw new Problem(
       `is not a cron expression of five fields: ${JSON.stringify(text7)}`,
       'Write minute, hour, day of the month, month and day of the week, as in "auto 2 * * *"'
     );
   }
-  for (const [index, field] of fields.entries()) {
+  for (const [index, field] of fields2.entries()) {
     const part = parts3[index] ?? "";
     if (field.name === "minute" && part.startsWith("auto")) checkAuto(part);
     else checkField(part, field);
@@ -68564,14 +69877,14 @@ function timesBetween(cron2, timeZone, from, until) {
 }
 
 // src/schedule/plan/minutes.ts
-var import_node_crypto31 = require("node:crypto");
+var import_node_crypto32 = require("node:crypto");
 var peaks = /* @__PURE__ */ new Set([0, 15, 30, 45]);
 function chooseMinute(minute2, key, taken) {
   const step = Number(/^auto\/(\d+)$/.exec(minute2)?.[1] ?? 60);
   const choices = Array.from({ length: step }, (_2, first2) => first2).filter(
     (first2) => listMinutes(first2, step).every((at) => !peaks.has(at))
   );
-  const start2 = (0, import_node_crypto31.createHash)("sha256").update(key).digest().readUInt32BE(0) % choices.length;
+  const start2 = (0, import_node_crypto32.createHash)("sha256").update(key).digest().readUInt32BE(0) % choices.length;
   const ordered = [...choices.slice(start2), ...choices.slice(0, start2)];
   const isFree = (first2) => listMinutes(first2, step).every((at) => !taken.has(at));
   const chosen = listMinutes(ordered.find(isFree) ?? ordered[0], step);
@@ -68698,7 +70011,7 @@ init_duration();
 init_duration();
 
 // src/schedule/workflows/callers.ts
-var import_yaml = __toESM(require_dist3(), 1);
+var import_yaml2 = __toESM(require_dist(), 1);
 
 // src/schedule/policy/aws-roles.ts
 function roleOf(kind, written, { cleanup }) {
@@ -69092,8 +70405,8 @@ function secret(name2) {
 function join8(value) {
   return typeof value === "string" || value === void 0 ? value : value.join(", ");
 }
-function pick2(values, wanted) {
-  return Object.fromEntries(Object.keys(wanted).map((name2) => [name2, values[name2]]));
+function pick2(values, wanted2) {
+  return Object.fromEntries(Object.keys(wanted2).map((name2) => [name2, values[name2]]));
 }
 function isArtifact(storage) {
   return String(storage ?? "").startsWith("artifact://");
@@ -69125,7 +70438,7 @@ function renderCallers(context) {
 function renderWorkflow(file, jobs, context) {
   const title = titles[file];
   const crons2 = [...new Set(jobs.flatMap((job) => job.crons))];
-  const document = new import_yaml.Document({
+  const document = new import_yaml2.Document({
     name: title,
     "run-name": expression(
       `github.event.schedule && format('${title}${dueMark}{0}', github.event.schedule) || '${title}, by hand'`
@@ -69140,7 +70453,7 @@ function renderWorkflow(file, jobs, context) {
   for (const cron2 of crons2.keys()) quoteNode(document.getIn(["on", "schedule", cron2, "cron"], true));
   for (const job of jobs) {
     const uses = document.getIn(["jobs", job.id, "uses"], true);
-    if ((0, import_yaml.isScalar)(uses) && context.actionVersion !== "") uses.comment = ` ${context.actionVersion}`;
+    if ((0, import_yaml2.isScalar)(uses) && context.actionVersion !== "") uses.comment = ` ${context.actionVersion}`;
   }
   separate(document);
   return document.toString({ lineWidth: 0 });
@@ -69177,7 +70490,7 @@ function renderJob(job, beside, { policy }) {
   const condition = conditionOf(job, beside);
   const reads = isArtifact(job.with.storage) || job.calls === "watch" ? "read" : void 0;
   const granted2 = job.database === void 0 ? permissions : { ...permissions, actions: reads };
-  const wanted = {
+  const wanted2 = {
     ...granted2,
     issues: policy.alarms?.issues ?? true ? permissions.issues : void 0,
     // With this permission a job gets a token of its identity, which is all that assuming a role requires: no
@@ -69188,7 +70501,7 @@ function renderJob(job, beside, { policy }) {
   return {
     name: job.name,
     ...condition !== void 0 && { if: condition },
-    permissions: defined2(wanted),
+    permissions: defined2(wanted2),
     // `queue: max` lets up to 100 runs wait; without it only one waits, and a newer one cancels it.
     concurrency: {
       group: groupOf2(job),
@@ -69225,13 +70538,13 @@ function defined2(values) {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== void 0));
 }
 function quoteNode(node2) {
-  if ((0, import_yaml.isScalar)(node2)) node2.type = "QUOTE_DOUBLE";
+  if ((0, import_yaml2.isScalar)(node2)) node2.type = "QUOTE_DOUBLE";
 }
 function separate(document) {
   for (const map of [document.contents, document.get("jobs", true)]) {
-    if (!(0, import_yaml.isMap)(map)) continue;
+    if (!(0, import_yaml2.isMap)(map)) continue;
     for (const { key } of map.items.slice(1)) {
-      if ((0, import_yaml.isScalar)(key) && key.value !== "run-name") key.spaceBefore = true;
+      if ((0, import_yaml2.isScalar)(key) && key.value !== "run-name") key.spaceBefore = true;
     }
   }
 }
@@ -69448,7 +70761,7 @@ function findTrouble(state2) {
 
 // src/operations/status/judge.ts
 function judgeStatus(facts) {
-  const { location: location3, freshness: freshness2, recoverable, stored: stored2, prune, restores, runs, now } = facts;
+  const { location: location2, freshness: freshness2, recoverable, stored: stored2, prune, restores, runs, now } = facts;
   const { usable, verified, drilled, catalog } = freshness2;
   const ages = measureAges(freshness2, now);
   const recovery = measureRecovery(freshness2, restores);
@@ -69457,7 +70770,7 @@ function judgeStatus(facts) {
   const schedules = judgeSchedules(facts);
   const slot = findSlot2(facts.slotNow, runs);
   return {
-    ...{ location: location3, at: now, usable, verified, drilled, ages, recoverable, stored: stored2 },
+    ...{ location: location2, at: now, usable, verified, drilled, ages, recoverable, stored: stored2 },
     findings: listFindings(facts, { ages, recovery, trends, schedules, slot }),
     ...{ recovery, trends, growth, schedules, slot },
     successRate: measureSuccessRate({ runs, unread: facts.unreadRuns }, now),
@@ -69489,7 +70802,7 @@ function findGap({ recoverable, prune, now }) {
 init_errors();
 
 // src/operations/schedule/planned.ts
-var import_node_path22 = __toESM(require("node:path"), 1);
+var import_node_path23 = __toESM(require("node:path"), 1);
 
 // src/github/workflows.ts
 init_dist();
@@ -69531,11 +70844,11 @@ function openWorkflows(settings2) {
     listWorkflows: () => ask4(async () => (await api.list(`${base}/actions/workflows`, {}, pages2, "workflows")).map(toWorkflow)),
     listScheduledRuns: ({ id }, since) => ask4(async () => {
       const query = { event: "schedule", created: `>=${since.toISOString().slice(0, 19)}Z` };
-      const path25 = `${base}/actions/workflows/${id}/runs`;
-      return (await api.list(path25, query, pages2, "workflow_runs")).map(toRun2);
+      const path26 = `${base}/actions/workflows/${id}/runs`;
+      return (await api.list(path26, query, pages2, "workflow_runs")).map(toRun2);
     }),
-    findLastChange: (path25) => ask4(async () => {
-      const query = new URLSearchParams({ per_page: "1", path: path25 });
+    findLastChange: (path26) => ask4(async () => {
+      const query = new URLSearchParams({ per_page: "1", path: path26 });
       const content2 = await unlessForbidden(api.send("GET", `${base}/commits?${query}`));
       if (content2 === forbidden) return void 0;
       const [newest2] = parseAnswer(commitsSchema, content2, "list of commits");
@@ -69548,8 +70861,8 @@ function openWorkflows(settings2) {
   };
 }
 function toWorkflow(content2) {
-  const { id, path: path25, state: state2, created_at: createdAt } = parseAnswer(workflowSchema, content2, "workflow");
-  return { id, path: path25, state: state2, createdAt };
+  const { id, path: path26, state: state2, created_at: createdAt } = parseAnswer(workflowSchema, content2, "workflow");
+  return { id, path: path26, state: state2, createdAt };
 }
 function toRun2(content2) {
   const run2 = parseAnswer(runSchema2, content2, "run of a workflow");
@@ -69590,12 +70903,12 @@ function explain7(failure2, repository) {
 
 // src/schedule/plan/policy-file.ts
 var import_promises17 = require("node:fs/promises");
-var import_node_path20 = __toESM(require("node:path"), 1);
+var import_node_path21 = __toESM(require("node:path"), 1);
 init_errors();
 
 // src/schedule/policy/parse.ts
 init_dist();
-var import_yaml2 = __toESM(require_dist3(), 1);
+var import_yaml3 = __toESM(require_dist(), 1);
 init_errors();
 
 // src/schedule/policy/contradictions.ts
@@ -69649,28 +70962,28 @@ function findInRoles(policy) {
     ...isIdle ? [{ path: ["cleanup", "aws-role"], message }] : []
   ];
 }
-function findInRole(written, path25, policy) {
-  const unfit = findInCredentials(written, path25);
+function findInRole(written, path26, policy) {
+  const unfit = findInCredentials(written, path26);
   const hasOwn = written["aws-role"] !== void 0;
   if (hasOwn && !takesRoles(written)) {
     const message2 = "is a role of AWS, and only a storage at Amazon takes one. Leave it out, or write s3://bucket/prefix without the s3-endpoint of another service";
-    return [...unfit, { path: [...path25, "aws-role"], message: message2 }];
+    return [...unfit, { path: [...path26, "aws-role"], message: message2 }];
   }
   const cleansUp = isSwitchedOn("cleanup", { ...policy.schedules, ...written.schedules }, written.storage);
   const isTaken2 = hasOwn || cleansUp && roleOf("cleanup", written, policy) !== void 0;
   if (!isTaken2 || !["auto", void 0].includes(written["s3-region"])) return unfit;
   const message = "must name the region of AWS in which the role is taken, such as eu-central-1";
-  return [...unfit, { path: [...path25, "s3-region"], message }];
+  return [...unfit, { path: [...path26, "s3-region"], message }];
 }
-function findInCredentials(credentials, path25) {
+function findInCredentials(credentials, path26) {
   const role2 = credentials["aws-role"];
   if (role2 !== void 0 && hasKeys(credentials)) {
     const message = "stands beside the name of a key, and a job has either. Leave out aws-access-key-id and aws-secret-access-key, or the role";
-    return [{ path: [...path25, "aws-role"], message }];
+    return [{ path: [...path26, "aws-role"], message }];
   }
   if (role2 === void 0 && credentials["aws-role-seconds"] !== void 0) {
     const message = "says for how long a role is taken, and there is none. Name it in aws-role";
-    return [{ path: [...path25, "aws-role-seconds"], message }];
+    return [{ path: [...path26, "aws-role-seconds"], message }];
   }
   return [];
 }
@@ -69946,8 +71259,8 @@ var checkedPolicySchema = pipe(
   policySchema,
   rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
-    for (const { path: path25, message } of findContradictions(dataset.value))
-      addIssue({ message, path: stepsTo(path25, dataset.value) });
+    for (const { path: path26, message } of findContradictions(dataset.value))
+      addIssue({ message, path: stepsTo(path26, dataset.value) });
   })
 );
 function stepsTo([first2, ...rest2], policy) {
@@ -69960,8 +71273,8 @@ function stepsTo([first2, ...rest2], policy) {
   return steps3;
 }
 function parsePolicy(source, file) {
-  const lines3 = new import_yaml2.LineCounter();
-  const document = (0, import_yaml2.parseDocument)(source, { lineCounter: lines3, prettyErrors: false });
+  const lines3 = new import_yaml3.LineCounter();
+  const document = (0, import_yaml3.parseDocument)(source, { lineCounter: lines3, prettyErrors: false });
   const place3 = (offset) => {
     const { line: line2, col } = lines3.linePos(offset);
     return { line: line2, column: col };
@@ -69975,14 +71288,14 @@ function parsePolicy(source, file) {
   }
   const result = safeParse(checkedPolicySchema, resolveAliases(document, file));
   if (!result.success) {
-    const problems = result.issues.flatMap((issue2) => unfold(issue2, [])).map(({ issue: issue2, path: path25 }) => ({
-      ...place3(findNode(document.contents, path25, isUnknownKey(issue2))?.range?.[0] ?? 0),
-      text: describe4(issue2, path25)
+    const problems = result.issues.flatMap((issue2) => unfold(issue2, [])).map(({ issue: issue2, path: path26 }) => ({
+      ...place3(findNode(document.contents, path26, isUnknownKey(issue2))?.range?.[0] ?? 0),
+      text: describe5(issue2, path26)
     }));
     throw toError2(file, problems);
   }
   const action = document.get("action", true);
-  const comment3 = (0, import_yaml2.isScalar)(action) ? action.comment?.trim() ?? "" : "";
+  const comment3 = (0, import_yaml3.isScalar)(action) ? action.comment?.trim() ?? "" : "";
   return { policy: result.output, actionVersion: /^[\w.+-]{1,40}$/.test(comment3) ? comment3 : "" };
 }
 function resolveAliases(document, file) {
@@ -69993,22 +71306,22 @@ function resolveAliases(document, file) {
   }
 }
 function unfold(issue2, prefix) {
-  const path25 = [...prefix, ...(issue2.path ?? []).map(({ key }) => key)];
-  if (issue2.type !== "union") return [{ issue: issue2, path: path25 }];
+  const path26 = [...prefix, ...(issue2.path ?? []).map(({ key }) => key)];
+  if (issue2.type !== "union") return [{ issue: issue2, path: path26 }];
   const inner = (issue2.issues ?? []).filter((part) => part.path !== void 0);
-  return inner.length === 0 ? [{ issue: issue2, path: path25 }] : inner.flatMap((part) => unfold(part, path25));
+  return inner.length === 0 ? [{ issue: issue2, path: path26 }] : inner.flatMap((part) => unfold(part, path26));
 }
 function isUnknownKey(issue2) {
   return issue2.type === "strict_object" && issue2.expected === "never";
 }
-function describe4(issue2, path25) {
-  const where = path25.join(".") || "the policy";
+function describe5(issue2, path26) {
+  const where = path26.join(".") || "the policy";
   if (isUnknownKey(issue2)) {
-    const known4 = keysBeside(path25);
-    const near = nearest(String(path25.at(-1)), known4);
+    const known4 = keysBeside(path26);
+    const near = nearest(String(path26.at(-1)), known4);
     return `${where}: is no key of a policy. ${near ? `Did you mean ${near}?` : `Here stand ${list(known4)}.`}`;
   }
-  if (issue2.type === "strict_object" && issue2.received === "undefined" && path25.length > 0)
+  if (issue2.type === "strict_object" && issue2.received === "undefined" && path26.length > 0)
     return `${where}: is required.`;
   const message = issue2.kind === "schema" && /^Invalid /.test(issue2.message) ? describeType(issue2) : issue2.message;
   return `${where}: ${message}.`;
@@ -70024,9 +71337,9 @@ function describeType(issue2) {
   const expected = [...new Set((issue2.expected ?? "").replace(/[()]/g, "").split(" | "))];
   return `is not ${list(expected.map((kind) => kinds2[kind] ?? kind))}`;
 }
-function keysBeside(path25) {
+function keysBeside(path26) {
   let schemas = [policySchema];
-  for (const key of path25.slice(0, -1))
+  for (const key of path26.slice(0, -1))
     schemas = schemas.flatMap(alternatives).flatMap((schema4) => child2(schema4, key));
   return schemas.flatMap(alternatives).flatMap((schema4) => Object.keys(entriesOf(schema4) ?? {}));
 }
@@ -70048,19 +71361,19 @@ function nearest(key, known4) {
   const [best] = known4.map((name2) => ({ name: name2, distance: editDistance(key.toLowerCase(), name2) })).sort((one, other) => one.distance - other.distance);
   return best !== void 0 && best.distance <= Math.max(2, Math.floor(best.name.length / 3)) ? best.name : void 0;
 }
-function findNode(root, path25, key) {
-  let node2 = (0, import_yaml2.isNode)(root) ? root : void 0;
-  for (const [index, step] of path25.entries()) {
-    if ((0, import_yaml2.isMap)(node2)) {
-      const pair = node2.items.find((item) => (0, import_yaml2.isScalar)(item.key) && String(item.key.value) === String(step));
+function findNode(root, path26, key) {
+  let node2 = (0, import_yaml3.isNode)(root) ? root : void 0;
+  for (const [index, step] of path26.entries()) {
+    if ((0, import_yaml3.isMap)(node2)) {
+      const pair = node2.items.find((item) => (0, import_yaml3.isScalar)(item.key) && String(item.key.value) === String(step));
       if (pair === void 0) return node2;
-      const isLast = index === path25.length - 1;
-      const value = isLast && key || !(0, import_yaml2.isNode)(pair.value) ? pair.key : pair.value;
-      node2 = (0, import_yaml2.isNode)(value) ? value : node2;
+      const isLast = index === path26.length - 1;
+      const value = isLast && key || !(0, import_yaml3.isNode)(pair.value) ? pair.key : pair.value;
+      node2 = (0, import_yaml3.isNode)(value) ? value : node2;
     } else {
       const items = node2?.items;
       const item = items?.[Number(step)];
-      if (!(0, import_yaml2.isNode)(item)) return node2;
+      if (!(0, import_yaml3.isNode)(item)) return node2;
       node2 = item;
     }
   }
@@ -70099,12 +71412,12 @@ async function readPolicyFile(file) {
 async function findRepository2(policyFile, env2) {
   const named2 = nameRepository(env2);
   if (named2 !== void 0) return named2;
-  for (let folder = import_node_path20.default.resolve(policyFile, ".."); ; folder = import_node_path20.default.dirname(folder)) {
-    const config2 = await (0, import_promises17.readFile)(import_node_path20.default.join(folder, ".git", "config"), "utf8").catch(() => "");
+  for (let folder = import_node_path21.default.resolve(policyFile, ".."); ; folder = import_node_path21.default.dirname(folder)) {
+    const config2 = await (0, import_promises17.readFile)(import_node_path21.default.join(folder, ".git", "config"), "utf8").catch(() => "");
     const [, origin = ""] = /^\[remote "origin"\]\n(?:[^[].*\n)*?\s*url = (.+)$/m.exec(config2) ?? [];
     const [, owner2, name2] = /([^/:]+)\/([^/]+?)(?:\.git)?\/?$/.exec(origin.trim()) ?? [];
     if (owner2 !== void 0 && name2 !== void 0) return `${owner2}/${name2}`;
-    if (folder === import_node_path20.default.dirname(folder)) break;
+    if (folder === import_node_path21.default.dirname(folder)) break;
   }
   throw new ConfigurationError(
     "policy: names no repository, and there is neither GITHUB_REPOSITORY nor a remote `origin` to tell it",
@@ -70138,8 +71451,8 @@ async function verifyWorkflow(api, { file, state: state2 }, workflow, { plan, ma
   const changed = await api.findLastChange(workflow.path);
   const born = Math.max(workflow.createdAt.getTime(), changed?.getTime() ?? 0);
   const runs = await api.listScheduledRuns(workflow, new Date(Math.max(born, lookBack2(now).getTime())));
-  const listed2 = runs.length < mostRuns3 ? 0 : Math.min(...runs.map(({ createdAt }) => createdAt.getTime()));
-  const since = new Date(Math.max(born, listed2));
+  const listed3 = runs.length < mostRuns3 ? 0 : Math.min(...runs.map(({ createdAt }) => createdAt.getTime()));
+  const since = new Date(Math.max(born, listed3));
   const crons2 = [...new Set(jobsOf(plan, file).flatMap((job) => job.crons))];
   const punctuality = judgePunctuality(crons2, plan.timeZone, runs, { now, since });
   const stalled = punctuality.stalled.map(
@@ -70184,12 +71497,12 @@ function median2(values) {
 
 // src/schedule/workflows/files.ts
 var import_promises18 = require("node:fs/promises");
-var import_node_path21 = __toESM(require("node:path"), 1);
+var import_node_path22 = __toESM(require("node:path"), 1);
 init_errors();
 
 // src/schedule/workflows/header.ts
-var import_node_crypto32 = require("node:crypto");
-var import_yaml3 = __toESM(require_dist3(), 1);
+var import_node_crypto33 = require("node:crypto");
+var import_yaml4 = __toESM(require_dist(), 1);
 var first = (policyPath) => `# Generated from ${policyPath} by \`supabase-backup schedule\`; edit the policy instead.
 `;
 function addHeader(text7, policyPath) {
@@ -70208,12 +71521,12 @@ function meansSame(one, other) {
   return meaningOf(one) === meaningOf(other);
 }
 function hash(text7) {
-  return (0, import_node_crypto32.createHash)("sha256").update(meaningOf(text7)).digest("hex");
+  return (0, import_node_crypto33.createHash)("sha256").update(meaningOf(text7)).digest("hex");
 }
 function meaningOf(text7) {
-  const document = (0, import_yaml3.parseDocument)(text7);
+  const document = (0, import_yaml4.parseDocument)(text7);
   if (document.errors.length > 0) return text7;
-  const comments = [...new import_yaml3.Lexer().lex(text7)].filter((token) => token.startsWith("#")).map((token) => token.trim());
+  const comments = [...new import_yaml4.Lexer().lex(text7)].filter((token) => token.startsWith("#")).map((token) => token.trim());
   try {
     return JSON.stringify([document.toJS(), comments]);
   } catch {
@@ -70232,9 +71545,9 @@ async function compareFiles(callers2, folder, policyPath) {
     if (reason2 === "" && meansSame(before, after)) return { file, state: "same", reason: reason2, before, after };
     return { file, state: reason2 === "" ? "update" : "foreign", reason: reason2, before, after };
   });
-  const wanted = new Set(callers2.map(({ file }) => file));
+  const wanted2 = new Set(callers2.map(({ file }) => file));
   const left = [...existing].flatMap(([file, before]) => {
-    if (wanted.has(file) || readHeader(before)?.policyPath !== policyPath) return [];
+    if (wanted2.has(file) || readHeader(before)?.policyPath !== policyPath) return [];
     const reason2 = whyForeign(before, policyPath);
     return [{ file, state: reason2 === "" ? "remove" : "foreign", reason: reason2, before, after: "" }];
   });
@@ -70254,7 +71567,7 @@ async function readFolder(folder) {
   const workflows = names4.filter((name2) => /\.ya?ml$/.test(name2)).sort();
   try {
     const contents = workflows.map(
-      async (name2) => [name2, await (0, import_promises18.readFile)(import_node_path21.default.join(folder, name2), "utf8")]
+      async (name2) => [name2, await (0, import_promises18.readFile)(import_node_path22.default.join(folder, name2), "utf8")]
     );
     return new Map(await Promise.all(contents));
   } catch (error2) {
@@ -70282,8 +71595,8 @@ function verifyPlanned({ plan, changes }, { token, mayEnable }, { env: env2, sig
   return verifyWorkflows(api, { plan, changes, mayEnable, now: now() });
 }
 function pathInRepository({ policy, workflows }) {
-  const root = import_node_path22.default.resolve(workflows, "..", "..");
-  return import_node_path22.default.relative(root, import_node_path22.default.resolve(policy)).split(import_node_path22.default.sep).join("/");
+  const root = import_node_path23.default.resolve(workflows, "..", "..");
+  return import_node_path23.default.relative(root, import_node_path23.default.resolve(policy)).split(import_node_path23.default.sep).join("/");
 }
 
 // src/operations/status/schedules.ts
@@ -70297,7 +71610,7 @@ async function readSchedules(inputs2, context) {
   return { database: database3, timeZone, verification };
 }
 function findDatabase(databases, { policy, storage, database: database3 }) {
-  const bare = (location3) => location3.trim().replace(/\/+$/, "");
+  const bare = (location2) => location2.trim().replace(/\/+$/, "");
   const isThere2 = ({ written }) => bare(written.storage) === bare(storage);
   const names4 = list(databases.map(({ name: name2 }) => name2));
   const stored2 = databases.find(isThere2);
@@ -70341,8 +71654,8 @@ async function readStatusFacts(repository, question, context) {
   const { signal } = context;
   const [prune] = (await readRecords(repository, "prunes", onDamaged, { newest: 1, signal })).slice(-1);
   const { catalog } = freshness2;
-  const listed2 = new Set([...catalog.backups, ...catalog.damaged].map(({ id }) => id));
-  const vanished = await findVanished(repository, listed2, onDamaged, signal);
+  const listed3 = new Set([...catalog.backups, ...catalog.damaged].map(({ id }) => id));
+  const vanished = await findVanished(repository, listed3, onDamaged, signal);
   const restores = await readRecords(repository, "restores", onDamaged, { newest: shownRestores, signal });
   const { runs, unreadRuns } = await readRuns(repository, onDamaged, context);
   const recoverable = await readRecoverable(repository, freshness2.usable, context);
@@ -70539,7 +71852,7 @@ async function* readDecodedRows(text7, encoding = "utf8") {
     }
     if (at < chunk2.length) open7.push(Buffer.from(chunk2.subarray(at)));
   }
-  if (open7.length > 0) throw damaged3("ends within a row");
+  if (open7.length > 0) throw damaged4("ends within a row");
 }
 function findCut(chunk2, at) {
   if (chunk2.length - at > blockSize) {
@@ -70555,11 +71868,11 @@ function splitRows(text7) {
     const end2 = text7.indexOf("\n", at);
     const first2 = text7.indexOf("	", at);
     const second = text7.indexOf("	", first2 + 1);
-    if (first2 < 0 || second < 0 || second > end2) throw damaged3("has a row without three columns");
+    if (first2 < 0 || second < 0 || second > end2) throw damaged4("has a row without three columns");
     const lsn2 = text7.slice(at, first2);
     const xid3 = Number(text7.slice(first2 + 1, second));
     if (!/^[0-9A-F]+\/[0-9A-F]+$/.test(lsn2) || !Number.isInteger(xid3)) {
-      throw damaged3("has a row that does not begin with a position and a transaction");
+      throw damaged4("has a row that does not begin with a position and a transaction");
     }
     rows2.push({ lsn: lsn2, xid: xid3, data: unescapeField(text7.slice(second + 1, end2)), long: none });
     at = end2 + 1;
@@ -70569,7 +71882,7 @@ function splitRows(text7) {
 var none = [];
 function readLongRow(row, encoding) {
   const second = row.indexOf(tab, row.indexOf(tab) + 1);
-  if (second < 0) throw damaged3("has a row without three columns");
+  if (second < 0) throw damaged4("has a row without three columns");
   const data = unescapeBytes(row.subarray(second + 1, row.length - 1));
   const parts3 = [];
   const long = [];
@@ -70586,7 +71899,7 @@ function readLongRow(row, encoding) {
   parts3.push(data.toString(encoding, from));
   const [head] = splitRows(`${row.toString("latin1", 0, second + 1)}
 `);
-  if (head === void 0) throw damaged3("has a row without three columns");
+  if (head === void 0) throw damaged4("has a row without three columns");
   return { ...head, data: parts3.join(""), long };
 }
 function findQuote(data, from) {
@@ -70597,7 +71910,7 @@ function findClosing(data, at) {
   const kind = data[at];
   for (let from = at + 1; ; from += 2) {
     from = data.indexOf(kind, from);
-    if (from < 0) throw damaged3("has a row with a quote that nothing closes");
+    if (from < 0) throw damaged4("has a row with a quote that nothing closes");
     if (data[from + 1] !== kind) return from;
   }
 }
@@ -70607,7 +71920,7 @@ function halveQuotes(value) {
 function unescapeBytes(field) {
   return replaceInPlace(field, backslash2, (byte) => {
     const meant = escapes2[String.fromCharCode(byte ?? 0)];
-    if (meant === void 0) throw damaged3("has an escape that COPY does not write");
+    if (meant === void 0) throw damaged4("has an escape that COPY does not write");
     return meant.charCodeAt(0);
   });
 }
@@ -70633,11 +71946,11 @@ function unescapeField(field) {
   if (!field.includes("\\")) return field;
   return field.replace(/\\([\s\S]?)/g, (_2, character) => {
     const meant = escapes2[character];
-    if (meant === void 0) throw damaged3("has an escape that COPY does not write");
+    if (meant === void 0) throw damaged4("has an escape that COPY does not write");
     return meant;
   });
 }
-function damaged3(how) {
+function damaged4(how) {
   return new IntegrityError(
     `the text of captured changes ${how}`,
     "Run validate to see what is damaged; choose a time before it, or a newer backup."
@@ -70855,13 +72168,13 @@ function findGuarded(guard, entries) {
 
 // src/repository/objects/archive-file.ts
 var import_promises19 = require("node:fs/promises");
-var import_node_path23 = __toESM(require("node:path"), 1);
+var import_node_path24 = __toESM(require("node:path"), 1);
 init_errors();
 async function fetchArchive(manifest, reader2, context) {
   var _stack = [];
   try {
     await assertRoom(manifest, context.temporaryFolder);
-    const file = import_node_path23.default.join(context.temporaryFolder, `${manifest.id}.dump`);
+    const file = import_node_path24.default.join(context.temporaryFolder, `${manifest.id}.dump`);
     const handle = __using(_stack, await (0, import_promises19.open)(file, "wx", 384), true);
     for (const index of manifest.archive.objects) {
       const object3 = manifest.objects[index];
@@ -71019,7 +72332,7 @@ async function matchIdentities(holders, identities2) {
 
 // src/operations/validate/manifests.ts
 init_errors();
-var readers6 = 16;
+var readers8 = 16;
 async function readManifests(repository, choice2, onDamaged, signal) {
   if (choice2 === "latest") {
     return [await chooseBackup(repository, choice2, (error2, id) => onDamaged(id, error2))];
@@ -71030,7 +72343,7 @@ async function readManifests(repository, choice2, onDamaged, signal) {
   const manifests = /* @__PURE__ */ new Map();
   const reading = new SealedReading();
   const queue2 = [...ids2];
-  await runWorkers(Math.min(readers6, ids2.length), signal, async (stop) => {
+  await runWorkers(Math.min(readers8, ids2.length), signal, async (stop) => {
     for (const id of drain(queue2)) {
       stop.throwIfAborted();
       try {
@@ -71149,6 +72462,49 @@ async function readAnyCopy({ repository: { storage }, uses }, object3) {
   }
 }
 
+// src/operations/validate/place.ts
+init_errors();
+async function openReadable(request2, resources, context) {
+  const storage = resources.use(await openStorage(request2.storage, request2, context));
+  const copies = await openCopies(request2.copies ?? [], context, resources);
+  const places2 = [{ name: request2.storage, storage }, ...copies];
+  let failure2;
+  for (const [index, { name: name2, storage: place3 }] of places2.entries()) {
+    try {
+      const repository = await openRepository(place3, request2.repositoryKey);
+      const instead = failure2 && { name: name2, location: place3.location, why: failure2.message };
+      if (instead !== void 0)
+        context.log.warn(`${instead.why}; the copy ${name2} is validated in place of ${storage.location}`);
+      return { repository, instead, behind: places2.slice(index + 1) };
+    } catch (error2) {
+      context.signal.throwIfAborted();
+      if (!isKnownError(error2)) throw error2;
+      failure2 ??= error2;
+    }
+  }
+  throw failure2 ?? new Error("a validation without a place");
+}
+async function findCurable(copies, damaged5, uses, context) {
+  const [first2, ...others] = copies;
+  if (first2 === void 0 || damaged5.size === 0) return void 0;
+  const all = new FallbackStorage([first2, ...others], { warn: (message) => context.log.debug(message) });
+  const described2 = Map.groupBy(
+    [...uses.values()].map(({ object: object3 }) => object3),
+    ({ name: name2 }) => name2
+  );
+  let whole = 0;
+  for (const name2 of damaged5) {
+    context.signal.throwIfAborted();
+    try {
+      await fetchObject(all, name2, described2.get(name2) ?? []);
+      whole += 1;
+    } catch (error2) {
+      if (!(error2 instanceof IntegrityError || error2 instanceof StorageError)) throw error2;
+    }
+  }
+  return { whole, damaged: damaged5.size };
+}
+
 // src/operations/validate/record.ts
 init_errors();
 async function recordValidation(reading, context) {
@@ -71195,8 +72551,8 @@ async function readBack(request2, context) {
   var _stack = [];
   try {
     const clock = new PhaseClock();
-    const storage = __using(_stack, await openStorage(request2.storage, request2, context), true);
-    const repository = await openRepository(storage, request2.repositoryKey);
+    const resources = __using(_stack, new AsyncDisposableStack(), true);
+    const { repository, instead, behind } = await openReadable(request2, resources, context);
     const findings = new Findings();
     const { manifests, segments } = await readHeaders(repository, request2.backupId, findings, context);
     const holders = [...manifests, ...segments];
@@ -71225,7 +72581,8 @@ async function readBack(request2, context) {
     const { damages, unread, broken: broken4 } = findings;
     return {
       backups: manifests.length + countManifests([...damages, ...unread]),
-      ...{ broken: broken4, damages, unread, read: read4, archives, encryption },
+      ...{ broken: broken4, damages, unread, read: read4, archives, encryption, instead },
+      curable: await findCurable(behind, findings.damagedObjects, uses, context),
       segments: segments.length,
       objects: uses.size,
       objectsChecked: sample.length,
@@ -71299,9 +72656,9 @@ async function checkSegments(reading, context) {
       });
   }
 }
-function takeShare(items, share2, context) {
-  if (share2 >= 1) return [...items];
-  return items.map((item) => ({ item, order: context.random() })).sort((one, other) => one.order - other.order).slice(0, Math.ceil(items.length * share2)).map(({ item }) => item);
+function takeShare(items, share3, context) {
+  if (share3 >= 1) return [...items];
+  return items.map((item) => ({ item, order: context.random() })).sort((one, other) => one.order - other.order).slice(0, Math.ceil(items.length * share3)).map(({ item }) => item);
 }
 
 // src/operations/validate/report.ts
@@ -71310,9 +72667,13 @@ function describeValidation(done) {
   return {
     exitCode: isSound(done) ? 0 : 3,
     found: tellDamage(done),
-    outputs: { backups, "objects-checked": objectsChecked, damaged: broken4.size },
+    outputs: {
+      ...{ backups, "objects-checked": objectsChecked, damaged: broken4.size },
+      ...done.instead === void 0 ? {} : { "read-from": done.instead.name }
+    },
     report: [
       { kind: "heading", text: describeVerdict(done) },
+      ...describePlace2(done),
       {
         kind: "table",
         columns: [{ title: "what" }, { title: "", align: "right" }],
@@ -71329,9 +72690,22 @@ function describeValidation(done) {
         ]
       },
       ...listDamages("damaged part", damages),
+      ...describeCure(done),
       ...listDamages("could not be read, and may be whole", unread)
     ]
   };
+}
+function describePlace2({ instead }) {
+  if (instead === void 0) return [];
+  const { name: name2, location: location2, why } = instead;
+  const copy = name2 === location2 ? name2 : `${name2} (${location2})`;
+  return [{ kind: "paragraph", text: `THE COPY ${copy} WAS VALIDATED, and not the storage: ${why}.` }];
+}
+function describeCure({ curable }) {
+  if (curable === void 0) return [];
+  const { whole, damaged: damaged5 } = curable;
+  const text7 = whole === 0 ? "No copy has any of the damaged objects whole." : `The copies have ${formatCount(whole)} of ${formatCounted(damaged5, "damaged object")} whole: \`repair\` heals them.`;
+  return [{ kind: "paragraph", text: text7 }];
 }
 var encryptions = {
   none: "no",
@@ -71410,10 +72784,10 @@ function toFields4(validation) {
 init_errors();
 
 // src/parity/line.ts
-var import_node_crypto33 = require("node:crypto");
+var import_node_crypto34 = require("node:crypto");
 var absent = "nothing";
 function digestOf3(text7) {
-  return `SHA-256 ${(0, import_node_crypto33.createHash)("sha256").update(text7).digest("hex").slice(0, 12)}\u2026`;
+  return `SHA-256 ${(0, import_node_crypto34.createHash)("sha256").update(text7).digest("hex").slice(0, 12)}\u2026`;
 }
 
 // src/parity/subject.ts
@@ -71500,21 +72874,21 @@ var parts2 = {
 };
 var relationKinds = ["table", "view", "materialized view", "foreign table", "sequence"];
 function collectKnownDifferences({ selection, notCarried }, manifest) {
-  const reasons = /* @__PURE__ */ new Map();
+  const reasons2 = /* @__PURE__ */ new Map();
   const losses = /* @__PURE__ */ new Map();
   for (const stored2 of manifest.notCarried) {
-    reasons.set(keyOfStored(stored2), { why: stored2.why, isLoss: false, omissions: [] });
+    reasons2.set(keyOfStored(stored2), { why: stored2.why, isLoss: false, omissions: [] });
   }
   for (const omission of notCarried) {
     const { subject, why, lost } = omission;
     if (subject === void 0) continue;
     const key = keyOf3(subject);
     if (lost) losses.set(key, addLoss(losses.get(key), omission));
-    else reasons.set(key, { why, isLoss: false, omissions: [omission] });
+    else reasons2.set(key, { why, isLoss: false, omissions: [omission] });
   }
   for (const { entry, needs: needs2 } of selection.leftOut) {
     const why = `it needs ${describeEntry(needs2)}, which is not restored`;
-    reasons.set(keyOfEntry(entry), { why, isLoss: false, omissions: [] });
+    reasons2.set(keyOfEntry(entry), { why, isLoss: false, omissions: [] });
   }
   return (subject) => {
     const kinds4 = [...kindsOf(subject), ...parts2[subject.kind] ?? []];
@@ -71525,7 +72899,7 @@ function collectKnownDifferences({ selection, notCarried }, manifest) {
       ...objectOf(subject)
     ].flatMap((key) => /[\n\r]/.test(key) ? [key, key.replaceAll(/[\n\r]/g, " ")] : [key]);
     const find2 = (all) => keys2.map((key) => all.get(key)).find((known4) => known4 !== void 0);
-    return find2(losses) ?? find2(reasons);
+    return find2(losses) ?? find2(reasons2);
   };
 }
 function addLoss(before, omission) {
@@ -71671,10 +73045,10 @@ function explain8(failed2, whole) {
   return whole ? void 0 : "only a part was restored";
 }
 var shown = 100;
-function describeAnswer({ rows: rows2, digest: digest5, sample }) {
+function describeAnswer({ rows: rows2, digest: digest6, sample }) {
   const text7 = sample.length > shown ? `${sample.slice(0, shown)}\u2026` : sample;
-  if (digest5 === null || rows2 === null) return `failed: ${text7}`;
-  return `${rows2} ${rows2 === 1 ? "row" : "rows"}, ${digest5.slice(0, 8)}\u2026: ${text7}`;
+  if (digest6 === null || rows2 === null) return `failed: ${text7}`;
+  return `${rows2} ${rows2 === 1 ? "row" : "rows"}, ${digest6.slice(0, 8)}\u2026: ${text7}`;
 }
 
 // src/parity/explanations.ts
@@ -71715,11 +73089,11 @@ function explainByKind(subject, want, have, context) {
 }
 var ownerOf2 = /^owner (?:"(?:[^"]|"")*"|[^";]+)(?=;|$)/;
 function explainAccessMethod(want, have, { known: known4 }) {
-  const [wanted, found] = [want, have].map(
+  const [wanted2, found] = [want, have].map(
     (detail = "") => /(?:^|; )access method ([^;]+)/.exec(detail)?.[1]
   );
-  if (wanted === void 0 || wanted === found) return void 0;
-  return known4({ kind: "access method", schema: null, relation: null, name: wanted });
+  if (wanted2 === void 0 || wanted2 === found) return void 0;
+  return known4({ kind: "access method", schema: null, relation: null, name: wanted2 });
 }
 function explainRights(subject, want, have, { known: known4 }) {
   const rights = parseRights(subject);
@@ -71775,20 +73149,20 @@ function callsManaged(trigger, managed) {
 }
 
 // src/parity/same.ts
-var import_node_crypto34 = require("node:crypto");
+var import_node_crypto35 = require("node:crypto");
 function areSame(kind, want, have, { withRows, major }) {
   if (want === void 0 || have === void 0) return false;
-  const [wanted, found] = [want, digestAsBefore(have, want, major)].map(
+  const [wanted2, found] = [want, digestAsBefore(have, want, major)].map(
     (detail) => withoutMarks(withRows ? detail : detail.replace(populated, ""))
   );
-  if (wanted === found) return true;
-  if (kind === "column order") return areInOneOrder(wanted, found);
-  if (kind === "user mapping details") return [wanted, found].includes(notReadable);
-  if (kind === "subscription details" && `${wanted} ${found}`.includes(`connection ${notReadable}`)) {
-    return wanted.replace(connection, "") === found.replace(connection, "");
+  if (wanted2 === found) return true;
+  if (kind === "column order") return areInOneOrder(wanted2, found);
+  if (kind === "user mapping details") return [wanted2, found].includes(notReadable);
+  if (kind === "subscription details" && `${wanted2} ${found}`.includes(`connection ${notReadable}`)) {
+    return wanted2.replace(connection, "") === found.replace(connection, "");
   }
-  if (kind === "large object" && `${wanted} ${found}`.includes(unreadable)) {
-    return wanted.replace(content, "") === found.replace(content, "");
+  if (kind === "large object" && `${wanted2} ${found}`.includes(unreadable)) {
+    return wanted2.replace(content, "") === found.replace(content, "");
   }
   return false;
 }
@@ -71796,22 +73170,22 @@ var populated = /; (not )?populated(?=;|$)/;
 var content = /(?:^|; )(?:\d+ (?:bytes|objects); sha256 [0-9a-f]{64}|content not readable)$/;
 var connection = /^connection (?:not readable|[0-9a-f]{64})/;
 function areInOneOrder(want, have) {
-  const [wanted, found] = [splitNames(want), splitNames(have)];
+  const [wanted2, found] = [splitNames(want), splitNames(have)];
   const common = (names4, others) => names4.filter((name2) => others.includes(name2)).join();
-  return common(wanted, found) === common(found, wanted);
+  return common(wanted2, found) === common(found, wanted2);
 }
 function splitNames(list3) {
   return list3.match(/"(?:[^"]|"")*"|[^, ]+/g) ?? [];
 }
 var definitionDigest = /definition [0-9a-f]{64} of (\d+)$/;
 function digestAsBefore(have, want, major) {
-  const digest5 = definitionDigest.exec(want);
-  if (digest5 === null) return have;
+  const digest6 = definitionDigest.exec(want);
+  if (digest6 === null) return have;
   const start2 = Math.max(have.lastIndexOf(`definition ${opening2}`), have.indexOf("definition CREATE RULE "));
   if (start2 === -1) return have;
   const text7 = withoutMarks(have.slice(start2 + "definition ".length));
-  const now = (0, import_node_crypto34.createHash)("sha256").update(text7).digest("hex");
-  return `${have.slice(0, start2)}${digest5[1] === String(major) ? `definition ${now} of ${major}` : digest5[0]}`;
+  const now = (0, import_node_crypto35.createHash)("sha256").update(text7).digest("hex");
+  return `${have.slice(0, start2)}${digest6[1] === String(major) ? `definition ${now} of ${major}` : digest6[0]}`;
 }
 
 // src/parity/definitions.ts
@@ -71821,17 +73195,17 @@ function compareDefinitions(expected, found, context) {
   );
   const unread = findUnread([...expected, ...found]);
   const there = Map.groupBy(found.map(unread), identify2);
-  const wanted = Map.groupBy(expected.map(unread), identify2);
+  const wanted2 = Map.groupBy(expected.map(unread), identify2);
   const isCompared = context.scope.whole ? () => true : selectRestored(context);
-  return [.../* @__PURE__ */ new Set([...wanted.keys(), ...there.keys()])].flatMap((key) => {
-    const [want = [], have = []] = [wanted.get(key), there.get(key)];
+  return [.../* @__PURE__ */ new Set([...wanted2.keys(), ...there.keys()])].flatMap((key) => {
+    const [want = [], have = []] = [wanted2.get(key), there.get(key)];
     const subject = want[0] ?? have[0];
     if (!subject || !isCompared(subject, have.length > 0)) return [];
-    if (!saysMore(subject, want, wanted, there)) return [];
+    if (!saysMore(subject, want, wanted2, there)) return [];
     const line2 = compareOne(subject, join9(want), join9(have), context);
     const isThere2 = relations6.has(`${subject.schema}.${subject.relation}`);
     const wider = isThere2 && lacksGuard(line2, want) || opens(line2, want[0], have[0], context) || maintains(line2, have[0]);
-    return [wider ? widen(line2) : line2];
+    return [wider ? widen2(line2) : line2];
   });
 }
 function saysMore(subject, want, ...sides) {
@@ -71851,7 +73225,7 @@ function lacksGuard({ kind, status, found }, want) {
   if (kind === "row level security") return true;
   return kind === "policy" && found === absent && want.some(({ detail }) => detail.startsWith("restrictive"));
 }
-function widen({ why, ...line2 }) {
+function widen2({ why, ...line2 }) {
   return {
     ...line2,
     ...why === void 0 || why === platforms ? {} : { why },
@@ -71932,9 +73306,9 @@ function compareGlobals(expected, found, { kind, notCarried }, known4) {
   ];
 }
 function compareDatabase(expected, found, kind, known4) {
-  const [wanted, there] = [byName(expected.settings), byName(found.settings)];
-  const settings2 = [.../* @__PURE__ */ new Set([...wanted.keys(), ...there.keys()])].sort().map((name2) => {
-    const [want, have] = [describeSetting(name2, wanted.get(name2)), describeSetting(name2, there.get(name2))];
+  const [wanted2, there] = [byName(expected.settings), byName(found.settings)];
+  const settings2 = [.../* @__PURE__ */ new Set([...wanted2.keys(), ...there.keys()])].sort().map((name2) => {
+    const [want, have] = [describeSetting(name2, wanted2.get(name2)), describeSetting(name2, there.get(name2))];
     const why = known4({ kind: "database setting", schema: null, relation: null, name: name2 });
     const own3 = ownSettings[kind]?.test(name2) ? "every project has its own" : void 0;
     return judge3(
@@ -71979,13 +73353,13 @@ function describeGrants(grants3, owners2) {
   ).sort().join("; ") || absent;
 }
 function compareJobs(expected, found, notCarried, known4) {
-  const [wanted, there] = [Map.groupBy(expected, identifyJob), Map.groupBy(found, identifyJob)];
+  const [wanted2, there] = [Map.groupBy(expected, identifyJob), Map.groupBy(found, identifyJob)];
   const all = notCarried.find(({ subject }) => subject?.kind === "cron jobs")?.why;
   const nameless = notCarried.find(({ subject }) => subject?.kind === "cron job")?.why;
-  return [.../* @__PURE__ */ new Set([...wanted.keys(), ...there.keys()])].map((name2) => {
-    const [want, have] = [describeJobs(wanted.get(name2)), describeJobs(there.get(name2))];
+  return [.../* @__PURE__ */ new Set([...wanted2.keys(), ...there.keys()])].map((name2) => {
+    const [want, have] = [describeJobs(wanted2.get(name2)), describeJobs(there.get(name2))];
     const own3 = known4({ kind: "cron job", schema: null, relation: null, name: name2 });
-    const isNameless = wanted.get(name2)?.[0]?.name === null;
+    const isNameless = wanted2.get(name2)?.[0]?.name === null;
     return judge3(
       { kind: "cron job", what: name2, expected: want, found: have },
       want === have,
@@ -72346,12 +73720,12 @@ async function putInWordsOf(settings2, encoding, expected, found, signal) {
     if (differing.length === 0) return expected;
     const session = __using(_stack, await openSession(settings2, signal), true);
     await applySettings(session, encoding);
-    const wanted = await readTexts(
+    const wanted2 = await readTexts(
       session,
       differing.map(({ want }) => want)
     );
     const open7 = differing.map(
-      (difference, index) => wanted[index] !== null && wanted[index] !== difference.found
+      (difference, index) => wanted2[index] !== null && wanted2[index] !== difference.found
     );
     const there = await readTexts(
       session,
@@ -72361,7 +73735,7 @@ async function putInWordsOf(settings2, encoding, expected, found, signal) {
     const printed2 = Map.groupBy(
       differing.map(({ line: line2, at, found: text7 }, index) => ({
         ...{ line: line2, at },
-        text: again[index] === wanted[index] ? text7 : wanted[index]
+        text: again[index] === wanted2[index] ? text7 : wanted2[index]
       })),
       ({ line: line2 }) => line2
     );
@@ -72625,8 +73999,8 @@ async function compareRows(session, settings2, manifest, scope, known4, options2
   const counts = await countRows2(session, existing.filter(isPlannable));
   const read4 = groups3.filter((group) => group.sent !== void 0).flatMap((group) => group.tables);
   const unplannable = existing.filter((table3) => !isPlannable(table3));
-  const wanted = [...read4, ...unplannable];
-  const digests = await readBack2(session, settings2, manifest.source.encoding, wanted, there, options2);
+  const wanted2 = [...read4, ...unplannable];
+  const digests = await readBack2(session, settings2, manifest.source.encoding, wanted2, there, options2);
   for (const table3 of unplannable) counts.set(table3.oid, digests.get(identify5(table3))?.rows ?? 0);
   return groups3.map((group) => {
     const { schema: schema4, name: name2 } = group.tables[0]?.root ?? group.tables[0];
@@ -72656,9 +74030,9 @@ function groupTables({
     if (sent === void 0 || why !== void 0 || changes.size > 0) {
       return { tables: group, sent: void 0, why, changes };
     }
-    const digest5 = new RowDigest();
-    for (const table3 of group) digest5.merge(sent.get(table3.oid) ?? new RowDigest());
-    return { tables: group, sent: digest5, why, changes };
+    const digest6 = new RowDigest();
+    for (const table3 of group) digest6.merge(sent.get(table3.oid) ?? new RowDigest());
+    return { tables: group, sent: digest6, why, changes };
   });
 }
 function compareContent({ tables: tables3, sent = new RowDigest() }, found) {
@@ -72692,16 +74066,16 @@ function describeChanges(before, changes) {
 function sumRows(tables3) {
   return tables3.reduce((sum2, table3) => sum2 + table3.rows, 0);
 }
-function describeDigest(rows2, digest5) {
-  return `${rows2} rows, \u2026${digest5.toString().slice(-8)}`;
+function describeDigest(rows2, digest6) {
+  return `${rows2} rows, \u2026${digest6.toString().slice(-8)}`;
 }
 var readBackRange = 64 * 1024 * 1024;
 async function readBack2(session, settings2, encoding, tables3, existing, options2) {
   const columns = new Map(tables3.map((table3) => [identify5(table3), table3.columns]));
   const named2 = existing.flatMap((table3) => {
-    const wanted = columns.get(identify5(table3));
-    if (wanted === void 0) return [];
-    return [{ ...table3, columns: wanted.filter((column) => table3.columns.includes(column)) }];
+    const wanted2 = columns.get(identify5(table3));
+    if (wanted2 === void 0) return [];
+    return [{ ...table3, columns: wanted2.filter((column) => table3.columns.includes(column)) }];
   });
   const there = await measureTables(session, named2);
   const found = new Map(there.map((table3) => [identify5(table3), new RowDigest()]));
@@ -72712,10 +74086,10 @@ async function readBack2(session, settings2, encoding, tables3, existing, option
     await reader2.query("SET enable_seqscan = off");
     for (const job of drain(queue2)) {
       signal.throwIfAborted();
-      for (const [index, digest5] of (await readRanges(reader2, job.rowRanges)).entries()) {
+      for (const [index, digest6] of (await readRanges(reader2, job.rowRanges)).entries()) {
         const rowRange = job.rowRanges[index];
-        if (rowRange) found.get(identify5(rowRange.table))?.merge(digest5);
-        options2.onProgress(digest5.rows);
+        if (rowRange) found.get(identify5(rowRange.table))?.merge(digest6);
+        options2.onProgress(digest6.rows);
       }
     }
     await reader2.close();
@@ -73446,9 +74820,9 @@ function listOf2(name2, value) {
   });
   return names4.length === 0 ? [""] : names4;
 }
-function findDifferent(wanted, there) {
+function findDifferent(wanted2, there) {
   const values = new Map(there.map(({ name: name2, value }) => [name2.toLowerCase(), value]));
-  return wanted.filter(({ name: name2, value }) => values.get(name2.toLowerCase()) !== value);
+  return wanted2.filter(({ name: name2, value }) => values.get(name2.toLowerCase()) !== value);
 }
 
 // src/restorer/trial/user-checks.ts
@@ -73458,8 +74832,8 @@ async function tryChecks(settings2, checks, { database: database3 }, complete, c
     if (checks.length === 0) return;
     const session = __using(_stack, await openSession(settings2, context.signal), true);
     await letRead(session);
-    const path25 = database3.settings.find(({ name: name2 }) => name2.toLowerCase() === "search_path");
-    await session.query(path25 === void 0 ? "RESET search_path" : writeSet(path25));
+    const path26 = database3.settings.find(({ name: name2 }) => name2.toLowerCase() === "search_path");
+    await session.query(path26 === void 0 ? "RESET search_path" : writeSet(path26));
     await refuseUnanswerable(session, checks, complete);
   } catch (_2) {
     var _error = _2, _hasError = true;
@@ -73530,7 +74904,34 @@ async function runCommand(settings2, command, context) {
 
 // src/operations/drill/report.ts
 init_errors();
+
+// src/operations/sections/readings-report.ts
+function withReadings(outcome, answers = []) {
+  if (answers.length === 0) return outcome;
+  const [heading2, ...rest2] = outcome.report;
+  return {
+    ...outcome,
+    outputs: { ...outcome.outputs, "read-from": answers.map(({ name: name2 }) => name2).join(", ") },
+    report: [...heading2 === void 0 ? [] : [heading2], ...answers.map(describeAnswer2), ...rest2]
+  };
+}
+var reasons = {
+  unreachable: "that the storage could not be reached for",
+  missing: "that the storage lacks",
+  damaged: "that are damaged in the storage"
+};
+function describeAnswer2({ name: name2, location: location2, readings }) {
+  const copy = name2 === location2 ? name2 : `${name2} (${location2})`;
+  const told2 = ["unreachable", "missing", "damaged"].filter((reason2) => readings[reason2] > 0).map((reason2) => `${formatCounted(readings[reason2], "reading")} ${reasons[reason2]}`);
+  const next = readings.unreachable > 0 ? "Look why the storage does not answer." : "`repair` brings the storage back to what its copies have.";
+  return { kind: "paragraph", text: `READ FROM THE COPY ${copy}: ${told2.join(", ")}. ${next}` };
+}
+
+// src/operations/drill/report.ts
 function describeDrill(drill) {
+  return withReadings(describeTried(drill), drill.readFrom);
+}
+function describeTried(drill) {
   const { kind, chosen, attempts: attempts2 } = drill;
   const { works, overrun } = kind === "failed" ? { works: void 0, overrun: void 0 } : drill;
   return {
@@ -73654,11 +75055,11 @@ async function chooseRecovery(repository, choice2, count4, context) {
   return candidates;
 }
 async function readBases(repository, backupId2, onDamaged, { signal }) {
-  const { backups, damaged: damaged4 } = await readCatalog(repository, { onDamaged, signal });
+  const { backups, damaged: damaged5 } = await readCatalog(repository, { onDamaged, signal });
   if (backupId2 === "latest") {
     return backups.filter(({ damagedAt, purpose: purpose2 }) => damagedAt === null && purpose2 !== "safety");
   }
-  const broken4 = damaged4.find(({ id }) => id === backupId2);
+  const broken4 = damaged5.find(({ id }) => id === backupId2);
   if (broken4) throw new IntegrityError(broken4.message, "Choose another backup; list names them all.");
   return backups.filter(({ id }) => id === backupId2);
 }
@@ -73678,7 +75079,7 @@ function refuse5({ why, before, after }, { backupId: backupId2, recoveryTargetTi
 
 // src/restorer/trial/parity-files.ts
 var import_promises21 = require("node:fs/promises");
-var import_node_path24 = __toESM(require("node:path"), 1);
+var import_node_path25 = __toESM(require("node:path"), 1);
 init_errors();
 async function makeReportFolder(folder) {
   if (folder === void 0) return;
@@ -73705,7 +75106,7 @@ async function writeParity(folder, scope, parity, context, checks = []) {
   try {
     for (const [extension, content2] of Object.entries(files)) {
       for (const name2 of [`parity-${scope.manifest.id}`, "parity"]) {
-        await (0, import_promises21.writeFile)(import_node_path24.default.join(folder, `${name2}.${extension}`), content2);
+        await (0, import_promises21.writeFile)(import_node_path25.default.join(folder, `${name2}.${extension}`), content2);
       }
     }
   } catch (error2) {
@@ -73787,12 +75188,12 @@ async function planImage(session, entries, target) {
 }
 async function findRoutines(session, entries) {
   if (entries.length === 0) return [];
-  const wanted = new Set(entries.map(({ schema: schema4, name: name2 }) => `${schema4}.${name2}`));
+  const wanted2 = new Set(entries.map(({ schema: schema4, name: name2 }) => `${schema4}.${name2}`));
   const rows2 = await session.query(`
     SELECT p.oid::regprocedure::text AS routine, n.nspname || '.' || p.proname || '(' || array_to_string(
              ARRAY(SELECT format_type(a.type, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS a (type, at) ORDER BY a.at), ', ') || ')' AS name
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')`);
-  return rows2.filter(({ name: name2 }) => wanted.has(name2)).map(({ routine: routine2 }) => routine2);
+  return rows2.filter(({ name: name2 }) => wanted2.has(name2)).map(({ routine: routine2 }) => routine2);
 }
 async function clearImage(session, plan) {
   await session.query("BEGIN");
@@ -73917,14 +75318,14 @@ init_lists();
 
 // src/restorer/archive/entry-statements.ts
 var import_node_fs20 = require("node:fs");
-var import_node_path25 = __toESM(require("node:path"), 1);
+var import_node_path26 = __toESM(require("node:path"), 1);
 init_environment();
 var prelude = /^SET row_security = (?:on|off);$/m;
 var heading = /^--\n-- Name: [^\n]*\n--\n+/m;
 var ending2 = "\n--\n-- PostgreSQL database dump complete\n--";
 var setOwner = /\n(ALTER (?:[^;"]|"[^"]*")+ OWNER TO (?:[^;"]|"[^"]*")+;)\s*$/;
 async function readStatements(client, archive, entry, context) {
-  const list3 = import_node_path25.default.join(context.temporaryFolder, `statements-${entry.id}.list`);
+  const list3 = import_node_path26.default.join(context.temporaryFolder, `statements-${entry.id}.list`);
   (0, import_node_fs20.writeFileSync)(list3, writeList2([entry]), { mode: 384 });
   const args = [`--use-list=${list3}`, "--no-tablespaces", "--file=-", archive];
   const { stdout } = await runTool(client.pgRestore, args, {
@@ -73980,7 +75381,7 @@ init_lists();
 
 // src/restorer/extensions/parts.ts
 var import_node_fs21 = require("node:fs");
-var import_node_path26 = __toESM(require("node:path"), 1);
+var import_node_path27 = __toESM(require("node:path"), 1);
 init_environment();
 async function isAboutAbsentPart(session, entry) {
   const { kind, schema: schema4, name: name2 } = entry;
@@ -74050,7 +75451,7 @@ async function* takeRows(lines3) {
   }
 }
 async function* printLines(client, archive, entry, context) {
-  const list3 = import_node_path26.default.join(context.temporaryFolder, `rows-${entry.id}.list`);
+  const list3 = import_node_path27.default.join(context.temporaryFolder, `rows-${entry.id}.list`);
   (0, import_node_fs21.writeFileSync)(list3, writeList2([entry]), { mode: 384 });
   const run2 = startTool(client.pgRestore, [`--use-list=${list3}`, "--file=-", archive], {
     env: toolEnvironment(context.env),
@@ -74325,8 +75726,8 @@ function adapt(surroundings, { code: code2, said }, entry, paths) {
   if (entry.kind === "EVENT TRIGGER") {
     return surroundings.asOwner || entry.owner === "" ? void 0 : { ...surroundings, asOwner: true };
   }
-  const path25 = isNotFound(code2) ? paths.shift() : void 0;
-  return path25 === void 0 ? void 0 : { ...surroundings, searchPath: path25 };
+  const path26 = isNotFound(code2) ? paths.shift() : void 0;
+  return path26 === void 0 ? void 0 : { ...surroundings, searchPath: path26 };
 }
 function findMemory(said) {
   const [, amount, unit] = /memory required is (\d+) ?(kB|MB|GB)/.exec(said) ?? [];
@@ -74372,7 +75773,7 @@ async function giveAway(session, owner2) {
 
 // src/restorer/archive/tool.ts
 var import_node_fs22 = require("node:fs");
-var import_node_path27 = __toESM(require("node:path"), 1);
+var import_node_path28 = __toESM(require("node:path"), 1);
 init_errors();
 
 // src/restorer/archive/refusal.ts
@@ -74460,7 +75861,7 @@ var RefusalReader = class {
 
 // src/restorer/archive/tool.ts
 async function runRestore(file, entries, jobs, { temporaryFolder, signal }) {
-  const list3 = import_node_path27.default.join(temporaryFolder, `restore-${entries[0]?.id}.list`);
+  const list3 = import_node_path28.default.join(temporaryFolder, `restore-${entries[0]?.id}.list`);
   (0, import_node_fs22.writeFileSync)(list3, writeList2(entries), { mode: 384 });
   const args = [
     "--no-password",
@@ -74809,19 +76210,19 @@ async function readCreators(session) {
 }
 
 // src/restorer/extensions/grants.ts
-async function findGivenGrants(session, entries, wanted) {
+async function findGivenGrants(session, entries, wanted2) {
   const ids2 = new Set(entries.map(({ id }) => id));
   const grants3 = entries.filter(({ kind, needs: needs2 }) => kind === "ACL" && !needs2.some((id) => ids2.has(id)));
-  if (grants3.length === 0 || isFirstVersion(wanted)) return [];
-  const [source, target] = [wanted, await readSystemRights(session, wanted)].map(groupByObject);
+  if (grants3.length === 0 || isFirstVersion(wanted2)) return [];
+  const [source, target] = [wanted2, await readSystemRights(session, wanted2)].map(groupByObject);
   return grants3.filter((entry) => {
     const object3 = identify7(entry);
     return object3 !== void 0 && areSame2(source.get(object3), target.get(object3));
   });
 }
-async function grantRightsAgain(session, refused3, wanted) {
+async function grantRightsAgain(session, refused3, wanted2) {
   const objects2 = new Set(refused3.map(identify7));
-  const asked = wanted.flatMap((line2) => {
+  const asked = wanted2.flatMap((line2) => {
     const rights = parseRights(line2);
     return rights !== void 0 && objects2.has(keyOf4(rights)) ? [{ line: line2, rights }] : [];
   });
@@ -75018,18 +76419,18 @@ async function keepReachable2(session, { settings: settings2 }, connect2) {
   }
 }
 var neededConnections = 20;
-function judgeLimit(wanted, state2, scope) {
-  if (wanted === void 0 || wanted === state2.limit || scope === "scratch") return void 0;
-  const sql = `ALTER DATABASE ${quoteIdentifier(state2.name)} CONNECTION LIMIT ${wanted}`;
+function judgeLimit(wanted2, state2, scope) {
+  if (wanted2 === void 0 || wanted2 === state2.limit || scope === "scratch") return void 0;
+  const sql = `ALTER DATABASE ${quoteIdentifier(state2.name)} CONNECTION LIMIT ${wanted2}`;
   const statement2 = { ...about({ kind: "database", property: "connection limit" }), sql };
-  if (wanted === -1 || wanted >= neededConnections || state2.superuser) return { kind: "set", statement: statement2 };
+  if (wanted2 === -1 || wanted2 >= neededConnections || state2.superuser) return { kind: "set", statement: statement2 };
   return { kind: "told", statement: statement2, why: "so few connections are not enough for the rest of the restore" };
 }
 function aboutSetting(name2) {
   return about({ kind: "database setting", name: name2 });
 }
-function describeOwnSettings(wanted, { settings: settings2 }, scope) {
-  const known4 = new Set(wanted.map(({ name: name2 }) => name2.toLowerCase()));
+function describeOwnSettings(wanted2, { settings: settings2 }, scope) {
+  const known4 = new Set(wanted2.map(({ name: name2 }) => name2.toLowerCase()));
   return settings2.filter(
     ({ name: name2 }) => scope.startsWith("supabase-") && projectSetting.test(name2) && !known4.has(name2.toLowerCase())
   ).map(({ name: name2 }) => ({
@@ -75071,16 +76472,16 @@ function writeSettings2(settings2, { name: name2 }) {
   }));
 }
 function writeGrants2(database3, state2) {
-  const wanted = without(state2.owner, database3.grants ?? state2.defaultGrants);
+  const wanted2 = without(state2.owner, database3.grants ?? state2.defaultGrants);
   const there = without(state2.owner, state2.grants);
   const object3 = `ON DATABASE ${quoteIdentifier(state2.name)}`;
   const find2 = (grants3, { grantee, privilege: privilege3 }) => grants3.find((other) => other.grantee === grantee && other.privilege === privilege3);
-  const given = wanted.filter((grant2) => {
+  const given = wanted2.filter((grant2) => {
     const now = find2(there, grant2);
     return now === void 0 || grant2.grantable && !now.grantable;
   });
   const taken = there.filter((grant2) => {
-    const then = find2(wanted, grant2);
+    const then = find2(wanted2, grant2);
     return then === void 0 || grant2.grantable && !then.grantable;
   });
   return [
@@ -75090,7 +76491,7 @@ function writeGrants2(database3, state2) {
     })),
     ...taken.map((grant2) => {
       const { grantee, privilege: privilege3 } = grant2;
-      const option2 = find2(wanted, grant2) === void 0 ? "" : "GRANT OPTION FOR ";
+      const option2 = find2(wanted2, grant2) === void 0 ? "" : "GRANT OPTION FOR ";
       return {
         ...about({ kind: "database", property: "grants" }),
         sql: `REVOKE ${option2}${privilege3} ${object3} FROM ${quoteGrantee(grantee)} CASCADE`
@@ -75118,26 +76519,26 @@ function describeOwner2({ owner: owner2 }, state2) {
 // src/restorer/roles/grants.ts
 async function grantAgain(session, refused3, { privileges, definitions: definitions3 }) {
   const names4 = new Set(refused3.map(({ schema: schema4, name: name2 }) => `${schema4}\0${name2}`));
-  const wanted = privileges.filter((privilege3) => names4.has(`${privilege3.schema}\0${nameOf4(privilege3)}`));
-  const statements = wanted.flatMap(
+  const wanted2 = privileges.filter((privilege3) => names4.has(`${privilege3.schema}\0${nameOf5(privilege3)}`));
+  const statements = wanted2.flatMap(
     (privilege3) => [
-      writeGrant(privilege3, withoutEverybodys(privilege3, wanted), ""),
+      writeGrant(privilege3, withoutEverybodys(privilege3, wanted2), ""),
       writeGrant(privilege3, findPassedOn(privilege3, definitions3), " WITH GRANT OPTION")
     ].flatMap((sql) => sql === void 0 ? [] : [{ ...aboutGrants(privilege3), sql }])
   );
   return tryStatements(session, statements);
 }
 function aboutGrants(privilege3) {
-  return about({ kind: "object", type: "acl", schema: privilege3.schema, name: nameOf4(privilege3) });
+  return about({ kind: "object", type: "acl", schema: privilege3.schema, name: nameOf5(privilege3) });
 }
-function nameOf4({ kind, name: name2, column }) {
+function nameOf5({ kind, name: name2, column }) {
   const text7 = column === null ? `${kind.toUpperCase()} ${name2}` : `COLUMN ${name2}.${column}`;
   return text7.replaceAll(/[\n\r]/g, " ");
 }
-function withoutEverybodys(privilege3, wanted) {
+function withoutEverybodys(privilege3, wanted2) {
   if (privilege3.grantee === "PUBLIC") return privilege3.privileges;
   const { kind, schema: schema4, name: name2, column } = privilege3;
-  const everybody2 = wanted.find(
+  const everybody2 = wanted2.find(
     (other) => other.grantee === "PUBLIC" && other.kind === kind && other.schema === schema4 && other.name === name2 && other.column === column
   );
   return privilege3.privileges.filter((one) => !everybody2?.privileges.includes(one));
@@ -75158,8 +76559,8 @@ function writeGrant(privilege3, list3, option2) {
 }
 
 // src/restorer/roles/user-grants.ts
-async function grantToUsers(session, wanted, managed) {
-  const grants3 = wanted.filter(
+async function grantToUsers(session, wanted2, managed) {
+  const grants3 = wanted2.filter(
     (definition2) => definition2.kind === "grant" && (definition2.schema === null ? isOnSchema(definition2, managed) : managed.has(definition2.schema))
   );
   if (grants3.length === 0) return [];
@@ -75667,16 +77068,16 @@ var tablesQuery3 = `
   JOIN pg_namespace s ON s.nspname = w.schema JOIN pg_class c ON c.relnamespace = s.oid AND c.relname = w.name
   WHERE c.relkind = 'r' ORDER BY w.place`;
 async function readReplayTables(session, created, present) {
-  const wanted = [...created.map((table3) => ({ table: table3, missing: [] })), ...present];
+  const wanted2 = [...created.map((table3) => ({ table: table3, missing: [] })), ...present];
   const rows2 = await session.query(
     tablesQuery3,
-    [wanted.map(({ table: table3 }) => table3.schema), wanted.map(({ table: table3 }) => table3.name)]
+    [wanted2.map(({ table: table3 }) => table3.schema), wanted2.map(({ table: table3 }) => table3.name)]
   );
   const partitioned = await session.query(
     `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p'`
   );
   const tables3 = rows2.map((row) => {
-    const found = wanted[row.place - 1];
+    const found = wanted2[row.place - 1];
     if (found === void 0) throw new Error(`no table was asked for at ${row.place}`);
     return {
       present: row.place > created.length,
@@ -76401,12 +77802,12 @@ async function analyzeTables(settings2, options2) {
 }
 async function analyzeTable(session, table3, { searchPaths, signal, log: log3 }) {
   let first2;
-  for (const path25 of ["", ...searchPaths]) {
+  for (const path26 of ["", ...searchPaths]) {
     signal.throwIfAborted();
     try {
-      if (path25 !== "") await setSearchPath(session, path25);
+      if (path26 !== "") await setSearchPath(session, path26);
       await session.query(`ANALYZE ${quoteQualified(table3.schema, table3.name)}`);
-      if (path25 !== "") await setSearchPath(session, "");
+      if (path26 !== "") await setSearchPath(session, "");
       return;
     } catch (error2) {
       signal.throwIfAborted();
@@ -76704,13 +78105,13 @@ init_errors();
 
 // src/restorer/rows/objects-ahead.ts
 init_storage();
-var heldBytes = 32 * 1024 * 1024;
+var heldBytes2 = 32 * 1024 * 1024;
 var smallBytes = 4 * 1024 * 1024;
 var ObjectsAhead = class {
   #reader;
   #objects;
   #fetched = /* @__PURE__ */ new Map();
-  #room = heldBytes;
+  #room = heldBytes2;
   /** @param objects of the manifest, to which parts refer by index */
   constructor(reader2, objects2) {
     this.#reader = reader2;
@@ -76742,11 +78143,11 @@ var ObjectsAhead = class {
 };
 
 // src/restorer/rows/pieces.ts
-async function* readRange(range2, pieces, digest5) {
+async function* readRange(range2, pieces, digest6) {
   for (const piece2 of range2.pieces) {
     const plaintext = await pieces.read(piece2.object);
     const part = plaintext.subarray(piece2.offset, piece2.offset + piece2.length);
-    digest5?.update(part);
+    digest6?.update(part);
     yield part;
   }
 }
@@ -76846,7 +78247,7 @@ var LoadQueue = class {
       if (!lane || !part) return;
       if (lane.parts.length === 0) this.#lanes.splice(this.#lanes.indexOf(lane), 1);
       lane.active++;
-      lane.bytes -= sumBytes2(part.jobs);
+      lane.bytes -= sumBytes3(part.jobs);
       await load(part).finally(() => lane.active--);
       if (lane.table && lane.parts.length === 0 && lane.active === 0) await loaded(lane.table);
     }
@@ -76883,10 +78284,10 @@ var LoadLane = class {
   constructor(parts3, table3) {
     this.parts = parts3;
     this.table = table3;
-    this.bytes = sumBytes2(parts3.flatMap((part) => part.jobs));
+    this.bytes = sumBytes3(parts3.flatMap((part) => part.jobs));
   }
 };
-function sumBytes2(jobs) {
+function sumBytes3(jobs) {
   return jobs.flatMap(({ range: range2 }) => range2.pieces).reduce((sum2, piece2) => sum2 + piece2.length, 0);
 }
 
@@ -76926,11 +78327,11 @@ var RowRelief = class {
   async #tryNext(error2) {
     if (error2.code === sqlState.checkViolation && error2.constraint !== void 0 && await this.#takeChecks(error2))
       return true;
-    const path25 = error2.code === sqlState.checkViolation ? void 0 : this.#paths.shift();
-    if (path25 !== void 0) {
-      await setSearchPath(this.#session, path25);
-      this.#path = path25;
-      this.#searchPaths.needed = path25;
+    const path26 = error2.code === sqlState.checkViolation ? void 0 : this.#paths.shift();
+    if (path26 !== void 0) {
+      await setSearchPath(this.#session, path26);
+      this.#path = path26;
+      this.#searchPaths.needed = path26;
       return true;
     }
     if (this.#hasAllChecks) return false;
@@ -77100,8 +78501,8 @@ function alter({ ofDomain, holder }) {
 }
 async function tryUnder(session, paths, sql) {
   let first2;
-  for (const path25 of paths) {
-    await setSearchPath(session, path25);
+  for (const path26 of paths) {
+    await setSearchPath(session, path26);
     try {
       await session.query(sql);
       return void 0;
@@ -77277,31 +78678,31 @@ var Loader = class {
     }
     await relief.end();
   }
-  #merge({ table: table3 }, digest5) {
-    if (digest5 !== void 0) this.#options.digests?.get(table3.oid)?.merge(digest5);
+  #merge({ table: table3 }, digest6) {
+    if (digest6 !== void 0) this.#options.digests?.get(table3.oid)?.merge(digest6);
   }
   #openPieces(jobs) {
     return new PieceReader(this.#reader, this.#manifest, { jobs, whole: void 0 });
   }
   async #copyRange({ table: table3, range: range2 }, pieces, frozen) {
     this.#options.signal.throwIfAborted();
-    const digest5 = this.#options.digests === void 0 ? void 0 : new RowDigest();
+    const digest6 = this.#options.digests === void 0 ? void 0 : new RowDigest();
     const into = table3.root ?? table3;
     const columns = table3.columns.map(quoteIdentifier).join(", ");
     const list3 = columns === "" ? "" : ` (${columns})`;
     const copy = `COPY ${quoteQualified(into.schema, into.name)}${list3} FROM STDIN${frozen ? " WITH (FREEZE)" : ""}`;
-    const rows2 = await copyIn(this.#session, copy, readRange(range2, pieces, digest5));
+    const rows2 = await copyIn(this.#session, copy, readRange(range2, pieces, digest6));
     if (rows2 !== range2.rows) {
       throw new TargetError(
         `table ${qualifiedName(table3)}: the server took ${rows2} rows of a range of ${range2.rows}`,
         "Look for rules or triggers on the target that drop rows."
       );
     }
-    const bytes = sumBytes2([{ table: table3, range: range2 }]);
+    const bytes = sumBytes3([{ table: table3, range: range2 }]);
     this.#sent.rows += rows2;
     this.#sent.bytes += bytes;
     this.#options.onProgress(rows2, bytes);
-    return digest5;
+    return digest6;
   }
 };
 async function beginFrozen(session, table3) {
@@ -77346,9 +78747,9 @@ async function loadManagedRows(settings2, manifest, tables3, reader2, options2) 
   for (const { table: table3, missing } of tables3) {
     if (table3.rows === 0 && missing.length > 0) outcome.countOnly.set(table3.oid, describeMissing(missing));
   }
-  const loadAll = async (wanted) => {
+  const loadAll = async (wanted2) => {
     const refused4 = [];
-    const queue2 = wanted.toSorted((one, other) => other.table.bytes - one.table.bytes);
+    const queue2 = wanted2.toSorted((one, other) => other.table.bytes - one.table.bytes);
     await runWorkers(Math.min(options2.workers, queue2.length), options2.signal, async (signal) => {
       const session = await openSession(settings2, signal);
       const omission = await prepareLoader(session, manifest);
@@ -77404,7 +78805,7 @@ async function loadTable(session, present, manifest, reader2, outcome) {
   await session.query("BEGIN");
   try {
     if (missing.length === 0) {
-      const { digest: digest5, taken } = await copyTable(session, table3, qualify(table3), manifest, reader2);
+      const { digest: digest6, taken } = await copyTable(session, table3, qualify(table3), manifest, reader2);
       if (taken !== table3.rows) {
         await session.query("ROLLBACK");
         return {
@@ -77413,7 +78814,7 @@ async function loadTable(session, present, manifest, reader2, outcome) {
           why: `it took only ${taken} of them, as rules or triggers of the target say`
         };
       }
-      outcome.sent.set(table3.oid, digest5);
+      outcome.sent.set(table3.oid, digest6);
     } else {
       append(outcome.notCarried, await loadByWay(session, present, manifest, reader2));
       outcome.countOnly.set(table3.oid, describeMissing(missing));
@@ -77434,9 +78835,9 @@ async function copyTable(session, table3, into, manifest, reader2) {
   const pieces = new PieceReader(reader2, manifest, { jobs, whole: void 0 });
   const columns = table3.columns.map(quoteIdentifier).join(", ");
   for (const { range: range2 } of jobs) {
-    const digest5 = new RowDigest();
-    taken += await copyIn(session, `COPY ${into} (${columns}) FROM STDIN`, readRange(range2, pieces, digest5));
-    total.merge(digest5);
+    const digest6 = new RowDigest();
+    taken += await copyIn(session, `COPY ${into} (${columns}) FROM STDIN`, readRange(range2, pieces, digest6));
+    total.merge(digest6);
   }
   return { digest: total, taken };
 }
@@ -77595,20 +78996,20 @@ var RowRestore = class {
         this.analyzed.add(qualifiedName(table3));
       }
     });
-    for (const [oid, digest5] of digests ?? []) this.sent?.set(oid, digest5);
+    for (const [oid, digest6] of digests ?? []) this.sent?.set(oid, digest6);
     this.#checks.push(checks);
     return notCarried;
   }
   /** Restores additions to tables of extensions, after rows and changes and before grants. */
   async completeExtensions() {
     const { additions } = this.#plan.scope.supplement;
-    const wanted = additions.filter(
+    const wanted2 = additions.filter(
       ({ schema: schema4, table: table3 }) => isWhole(this.#request) || this.#queues.has({ schema: schema4, name: table3 })
     );
-    if (wanted.length + this.#plan.queues.length === 0) return [];
+    if (wanted2.length + this.#plan.queues.length === 0) return [];
     const complete = async (session) => {
       await this.#queues.goOn(session);
-      return completeTables(session, wanted, this.#queues);
+      return completeTables(session, wanted2, this.#queues);
     };
     return askServer2(this.#request, this.#context, "extensions", complete);
   }
@@ -77624,7 +79025,7 @@ var RowRestore = class {
       signal: this.#context.signal,
       onProgress: this.#onProgress
     });
-    for (const [oid, digest5] of rows2.sent) this.sent?.set(oid, digest5);
+    for (const [oid, digest6] of rows2.sent) this.sent?.set(oid, digest6);
     for (const [oid, why] of rows2.countOnly) this.countOnly.set(oid, why);
     this.#present = present.filter(
       ({ table: { oid, rows: expected } }) => expected === 0 || rows2.sent.has(oid) || rows2.countOnly.has(oid)
@@ -77660,7 +79061,7 @@ function listSearchPaths({ database: database3, roles, definitions: definitions3
   const all = /* @__PURE__ */ new Set(["public", ...extensions.map(({ schema: schema4 }) => schema4), ...schemas]);
   all.delete("pg_catalog");
   const wide2 = ['"$user"', ...[...all].map(quoteIdentifier)].join(", ");
-  const candidates = [.../* @__PURE__ */ new Set([...set, wide2])].filter((path25) => path25.trim() !== "");
+  const candidates = [.../* @__PURE__ */ new Set([...set, wide2])].filter((path26) => path26.trim() !== "");
   return { candidates, needed: void 0 };
 }
 
@@ -77806,8 +79207,8 @@ async function grant(request2, { scope }, definitions3, context) {
     append(notCarried, await askServer2(request2, context, "grants", others));
   }
   if (scope.kind === "supabase-project" && isWhole(request2)) {
-    const { definitions: wanted } = scope.supplement;
-    const give = (session) => grantToUsers(session, wanted, scope.managed);
+    const { definitions: wanted2 } = scope.supplement;
+    const give = (session) => grantToUsers(session, wanted2, scope.managed);
     append(notCarried, await askServer2(request2, context, "grants", give));
   }
   return notCarried;
@@ -78056,16 +79457,16 @@ async function detectTargetKind(session) {
   if (schemas.length < 2 || !schemas.every(isPlatform) || roles?.found !== 3) return "plain";
   return roles.superuser ? "supabase-image" : "supabase-project";
 }
-async function chooseTargetKind(session, wanted) {
+async function chooseTargetKind(session, wanted2) {
   const found = await detectTargetKind(session);
-  if (wanted === "auto" || wanted === found) return found;
-  if (wanted === "supabase-image") {
+  if (wanted2 === "auto" || wanted2 === found) return found;
+  if (wanted2 === "supabase-image") {
     throw new ConfigurationError(
       found === "plain" ? "target-kind: supabase-image was given, and the database has no auth and storage of Supabase" : "target-kind: supabase-image was given, and the connected role is not a superuser",
       "Connect to the container as supabase_admin, or leave target-kind out."
     );
   }
-  return wanted;
+  return wanted2;
 }
 
 // src/restorer/acting.ts
@@ -78222,7 +79623,7 @@ function selectPart(contents, names4, choice2) {
   };
 }
 function chooseEntries(contents, byId, names4, { isChosen, isExcluded }) {
-  const called = (entry) => names4.get(entry.oid) ?? nameOf5(entry);
+  const called = (entry) => names4.get(entry.oid) ?? nameOf6(entry);
   const goesWith = readSequenceOwners(contents, byId);
   const chosen = new Set(
     contents.filter((entry) => {
@@ -78321,13 +79722,13 @@ function readSequenceOwners(contents, byId) {
   );
 }
 function findUnmatchedIn(contents, names4, patterns) {
-  const choosable = contents.filter(isChoosable).map((entry) => names4.get(entry.oid) ?? nameOf5(entry));
+  const choosable = contents.filter(isChoosable).map((entry) => names4.get(entry.oid) ?? nameOf6(entry));
   return findUnmatched(patterns, [...choosable, ...names4.values()]);
 }
 function isChoosable(entry) {
   return entry.schema !== void 0 && !satellites.has(entry.kind) && !wholeDatabase.has(entry.kind);
 }
-function nameOf5(entry) {
+function nameOf6(entry) {
   return { schema: entry.schema ?? "", name: entry.name.replace(/\(.*$/s, "") };
 }
 function findBonds(entries) {
@@ -79316,14 +80717,14 @@ var DefinitionPair = class {
   isOtherType({ kind, schema: schema4 = "", name: name2 }) {
     if (kind !== "TYPE" && kind !== "DOMAIN") return false;
     const key = identify13({ kind: "type", schema: schema4, relation: null, name: name2 });
-    const [wanted, there] = [this.#expected.get(key)?.detail, this.#found.get(key)?.detail];
-    if (wanted === void 0) return false;
+    const [wanted2, there] = [this.#expected.get(key)?.detail, this.#found.get(key)?.detail];
+    if (wanted2 === void 0) return false;
     if (there === void 0) return true;
-    if (wanted.startsWith("enum (") && there.startsWith("enum (")) {
+    if (wanted2.startsWith("enum (") && there.startsWith("enum (")) {
       const labels2 = new Set(readLabels(there));
-      return !readLabels(wanted).every((label2) => labels2.has(label2));
+      return !readLabels(wanted2).every((label2) => labels2.has(label2));
     }
-    return normalize(wanted) !== normalize(there);
+    return normalize(wanted2) !== normalize(there);
   }
   /** Whether the target's table may not accept a partition of the backup's. */
   isOtherRoot({ schema: schema4 = "", name: name2 }) {
@@ -79590,9 +80991,9 @@ var beyondQuery = `
   FROM beyond b WHERE told ORDER BY 1`;
 async function readHeld(session, ids2) {
   const keys2 = await session.query(`${partsQuery} ${keysQuery}`, [...ids2]);
-  const listed2 = session.serverVersion >= 15e4 ? listedTables : listedTablesBefore15;
+  const listed3 = session.serverVersion >= 15e4 ? listedTables : listedTablesBefore15;
   const members3 = await session.query(
-    `${partsQuery} ${listed2}`,
+    `${partsQuery} ${listed3}`,
     [...ids2]
   );
   return [
@@ -79696,7 +81097,7 @@ function findChosen({ selection, manifest, include, exclude }, taken) {
   const isNamed = createSelection(include, exclude);
   const chosen = new Set(
     [...selection.entries, ...taken].filter(
-      (entry) => isReplaceable(entry.kind) && (selection.tables.has(entry.oid) || isNamed(names4.get(entry.oid) ?? nameOf6(entry)))
+      (entry) => isReplaceable(entry.kind) && (selection.tables.has(entry.oid) || isNamed(names4.get(entry.oid) ?? nameOf7(entry)))
     )
   );
   const byId = new Map(selection.entries.map((entry) => [entry.id, entry]));
@@ -79706,7 +81107,7 @@ function findChosen({ selection, manifest, include, exclude }, taken) {
   }
   return [...chosen];
 }
-function nameOf6({ schema: schema4 = "", name: name2 }) {
+function nameOf7({ schema: schema4 = "", name: name2 }) {
   return { schema: schema4, name: name2.replace(/\(.*$/s, "") };
 }
 var belonging = /* @__PURE__ */ new Set([
@@ -80283,7 +81684,7 @@ function describeSuperusers(roles) {
 }
 function describeLogins(roles) {
   const [reserved, own3] = [true, false].map(
-    (wanted) => roles.filter(({ login, name: name2 }) => login && isReservedRole(name2) === wanted).map(({ name: name2 }) => name2)
+    (wanted2) => roles.filter(({ login, name: name2 }) => login && isReservedRole(name2) === wanted2).map(({ name: name2 }) => name2)
   );
   const described2 = [];
   if (own3?.length) {
@@ -80472,13 +81873,13 @@ async function finishRoles(session, plan) {
 // src/restorer/unreplayed.ts
 function toUnreplayed(recovery, manifest, tables3) {
   if (recovery === void 0) return { notCarried: [], tables: /* @__PURE__ */ new Set() };
-  const reasons = new Map(
+  const reasons2 = new Map(
     recovery.segments.flatMap(({ uncovered }) => uncovered.map((table3) => [qualifiedName(table3), table3.why]))
   );
   const notCarried = [];
   const staying = /* @__PURE__ */ new Set();
   for (const table3 of tables3) {
-    const why = reasons.get(qualifiedName(table3));
+    const why = reasons2.get(qualifiedName(table3));
     if (why === void 0 && table3.persistence === "permanent") continue;
     staying.add(table3.oid);
     notCarried.push(
@@ -80583,9 +81984,9 @@ async function choose2(session, request2, kind, supplement, contents) {
   );
   return { missing, chosen, selection, part, queued, tables: tables3 };
 }
-async function meetPart(session, kind, wanted, { definitions: definitions3 }) {
-  const { contents, manifest } = wanted;
-  const fitted = await fitPart(session, kind, wanted);
+async function meetPart(session, kind, wanted2, { definitions: definitions3 }) {
+  const { contents, manifest } = wanted2;
+  const fitted = await fitPart(session, kind, wanted2);
   if (!fitted.isInUse) return fitted;
   const { encoding } = manifest.source;
   return { ...fitted, ...await findDifferences(session, fitted, definitions3, contents, encoding) };
@@ -80602,8 +82003,8 @@ function describeOmissions2(request2, { missing, chosen, selection, queued }, pl
 }
 function planRolesOf(session, request2, { roles }, kind) {
   const needed = request2.manifest.facts.roles;
-  const wanted = isWhole(request2) ? roles : roles.filter(({ name: name2 }) => needed.includes(name2));
-  return planRoles(session, wanted, needed, request2.roles ?? kind);
+  const wanted2 = isWhole(request2) ? roles : roles.filter(({ name: name2 }) => needed.includes(name2));
+  return planRoles(session, wanted2, needed, request2.roles ?? kind);
 }
 function findExtensionOwners({ definitions: definitions3 }) {
   const prefix = "extension ";
@@ -80655,7 +82056,7 @@ var objectsOf = {
   L: "LARGE OBJECTS"
 };
 async function neutralizeDefaultPrivileges(session) {
-  const found = await readEntries(session);
+  const found = await readEntries2(session);
   const builtIn = await readBuiltIn(session, found);
   const schemas = await readSchemas2(session);
   const changes = found.map((entry, index) => ({ entry, reset: { ...entry, items: builtIn[index] ?? [] } }));
@@ -80667,7 +82068,7 @@ async function neutralizeDefaultPrivileges(session) {
     entries: done.map(({ entry }) => entry),
     undo: done.flatMap(({ entry, reset }) => writeChange(reset, entry)),
     async restore(later) {
-      const now = new Map((await readEntries(later)).map((entry) => [keyOf5(entry), entry]));
+      const now = new Map((await readEntries2(later)).map((entry) => [keyOf5(entry), entry]));
       const left = await readSchemas2(later);
       const possible = done.filter(({ entry: { schema: schema4 } }) => schema4 === null || left.has(schema4));
       await inTransaction(
@@ -80677,7 +82078,7 @@ async function neutralizeDefaultPrivileges(session) {
     },
     async narrow(later) {
       const before = new Map(found.map((entry) => [keyOf5(entry), entry.items]));
-      const changes2 = (await readEntries(later)).filter(({ schema: schema4 }) => schema4 !== null && schemas.has(schema4)).map((entry) => ({ entry, wider: findWider(entry.items, before.get(keyOf5(entry)) ?? []) })).filter(({ wider }) => wider.length > 0);
+      const changes2 = (await readEntries2(later)).filter(({ schema: schema4 }) => schema4 !== null && schemas.has(schema4)).map((entry) => ({ entry, wider: findWider(entry.items, before.get(keyOf5(entry)) ?? []) })).filter(({ wider }) => wider.length > 0);
       const altered = await inTransaction(
         later,
         () => alterEach(later, changes2, ({ entry, wider }) => [
@@ -80736,7 +82137,7 @@ async function alterEach(session, changes, sides) {
 function keyOf5({ role: role2, schema: schema4, objects: objects2 }) {
   return JSON.stringify([role2, schema4, objects2]);
 }
-async function readEntries(session) {
+async function readEntries2(session) {
   const privilege3 = session.serverVersion >= 16e4 ? "SET" : "MEMBER";
   const rows2 = await session.query(`
     SELECT r.rolname AS role, n.nspname AS schema, defaclobjtype AS objects, ${writeItems("defaclacl")} AS items
@@ -80823,9 +82224,9 @@ async function surround(session, database3) {
   const [target] = await session.query("SELECT current_database() AS name");
   const alter2 = `ALTER DATABASE ${quoteIdentifier(target?.name ?? "")}`;
   const before = await readStored2(session);
-  const wanted = [...await findOther(session, database3.surroundings ?? readBuiltIn2(database3)), ...named2];
+  const wanted2 = [...await findOther(session, database3.surroundings ?? readBuiltIn2(database3)), ...named2];
   const given = [];
-  for (const setting2 of wanted) {
+  for (const setting2 of wanted2) {
     if (await tryStatement(session, `${alter2} ${writeSet(setting2)}`) === void 0) given.push(setting2);
   }
   return {
@@ -80843,10 +82244,10 @@ function readBuiltIn2({ settings: settings2 }) {
   const names4 = new Set(surroundingSettings.map((name2) => name2.toLowerCase()));
   return settings2.filter(({ name: name2 }) => names4.has(name2.toLowerCase()));
 }
-async function findOther(session, wanted) {
+async function findOther(session, wanted2) {
   const there = await readSurroundings(session);
   const values = new Map(there.map(({ name: name2, value }) => [name2.toLowerCase(), value]));
-  return wanted.filter(({ name: name2, value }) => (values.get(name2.toLowerCase()) ?? value) !== value);
+  return wanted2.filter(({ name: name2, value }) => (values.get(name2.toLowerCase()) ?? value) !== value);
 }
 async function readStored2(session) {
   const rows2 = await session.query(`
@@ -81139,10 +82540,10 @@ async function readLocaleOf(settings2, context) {
     _promise && await _promise;
   }
 }
-function describeLocale(wanted, refusal, made3) {
+function describeLocale(wanted2, refusal, made3) {
   return {
     what: "collation of the database",
-    why: `the source's is ${describeCollation(wanted)} in ${wanted.encoding}, and this server refuses it (${refusal}); the scratch database has ${describeCollation(made3)} in ${made3.encoding}, and texts may sort otherwise`,
+    why: `the source's is ${describeCollation(wanted2)} in ${wanted2.encoding}, and this server refuses it (${refusal}); the scratch database has ${describeCollation(made3)} in ${made3.encoding}, and texts may sort otherwise`,
     remedy: "Give a server that has this collation, to see that what depends on the order of texts comes back."
   };
 }
@@ -81294,15 +82695,19 @@ function listEnds({ attempts: attempts2 }) {
 async function tryBackups(inputs2, context) {
   var _stack = [];
   try {
-    await refuseInside(inputs2.reportFolder, "report-folder", [inputs2.storage]);
+    await refuseInside(inputs2.reportFolder, "report-folder", [
+      inputs2.storage,
+      ...inputs2.copies.map((copy) => copy.storage)
+    ]);
     const server = await reachDatabase("target-url", inputs2.targetUrl, inputs2.sslrootcert, context);
-    const storage = __using(_stack, await openStorage(inputs2.storage, inputs2, context), true);
+    const storage = __using(_stack, await openWithCopies(inputs2, context), true);
     const repository = await openRepository(storage, inputs2.repositoryKey);
     const candidates = await chooseDrilled(repository, inputs2, context);
     await makeReportFolder(inputs2.reportFolder);
     const jobs = await fitJobs(server, inputs2.jobs, context);
     const trial = { ...inputs2, jobs, include: [], exclude: [] };
-    return judgeDrill2(await tryInTurn(candidates, repository, server, trial, context), inputs2.rtoTarget);
+    const attempts2 = await tryInTurn(candidates, repository, server, trial, context);
+    return { ...judgeDrill2(attempts2, inputs2.rtoTarget), readFrom: storage.answers };
   } catch (_2) {
     var _error = _2, _hasError = true;
   } finally {
@@ -81382,7 +82787,7 @@ var drillStart = defineTool({
 });
 function describePlan2({
   server,
-  location: location3,
+  location: location2,
   backup,
   snapshotAt,
   until,
@@ -81391,7 +82796,7 @@ function describePlan2({
 }) {
   return [
     `Try backup ${backup} on ${server}?`,
-    `It is of ${formatTimeWithZone(snapshotAt)}, from ${location3}${until === void 0 ? "" : `, and brought to ${until}`}.`,
+    `It is of ${formatTimeWithZone(snapshotAt)}, from ${location2}${until === void 0 ? "" : `, and brought to ${until}`}.`,
     "It is restored into a new scratch database there, which is dropped at the end; nothing else on that server is touched.",
     `Where it fails, ${fallback === 0 ? "no other one is tried" : `${formatCounted(fallback, "older one")} at most are tried`}.`,
     `A recovery takes: ${toRecovery(recovery).sentence}; comparing and checking come on top.`
@@ -81551,7 +82956,7 @@ function listNewestOfDays(backups) {
 }
 
 // src/operations/report/compliance/read.ts
-var import_node_crypto36 = require("node:crypto");
+var import_node_crypto37 = require("node:crypto");
 init_dist();
 init_errors();
 
@@ -81622,7 +83027,7 @@ function toFailureIssue(issue2, { from, to }) {
 }
 
 // src/operations/report/compliance/policy.ts
-var import_node_crypto35 = require("node:crypto");
+var import_node_crypto36 = require("node:crypto");
 var import_promises22 = require("node:fs/promises");
 init_errors();
 async function readPolicyFacts(file, name2, usualKeepChanges, { env: env2 }) {
@@ -81636,7 +83041,7 @@ async function readPolicyFacts(file, name2, usualKeepChanges, { env: env2 }) {
   return {
     policy: {
       file,
-      sha256: (0, import_node_crypto35.createHash)("sha256").update(await (0, import_promises22.readFile)(file)).digest("hex"),
+      sha256: (0, import_node_crypto36.createHash)("sha256").update(await (0, import_promises22.readFile)(file)).digest("hex"),
       plan: database3,
       repository: planned.plan.repository,
       timeZone: planned.plan.timeZone,
@@ -81679,7 +83084,7 @@ async function readEvidence(repository, inputs2, known4, context) {
   const { signal } = context;
   const records = await readAllRecords(repository, onDamaged, { since: period.from, signal });
   const newest2 = await readRecords(repository, "prunes", () => void 0, { newest: ofOneSecond2 });
-  const listed2 = new Set([...catalog.backups, ...catalog.damaged].map(({ id }) => id));
+  const listed3 = new Set([...catalog.backups, ...catalog.damaged].map(({ id }) => id));
   const fromPolicy = inputs2.policy === void 0 ? void 0 : await readPolicyFacts(inputs2.policy, name2, inputs2.keepChanges, context);
   return {
     ...{ now, period, database: name2, catalog, changes, records, unreadable: unreadable2 },
@@ -81694,7 +83099,7 @@ async function readEvidence(repository, inputs2, known4, context) {
     manifests: await readManifests2(repository, chooseManifests(catalog, period, manifest), context.signal),
     newest: manifest && { id: manifest.id, tables: manifest.tables.length, notCarried: manifest.notCarried },
     lastPrune: newest2.at(-1),
-    vanished: await findVanished(repository, listed2, () => void 0, context.signal),
+    vanished: await findVanished(repository, listed3, () => void 0, context.signal),
     approvals: await readApprovals(records.restores, period, inputs2.githubToken, context),
     issues: await readIssues(fromPolicy?.policy.repository, period, inputs2.githubToken, context)
   };
@@ -81714,11 +83119,11 @@ async function listKeys({ storage }) {
 function chooseManifests({ backups }, period, newest2) {
   return backups.map(({ id }) => id).filter((id) => id === newest2?.id || isWithin(timeOf(id), period));
 }
-var readers7 = 4;
+var readers9 = 4;
 async function readManifests2(repository, ids2, signal) {
   const found = /* @__PURE__ */ new Map();
   const queue2 = [...ids2];
-  await runWorkers(Math.min(readers7, queue2.length), signal, async (stop) => {
+  await runWorkers(Math.min(readers9, queue2.length), signal, async (stop) => {
     for (const id of drain(queue2)) {
       stop.throwIfAborted();
       const facts = await readManifestFacts(repository, id);
@@ -81732,7 +83137,7 @@ async function readManifestFacts(repository, id) {
     const outline2 = await readOutline(repository, id);
     const bytes = await repository.storage.get(manifestKey(id), sizeLimit("manifest"));
     if (outline2 === void 0) return void 0;
-    return { sha256: (0, import_node_crypto36.createHash)("sha256").update(bytes).digest("hex"), encryption: outline2.encryption };
+    return { sha256: (0, import_node_crypto37.createHash)("sha256").update(bytes).digest("hex"), encryption: outline2.encryption };
   } catch (error2) {
     if (error2 instanceof IntegrityError || error2 instanceof StorageError && error2.missing) return void 0;
     throw error2;
@@ -81964,10 +83369,10 @@ async function readFirst(repository, candidates, choice2) {
 }
 
 // src/operations/restore-plan/digest.ts
-var import_node_crypto37 = require("node:crypto");
+var import_node_crypto38 = require("node:crypto");
 function digestPlan({ repository, backup, until, target, include, command }) {
   const parts3 = [repository, backup, until ?? null, target, include, command];
-  return (0, import_node_crypto37.createHash)("sha256").update(JSON.stringify(parts3)).digest("hex");
+  return (0, import_node_crypto38.createHash)("sha256").update(JSON.stringify(parts3)).digest("hex");
 }
 
 // src/operations/restore-plan/foresee.ts
@@ -82385,7 +83790,7 @@ function wrapLine(line2) {
 }
 
 // src/operations/report/runbook/methods.ts
-function foresee(facts, way, method, loss = tellLoss(facts)) {
+function foresee2(facts, way, method, loss = tellLoss(facts)) {
   return { way, time: tellTime2(facts, method), loss, proven: tellProof(facts, method) };
 }
 function tellTime2({ proofs, recovery }, method) {
@@ -82514,13 +83919,13 @@ function renderHeader(facts) {
   );
 }
 function describeState3(facts) {
-  const { backups, verified, drilled, windows, location: location3, gap } = facts;
+  const { backups, verified, drilled, windows, location: location2, gap } = facts;
   const [newest2] = backups;
   const [window2] = windows;
   return table2(
     ["", ""],
     [
-      ["storage", code(location3)],
+      ["storage", code(location2)],
       [
         "newest backup",
         newest2 === void 0 ? md`**none: nothing can be recovered yet**` : md`${code(newest2.id)}, of ${formatTimeWithZone(newest2.at)}`
@@ -82965,7 +84370,7 @@ function describeDroppedTable(facts) {
   return {
     name: "dropped-table",
     title: "A table was dropped",
-    prospect: foresee(facts, "restore that table alone, into the database in use", "part"),
+    prospect: foresee2(facts, "restore that table alone, into the database in use", "part"),
     tell: [
       {
         say: md`Queries fail with \`relation "…" does not exist\`. Ask the server:`,
@@ -83010,7 +84415,7 @@ function describeLostRows(facts) {
   return {
     name: "lost-rows",
     title: "Rows were deleted or changed",
-    prospect: foresee(
+    prospect: foresee2(
       facts,
       "put the rows beside the live ones, compare, bring back what is missing",
       "side",
@@ -83181,12 +84586,12 @@ function describeSlotLost(facts) {
 
 // src/operations/report/runbook/incidents/whole.ts
 function describeBadMigration(facts) {
-  const { newest: newest2, isCaptured, location: location3 } = facts;
+  const { newest: newest2, isCaptured, location: location2 } = facts;
   const from = isCaptured ? sh`--recovery-target-time "${$2.BEFORE}"` : sh`--backup-id ${newest2.id}`;
   return {
     name: "bad-migration",
     title: "A bad migration, or damage all over",
-    prospect: foresee(
+    prospect: foresee2(
       facts,
       `empty the database in use, and bring it to ${isCaptured ? "the time before" : "the newest backup"}; a safety backup keeps what was written since`,
       isCaptured ? "point-in-time" : "whole"
@@ -83214,7 +84619,7 @@ function describeBadMigration(facts) {
           "\u2026",
           "Restore of backup \u2026 into \u2026",
           "\u2026",
-          `The target was backed up before anything was removed: \u2026, pinned, in ${location3}. \u2026`,
+          `The target was backed up before anything was removed: \u2026, pinned, in ${location2}. \u2026`,
           "\u2026",
           ...isCaptured ? ["Brought to \u2026", "\u2026"] : [],
           "Parity: equal",
@@ -83266,7 +84671,7 @@ function describeProjectGone(facts) {
   return {
     name: "project-gone",
     title: "The whole project is gone, paused or deleted",
-    prospect: foresee(facts, "restore all of it into a new project", "whole"),
+    prospect: foresee2(facts, "restore all of it into a new project", "whole"),
     tell: [
       {
         say: md`Look at the dashboard first. A paused project is brought back there, for 90 days, and nothing is lost. Of a deleted one Supabase's own backups are gone, too. The network may be the trouble: try from elsewhere.`
@@ -83329,7 +84734,7 @@ function describeRegionGone(facts) {
   return {
     name: "storage-region-gone",
     title: "The storage of the backups is gone",
-    prospect: foresee(facts, "restore from the second copy", "whole"),
+    prospect: foresee2(facts, "restore from the second copy", "whole"),
     tell: [
       {
         say: md`The storage does not answer, or is empty.`,
@@ -83489,13 +84894,13 @@ function describePages(facts) {
   const recoverable = newest2 === void 0 ? void 0 : { ...facts, newest: newest2 };
   const always = [describeNoFreshBackups, ...facts.isCaptured ? [describeSlotLost] : []];
   const rest2 = [describeVaultKeyLost, describeFilesGone, describePlatformBackups];
-  if (recoverable === void 0) return [...always, ...rest2].map((describe5) => describe5(facts));
+  if (recoverable === void 0) return [...always, ...rest2].map((describe6) => describe6(facts));
   return [
     ...[describeDroppedTable, describeBadMigration, describeLostRows, describeProjectGone].map(
-      (describe5) => describe5(recoverable)
+      (describe6) => describe6(recoverable)
     ),
     describeRegionGone(recoverable),
-    ...[describeLeakedKey, describeRansomware, ...always, ...rest2].map((describe5) => describe5(facts))
+    ...[describeLeakedKey, describeRansomware, ...always, ...rest2].map((describe6) => describe6(facts))
   ];
 }
 
@@ -83705,12 +85110,12 @@ function secretsOfAddress(address2) {
   if (!URL.canParse(address2)) return [];
   const { href, username, password, pathname, search } = new URL(address2);
   const segments = pathname.split("/");
-  const path25 = pathname.replace(/\/+$/, "");
-  const whole = segments.every(isPlain3) ? [] : [pathname, path25].filter(isLong);
+  const path26 = pathname.replace(/\/+$/, "");
+  const whole = segments.every(isPlain3) ? [] : [pathname, path26].filter(isLong);
   const parts3 = [...segments, ...valuesOf(search)].flatMap((part) => [part, ...piecesOf(part)]);
   return [
     ...[href, ...loginOf(username, password)],
-    ...search === "" ? [] : [pathname + search, path25 + search].filter(isLong),
+    ...search === "" ? [] : [pathname + search, path26 + search].filter(isLong),
     ...[...whole, ...parts3.filter((part) => isLong(part) && !isPlain3(part))].flatMap(bothForms)
   ];
 }
@@ -83747,6 +85152,8 @@ function listSecrets(read4, env2) {
       for (const password of passwordsIn(text7)) secrets2.add(password);
     } else if (name2 === "encryption-identity") {
       for (const line2 of identityLines(text7)) secrets2.add(line2);
+    } else if (name2 === "copies") {
+      for (const secret2 of secretsOfCopies(text7)) secrets2.add(secret2);
     } else {
       secrets2.add(text7);
       if (inputs[name2].parse === parseMailServer) for (const form2 of passwordOfMail(text7)) secrets2.add(form2);

@@ -44,6 +44,7 @@ const kinds: Readonly<Record<string, string>> = {
   limit: 'a limit of the backups is broken, or their slot is lost',
   alarm: 'an operation did not begin',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
+  copies: 'a copy of the backups is not whole, or could not be healed',
   records: 'the records in the database are not those of the repository',
 };
 
@@ -71,6 +72,9 @@ export function classifyNegative(operation: string, outputs: Outcome['outputs'])
       return 'recheck';
     case 'capture':
       return 'changes-lost';
+    case 'mirror':
+    case 'repair':
+      return 'copies';
     case 'restore':
       return 'parity';
     case 'drill':

@@ -40,8 +40,9 @@ const schema = {
       'Bytes of the backup as stored, compressed and encrypted, whoever stored them first; for `estimate`, what they would be.',
   },
   'new-bytes': {
-    operations: ['backup', 'capture', 'show'],
-    description: 'Stored bytes that were added to the storage.',
+    operations: ['backup', 'capture', 'show', 'mirror', 'repair'],
+    description:
+      'Stored bytes that were added to the storage; for `mirror`, to all copies; for `repair`, that were healed.',
   },
   'base-id': {
     operations: ['backup'],
@@ -103,7 +104,10 @@ const schema = {
       'Stored files that the storage did not let go: a retention lock, or credentials without that right.',
   },
   list: { operations: ['list'], description: 'The backups, newest first, as a JSON array of objects.' },
-  'objects-checked': { operations: ['validate'], description: 'Stored objects that were read back.' },
+  'objects-checked': {
+    operations: ['validate', 'repair'],
+    description: 'Stored objects that were read back.',
+  },
   damaged: {
     operations: ['validate', 'list'],
     description:
@@ -330,13 +334,37 @@ const schema = {
     description:
       'What these backups cost the storage for a month at most, when everything changes between them; in the currency of `price-per-gb-month`.',
   },
+  copies: {
+    operations: ['backup', 'capture', 'mirror'],
+    description:
+      'What became of each copy, as a JSON array of objects with `name`, `location`, `state` (`complete`, `incomplete`, `failed`), `copied`, `bytes`, `refused` and `lag`; empty without copies.',
+  },
+  copied: { operations: ['mirror'], description: 'Files that were copied, over all copies.' },
+  refused: {
+    operations: ['mirror', 'repair'],
+    description: 'Files that were left out, because they are damaged or missing where they come from.',
+  },
+  'missing-backups': {
+    operations: ['mirror'],
+    description: 'Backups that a copy still lacks, over all copies; in a dry run, before it.',
+  },
+  'read-from': {
+    operations: ['restore', 'drill', 'validate'],
+    description: 'The copies that were read in place of the storage, or of parts of it; empty when none was.',
+  },
+  healed: { operations: ['repair'], description: 'Files that were stored again, or would be in a dry run.' },
+  lost: {
+    operations: ['repair'],
+    description:
+      'What is missing or damaged and no copy has whole, as a JSON array of objects with `key` and `why`.',
+  },
   'next-run': { operations: ['schedule'], description: 'When the next scheduled run is due, ISO 8601.' },
   'missed-runs': {
     operations: ['schedule'],
     description: 'Scheduled runs of the last seven days that did not come; empty when GitHub was not asked.',
   },
   'duration-seconds': {
-    operations: ['backup', 'capture', 'restore', 'drill', 'gate'],
+    operations: ['backup', 'capture', 'restore', 'drill', 'gate', 'mirror', 'repair'],
     description: 'How long the operation took, in seconds.',
   },
 } as const satisfies Record<string, Output>;

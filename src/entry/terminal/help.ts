@@ -1,6 +1,6 @@
 import { type Operation, operationSummaries, operations } from '../../interface/inputs/operations.ts';
 import { inputNames, inputs } from '../../interface/inputs/schema.ts';
-import { defaultOf } from '../../interface/inputs/taker.ts';
+import { defaultOf, isRequired } from '../../interface/inputs/taker.ts';
 import { displayWidth } from '../../report/display-width.ts';
 import { switches } from './arguments.ts';
 
@@ -75,6 +75,11 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
   estimate: [
     `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} estimate --retention 'daily=7 weekly=5'`,
   ],
+  mirror: [
+    `SUPABASE_BACKUP_COPIES="$COPIES" ${program} mirror --storage s3://bucket/production`,
+    `SUPABASE_BACKUP_COPIES=/mnt/disk/backups ${program} mirror --storage s3://bucket/production --dry-run`,
+  ],
+  repair: [`SUPABASE_BACKUP_COPIES="$COPIES" ${program} repair --storage s3://bucket/production --dry-run`],
   unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
 };
 
@@ -118,9 +123,7 @@ export function renderOperationHelp(operation: Operation, width: number): string
   const names = inputNames.filter(
     (name) => name !== 'operation' && inputs[name].operations.includes(operation),
   );
-  const required = names.filter(
-    (name) => inputs[name].required && !inputs[name].optionalFor?.includes(operation),
-  );
+  const required = names.filter((name) => isRequired(inputs[name], operation));
   const renderInputs = (chosen: typeof names): string[] =>
     chosen.flatMap((name) => {
       const { flag, placeholder, description, secret } = inputs[name];

@@ -7,6 +7,7 @@ import {
   requireManagement,
   takeAccess,
   takeCommon,
+  takeCopies,
   takeLabelled,
   takeLimits,
   takeManagement,
@@ -55,17 +56,17 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
   const common = takeCommon(taker, env);
   switch (operation) {
     case 'backup':
-      return takeBackup(taker, common);
+      return { ...takeBackup(taker, common), copies: takeCopies(taker, common, env) };
     case 'capture':
-      return takeCapture(taker, common);
+      return { ...takeCapture(taker, common), copies: takeCopies(taker, common, env) };
     case 'gate':
       return takeGate(taker, common);
     case 'status':
       return takeStatus(taker, common, env);
     case 'validate':
-      return takeValidate(taker, common);
+      return { ...takeValidate(taker, common), copies: takeCopies(taker, common, env) };
     case 'drill':
-      return takeDrill(taker, common);
+      return { ...takeDrill(taker, common), copies: takeCopies(taker, common, env) };
     case 'cleanup':
       return takeCleanup(taker, common);
     case 'alarm':
@@ -83,7 +84,14 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
     case 'records':
       return takeRecords(taker, common);
     case 'restore':
-      return takeRestore(taker, common);
+      return { ...takeRestore(taker, common), copies: takeCopies(taker, common, env) };
+    case 'mirror':
+    case 'repair':
+      return {
+        ...{ operation, ...common, copies: takeCopies(taker, common, env) },
+        ...{ share: taker.take('share'), dryRun: taker.take('dry-run') },
+        ...takeRecording(taker),
+      };
   }
 }
 

@@ -32,10 +32,11 @@ export const schema = {
   ...repositoryInputs,
   ...databaseInputs,
   share: {
-    operations: ['validate'],
-    default: '100%',
+    operations: ['validate', 'mirror', 'repair'],
+    default: { validate: '100%', mirror: '10%', repair: '100%' },
     placeholder: 'percentage',
-    description: 'How much of the stored objects to read back, chosen at random: a percentage such as `10%`.',
+    description:
+      'How much of the stored objects to read back, chosen at random: a percentage such as `10%`. For `mirror`, how much of what it copied to a storage that keeps no checksums; for `repair`, how much of what is there.',
     parse: parseShare,
   },
   ...restoreInputs,
@@ -68,7 +69,7 @@ export const schema = {
   ...doctorInputs,
   ...alarmInputs,
   'dry-run': {
-    operations: ['restore', 'cleanup', 'schedule', 'records'],
+    operations: ['restore', 'cleanup', 'schedule', 'records', 'mirror', 'repair'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',

@@ -2,6 +2,7 @@ import type { ColumnName } from '../../values/column-name.ts';
 import type { AskedPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
+import type { CopiesInputs } from './copies-values.ts';
 import type { ManagementInputs } from './management-types.ts';
 import type { NeededJob } from './needed-jobs.ts';
 import type { ChannelInput, Operation, RecordedOperation } from './operations.ts';
@@ -83,7 +84,12 @@ export interface PackingInputs {
 
 export type BackupType = 'full' | 'incremental' | 'schema';
 
-export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
+export interface BackupInputs
+  extends CommonInputs,
+    SourceInputs,
+    PackingInputs,
+    RecordingInputs,
+    CopiesInputs {
   readonly operation: 'backup';
   readonly backupType: BackupType;
   readonly label: string | null;
@@ -91,7 +97,12 @@ export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs,
 }
 
 /** Includes the inputs of the backup that a capture takes when changes alone are not enough. */
-export interface CaptureInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
+export interface CaptureInputs
+  extends CommonInputs,
+    SourceInputs,
+    PackingInputs,
+    RecordingInputs,
+    CopiesInputs {
   readonly operation: 'capture';
   readonly unlimitedWal: boolean;
   readonly dropSlot: boolean;
@@ -105,7 +116,7 @@ export interface ReadBackRequest extends CommonInputs {
   readonly share: number;
 }
 
-export interface ValidateInputs extends ReadBackRequest, RecordingInputs {
+export interface ValidateInputs extends ReadBackRequest, RecordingInputs, CopiesInputs {
   readonly operation: 'validate';
 }
 
@@ -130,7 +141,7 @@ export interface ManagedRestoreInputs extends Omit<CommonInputs, 'storage'>, Rec
   readonly dryRun: boolean;
 }
 
-export interface RestoreInputs extends CommonInputs, RecordingInputs {
+export interface RestoreInputs extends CommonInputs, RecordingInputs, CopiesInputs {
   readonly operation: 'restore';
   readonly managed: false;
   readonly targetUrl: string;
@@ -165,7 +176,7 @@ export interface RestoreInputs extends CommonInputs, RecordingInputs {
   readonly dryRun: boolean;
 }
 
-export interface DrillInputs extends CommonInputs, RecordingInputs {
+export interface DrillInputs extends CommonInputs, RecordingInputs, CopiesInputs {
   readonly operation: 'drill';
   /** Any database of the server */
   readonly targetUrl: string;
@@ -353,6 +364,16 @@ export interface RecordsInputs extends CommonInputs {
   readonly dryRun: boolean;
 }
 
+/** Of those that carry between a storage and its copies: `mirror` writes the copies from the storage, `repair` heals the storage from the copies. */
+interface CarryInputs extends CommonInputs, RecordingInputs, CopiesInputs {
+  /** Above 0, at most 1: of what was copied to a place without checksums; for `repair`, of what is there */
+  readonly share: number;
+  readonly dryRun: boolean;
+}
+
+export type MirrorInputs = CarryInputs & { readonly operation: 'mirror' };
+export type RepairInputs = CarryInputs & { readonly operation: 'repair' };
+
 export interface AlarmOperationInputs extends CommonInputs {
   readonly operation: 'alarm';
   readonly alarmOf: Operation;
@@ -378,7 +399,9 @@ export type Inputs =
   | RecordsInputs
   | DoctorInputs
   | EstimateInputs
-  | ManagedInputs;
+  | ManagedInputs
+  | MirrorInputs
+  | RepairInputs;
 
 /** Of the operations whose runs are recorded, with the repository that they are recorded in */
 export type RecordedInputs = Extract<Inputs, { readonly operation: RecordedOperation }> & {

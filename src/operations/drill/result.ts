@@ -1,10 +1,13 @@
 import { findOverrun, type Overrun } from '../../repository/backups/findings.ts';
 import { type Attempt, explainFailure, hasPassed } from '../../restorer/trial/attempt.ts';
+import type { CopyAnswer } from '../../storage/fallback.ts';
 
 /** The result of a drill. */
 export type Drill = Tried & (Proven | { readonly kind: 'failed' });
 
 interface Tried {
+  /** Copies that were read from in place of the storage; absent when none was */
+  readonly readFrom?: readonly CopyAnswer[];
   readonly chosen: Attempt;
   /** The chosen backup first, then older ones, as far as they were tried */
   readonly attempts: readonly Attempt[];

@@ -84,6 +84,11 @@ export class S3Storage implements Storage {
     return this.#reading.stat(key);
   }
 
+  async checksum(key: string): Promise<string | undefined> {
+    assertKey(key);
+    return this.#reading.checksum(key);
+  }
+
   async *list(prefix: string): AsyncGenerator<StoredValue> {
     assertPrefix(prefix);
     yield* listValues(this.#requests, prefix);

@@ -49,10 +49,13 @@ export class S3Writing {
   #tellsMd5: boolean | undefined;
   /** Whether the store accepts Content-MD5; undefined until known */
   #takesMd5: boolean | undefined;
+  /** Whether values are sent with their SHA-256, which the store then keeps; false once it has refused that */
+  #sendsSha256: boolean;
 
-  constructor(requests: S3Requests, reading: S3Reading, { encryption, storageClass }: S3Options) {
+  constructor(requests: S3Requests, reading: S3Reading, { encryption, storageClass, checksums }: S3Options) {
     this.#requests = requests;
     this.#reading = reading;
+    this.#sendsSha256 = checksums ?? false;
     this.#settings = {
       ...(encryption && { ServerSideEncryption: encryption.algorithm }),
       ...(encryption?.keyId !== undefined && { SSEKMSKeyId: encryption.keyId }),
@@ -149,6 +152,16 @@ export class S3Writing {
     const send = (checked: object) =>
       this.#requests.client.send(new PutObjectCommand({ ...input, ...checked }), options);
     const md5 = createHash('md5').update(value).digest();
+    if (this.#sendsSha256) {
+      try {
+        return { answer: await send({ ChecksumSHA256: hashBase64(value) }), md5 };
+      } catch (error) {
+        const status = statusOf(error);
+        if (status !== 501 && (status !== 400 || isTransient(error))) throw error;
+        // What else may be wrong with the request shows without the checksum.
+      }
+      this.#sendsSha256 = false;
+    }
     try {
       const answer = await send(this.#takesMd5 === false ? {} : { ContentMD5: md5.toString('base64') });
       this.#takesMd5 ??= true;
@@ -222,6 +235,10 @@ export class S3Writing {
       'Do not rely on this store before its operator has explained this.',
     );
   }
+}
+
+function hashBase64(value: Uint8Array): string {
+  return createHash('sha256').update(value).digest('base64');
 }
 
 /** Returns the MD5 from the answer to a write; undefined when its ETag is something else. */

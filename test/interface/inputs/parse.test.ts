@@ -102,6 +102,7 @@ describe('what is accepted', () => {
       freshness: [],
       databaseUrl: url,
       backupType: 'full',
+      copies: [],
       label: null,
       pin: false,
       include: [],
@@ -281,6 +282,7 @@ const refused: [Given, InputName, string][] = [
   [{ ...backup, storage: 's3://AKIA:s3cret@bucket' }, 'storage', 'must not hold credentials'],
   [{ ...backup, 's3-endpoint': 'r2.example.com' }, 's3-endpoint', 'is not the address of an S3 service'],
   [{ ...backup, 's3-endpoint': 'https://a:s3cret@r2.example.com' }, 's3-endpoint', 'is not the address'],
+  [{ ...backup, copies: 'disk' }, 'copies', 'entry 1: storage is neither a folder'],
   [{ ...backup, 's3-region': 'eu central' }, 's3-region', 'is not the name of a region'],
   [{ ...backup, 's3-addressing': 'host' }, 's3-addressing', 'cannot be "host"'],
   [{ ...backup, 's3-sse': 'aws:kms:' }, 's3-sse', 'names no encryption of S3'],
@@ -529,7 +531,7 @@ describe('what is refused', () => {
 
   test('an unknown operation is answered with the list of operations', () => {
     expect(refusalOf({ operation: 'drive' }).next).toBe(
-      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records or managed.',
+      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor, estimate, managed, mirror or repair.',
     );
   });
 });
