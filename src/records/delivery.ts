@@ -1,4 +1,5 @@
 import type { Session } from '../postgres/session/connection.ts';
+import { DamageWarnings } from '../repository/damage-warnings.ts';
 import { type ListedRecord, listRecords } from '../repository/listed-records.ts';
 import type { Repository } from '../repository/open.ts';
 import { readListed } from '../repository/records.ts';
@@ -44,13 +45,14 @@ export async function deliverRecords(
 ): Promise<Delivery> {
   const readiness = await prepareSchema(session);
   if (readiness.kind === 'newer') return readiness;
+  using damage = new DamageWarnings(context.log);
   let [records, left] = [0, 0];
   for (const kind of recordedKinds) {
     const missing = await findMissing(repository, session, kind, context.now());
     const chosen = missing.slice(0, mostRecords);
     left += missing.length - chosen.length;
     for (const batch of batchesOf(chosen)) {
-      const read = await readBatch(repository, kind, batch, context);
+      const read = await readBatch(repository, kind, batch, damage, context.signal);
       if (read.length > 0) await writeRows(session, toRows(repository.id, read));
       records += read.length;
     }
@@ -101,9 +103,9 @@ export async function readBatch(
   repository: Repository,
   kind: RecordedKind,
   batch: readonly ListedRecord[],
-  { log, signal }: Pick<Context, 'log' | 'signal'>,
+  damage: DamageWarnings,
+  signal: AbortSignal,
 ): Promise<RecordWithRows[]> {
-  const onDamaged = (error: Error) => log.warn(`${error.message}; passed over`);
-  const records = await readListed(repository, kind, batch, onDamaged, signal);
+  const records = await readListed(repository, kind, batch, damage.warn, signal);
   return records.map((record) => ({ ...record, kind }) as RecordWithRows);
 }

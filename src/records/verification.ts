@@ -1,4 +1,5 @@
 import type { Session } from '../postgres/session/connection.ts';
+import { DamageWarnings } from '../repository/damage-warnings.ts';
 import { type ListedRecord, listRecords } from '../repository/listed-records.ts';
 import type { Repository } from '../repository/open.ts';
 import type { Context } from '../runtime/context.ts';
@@ -56,10 +57,11 @@ async function verifyKind(
   context: VerificationContext,
 ): Promise<Verification> {
   const listed = await listRecords(repository, kind);
+  using damage = new DamageWarnings(context.log);
   const found: RowDifference[] = [];
   let records = 0;
   for (const batch of batchesOf(listed)) {
-    const read = await readBatch(repository, kind, batch, context);
+    const read = await readBatch(repository, kind, batch, damage, context.signal);
     const ids = batch.map(({ id }) => id);
     append(found, await compareRows(session, kind, repository.id, ids, toRows(repository.id, read)));
     records += read.length;

@@ -116,6 +116,7 @@ async function leaveAlone(
   const { manifest, state, clock } = job;
   const last = attempts.map(explainFailure).findLast((reason) => reason !== undefined);
   const why = `no backup passed on staging (${last}); the target was not touched`;
-  await recordRestore({ ...job, attempts }, null, { outcome: 'failed', why }, context);
+  const untouched = { safetyBackup: null, safety: undefined };
+  await recordRestore({ ...job, attempts }, untouched, { outcome: 'failed', why }, context);
   return { kind: 'none-passed', manifest, state, attempts, elapsed: clock.elapsed() };
 }

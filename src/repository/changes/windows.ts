@@ -2,6 +2,7 @@ import { formatSecond } from '../../report/time.ts';
 import type { Context } from '../../runtime/context.ts';
 import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
+import { DamageWarnings } from '../damage-warnings.ts';
 import type { Repository } from '../open.ts';
 import type { CapturedChanges } from '../retention/reachable.ts';
 import { barDamaged } from './damage.ts';
@@ -30,8 +31,9 @@ export async function readRecoverable(
   { log, now, signal }: Context,
 ): Promise<Recoverable & { readonly segments: readonly Segment[]; readonly changes: CapturedChanges }> {
   const damaged: string[] = [];
-  const onDamaged = ({ message }: Error, key: string) => {
-    log.warn(`${message}; passed over`);
+  using warnings = new DamageWarnings(log);
+  const onDamaged = (error: Error, key: string) => {
+    warnings.warn(error);
     damaged.push(key);
   };
   const stored = await readSegments(repository, onDamaged, { signal });
