@@ -67,7 +67,10 @@ export function toErrorResult(
 ): CallToolResult {
   const { kind, message, next } = failure;
   const data = neutralize({ error: { kind, message, next } }, redact);
-  return { content: [{ type: 'text', text: wrap(`${title} failed:`, data) }], isError: true };
+  return {
+    content: [{ type: 'text', text: wrap(`${title}: it failed, for the reason below.`, data) }],
+    isError: true,
+  };
 }
 
 /**
