@@ -40,6 +40,7 @@ const kinds: Readonly<Record<string, string>> = {
   'changes-lost': 'changes were lost, so point-in-time recovery has a gap',
   gate: 'a release was stopped, because the backups do not cover it',
   limit: 'a limit of the backups is broken, or their slot is lost',
+  doctor: 'something is not as a backup needs it',
   alarm: 'an operation did not begin',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
   records: 'the records in the database are not those of the repository',
