@@ -42,6 +42,7 @@ const kinds: Readonly<Record<string, string>> = {
   managed: "something is wrong with Supabase's own backups",
   gate: 'a release was stopped, because the backups do not cover it',
   limit: 'a limit of the backups is broken, or their slot is lost',
+  doctor: 'something is not as a backup needs it',
   alarm: 'an operation did not begin',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
   copies: 'a copy of the backups is not whole, or could not be healed',

@@ -1,7 +1,7 @@
 import type { Context } from '../../runtime/context.ts';
 import { endWith, startTimer } from '../../runtime/deadline.ts';
 import { isKnownError, messageOf } from '../../runtime/errors.ts';
-import type { Check, CheckName } from './result.ts';
+import { type Check, type CheckName, checks as checkNames } from './result.ts';
 
 /** What a check has found, and what it hands to later ones. */
 export type Finding<Value = undefined> = (
@@ -32,6 +32,8 @@ interface CheckOptions {
 /** Carries checks out one after another, each within a time limit, and keeps what they have found. */
 export class Examination {
   readonly #checks: Check[] = [];
+  /** For each check that was passed over, the one that it waited for, through all between */
+  readonly #awaited = new Map<CheckName, CheckName>();
   readonly #signal: AbortSignal;
   readonly #limitMs: number | undefined;
 
@@ -68,9 +70,17 @@ export class Examination {
     const { value, ...found } =
       missing === undefined
         ? await this.#attempt(body, this.#limitMs ?? limitMs)
-        : unchecked(`${nameOf(missing)} comes first`);
+        : this.#passOver(name, missing);
     this.#checks.push({ name, ...found } as Check);
     return value;
+  }
+
+  #passOver(name: CheckName, missing: CheckName): Finding<never> {
+    const awaited = this.#awaited.get(missing) ?? missing;
+    this.#awaited.set(name, awaited);
+    const { title } = checkNames[awaited];
+    const isFailed = this.#checks.some((check) => check.name === awaited && check.state === 'failed');
+    return unchecked(isFailed ? `${title} has failed` : `${title} was not checked`);
   }
 
   async #attempt<Value>(
@@ -94,8 +104,6 @@ export class Examination {
     }
   }
 }
-
-const nameOf = (name: CheckName): string => name.replaceAll('-', ' ');
 
 /** Whether a server or the system has said it: their errors have a code, and wrap none of ours. */
 function isAnswer(error: unknown): boolean {

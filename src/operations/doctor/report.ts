@@ -83,8 +83,7 @@ function tellComplaint({ name, state, remedy }: Complaint): string {
 function describeFirst(first: Complaint | undefined, checks: readonly Check[]): Section {
   if (first !== undefined) return { kind: 'paragraph', text: `Do this first: ${tellComplaint(first)}` };
   const unchecked = checks.filter(({ state }) => state === 'unchecked').length;
-  const rest =
-    unchecked === 0 ? '' : ` ${formatCounted(unchecked, 'check')} could not be made, or was not asked for.`;
+  const rest = unchecked === 0 ? '' : ` Not checked, for the reasons above: ${unchecked}.`;
   return {
     kind: 'paragraph',
     text: `Nothing stands in the way of a backup, as far as it was checked.${rest}`,

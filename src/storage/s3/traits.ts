@@ -44,5 +44,5 @@ async function readRetention(requests: S3Requests): Promise<PlaceTraits['default
     Days: days,
     Years: years = 0,
   } = answer.ObjectLockConfiguration?.Rule?.DefaultRetention ?? {};
-  return mode === undefined ? 'none' : { mode, days: days ?? 365 * years };
+  return mode === undefined ? 'none' : { mode, days: days || 365 * years };
 }
