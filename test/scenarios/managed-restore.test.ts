@@ -133,7 +133,9 @@ describe('a restore by the platform, with storage and database', () => {
   test('is refused where the storage is of another database', async () => {
     await operate(storage, { operation: 'backup', 'database-url': url });
     const other = await createDatabase(cluster.superuserUrl(), 'other');
-    await expect(run({ 'target-url': other })).rejects.toThrow(/holds backups of database "shop".*this is "other"/);
+    await expect(run({ 'target-url': other })).rejects.toThrow(
+      /holds backups of database "shop".*this is "other"/,
+    );
     expect(platform.project.restores).toEqual([]);
   });
 
