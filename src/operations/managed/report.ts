@@ -2,7 +2,7 @@ import type { Outcome } from '../../interface/outcome.ts';
 import { readValue } from '../../management/facts.ts';
 import { describeFinding, renderFindings, tellBroken } from '../sections/findings.ts';
 import { describeLayers } from './layers.ts';
-import { endsOf, isSound, type Managed } from './result.ts';
+import { findEnds, isSound, type Managed } from './result.ts';
 
 export function describeManaged(managed: Managed): Outcome {
   const { facts, findings } = managed;
@@ -21,7 +21,7 @@ export function describeManaged(managed: Managed): Outcome {
 
 /** Renders both layers for scripts. What was not measured is empty, and never 0. */
 function tellManaged({ facts, platform, own, choices }: Managed): Outcome['outputs'] {
-  const ends = platform.kind === 'daily' || platform.kind === 'pitr' ? endsOf(platform) : undefined;
+  const ends = findEnds(platform);
   const { pitrDays } = facts;
   return {
     'project-ref': facts.ref,

@@ -72,3 +72,8 @@ export function endsOf(layer: Extract<PlatformLayer, { kind: 'daily' | 'pitr' }>
 } {
   return layer.kind === 'daily' ? layer : { oldest: layer.from, newest: layer.to };
 }
+
+/** The same of any layer; undefined where it can restore nothing, or that is not known */
+export function findEnds(layer: PlatformLayer): ReturnType<typeof endsOf> | undefined {
+  return layer.kind === 'daily' || layer.kind === 'pitr' ? endsOf(layer) : undefined;
+}

@@ -9,6 +9,7 @@ import {
 } from '../../repository/backups/freshness.ts';
 import type { RecoveryTime } from '../../repository/backups/recovery-time.ts';
 import type { Trends } from '../../repository/backups/trends.ts';
+import type { Managed } from '../managed/result.ts';
 import type { StatusFacts } from './facts.ts';
 import type { Schedules } from './kept-schedules.ts';
 import type { SlotSight } from './slot.ts';
@@ -23,6 +24,7 @@ export interface Measures {
   readonly trends: Trends;
   readonly schedules: Schedules | undefined;
   readonly slot: SlotSight | undefined;
+  readonly managed: Managed | undefined;
 }
 
 /** Finds what is wrong and what is worth knowing, in the order of `findingKinds`. */
@@ -31,6 +33,7 @@ export function listFindings(facts: StatusFacts, measures: Measures): Finding[] 
   const found: readonly (Finding | undefined)[] = [
     ...findLimits(facts, ages),
     findSlotTrouble(measures),
+    ...(measures.managed?.findings ?? []),
     ...findLateSchedules(measures),
     ...findDisabledSchedules(measures),
     ...findFailedRuns(facts),

@@ -1,4 +1,5 @@
 import type { StatusInputs } from '../../interface/inputs/types.ts';
+import type { ManagedFacts } from '../../management/facts.ts';
 import { type Limits, readFreshness } from '../../repository/backups/freshness.ts';
 import { mostRuns, rateWindow } from '../../repository/backups/success-rate.ts';
 import { findVanished } from '../../repository/backups/vanished.ts';
@@ -11,6 +12,8 @@ import { measureStored } from '../../repository/stored-bytes.ts';
 import type { Context } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { SlotLook } from '../../values/slot-look.ts';
+import { findNewestCommit } from '../managed/own-layer.ts';
+import { askPlatform } from '../managed/read.ts';
 import type { StatusFacts } from './facts.ts';
 import { judgeStatus } from './judge.ts';
 import type { Status } from './result.ts';
@@ -23,6 +26,8 @@ export interface StatusQuestion extends Limits {
   readonly pricePerGbMonth: number | undefined;
   readonly schedules: ReadSchedules | undefined;
   readonly slotNow: SlotLook | undefined;
+  /** What the platform says of its own backups; undefined: it was not asked */
+  readonly managed: ManagedFacts | undefined;
 }
 
 /**
@@ -34,10 +39,11 @@ export interface StatusQuestion extends Limits {
  */
 export async function readStatus(inputs: StatusInputs, context: Context): Promise<Status> {
   const schedules = await readSchedules(inputs, context);
+  const managed = inputs.management && (await askPlatform(inputs.management, context));
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const slotNow = await lookAtSlot(inputs, repository, context);
-  return judgeStatus(await readStatusFacts(repository, { ...inputs, schedules, slotNow }, context));
+  return judgeStatus(await readStatusFacts(repository, { ...inputs, schedules, slotNow, managed }, context));
 }
 
 /**
@@ -68,6 +74,8 @@ export async function readStatusFacts(repository: Repository, question: StatusQu
     price: question.pricePerGbMonth,
     schedules: question.schedules,
     slotNow: question.slotNow,
+    managed: question.managed,
+    newestCommit: findNewestCommit(recoverable.segments),
     now: context.now(),
   } satisfies StatusFacts;
 }

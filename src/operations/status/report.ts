@@ -19,6 +19,7 @@ import { formatWindow, isInterval, type Recoverable } from '../../repository/cha
 import { sumStored } from '../../repository/stored-bytes.ts';
 import { describeFinding, renderFindings, tellBroken } from '../sections/findings.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
+import { describePlatform } from './platform.ts';
 import { isHealthy, type Status } from './result.ts';
 import { describeSchedules, describeSuccess, describeWatched, tellWatched } from './watched.ts';
 
@@ -43,6 +44,7 @@ export function describeStatus(status: Status): Outcome {
       describeLimits(...toLimits(status.findings)),
       ...status.findings.flatMap(describeFinding),
       describeCatalog(status),
+      ...describePlatform(status),
       ...describeSchedules(status),
       ...describeSuccess(status),
       ...describeWindows(status),

@@ -7,8 +7,9 @@ import type { Managed, OwnLayer } from '../../../src/operations/managed/result.t
 import { renderText } from '../../../src/report/text.ts';
 import { ago, hour, now } from '../../repository/backups/freshness-example.ts';
 import { type FakeManagement, type FakeProject, startFakeManagement } from '../../support/fake-management.ts';
-import { askFake, makeOwnLayer } from './example.ts';
+import { askFake } from './example.ts';
 import { makeManagedSchema, printedOutputs } from './json-schema.ts';
+import { makeOwnLayer } from './layers-example.ts';
 
 let platform: FakeManagement;
 beforeEach(async () => {

@@ -7,7 +7,8 @@ import type { OwnLayer } from '../../../src/operations/managed/result.ts';
 import { renderText } from '../../../src/report/text.ts';
 import { ago, hour, now } from '../../repository/backups/freshness-example.ts';
 import { type FakeManagement, type FakeProject, startFakeManagement } from '../../support/fake-management.ts';
-import { askFake, makeOwnLayer } from './example.ts';
+import { askFake } from './example.ts';
+import { makeOwnLayer } from './layers-example.ts';
 
 /*
  * What docs/managed.md shows, of projects as the stand-in tells them. The files are written by this test (`-u`)

@@ -161,6 +161,7 @@ export function describe(shelf: Shelf): DatabaseFacts {
     ...{ freshness, recoverable, price: 0.023, vanished: [], prune: prunes.at(-1) },
     ...{ restores, runs: records.runs, unreadRuns: 0, createdAt: ago(24 * 180), now },
     ...{ capturedThrough: undefined, schedules: undefined, slotNow: undefined },
+    ...{ managed: undefined, newestCommit: undefined },
     stored: {
       objects: 713 * million,
       manifests: 1.26 * million,
