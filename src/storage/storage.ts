@@ -70,8 +70,8 @@ export interface Storage extends AsyncDisposable {
   stat(key: string): Promise<StoredValue | undefined>;
 
   /**
-   * Returns the SHA-256 that the place itself has computed of a value and keeps, in hexadecimal; undefined where
-   * it keeps none of this one. The method is absent where a place keeps none at all. No byte of the value is
+   * Returns the SHA-256 that the place itself has checked and keeps of a value, in hexadecimal; undefined where it
+   * keeps none of this one, or `probe` has not seen that it refuses a wrong one. The method is absent where a place keeps none at all. No byte of the value is
    * transferred.
    */
   checksum?(key: string): Promise<string | undefined>;

@@ -18,9 +18,9 @@ export function withReadings(outcome: Outcome, answers: readonly CopyAnswer[] = 
 }
 
 const reasons: Readonly<Record<FallbackReason, string>> = {
-  unreachable: 'that the storage could not be reached for',
-  missing: 'that the storage lacks',
-  damaged: 'that are damaged in the storage',
+  unreachable: 'while the storage could not be reached',
+  missing: 'of what the storage lacks',
+  damaged: 'of what is damaged in the storage',
 };
 
 function describeAnswer({ name, location, readings }: CopyAnswer): Section {

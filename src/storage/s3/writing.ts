@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   PutObjectCommand,
   type PutObjectCommandInput,
@@ -100,6 +100,22 @@ export class S3Writing {
     const outcome = await this.#attempt(key, value);
     if (outcome.kind !== 'present' || outcome.attempt === 1) return outcome.kind;
     return (await this.#has(key, value)) ? 'stored' : 'present';
+  }
+
+  /** Sends a value with the SHA-256 of another one. Whether the store refuses it; it has the value if not. */
+  async refusesWrongChecksum(key: string): Promise<boolean> {
+    const [value, other] = [randomBytes(8), randomBytes(8)];
+    const input = { ...this.#requests.address(key), ...this.#settings, ChecksumSHA256: hashBase64(other) };
+    return this.#requests.run('store', key, async ({ options }) => {
+      try {
+        await this.#requests.client.send(new PutObjectCommand({ ...input, Body: value }), options);
+        return false;
+      } catch (error) {
+        if (statusOf(error) === 400) return true;
+        if (statusOf(error) === 501) return false;
+        throw error;
+      }
+    });
   }
 
   /** @returns undefined when the answer was lost and the value is stored nevertheless */
