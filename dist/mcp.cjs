@@ -455,6 +455,20 @@ function getFallback(schema4, dataset, config$1) {
   return typeof schema4.fallback === "function" ? schema4.fallback(dataset, config$1) : schema4.fallback;
 }
 // @__NO_SIDE_EFFECTS__
+function fallback(schema4, fallback$1) {
+  return _standardSchema({
+    ...schema4,
+    fallback: fallback$1,
+    "~run"(dataset, config$1) {
+      const outputDataset = schema4["~run"](dataset, config$1);
+      return outputDataset.issues ? {
+        typed: true,
+        value: /* @__PURE__ */ getFallback(this, outputDataset, config$1)
+      } : outputDataset;
+    }
+  });
+}
+// @__NO_SIDE_EFFECTS__
 function getDefault(schema4, dataset, config$1) {
   return typeof schema4.default === "function" ? schema4.default(dataset, config$1) : schema4.default;
 }
@@ -553,6 +567,71 @@ function literal(literal_, message$1) {
     "~run"(dataset, config$1) {
       if (/* @__PURE__ */ _isSameValueZero(dataset.value, this.literal)) dataset.typed = true;
       else _addIssue(this, "type", dataset, config$1);
+      return dataset;
+    }
+  });
+}
+// @__NO_SIDE_EFFECTS__
+function looseObject(entries$1, message$1) {
+  return _standardSchema({
+    kind: "schema",
+    type: "loose_object",
+    reference: looseObject,
+    expects: "Object",
+    async: false,
+    entries: entries$1,
+    message: message$1,
+    "~run"(dataset, config$1) {
+      const input = dataset.value;
+      if (input && typeof input === "object") {
+        dataset.typed = true;
+        dataset.value = {};
+        for (const key in this.entries) {
+          const valueSchema = this.entries[key];
+          if (key in input || (valueSchema.type === "exact_optional" || valueSchema.type === "optional" || valueSchema.type === "nullish") && valueSchema.default !== void 0) {
+            const value$1 = key in input ? input[key] : /* @__PURE__ */ getDefault(valueSchema);
+            const valueDataset = valueSchema["~run"]({ value: value$1 }, config$1);
+            if (valueDataset.issues) {
+              const pathItem = {
+                type: "object",
+                origin: "value",
+                input,
+                key,
+                value: value$1
+              };
+              for (const issue2 of valueDataset.issues) {
+                if (issue2.path) issue2.path.unshift(pathItem);
+                else issue2.path = [pathItem];
+                dataset.issues?.push(issue2);
+              }
+              if (!dataset.issues) dataset.issues = valueDataset.issues;
+              if (config$1.abortEarly) {
+                dataset.typed = false;
+                break;
+              }
+            }
+            if (!valueDataset.typed) dataset.typed = false;
+            dataset.value[key] = valueDataset.value;
+          } else if (valueSchema.fallback !== void 0) dataset.value[key] = /* @__PURE__ */ getFallback(valueSchema);
+          else if (valueSchema.type !== "exact_optional" && valueSchema.type !== "optional" && valueSchema.type !== "nullish") {
+            _addIssue(this, "key", dataset, config$1, {
+              input: void 0,
+              expected: `"${key}"`,
+              path: [{
+                type: "object",
+                origin: "key",
+                input,
+                key,
+                value: input[key]
+              }]
+            });
+            if (config$1.abortEarly) break;
+          }
+        }
+        if (!dataset.issues || !config$1.abortEarly) {
+          for (const key in input) if (/* @__PURE__ */ _isValidObjectKey(input, key) && !Object.prototype.hasOwnProperty.call(this.entries, key)) dataset.value[key] = input[key];
+        }
+      } else _addIssue(this, "type", dataset, config$1);
       return dataset;
     }
   });
@@ -4900,7 +4979,7 @@ ${pointer}
 var require_resolve_props = __commonJS({
   "node_modules/yaml/dist/compose/resolve-props.js"(exports2) {
     "use strict";
-    function resolveProps(tokens2, { flow, indicator, next, offset, onError, parentIndent, startOnNewline }) {
+    function resolveProps(tokens3, { flow, indicator, next, offset, onError, parentIndent, startOnNewline }) {
       let spaceBefore = false;
       let atNewline = startOnNewline;
       let hasSpace = startOnNewline;
@@ -4915,7 +4994,7 @@ var require_resolve_props = __commonJS({
       let comma2 = null;
       let found = null;
       let start2 = null;
-      for (const token of tokens2) {
+      for (const token of tokens3) {
         if (reqSpace) {
           if (token.type !== "space" && token.type !== "newline" && token.type !== "comma")
             onError(token.offset, "MISSING_CHAR", "Tags and anchors must be separated from the next token by white space");
@@ -5006,7 +5085,7 @@ var require_resolve_props = __commonJS({
             hasSpace = false;
         }
       }
-      const last = tokens2[tokens2.length - 1];
+      const last = tokens3[tokens3.length - 1];
       const end2 = last ? last.offset + last.source.length : offset;
       if (reqSpace && next && next.type !== "space" && next.type !== "newline" && next.type !== "comma" && (next.type !== "scalar" || next.source !== "")) {
         onError(next.offset, "MISSING_CHAR", "Tags and anchors must be separated from the next token by white space");
@@ -6346,8 +6425,8 @@ ${cb}` : comment3;
        * @param forceDoc - If the stream contains no document, still emit a final document including any comments and directives that would be applied to a subsequent document.
        * @param endOffset - Should be set if `forceDoc` is also set, to set the document range end and to indicate errors correctly.
        */
-      *compose(tokens2, forceDoc = false, endOffset = -1) {
-        for (const token of tokens2)
+      *compose(tokens3, forceDoc = false, endOffset = -1) {
+        for (const token of tokens3)
           yield* this.next(token);
         yield* this.end(forceDoc, endOffset);
       }
@@ -7167,9 +7246,9 @@ var require_lexer = __commonJS({
         }
       }
       *parseQuotedScalar() {
-        const quote7 = this.charAt(0);
-        let end2 = this.buffer.indexOf(quote7, this.pos + 1);
-        if (quote7 === "'") {
+        const quote8 = this.charAt(0);
+        let end2 = this.buffer.indexOf(quote8, this.pos + 1);
+        if (quote8 === "'") {
           while (end2 !== -1 && this.buffer[end2 + 1] === "'")
             end2 = this.buffer.indexOf("'", end2 + 2);
         } else {
@@ -8392,7 +8471,7 @@ var require_public_api = __commonJS({
       }
       return doc;
     }
-    function parse6(src, reviver, options2) {
+    function parse7(src, reviver, options2) {
       let _reviver = void 0;
       if (typeof reviver === "function") {
         _reviver = reviver;
@@ -8433,7 +8512,7 @@ var require_public_api = __commonJS({
         return value.toString(options2);
       return new Document2.Document(value, _replacer, options2).toString(options2);
     }
-    exports2.parse = parse6;
+    exports2.parse = parse7;
     exports2.parseAllDocuments = parseAllDocuments;
     exports2.parseDocument = parseDocument4;
     exports2.stringify = stringify;
@@ -8933,12 +9012,12 @@ var init_lists = __esm({
 // src/http/proxy.ts
 function readProxyEnvironment(env2, node2 = process.versions.node) {
   const [https2, http2] = [readAddress("https:", env2), readAddress("http:", env2)];
-  const [named2] = [https2, http2].filter((address2) => address2 !== void 0);
-  if (named2 === void 0) return void 0;
+  const [named3] = [https2, http2].filter((address2) => address2 !== void 0);
+  if (named3 === void 0) return void 0;
   const [major = 0, minor = 0] = node2.split(".").map(Number);
   if (major < leastNode.major || major === leastNode.major && minor < leastNode.minor) {
     throw new ConfigurationError(
-      `${named2.variable}: Node.js ${node2} cannot go through a proxy`,
+      `${named3.variable}: Node.js ${node2} cannot go through a proxy`,
       `Use Node.js ${leastNode.major}.${leastNode.minor} or newer, which a newer runner brings along.`
     );
   }
@@ -9084,11 +9163,11 @@ function explainTunnel(error2, proxy, target) {
       configuration: false
     };
   }
-  const passing3 = isTransient(status);
+  const passing4 = isTransient(status);
   return {
     what: `the proxy ${host} (${variable}) refused to connect to ${target.host} (${status})`,
-    next: passing3 ? `See whether the proxy can reach ${target.host}, ${around}.` : `Have the proxy allow CONNECT to ${target.host}, ${around}.`,
-    configuration: !passing3
+    next: passing4 ? `See whether the proxy can reach ${target.host}, ${around}.` : `Have the proxy allow CONNECT to ${target.host}, ${around}.`,
+    configuration: !passing4
   };
 }
 function explainCredentials({ variable, host, hasCredentials }) {
@@ -9622,7 +9701,7 @@ var init_words = __esm({
 // src/storage/s3/listing.ts
 async function* listValues2(requests, prefix) {
   const { root, place: place3, location: location2 } = requests;
-  const tokens2 = /* @__PURE__ */ new Set();
+  const tokens3 = /* @__PURE__ */ new Set();
   let empty = 0;
   let token;
   do {
@@ -9641,7 +9720,7 @@ async function* listValues2(requests, prefix) {
     );
     const next = page.IsTruncated ? page.NextContinuationToken : void 0;
     empty = page.Contents?.length ? 0 : empty + 1;
-    const isBroken2 = page.IsTruncated && (next === void 0 || tokens2.has(next) || empty >= mostEmptyPages);
+    const isBroken2 = page.IsTruncated && (next === void 0 || tokens3.has(next) || empty >= mostEmptyPages);
     if (isBroken2 || !isListing(page)) {
       const [, next2] = explainForeigner(place3);
       const message = `${hostOf2(place3)} gave a listing of ${location2} that is not whole`;
@@ -9652,7 +9731,7 @@ async function* listValues2(requests, prefix) {
       const key = Key.slice(root.length);
       if (isKey(key)) yield { key, size: Size, modifiedAt: LastModified ?? /* @__PURE__ */ new Date(0) };
     }
-    if (next !== void 0) tokens2.add(next);
+    if (next !== void 0) tokens3.add(next);
     token = next;
   } while (token !== void 0);
 }
@@ -9715,6 +9794,12 @@ async function writeAndLook(parts3, key) {
   writing.createOnly = last === "present";
   const left = probes.filter((probe) => probe.key !== key && isOld(probe, now)).map((probe) => probe.key);
   return { createOnly: writing.createOnly, left };
+}
+async function probeChecksums({ writing, deletion }) {
+  const key = `probe/${(0, import_node_crypto12.randomInt)(slots)}-`.padEnd(longestKey, "1");
+  if (await writing.refusesWrongChecksum(key)) return true;
+  await deletion.deleteSome([key]);
+  return false;
 }
 async function readIfThere(reading, key) {
   try {
@@ -9902,14 +9987,14 @@ var init_reading = __esm({
         }
       }
       async stat(key) {
-        return this.#requests.run("look at", key, async (attempt5) => {
+        return this.#requests.run("look at", key, async (attempt6) => {
           const command = new import_client_s33.HeadObjectCommand(this.#requests.address(key));
           try {
-            const head = await this.#requests.client.send(command, attempt5.options);
+            const head = await this.#requests.client.send(command, attempt6.options);
             return { key, size: head.ContentLength ?? 0, modifiedAt: head.LastModified ?? /* @__PURE__ */ new Date(0) };
           } catch (error2) {
             if (statusOf(error2) === 404) return void 0;
-            throw isWordless(error2) && !isTransient2(error2) ? await this.#askForWords(key, error2, attempt5) : error2;
+            throw isWordless(error2) && !isTransient2(error2) ? await this.#askForWords(key, error2, attempt6) : error2;
           }
         });
       }
@@ -10179,18 +10264,18 @@ var init_is_network_error = __esm({
 });
 
 // node_modules/p-retry/index.js
-function validateRetries(retries3) {
-  if (typeof retries3 === "number") {
-    if (retries3 < 0) {
+function validateRetries(retries4) {
+  if (typeof retries4 === "number") {
+    if (retries4 < 0) {
       throw new TypeError("Expected `retries` to be a non-negative number.");
     }
-    if (Number.isNaN(retries3)) {
+    if (Number.isNaN(retries4)) {
       throw new TypeError("Expected `retries` to be a valid number or Infinity, got NaN.");
     }
-    if (Number.isFinite(retries3) && !Number.isInteger(retries3)) {
+    if (Number.isFinite(retries4) && !Number.isInteger(retries4)) {
       throw new TypeError("Expected `retries` to be a non-negative integer or Infinity.");
     }
-  } else if (retries3 !== void 0) {
+  } else if (retries4 !== void 0) {
     throw new TypeError("Expected `retries` to be a number or Infinity.");
   }
 }
@@ -10225,9 +10310,9 @@ function calculateDelay(retriesConsumed, options2) {
   if (options2.minTimeout === 0) {
     return 0;
   }
-  const attempt5 = retriesConsumed + 1;
+  const attempt6 = retriesConsumed + 1;
   const random = options2.randomize ? Math.random() + 1 : 1;
-  const timeout = Math.round(random * options2.minTimeout * options2.factor ** (attempt5 - 1));
+  const timeout = Math.round(random * options2.minTimeout * options2.factor ** (attempt6 - 1));
   return Math.min(timeout, Math.ceil(options2.maxTimeout), maximumDelay);
 }
 function calculateRemainingTime(start2, max) {
@@ -10395,10 +10480,10 @@ var init_p_retry = __esm({
 });
 
 // src/http/retry.ts
-function retry(attempt5, policy) {
-  const { retries: retries3, delayMs: delayMs2, factor = 2, signal, waitMsAfter } = policy;
-  return pRetry(attempt5, {
-    ...{ retries: retries3, factor, ...signal && { signal } },
+function retry(attempt6, policy) {
+  const { retries: retries4, delayMs: delayMs2, factor = 2, signal, waitMsAfter } = policy;
+  return pRetry(attempt6, {
+    ...{ retries: retries4, factor, ...signal && { signal } },
     minTimeout: delayMs2,
     randomize: true,
     shouldRetry: async ({ error: error2, retriesConsumed }) => {
@@ -10574,7 +10659,7 @@ var init_requests = __esm({
        */
       async run(action, key, call5, bytes = 0) {
         let silences = 0;
-        const attempt5 = async (number5) => {
+        const attempt6 = async (number5) => {
           const since = performance.now();
           try {
             return await this.#try(number5, call5, bytes);
@@ -10585,10 +10670,10 @@ var init_requests = __esm({
         };
         try {
           return await this.#limit(
-            () => retry(attempt5, {
+            () => retry(attempt6, {
               retries: maxRetries,
               delayMs: this.#firstDelayMs,
-              waitMsAfter: (error2, retries3) => this.#isWorthAnother(error2, retries3, silences) ? 0 : void 0
+              waitMsAfter: (error2, retries4) => this.#isWorthAnother(error2, retries4, silences) ? 0 : void 0
             })
           );
         } catch (error2) {
@@ -10612,11 +10697,11 @@ var init_requests = __esm({
           meet();
         }
       }
-      #isWorthAnother(error2, retries3, silences) {
-        if (retries3 === 0 && (isClockCorrected(error2) || this.#turnsVirtual(error2))) return true;
+      #isWorthAnother(error2, retries4, silences) {
+        if (retries4 === 0 && (isClockCorrected(error2) || this.#turnsVirtual(error2))) return true;
         if (!isTransient2(error2)) return false;
-        if (this.#givenUp) return retries3 === 0 && !isSilence(error2);
-        return silences < mostSilences && (this.#answered || retries3 < maxFirstRetries);
+        if (this.#givenUp) return retries4 === 0 && !isSilence(error2);
+        return silences < mostSilences && (this.#answered || retries4 < maxFirstRetries);
       }
       /** Tells whether the store refuses the bucket in the path, and puts it into the host name from now on. */
       #turnsVirtual(error2) {
@@ -10695,7 +10780,7 @@ async function readRetention(requests) {
     Days: days,
     Years: years = 0
   } = answer2.ObjectLockConfiguration?.Rule?.DefaultRetention ?? {};
-  return mode === void 0 ? "none" : { mode, days: days ?? 365 * years };
+  return mode === void 0 ? "none" : { mode, days: days || 365 * years };
 }
 var import_client_s35, withoutLock;
 var init_traits = __esm({
@@ -10924,13 +11009,28 @@ var init_writing = __esm({
         if (outcome.kind !== "present" || outcome.attempt === 1) return outcome.kind;
         return await this.#has(key, value) ? "stored" : "present";
       }
+      /** Sends a value with the SHA-256 of another one. Whether the store refuses it; it has the value if not. */
+      async refusesWrongChecksum(key) {
+        const [value, other] = [(0, import_node_crypto13.randomBytes)(8), (0, import_node_crypto13.randomBytes)(8)];
+        const input = { ...this.#requests.address(key), ...this.#settings, ChecksumSHA256: hashBase64(other) };
+        return this.#requests.run("store", key, async ({ options: options2 }) => {
+          try {
+            await this.#requests.client.send(new import_client_s37.PutObjectCommand({ ...input, Body: value }), options2);
+            return false;
+          } catch (error2) {
+            if (statusOf(error2) === 400) return true;
+            if (statusOf(error2) === 501) return false;
+            throw error2;
+          }
+        });
+      }
       /** @returns undefined when the answer was lost and the value is stored nevertheless */
       async #upload(key, value) {
         try {
           return await this.#requests.run(
             "store",
             key,
-            (attempt5) => this.#send(key, value, attempt5),
+            (attempt6) => this.#send(key, value, attempt6),
             value.length
           );
         } catch (error2) {
@@ -10939,7 +11039,7 @@ var init_writing = __esm({
         }
       }
       async #attempt(key, value) {
-        const call5 = (attempt5) => this.#sendIfAbsent(key, value, attempt5);
+        const call5 = (attempt6) => this.#sendIfAbsent(key, value, attempt6);
         try {
           return await this.#requests.run("create", key, call5, value.length);
         } catch (error2) {
@@ -10947,12 +11047,12 @@ var init_writing = __esm({
           throw error2;
         }
       }
-      async #sendIfAbsent(key, value, attempt5) {
+      async #sendIfAbsent(key, value, attempt6) {
         try {
-          return { kind: "stored", sent: await this.#send(key, value, attempt5, { IfNoneMatch: "*" }) };
+          return { kind: "stored", sent: await this.#send(key, value, attempt6, { IfNoneMatch: "*" }) };
         } catch (error2) {
           const status = statusOf(error2);
-          if (status === 412) return { kind: "present", attempt: attempt5.number };
+          if (status === 412) return { kind: "present", attempt: attempt6.number };
           const unknown3 = status === 501 || status === 400 && !isTransient2(error2);
           if (unknown3 && this.createOnly !== true) return { kind: "refused" };
           throw error2;
@@ -11067,8 +11167,12 @@ var init_store = __esm({
       #deletion;
       #versions;
       #now;
+      #asksForChecksums;
+      /** Whether the store has been seen to refuse a wrong SHA-256 */
+      #keepsChecksums = false;
       constructor(options2) {
         this.#now = () => options2.context.now();
+        this.#asksForChecksums = options2.checksums ?? false;
         this.#requests = new S3Requests(options2);
         this.#reading = new S3Reading(this.#requests);
         this.#writing = new S3Writing(this.#requests, this.#reading, options2);
@@ -11078,13 +11182,16 @@ var init_store = __esm({
       }
       async probe() {
         try {
-          return await probeBucket({
+          const parts3 = {
             requests: this.#requests,
             reading: this.#reading,
             writing: this.#writing,
             deletion: this.#deletion,
             now: this.#now()
-          });
+          };
+          const capabilities = await probeBucket(parts3);
+          if (this.#asksForChecksums) this.#keepsChecksums = await probeChecksums(parts3);
+          return capabilities;
         } catch (error2) {
           if (error2 instanceof StorageError && error2.configuration) {
             throw new ConfigurationError(error2.message, error2.next, error2.cause);
@@ -11110,7 +11217,7 @@ var init_store = __esm({
       }
       async checksum(key) {
         assertKey(key);
-        return this.#reading.checksum(key);
+        return this.#keepsChecksums ? this.#reading.checksum(key) : void 0;
       }
       async *list(prefix) {
         assertPrefix(prefix);
@@ -11499,12 +11606,12 @@ var init_service = __esm({
         }
         return response;
       }
-      #retry(attempt5) {
+      #retry(attempt6) {
         const { signal, delayMs: delayMs2 = 1e3 } = this.#options;
         return retry(
           async () => {
             try {
-              return await attempt5();
+              return await attempt6();
             } catch (error2) {
               signal.throwIfAborted();
               if (isKnownError(error2)) throw error2;
@@ -12020,27 +12127,27 @@ var require_postgres_array = __commonJS({
         }
       }
       parse(nested) {
-        var character, parser, quote7;
+        var character, parser, quote8;
         this.consumeDimensions();
         while (!this.isEof()) {
           character = this.nextCharacter();
-          if (character.value === "{" && !quote7) {
+          if (character.value === "{" && !quote8) {
             this.dimension++;
             if (this.dimension > 1) {
               parser = new _ArrayParser(this.source.substr(this.position - 1), this.transform);
               this.entries.push(parser.parse(true));
               this.position += parser.position - 2;
             }
-          } else if (character.value === "}" && !quote7) {
+          } else if (character.value === "}" && !quote8) {
             this.dimension--;
             if (!this.dimension) {
               this.newEntry();
               if (nested) return this.entries;
             }
           } else if (character.value === '"' && !character.escaped) {
-            if (quote7) this.newEntry(true);
-            quote7 = !quote7;
-          } else if (character.value === "," && !quote7) {
+            if (quote8) this.newEntry(true);
+            quote8 = !quote8;
+          } else if (character.value === "," && !quote8) {
             this.newEntry();
           } else {
             this.record(character.value);
@@ -12190,7 +12297,7 @@ var require_postgres_interval = __commonJS({
       if (!(this instanceof PostgresInterval)) {
         return new PostgresInterval(raw);
       }
-      extend2(this, parse6(raw));
+      extend2(this, parse7(raw));
     }
     var properties = ["seconds", "minutes", "hours", "days", "months", "years"];
     PostgresInterval.prototype.toPostgres = function() {
@@ -12251,7 +12358,7 @@ var require_postgres_interval = __commonJS({
       var microseconds = fraction + "000000".slice(fraction.length);
       return parseInt(microseconds, 10) / 1e3;
     }
-    function parse6(interval) {
+    function parse7(interval) {
       if (!interval) return {};
       var matches = INTERVAL.exec(interval);
       var isNegative = matches[8] === "-";
@@ -12738,13 +12845,13 @@ var require_binaryParsers = __commonJS({
           console.log("ERROR: ElementType not implemented: " + elementType2);
         }
       };
-      var parse6 = function(dimension, elementType2) {
+      var parse7 = function(dimension, elementType2) {
         var array3 = [];
         var i2;
         if (dimension.length > 1) {
           var count4 = dimension.shift();
           for (i2 = 0; i2 < count4; i2++) {
-            array3[i2] = parse6(dimension, elementType2);
+            array3[i2] = parse7(dimension, elementType2);
           }
           dimension.unshift(count4);
         } else {
@@ -12754,7 +12861,7 @@ var require_binaryParsers = __commonJS({
         }
         return array3;
       };
-      return parse6(dims, elementType);
+      return parse7(dims, elementType);
     };
     var parseText = function(value) {
       return value.toString("utf8");
@@ -13135,7 +13242,7 @@ var require_utils3 = __commonJS({
     var nodeCrypto = require("crypto");
     module2.exports = {
       postgresMd5PasswordHash,
-      randomBytes: randomBytes14,
+      randomBytes: randomBytes15,
       deriveKey,
       sha256: sha2563,
       hashByName,
@@ -13145,7 +13252,7 @@ var require_utils3 = __commonJS({
     var webCrypto = nodeCrypto.webcrypto || globalThis.crypto;
     var subtleCrypto = webCrypto.subtle;
     var textEncoder = new TextEncoder();
-    function randomBytes14(length) {
+    function randomBytes15(length) {
       return webCrypto.getRandomValues(Buffer.alloc(length));
     }
     async function md5(string5) {
@@ -13517,7 +13624,7 @@ var require_type_overrides = __commonJS({
 var require_pg_connection_string = __commonJS({
   "node_modules/pg-connection-string/index.js"(exports2, module2) {
     "use strict";
-    function parse6(str, options2 = {}) {
+    function parse7(str, options2 = {}) {
       if (str.charAt(0) === "/") {
         const config3 = str.split(" ");
         return { host: config3[0], database: config3[1] };
@@ -13679,7 +13786,7 @@ var require_pg_connection_string = __commonJS({
       return poolConfig;
     }
     function parseIntoClientConfig(str) {
-      return toClientConfig(parse6(str));
+      return toClientConfig(parse7(str));
     }
     function deprecatedSslModeWarning(sslmode) {
       if (!deprecatedSslModeWarning.warned && typeof process !== "undefined" && process.emitWarning) {
@@ -13694,10 +13801,10 @@ To prepare for this change:
 See https://www.postgresql.org/docs/current/libpq-ssl.html for libpq SSL mode definitions.`);
       }
     }
-    module2.exports = parse6;
-    parse6.parse = parse6;
-    parse6.toClientConfig = toClientConfig;
-    parse6.parseIntoClientConfig = parseIntoClientConfig;
+    module2.exports = parse7;
+    parse7.parse = parse7;
+    parse7.toClientConfig = toClientConfig;
+    parse7.parseIntoClientConfig = parseIntoClientConfig;
   }
 });
 
@@ -13707,7 +13814,7 @@ var require_connection_parameters = __commonJS({
     "use strict";
     var dns = require("dns");
     var defaults2 = require_defaults2();
-    var parse6 = require_pg_connection_string().parse;
+    var parse7 = require_pg_connection_string().parse;
     var val = function(key, config2, envVar) {
       if (config2[key]) {
         return config2[key];
@@ -13745,9 +13852,9 @@ var require_connection_parameters = __commonJS({
     };
     var ConnectionParameters = class {
       constructor(config2) {
-        config2 = typeof config2 === "string" ? parse6(config2) : config2 || {};
+        config2 = typeof config2 === "string" ? parse7(config2) : config2 || {};
         if (config2.connectionString) {
-          config2 = Object.assign({}, config2, parse6(config2.connectionString));
+          config2 = Object.assign({}, config2, parse7(config2.connectionString));
         }
         this.user = val("user", config2);
         this.database = val("database", config2);
@@ -14473,7 +14580,7 @@ var require_serializer = __commonJS({
       );
     };
     var emptyArray = [];
-    var parse6 = (query2) => {
+    var parse7 = (query2) => {
       const name2 = query2.name || "";
       if (name2.length > 63) {
         console.error("Warning! Postgres only supports 63 characters for query names.");
@@ -14620,7 +14727,7 @@ var require_serializer = __commonJS({
       sendSASLInitialResponseMessage,
       sendSCRAMClientFinalMessage,
       query,
-      parse: parse6,
+      parse: parse7,
       bind: bind2,
       execute: execute2,
       describe: describe6,
@@ -15009,7 +15116,7 @@ var require_dist3 = __commonJS({
     "use strict";
     Object.defineProperty(exports2, "__esModule", { value: true });
     exports2.DatabaseError = exports2.serialize = void 0;
-    exports2.parse = parse6;
+    exports2.parse = parse7;
     var messages_1 = require_messages();
     Object.defineProperty(exports2, "DatabaseError", { enumerable: true, get: function() {
       return messages_1.DatabaseError;
@@ -15019,7 +15126,7 @@ var require_dist3 = __commonJS({
       return serializer_1.serialize;
     } });
     var parser_1 = require_parser2();
-    function parse6(stream2, callback) {
+    function parse7(stream2, callback) {
       const parser = new parser_1.Parser();
       stream2.on("data", (buffer) => parser.parse(buffer, callback));
       return new Promise((resolve4) => stream2.on("end", () => resolve4()));
@@ -15107,7 +15214,7 @@ var require_connection = __commonJS({
   "node_modules/pg/lib/connection.js"(exports2, module2) {
     "use strict";
     var EventEmitter2 = require("events").EventEmitter;
-    var { parse: parse6, serialize } = require_dist3();
+    var { parse: parse7, serialize } = require_dist3();
     var stream2 = require_stream();
     var { getStream } = stream2;
     var flushBuffer = serialize.flush();
@@ -15213,7 +15320,7 @@ var require_connection = __commonJS({
         self.emit("sslconnect");
       }
       attachListeners(stream3) {
-        parse6(stream3, (msg) => {
+        parse7(stream3, (msg) => {
           const eventName = msg.name === "error" ? "errorMessage" : msg.name;
           if (this._emitMessage) {
             this.emit("message", msg);
@@ -17299,9 +17406,9 @@ var init_environment = __esm({
 
 // src/postgres/client/places.ts
 function candidateFolders(env2, root = "/") {
-  const versioned = usualPlaces.flatMap(([place3, named2, below]) => {
+  const versioned = usualPlaces.flatMap(([place3, named3, below]) => {
     const folder = import_node_path14.default.join(root, place3);
-    const names4 = (0, import_node_fs12.existsSync)(folder) ? (0, import_node_fs12.readdirSync)(folder).filter((name2) => named2.test(name2)) : [];
+    const names4 = (0, import_node_fs12.existsSync)(folder) ? (0, import_node_fs12.readdirSync)(folder).filter((name2) => named3.test(name2)) : [];
     return names4.map((name2) => import_node_path14.default.join(folder, name2, below));
   });
   const onPath = (env2.PATH ?? "").split(import_node_path14.default.delimiter).filter((folder) => folder !== "");
@@ -18355,24 +18462,24 @@ function findManager({ env: env2 }) {
 }
 async function installWith(manager, wanted2, {
   programs = "/usr/lib/postgresql",
-  timeoutMs: timeoutMs2 = defaultTimeoutMs,
+  timeoutMs: timeoutMs3 = defaultTimeoutMs,
   sources = aptSources,
   root
 }, context) {
   await assertRights(context);
   switch (manager) {
     case "apt-get":
-      await installPackages(wanted2, timeoutMs2, sources, context);
+      await installPackages(wanted2, timeoutMs3, sources, context);
       return import_node_path19.default.join(programs, String(wanted2.major), "bin");
     case "apk":
       return apkInstall(wanted2.major, context, root);
   }
 }
-async function installPackages(wanted2, timeoutMs2, sources, context) {
+async function installPackages(wanted2, timeoutMs3, sources, context) {
   const packageName = `postgresql-client-${wanted2.major}`;
   const folder = import_node_path19.default.join(context.env.RUNNER_TEMP ?? context.temporaryFolder, packageName);
   const key = nameEntry(packageName, wanted2, context.now());
-  const cache = new PackageCache(await import("./cache.cjs"), { folder, key, timeoutMs: timeoutMs2 }, context);
+  const cache = new PackageCache(await import("./cache.cjs"), { folder, key, timeoutMs: timeoutMs3 }, context);
   (0, import_node_fs17.mkdirSync)(folder, { recursive: true });
   if (await cache.restore() && holdsRelease(folder, wanted2)) {
     try {
@@ -18397,8 +18504,8 @@ function nameEntry(packageName, { minor }, now) {
   return `supabase-backup-${packageName}-${system}-${now.toISOString().slice(0, 7)}${least}`;
 }
 function holdsRelease(folder, { major, minor }) {
-  const named2 = new RegExp(`/postgresql-client-${major}_(?:\\d+%3a)?${major}(?:\\.(\\d+))?[^/]*$`);
-  return listPackages(folder).some((file) => isRelease(named2.exec(file), minor));
+  const named3 = new RegExp(`/postgresql-client-${major}_(?:\\d+%3a)?${major}(?:\\.(\\d+))?[^/]*$`);
+  return listPackages(folder).some((file) => isRelease(named3.exec(file), minor));
 }
 async function download(packageName, wanted2, folder, sources, context) {
   await tolerate(() => updateLists([], context), context);
@@ -18436,12 +18543,12 @@ var init_install = __esm({
       #key;
       #timeoutMs;
       #context;
-      constructor(client, { folder, key, timeoutMs: timeoutMs2 }, context) {
+      constructor(client, { folder, key, timeoutMs: timeoutMs3 }, context) {
         this.isUsable = client.isFeatureAvailable();
         this.#client = client;
         this.#folder = folder;
         this.#key = key;
-        this.#timeoutMs = timeoutMs2;
+        this.#timeoutMs = timeoutMs3;
         this.#context = context;
       }
       async restore() {
@@ -18637,12 +18744,12 @@ var Problem = class extends Error {
   }
 };
 function oneOf(values) {
-  const parse6 = (text7) => {
+  const parse7 = (text7) => {
     const found = values.find((value) => value === text7);
     if (found === void 0) throw new Problem(`cannot be ${JSON.stringify(text7)}`, `Write ${list(values)}.`);
     return found;
   };
-  return Object.assign(parse6, { form: { kind: "choice", values } });
+  return Object.assign(parse7, { form: { kind: "choice", values } });
 }
 function matching(pattern4, message, remedy) {
   return (text7) => {
@@ -18651,12 +18758,12 @@ function matching(pattern4, message, remedy) {
   };
 }
 function wholeNumber(least, most) {
-  const parse6 = (text7) => {
+  const parse7 = (text7) => {
     const value = /^\d{1,9}$/.test(text7) ? Number(text7) : Number.NaN;
     if (value >= least && value <= most) return value;
     throw new Problem(`cannot be ${JSON.stringify(text7)}`, `Write a whole number from ${least} to ${most}.`);
   };
-  return Object.assign(parse6, { form: { kind: "integer", least, most } });
+  return Object.assign(parse7, { form: { kind: "integer", least, most } });
 }
 function parseBoolean(text7) {
   if (/^(true|True|TRUE)$/.test(text7)) return true;
@@ -22822,7 +22929,7 @@ function ecdsa(Point, hash2, ecdsaOpts = {}) {
     bits2int_modN: "function"
   });
   ecdsaOpts = Object.assign({}, ecdsaOpts);
-  const randomBytes14 = ecdsaOpts.randomBytes || randomBytes4;
+  const randomBytes15 = ecdsaOpts.randomBytes || randomBytes4;
   const hmac3 = ecdsaOpts.hmac || ((key, msg) => hmac2(hash2, key, msg));
   const { Fp, Fn } = Point;
   const { ORDER: CURVE_ORDER, BITS: fnBits } = Fn;
@@ -22964,7 +23071,7 @@ function ecdsa(Point, hash2, ecdsaOpts = {}) {
       throw new Error("invalid private key");
     const seedArgs = [int2octets(d), int2octets(h1int)];
     if (extraEntropy != null && extraEntropy !== false) {
-      const e = extraEntropy === true ? randomBytes14(lengths.secretKey) : extraEntropy;
+      const e = extraEntropy === true ? randomBytes15(lengths.secretKey) : extraEntropy;
       seedArgs.push(abytes4(e, void 0, "extraEntropy"));
     }
     const seed = concatBytes2(...seedArgs);
@@ -25312,18 +25419,18 @@ function validateTableBytes(numPoints, fpBytes) {
   if (bytes > TABLE_BYTES_MAX)
     throw new Error("invalid window size: table would need ~" + Math.ceil(bytes / 2 ** 20) + " MiB, max " + TABLE_BYTES_MAX / 2 ** 20 + " MiB");
 }
-function probeRandomBytes(randomBytes14, length) {
-  if (randomBytes14 === void 0)
+function probeRandomBytes(randomBytes15, length) {
+  if (randomBytes15 === void 0)
     return void 0;
-  afunction(randomBytes14, "randomBytes");
+  afunction(randomBytes15, "randomBytes");
   try {
-    const probe = randomBytes14(length);
+    const probe = randomBytes15(length);
     if (!isBytes5(probe) || probe.length !== length)
       return void 0;
   } catch {
     return void 0;
   }
-  return randomBytes14;
+  return randomBytes15;
 }
 function validateMSMPoints(points, c2) {
   aarray(points, "points");
@@ -25416,9 +25523,9 @@ var ScalarMultiplier = class {
   baseCanBeBlinded;
   bits;
   // Parametrized with a given Point class (not individual point)
-  constructor(Point, randomBytes14) {
+  constructor(Point, randomBytes15) {
     validatePointCons(Point);
-    this.randomBytes = probeRandomBytes(randomBytes14, BLIND_BYTES);
+    this.randomBytes = probeRandomBytes(randomBytes15, BLIND_BYTES);
     this.Point = Point;
     this.BASE = Point.BASE;
     this.ZERO = Point.ZERO;
@@ -25850,7 +25957,7 @@ function weierstrass2(params, extraOpts = {}) {
     randomBytes: "function"
   });
   const { endo: endoOpts, allowInfinityPoint, clearCofactor, isTorsionFree, fromBytes, toBytes } = extraOpts;
-  const randomBytes14 = extraOpts.randomBytes === void 0 ? randomBytes6 : extraOpts.randomBytes;
+  const randomBytes15 = extraOpts.randomBytes === void 0 ? randomBytes6 : extraOpts.randomBytes;
   if (endoOpts) {
     if (!Fp.is0(CURVE.a) || typeof endoOpts.beta !== "bigint" || !Array.isArray(endoOpts.basises)) {
       throw new Error('invalid endo: expected "beta": bigint and "basises": array');
@@ -26267,7 +26374,7 @@ function weierstrass2(params, extraOpts = {}) {
     }
   }
   const normalize2 = (points) => normalizeZ2(Point, points);
-  const wnaf = new ScalarMultiplier(Point, randomBytes14);
+  const wnaf = new ScalarMultiplier(Point, randomBytes15);
   if (wnaf.bits >= 6)
     Point.BASE.precompute(6);
   Object.freeze(Point.prototype);
@@ -26368,12 +26475,12 @@ function ecdsa2(Point, hash2, ecdsaOpts = {}) {
     bits2int_modN: "function"
   });
   const opts2 = Object.assign({}, ecdsaOpts);
-  const randomBytes14 = opts2.randomBytes === void 0 ? randomBytes6 : opts2.randomBytes;
+  const randomBytes15 = opts2.randomBytes === void 0 ? randomBytes6 : opts2.randomBytes;
   const hmac3 = opts2.hmac === void 0 ? (key, msg) => hmac(hash_, key, msg) : opts2.hmac;
   const { Fp, Fn } = Point;
   const { ORDER: CURVE_ORDER, BITS: fnBits } = Fn;
   const blindLength = getMinHashLength2(CURVE_ORDER);
-  const csprng = probeRandomBytes(randomBytes14, blindLength);
+  const csprng = probeRandomBytes(randomBytes15, blindLength);
   const { keygen, getPublicKey, getSharedSecret, utils, lengths } = ecdh2(Point, opts2);
   const defaultSigOpts = {
     prehash: true,
@@ -26526,7 +26633,7 @@ function ecdsa2(Point, hash2, ecdsaOpts = {}) {
       throw new Error("invalid private key");
     const seedArgs = [int2octets(d), int2octets(h1int)];
     if (extraEntropy != null && extraEntropy !== false) {
-      const e = extraEntropy === true ? randomBytes14(lengths.secretKey) : extraEntropy;
+      const e = extraEntropy === true ? randomBytes15(lengths.secretKey) : extraEntropy;
       seedArgs.push(abytes5(e, void 0, "extraEntropy"));
     }
     const seed = concatBytes3(...seedArgs);
@@ -26661,7 +26768,7 @@ function edwards(params, extraOpts = {}) {
   if (FpLegendre2(Fp, CURVE.d) !== -1)
     throw new Error("edwards: CURVE.d must be a non-square in Fp for complete addition formulas");
   validateObject2(opts2, {}, { uvRatio: "function", randomBytes: "function" });
-  const randomBytes14 = opts2.randomBytes === void 0 ? randomBytes6 : opts2.randomBytes;
+  const randomBytes15 = opts2.randomBytes === void 0 ? randomBytes6 : opts2.randomBytes;
   const MASK = _2n8 << BigInt(Fp.BYTES * 8) - _1n12;
   function isOdd(n) {
     if (!Fp.isOdd)
@@ -26922,7 +27029,7 @@ function edwards(params, extraOpts = {}) {
     }
   }
   const normalize2 = (points) => normalizeZ2(Point, points);
-  const wnaf = new ScalarMultiplier(Point, randomBytes14);
+  const wnaf = new ScalarMultiplier(Point, randomBytes15);
   if (wnaf.bits >= 6)
     Point.BASE.precompute(6);
   Object.freeze(Point.prototype);
@@ -27166,15 +27273,15 @@ var x255192 = /* @__PURE__ */ (() => {
 // node_modules/age-encryption/dist/x25519.js
 var exportable = false;
 var webCryptoOff = false;
-async function webCryptoFallback(func, fallback) {
+async function webCryptoFallback(func, fallback2) {
   if (webCryptoOff) {
-    return await fallback();
+    return await fallback2();
   }
   try {
     return await func();
   } catch (error2) {
     if (error2 instanceof ReferenceError || error2 instanceof DOMException && error2.name === "NotSupportedError") {
-      return await fallback();
+      return await fallback2();
     } else {
       throw error2;
     }
@@ -28620,8 +28727,8 @@ function secretsOfCopies(text7) {
     text7.matchAll(/(?:secret-access-key|session-token)["']?[ \t]*:[ \t]*(\S[^\r\n]*)/g),
     ([, value = ""]) => value.trim()
   );
-  const bare = written.map((value) => value.replace(/\s+#.*$/, "").replace(/^(["'])(.*)\1,?$/, "$2"));
-  return [...written, ...bare, ...secretsIn(text7)].filter((secret2) => secret2.length >= 4);
+  const bare2 = written.map((value) => value.replace(/\s+#.*$/, "").replace(/^(["'])(.*)\1,?$/, "$2"));
+  return [...written, ...bare2, ...secretsIn(text7)].filter((secret2) => secret2.length >= 4);
 }
 function secretsIn(text7) {
   try {
@@ -28669,11 +28776,11 @@ function readEntry(item, number5) {
   return entry;
 }
 function toCopy(entry, number5) {
-  const take2 = (field, parse6) => {
+  const take2 = (field, parse7) => {
     const text7 = entry.get(field);
     if (text7 === void 0) return void 0;
     try {
-      return parse6(text7);
+      return parse7(text7);
     } catch (error2) {
       if (!(error2 instanceof Problem)) throw error2;
       throw new Problem(`entry ${number5}: ${field} ${error2.message}`, error2.remedy);
@@ -29856,8 +29963,8 @@ function toSignsWriting(text7) {
   return { parts: parts3, between: "", ignoresCase: ignoresCase(text7) };
 }
 function waysOf(sign) {
-  const named2 = names[sign] ?? [];
-  return [...named2, ...encodedWaysOf(sign), quoteForPattern(sign)];
+  const named3 = names[sign] ?? [];
+  return [...named3, ...encodedWaysOf(sign), quoteForPattern(sign)];
 }
 var names = {
   "\n": [String.raw`\\{1,8}n`, String.raw`\r\n`],
@@ -31202,17 +31309,17 @@ var validateAsync = async (schema4, value, _ctx) => {
   return result.issues.length === 0;
 };
 var _encode = (_Err) => {
-  const parse6 = _parse(_Err);
+  const parse7 = _parse(_Err);
   const fn = (schema4, value, _ctx, _params) => {
     const ctx = _ctx ? { ..._ctx, direction: "backward" } : { direction: "backward" };
-    return parse6(schema4, value, ctx, finalizeParams(fn, _params));
+    return parse7(schema4, value, ctx, finalizeParams(fn, _params));
   };
   return fn;
 };
 var _decode = (_Err) => {
-  const parse6 = _parse(_Err);
+  const parse7 = _parse(_Err);
   const fn = (schema4, value, _ctx, _params) => {
-    return parse6(schema4, value, _ctx, finalizeParams(fn, _params));
+    return parse7(schema4, value, _ctx, finalizeParams(fn, _params));
   };
   return fn;
 };
@@ -32298,7 +32405,7 @@ function capSize(inst, size) {
   if (!caps.length)
     return;
   const cap = Math.min(...caps.map((c2) => c2[0]));
-  const parse6 = inst._zod.parse;
+  const parse7 = inst._zod.parse;
   inst._zod.parse = (payload, ctx) => {
     const n = size(payload.value);
     if (n > cap && !ctx?.skipChecks && ctx?.direction !== "backward") {
@@ -32312,7 +32419,7 @@ function capSize(inst, size) {
         }
       }
     }
-    return parse6(payload, ctx);
+    return parse7(payload, ctx);
   };
 }
 var arraySize = (input) => Array.isArray(input) ? input.length : -1;
@@ -36445,7 +36552,7 @@ function object2(shape, params) {
   };
   return new ZodObject(def);
 }
-function looseObject(shape, params) {
+function looseObject2(shape, params) {
   return new ZodObject({
     type: "object",
     shape,
@@ -36876,7 +36983,7 @@ var ProgressTokenSchema = union2([string3(), number3().int()]);
 var CursorSchema = string3();
 var TaskMetadataSchema = object2({ ttl: number3().optional() });
 var RelatedTaskMetadataSchema = object2({ taskId: string3() });
-var RequestMetaSchema = looseObject({
+var RequestMetaSchema = looseObject2({
   progressToken: ProgressTokenSchema.optional(),
   [RELATED_TASK_META_KEY]: RelatedTaskMetadataSchema.optional()
 });
@@ -36891,10 +36998,10 @@ var NotificationSchema = object2({
   method: string3(),
   params: NotificationsParamsSchema.loose().optional()
 });
-var ResultMetaObjectSchema = looseObject({ get [SERVER_INFO_META_KEY]() {
+var ResultMetaObjectSchema = looseObject2({ get [SERVER_INFO_META_KEY]() {
   return ImplementationSchema.optional().catch(void 0);
 } });
-var ResultSchema = looseObject({ _meta: ResultMetaObjectSchema.optional() });
+var ResultSchema = looseObject2({ _meta: ResultMetaObjectSchema.optional() });
 var RequestIdSchema = union2([string3(), number3().int()]);
 var JSONRPCRequestSchema = object2({
   jsonrpc: literal2(JSONRPC_VERSION),
@@ -36961,18 +37068,18 @@ var ElicitationCapabilitySchema = preprocess((value) => {
   form: FormElicitationCapabilitySchema.optional(),
   url: JSONObjectSchema.optional()
 }), JSONObjectSchema.optional()));
-var ClientTasksCapabilitySchema = looseObject({
+var ClientTasksCapabilitySchema = looseObject2({
   list: JSONObjectSchema.optional(),
   cancel: JSONObjectSchema.optional(),
-  requests: looseObject({
-    sampling: looseObject({ createMessage: JSONObjectSchema.optional() }).optional(),
-    elicitation: looseObject({ create: JSONObjectSchema.optional() }).optional()
+  requests: looseObject2({
+    sampling: looseObject2({ createMessage: JSONObjectSchema.optional() }).optional(),
+    elicitation: looseObject2({ create: JSONObjectSchema.optional() }).optional()
   }).optional()
 });
-var ServerTasksCapabilitySchema = looseObject({
+var ServerTasksCapabilitySchema = looseObject2({
   list: JSONObjectSchema.optional(),
   cancel: JSONObjectSchema.optional(),
-  requests: looseObject({ tools: looseObject({ call: JSONObjectSchema.optional() }).optional() }).optional()
+  requests: looseObject2({ tools: looseObject2({ call: JSONObjectSchema.optional() }).optional() }).optional()
 });
 var ClientCapabilitiesSchema = object2({
   experimental: record2(string3(), JSONObjectSchema).optional(),
@@ -37076,7 +37183,7 @@ var ResourceSchema = object2({
   mimeType: optional2(string3()),
   size: optional2(number3()),
   annotations: AnnotationsSchema.optional(),
-  _meta: optional2(looseObject({}))
+  _meta: optional2(looseObject2({}))
 });
 var ResourceTemplateSchema = object2({
   ...BaseMetadataSchema.shape,
@@ -37085,7 +37192,7 @@ var ResourceTemplateSchema = object2({
   description: optional2(string3()),
   mimeType: optional2(string3()),
   annotations: AnnotationsSchema.optional(),
-  _meta: optional2(looseObject({}))
+  _meta: optional2(looseObject2({}))
 });
 var ListResourcesRequestSchema = PaginatedRequestSchema.extend({ method: literal2("resources/list") });
 var ListResourcesResultSchema = PaginatedResultSchema.extend({ resources: array2(ResourceSchema) });
@@ -37145,7 +37252,7 @@ var PromptSchema = object2({
   ...IconsSchema.shape,
   description: optional2(string3()),
   arguments: optional2(array2(PromptArgumentSchema)),
-  _meta: optional2(looseObject({}))
+  _meta: optional2(looseObject2({}))
 });
 var ListPromptsRequestSchema = PaginatedRequestSchema.extend({ method: literal2("prompts/list") });
 var ListPromptsResultSchema = PaginatedResultSchema.extend({ prompts: array2(PromptSchema) });
@@ -37231,7 +37338,7 @@ var ToolSchema = object2({
     properties: record2(string3(), JSONValueSchema).optional(),
     required: array2(string3()).optional()
   }).catchall(unknown2()),
-  outputSchema: looseObject({ $schema: string3().optional() }).optional(),
+  outputSchema: looseObject2({ $schema: string3().optional() }).optional(),
   annotations: ToolAnnotationsSchema.optional(),
   execution: ToolExecutionSchema.optional(),
   _meta: record2(string3(), unknown2()).optional()
@@ -37510,7 +37617,7 @@ var CompleteRequestSchema = RequestSchema.extend({
   method: literal2("completion/complete"),
   params: CompleteRequestParamsSchema
 });
-var CompleteResultSchema = ResultSchema.extend({ completion: looseObject({
+var CompleteResultSchema = ResultSchema.extend({ completion: looseObject2({
   values: array2(string3()).max(100),
   total: optional2(number3().int()),
   hasMore: optional2(boolean3())
@@ -37529,7 +37636,7 @@ var RootsListChangedNotificationSchema = NotificationSchema.extend({
   method: literal2("notifications/roots/list_changed"),
   params: NotificationsParamsSchema.optional()
 });
-var TaskCreationParamsSchema = looseObject({
+var TaskCreationParamsSchema = looseObject2({
   ttl: number3().optional(),
   pollInterval: number3().optional()
 });
@@ -37648,7 +37755,7 @@ var SafeUrlSchema = url().superRefine((val, ctx) => {
   const u = new URL(url2);
   return u.protocol !== "javascript:" && u.protocol !== "data:" && u.protocol !== "vbscript:";
 }, { message: "URL cannot use javascript:, data:, or vbscript: scheme" });
-var OAuthProtectedResourceMetadataSchema = looseObject({
+var OAuthProtectedResourceMetadataSchema = looseObject2({
   resource: string3().url(),
   authorization_servers: array2(SafeUrlSchema).optional(),
   jwks_uri: string3().url().optional(),
@@ -37664,7 +37771,7 @@ var OAuthProtectedResourceMetadataSchema = looseObject({
   dpop_signing_alg_values_supported: array2(string3()).optional(),
   dpop_bound_access_tokens_required: boolean3().optional()
 });
-var OAuthMetadataSchema = looseObject({
+var OAuthMetadataSchema = looseObject2({
   issuer: string3(),
   authorization_endpoint: SafeUrlSchema,
   token_endpoint: SafeUrlSchema,
@@ -37687,7 +37794,7 @@ var OAuthMetadataSchema = looseObject({
   authorization_response_iss_parameter_supported: boolean3().optional().catch(void 0),
   dpop_signing_alg_values_supported: array2(string3()).optional()
 });
-var OpenIdProviderMetadataSchema = looseObject({
+var OpenIdProviderMetadataSchema = looseObject2({
   issuer: string3(),
   authorization_endpoint: SafeUrlSchema,
   token_endpoint: SafeUrlSchema,
@@ -38027,7 +38134,7 @@ function build$1() {
   const CursorSchema$1 = string3();
   const TaskMetadataSchema$1 = object2({ ttl: number3().optional() });
   const RelatedTaskMetadataSchema$1 = object2({ taskId: string3() });
-  const RequestMetaSchema$1 = looseObject({
+  const RequestMetaSchema$1 = looseObject2({
     progressToken: ProgressTokenSchema$1.optional(),
     "io.modelcontextprotocol/related-task": RelatedTaskMetadataSchema$1.optional()
   });
@@ -38042,7 +38149,7 @@ function build$1() {
     method: string3(),
     params: NotificationsParamsSchema$1.loose().optional()
   });
-  const ResultSchema$1 = looseObject({ _meta: RequestMetaSchema$1.optional() });
+  const ResultSchema$1 = looseObject2({ _meta: RequestMetaSchema$1.optional() });
   const RequestIdSchema$1 = union2([string3(), number3().int()]);
   const EmptyResultSchema$1 = ResultSchema$1.strict();
   const CancelledNotificationParamsSchema$1 = NotificationsParamsSchema$1.extend({
@@ -38079,18 +38186,18 @@ function build$1() {
     form: FormElicitationCapabilitySchema2.optional(),
     url: JSONObjectSchema$1.optional()
   }), JSONObjectSchema$1.optional()));
-  const ClientTasksCapabilitySchema$1 = looseObject({
+  const ClientTasksCapabilitySchema$1 = looseObject2({
     list: JSONObjectSchema$1.optional(),
     cancel: JSONObjectSchema$1.optional(),
-    requests: looseObject({
-      sampling: looseObject({ createMessage: JSONObjectSchema$1.optional() }).optional(),
-      elicitation: looseObject({ create: JSONObjectSchema$1.optional() }).optional()
+    requests: looseObject2({
+      sampling: looseObject2({ createMessage: JSONObjectSchema$1.optional() }).optional(),
+      elicitation: looseObject2({ create: JSONObjectSchema$1.optional() }).optional()
     }).optional()
   });
-  const ServerTasksCapabilitySchema$1 = looseObject({
+  const ServerTasksCapabilitySchema$1 = looseObject2({
     list: JSONObjectSchema$1.optional(),
     cancel: JSONObjectSchema$1.optional(),
-    requests: looseObject({ tools: looseObject({ call: JSONObjectSchema$1.optional() }).optional() }).optional()
+    requests: looseObject2({ tools: looseObject2({ call: JSONObjectSchema$1.optional() }).optional() }).optional()
   });
   const ClientCapabilitiesSchema$1 = object2({
     experimental: record2(string3(), JSONObjectSchema$1).optional(),
@@ -38185,7 +38292,7 @@ function build$1() {
     mimeType: optional2(string3()),
     size: optional2(number3()),
     annotations: AnnotationsSchema$1.optional(),
-    _meta: optional2(looseObject({}))
+    _meta: optional2(looseObject2({}))
   });
   const ResourceTemplateSchema$1 = object2({
     ...BaseMetadataSchema$1.shape,
@@ -38194,7 +38301,7 @@ function build$1() {
     description: optional2(string3()),
     mimeType: optional2(string3()),
     annotations: AnnotationsSchema$1.optional(),
-    _meta: optional2(looseObject({}))
+    _meta: optional2(looseObject2({}))
   });
   const ListResourcesRequestSchema$1 = PaginatedRequestSchema$1.extend({ method: literal2("resources/list") });
   const ListResourcesResultSchema$1 = PaginatedResultSchema$1.extend({ resources: array2(ResourceSchema$1) });
@@ -38236,7 +38343,7 @@ function build$1() {
     ...IconsSchema$1.shape,
     description: optional2(string3()),
     arguments: optional2(array2(PromptArgumentSchema$1)),
-    _meta: optional2(looseObject({}))
+    _meta: optional2(looseObject2({}))
   });
   const ListPromptsRequestSchema$1 = PaginatedRequestSchema$1.extend({ method: literal2("prompts/list") });
   const ListPromptsResultSchema$1 = PaginatedResultSchema$1.extend({ prompts: array2(PromptSchema$1) });
@@ -38600,7 +38707,7 @@ function build$1() {
     method: literal2("completion/complete"),
     params: CompleteRequestParamsSchema$1
   });
-  const CompleteResultSchema$1 = ResultSchema$1.extend({ completion: looseObject({
+  const CompleteResultSchema$1 = ResultSchema$1.extend({ completion: looseObject2({
     values: array2(string3()).max(100),
     total: optional2(number3().int()),
     hasMore: optional2(boolean3())
@@ -38619,7 +38726,7 @@ function build$1() {
     method: literal2("notifications/roots/list_changed"),
     params: NotificationsParamsSchema$1.optional()
   });
-  const TaskCreationParamsSchema$1 = looseObject({
+  const TaskCreationParamsSchema$1 = looseObject2({
     ttl: number3().optional(),
     pollInterval: number3().optional()
   });
@@ -39196,7 +39303,7 @@ function build() {
   }, { message: "Invalid Base64 string" });
   const TaskMetadataSchema$1 = object2({ ttl: number3().optional() });
   const RelatedTaskMetadataSchema$1 = object2({ taskId: string3() });
-  const RequestMetaSchema$1 = looseObject({
+  const RequestMetaSchema$1 = looseObject2({
     progressToken: ProgressTokenSchema$1.optional(),
     "io.modelcontextprotocol/related-task": RelatedTaskMetadataSchema$1.optional()
   });
@@ -39233,18 +39340,18 @@ function build() {
     form: FormElicitationCapabilitySchema2.optional(),
     url: JSONObjectSchema$1.optional()
   }), JSONObjectSchema$1.optional()));
-  const ClientTasksCapabilitySchema$1 = looseObject({
+  const ClientTasksCapabilitySchema$1 = looseObject2({
     list: JSONObjectSchema$1.optional(),
     cancel: JSONObjectSchema$1.optional(),
-    requests: looseObject({
-      sampling: looseObject({ createMessage: JSONObjectSchema$1.optional() }).optional(),
-      elicitation: looseObject({ create: JSONObjectSchema$1.optional() }).optional()
+    requests: looseObject2({
+      sampling: looseObject2({ createMessage: JSONObjectSchema$1.optional() }).optional(),
+      elicitation: looseObject2({ create: JSONObjectSchema$1.optional() }).optional()
     }).optional()
   });
-  const ServerTasksCapabilitySchema$1 = looseObject({
+  const ServerTasksCapabilitySchema$1 = looseObject2({
     list: JSONObjectSchema$1.optional(),
     cancel: JSONObjectSchema$1.optional(),
-    requests: looseObject({ tools: looseObject({ call: JSONObjectSchema$1.optional() }).optional() }).optional()
+    requests: looseObject2({ tools: looseObject2({ call: JSONObjectSchema$1.optional() }).optional() }).optional()
   });
   const ClientCapabilitiesSchema$1 = object2({
     experimental: record2(string3(), JSONObjectSchema$1).optional(),
@@ -39313,7 +39420,7 @@ function build() {
     mimeType: optional2(string3()),
     size: optional2(number3()),
     annotations: AnnotationsSchema$1.optional(),
-    _meta: optional2(looseObject({}))
+    _meta: optional2(looseObject2({}))
   });
   const ResourceTemplateSchema$1 = object2({
     ...BaseMetadataSchema$1.shape,
@@ -39322,7 +39429,7 @@ function build() {
     description: optional2(string3()),
     mimeType: optional2(string3()),
     annotations: AnnotationsSchema$1.optional(),
-    _meta: optional2(looseObject({}))
+    _meta: optional2(looseObject2({}))
   });
   const ResourceListChangedNotificationSchema$1 = NotificationSchema$1.extend({
     method: literal2("notifications/resources/list_changed"),
@@ -39343,7 +39450,7 @@ function build() {
     ...IconsSchema$1.shape,
     description: optional2(string3()),
     arguments: optional2(array2(PromptArgumentSchema$1)),
-    _meta: optional2(looseObject({}))
+    _meta: optional2(looseObject2({}))
   });
   const PromptListChangedNotificationSchema$1 = NotificationSchema$1.extend({
     method: literal2("notifications/prompts/list_changed"),
@@ -39547,7 +39654,7 @@ function build() {
     tools: sharedServerCapabilityShape.tools,
     extensions: sharedServerCapabilityShape.extensions
   });
-  const RequestMetaEnvelopeSchema = looseObject({
+  const RequestMetaEnvelopeSchema = looseObject2({
     progressToken: ProgressTokenSchema$1.optional(),
     [PROTOCOL_VERSION_META_KEY]: string3(),
     [CLIENT_INFO_META_KEY]: ImplementationSchema$1.optional(),
@@ -39558,11 +39665,11 @@ function build() {
     ...BaseMetadataSchema$1.shape,
     ...IconsSchema$1.shape,
     description: string3().optional(),
-    inputSchema: looseObject({
+    inputSchema: looseObject2({
       $schema: string3().optional(),
       type: literal2("object")
     }),
-    outputSchema: looseObject({ $schema: string3().optional() }).optional(),
+    outputSchema: looseObject2({ $schema: string3().optional() }).optional(),
     annotations: ToolAnnotationsSchema$1.optional(),
     _meta: record2(string3(), unknown2()).optional()
   });
@@ -39587,10 +39694,10 @@ function build() {
     _meta: record2(string3(), unknown2()).optional()
   });
   const ResultTypeSchema = string3();
-  const ResultMetaSchema = looseObject({ [SERVER_INFO_META_KEY]: ImplementationSchema$1.optional().catch(void 0) });
+  const ResultMetaSchema = looseObject2({ [SERVER_INFO_META_KEY]: ImplementationSchema$1.optional().catch(void 0) });
   const wireMeta = ResultMetaSchema.optional();
   function wireResult(shape) {
-    return looseObject({
+    return looseObject2({
       _meta: wireMeta,
       resultType: ResultTypeSchema.default("complete"),
       ...shape
@@ -39729,7 +39836,7 @@ function build() {
     _meta: RequestMetaEnvelopeSchema,
     ...retryParamsShape
   });
-  const DispatchRequestMetaSchema = looseObject({ progressToken: ProgressTokenSchema$1.optional() });
+  const DispatchRequestMetaSchema = looseObject2({ progressToken: ProgressTokenSchema$1.optional() });
   function wireRequest(method, paramsShape) {
     return object2({
       method: literal2(method),
@@ -39787,7 +39894,7 @@ function build() {
   const subscriptionsListenParamsShape = { notifications: SubscriptionFilterSchema$1 };
   const SubscriptionsListenRequestSchema$1 = wireRequest("subscriptions/listen", subscriptionsListenParamsShape);
   const SubscriptionsListenResultMetaSchema$1 = ResultMetaSchema.extend({ "io.modelcontextprotocol/subscriptionId": RequestIdSchema$1 });
-  const SubscriptionsListenResultSchema$1 = looseObject({
+  const SubscriptionsListenResultSchema$1 = looseObject2({
     _meta: SubscriptionsListenResultMetaSchema$1,
     resultType: ResultTypeSchema.default("complete")
   });
@@ -39807,7 +39914,7 @@ function build() {
     "subscriptions/listen": dispatchRequest("subscriptions/listen", subscriptionsListenParamsShape)
   };
   function liftedResult(shape) {
-    return looseObject({
+    return looseObject2({
       _meta: wireMeta,
       ...shape
     });
@@ -39865,7 +39972,7 @@ function build() {
     }),
     "subscriptions/listen": liftedResult({})
   };
-  const NotificationMetaSchema = looseObject({ "io.modelcontextprotocol/subscriptionId": RequestIdSchema$1.optional() });
+  const NotificationMetaSchema = looseObject2({ "io.modelcontextprotocol/subscriptionId": RequestIdSchema$1.optional() });
   const SubscriptionsAcknowledgedNotificationSchema$1 = object2({
     method: literal2("notifications/subscriptions/acknowledged"),
     params: object2({
@@ -40222,11 +40329,11 @@ function stampResultType(method, result) {
   throw new ProtocolError(ProtocolErrorCode.InternalError, `Handler for ${method} returned resultType '${String(provided)}', but results of ${method} only support 'complete' on protocol revision 2026-07-28`);
 }
 function fillCacheFields(method, result) {
-  const fallback = cacheHintFallbackOf(result);
-  if (result["resultType"] !== "complete" || !isCacheableResultMethod(method)) return fallback === void 0 ? result : stripCacheHintFallback(result);
+  const fallback2 = cacheHintFallbackOf(result);
+  if (result["resultType"] !== "complete" || !isCacheableResultMethod(method)) return fallback2 === void 0 ? result : stripCacheHintFallback(result);
   const provided = result;
-  const ttlMs = isValidCacheTtlMs(provided["ttlMs"]) ? provided["ttlMs"] : resolveTtlMs(fallback);
-  const cacheScope = isValidCacheScope(provided["cacheScope"]) ? provided["cacheScope"] : resolveCacheScope(fallback);
+  const ttlMs = isValidCacheTtlMs(provided["ttlMs"]) ? provided["ttlMs"] : resolveTtlMs(fallback2);
+  const cacheScope = isValidCacheScope(provided["cacheScope"]) ? provided["cacheScope"] : resolveCacheScope(fallback2);
   const filled = {
     ...provided,
     ttlMs,
@@ -40255,11 +40362,11 @@ function stampServerInfoMeta(result, serverInfo) {
     }
   };
 }
-function resolveTtlMs(fallback) {
-  return fallback !== void 0 && isValidCacheTtlMs(fallback.ttlMs) ? fallback.ttlMs : DEFAULT_CACHE_TTL_MS;
+function resolveTtlMs(fallback2) {
+  return fallback2 !== void 0 && isValidCacheTtlMs(fallback2.ttlMs) ? fallback2.ttlMs : DEFAULT_CACHE_TTL_MS;
 }
-function resolveCacheScope(fallback) {
-  return fallback !== void 0 && isValidCacheScope(fallback.cacheScope) ? fallback.cacheScope : DEFAULT_CACHE_SCOPE;
+function resolveCacheScope(fallback2) {
+  return fallback2 !== void 0 && isValidCacheScope(fallback2.cacheScope) ? fallback2.cacheScope : DEFAULT_CACHE_SCOPE;
 }
 function stripCacheHintFallback(result) {
   const copy = { ...result };
@@ -40287,7 +40394,7 @@ function inputSchemaMaps() {
       }),
       "roots/list": object2({
         method: literal2("roots/list"),
-        params: looseObject({}).optional()
+        params: looseObject2({}).optional()
       })
     },
     response: {
@@ -41146,10 +41253,10 @@ function walkRequestedSchema(converted, vendor) {
   if (unsupported2.length > 0) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Elicitation requestedSchema contains unsupported JSON Schema constraint(s) after Standard Schema conversion: ${unsupported2.join(", ")}`);
   return pruned;
 }
-function describeUnsupportedProperties(pruned, fallback) {
-  if (!isJsonObject(pruned.properties)) return fallback;
+function describeUnsupportedProperties(pruned, fallback2) {
+  if (!isJsonObject(pruned.properties)) return fallback2;
   const offenders = Object.entries(pruned.properties).filter(([, node2]) => !parseSchema(PrimitiveSchemaDefinitionSchema, node2).success).map(([name2]) => `properties.${name2}`);
-  return offenders.length > 0 ? offenders.join(", ") : fallback;
+  return offenders.length > 0 ? offenders.join(", ") : fallback2;
 }
 function findDroppedConstraintPaths(original, parsed, path26 = "") {
   if (Array.isArray(original) && Array.isArray(parsed)) return original.flatMap((item, index) => findDroppedConstraintPaths(item, parsed[index], `${path26}[${index}]`));
@@ -41804,9 +41911,9 @@ var Protocol = class {
     }
     if (isSpecNotificationMethod(notification.method) && !codec.hasNotificationMethod(notification.method)) return;
     const handler = this._notificationHandlers.get(notification.method);
-    const fallback = this.fallbackNotificationHandler;
-    if (handler === void 0 && fallback === void 0) return;
-    Promise.resolve().then(() => handler === void 0 ? fallback(notification) : handler(notification, codec)).catch((error2) => this._onerror(/* @__PURE__ */ new Error(`Uncaught error in notification handler: ${error2}`)));
+    const fallback2 = this.fallbackNotificationHandler;
+    if (handler === void 0 && fallback2 === void 0) return;
+    Promise.resolve().then(() => handler === void 0 ? fallback2(notification) : handler(notification, codec)).catch((error2) => this._onerror(/* @__PURE__ */ new Error(`Uncaught error in notification handler: ${error2}`)));
   }
   _onrequest(rawRequest, extra) {
     const { message: request2, lifted } = liftWireOnlyMaterial(rawRequest, "request");
@@ -42338,8 +42445,8 @@ var require_content_type = /* @__PURE__ */ __commonJSMin(((exports2) => {
   var PARAM_REGEXP = /; *([!#$%&'*+.^_`|~0-9A-Za-z-]+) *= *("(?:[\u000b\u0020\u0021\u0023-\u005b\u005d-\u007e\u0080-\u00ff]|\\[\u000b\u0020-\u00ff])*"|[!#$%&'*+.^_`|~0-9A-Za-z-]+) */g;
   var QESC_REGEXP = /\\([\u000b\u0020-\u00ff])/g;
   var TYPE_REGEXP = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-  exports2.parse = parse6;
-  function parse6(string5) {
+  exports2.parse = parse7;
+  function parse7(string5) {
     if (!string5) throw new TypeError("argument string is required");
     var header = typeof string5 === "object" ? getcontenttype(string5) : string5;
     if (typeof header !== "string") throw new TypeError("argument string is required to be a string");
@@ -45773,7 +45880,7 @@ var require_fast_uri = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
   }
   function normalize2(uri, options2) {
     if (typeof uri === "string") uri = normalizeString(uri, options2);
-    else if (typeof uri === "object") uri = parse6(serialize(uri, options2), options2);
+    else if (typeof uri === "object") uri = parse7(serialize(uri, options2), options2);
     return uri;
   }
   function resolve4(baseURI, relativeURI, options2) {
@@ -45794,8 +45901,8 @@ var require_fast_uri = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
   function resolveComponent(base, relative2, options2, skipNormalization) {
     const target = {};
     if (!skipNormalization) {
-      base = parse6(serialize(base, options2), options2);
-      relative2 = parse6(serialize(relative2, options2), options2);
+      base = parse7(serialize(base, options2), options2);
+      relative2 = parse7(serialize(relative2, options2), options2);
     }
     options2 = options2 || {};
     if (!options2.tolerant && relative2.scheme) {
@@ -46027,7 +46134,7 @@ var require_fast_uri = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
       malformedScheme
     };
   }
-  function parse6(uri, opts2) {
+  function parse7(uri, opts2) {
     return parseWithStatus(uri, opts2).parsed;
   }
   function normalizeString(uri, opts2) {
@@ -46062,7 +46169,7 @@ var require_fast_uri = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
     resolveComponent,
     equal,
     serialize,
-    parse: parse6
+    parse: parse7
   };
   module2.exports = fastUri;
   module2.exports.default = fastUri;
@@ -47762,9 +47869,9 @@ var require_oneOf = /* @__PURE__ */ __commonJSMin(((exports2) => {
       if (it.opts.discriminator && parentSchema.discriminator) return;
       const schArr = schema4;
       const valid = gen.let("valid", false);
-      const passing3 = gen.let("passing", null);
+      const passing4 = gen.let("passing", null);
       const schValid = gen.name("_valid");
-      cxt.setParams({ passing: passing3 });
+      cxt.setParams({ passing: passing4 });
       gen.block(validateOneOf);
       cxt.result(valid, () => cxt.reset(), () => cxt.error(true));
       function validateOneOf() {
@@ -47776,10 +47883,10 @@ var require_oneOf = /* @__PURE__ */ __commonJSMin(((exports2) => {
             schemaProp: i,
             compositeRule: true
           }, schValid);
-          if (i > 0) gen.if((0, codegen_1._)`${schValid} && ${valid}`).assign(valid, false).assign(passing3, (0, codegen_1._)`[${passing3}, ${i}]`).else();
+          if (i > 0) gen.if((0, codegen_1._)`${schValid} && ${valid}`).assign(valid, false).assign(passing4, (0, codegen_1._)`[${passing4}, ${i}]`).else();
           gen.if(schValid, () => {
             gen.assign(valid, true);
-            gen.assign(passing3, i);
+            gen.assign(passing4, i);
             if (schCxt) cxt.mergeEvaluated(schCxt, codegen_1.Name);
           });
         });
@@ -51926,7 +52033,7 @@ var StdioConnectionChannel = class {
   * still unanswered. Used by the probe-discard path so a probe request the
   * entry accepted is never silently dropped.
   */
-  async whenRequestsAnswered(timeoutMs2) {
+  async whenRequestsAnswered(timeoutMs3) {
     if (this._closed || this._pendingRequests.size === 0) return true;
     return await new Promise((resolve4) => {
       const waiter = () => {
@@ -51936,7 +52043,7 @@ var StdioConnectionChannel = class {
       const timer = setTimeout(() => {
         this._drainWaiters = this._drainWaiters.filter((pending) => pending !== waiter);
         resolve4(false);
-      }, timeoutMs2);
+      }, timeoutMs3);
       this._drainWaiters.push(waiter);
     });
   }
@@ -53075,7 +53182,10 @@ function toResult(title, value, warnings, { isError: isError2, redact: redact2 }
 function toErrorResult(title, failure2, redact2) {
   const { kind, message, next } = failure2;
   const data = neutralize({ error: { kind, message, next } }, redact2);
-  return { content: [{ type: "text", text: wrap(`${title} failed:`, data) }], isError: true };
+  return {
+    content: [{ type: "text", text: wrap(`${title}: it failed, for the reason below.`, data) }],
+    isError: true
+  };
 }
 function neutralize(value, redact2, name2 = "") {
   if (typeof value === "string") return neutralizeText(value, redact2, documents.has(name2));
@@ -53256,20 +53366,20 @@ function toArgumentSchema(tool) {
   };
 }
 function describeInput(name2, { defaults: defaults2 }) {
-  const { flag: flag3, parse: parse6, description: description2, secret: secret2 } = inputs[name2];
+  const { flag: flag3, parse: parse7, description: description2, secret: secret2 } = inputs[name2];
   if (secret2) throw new Error(`${name2} is a secret, and no argument of a tool`);
   return {
     isFlag: flag3 === true,
-    form: parse6.form,
+    form: parse7.form,
     description: description2.replaceAll("`", ""),
     fallback: defaults2?.[name2]
   };
 }
-function describeOwn({ parse: parse6, description: description2, default: fallback }) {
-  return { isFlag: false, form: parse6.form, description: description2, fallback };
+function describeOwn({ parse: parse7, description: description2, default: fallback2 }) {
+  return { isFlag: false, form: parse7.form, description: description2, fallback: fallback2 };
 }
-function toJsonSchema2({ isFlag, form: form2, description: description2, fallback }) {
-  const words3 = fallback === void 0 ? description2 : `${description2} Here ${fallback} where it is left out.`;
+function toJsonSchema2({ isFlag, form: form2, description: description2, fallback: fallback2 }) {
+  const words3 = fallback2 === void 0 ? description2 : `${description2} Here ${fallback2} where it is left out.`;
   if (isFlag) return { type: "boolean", description: words3 };
   switch (form2?.kind) {
     case "choice":
@@ -53314,15 +53424,15 @@ function refuseUnknown(name2, known4) {
 }
 function parseOwn(own3, given) {
   return Object.fromEntries(
-    Object.entries(own3).map(([name2, { parse: parse6, default: fallback }]) => {
-      const text7 = given[name2]?.trim() || fallback;
-      return [name2, text7 === void 0 ? void 0 : parseOne(name2, text7, parse6)];
+    Object.entries(own3).map(([name2, { parse: parse7, default: fallback2 }]) => {
+      const text7 = given[name2]?.trim() || fallback2;
+      return [name2, text7 === void 0 ? void 0 : parseOne(name2, text7, parse7)];
     })
   );
 }
-function parseOne(name2, text7, parse6) {
+function parseOne(name2, text7, parse7) {
   try {
-    return parse6(text7);
+    return parse7(text7);
   } catch (error2) {
     if (!(error2 instanceof Problem)) throw error2;
     throw new ConfigurationError(`${name2}: ${error2.message}`, error2.remedy, error2);
@@ -54197,7 +54307,7 @@ async function acquireLock({ storage }, options2) {
       log3.warn(`${message}; it is no lock, and is passed over: look who put it there, and remove it`);
     foreign3.add(message);
   };
-  for (let attempt5 = 0; ; attempt5++) {
+  for (let attempt6 = 0; ; attempt6++) {
     signal.throwIfAborted();
     let conflict;
     try {
@@ -54218,8 +54328,8 @@ async function acquireLock({ storage }, options2) {
     }
     const left = deadline2 - options2.now().getTime();
     if (left <= 0) throw toConflictError(conflict, storage, options2);
-    if (attempt5 === 0) log3.info(`waiting: ${describe2(conflict, storage)}`);
-    const delayMs2 = Math.min(firstDelayMs * 2 ** Math.min(attempt5, 10), maxDelayMs);
+    if (attempt6 === 0) log3.info(`waiting: ${describe2(conflict, storage)}`);
+    const delayMs2 = Math.min(firstDelayMs * 2 ** Math.min(attempt6, 10), maxDelayMs);
     await rest(Math.min(delayMs2 * (0.5 + options2.random()), left), signal);
   }
 }
@@ -54922,6 +55032,8 @@ var contentSchemas = {
     confirmed: optional(boolean()),
     /** The backup of the target that was taken before it was emptied */
     safetyBackup: optional(nullable(backupId)),
+    /** Its size; absent where there is none, or in another storage, and in older records */
+    safety: optional(object({ rows: count, bytes: count, storedBytes: count, newBytes: count })),
     /** Backups that were tried elsewhere first, in order; `why` is null for the one that passed */
     staging: optional(array(object({ backup: backupId, why: nullable(string()) }))),
     outcome: picklist(["equal", "different", "unverified", "failed"]),
@@ -55010,7 +55122,7 @@ var envelope = (kind) => object({
 });
 async function appendRecord(repository, kind, now, content2) {
   const at = now.toISOString();
-  for (let attempt5 = 1; attempt5 <= maxAttempts; attempt5++) {
+  for (let attempt6 = 1; attempt6 <= maxAttempts; attempt6++) {
     const id = createTimedId(now);
     const sealed = sealContent(repository, sealedKind(kind), { format: 1, id, at, content: content2 });
     if (await repository.storage.create(recordKey(kind, id), sealed)) return;
@@ -55503,6 +55615,69 @@ function formatTimestamp(microseconds) {
   return `${seconds}.${String(within).padStart(6, "0")}Z`;
 }
 
+// src/report/quantity.ts
+init_duration();
+var units2 = ["B", "kB", "MB", "GB", "TB", "PB"];
+function formatBytes(bytes) {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < units2.length - 1) {
+    value /= 1e3;
+    unit += 1;
+  }
+  return `${unit === 0 ? Math.round(value) : value.toPrecision(3)} ${units2[unit]}`;
+}
+function formatCount(count4) {
+  return count4.toLocaleString("en-US");
+}
+function formatCounted(count4, singular, plural = `${singular}s`) {
+  return `${formatCount(count4)} ${count4 === 1 ? singular : plural}`;
+}
+function formatDuration(milliseconds) {
+  if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 59950) return `${(milliseconds / 1e3).toFixed(1)} s`;
+  const seconds = Math.round(milliseconds / 1e3);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${pad(seconds % 60)} s`;
+  const minutes = Math.round(seconds / 60);
+  return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
+}
+function formatAge(milliseconds) {
+  if (milliseconds < 2 * day) return formatDuration(milliseconds);
+  const hours = Math.floor(milliseconds % day / hour);
+  return `${Math.floor(milliseconds / day)} d${hours === 0 ? "" : ` ${hours} h`}`;
+}
+function formatRate(bytes, milliseconds) {
+  return `${formatBytes(bytes * 1e3 / Math.max(milliseconds, 1))}/s`;
+}
+function formatShare(part, whole) {
+  return `${whole === 0 ? 100 : Number((part / whole * 100).toFixed(1))}%`;
+}
+function pad(value) {
+  return String(value).padStart(2, "0");
+}
+
+// src/repository/damage-warnings.ts
+var toldEach = 10;
+var DamageWarnings = class {
+  #told = /* @__PURE__ */ new Set();
+  #log;
+  #ending;
+  /** @param ending follows each message, such as `; passed over` */
+  constructor(log3, ending3 = "; passed over") {
+    this.#log = log3;
+    this.#ending = ending3;
+  }
+  warn = ({ message }) => {
+    if (this.#told.has(message)) return;
+    this.#told.add(message);
+    this.#log[this.#told.size > toldEach ? "debug" : "warn"](`${message}${this.#ending}`);
+  };
+  [Symbol.dispose]() {
+    const more = this.#told.size - toldEach;
+    if (more > 0) this.#log.warn(`${formatCount(more)} more like these${this.#ending}`);
+  }
+};
+
 // src/repository/changes/damage.ts
 init_errors();
 function gatherDamage(validations, segments) {
@@ -55779,27 +55954,35 @@ function newestFirst(one, other) {
 
 // src/repository/changes/windows.ts
 async function readRecoverable(repository, bases, { log: log3, now, signal }) {
-  const damaged5 = [];
-  const onDamaged = ({ message }, key) => {
-    log3.warn(`${message}; passed over`);
-    damaged5.push(key);
-  };
-  const stored2 = await readSegments(repository, onDamaged, { signal });
-  const onRecord = ({ message }) => log3.debug(message);
-  const segments = await barDamaged(repository, stored2, onDamaged, { onRecord, signal });
-  const changes = { stored: stored2, replayable: segments };
-  const latest = BigInt(now().getTime() + clockToleranceMs) * 1000n;
-  const sound = segments.filter(({ through }) => parseTimestamp(through) <= latest);
-  if (sound.length < segments.length) {
-    log3.warn("some captured changes are of a time that is still to come: a clock is wrong; passed over");
+  var _stack = [];
+  try {
+    const damaged5 = [];
+    const warnings = __using(_stack, new DamageWarnings(log3));
+    const onDamaged = (error2, key) => {
+      warnings.warn(error2);
+      damaged5.push(key);
+    };
+    const stored2 = await readSegments(repository, onDamaged, { signal });
+    const onRecord = ({ message }) => log3.debug(message);
+    const segments = await barDamaged(repository, stored2, onDamaged, { onRecord, signal });
+    const changes = { stored: stored2, replayable: segments };
+    const latest = BigInt(now().getTime() + clockToleranceMs) * 1000n;
+    const sound = segments.filter(({ through }) => parseTimestamp(through) <= latest);
+    if (sound.length < segments.length) {
+      log3.warn("some captured changes are of a time that is still to come: a clock is wrong; passed over");
+    }
+    return {
+      windows: findWindows(bases, sound),
+      damaged: damaged5,
+      captured: segments.length > 0,
+      segments: sound,
+      changes
+    };
+  } catch (_2) {
+    var _error = _2, _hasError = true;
+  } finally {
+    __callDispose(_stack, _error, _hasError);
   }
-  return {
-    windows: findWindows(bases, sound),
-    damaged: damaged5,
-    captured: segments.length > 0,
-    segments: sound,
-    changes
-  };
 }
 function isInterval({ from, to }) {
   return from < to;
@@ -55928,10 +56111,10 @@ function createBucketing(timeZone) {
     const date5 = text7.slice(0, text7.indexOf("T"));
     const year = date5.slice(0, -6);
     return {
-      hourly: `${date5} ${pad(wall.getUTCHours())}h ${name2.replace("GMT", "UTC")}`,
+      hourly: `${date5} ${pad2(wall.getUTCHours())}h ${name2.replace("GMT", "UTC")}`,
       daily: date5,
       weekly: nameWeek(wall),
-      monthly: `${year}-${pad(wall.getUTCMonth() + 1)}`,
+      monthly: `${year}-${pad2(wall.getUTCMonth() + 1)}`,
       yearly: year
     };
   };
@@ -55949,9 +56132,9 @@ function nameWeek(wall) {
   const firstDay = /* @__PURE__ */ new Date(0);
   firstDay.setUTCFullYear(year, 0, 1);
   const week2 = Math.floor((thursday.getTime() - firstDay.getTime()) / (7 * day)) + 1;
-  return `${String(year).padStart(4, "0")}-W${pad(week2)}`;
+  return `${String(year).padStart(4, "0")}-W${pad2(week2)}`;
 }
-function pad(value) {
+function pad2(value) {
   return String(value).padStart(2, "0");
 }
 
@@ -56208,8 +56391,9 @@ async function listBackups(inputs2, context) {
   try {
     const storage = __using(_stack, await openStorage(inputs2.storage, inputs2, context), true);
     const repository = await openRepository(storage, inputs2.repositoryKey);
+    const damage = __using(_stack, new DamageWarnings(context.log, ""));
     const catalog = await readCatalog(repository, {
-      onDamaged: (error2) => context.log.warn(error2.message),
+      onDamaged: damage.warn,
       signal: context.signal
     });
     const now = context.now();
@@ -56234,47 +56418,6 @@ init_errors();
 
 // src/entry/mcp/tools/fields.ts
 init_dist();
-
-// src/report/quantity.ts
-init_duration();
-var units2 = ["B", "kB", "MB", "GB", "TB", "PB"];
-function formatBytes(bytes) {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < units2.length - 1) {
-    value /= 1e3;
-    unit += 1;
-  }
-  return `${unit === 0 ? Math.round(value) : value.toPrecision(3)} ${units2[unit]}`;
-}
-function formatCount(count4) {
-  return count4.toLocaleString("en-US");
-}
-function formatCounted(count4, singular, plural = `${singular}s`) {
-  return `${formatCount(count4)} ${count4 === 1 ? singular : plural}`;
-}
-function formatDuration(milliseconds) {
-  if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
-  if (milliseconds < 59950) return `${(milliseconds / 1e3).toFixed(1)} s`;
-  const seconds = Math.round(milliseconds / 1e3);
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${pad2(seconds % 60)} s`;
-  const minutes = Math.round(seconds / 60);
-  return `${Math.floor(minutes / 60)} h ${pad2(minutes % 60)} min`;
-}
-function formatAge(milliseconds) {
-  if (milliseconds < 2 * day) return formatDuration(milliseconds);
-  const hours = Math.floor(milliseconds % day / hour);
-  return `${Math.floor(milliseconds / day)} d${hours === 0 ? "" : ` ${hours} h`}`;
-}
-function formatRate(bytes, milliseconds) {
-  return `${formatBytes(bytes * 1e3 / Math.max(milliseconds, 1))}/s`;
-}
-function formatShare(part, whole) {
-  return `${whole === 0 ? 100 : Number((part / whole * 100).toFixed(1))}%`;
-}
-function pad2(value) {
-  return String(value).padStart(2, "0");
-}
 
 // src/interface/findings/managed-tellings.ts
 var dashboard = "in the dashboard, under Database, Backups";
@@ -56361,8 +56504,8 @@ function adviseUnread(severity, unread, missing) {
   if (unread.some(({ cause }) => cause === "absent"))
     return "See that project-ref is right, and that the token is of an account in the organization of the project.";
   if (unread.some(({ cause }) => cause === "permission")) {
-    const permissions = missing.length > 0 ? missing.join(", ") : "what docs/managed.md lists for each part";
-    const give = `Give the token ${permissions}, or a new one where it has expired.`;
+    const permissions2 = missing.length > 0 ? missing.join(", ") : "what docs/managed.md lists for each part";
+    const give = `Give the token ${permissions2}, or a new one where it has expired.`;
     return severity === "note" ? `${give} Nothing needs to be done where the rest is enough.` : give;
   }
   return "Run it again later; https://status.supabase.com says how the platform is.";
@@ -56783,6 +56926,7 @@ var kinds = {
   managed: "something is wrong with Supabase's own backups",
   gate: "a release was stopped, because the backups do not cover it",
   limit: "a limit of the backups is broken, or their slot is lost",
+  doctor: "something is not as a backup needs it",
   alarm: "an operation did not begin",
   schedule: "the workflows are not what the policy says, or do not run as they should",
   copies: "a copy of the backups is not whole, or could not be healed",
@@ -56907,14 +57051,14 @@ var GitHubApi = class {
     return elements;
   }
   #retry(method, url2, body) {
-    const { signal, delayMs: delayMs2, retries: retries3 = 2 } = this.#options;
+    const { signal, delayMs: delayMs2, retries: retries4 = 2 } = this.#options;
     return retry(() => this.#ask(method, url2, body), {
-      ...{ retries: retries3, delayMs: delayMs2, signal },
+      ...{ retries: retries4, delayMs: delayMs2, signal },
       waitMsAfter: (error2) => error2 instanceof GitHubFailure ? error2.waitMs : void 0
     });
   }
   async #ask(method, url2, body, redirects = 0) {
-    const { token, env: env2, signal, timeoutMs: timeoutMs2 } = this.#options;
+    const { token, env: env2, signal, timeoutMs: timeoutMs3 } = this.#options;
     this.#checkOrigin(url2);
     let response;
     let text7;
@@ -56930,7 +57074,7 @@ var GitHubApi = class {
         },
         ...body && { body: JSON.stringify(body) },
         env: env2,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs2)])
+        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs3)])
       });
       text7 = await response.text();
     } catch (cause) {
@@ -57450,8 +57594,8 @@ function describeRpo(event) {
 }
 function linkRun({ run: run2 }) {
   if (run2 === void 0) return "";
-  const attempt5 = run2.attempt > 1 ? `, attempt ${run2.attempt}` : "";
-  return `[${inline(run2.workflow)} run ${run2.number}${attempt5}](${encodeURI(run2.url)})`;
+  const attempt6 = run2.attempt > 1 ? `, attempt ${run2.attempt}` : "";
+  return `[${inline(run2.workflow)} run ${run2.number}${attempt6}](${encodeURI(run2.url)})`;
 }
 function renderMentions(mentions) {
   if (mentions.length === 0) return [];
@@ -57560,7 +57704,8 @@ var appriseTypes = {
   failed: "failure",
   negative: "warning",
   recovered: "success",
-  digest: "info"
+  digest: "info",
+  test: "info"
 };
 function toApprise(notice2) {
   const { kind, title } = notice2;
@@ -57570,14 +57715,15 @@ var discordColors = {
   failed: 11928069,
   negative: 14237451,
   recovered: 4116366,
-  digest: 222934
+  digest: 222934,
+  test: 222934
 };
 var discordLimits = { title: 256, description: 2400, value: 280, fields: 10 };
 function toDiscord({ kind, title, passages, facts, links, place: place3, at }) {
   const { fields: fields3 } = discordLimits;
   const text7 = passages.map((passage) => `**${passage.title}**
 ${escapeDiscord(passage.text)}`).join("\n\n");
-  const named2 = links.map((link2) => `[${link2.title}](${encodeURI(link2.url)})`).join(" \xB7 ");
+  const named3 = links.map((link2) => `[${link2.title}](${encodeURI(link2.url)})`).join(" \xB7 ");
   const description2 = `${cut(text7, discordLimits.description)}${text7 === "" ? "" : "\n\n"}`;
   return {
     // Names in a message notify nobody.
@@ -57585,7 +57731,7 @@ ${escapeDiscord(passage.text)}`).join("\n\n");
     embeds: [
       {
         title: cut(escapeDiscord(title), discordLimits.title),
-        description: `${description2}${named2.length > 1e3 ? "" : named2}`,
+        description: `${description2}${named3.length > 1e3 ? "" : named3}`,
         color: discordColors[kind],
         fields: facts.slice(0, fields3).map((fact2) => {
           return {
@@ -57607,13 +57753,15 @@ var ntfyPriorities = {
   failed: 4,
   negative: 4,
   recovered: 3,
-  digest: 2
+  digest: 2,
+  test: 3
 };
 var ntfyTags = {
   failed: "rotating_light",
   negative: "rotating_light",
   recovered: "white_check_mark",
-  digest: "clipboard"
+  digest: "clipboard",
+  test: "test_tube"
 };
 var ntfyLimit = 4096;
 function toNtfy(notice2, topic) {
@@ -57642,7 +57790,7 @@ function toPagerDuty(notice2, routingKey) {
     payload: {
       summary: cut(title, pagerDutyLimit),
       source: database3,
-      severity: kind === "failed" ? "error" : "warning",
+      severity: kind === "failed" ? "error" : kind === "test" ? "info" : "warning",
       timestamp: at.toISOString(),
       component: operation,
       custom_details: Object.fromEntries([
@@ -57824,7 +57972,8 @@ var signs = {
   failed: "\u{1F6A8}",
   negative: "\u{1F6A8}",
   recovered: "\u2705",
-  digest: "\u{1F4CB}"
+  digest: "\u{1F4CB}",
+  test: "\u{1F9EA}"
 };
 function renderSlack(notice2) {
   const title = `${signs[notice2.kind]} ${notice2.title}`;
@@ -57939,8 +58088,8 @@ function toWebhookContent(event, notice2, change) {
   };
 }
 function toRun(run2) {
-  const { url: url2, id, number: number5, attempt: attempt5, workflow, repository, actor } = run2;
-  return { url: url2, id, number: number5, attempt: attempt5, workflow, repository, actor };
+  const { url: url2, id, number: number5, attempt: attempt6, workflow, repository, actor } = run2;
+  return { url: url2, id, number: number5, attempt: attempt6, workflow, repository, actor };
 }
 function shorten(outputs) {
   return Object.fromEntries(
@@ -58073,8 +58222,8 @@ function digestOf(parts3) {
 }
 function describePlace({ run: run2, at }) {
   if (run2 === void 0) return formatTimeWithZone(at);
-  const attempt5 = run2.attempt > 1 ? `, attempt ${run2.attempt}` : "";
-  return `${run2.repository} \xB7 ${run2.workflow} run ${run2.number}${attempt5} \xB7 ${formatTimeWithZone(at)}`;
+  const attempt6 = run2.attempt > 1 ? `, attempt ${run2.attempt}` : "";
+  return `${run2.repository} \xB7 ${run2.workflow} run ${run2.number}${attempt6} \xB7 ${formatTimeWithZone(at)}`;
 }
 function listLinks({ run: run2 }, { issue: issue2 }) {
   return [
@@ -58621,6 +58770,77 @@ function redactWith(settings2) {
   return (text7) => own3(settings2.redact(text7));
 }
 
+// src/alarm/trial.ts
+init_errors();
+async function tryChannels(event, settings2, context, limits2 = defaultLimits) {
+  var _stack = [];
+  try {
+    const success = { ...event, database: settings2.redact(event.database), state: "succeeded" };
+    const notice2 = toTestNotice(success);
+    const { notify: target, slackWebhookUrl, mail } = settings2;
+    const { env: env2 } = context;
+    const timer = __using(_stack, startTimer(limits2.totalMs, context.signal, limits2.afterStopMs));
+    const post = (input, url2, content2) => () => deliver({ input, url: url2, content: content2, env: env2 }, limits2, timer.signal);
+    const tries = [];
+    if (target !== void 0) {
+      const content2 = toContent(target, notice2, () => toWebhookContent(success, notice2, { outcome: "none" }));
+      if (content2 !== void 0) tries.push(["notify-url", post("notify-url", target.url, content2)]);
+    }
+    if (slackWebhookUrl !== void 0)
+      tries.push(["slack-webhook-url", post("slack-webhook-url", slackWebhookUrl, renderSlack(notice2))]);
+    if (mail !== void 0)
+      tries.push([
+        "mail-to",
+        async () => {
+          const refused3 = await sendMail(renderMail(notice2, mail), mail, env2, limits2, timer.signal);
+          if (refused3.length > 0)
+            throw new DeliveryFailure(
+              `the mail server takes nothing for ${refused3.join(", ")}`,
+              "Check mail-to."
+            );
+        }
+      ]);
+    return Promise.all(
+      tries.map(async ([input, send2]) => {
+        const failure2 = await explainFailure(send2);
+        return { input, failure: failure2 && mapTexts(failure2, settings2.redact) };
+      })
+    );
+  } catch (_2) {
+    var _error = _2, _hasError = true;
+  } finally {
+    __callDispose(_stack, _error, _hasError);
+  }
+}
+async function explainFailure(send2) {
+  try {
+    await send2();
+    return void 0;
+  } catch (error2) {
+    if (error2 instanceof DeliveryFailure || isKnownError(error2))
+      return { message: error2.message, next: error2.next };
+    return { message: messageOf(error2), next: "Look at what it says, and check the address." };
+  }
+}
+function mapTexts({ message, next }, map) {
+  return { message: map(message), next: map(next) };
+}
+function toTestNotice(event) {
+  const { operation, at } = event;
+  const id = digestOf([identify(event), "test"]);
+  const database3 = printable(event.database);
+  const text7 = "This is a test message, which doctor was asked to send. Nothing has happened: a failure would arrive here like this.";
+  return {
+    ...{ id, kind: "test", operation, at, database: database3 },
+    title: titleNotice("test", database3, "this channel works"),
+    facts: [{ title: "Database", value: database3 }],
+    passages: [{ title: "What this is", text: text7 }],
+    links: listLinks(event, {}),
+    place: printable(describePlace(event)),
+    thread: { key: id, begins: true, group: id }
+  };
+}
+
 // src/interface/inputs/notify-target.ts
 function toNotifyTarget(address2, format2) {
   switch (format2) {
@@ -58927,8 +59147,8 @@ init_errors();
 var import_node_fs7 = require("node:fs");
 var import_node_os2 = require("node:os");
 var import_node_path10 = __toESM(require("node:path"), 1);
-function findPassFile(env2, named2) {
-  return named2 ?? (env2.PGPASSFILE || import_node_path10.default.join(homeOf(env2), ".pgpass"));
+function findPassFile(env2, named3) {
+  return named3 ?? (env2.PGPASSFILE || import_node_path10.default.join(homeOf(env2), ".pgpass"));
 }
 function readPassFile(file) {
   const text7 = readText(file, { alone: true });
@@ -58948,8 +59168,8 @@ function findPassword(entries, wanted2) {
     (entry) => fits2(entry.host, host) && fits2(entry.port, String(wanted2.port)) && fits2(entry.database, wanted2.database) && fits2(entry.user, wanted2.user)
   )?.password;
 }
-function findServiceFiles(env2, named2) {
-  const own3 = named2 ?? (env2.PGSERVICEFILE || import_node_path10.default.join(homeOf(env2), ".pg_service.conf"));
+function findServiceFiles(env2, named3) {
+  const own3 = named3 ?? (env2.PGSERVICEFILE || import_node_path10.default.join(homeOf(env2), ".pg_service.conf"));
   return env2.PGSYSCONFDIR ? [own3, import_node_path10.default.join(env2.PGSYSCONFDIR, "pg_service.conf")] : [own3];
 }
 function readService(files, service) {
@@ -59169,7 +59389,7 @@ function parseConnection(input, url2, { env: env2, random }, sslRootCert) {
   const given = url2 === void 0 ? /* @__PURE__ */ new Map() : readUrl(input, url2);
   const service = readNamedService(input, given, env2);
   const take2 = (parameter) => given.get(parameter) ?? service.get(parameter) ?? (env2[usedParameters[parameter]] || void 0);
-  const choose4 = (parameter, values, usual2) => {
+  const choose5 = (parameter, values, usual2) => {
     const text7 = take2(parameter) ?? usual2;
     const found = values.find((value) => value.toLowerCase() === text7.toLowerCase());
     if (found !== void 0) return found;
@@ -59178,7 +59398,7 @@ function parseConnection(input, url2, { env: env2, random }, sslRootCert) {
       `Use one of ${values.join(", ")}.`
     );
   };
-  if (choose4("gssencmode", ["disable", "prefer", "require"], "prefer") === "require") {
+  if (choose5("gssencmode", ["disable", "prefer", "require"], "prefer") === "require") {
     throw new ConfigurationError(
       `${input}: gssencmode=require asks for Kerberos, which is not supported`,
       "Use TLS: sslmode=verify-full."
@@ -59189,7 +59409,7 @@ function parseConnection(input, url2, { env: env2, random }, sslRootCert) {
   const rootCert = sslRootCert ?? take2("sslrootcert");
   const entries = readPassFile(findPassFile(env2, given.get("passfile") ?? service.get("passfile")));
   const all = listHosts(input, take2).map(({ host, address: address2, port }) => {
-    const sslMode = take2("sslmode") === void 0 ? chooseSslMode(host, rootCert, given.has("sslrootcert")) : choose4("sslmode", sslModes, "prefer");
+    const sslMode = take2("sslmode") === void 0 ? chooseSslMode(host, rootCert, given.has("sslrootcert")) : choose5("sslmode", sslModes, "prefer");
     refuseUncheckedName(input, host, sslMode, rootCert);
     const settings2 = {
       ...{ host, address: address2, port, user, database: database3, sslMode, input },
@@ -59199,13 +59419,13 @@ function parseConnection(input, url2, { env: env2, random }, sslRootCert) {
         ...findCertificate(take2, env2),
         ...defined({
           revoked: take2("sslcrl") ?? findUsualFile(env2, "root.crl"),
-          minVersion: take2("ssl_min_protocol_version") && choose4("ssl_min_protocol_version", tlsVersions, "TLSv1.2"),
-          maxVersion: take2("ssl_max_protocol_version") && choose4("ssl_max_protocol_version", tlsVersions, "TLSv1.3"),
-          direct: choose4("sslnegotiation", ["postgres", "direct"], "postgres") === "direct" || void 0
+          minVersion: take2("ssl_min_protocol_version") && choose5("ssl_min_protocol_version", tlsVersions, "TLSv1.2"),
+          maxVersion: take2("ssl_max_protocol_version") && choose5("ssl_max_protocol_version", tlsVersions, "TLSv1.3"),
+          direct: choose5("sslnegotiation", ["postgres", "direct"], "postgres") === "direct" || void 0
         })
       },
-      channelBinding: choose4("channel_binding", channelBindings, "prefer"),
-      sessions: choose4("target_session_attrs", sessionAttributes, "any"),
+      channelBinding: choose5("channel_binding", channelBindings, "prefer"),
+      sessions: choose5("target_session_attrs", sessionAttributes, "any"),
       options: take2("options") ?? "",
       optionsAtStart: true,
       connectTimeoutSeconds: Number(take2("connect_timeout") ?? "20") || 20,
@@ -59214,7 +59434,7 @@ function parseConnection(input, url2, { env: env2, random }, sslRootCert) {
     refusePoolerMistakes(settings2);
     return settings2;
   });
-  const [first2, ...others] = choose4("load_balance_hosts", ["disable", "random"], "disable") === "random" ? shuffle(all, random) : all;
+  const [first2, ...others] = choose5("load_balance_hosts", ["disable", "random"], "disable") === "random" ? shuffle(all, random) : all;
   if (first2 === void 0) throw new Error("a list of hosts cannot be empty");
   return others.length === 0 ? first2 : { ...first2, others };
 }
@@ -59710,7 +59930,7 @@ var import_node_fs9 = require("node:fs");
 var import_node_net4 = require("node:net");
 var import_node_tls3 = require("node:tls");
 init_errors();
-async function attemptModes(settings2, attempt5) {
+async function attemptModes(settings2, attempt6) {
   const ca = readRootCertificates(settings2);
   const ours3 = readOwnTls(settings2);
   const verify2 = {
@@ -59724,19 +59944,19 @@ async function attemptModes(settings2, attempt5) {
   const trusting = { ...ours3, rejectUnauthorized: false };
   switch (settings2.sslMode) {
     case "disable":
-      return attempt5(false);
+      return attempt6(false);
     case "verify-full":
-      return attempt5(verify2);
+      return attempt6(verify2);
     case "verify-ca":
-      return attempt5({ ...verify2, checkServerIdentity: () => void 0 });
+      return attempt6({ ...verify2, checkServerIdentity: () => void 0 });
     case "require":
-      return attempt5(ca === void 0 ? trusting : { ...verify2, checkServerIdentity: () => void 0 });
+      return attempt6(ca === void 0 ? trusting : { ...verify2, checkServerIdentity: () => void 0 });
     case "allow":
-      return attempt5(false).catch(() => attempt5(trusting));
+      return attempt6(false).catch(() => attempt6(trusting));
     case "prefer":
-      if (settings2.host.startsWith("/")) return attempt5(false);
-      return attempt5(trusting).catch((error2) => {
-        if (/does not support SSL/.test(messageOf(error2))) return attempt5(false);
+      if (settings2.host.startsWith("/")) return attempt6(false);
+      return attempt6(trusting).catch((error2) => {
+        if (/does not support SSL/.test(messageOf(error2))) return attempt6(false);
         throw error2;
       });
   }
@@ -59887,7 +60107,7 @@ async function nameSeverity(client, error2) {
 }
 async function connect(settings2) {
   const { options: options2 } = settings2;
-  const attempt5 = async (ssl, options3) => {
+  const attempt6 = async (ssl, options3) => {
     const client = new esm_default.Client({
       host: settings2.address ?? settings2.host,
       port: settings2.port,
@@ -59920,14 +60140,14 @@ async function connect(settings2) {
   if (settings2.optionsAtStart) {
     try {
       const all = `${startOptions} ${options2}`.trim();
-      return { client: await attemptModes(settings2, (ssl) => attempt5(ssl, all)), takesOptions: true };
+      return { client: await attemptModes(settings2, (ssl) => attempt6(ssl, all)), takesOptions: true };
     } catch (error2) {
       if (!refusesOptions(error2) || parseOptions(options2) === void 0)
         throw await explainRefusal(settings2, error2);
     }
   }
   try {
-    return { client: await attemptModes(settings2, (ssl) => attempt5(ssl, "")), takesOptions: false };
+    return { client: await attemptModes(settings2, (ssl) => attempt6(ssl, "")), takesOptions: false };
   } catch (error2) {
     throw await explainRefusal(settings2, error2);
   }
@@ -60351,7 +60571,11 @@ var views = {
   success_rate: `SELECT operation, status, count(*) AS jobs, round(100.0 * count(*) / sum(count(*)) OVER (PARTITION BY operation), 1) AS percent
     FROM ${recordsSchema}.backup_jobs WHERE started_at > now() - interval '30 days' GROUP BY operation, status`,
   storage_by_type: `SELECT backup_type, count(*) AS backups, sum(new_bytes) AS new_bytes, round(avg(stored_bytes)) AS average_stored_bytes
-    FROM ${recordsSchema}.backup_jobs WHERE backup_type IS NOT NULL AND status <> 'failed' GROUP BY backup_type`
+    FROM (
+      SELECT backup_type, new_bytes, stored_bytes FROM ${recordsSchema}.backup_jobs WHERE backup_type IS NOT NULL AND status <> 'failed'
+      UNION ALL SELECT 'safety', (record #>> '{safety,newBytes}')::bigint, (record #>> '{safety,storedBytes}')::bigint
+        FROM ${recordsSchema}.restore_operations WHERE record ? 'safety') AS taken
+    GROUP BY backup_type`
 };
 function writeSurface(serverVersion, hasReader) {
   const names4 = serverVersion < 15e4 ? [] : Object.keys(views);
@@ -60461,17 +60685,17 @@ async function findVersion(session, steps3) {
   return found;
 }
 async function findSchema(session) {
-  const ours3 = await session.query(ownSchemas);
-  if (ours3.some(({ name: name2 }) => name2 === recordsSchema)) {
+  const [found] = await session.query(
+    `SELECT pg_get_userbyid(nspowner) AS owner, nspname::text IN (SELECT name::text FROM (${ownSchemas}) AS own) AS "isOurs"
+     FROM pg_namespace WHERE nspname = '${recordsSchema}'`
+  );
+  if (found === void 0) return false;
+  if (found.isOurs) {
     await refuseStrangers(session);
     return true;
   }
-  const [other] = await session.query(
-    `SELECT pg_get_userbyid(nspowner) AS owner FROM pg_namespace WHERE nspname = '${recordsSchema}'`
-  );
-  if (other === void 0) return false;
   throw new ConfigurationError(
-    `the database has a schema ${recordsSchema} of ${other.owner} that is not ours`,
+    `the database has a schema ${recordsSchema} of ${found.owner} that is not ours`,
     `Rename or drop it: ALTER SCHEMA ${recordsSchema} RENAME TO \u2026`
   );
 }
@@ -60596,20 +60820,28 @@ function clean4(value) {
 var mostRecords = 1e3;
 var batchSize = 200;
 async function deliverRecords(repository, session, context) {
-  const readiness = await prepareSchema(session);
-  if (readiness.kind === "newer") return readiness;
-  let [records, left] = [0, 0];
-  for (const kind of recordedKinds) {
-    const missing = await findMissing(repository, session, kind, context.now());
-    const chosen = missing.slice(0, mostRecords);
-    left += missing.length - chosen.length;
-    for (const batch5 of batchesOf(chosen)) {
-      const read4 = await readBatch(repository, kind, batch5, context);
-      if (read4.length > 0) await writeRows(session, toRows(repository.id, read4));
-      records += read4.length;
+  var _stack = [];
+  try {
+    const readiness = await prepareSchema(session);
+    if (readiness.kind === "newer") return readiness;
+    const damage = __using(_stack, new DamageWarnings(context.log));
+    let [records, left] = [0, 0];
+    for (const kind of recordedKinds) {
+      const missing = await findMissing(repository, session, kind, context.now());
+      const chosen = missing.slice(0, mostRecords);
+      left += missing.length - chosen.length;
+      for (const batch5 of batchesOf(chosen)) {
+        const read4 = await readBatch(repository, kind, batch5, damage, context.signal);
+        if (read4.length > 0) await writeRows(session, toRows(repository.id, read4));
+        records += read4.length;
+      }
     }
+    return { kind: "brought", records, left };
+  } catch (_2) {
+    var _error = _2, _hasError = true;
+  } finally {
+    __callDispose(_stack, _error, _hasError);
   }
-  return { kind: "brought", records, left };
 }
 async function findMissing(repository, session, kind, now) {
   const newest2 = await readNewestId(session, kind, repository.id, now);
@@ -60637,9 +60869,8 @@ function listStamps(from, now) {
 function* batchesOf(listed3) {
   for (let at = 0; at < listed3.length; at += batchSize) yield listed3.slice(at, at + batchSize);
 }
-async function readBatch(repository, kind, batch5, { log: log3, signal }) {
-  const onDamaged = (error2) => log3.warn(`${error2.message}; passed over`);
-  const records = await readListed(repository, kind, batch5, onDamaged, signal);
+async function readBatch(repository, kind, batch5, damage, signal) {
+  const records = await readListed(repository, kind, batch5, damage.warn, signal);
   return records.map((record5) => ({ ...record5, kind }));
 }
 
@@ -60862,6 +61093,11 @@ function createAlarm(read4, context) {
     noteSlot: (look3) => {
       slot = look3;
     },
+    tryChannels() {
+      const database3 = nameDatabase(wanted2, read4, "doctor");
+      const facts = { operation: "doctor", database: database3, outputs: {}, startedAt: startedAt2, at: context.now() };
+      return tryChannels({ ...facts, run: readRun(context.env) }, settings2, context);
+    },
     begin() {
       if (isSilent || asked === "alarm") return;
       const signal = AbortSignal.any([context.signal, over.signal]);
@@ -60913,11 +61149,13 @@ function isOn({ failureIssues, notify: notify2, slackWebhookUrl, mail, heartbeat
 function takesDigest({ notify: notify2, slackWebhookUrl, mail }) {
   return [notify2, slackWebhookUrl, mail].some((set) => set !== void 0);
 }
+function nameDatabase({ database: database3 }, read4, operation) {
+  return database3 ?? (read4("storage")?.trim() || (read4("policy")?.trim() ?? operation));
+}
 async function toRunEvent(end2, operation, inputs2, wanted2, startedAt2, read4, context) {
   const facts = {
     operation,
-    // The text is the same whether the inputs could be parsed or not.
-    database: wanted2.database ?? (read4("storage")?.trim() || (read4("policy")?.trim() ?? operation)),
+    database: nameDatabase(wanted2, read4, operation),
     outputs: "outcome" in end2 ? end2.outcome.outputs : {},
     digest: "outcome" in end2 ? end2.outcome.digest : void 0,
     run: readRun(context.env),
@@ -61101,31 +61339,39 @@ function skipSafetyBackups(log3) {
   };
 }
 async function chooseBackups(repository, choice2, context) {
-  const catalog = await readCatalog(repository, {
-    onDamaged: (error2) => context.log.warn(`${error2.message}; passed over`),
-    signal: context.signal
-  });
-  const withRows = catalog.backups.filter((backup) => backup.kind !== "schema");
-  const backups = withRows.filter((backup) => backup.id === choice2 || backup.purpose !== "safety");
-  const damaged5 = catalog.damaged.find(({ id }) => id === choice2);
-  if (damaged5) throw new IntegrityError(damaged5.message, "Choose another backup; list names them all.");
-  const first2 = findFirst(backups, choice2, context);
-  if (first2 >= 0) {
-    const newer = withRows.slice(0, withRows.indexOf(backups[first2]));
-    if (choice2 === "latest") newer.forEach(skipSafetyBackups(context.log));
-    return backups.slice(first2);
-  }
-  const { location: location2 } = repository.storage;
-  if (findFirst(withRows, choice2, context) >= 0) {
+  var _stack = [];
+  try {
+    const damage = __using(_stack, new DamageWarnings(context.log));
+    const catalog = await readCatalog(repository, {
+      onDamaged: damage.warn,
+      signal: context.signal
+    });
+    const withRows = catalog.backups.filter((backup) => backup.kind !== "schema");
+    const backups = withRows.filter((backup) => backup.id === choice2 || backup.purpose !== "safety");
+    const damaged5 = catalog.damaged.find(({ id }) => id === choice2);
+    if (damaged5) throw new IntegrityError(damaged5.message, "Choose another backup; list names them all.");
+    const first2 = findFirst(backups, choice2, context);
+    if (first2 >= 0) {
+      const newer = withRows.slice(0, withRows.indexOf(backups[first2]));
+      if (choice2 === "latest") newer.forEach(skipSafetyBackups(context.log));
+      return backups.slice(first2);
+    }
+    const { location: location2 } = repository.storage;
+    if (findFirst(withRows, choice2, context) >= 0) {
+      throw new ConfigurationError(
+        `backup-id: only safety backups fit ${choice2}`,
+        "List them with the operation list, and name the one that you mean."
+      );
+    }
     throw new ConfigurationError(
-      `backup-id: only safety backups fit ${choice2}`,
-      "List them with the operation list, and name the one that you mean."
+      `backup-id: no backup with rows at ${location2} fits ${choice2} (it holds ${backups.length})`,
+      backups.length === 0 ? "Run a backup first." : "List them with the operation list."
     );
+  } catch (_2) {
+    var _error = _2, _hasError = true;
+  } finally {
+    __callDispose(_stack, _error, _hasError);
   }
-  throw new ConfigurationError(
-    `backup-id: no backup with rows at ${location2} fits ${choice2} (it holds ${backups.length})`,
-    backups.length === 0 ? "Run a backup first." : "List them with the operation list."
-  );
 }
 async function chooseManifest(repository, choice2, context) {
   if (!/^(latest-verified|random:)/.test(choice2)) {
@@ -61175,13 +61421,21 @@ async function lookUpBackup(inputs2, context) {
   }
 }
 async function readHistory(repository, { log: log3, signal }) {
-  const onDamaged = (error2) => log3.warn(error2.message);
-  return {
-    pins: await readRecords(repository, "pins", onDamaged, { signal }),
-    validations: await readRecords(repository, "validations", onDamaged, { signal }),
-    restores: await readRecords(repository, "restores", onDamaged, { signal }),
-    drills: await readRecords(repository, "drills", onDamaged, { signal })
-  };
+  var _stack = [];
+  try {
+    const damage = __using(_stack, new DamageWarnings(log3, ""));
+    const onDamaged = damage.warn;
+    return {
+      pins: await readRecords(repository, "pins", onDamaged, { signal }),
+      validations: await readRecords(repository, "validations", onDamaged, { signal }),
+      restores: await readRecords(repository, "restores", onDamaged, { signal }),
+      drills: await readRecords(repository, "drills", onDamaged, { signal })
+    };
+  } catch (_2) {
+    var _error = _2, _hasError = true;
+  } finally {
+    __callDispose(_stack, _error, _hasError);
+  }
 }
 function listEvents(id, { pins, validations, drills, restores }) {
   const isOfIt = ({ content: content2 }) => content2.backup === id;
@@ -62936,9 +63190,9 @@ async function readStates(session, sequences, values = session) {
   if (session.serverVersion < 18e4) await holdNames(session, sequences);
   const known4 = await readByOid(values, sequences);
   const rest2 = sequences.filter(({ oid }) => !known4.has(oid));
-  const named2 = values.guarded ? await readByName(values, rest2) : await readStarts(values, rest2);
+  const named3 = values.guarded ? await readByName(values, rest2) : await readStarts(values, rest2);
   return sequences.flatMap(({ schema: schema4, name: name2, oid }) => {
-    const state2 = known4.get(oid) ?? named2.get(oid);
+    const state2 = known4.get(oid) ?? named3.get(oid);
     return state2 === void 0 ? [] : [{ schema: schema4, name: name2, ...state2 }];
   });
 }
@@ -64582,14 +64836,14 @@ function refuse3(tables3, what, next) {
 // src/source/snapshot/snapshot.ts
 var attempts = 3;
 async function takeSnapshot(settings2, wanted2, options2) {
-  for (let attempt5 = 1; ; attempt5++) {
-    const opening3 = attempt5 === 1 ? options2.lead : void 0;
+  for (let attempt6 = 1; ; attempt6++) {
+    const opening3 = attempt6 === 1 ? options2.lead : void 0;
     const lead2 = await (opening3 ?? openSession(settings2, options2.signal));
     options2.signal.addEventListener("abort", lead2.destroy, { once: true });
     try {
       return await lockSnapshot(lead2, settings2, wanted2, options2);
     } catch (error2) {
-      const again = error2 instanceof SnapshotOutdated && attempt5 < attempts;
+      const again = error2 instanceof SnapshotOutdated && attempt6 < attempts;
       const blockers = again || !(error2 instanceof SnapshotOutdated) ? "" : await nameBlockers(settings2, error2.oids);
       lead2.destroy();
       if (!(error2 instanceof SnapshotOutdated)) throw error2;
@@ -64600,7 +64854,7 @@ async function takeSnapshot(settings2, wanted2, options2) {
           error2.cause
         );
       }
-      options2.log.warn(`${error2.message}; taking a new snapshot (${attempt5} of ${attempts - 1})`);
+      options2.log.warn(`${error2.message}; taking a new snapshot (${attempt6} of ${attempts - 1})`);
     }
   }
 }
@@ -64611,7 +64865,7 @@ async function lockSnapshot(lead2, settings2, wanted2, options2) {
   const present = openPresent(lead2, settings2, options2.signal, options2.present);
   const identity2 = await readIdentity(lead2);
   const encoding = copyEncoding(identity2.serverEncoding);
-  const [, , exported, [position], tokens2, ours3, all] = await Promise.all([
+  const [, , exported, [position], tokens3, ours3, all] = await Promise.all([
     applySettings(lead2, encoding),
     lead2.query("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
     exportSnapshot(lead2, settings2),
@@ -64622,12 +64876,12 @@ async function lockSnapshot(lead2, settings2, wanted2, options2) {
   ]);
   if (!position) throw new Error("the server did not tell its position");
   const positionAt = performance.now();
-  const named2 = all.filter(wanted2);
-  refuseGone(named2);
-  const isLocked = await lockIfRoom(lead2, settings2, named2, options2);
+  const named3 = all.filter(wanted2);
+  refuseGone(named3);
+  const isLocked = await lockIfRoom(lead2, settings2, named3, options2);
   const [changed, measured] = await Promise.all([
-    findChanged(await present(), named2, encoding),
-    measureTables(lead2, named2)
+    findChanged(await present(), named3, encoding),
+    measureTables(lead2, named3)
   ]);
   if (changed.length > 0) {
     throw new SnapshotOutdated(
@@ -64635,7 +64889,7 @@ async function lockSnapshot(lead2, settings2, wanted2, options2) {
       []
     );
   }
-  const tables3 = markUnplannable(measured, await findUnplannable(lead2, named2));
+  const tables3 = markUnplannable(measured, await findUnplannable(lead2, named3));
   return {
     exported,
     identity: identity2,
@@ -64646,12 +64900,12 @@ async function lockSnapshot(lead2, settings2, wanted2, options2) {
     visible: position.visible,
     lsn: position.lsn,
     takenAt: position.taken,
-    ...{ tokens: tokens2, ours: ours3, lead: lead2, present },
+    ...{ tokens: tokens3, ours: ours3, lead: lead2, present },
     lockTimeoutSeconds: options2.lockTimeoutSeconds,
     signal: AbortSignal.any([options2.signal, signalOfLoss(lead2)]),
     async close() {
       const [changed2] = await Promise.all([
-        findChanged(await present(), named2, encoding),
+        findChanged(await present(), named3, encoding),
         // A transaction committed with synchronous_commit = off is visible before it is on disk. A crash of a
         // server process undoes it and gives its number to another transaction, which an incremental backup
         // could not notice. A backup is hardly ever fast enough to have to wait here.
@@ -64799,8 +65053,8 @@ function clientEnvironment(settings2, env2, rootCertificates2, timeZone) {
 }
 function connectionVariables(settings2, rootCertificates2, timeZone) {
   const verifies = settings2.sslMode === "verify-ca" || settings2.sslMode === "verify-full";
-  const named2 = settings2.sslRootCert === "system" ? void 0 : settings2.sslRootCert;
-  const rootCert = named2 ?? (verifies ? rootCertificates2() : void 0);
+  const named3 = settings2.sslRootCert === "system" ? void 0 : settings2.sslRootCert;
+  const rootCert = named3 ?? (verifies ? rootCertificates2() : void 0);
   return {
     PGHOST: settings2.host,
     ...settings2.address === void 0 ? {} : { PGHOSTADDR: settings2.address },
@@ -64843,11 +65097,11 @@ async function countSessions(settings2, wanted2, signal) {
   const attempts2 = await Promise.allSettled(
     Array.from({ length: wanted2 }, () => openSession(settings2, signal))
   );
-  const opened = attempts2.flatMap((attempt5) => attempt5.status === "fulfilled" ? [attempt5.value] : []);
+  const opened = attempts2.flatMap((attempt6) => attempt6.status === "fulfilled" ? [attempt6.value] : []);
   await Promise.all(opened.map((session) => session.close()));
   signal.throwIfAborted();
-  for (const attempt5 of attempts2) {
-    if (attempt5.status === "rejected" && !isCrowded(attempt5.reason)) throw attempt5.reason;
+  for (const attempt6 of attempts2) {
+    if (attempt6.status === "rejected" && !isCrowded(attempt6.reason)) throw attempt6.reason;
   }
   return opened.length;
 }
@@ -66062,25 +66316,25 @@ function withoutStreaming(line2) {
   return line2.kind === "subscription details" ? { ...line2, detail: line2.detail.replace(/; streaming (?:off|parallel)/, "") } : line2;
 }
 function findSaid(description2) {
-  const named2 = (schema4, name2) => JSON.stringify([schema4, name2]);
+  const named3 = (schema4, name2) => JSON.stringify([schema4, name2]);
   const types5 = new Set(
-    description2.flatMap((line2) => line2.kind === "type" ? [named2(line2.schema, line2.name)] : [])
+    description2.flatMap((line2) => line2.kind === "type" ? [named3(line2.schema, line2.name)] : [])
   );
   const parents = new Map(
     description2.flatMap(({ kind, schema: schema4, name: name2, detail }) => {
       const [, home = "", parent = ""] = kind === "table" && partitionOf.exec(detail) || [];
-      return home === "" ? [] : [[named2(schema4, name2), named2(unquoteIdentifier(home), unquoteIdentifier(parent))]];
+      return home === "" ? [] : [[named3(schema4, name2), named3(unquoteIdentifier(home), unquoteIdentifier(parent))]];
     })
   );
   const isKey2 = ({ kind, detail }) => kind === "constraint" && detail.startsWith("FOREIGN KEY ");
   const keys2 = new Set(
-    description2.filter(isKey2).map(({ schema: schema4, relation, detail }) => `${named2(schema4, relation ?? "")} ${detail}`)
+    description2.filter(isKey2).map(({ schema: schema4, relation, detail }) => `${named3(schema4, relation ?? "")} ${detail}`)
   );
   return (line2) => {
     const type = line2.kind === "comment" ? ofType.exec(line2.name)?.[1] : void 0;
-    if (type !== void 0) return types5.has(named2(line2.schema, unquoteIdentifier(type)));
+    if (type !== void 0) return types5.has(named3(line2.schema, unquoteIdentifier(type)));
     if (!isKey2(line2)) return true;
-    for (let at = parents.get(named2(line2.schema, line2.relation ?? "")); at !== void 0; at = parents.get(at)) {
+    for (let at = parents.get(named3(line2.schema, line2.relation ?? "")); at !== void 0; at = parents.get(at)) {
       if (keys2.has(`${at} ${line2.detail}`)) return false;
     }
     return true;
@@ -67593,19 +67847,19 @@ function nameRange(rowRange) {
 
 // src/source/lineage.ts
 var widestWindow = 2n ** 31n - 2n ** 24n;
-function followLineage(base, now, tokens2, records = []) {
-  const why = findBreak(base, now, tokens2);
+function followLineage(base, now, tokens3, records = []) {
+  const why = findBreak(base, now, tokens3);
   if (why !== void 0) return { kind: "broken", why };
   const [then, present] = [parseSnapshot(base.snapshot), parseSnapshot(now.visible)];
   if (present.xmax - then.xmin >= widestWindow) {
     return { kind: "broken", why: "two billion transactions were assigned since" };
   }
-  const ours3 = /* @__PURE__ */ new Set([...(tokens2 ?? []).map(({ xid: xid3 }) => xid3), ...records]);
+  const ours3 = /* @__PURE__ */ new Set([...(tokens3 ?? []).map(({ xid: xid3 }) => xid3), ...records]);
   const own3 = [...ours3].filter((xid3) => xid3 >= then.xmax && xid3 < present.xmax).length;
   const idle = then.xmin === then.xmax && present.xmin === present.xmax && present.xmax - then.xmax === BigInt(own3);
   return idle ? { kind: "idle" } : { kind: "active", since: then.xmin };
 }
-function findBreak(base, { identity: identity2, encoding, visible, lsn: lsn2 }, tokens2) {
+function findBreak(base, { identity: identity2, encoding, visible, lsn: lsn2 }, tokens3) {
   if (base.systemIdentifier !== identity2.systemIdentifier) return "it is another server";
   if (base.databaseOid !== identity2.databaseOid) return "the database was made anew";
   if (base.serverVersion !== identity2.serverVersion) return "the server has another version";
@@ -67622,7 +67876,7 @@ function findBreak(base, { identity: identity2, encoding, visible, lsn: lsn2 }, 
   if (present.xmax < then.xmax || present.xmin < then.xmin) {
     return "transaction numbers are behind the base: the database was rolled back";
   }
-  if (base.token !== null && !tokens2?.some((entry) => entry.token === base.token)) {
+  if (base.token !== null && !tokens3?.some((entry) => entry.token === base.token)) {
     return "the database lacks the rollback token of the base: it was rolled back, or its tokens were deleted";
   }
   return void 0;
@@ -68433,17 +68687,25 @@ function toFindingFields(finding2) {
 
 // src/repository/backups/freshness.ts
 async function readFreshness2(repository, context) {
-  const { log: log3, signal } = context;
-  const told2 = /* @__PURE__ */ new Set();
-  const warn = (message) => {
-    if (!told2.has(message)) log3.warn(message);
-    told2.add(message);
-  };
-  const onDamaged = (error2) => warn(`${error2.message}; passed over`);
-  const catalog = await readCatalog(repository, { onDamaged, signal });
-  const validations = await readRecords(repository, "validations", onDamaged, { signal });
-  const drills = await readRecords(repository, "drills", onDamaged, { signal });
-  return measureFreshness(catalog, validations, drills, { now: context.now(), warn });
+  var _stack = [];
+  try {
+    const { log: log3, signal } = context;
+    const told2 = /* @__PURE__ */ new Set();
+    const warn = (message) => {
+      if (!told2.has(message)) log3.warn(message);
+      told2.add(message);
+    };
+    const damage = __using(_stack, new DamageWarnings(log3));
+    const onDamaged = damage.warn;
+    const catalog = await readCatalog(repository, { onDamaged, signal });
+    const validations = await readRecords(repository, "validations", onDamaged, { signal });
+    const drills = await readRecords(repository, "drills", onDamaged, { signal });
+    return measureFreshness(catalog, validations, drills, { now: context.now(), warn });
+  } catch (_2) {
+    var _error = _2, _hasError = true;
+  } finally {
+    __callDispose(_stack, _error, _hasError);
+  }
 }
 function measureFreshness(catalog, validations, drills, { now, warn }) {
   const latest = now.getTime() + clockToleranceMs;
@@ -68561,6 +68823,625 @@ function sumStored(stored2) {
   return Object.values(stored2).reduce((sum2, bytes) => sum2 + bytes, 0);
 }
 
+// src/values/median.ts
+function median(values) {
+  const sorted2 = values.toSorted((one, other) => one - other);
+  const middle = sorted2.length / 2;
+  const [lower = Number.NaN, upper = Number.NaN] = [
+    sorted2[Math.ceil(middle) - 1],
+    sorted2[Math.floor(middle)]
+  ];
+  return (lower + upper) / 2;
+}
+
+// src/repository/backups/recovery-time.ts
+var speedRuns = 5;
+function measureRecovery({ usable, drilled }, restores) {
+  if (drilled !== void 0 && drilled.recovery !== null) {
+    const { id, at, recovery } = drilled;
+    return { kind: "measured", milliseconds: recovery, backup: id, at };
+  }
+  const bytes = usable[0]?.totals.bytes;
+  const prediction = bytes === void 0 ? void 0 : predict("restores", bytes, listRestoreRuns(usable, restores)) ?? predict("full-backups", bytes, listBackupRuns(usable));
+  return prediction === void 0 ? { kind: "unmeasured" } : { kind: "predicted", prediction };
+}
+function listRestoreRuns(backups, restores) {
+  const sizes = new Map(backups.map(({ id, totals }) => [id, totals.bytes]));
+  return restores.toReversed().flatMap(({ content: { backup, whole, outcome, phases } }) => {
+    const [bytes, milliseconds] = [sizes.get(backup), phases.total];
+    return whole && outcome !== "failed" && bytes !== void 0 && milliseconds !== void 0 ? [{ bytes, milliseconds }] : [];
+  });
+}
+function listBackupRuns(backups) {
+  return backups.filter(({ kind }) => kind === "full").map(({ totals, startedAt: startedAt2, finishedAt }) => {
+    return { bytes: totals.bytes, milliseconds: finishedAt.getTime() - startedAt2.getTime() };
+  });
+}
+function predict(basis, bytes, runs) {
+  const speeds = runs.filter((run2) => run2.bytes > 0 && run2.milliseconds > 0).slice(0, speedRuns).map((run2) => run2.bytes / run2.milliseconds);
+  if (speeds.length === 0) return void 0;
+  return {
+    milliseconds: Math.round(bytes / median(speeds)),
+    basis,
+    bytes,
+    bytesPerSecond: Math.round(median(speeds) * 1e3),
+    runs: speeds.length
+  };
+}
+
+// src/operations/managed/own-layer.ts
+function toOwnLayer({ location: location2, freshness: freshness2, recoverable, newestCommit, restores }) {
+  const { windows, captured } = recoverable;
+  const [first2, last] = [windows[0], windows.at(-1)];
+  return {
+    location: location2,
+    newest: last && new Date(last.to),
+    oldest: first2 && new Date(first2.from),
+    isCaptured: captured,
+    backups: freshness2.usable.length,
+    recovery: measureRecovery(freshness2, restores),
+    newestCommit
+  };
+}
+function findNewestCommit(segments) {
+  const times = segments.flatMap(
+    ({ lastCommitAt }) => lastCommitAt === null ? [] : [Date.parse(lastCommitAt)]
+  );
+  return times.length === 0 ? void 0 : new Date(times.reduce((one, other) => Math.max(one, other)));
+}
+
+// src/management/connect.ts
+var import_promises17 = require("node:timers/promises");
+
+// src/management/api.ts
+init_dist();
+init_request();
+init_retry();
+init_errors();
+
+// src/management/failure.ts
+init_errors();
+var ManagementFailure = class extends Error {
+  reason;
+  details;
+  /** What to do, as one or more sentences */
+  next;
+  /** @param what was asked for, as in "the list of backups" */
+  constructor(reason2, what, details, cause) {
+    const known4 = { ...nothing, ...details };
+    const { sentence, next } = tellings2[reason2](what, known4);
+    super(sentence, cause === void 0 ? void 0 : { cause });
+    this.name = "ManagementFailure";
+    this.reason = reason2;
+    this.details = known4;
+    this.next = next;
+  }
+  /**
+   * Whether the request certainly changed nothing: it was answered, and refused. After all others it may have
+   * been carried out.
+   */
+  get wasRefused() {
+    return !["silent", "failed", "unclear"].includes(this.reason);
+  }
+};
+var nothing = {
+  ...{ status: 0, words: "", missing: [] },
+  ...{ feature: void 0, waitMs: void 0, advice: void 0 }
+};
+var tokens = "https://supabase.com/dashboard/account/tokens";
+var statusPage = "https://status.supabase.com";
+var tellings2 = {
+  unauthorized: (what) => ({
+    sentence: `supabase-access-token: Supabase does not know the token, so that ${what} cannot be read (401); it is maybe expired or revoked`,
+    next: `Make a new one at ${tokens}, scoped to this project with the permission to read backups, and put it in its place. Tokens with scopes expire within a year.`
+  }),
+  entitlement: (what, { feature, words: words3 }) => ({
+    sentence: `the plan of the organization does not have ${feature ?? "what is needed"} for ${what} (402${quote4(words3)})`,
+    next: `Do without ${what}, or change the plan of the organization in the dashboard, under Billing.`
+  }),
+  forbidden: (what, { missing, words: words3 }) => ({
+    sentence: `supabase-access-token: the token may not get at ${what} (403): ${missing.length > 0 ? `it lacks ${missing.join(", ")}` : words3 || "a permission, or a role in the organization, is missing"}`,
+    next: `Give the token ${missing.length > 0 ? missing.join(", ") : "the permission"} at ${tokens}, or make one that has it; docs/managed.md lists what each part needs.`
+  }),
+  missing: (what, { words: words3 }) => ({
+    sentence: `project-ref: Supabase has no project of this name for this token, and ${what} is not there (404${quote4(words3)})`,
+    next: "Write the twenty letters of the project as they stand in the address of its dashboard, and see that the token is of an account that is in its organization."
+  }),
+  limited: (what, { waitMs }) => ({
+    sentence: `Supabase's Management API takes no more requests for now, and ${what} was not answered (429)`,
+    next: `Wait ${Math.ceil((waitMs ?? 6e4) / 1e3)} seconds and run it again; the limit counts all tokens of an account together.`
+  }),
+  refused: (what, { status, words: words3 }) => ({
+    sentence: `Supabase's Management API refuses ${what} (${status}${quote4(words3)})`,
+    next: "Do what it says, and run it again. Nothing was changed."
+  }),
+  failed: (what, { status, words: words3 }) => ({
+    sentence: `Supabase's Management API failed at ${what} (${status}${quote4(words3)})`,
+    next: `Nothing is wrong here: look at ${statusPage}, and run it again.`
+  }),
+  silent: (what, { words: words3, advice }) => ({
+    sentence: `Supabase's Management API does not answer, and ${what} is not known: ${words3}`,
+    next: advice ?? `See whether this machine may connect to it, look at ${statusPage}, and run it again.`
+  }),
+  unclear: (what) => ({
+    sentence: `Supabase's Management API answered with something else than ${what}`,
+    next: "See whether management-api-url is right; if it is, a newer version of supabase-backup may know the answer."
+  })
+};
+function quote4(words3) {
+  return words3 === "" ? "" : `: ${words3}`;
+}
+
+// src/management/api.ts
+var timeoutMs2 = 3e4;
+var spacingMs = 1e3;
+var retries3 = 2;
+var firstDelayMs2 = 1e3;
+var limitedMs = 6e4;
+var longestWaitMs = 2 * 6e4;
+var ManagementApi = class {
+  #options;
+  /** When the next request may be sent, milliseconds since 1970 */
+  #freeAt = 0;
+  constructor(options2) {
+    this.#options = options2;
+  }
+  /**
+   * Asks for something and changes nothing. A lost answer, an error of the server and a rate limit that passes
+   * are tried again, twice at most.
+   *
+   * @param path from the root, such as `/v1/projects/abcdefghijklmnopqrst`
+   * @param what is asked for, for messages: "the list of backups"
+   * @throws ManagementFailure
+   */
+  async get(path26, schema4, what) {
+    for (let attempt6 = 1; ; attempt6++) {
+      try {
+        return parse5(schema4, await this.#send("GET", path26, what), what);
+      } catch (error2) {
+        const waitMs = error2 instanceof ManagementFailure ? error2.details.waitMs : void 0;
+        if (waitMs === void 0 || waitMs > longestWaitMs || attempt6 > retries3) throw error2;
+        await this.#options.clock.sleep(Math.max(waitMs, firstDelayMs2 * 2 ** (attempt6 - 1)));
+      }
+    }
+  }
+  /**
+   * Asks for something to be done, once: a lost answer is not tried again, because it may have been done.
+   *
+   * @throws ManagementFailure, whose `wasRefused` says whether nothing was done
+   */
+  async post(path26, body, what) {
+    await this.#send("POST", path26, what, body);
+  }
+  async #send(method, path26, what, body) {
+    const { root, token, env: env2, signal, clock } = this.#options;
+    await this.#takeTurn();
+    try {
+      const response = await request(new URL(root + path26), {
+        method,
+        headers: {
+          accept: "application/json",
+          authorization: `Bearer ${token}`,
+          "user-agent": "supabase-backup",
+          ...body && { "content-type": "application/json" }
+        },
+        ...body && { body: JSON.stringify(body) },
+        env: env2,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs2)])
+      });
+      const text7 = await response.text();
+      this.#heed(response.headers);
+      if (!response.ok) throw readRefusal3(response, text7, what, clock.now());
+      return readJson(text7, what);
+    } catch (cause) {
+      signal.throwIfAborted();
+      if (cause instanceof ManagementFailure || isKnownError(cause)) throw cause;
+      const advice = cause instanceof NoAnswer ? cause.next : void 0;
+      throw new ManagementFailure("silent", what, { words: explainSilence(cause), advice, waitMs: 0 }, cause);
+    }
+  }
+  /** Waits until a request may be sent, and books the second for it. */
+  async #takeTurn() {
+    const { clock } = this.#options;
+    const now = clock.now().getTime();
+    const turn = Math.max(now, this.#freeAt);
+    this.#freeAt = turn + spacingMs;
+    if (turn > now) await clock.sleep(turn - now);
+  }
+  /** Sends nothing until the limit is over when the answer says that it is used up. */
+  #heed(headers) {
+    if (headers.get("x-ratelimit-remaining") !== "0") return;
+    const now = this.#options.clock.now();
+    const waitMs = readResetMs(headers, now) ?? limitedMs;
+    this.#freeAt = Math.max(this.#freeAt, now.getTime() + Math.min(waitMs, longestWaitMs));
+  }
+};
+function parse5(schema4, content2, what) {
+  const parsed = safeParse(schema4, content2);
+  if (parsed.success) return parsed.output;
+  throw new ManagementFailure("unclear", what, {}, new ValiError(parsed.issues));
+}
+function readJson(text7, what) {
+  if (text7 === "") return void 0;
+  try {
+    return JSON.parse(text7);
+  } catch (cause) {
+    throw new ManagementFailure("unclear", what, {}, cause);
+  }
+}
+var causes2 = {
+  401: "unauthorized",
+  402: "entitlement",
+  403: "forbidden",
+  404: "missing",
+  429: "limited"
+};
+function readRefusal3(response, text7, what, now) {
+  const { status, headers } = response;
+  const reason2 = causes2[status] ?? (status >= 500 ? "failed" : "refused");
+  return new ManagementFailure(reason2, what, { status, ...readBody(text7), waitMs: waitMsOf2(reason2) });
+  function waitMsOf2(cause) {
+    const told2 = readRetryAfterMs(headers);
+    if (cause === "failed") return told2 ?? 0;
+    return cause === "limited" ? told2 ?? readResetMs(headers, now) ?? limitedMs : void 0;
+  }
+}
+function readResetMs(headers, now) {
+  const reset = Number(headers.get("x-ratelimit-reset") ?? Number.NaN);
+  if (!(reset >= 0)) return void 0;
+  return reset < 1e9 ? reset * 1e3 : Math.max(0, reset * 1e3 - now.getTime());
+}
+var named = union([string(), looseObject({ name: string() }), looseObject({ key: string() })]);
+var permissions = optional(fallback(array(named), []), []);
+var refusalBody = looseObject({
+  message: fallback(optional(union([string(), array(string())])), void 0),
+  missing_permissions: permissions,
+  error: fallback(
+    optional(
+      looseObject({
+        feature: fallback(optional(string()), void 0),
+        message: fallback(optional(string()), void 0),
+        missing_permissions: permissions
+      })
+    ),
+    void 0
+  )
+});
+function readBody(text7) {
+  const parsed = safeParse(refusalBody, tryJson(text7));
+  if (!parsed.success) return {};
+  const { message, missing_permissions: outer, error: error2 } = parsed.output;
+  const words3 = [message ?? error2?.message ?? []].flat().join("; ");
+  return {
+    words: printable(words3.slice(0, 300)),
+    missing: [...outer, ...error2?.missing_permissions ?? []].map((each) => printable(nameOf5(each))),
+    feature: error2?.feature === void 0 ? void 0 : printable(error2.feature)
+  };
+}
+function nameOf5(permission) {
+  if (typeof permission === "string") return permission;
+  return "name" in permission ? String(permission.name) : String(permission.key);
+}
+function tryJson(text7) {
+  try {
+    return JSON.parse(text7);
+  } catch {
+    return void 0;
+  }
+}
+
+// src/management/connect.ts
+function clockOf({ now, signal }) {
+  return { now, sleep: (milliseconds) => (0, import_promises17.setTimeout)(milliseconds, void 0, { signal }) };
+}
+function connectManagement({ accessToken, apiUrl }, { env: env2, signal }, clock) {
+  return new ManagementApi({ token: accessToken, root: apiUrl, env: env2, signal, clock });
+}
+
+// src/management/project.ts
+init_dist();
+var maybe = (schema4) => fallback(optional(schema4), void 0);
+var timeText = pipe(
+  string(),
+  transform((text7) => new Date(/(?:Z|[+-]\d\d:?\d\d)$/.test(text7) ? text7 : `${text7}Z`)),
+  check((time7) => !Number.isNaN(time7.getTime()), "is no time")
+);
+var unixSeconds = pipe(
+  number(),
+  minValue(1),
+  transform((seconds) => new Date(seconds * 1e3))
+);
+var projectSchema = looseObject({
+  name: maybe(string()),
+  status: string(),
+  region: maybe(string()),
+  organization_slug: maybe(pipe(string(), regex(/^[\w-]+$/))),
+  created_at: maybe(timeText)
+});
+async function readProject(api, ref) {
+  const answer2 = await api.get(pathOf2(ref), projectSchema, "the project");
+  const { name: name2, status, region, organization_slug: organization, created_at: createdAt } = answer2;
+  return { name: name2, status, region, organization, createdAt };
+}
+var listingSchema = looseObject({
+  pitr_enabled: maybe(boolean()),
+  backups: fallback(optional(array(unknown())), void 0),
+  physical_backup_data: maybe(
+    looseObject({
+      earliest_physical_backup_date_unix: maybe(unixSeconds),
+      latest_physical_backup_date_unix: maybe(unixSeconds)
+    })
+  )
+});
+var backupSchema = looseObject({
+  status: string(),
+  inserted_at: timeText,
+  is_physical_backup: maybe(boolean())
+});
+async function readBackups(api, ref) {
+  const what = "the list of backups";
+  const answer2 = await api.get(`${pathOf2(ref)}/database/backups`, listingSchema, what);
+  const { pitr_enabled: isPitr, backups, physical_backup_data: physical } = answer2;
+  if (backups === void 0 && physical === void 0) throw new ManagementFailure("unclear", what, {});
+  const read4 = safeParse(array(backupSchema), backups ?? []);
+  if (!read4.success) throw new ManagementFailure("unclear", what, {}, new ValiError(read4.issues));
+  return {
+    isPitr,
+    backups: read4.output.map(({ status, inserted_at: at, is_physical_backup: isPhysical = false }) => ({
+      status,
+      at,
+      isPhysical
+    })).sort((one, other) => other.at.getTime() - one.at.getTime()),
+    earliest: physical?.earliest_physical_backup_date_unix,
+    latest: physical?.latest_physical_backup_date_unix
+  };
+}
+async function readBackupTime(api, ref) {
+  const schema4 = looseObject({ schedule_for: pipe(string(), regex(/^\d\d:\d\d(:\d\d)?$/)) });
+  const what = "the schedule of backups";
+  return (await api.get(`${pathOf2(ref)}/database/backups/schedule`, schema4, what)).schedule_for;
+}
+async function readPitrDays(api, ref) {
+  const addon = looseObject({
+    type: string(),
+    variant: maybe(looseObject({ id: fallback(string(), "") }))
+  });
+  const schema4 = looseObject({ selected_addons: array(addon) });
+  const what = "the add-ons of the project";
+  const { selected_addons: addons } = await api.get(`${pathOf2(ref)}/billing/addons`, schema4, what);
+  const pitr = addons.find(({ type }) => type === "pitr");
+  if (pitr === void 0) return null;
+  const [, days] = /^pitr_(\d+)$/.exec(pitr.variant?.id ?? "") ?? [];
+  if (days === void 0) throw new ManagementFailure("unclear", what, {});
+  return Number(days);
+}
+async function readPlan(api, slug) {
+  const schema4 = looseObject({ plan: string() });
+  return (await api.get(organizationPath(slug), schema4, "the organization")).plan;
+}
+var entitlementsSchema = looseObject({
+  entitlements: array(
+    looseObject({
+      feature: looseObject({ key: string() }),
+      hasAccess: boolean(),
+      config: maybe(looseObject({ value: maybe(number()), unlimited: maybe(boolean()) }))
+    })
+  )
+});
+async function readEntitlements(api, slug) {
+  const path26 = `${organizationPath(slug)}/entitlements`;
+  const { entitlements } = await api.get(path26, entitlementsSchema, "the entitlements of the organization");
+  const find2 = (key) => entitlements.find(({ feature }) => feature.key === key);
+  const retention2 = find2("backup.retention_days");
+  return {
+    retentionDays: retention2 === void 0 || retention2.hasAccess ? retention2?.config?.value : 0,
+    isCloneable: find2("backup.restore_to_new_project")?.hasAccess
+  };
+}
+var pathOf2 = (ref) => `/v1/projects/${ref}`;
+var organizationPath = (slug) => `/v1/organizations/${slug}`;
+
+// src/management/facts.ts
+var factNames = ["project", "backups", "schedule", "pitrDays", "plan", "entitlements"];
+async function readManagedFacts(api, ref, at) {
+  const project = await attempt3(() => readProject(api, ref));
+  const slug = project.kind === "read" ? project.value.organization : void 0;
+  const ofOrganization = async (ask4) => slug === void 0 ? { kind: "unasked" } : await attempt3(() => ask4(slug));
+  return {
+    ref,
+    at,
+    project,
+    backups: await attempt3(() => readBackups(api, ref)),
+    schedule: await attempt3(() => readBackupTime(api, ref)),
+    pitrDays: await attempt3(() => readPitrDays(api, ref)),
+    plan: await ofOrganization((organization) => readPlan(api, organization)),
+    entitlements: await ofOrganization((organization) => readEntitlements(api, organization))
+  };
+}
+async function attempt3(ask4) {
+  try {
+    return { kind: "read", value: await ask4() };
+  } catch (failure2) {
+    if (!(failure2 instanceof ManagementFailure)) throw failure2;
+    return { kind: "unread", failure: failure2 };
+  }
+}
+function readValue2(fact2) {
+  return fact2.kind === "read" ? fact2.value : void 0;
+}
+var passing3 = /* @__PURE__ */ new Set(["limited", "failed", "silent"]);
+function isPassing({ reason: reason2 }) {
+  return passing3.has(reason2);
+}
+
+// src/operations/managed/judge.ts
+init_duration();
+
+// src/operations/managed/result.ts
+function endsOf(layer) {
+  return layer.kind === "daily" ? layer : { oldest: layer.from, newest: layer.to };
+}
+
+// src/operations/managed/judge.ts
+var windowLag = hour;
+var bare = { limit: void 0, measured: void 0, since: void 0 };
+function judgeManaged(facts, own3, limits2) {
+  const platform = findLayer(facts);
+  const order = Object.keys(findingKinds);
+  const found = [
+    findOff(facts, platform),
+    findLate(facts, platform, own3, limits2),
+    ...findFailed(facts, platform),
+    ...findEnding(facts),
+    findOutOfStep(facts, platform, own3, limits2),
+    findUnread(facts)
+  ];
+  const findings = found.filter((finding2) => finding2 !== void 0).sort((one, other) => order.indexOf(one.kind) - order.indexOf(other.kind));
+  return { facts, platform, own: own3, choices: own3 && choose2(platform, own3), findings };
+}
+function findLayer(facts) {
+  const listing = readValue2(facts.backups);
+  if (listing === void 0) return { kind: "unread" };
+  if (hasNone(facts)) return { kind: "none" };
+  const { isPitr, earliest: earliest2, latest } = listing;
+  if (isPitr === true)
+    return earliest2 === void 0 || latest === void 0 ? { kind: "none" } : { kind: "pitr", from: earliest2, to: latest };
+  return findDaily(listing);
+}
+function findDaily({ backups, earliest: earliest2, latest }) {
+  const completed = backups.filter(({ status }) => status === "COMPLETED");
+  const [newest2] = completed;
+  const oldest = completed.at(-1);
+  if (newest2 !== void 0 && oldest !== void 0) {
+    const later = backups.filter(({ at }) => at > newest2.at).map(({ status, at }) => ({ status, at }));
+    return { kind: "daily", oldest: oldest.at, newest: newest2.at, count: completed.length, later };
+  }
+  if (backups.length > 0 || latest === void 0) return { kind: "none" };
+  return { kind: "daily", oldest: earliest2 ?? latest, newest: latest, count: 1, later: [] };
+}
+function hasNone(facts) {
+  const days = readValue2(facts.entitlements)?.retentionDays;
+  return days === void 0 ? readValue2(facts.plan) === "free" : days === 0;
+}
+function findOff(facts, platform) {
+  if (platform.kind !== "none") return void 0;
+  const why = hasNone(facts) ? "plan" : "none";
+  return { kind: "managed-off", severity: "broken", ...bare, measured: 0, why, plan: readValue2(facts.plan) };
+}
+function findLate(facts, platform, own3, { maxAge }) {
+  if (isPaused(facts)) return void 0;
+  const late = { kind: "managed-late", severity: "broken" };
+  if (platform.kind === "daily") {
+    const { newest: newest3 } = platform;
+    const measured2 = facts.at.getTime() - newest3.getTime();
+    const since2 = new Date(newest3.getTime() + maxAge);
+    return measured2 <= maxAge ? void 0 : { ...late, limit: maxAge, measured: measured2, since: since2, newest: newest3, what: "backup" };
+  }
+  if (platform.kind !== "pitr" || own3?.newestCommit === void 0) return void 0;
+  const { to: newest2 } = platform;
+  const measured = own3.newestCommit.getTime() - newest2.getTime();
+  const since = new Date(newest2.getTime() + windowLag);
+  return measured <= windowLag ? void 0 : { ...late, limit: windowLag, measured, since, newest: newest2, what: "window" };
+}
+function findFailed(facts, platform) {
+  const failed2 = { kind: "managed-failed", severity: "broken", limit: void 0 };
+  const found = [];
+  if (readValue2(facts.project)?.status === "RESTORE_FAILED")
+    found.push({ ...failed2, measured: void 0, since: void 0, what: "restore", completed: void 0 });
+  const ended = (readValue2(facts.backups)?.backups ?? []).filter(({ status }) => status !== "PENDING");
+  const first2 = ended.findIndex(({ status }) => status !== "FAILED");
+  const run2 = first2 === -1 ? ended : ended.slice(0, first2);
+  if (run2.length > 0 && !hasNone(facts)) {
+    const completed = platform.kind === "daily" ? platform.newest : void 0;
+    found.push({ ...failed2, measured: run2.length, since: run2.at(-1)?.at, what: "backup", completed });
+  }
+  return found;
+}
+var pausedStates = /* @__PURE__ */ new Set(["INACTIVE", "PAUSING"]);
+var goingStates = /* @__PURE__ */ new Set(["REMOVED", "GOING_DOWN"]);
+function isPaused(facts) {
+  return pausedStates.has(readValue2(facts.project)?.status ?? "");
+}
+function findEnding(facts) {
+  const listing = readValue2(facts.backups);
+  const ending3 = { kind: "managed-ending", ...bare };
+  const found = [];
+  if (isPaused(facts)) found.push({ ...ending3, severity: "warning", why: "paused" });
+  if (goingStates.has(readValue2(facts.project)?.status ?? ""))
+    found.push({ ...ending3, severity: "warning", why: "going" });
+  const daily = (listing?.backups ?? []).filter(({ status }) => status === "COMPLETED");
+  if (listing?.isPitr === true && daily.length > 0)
+    found.push({ ...ending3, severity: "note", measured: daily.length, why: "pitr-replaces-daily" });
+  return found;
+}
+function findOutOfStep(facts, platform, own3, { maxAge: limit }) {
+  if (own3 === void 0 || platform.kind !== "daily" && platform.kind !== "pitr") return void 0;
+  const ofPlatform2 = endsOf(platform).newest;
+  const step = { kind: "managed-out-of-step", severity: "warning", limit, ofPlatform: ofPlatform2 };
+  const ofRepository = own3.newest;
+  if (ofRepository === void 0)
+    return { ...step, measured: void 0, since: void 0, behind: "repository", ofRepository };
+  const ahead = ofPlatform2.getTime() - ofRepository.getTime();
+  if (ahead > limit)
+    return { ...step, measured: ahead, since: void 0, behind: "repository", ofRepository };
+  const isTold = findLate(facts, platform, own3, { maxAge: limit }) !== void 0;
+  if (platform.kind === "pitr" || isTold || -ahead <= limit) return void 0;
+  return { ...step, measured: -ahead, since: void 0, behind: "platform", ofRepository };
+}
+function findUnread(facts) {
+  const unread = factNames.flatMap((part) => {
+    const fact2 = facts[part];
+    if (fact2.kind !== "unread" || fact2.failure.reason === "entitlement") return [];
+    const { failure: failure2 } = fact2;
+    if (part === "schedule" && failure2.reason === "missing") return [];
+    return [{ part, cause: toCause(failure2), missing: failure2.details.missing }];
+  });
+  if (unread.length === 0) return void 0;
+  const { backups } = facts;
+  const severity = backups.kind === "unread" ? isPassing(backups.failure) ? "warning" : "broken" : "note";
+  return { kind: "managed-unreadable", severity, ...bare, measured: unread.length, unread };
+}
+function toCause(failure2) {
+  if (isPassing(failure2)) return "passing";
+  switch (failure2.reason) {
+    case "unauthorized":
+    case "forbidden":
+      return "permission";
+    case "missing":
+      return "absent";
+    default:
+      return "unclear";
+  }
+}
+function choose2(platform, own3) {
+  const alone = own3.newest === void 0 ? "neither" : "repository";
+  const ofParts = [
+    { loss: "part", better: alone },
+    { loss: "deleted-project", better: alone }
+  ];
+  if (platform.kind === "unread" || platform.kind === "none") {
+    const better = platform.kind === "unread" ? "not measured" : alone;
+    const losses = ["newest-point", "older-point", "whole-project"];
+    return [...losses.map((loss) => ({ loss, better })), ...ofParts];
+  }
+  const { newest: newest2, oldest } = endsOf(platform);
+  const compare4 = (one, other, sign) => {
+    const difference = other === void 0 ? 1 : sign * (one.getTime() - other.getTime());
+    return difference === 0 ? "both" : difference > 0 ? "platform" : "repository";
+  };
+  return [
+    { loss: "newest-point", better: compare4(newest2, own3.newest, 1) },
+    { loss: "older-point", better: compare4(oldest, own3.oldest, -1) },
+    { loss: "whole-project", better: own3.newest === void 0 ? "platform" : "both" },
+    ...ofParts
+  ];
+}
+
+// src/operations/managed/read.ts
+function askPlatform(management, context, api = connectManagement(management, context, clockOf(context))) {
+  return readManagedFacts(api, management.projectRef, context.now());
+}
+
 // src/repository/backups/findings.ts
 init_duration();
 function findOverrun({
@@ -68639,19 +69520,6 @@ init_duration();
 
 // src/repository/backups/trends.ts
 init_duration();
-
-// src/values/median.ts
-function median(values) {
-  const sorted2 = values.toSorted((one, other) => one - other);
-  const middle = sorted2.length / 2;
-  const [lower = Number.NaN, upper = Number.NaN] = [
-    sorted2[Math.ceil(middle) - 1],
-    sorted2[Math.floor(middle)]
-  ];
-  return (lower + upper) / 2;
-}
-
-// src/repository/backups/trends.ts
 var neededPoints = 5;
 var comparedPoints = 30;
 var unusualDeviations = 3.5 / 0.6745;
@@ -68695,41 +69563,6 @@ function measureGrowth(usable, now) {
   if (recent.length < neededPoints || span < neededSpan) return { kind: "unmeasured", points: recent.length };
   const added = recent.slice(0, -1).reduce((sum2, { totals }) => sum2 + totals.added, 0);
   return { kind: "measured", bytes: Math.round(added / span * month), points: recent.length };
-}
-
-// src/repository/backups/recovery-time.ts
-var speedRuns = 5;
-function measureRecovery({ usable, drilled }, restores) {
-  if (drilled !== void 0 && drilled.recovery !== null) {
-    const { id, at, recovery } = drilled;
-    return { kind: "measured", milliseconds: recovery, backup: id, at };
-  }
-  const bytes = usable[0]?.totals.bytes;
-  const prediction = bytes === void 0 ? void 0 : predict("restores", bytes, listRestoreRuns(usable, restores)) ?? predict("full-backups", bytes, listBackupRuns(usable));
-  return prediction === void 0 ? { kind: "unmeasured" } : { kind: "predicted", prediction };
-}
-function listRestoreRuns(backups, restores) {
-  const sizes = new Map(backups.map(({ id, totals }) => [id, totals.bytes]));
-  return restores.toReversed().flatMap(({ content: { backup, whole, outcome, phases } }) => {
-    const [bytes, milliseconds] = [sizes.get(backup), phases.total];
-    return whole && outcome !== "failed" && bytes !== void 0 && milliseconds !== void 0 ? [{ bytes, milliseconds }] : [];
-  });
-}
-function listBackupRuns(backups) {
-  return backups.filter(({ kind }) => kind === "full").map(({ totals, startedAt: startedAt2, finishedAt }) => {
-    return { bytes: totals.bytes, milliseconds: finishedAt.getTime() - startedAt2.getTime() };
-  });
-}
-function predict(basis, bytes, runs) {
-  const speeds = runs.filter((run2) => run2.bytes > 0 && run2.milliseconds > 0).slice(0, speedRuns).map((run2) => run2.bytes / run2.milliseconds);
-  if (speeds.length === 0) return void 0;
-  return {
-    milliseconds: Math.round(bytes / median(speeds)),
-    basis,
-    bytes,
-    bytesPerSecond: Math.round(median(speeds) * 1e3),
-    runs: speeds.length
-  };
 }
 
 // src/operations/status/attempts.ts
@@ -68793,6 +69626,7 @@ function listFindings(facts, measures2) {
   const found = [
     ...findLimits2(facts, ages),
     findSlotTrouble(measures2),
+    ...measures2.managed?.findings ?? [],
     ...findLateSchedules(measures2),
     ...findDisabledSchedules(measures2),
     ...findFailedRuns(facts),
@@ -70313,7 +71147,7 @@ function makeJob(planned, owner2, context) {
     checks: kind === "drill" ? policy.drill?.checks : written.checks,
     "backup-type": kind === "archive" ? "full" : kind,
     label: expression(
-      `inputs.description${planned.label === void 0 ? "" : ` || ${quote4(planned.label)}`}`
+      `inputs.description${planned.label === void 0 ? "" : ` || ${quote5(planned.label)}`}`
     ),
     pin: planned.pin ? true : expression("inputs.pin == true"),
     "backup-id": policy.drill?.["backup-id"],
@@ -70393,7 +71227,7 @@ function sharedSecrets({ alarms, ...policy }) {
     HEARTBEAT_URL: secret(alarms?.["heartbeat-url"])
   };
 }
-function quote4(text7) {
+function quote5(text7) {
   return `'${text7.replace(/'/g, "''")}'`;
 }
 function expression(text7) {
@@ -70485,14 +71319,14 @@ function choice(description2, options2) {
   return { description: description2, type: "choice", options: options2, default: options2[0] };
 }
 function renderJob(job, beside, { policy }) {
-  const { file, permissions } = reusableWorkflows[job.calls];
+  const { file, permissions: permissions2 } = reusableWorkflows[job.calls];
   const [repository, commit3] = policy.action.split("@");
   const condition = conditionOf(job, beside);
   const reads = isArtifact(job.with.storage) || job.calls === "watch" ? "read" : void 0;
-  const granted2 = job.database === void 0 ? permissions : { ...permissions, actions: reads };
+  const granted2 = job.database === void 0 ? permissions2 : { ...permissions2, actions: reads };
   const wanted2 = {
     ...granted2,
-    issues: policy.alarms?.issues ?? true ? permissions.issues : void 0,
+    issues: policy.alarms?.issues ?? true ? permissions2.issues : void 0,
     // With this permission a job gets a token of its identity, which is all that assuming a role requires: no
     // other job gets it.
     "id-token": job.with["aws-role"] === void 0 ? void 0 : "write"
@@ -70524,11 +71358,11 @@ function conditionOf(job, beside) {
   const names4 = new Set(beside.flatMap(({ database: database3 }) => database3 ?? []));
   const kinds4 = new Set(beside.map(({ kind }) => kind));
   const asked = [
-    ...names4.size > 1 && job.database !== void 0 ? [`(inputs.database == 'all' || inputs.database == ${quote4(job.database)})`] : [],
-    ...kinds4.size > 1 ? [`inputs.kind == ${quote4(job.kind)}`] : []
+    ...names4.size > 1 && job.database !== void 0 ? [`(inputs.database == 'all' || inputs.database == ${quote5(job.database)})`] : [],
+    ...kinds4.size > 1 ? [`inputs.kind == ${quote5(job.kind)}`] : []
   ];
   if (sameCrons && asked.length === 0) return void 0;
-  const due = job.crons.map((cron2) => `github.event.schedule == ${quote4(cron2)}`);
+  const due = job.crons.map((cron2) => `github.event.schedule == ${quote5(cron2)}`);
   const byHand = asked.length === 0 ? ["github.event_name == 'workflow_dispatch'"] : [asked.join(" && ")];
   return [...due, ...byHand.map((text7) => due.length > 0 && asked.length > 1 ? `(${text7})` : text7)].join(
     " || "
@@ -70595,8 +71429,8 @@ function matchRuns(expected, runs, crons2) {
   const due = [...expected];
   const ordered = runs.toSorted((one, other) => one.createdAt.getTime() - other.createdAt.getTime());
   for (const run2 of ordered) {
-    const named2 = crons2.find((cron2) => run2.title.endsWith(`${dueMark}${cron2}`));
-    const open7 = due.map((one, index) => ({ one, index })).filter(({ one }) => one.run === void 0 && (named2 === void 0 || one.cron === named2)).filter(({ one }) => run2.createdAt.getTime() >= one.at.getTime() - earlyMs && run2.createdAt < one.until).sort((a, b2) => a.one.until.getTime() - b2.one.until.getTime());
+    const named3 = crons2.find((cron2) => run2.title.endsWith(`${dueMark}${cron2}`));
+    const open7 = due.map((one, index) => ({ one, index })).filter(({ one }) => one.run === void 0 && (named3 === void 0 || one.cron === named3)).filter(({ one }) => run2.createdAt.getTime() >= one.at.getTime() - earlyMs && run2.createdAt < one.until).sort((a, b2) => a.one.until.getTime() - b2.one.until.getTime());
     const [best] = open7;
     if (best !== void 0) due[best.index] = { ...best.one, run: run2 };
   }
@@ -70705,7 +71539,7 @@ init_errors();
 async function lookAtSlot(inputs2, repository, context) {
   var _stack = [];
   try {
-    const attempt5 = async (work) => {
+    const attempt6 = async (work) => {
       try {
         return await work();
       } catch (error2) {
@@ -70718,12 +71552,12 @@ async function lookAtSlot(inputs2, repository, context) {
     const { databaseUrl, sslrootcert } = inputs2;
     if (databaseUrl === void 0) return void 0;
     const resources = __using(_stack, new AsyncDisposableStack(), true);
-    const reached = await attempt5(() => openReached("database-url", databaseUrl, sslrootcert, context));
+    const reached = await attempt6(() => openReached("database-url", databaseUrl, sslrootcert, context));
     if (reached === void 0) return void 0;
     const { session } = reached;
     resources.defer(() => session.close());
     assertOwnDatabase(repository, await readIdentity(session));
-    return await attempt5(async () => {
+    return await attempt6(async () => {
       const state2 = await measureSlot(session, nameSlot(repository));
       if (state2 !== void 0) return { at: context.now(), state: state2 };
       throw new SourceError(
@@ -70769,10 +71603,11 @@ function judgeStatus(facts) {
   const growth = measureGrowth(usable, now);
   const schedules = judgeSchedules(facts);
   const slot = findSlot2(facts.slotNow, runs);
+  const managed = facts.managed && judgeManaged(facts.managed, toOwnLayer(facts), facts.limits);
   return {
     ...{ location: location2, at: now, usable, verified, drilled, ages, recoverable, stored: stored2 },
-    findings: listFindings(facts, { ages, recovery, trends, schedules, slot }),
-    ...{ recovery, trends, growth, schedules, slot },
+    findings: listFindings(facts, { ages, recovery, trends, schedules, slot, managed }),
+    ...{ recovery, trends, growth, schedules, slot, managed },
     successRate: measureSuccessRate({ runs, unread: facts.unreadRuns }, now),
     attempts: findAttempts(runs),
     cost: estimateStorageCost(sumStored(stored2), growth, facts.price),
@@ -70902,7 +71737,7 @@ function explain7(failure2, repository) {
 }
 
 // src/schedule/plan/policy-file.ts
-var import_promises17 = require("node:fs/promises");
+var import_promises18 = require("node:fs/promises");
 var import_node_path21 = __toESM(require("node:path"), 1);
 init_errors();
 
@@ -70990,22 +71825,22 @@ function findInCredentials(credentials, path26) {
 
 // src/schedule/policy/schema.ts
 init_dist();
-function text6(description2, parse6) {
+function text6(description2, parse7) {
   return pipe(
     string(),
     description(description2),
     rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return;
-      const refusal = refuse4(dataset.value, parse6);
+      const refusal = refuse4(dataset.value, parse7);
       if (refusal !== void 0) addIssue({ message: refusal });
     })
   );
 }
-function refuse4(value, parse6) {
+function refuse4(value, parse7) {
   if (value.trim() === "") return "is empty. Leave the key out instead";
   if (value.includes("${{")) return "holds an expression (${{). Write the value itself";
   try {
-    parse6?.(value.trim());
+    parse7?.(value.trim());
     return void 0;
   } catch (error2) {
     if (error2 instanceof Problem) return `${error2.message}. ${error2.remedy.replace(/\.$/, "")}`;
@@ -71017,9 +71852,9 @@ function shaped(description2, pattern4, message, remedy) {
     if (!pattern4.test(value)) throw new Problem(message, remedy);
   });
 }
-function texts(description2, parse6) {
+function texts(description2, parse7) {
   return union(
-    [text6(description2, parse6), array(text6(description2, parse6))],
+    [text6(description2, parse7), array(text6(description2, parse7))],
     "is neither a text nor a list of texts"
   );
 }
@@ -71400,7 +72235,7 @@ async function planPolicyFile(file, env2) {
 }
 async function readPolicyFile(file) {
   try {
-    return await (0, import_promises17.readFile)(file, "utf8");
+    return await (0, import_promises18.readFile)(file, "utf8");
   } catch (error2) {
     throw new ConfigurationError(
       `policy: ${file} cannot be read`,
@@ -71410,10 +72245,10 @@ async function readPolicyFile(file) {
   }
 }
 async function findRepository2(policyFile, env2) {
-  const named2 = nameRepository(env2);
-  if (named2 !== void 0) return named2;
+  const named3 = nameRepository(env2);
+  if (named3 !== void 0) return named3;
   for (let folder = import_node_path21.default.resolve(policyFile, ".."); ; folder = import_node_path21.default.dirname(folder)) {
-    const config2 = await (0, import_promises17.readFile)(import_node_path21.default.join(folder, ".git", "config"), "utf8").catch(() => "");
+    const config2 = await (0, import_promises18.readFile)(import_node_path21.default.join(folder, ".git", "config"), "utf8").catch(() => "");
     const [, origin = ""] = /^\[remote "origin"\]\n(?:[^[].*\n)*?\s*url = (.+)$/m.exec(config2) ?? [];
     const [, owner2, name2] = /([^/:]+)\/([^/]+?)(?:\.git)?\/?$/.exec(origin.trim()) ?? [];
     if (owner2 !== void 0 && name2 !== void 0) return `${owner2}/${name2}`;
@@ -71496,7 +72331,7 @@ function median2(values) {
 }
 
 // src/schedule/workflows/files.ts
-var import_promises18 = require("node:fs/promises");
+var import_promises19 = require("node:fs/promises");
 var import_node_path22 = __toESM(require("node:path"), 1);
 init_errors();
 
@@ -71560,14 +72395,14 @@ function whyForeign(content2, policyPath) {
   return header.untouched ? "" : "was edited by hand";
 }
 async function readFolder(folder) {
-  const names4 = await (0, import_promises18.readdir)(folder).catch((error2) => {
+  const names4 = await (0, import_promises19.readdir)(folder).catch((error2) => {
     if (error2.code === "ENOENT") return [];
     throw unusable(folder, error2);
   });
   const workflows = names4.filter((name2) => /\.ya?ml$/.test(name2)).sort();
   try {
     const contents = workflows.map(
-      async (name2) => [name2, await (0, import_promises18.readFile)(import_node_path22.default.join(folder, name2), "utf8")]
+      async (name2) => [name2, await (0, import_promises19.readFile)(import_node_path22.default.join(folder, name2), "utf8")]
     );
     return new Map(await Promise.all(contents));
   } catch (error2) {
@@ -71610,8 +72445,8 @@ async function readSchedules(inputs2, context) {
   return { database: database3, timeZone, verification };
 }
 function findDatabase(databases, { policy, storage, database: database3 }) {
-  const bare = (location2) => location2.trim().replace(/\/+$/, "");
-  const isThere2 = ({ written }) => bare(written.storage) === bare(storage);
+  const bare2 = (location2) => location2.trim().replace(/\/+$/, "");
+  const isThere2 = ({ written }) => bare2(written.storage) === bare2(storage);
   const names4 = list(databases.map(({ name: name2 }) => name2));
   const stored2 = databases.find(isThere2);
   const found = database3 === void 0 ? stored2 : databases.find(({ name: name2 }) => name2 === database3);
@@ -71636,10 +72471,11 @@ async function readStatus(inputs2, context) {
   var _stack = [];
   try {
     const schedules = await readSchedules(inputs2, context);
+    const managed = inputs2.management && await askPlatform(inputs2.management, context);
     const storage = __using(_stack, await openStorage(inputs2.storage, inputs2, context), true);
     const repository = await openRepository(storage, inputs2.repositoryKey);
     const slotNow = await lookAtSlot(inputs2, repository, context);
-    return judgeStatus(await readStatusFacts(repository, { ...inputs2, schedules, slotNow }, context));
+    return judgeStatus(await readStatusFacts(repository, { ...inputs2, schedules, slotNow, managed }, context));
   } catch (_2) {
     var _error = _2, _hasError = true;
   } finally {
@@ -71648,29 +72484,39 @@ async function readStatus(inputs2, context) {
   }
 }
 async function readStatusFacts(repository, question, context) {
-  const { storage } = repository;
-  const freshness2 = await readFreshness2(repository, context);
-  const onDamaged = (error2) => context.log.warn(`${error2.message}; passed over`);
-  const { signal } = context;
-  const [prune] = (await readRecords(repository, "prunes", onDamaged, { newest: 1, signal })).slice(-1);
-  const { catalog } = freshness2;
-  const listed3 = new Set([...catalog.backups, ...catalog.damaged].map(({ id }) => id));
-  const vanished = await findVanished(repository, listed3, onDamaged, signal);
-  const restores = await readRecords(repository, "restores", onDamaged, { newest: shownRestores, signal });
-  const { runs, unreadRuns } = await readRuns(repository, onDamaged, context);
-  const recoverable = await readRecoverable(repository, freshness2.usable, context);
-  const stored2 = await measureStored(storage, signal);
-  return {
-    ...{ freshness: freshness2, recoverable, stored: stored2, vanished, prune, restores, runs, unreadRuns },
-    createdAt: repository.createdAt,
-    capturedThrough: newestThrough(recoverable.segments),
-    location: storage.location,
-    limits: question,
-    price: question.pricePerGbMonth,
-    schedules: question.schedules,
-    slotNow: question.slotNow,
-    now: context.now()
-  };
+  var _stack = [];
+  try {
+    const { storage } = repository;
+    const freshness2 = await readFreshness2(repository, context);
+    const damage = __using(_stack, new DamageWarnings(context.log));
+    const onDamaged = damage.warn;
+    const { signal } = context;
+    const [prune] = (await readRecords(repository, "prunes", onDamaged, { newest: 1, signal })).slice(-1);
+    const { catalog } = freshness2;
+    const listed3 = new Set([...catalog.backups, ...catalog.damaged].map(({ id }) => id));
+    const vanished = await findVanished(repository, listed3, onDamaged, signal);
+    const restores = await readRecords(repository, "restores", onDamaged, { newest: shownRestores, signal });
+    const { runs, unreadRuns } = await readRuns(repository, onDamaged, context);
+    const recoverable = await readRecoverable(repository, freshness2.usable, context);
+    const stored2 = await measureStored(storage, signal);
+    return {
+      ...{ freshness: freshness2, recoverable, stored: stored2, vanished, prune, restores, runs, unreadRuns },
+      createdAt: repository.createdAt,
+      capturedThrough: newestThrough(recoverable.segments),
+      location: storage.location,
+      limits: question,
+      price: question.pricePerGbMonth,
+      schedules: question.schedules,
+      slotNow: question.slotNow,
+      managed: question.managed,
+      newestCommit: findNewestCommit(recoverable.segments),
+      now: context.now()
+    };
+  } catch (_2) {
+    var _error = _2, _hasError = true;
+  } finally {
+    __callDispose(_stack, _error, _hasError);
+  }
 }
 var shownRestores = 20;
 async function readRuns(repository, onDamaged, { now, signal }) {
@@ -71825,7 +72671,7 @@ init_errors();
 var blockSize = 1 << 20;
 var longRow = 64 * 1024 * 1024;
 var longValue = 1024 * 1024;
-var [newline, tab, backslash2, doubleQuote, quote5] = [10, 9, 92, 34, 39];
+var [newline, tab, backslash2, doubleQuote, quote6] = [10, 9, 92, 34, 39];
 function markOf(index) {
   return `\0${index}`;
 }
@@ -71889,7 +72735,7 @@ function readLongRow(row, encoding) {
   let from = 0;
   for (let at = findQuote(data, 0); at < data.length; ) {
     const end2 = findClosing(data, at);
-    if (data[at] === quote5 && end2 - at > longValue) {
+    if (data[at] === quote6 && end2 - at > longValue) {
       parts3.push(data.toString(encoding, from, at + 1), markOf(long.length));
       long.push(halveQuotes(data.subarray(at + 1, end2)));
       from = end2;
@@ -71903,7 +72749,7 @@ function readLongRow(row, encoding) {
   return { ...head, data: parts3.join(""), long };
 }
 function findQuote(data, from) {
-  const [one, other] = [data.indexOf(quote5, from), data.indexOf(doubleQuote, from)];
+  const [one, other] = [data.indexOf(quote6, from), data.indexOf(doubleQuote, from)];
   return Math.min(one < 0 ? data.length : one, other < 0 ? data.length : other);
 }
 function findClosing(data, at) {
@@ -71915,7 +72761,7 @@ function findClosing(data, at) {
   }
 }
 function halveQuotes(value) {
-  return replaceInPlace(value, quote5, () => quote5);
+  return replaceInPlace(value, quote6, () => quote6);
 }
 function unescapeBytes(field) {
   return replaceInPlace(field, backslash2, (byte) => {
@@ -72017,7 +72863,7 @@ var PairCheck = class {
 };
 
 // src/operations/validate/contents.ts
-var import_promises20 = require("node:fs/promises");
+var import_promises21 = require("node:fs/promises");
 
 // src/postgres/client/table-of-contents.ts
 init_environment();
@@ -72167,7 +73013,7 @@ function findGuarded(guard, entries) {
 }
 
 // src/repository/objects/archive-file.ts
-var import_promises19 = require("node:fs/promises");
+var import_promises20 = require("node:fs/promises");
 var import_node_path24 = __toESM(require("node:path"), 1);
 init_errors();
 async function fetchArchive(manifest, reader2, context) {
@@ -72175,7 +73021,7 @@ async function fetchArchive(manifest, reader2, context) {
   try {
     await assertRoom(manifest, context.temporaryFolder);
     const file = import_node_path24.default.join(context.temporaryFolder, `${manifest.id}.dump`);
-    const handle = __using(_stack, await (0, import_promises19.open)(file, "wx", 384), true);
+    const handle = __using(_stack, await (0, import_promises20.open)(file, "wx", 384), true);
     for (const index of manifest.archive.objects) {
       const object3 = manifest.objects[index];
       if (!object3) throw new Error(`the manifest has no object ${index}`);
@@ -72190,7 +73036,7 @@ async function fetchArchive(manifest, reader2, context) {
   }
 }
 async function assertRoom({ id, archive }, folder) {
-  const { bavail, bsize } = await (0, import_promises19.statfs)(folder);
+  const { bavail, bsize } = await (0, import_promises20.statfs)(folder);
   if (archive.bytes < bavail * bsize) return;
   throw new StorageError(
     `the archive of backup ${id} needs ${archive.bytes} bytes in ${folder}, of which ${bavail * bsize} are free`,
@@ -72247,7 +73093,7 @@ async function checkArchive(manifest, reader2, source, context) {
     if (error2 instanceof ToolError || error2 instanceof IntegrityError) return messageOf(error2);
     throw error2;
   } finally {
-    if (file !== void 0) await (0, import_promises20.rm)(file, { force: true });
+    if (file !== void 0) await (0, import_promises21.rm)(file, { force: true });
   }
 }
 async function checkSupplement(manifest, reader2) {
@@ -72976,9 +73822,9 @@ function tagsOf({ kind, schema: schema4, relation, name: name2 }) {
 }
 var owned2 = /^(statistics object|operator(?: class| family)?|collation|conversion|text search \w+) /;
 function tagName(schema4, name2) {
-  const bare = name2.replace(/ USING \S+$/, "").replace(/\([^()]*\)$/, "");
-  const prefix = [schema4, quoteIdentifier(schema4)].find((one) => bare.startsWith(`${one}.`)) ?? "";
-  const own3 = prefix === "" ? bare : bare.slice(prefix.length + 1);
+  const bare2 = name2.replace(/ USING \S+$/, "").replace(/\([^()]*\)$/, "");
+  const prefix = [schema4, quoteIdentifier(schema4)].find((one) => bare2.startsWith(`${one}.`)) ?? "";
+  const own3 = prefix === "" ? bare2 : bare2.slice(prefix.length + 1);
   return `${unquote(schema4)}.${unquote(own3)}`;
 }
 function unquote(name2) {
@@ -72998,9 +73844,9 @@ function objectOf({ kind, schema: schema4, relation, name: name2 }) {
   if (kind === "view" && schema4 !== null) return [`rule ${schema4}.${name2} _RETURN`];
   if (kind !== "owner" || relation !== null) return [];
   const [, of = ""] = owned2.exec(name2) ?? /^(foreign server|foreign data wrapper|language|publication) /.exec(name2) ?? [];
-  const bare = name2.slice(of.length + 1);
+  const bare2 = name2.slice(of.length + 1);
   if (of === "") return [];
-  const what = schema4 === null ? bare : tagName(schema4, bare);
+  const what = schema4 === null ? bare2 : tagName(schema4, bare2);
   return [of, ...makers2[of] ?? []].map((one) => `${one} ${what}`);
 }
 var describing = /* @__PURE__ */ new Set(["comment", "owner", "security label"]);
@@ -73193,7 +74039,7 @@ function compareDefinitions(expected, found, context) {
   const relations6 = new Set(
     found.filter(({ kind }) => kind === "table").map(({ schema: schema4, name: name2 }) => `${schema4}.${name2}`)
   );
-  const unread = findUnread([...expected, ...found]);
+  const unread = findUnread2([...expected, ...found]);
   const there = Map.groupBy(found.map(unread), identify2);
   const wanted2 = Map.groupBy(expected.map(unread), identify2);
   const isCompared = context.scope.whole ? () => true : selectRestored(context);
@@ -73214,7 +74060,7 @@ function saysMore(subject, want, ...sides) {
   if (kind === "extension" && want.length === 0) return false;
   return sides.every((side) => side.has(identify2({ ...subject, kind })));
 }
-function findUnread(lines3) {
+function findUnread2(lines3) {
   const unread = new Set(
     lines3.filter(({ kind, detail }) => kind === "user mapping details" && detail === notReadable).map(({ name: name2 }) => name2)
   );
@@ -73539,7 +74385,7 @@ function describePrivilege({ kind, schema: schema4, name: name2, column, grantee
 }
 
 // src/parity/statements.ts
-var nothing = "SELECT";
+var nothing2 = "SELECT";
 var made2 = "supabase_backup_reading";
 function writeReading(line2, detail, at) {
   const text7 = detail.texts[at] ?? "";
@@ -73664,14 +74510,14 @@ function readStatistics(clone2, text7) {
 }
 function readPartitionKey(original, text7) {
   return {
-    setup: nothing,
+    setup: nothing2,
     make: `CREATE TABLE pg_temp.${made2} (LIKE ${original}) PARTITION BY ${text7}`,
     print: `SELECT pg_get_partkeydef(${oidOf(`pg_temp.${made2}`)})`
   };
 }
 function readQuery(text7) {
   return {
-    setup: nothing,
+    setup: nothing2,
     make: `CREATE TEMPORARY VIEW ${made2} AS ${text7}`,
     print: `SELECT pg_get_viewdef(${oidOf(`pg_temp.${made2}`)})`
   };
@@ -73686,7 +74532,7 @@ function readOfFunction(signature, { parts: parts3, texts: texts2 }, at) {
   const body = isArguments(at) ? `AS ''` : texts2[at] ?? "";
   const print = isArguments(at) ? "pg_get_function_arguments" : "pg_get_function_sqlbody";
   return {
-    setup: nothing,
+    setup: nothing2,
     make: `CREATE ${kind} pg_temp.${quoteIdentifier(name2)}(${list3}) ${result} LANGUAGE sql ${body}`,
     print: `SELECT ${print}(oid) FROM pg_proc WHERE pronamespace = pg_my_temp_schema() AND proname = ${quoteLiteral(name2)}`
   };
@@ -73699,13 +74545,13 @@ function readOfDomain(name2, before, text7) {
   const oid = `${quoteLiteral(type)}::regtype`;
   if (!text7.startsWith("CHECK ")) {
     return {
-      setup: nothing,
+      setup: nothing2,
       make: `${domain} DEFAULT ${text7}`,
       print: `SELECT typdefault FROM pg_type WHERE oid = ${oid}`
     };
   }
   return {
-    setup: nothing,
+    setup: nothing2,
     make: `${domain}; ALTER DOMAIN ${type} ADD CONSTRAINT ${made2} ${text7}`,
     print: `SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contypid = ${oid}`
   };
@@ -73805,15 +74651,15 @@ function readBatch2(session, readings) {
     setup,
     readings: alike
   }));
-  return attempt3(session, `SELECT text FROM pg_temp.${reader}($1::pg_catalog.jsonb) AS text`, [
+  return attempt4(session, `SELECT text FROM pg_temp.${reader}($1::pg_catalog.jsonb) AS text`, [
     JSON.stringify(groups3)
   ]);
 }
 async function silenceEventTriggers(session) {
-  if (await attempt3(session, "SET LOCAL event_triggers = off") !== void 0) return true;
-  await attempt3(session, "SET LOCAL session_replication_role = replica");
+  if (await attempt4(session, "SET LOCAL event_triggers = off") !== void 0) return true;
+  await attempt4(session, "SET LOCAL session_replication_role = replica");
   for (const { name: name2 } of await session.query(firingTriggers)) {
-    const done = await attempt3(session, `ALTER EVENT TRIGGER ${quoteIdentifier(name2)} DISABLE`);
+    const done = await attempt4(session, `ALTER EVENT TRIGGER ${quoteIdentifier(name2)} DISABLE`);
     if (done === void 0) return false;
   }
   return true;
@@ -73852,13 +74698,13 @@ BEGIN
   END LOOP;
 END`;
 async function makeReader2(session) {
-  const made3 = await attempt3(
+  const made3 = await attempt4(
     session,
     `CREATE FUNCTION pg_temp.${reader}(parts pg_catalog.jsonb) RETURNS SETOF pg_catalog.text LANGUAGE plpgsql AS $reader$${readerBody}$reader$`
   );
   return made3 !== void 0;
 }
-async function attempt3(session, sql, values) {
+async function attempt4(session, sql, values) {
   await session.query("SAVEPOINT reading");
   try {
     return await session.query(sql, values);
@@ -74072,12 +74918,12 @@ function describeDigest(rows2, digest6) {
 var readBackRange = 64 * 1024 * 1024;
 async function readBack2(session, settings2, encoding, tables3, existing, options2) {
   const columns = new Map(tables3.map((table3) => [identify5(table3), table3.columns]));
-  const named2 = existing.flatMap((table3) => {
+  const named3 = existing.flatMap((table3) => {
     const wanted2 = columns.get(identify5(table3));
     if (wanted2 === void 0) return [];
     return [{ ...table3, columns: wanted2.filter((column) => table3.columns.includes(column)) }];
   });
-  const there = await measureTables(session, named2);
+  const there = await measureTables(session, named3);
   const found = new Map(there.map((table3) => [identify5(table3), new RowDigest()]));
   const queue2 = planJobs(there.flatMap((table3) => planRanges(table3, 0, readBackRange)));
   await runWorkers(Math.min(options2.workers, queue2.length), options2.signal, async (signal) => {
@@ -74483,12 +75329,12 @@ function summarizeParity(parity) {
   if (different.length === 0) return `Of ${formatCounted(lines3.length, "line")} none differs.${rest2}`;
   const kinds4 = Map.groupBy(different, ({ group, line: line2 }) => describeKind(group, line2.kind));
   const counted = [...kinds4].map(([kind, of]) => countKind(kind, of.length));
-  const named2 = counted.slice(0, namedKinds);
+  const named3 = counted.slice(0, namedKinds);
   const others = different.length - sum([...kinds4.values()].slice(0, namedKinds).map((of) => of.length));
   const wider = different.filter(({ line: line2 }) => line2.wider).length;
   return [
     `${formatCounted(different.length, "line differs", "lines differ")}: `,
-    [...named2, ...others > 0 ? [`${formatCounted(others, "other")}`] : []].join(", "),
+    [...named3, ...others > 0 ? [`${formatCounted(others, "other")}`] : []].join(", "),
     wider === 0 ? "" : `; ${formatCount(wider)} of them ${wider === 1 ? "lets" : "let"} somebody do more than in the source`,
     `.${rest2}`
   ].join("");
@@ -74758,12 +75604,12 @@ function findFault({ failure: failure2, parity, checks, command }) {
   if (checks.some((check3) => !check3.passed)) return "checks";
   return command === void 0 ? void 0 : "command";
 }
-function hasPassed(attempt5) {
-  return findFault(attempt5) === void 0;
+function hasPassed(attempt6) {
+  return findFault(attempt6) === void 0;
 }
-function hasReturned(attempt5) {
-  const fault = findFault(attempt5);
-  return fault === void 0 || attempt5.parity !== void 0 && (fault === "checks" || fault === "command");
+function hasReturned(attempt6) {
+  const fault = findFault(attempt6);
+  return fault === void 0 || attempt6.parity !== void 0 && (fault === "checks" || fault === "command");
 }
 function isDoubtful2({ failure: failure2, parity }) {
   return failure2?.kind === "damage" || parity?.equal === false && !isExplained(parity);
@@ -74773,19 +75619,19 @@ function isExplained({ groups: groups3 }) {
     (lines3) => lines3.every(({ status, why }) => status !== "different" || why !== void 0)
   );
 }
-function explainFailure(attempt5) {
-  const fault = findFault(attempt5);
+function explainFailure2(attempt6) {
+  const fault = findFault(attempt6);
   switch (fault) {
     case void 0:
       return void 0;
     case "restore":
-      return attempt5.failure?.message;
+      return attempt6.failure?.message;
     case "parity":
-      return isDoubtful2(attempt5) ? "the restored database differs from the backup" : "not all of the backup could be brought there";
+      return isDoubtful2(attempt6) ? "the restored database differs from the backup" : "not all of the backup could be brought there";
     case "checks":
-      return explainChecks(attempt5.checks);
+      return explainChecks(attempt6.checks);
     case "command":
-      return `the command failed: ${attempt5.command}`;
+      return `the command failed: ${attempt6.command}`;
     default:
       return assertNever(fault);
   }
@@ -74916,9 +75762,9 @@ function withReadings(outcome, answers = []) {
   };
 }
 var reasons = {
-  unreachable: "that the storage could not be reached for",
-  missing: "that the storage lacks",
-  damaged: "that are damaged in the storage"
+  unreachable: "while the storage could not be reached",
+  missing: "of what the storage lacks",
+  damaged: "of what is damaged in the storage"
 };
 function describeAnswer2({ name: name2, location: location2, readings }) {
   const copy = name2 === location2 ? name2 : `${name2} (${location2})`;
@@ -74936,7 +75782,7 @@ function describeTried(drill) {
   const { works, overrun } = kind === "failed" ? { works: void 0, overrun: void 0 } : drill;
   return {
     exitCode: kind === "passed" && overrun === void 0 ? 0 : 3,
-    found: overrun === void 0 ? explainFailure(chosen) : tellOverrun(overrun),
+    found: overrun === void 0 ? explainFailure2(chosen) : tellOverrun(overrun),
     outputs: {
       "backup-id": works?.backup ?? "",
       drill: kind,
@@ -74949,7 +75795,7 @@ function describeTried(drill) {
     },
     report: [
       { kind: "heading", text: `Drill of backup ${chosen.backup}` },
-      ...attempts2.flatMap((attempt5) => describeAttempt(attempt5, attempts2.length > 1)),
+      ...attempts2.flatMap((attempt6) => describeAttempt(attempt6, attempts2.length > 1)),
       { kind: "paragraph", text: describeVerdict2(drill) },
       ...describeOverrun(overrun)
     ]
@@ -74988,7 +75834,7 @@ function describeFailure(attempts2) {
   if (sound !== void 0) {
     const others = sound === attempts2[0] ? "" : ` The ${formatCounted(attempts2.length - 1, "backup")} before it failed.`;
     const cause = findFault(sound) === "command" ? "what the command found" : "the check, or the data";
-    return `FAILED: backup ${sound.backup} came back as it was, and ${explainFailure(sound)}.${others} The backup is sound: look at ${cause}.`;
+    return `FAILED: backup ${sound.backup} came back as it was, and ${explainFailure2(sound)}.${others} The backup is sound: look at ${cause}.`;
   }
   const tried = `the ${formatCounted(attempts2.length, "backup")} that were tried`;
   if (attempts2.some(isDoubtful2)) {
@@ -74996,18 +75842,18 @@ function describeFailure(attempts2) {
   }
   return `FAILED: none of ${tried} could be restored here as it was. That says nothing about what is stored: see below what the server refused, mend it, and drill again.`;
 }
-function describeAttempt(attempt5, named2) {
+function describeAttempt(attempt6, named3) {
   return [
-    ...named2 ? [{ kind: "heading", text: `Backup ${attempt5.backup}` }] : [],
+    ...named3 ? [{ kind: "heading", text: `Backup ${attempt6.backup}` }] : [],
     {
       kind: "table",
       columns: [{ title: "phase" }, { title: "time", align: "right" }],
-      rows: Object.entries(attempt5.phases).map(([phase, elapsed]) => [phase, formatDuration(elapsed)])
+      rows: Object.entries(attempt6.phases).map(([phase, elapsed]) => [phase, formatDuration(elapsed)])
     },
-    ...hasPassed(attempt5) ? [] : [{ kind: "paragraph", text: `Failed: ${explainFailure(attempt5)}` }],
-    ...attempt5.parity === void 0 ? [] : describeParity(attempt5.parity, attempt5.manifest?.source.snapshotAt),
-    ...describeChecks(attempt5.checks),
-    ...describeOmissions(attempt5)
+    ...hasPassed(attempt6) ? [] : [{ kind: "paragraph", text: `Failed: ${explainFailure2(attempt6)}` }],
+    ...attempt6.parity === void 0 ? [] : describeParity(attempt6.parity, attempt6.manifest?.source.snapshotAt),
+    ...describeChecks(attempt6.checks),
+    ...describeOmissions(attempt6)
   ];
 }
 function describeOmissions({ manifest, notCarried, notes }) {
@@ -75078,14 +75924,14 @@ function refuse5({ why, before, after }, { backupId: backupId2, recoveryTargetTi
 }
 
 // src/restorer/trial/parity-files.ts
-var import_promises21 = require("node:fs/promises");
+var import_promises22 = require("node:fs/promises");
 var import_node_path25 = __toESM(require("node:path"), 1);
 init_errors();
 async function makeReportFolder(folder) {
   if (folder === void 0) return;
   try {
-    await (0, import_promises21.mkdir)(folder, { recursive: true });
-    await (0, import_promises21.access)(folder, import_promises21.constants.W_OK);
+    await (0, import_promises22.mkdir)(folder, { recursive: true });
+    await (0, import_promises22.access)(folder, import_promises22.constants.W_OK);
   } catch (cause) {
     throw new ConfigurationError(
       `report-folder: nothing can be written to ${folder} (${messageOf(cause)})`,
@@ -75106,7 +75952,7 @@ async function writeParity(folder, scope, parity, context, checks = []) {
   try {
     for (const [extension, content2] of Object.entries(files)) {
       for (const name2 of [`parity-${scope.manifest.id}`, "parity"]) {
-        await (0, import_promises21.writeFile)(import_node_path25.default.join(folder, `${name2}.${extension}`), content2);
+        await (0, import_promises22.writeFile)(import_node_path25.default.join(folder, `${name2}.${extension}`), content2);
       }
     }
   } catch (error2) {
@@ -75174,13 +76020,13 @@ async function planImage(session, entries, target) {
   const free = new Set(rows2.map(({ name: name2 }) => name2).filter((name2) => target.managed.has(name2)));
   const schemas = entries.filter(({ kind, name: name2 }) => kind === "SCHEMA" && free.has(name2)).map(({ name: name2 }) => name2);
   const there = entries.filter((entry) => target.has(entry) && !schemas.includes(entry.schema ?? ""));
-  const named2 = (kind) => there.filter((entry) => entry.kind === kind).map(({ name: name2 }) => quoteIdentifier(name2));
+  const named3 = (kind) => there.filter((entry) => entry.kind === kind).map(({ name: name2 }) => quoteIdentifier(name2));
   const routines5 = there.filter(({ kind }) => kind === "FUNCTION" || kind === "PROCEDURE");
   return {
     schemas,
     statements: [
-      ...named2("EVENT TRIGGER").map((name2) => `DROP EVENT TRIGGER ${name2}`),
-      ...named2("PUBLICATION").map((name2) => `DROP PUBLICATION ${name2}`),
+      ...named3("EVENT TRIGGER").map((name2) => `DROP EVENT TRIGGER ${name2}`),
+      ...named3("PUBLICATION").map((name2) => `DROP PUBLICATION ${name2}`),
       ...schemas.length === 0 ? [] : [`DROP SCHEMA ${schemas.map(quoteIdentifier).join(", ")} CASCADE`],
       ...(await findRoutines(session, routines5)).map((routine2) => `DROP ROUTINE ${routine2} CASCADE`)
     ]
@@ -75546,9 +76392,9 @@ async function addToPartitions(session, sql) {
 }
 
 // src/postgres/sql-text.ts
-var tokens = /[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_]\w*)?\$.*?\$\1\$|\s+/gs;
+var tokens2 = /[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_]\w*)?\$.*?\$\1\$|\s+/gs;
 function putOnOneLine(sql) {
-  return sql.replace(tokens, (token) => /^\s/.test(token) ? " " : token).trim();
+  return sql.replace(tokens2, (token) => /^\s/.test(token) ? " " : token).trim();
 }
 
 // src/restorer/archive/entry-omissions.ts
@@ -75885,7 +76731,7 @@ async function runRestore(file, entries, jobs, { temporaryFolder, signal }) {
     return { complete: false, refusals: reader2.refusals };
   }
 }
-function explainFailure2(step, cause, { settings: settings2 }, { signal }) {
+function explainFailure3(step, cause, { settings: settings2 }, { signal }) {
   signal.throwIfAborted();
   if (cause instanceof TargetError) return cause;
   const words3 = messageOf(cause).replace(/^.*?(?=pg_restore: error: )/s, "");
@@ -75959,15 +76805,15 @@ var RefusedEntries = class {
       this.noteOwner(entry, owner2);
     }
     if (refused3 === void 0 && refusals.length > 0) return;
-    const causes2 = entry.needs.map((id) => this.#gone.get(id)).filter((need) => need !== void 0);
-    if (causes2[0] !== void 0) {
-      if (causes2[0].kind === "EXTENSION" && entry.kind !== "TABLE DATA" && partKinds.has(entry.kind)) {
+    const causes3 = entry.needs.map((id) => this.#gone.get(id)).filter((need) => need !== void 0);
+    if (causes3[0] !== void 0) {
+      if (causes3[0].kind === "EXTENSION" && entry.kind !== "TABLE DATA" && partKinds.has(entry.kind)) {
         this.#gone.set(entry.id, entry);
         this.#absent.push(entry);
         return;
       }
-      if (causes2.some(({ id }) => this.#excused.has(id))) this.#excused.add(entry.id);
-      this.#lose(entry, describeCascade(entry, causes2[0]));
+      if (causes3.some(({ id }) => this.#excused.has(id))) this.#excused.add(entry.id);
+      this.#lose(entry, describeCascade(entry, causes3[0]));
       return;
     }
     if (refused3 !== void 0 && await this.#isOfAbsentExtension(session, entry)) return;
@@ -76010,7 +76856,7 @@ var RefusedEntries = class {
       const statements = await readStatements(client, archive, entry, this.#context);
       result = await tryAgain(session, entry, statements, searchPaths.candidates);
     } catch (cause) {
-      throw explainFailure2(step, cause, this.#file, this.#context);
+      throw explainFailure3(step, cause, this.#file, this.#context);
     }
     switch (result.outcome) {
       case "made":
@@ -76173,7 +77019,7 @@ var ArchiveRestore = class {
     try {
       return await runRestore(this.#file, entries, jobs, this.#context);
     } catch (cause) {
-      throw explainFailure2(step, cause, this.#file, this.#context);
+      throw explainFailure3(step, cause, this.#file, this.#context);
     }
   }
   /** Tries refused entries again in the archive's order, and reports what could not be created. */
@@ -76519,7 +77365,7 @@ function describeOwner2({ owner: owner2 }, state2) {
 // src/restorer/roles/grants.ts
 async function grantAgain(session, refused3, { privileges, definitions: definitions3 }) {
   const names4 = new Set(refused3.map(({ schema: schema4, name: name2 }) => `${schema4}\0${name2}`));
-  const wanted2 = privileges.filter((privilege3) => names4.has(`${privilege3.schema}\0${nameOf5(privilege3)}`));
+  const wanted2 = privileges.filter((privilege3) => names4.has(`${privilege3.schema}\0${nameOf6(privilege3)}`));
   const statements = wanted2.flatMap(
     (privilege3) => [
       writeGrant(privilege3, withoutEverybodys(privilege3, wanted2), ""),
@@ -76529,9 +77375,9 @@ async function grantAgain(session, refused3, { privileges, definitions: definiti
   return tryStatements(session, statements);
 }
 function aboutGrants(privilege3) {
-  return about({ kind: "object", type: "acl", schema: privilege3.schema, name: nameOf5(privilege3) });
+  return about({ kind: "object", type: "acl", schema: privilege3.schema, name: nameOf6(privilege3) });
 }
-function nameOf5({ kind, name: name2, column }) {
+function nameOf6({ kind, name: name2, column }) {
   const text7 = column === null ? `${kind.toUpperCase()} ${name2}` : `COLUMN ${name2}.${column}`;
   return text7.replaceAll(/[\n\r]/g, " ");
 }
@@ -76758,11 +77604,11 @@ var Cursor = class {
       return this.#readQuoted();
     }
     barePattern.lastIndex = this.#at;
-    const [bare] = barePattern.exec(this.#data) ?? [];
-    if (bare === void 0) throw unknownForm(this.#data);
-    this.#at += bare.length;
-    if (bare === "null") return null;
-    return bare === "unchanged-toast-datum" ? unchanged : bare;
+    const [bare2] = barePattern.exec(this.#data) ?? [];
+    if (bare2 === void 0) throw unknownForm(this.#data);
+    this.#at += bare2.length;
+    if (bare2 === "null") return null;
+    return bare2 === "unchanged-toast-datum" ? unchanged : bare2;
   }
   #readQuoted() {
     const end2 = skipQuoted(this.#data, this.#at, "'");
@@ -76797,11 +77643,11 @@ function skipNames(text7, at) {
     else return end2;
   }
 }
-function skipQuoted(text7, at, quote7) {
+function skipQuoted(text7, at, quote8) {
   for (let from = at + 1; ; from += 2) {
-    from = text7.indexOf(quote7, from);
+    from = text7.indexOf(quote8, from);
     if (from < 0) throw unknownForm(text7);
-    if (text7[from + 1] !== quote7) return from + 1;
+    if (text7[from + 1] !== quote8) return from + 1;
   }
 }
 function unquote2(name2) {
@@ -76908,7 +77754,7 @@ var Pipeline = class {
     }
     this.#prepared.add(name2);
     const text7 = Buffer.from(sql).toString("latin1");
-    this.#begin(parse5, name2.length + 1 + text7.length + 1 + 2);
+    this.#begin(parse6, name2.length + 1 + text7.length + 1 + 2);
     this.#writeText(name2, name2.length);
     this.#writeText(text7, text7.length);
     this.#writeInt16(0);
@@ -77004,7 +77850,7 @@ var Pipeline = class {
     for (const batch5 of this.#batches.splice(0)) batch5.resolve();
   }
 };
-var [parse5, bind, execute, close, sync] = [80, 66, 69, 67, 83];
+var [parse6, bind, execute, close, sync] = [80, 66, 69, 67, 83];
 var [commandComplete, errorResponse, readyForQuery] = [67, 69, 90];
 var statement = 83;
 
@@ -77104,11 +77950,11 @@ function toTable({ table: table3, missing }) {
 function toCatalog(columns, indexes, identity2) {
   const byNumber = new Map(columns.map((column) => [column.number, column]));
   const usable = indexes.flatMap((index) => {
-    const named2 = index.columns.flatMap(({ number: number5, operator }) => {
+    const named3 = index.columns.flatMap(({ number: number5, operator }) => {
       const column = byNumber.get(number5);
       return column === void 0 || operator === null ? [] : [{ name: encodeName(column.name), operator, required: column.required }];
     });
-    return named2.length === index.columns.length && named2.length > 0 ? [{ ...index, named: named2 }] : [];
+    return named3.length === index.columns.length && named3.length > 0 ? [{ ...index, named: named3 }] : [];
   });
   const isIdentity = (index) => identity2 === "i" ? index.identity : identity2 === "d" && index.primary;
   const keys2 = usable.filter((index) => index.unique && index.named.every(({ required: required2 }) => required2)).map((index) => ({ columns: index.named, identity: isIdentity(index), primary: index.primary })).sort((one, other) => rank(one) - rank(other));
@@ -78651,7 +79497,7 @@ var Loader = class {
     }
   }
   /** Tries again as long as a relief may help. Rows that the server still refuses are recorded as lost. */
-  async #untilTaken(table3, part, attempt5) {
+  async #untilTaken(table3, part, attempt6) {
     const { signal, checks, searchPaths, lost, later, onProgress } = this.#options;
     const paths = searchPaths ?? { candidates: [], needed: void 0 };
     const relief = new RowRelief(this.#session, table3, checks, paths);
@@ -78659,7 +79505,7 @@ var Loader = class {
       signal.throwIfAborted();
       this.#sent = { rows: 0, bytes: 0 };
       try {
-        await attempt5();
+        await attempt6();
         taken = true;
       } catch (cause) {
         signal.throwIfAborted();
@@ -79324,15 +80170,15 @@ function describeAbsence(jobs, scheduler) {
 }
 function writeSchedule(job, scheduler) {
   const { name: name2, database: database3, username, active } = job;
-  const what = [...name2 === null ? [] : [name2], job.schedule, showCommand(job.command)].map(quote6).join(", ");
+  const what = [...name2 === null ? [] : [name2], job.schedule, showCommand(job.command)].map(quote7).join(", ");
   if (isOwn(job, scheduler)) return `SELECT cron.schedule(${what})`;
   if (name2 !== null) {
-    return `SELECT cron.schedule_in_database(${what}, ${quote6(database3)}, ${quote6(username)}, ${active})`;
+    return `SELECT cron.schedule_in_database(${what}, ${quote7(database3)}, ${quote7(username)}, ${active})`;
   }
-  const where = `database := ${quote6(database3)}, username := ${quote6(username)}, active := ${active}`;
+  const where = `database := ${quote7(database3)}, username := ${quote7(username)}, active := ${active}`;
   return `SELECT cron.alter_job(cron.schedule(${what}), ${where})`;
 }
-function quote6(text7) {
+function quote7(text7) {
   return quoteLiteral(text7).trim();
 }
 function showCommand(command) {
@@ -79533,8 +80379,8 @@ function isEvaluated({ kind, detail }) {
 var identifier3 = '"(?:[^"]|"")+"|[\\p{L}_][\\p{L}\\d_$]*';
 var call2 = new RegExp(`(?:(${identifier3})\\.)?(${identifier3})\\(`, "gu");
 function readCalls(text7) {
-  const bare = text7.replaceAll(/'(?:[^']|'')*'/g, "''");
-  return [...bare.matchAll(call2)].map(([, schema4, name2 = ""]) => ({
+  const bare2 = text7.replaceAll(/'(?:[^']|'')*'/g, "''");
+  return [...bare2.matchAll(call2)].map(([, schema4, name2 = ""]) => ({
     schema: schema4 === void 0 ? void 0 : unquoteIdentifier(schema4),
     name: unquoteIdentifier(name2)
   }));
@@ -79623,7 +80469,7 @@ function selectPart(contents, names4, choice2) {
   };
 }
 function chooseEntries(contents, byId, names4, { isChosen, isExcluded }) {
-  const called = (entry) => names4.get(entry.oid) ?? nameOf6(entry);
+  const called = (entry) => names4.get(entry.oid) ?? nameOf7(entry);
   const goesWith = readSequenceOwners(contents, byId);
   const chosen = new Set(
     contents.filter((entry) => {
@@ -79722,13 +80568,13 @@ function readSequenceOwners(contents, byId) {
   );
 }
 function findUnmatchedIn(contents, names4, patterns) {
-  const choosable = contents.filter(isChoosable).map((entry) => names4.get(entry.oid) ?? nameOf6(entry));
+  const choosable = contents.filter(isChoosable).map((entry) => names4.get(entry.oid) ?? nameOf7(entry));
   return findUnmatched(patterns, [...choosable, ...names4.values()]);
 }
 function isChoosable(entry) {
   return entry.schema !== void 0 && !satellites.has(entry.kind) && !wholeDatabase.has(entry.kind);
 }
-function nameOf6(entry) {
+function nameOf7(entry) {
   return { schema: entry.schema ?? "", name: entry.name.replace(/\(.*$/s, "") };
 }
 function findBonds(entries) {
@@ -80153,10 +80999,10 @@ function name(entry) {
   if (kind === "DEFAULT ACL") return `default privileges of ${owner2}`;
   return kind === "ACL" ? `grants on ${schema4 === void 0 ? "" : `${schema4}.`}${of}` : describeEntry(entry);
 }
-var named = 5;
+var named2 = 5;
 function listFew(names4) {
-  const rest2 = names4.length - named;
-  return `${names4.slice(0, named).join(", ")}${rest2 > 0 ? ` and ${rest2} more` : ""}`;
+  const rest2 = names4.length - named2;
+  return `${names4.slice(0, named2).join(", ")}${rest2 > 0 ? ` and ${rest2} more` : ""}`;
 }
 function count3(amount, what) {
   return `${amount.toLocaleString("en-US")} ${what}${amount === 1 ? "" : "s"}`;
@@ -80752,8 +81598,8 @@ function readLabels(detail) {
   return detail.match(/'(?:[^']|'')*'/g) ?? [];
 }
 function normalize(detail) {
-  const bare = detail.replaceAll(/::(?:"[^"]*"|[\w .]+)(?:\(\d+(?:,\d+)?\))?(?:\[\])*/g, "");
-  return [...bare].filter((character) => character > " " && character !== "(" && character !== ")").join("");
+  const bare2 = detail.replaceAll(/::(?:"[^"]*"|[\w .]+)(?:\(\d+(?:,\d+)?\))?(?:\[\])*/g, "");
+  return [...bare2].filter((character) => character > " " && character !== "(" && character !== ")").join("");
 }
 
 // src/supabase/target-catalog.ts
@@ -81057,7 +81903,7 @@ async function fitPart(session, kind, part) {
   const { selection } = part;
   if ((await findExistingObjects(session, kind)).length === 0) {
     const chosen2 = { entries: [], coming: [] };
-    const nothing3 = {
+    const nothing4 = {
       taken: /* @__PURE__ */ new Set(),
       notes: [],
       kept: [],
@@ -81065,13 +81911,13 @@ async function fitPart(session, kind, part) {
       collisions: [],
       replaced: nothingReplaced
     };
-    return { selection, ...nothing3, chosen: chosen2, isInUse: false };
+    return { selection, ...nothing4, chosen: chosen2, isInUse: false };
   }
   const target = await readTargetCatalog(session);
   const managed = kind === "plain" ? /* @__PURE__ */ new Set() : target.managed;
   const isOthers = ({ kind: of, schema: schema4, name: name2 }) => kind === "supabase-project" && managed.has(schema4 ?? (of === "SCHEMA" ? name2 : ""));
-  const nothing2 = { chosen: /* @__PURE__ */ new Set(), replaced: nothingReplaced, isOthers };
-  const present = findChosen(part, new Fitter(part, target, nothing2).takeIn()).filter((e) => target.has(e));
+  const nothing3 = { chosen: /* @__PURE__ */ new Set(), replaced: nothingReplaced, isOthers };
+  const present = findChosen(part, new Fitter(part, target, nothing3).takeIn()).filter((e) => target.has(e));
   const coming = part.manifest.tables.filter(({ oid }) => selection.tables.has(oid));
   const chosen = { entries: present.filter(({ schema: schema4 = "" }) => !managed.has(schema4)), coming };
   const replaced = await findReplacement(session, chosen);
@@ -81097,7 +81943,7 @@ function findChosen({ selection, manifest, include, exclude }, taken) {
   const isNamed = createSelection(include, exclude);
   const chosen = new Set(
     [...selection.entries, ...taken].filter(
-      (entry) => isReplaceable(entry.kind) && (selection.tables.has(entry.oid) || isNamed(names4.get(entry.oid) ?? nameOf7(entry)))
+      (entry) => isReplaceable(entry.kind) && (selection.tables.has(entry.oid) || isNamed(names4.get(entry.oid) ?? nameOf8(entry)))
     )
   );
   const byId = new Map(selection.entries.map((entry) => [entry.id, entry]));
@@ -81107,7 +81953,7 @@ function findChosen({ selection, manifest, include, exclude }, taken) {
   }
   return [...chosen];
 }
-function nameOf7({ schema: schema4 = "", name: name2 }) {
+function nameOf8({ schema: schema4 = "", name: name2 }) {
   return { schema: schema4, name: name2.replace(/\(.*$/s, "") };
 }
 var belonging = /* @__PURE__ */ new Set([
@@ -81917,7 +82763,7 @@ async function planRestore(request2, context) {
     await checkTarget(session, manifest, kind, request2.occupied);
     const client = await findClient(Math.floor(session.serverVersion / 1e4), context, request2);
     const contents = await listArchive(client, archive, manifest, context);
-    const choice2 = await choose2(session, request2, kind, supplement, contents);
+    const choice2 = await choose3(session, request2, kind, supplement, contents);
     const { part, missing, selection, queued, tables: tables3 } = choice2;
     const isGuard = tellGuards(supplement);
     refuseOpenings(selection, isGuard, missing);
@@ -81965,7 +82811,7 @@ async function planRestore(request2, context) {
     _promise && await _promise;
   }
 }
-async function choose2(session, request2, kind, supplement, contents) {
+async function choose3(session, request2, kind, supplement, contents) {
   const { manifest } = request2;
   const missing = await findMissingExtensions(session, manifest);
   refuseUnmatched2(request2, contents);
@@ -82220,11 +83066,11 @@ var RestoreProgress = class {
 // src/restorer/surroundings.ts
 var isNamedByUser = ({ name: name2 }) => name2.includes(".");
 async function surround(session, database3) {
-  const named2 = database3.settings.filter(isNamedByUser);
+  const named3 = database3.settings.filter(isNamedByUser);
   const [target] = await session.query("SELECT current_database() AS name");
   const alter2 = `ALTER DATABASE ${quoteIdentifier(target?.name ?? "")}`;
   const before = await readStored2(session);
-  const wanted2 = [...await findOther(session, database3.surroundings ?? readBuiltIn2(database3)), ...named2];
+  const wanted2 = [...await findOther(session, database3.surroundings ?? readBuiltIn2(database3)), ...named3];
   const given = [];
   for (const setting2 of wanted2) {
     if (await tryStatement(session, `${alter2} ${writeSet(setting2)}`) === void 0) given.push(setting2);
@@ -82573,14 +83419,14 @@ async function tryInTurn(candidates, repository, server, trial, context) {
   for (const candidate of candidates) {
     const { id, snapshotAt } = candidate;
     context.log.info(`Trying backup ${id} of ${snapshotAt.toISOString()} on ${describeConnection(server)}`);
-    const attempt5 = await inScratchFolder(
+    const attempt6 = await inScratchFolder(
       context,
       (scratch) => tryBackup(candidate, repository, server, trial, scratch)
     );
-    attempts2.push(attempt5);
-    await record4(attempt5, repository, { server, rtoTarget: trial.rtoTarget }, context);
-    if (!hasPassed(attempt5)) context.log.error(`backup ${id} failed: ${explainFailure(attempt5)}`);
-    if (hasReturned(attempt5)) break;
+    attempts2.push(attempt6);
+    await record4(attempt6, repository, { server, rtoTarget: trial.rtoTarget }, context);
+    if (!hasPassed(attempt6)) context.log.error(`backup ${id} failed: ${explainFailure2(attempt6)}`);
+    if (hasReturned(attempt6)) break;
   }
   return attempts2;
 }
@@ -82649,21 +83495,21 @@ function judgeFailure(error2) {
   if (error2 instanceof ConfigurationError || !isKnownError(error2)) throw error2;
   return { kind: error2 instanceof IntegrityError ? "damage" : "refusal", message: messageOf(error2) };
 }
-async function record4(attempt5, repository, { server, rtoTarget }, context) {
+async function record4(attempt6, repository, { server, rtoTarget }, context) {
   await recordIfPossible(repository, "drills", "drill", context, {
-    backup: attempt5.backup,
-    outcome: hasPassed(attempt5) ? "passed" : "failed",
-    why: redactReason(explainFailure(attempt5), context.redact),
-    fault: findFault(attempt5) ?? null,
-    recovery: attempt5.recovery === void 0 ? null : Math.round(attempt5.recovery),
+    backup: attempt6.backup,
+    outcome: hasPassed(attempt6) ? "passed" : "failed",
+    why: redactReason(explainFailure2(attempt6), context.redact),
+    fault: findFault(attempt6) ?? null,
+    recovery: attempt6.recovery === void 0 ? null : Math.round(attempt6.recovery),
     rtoTarget: rtoTarget ?? null,
     server: describeConnection(server),
-    phases: { ...attempt5.phases },
-    recoveredTo: attempt5.until ?? null,
-    parity: attempt5.parity === void 0 ? null : attempt5.parity.equal,
+    phases: { ...attempt6.phases },
+    recoveredTo: attempt6.until ?? null,
+    parity: attempt6.parity === void 0 ? null : attempt6.parity.equal,
     checks: {
-      asked: attempt5.checks.length,
-      failed: attempt5.checks.filter((check3) => !check3.passed).map(({ sql }) => context.redact(sql))
+      asked: attempt6.checks.length,
+      failed: attempt6.checks.filter((check3) => !check3.passed).map(({ sql }) => context.redact(sql))
     }
   });
 }
@@ -82684,10 +83530,10 @@ function judgeDrill2(attempts2, rtoTarget) {
   };
 }
 function listEnds({ attempts: attempts2 }) {
-  return attempts2.map((attempt5) => ({
-    backup: attempt5.backup,
-    why: hasPassed(attempt5) ? void 0 : explainFailure(attempt5) ?? "nobody knows why",
-    recovery: attempt5.recovery
+  return attempts2.map((attempt6) => ({
+    backup: attempt6.backup,
+    why: hasPassed(attempt6) ? void 0 : explainFailure2(attempt6) ?? "nobody knows why",
+    recovery: attempt6.recovery
   }));
 }
 
@@ -82716,13 +83562,13 @@ async function tryBackups(inputs2, context) {
   }
 }
 function chooseDrilled(repository, inputs2, context) {
-  const { recoveryTargetTime, fallback } = inputs2;
+  const { recoveryTargetTime, fallback: fallback2 } = inputs2;
   if (recoveryTargetTime === void 0) {
     return chooseBackups(repository, inputs2.backupId, context).then(
-      (backups) => backups.slice(0, 1 + fallback)
+      (backups) => backups.slice(0, 1 + fallback2)
     );
   }
-  return chooseRecovery(repository, { ...inputs2, recoveryTargetTime }, 1 + fallback, context);
+  return chooseRecovery(repository, { ...inputs2, recoveryTargetTime }, 1 + fallback2, context);
 }
 
 // src/operations/drill/drill.ts
@@ -82791,14 +83637,14 @@ function describePlan2({
   backup,
   snapshotAt,
   until,
-  fallback,
+  fallback: fallback2,
   recovery
 }) {
   return [
     `Try backup ${backup} on ${server}?`,
     `It is of ${formatTimeWithZone(snapshotAt)}, from ${location2}${until === void 0 ? "" : `, and brought to ${until}`}.`,
     "It is restored into a new scratch database there, which is dropped at the end; nothing else on that server is touched.",
-    `Where it fails, ${fallback === 0 ? "no other one is tried" : `${formatCounted(fallback, "older one")} at most are tried`}.`,
+    `Where it fails, ${fallback2 === 0 ? "no other one is tried" : `${formatCounted(fallback2, "older one")} at most are tried`}.`,
     `A recovery takes: ${toRecovery(recovery).sentence}; comparing and checking come on top.`
   ].join("\n");
 }
@@ -83028,7 +83874,7 @@ function toFailureIssue(issue2, { from, to }) {
 
 // src/operations/report/compliance/policy.ts
 var import_node_crypto36 = require("node:crypto");
-var import_promises22 = require("node:fs/promises");
+var import_promises23 = require("node:fs/promises");
 init_errors();
 async function readPolicyFacts(file, name2, usualKeepChanges, { env: env2 }) {
   const planned = await planPolicyFile(file, env2);
@@ -83041,7 +83887,7 @@ async function readPolicyFacts(file, name2, usualKeepChanges, { env: env2 }) {
   return {
     policy: {
       file,
-      sha256: (0, import_node_crypto36.createHash)("sha256").update(await (0, import_promises22.readFile)(file)).digest("hex"),
+      sha256: (0, import_node_crypto36.createHash)("sha256").update(await (0, import_promises23.readFile)(file)).digest("hex"),
       plan: database3,
       repository: planned.plan.repository,
       timeZone: planned.plan.timeZone,
@@ -83160,8 +84006,10 @@ async function listRequests(inputs2, context) {
   if (policy !== void 0) {
     const planned = await planWorkflows({ policy, workflows }, context.env);
     const verification = await verify(planned, githubToken, context);
-    return chooseDatabases(planned, inputs2).map(
-      (database3) => toRequest(database3, { ...planned, verification }, inputs2, context)
+    const databases = chooseDatabases(planned, inputs2);
+    const management = chooseManagement(databases, inputs2, context);
+    return databases.map(
+      (database3) => toRequest(database3, { ...planned, verification }, { ...inputs2, management }, context)
     );
   }
   if (storage === void 0) throw new Error("neither storage nor policy");
@@ -83171,9 +84019,16 @@ async function listRequests(inputs2, context) {
       ...{ name: inputs2.database, place: { ...inputs2, storage }, identities: inputs2.encryptionIdentity },
       ...{ limits: inputs2, price: inputs2.pricePerGbMonth, rtoTarget: inputs2.rtoTarget },
       retention: { policy: retention2, timeZone, keepChanges: keepChanges2 },
-      ...{ planned: void 0, schedules: void 0 }
+      ...{ planned: void 0, schedules: void 0, management: inputs2.management }
     }
   ];
+}
+function chooseManagement(databases, { management }, { log: log3 }) {
+  if (management === void 0 || databases.length === 1) return management;
+  log3.warn(
+    "Supabase's own backups are not in the report: project-ref names one project, and the report is about several databases. Name one with database."
+  );
+  return void 0;
 }
 async function verify(planned, token, context) {
   if (token === void 0) return void 0;
@@ -83218,7 +84073,8 @@ function toRequest(database3, { policy, plan, verification }, inputs2, context) 
       keepChanges: keep === void 0 ? inputs2.keepChanges : parseInterval(keep)
     },
     planned: toPlanned(database3, plan, context.now()),
-    schedules: { database: database3, timeZone: plan.timeZone, verification }
+    schedules: { database: database3, timeZone: plan.timeZone, verification },
+    management: inputs2.management
   };
 }
 function findKey(secret2, env2) {
@@ -83247,13 +84103,13 @@ async function readReportFacts(inputs2, context) {
   for (const request2 of requests) {
     context.signal.throwIfAborted();
     databases.push(
-      requests.length === 1 ? await readDatabase3(request2, inputs2, context) : await attempt4(request2, inputs2, context)
+      requests.length === 1 ? await readDatabase3(request2, inputs2, context) : await attempt5(request2, inputs2, context)
     );
   }
   const { kind, isPublic } = inputs2;
   return { kind, at: context.now(), version: toolVersion, isPublic, databases };
 }
-async function attempt4(request2, inputs2, context) {
+async function attempt5(request2, inputs2, context) {
   const { name: name2 = request2.place.storage, place: place3 } = request2;
   try {
     return await readDatabase3(request2, inputs2, context);
@@ -83266,15 +84122,16 @@ async function attempt4(request2, inputs2, context) {
 async function readDatabase3(request2, inputs2, context) {
   var _stack = [];
   try {
-    const { place: place3, limits: limits2, price, identities: identities2, planned, schedules, rtoTarget } = request2;
+    const { place: place3, limits: limits2, price, identities: identities2, planned, schedules, rtoTarget, management } = request2;
     const storage = __using(_stack, await openStorage(place3.storage, place3, context), true);
     const repository = await openRepository(storage, place3.repositoryKey);
+    const managed = management && await askPlatform(management, context);
     const { log: log3, signal } = context;
     const onDamaged = ({ message }) => log3.debug(`${message}; passed over`);
     const records = await readAllRecords(repository, onDamaged, { newest: mostRecords2, signal });
     const facts = await readStatusFacts(
       repository,
-      { ...limits2, pricePerGbMonth: price, schedules, slotNow: void 0 },
+      { ...limits2, pricePerGbMonth: price, schedules, slotNow: void 0, managed },
       context
     );
     const { freshness: freshness2, recoverable } = facts;
@@ -83340,9 +84197,9 @@ function listContents({ id, tables: tables3, facts, tool, notCarried }) {
 // src/operations/restore/candidates.ts
 init_errors();
 async function chooseCandidates(repository, inputs2, context) {
-  const { backupId: backupId2, recoveryTargetTime, stagingUrl, fallback } = inputs2;
+  const { backupId: backupId2, recoveryTargetTime, stagingUrl, fallback: fallback2 } = inputs2;
   if (recoveryTargetTime !== void 0) {
-    const count4 = stagingUrl === void 0 ? 1 : 1 + fallback;
+    const count4 = stagingUrl === void 0 ? 1 : 1 + fallback2;
     const candidates2 = await chooseRecovery(repository, { ...inputs2, recoveryTargetTime }, count4, context);
     return { candidates: candidates2, manifest: await readFirst(repository, candidates2, backupId2) };
   }
@@ -83351,7 +84208,7 @@ async function chooseCandidates(repository, inputs2, context) {
     const snapshotAt = new Date(manifest.source.snapshotAt);
     return { candidates: [{ id: manifest.id, snapshotAt }], manifest };
   }
-  const candidates = (await chooseBackups(repository, backupId2, context)).slice(0, 1 + fallback);
+  const candidates = (await chooseBackups(repository, backupId2, context)).slice(0, 1 + fallback2);
   return { candidates, manifest: await readFirst(repository, candidates, backupId2) };
 }
 async function readFirst(repository, candidates, choice2) {
@@ -83383,7 +84240,7 @@ async function foreseeRestore(request2, context) {
     refuseContradictions(request2);
     const storage = __using(_stack, await openStorage(request2.storage, request2, context), true);
     const repository = await openRepository(storage, request2.repositoryKey);
-    const chosen = await choose3(repository, request2, context);
+    const chosen = await choose4(repository, request2, context);
     const { manifest, until } = chosen;
     const tables3 = chooseTables2(manifest, request2.include);
     const now = context.now();
@@ -83439,7 +84296,7 @@ function readRestores(repository, { log: log3, signal }) {
   const onDamaged = (error2) => log3.warn(`${error2.message}; passed over`);
   return readRecords(repository, "restores", onDamaged, { newest: timedRestores, signal });
 }
-async function choose3(repository, request2, context) {
+async function choose4(repository, request2, context) {
   const choice2 = { ...request2, stagingUrl: void 0, fallback: 0 };
   const { candidates, manifest } = await chooseCandidates(repository, choice2, context);
   return { manifest, until: candidates[0]?.recovery?.until };
@@ -85172,14 +86029,14 @@ function listSecrets(read4, env2) {
 }
 function passwordsInFiles(read4, env2) {
   const urls = inputNames.filter((name2) => inputs[name2].parse === parseDatabaseUrl).map((name2) => read4(name2) ?? "");
-  const named2 = (parameter) => urls.flatMap(
+  const named3 = (parameter) => urls.flatMap(
     (url2) => Array.from(
       url2.matchAll(new RegExp(`[?&]${parameter}=([^&]*)`, "g")),
       ([, value = ""]) => decode(value) ?? value
     )
   );
-  const passFiles = [findPassFile(env2), ...named2("passfile")];
-  const serviceFiles = [...findServiceFiles(env2), ...named2("servicefile")];
+  const passFiles = [findPassFile(env2), ...named3("passfile")];
+  const serviceFiles = [...findServiceFiles(env2), ...named3("servicefile")];
   const services = serviceFiles.flatMap((file) => [...readServices(file).values()]);
   return [
     ...[...passFiles, ...services.flatMap((service) => service.get("passfile") ?? [])].flatMap(

@@ -28572,6 +28572,12 @@ async function writeAndLook(parts, key) {
   const left = probes.filter((probe) => probe.key !== key && isOld(probe, now)).map((probe) => probe.key);
   return { createOnly: writing.createOnly, left };
 }
+async function probeChecksums({ writing, deletion }) {
+  const key = `probe/${(0, import_node_crypto6.randomInt)(slots)}-`.padEnd(longestKey, "1");
+  if (await writing.refusesWrongChecksum(key)) return true;
+  await deletion.deleteSome([key]);
+  return false;
+}
 async function readIfThere(reading, key) {
   try {
     return await reading.get(key);
@@ -29547,7 +29553,7 @@ async function readRetention(requests) {
     Days: days,
     Years: years = 0
   } = answer.ObjectLockConfiguration?.Rule?.DefaultRetention ?? {};
-  return mode === void 0 ? "none" : { mode, days: days ?? 365 * years };
+  return mode === void 0 ? "none" : { mode, days: days || 365 * years };
 }
 var import_client_s35, withoutLock;
 var init_traits = __esm({
@@ -29776,6 +29782,21 @@ var init_writing = __esm({
         if (outcome.kind !== "present" || outcome.attempt === 1) return outcome.kind;
         return await this.#has(key, value) ? "stored" : "present";
       }
+      /** Sends a value with the SHA-256 of another one. Whether the store refuses it; it has the value if not. */
+      async refusesWrongChecksum(key) {
+        const [value, other] = [(0, import_node_crypto7.randomBytes)(8), (0, import_node_crypto7.randomBytes)(8)];
+        const input = { ...this.#requests.address(key), ...this.#settings, ChecksumSHA256: hashBase64(other) };
+        return this.#requests.run("store", key, async ({ options }) => {
+          try {
+            await this.#requests.client.send(new import_client_s37.PutObjectCommand({ ...input, Body: value }), options);
+            return false;
+          } catch (error2) {
+            if (statusOf(error2) === 400) return true;
+            if (statusOf(error2) === 501) return false;
+            throw error2;
+          }
+        });
+      }
       /** @returns undefined when the answer was lost and the value is stored nevertheless */
       async #upload(key, value) {
         try {
@@ -29919,8 +29940,12 @@ var init_store = __esm({
       #deletion;
       #versions;
       #now;
+      #asksForChecksums;
+      /** Whether the store has been seen to refuse a wrong SHA-256 */
+      #keepsChecksums = false;
       constructor(options) {
         this.#now = () => options.context.now();
+        this.#asksForChecksums = options.checksums ?? false;
         this.#requests = new S3Requests(options);
         this.#reading = new S3Reading(this.#requests);
         this.#writing = new S3Writing(this.#requests, this.#reading, options);
@@ -29930,13 +29955,16 @@ var init_store = __esm({
       }
       async probe() {
         try {
-          return await probeBucket({
+          const parts = {
             requests: this.#requests,
             reading: this.#reading,
             writing: this.#writing,
             deletion: this.#deletion,
             now: this.#now()
-          });
+          };
+          const capabilities = await probeBucket(parts);
+          if (this.#asksForChecksums) this.#keepsChecksums = await probeChecksums(parts);
+          return capabilities;
         } catch (error2) {
           if (error2 instanceof StorageError && error2.configuration) {
             throw new ConfigurationError(error2.message, error2.next, error2.cause);
@@ -29962,7 +29990,7 @@ var init_store = __esm({
       }
       async checksum(key) {
         assertKey(key);
-        return this.#reading.checksum(key);
+        return this.#keepsChecksums ? this.#reading.checksum(key) : void 0;
       }
       async *list(prefix) {
         assertPrefix(prefix);
@@ -35602,7 +35630,7 @@ function ecdsa(Point, hash, ecdsaOpts = {}) {
     bits2int_modN: "function"
   });
   ecdsaOpts = Object.assign({}, ecdsaOpts);
-  const randomBytes8 = ecdsaOpts.randomBytes || randomBytes3;
+  const randomBytes9 = ecdsaOpts.randomBytes || randomBytes3;
   const hmac3 = ecdsaOpts.hmac || ((key, msg) => hmac2(hash, key, msg));
   const { Fp, Fn } = Point;
   const { ORDER: CURVE_ORDER, BITS: fnBits } = Fn;
@@ -35744,7 +35772,7 @@ function ecdsa(Point, hash, ecdsaOpts = {}) {
       throw new Error("invalid private key");
     const seedArgs = [int2octets(d), int2octets(h1int)];
     if (extraEntropy != null && extraEntropy !== false) {
-      const e = extraEntropy === true ? randomBytes8(lengths.secretKey) : extraEntropy;
+      const e = extraEntropy === true ? randomBytes9(lengths.secretKey) : extraEntropy;
       seedArgs.push(abytes4(e, void 0, "extraEntropy"));
     }
     const seed = concatBytes2(...seedArgs);
@@ -38092,18 +38120,18 @@ function validateTableBytes(numPoints, fpBytes) {
   if (bytes > TABLE_BYTES_MAX)
     throw new Error("invalid window size: table would need ~" + Math.ceil(bytes / 2 ** 20) + " MiB, max " + TABLE_BYTES_MAX / 2 ** 20 + " MiB");
 }
-function probeRandomBytes(randomBytes8, length) {
-  if (randomBytes8 === void 0)
+function probeRandomBytes(randomBytes9, length) {
+  if (randomBytes9 === void 0)
     return void 0;
-  afunction(randomBytes8, "randomBytes");
+  afunction(randomBytes9, "randomBytes");
   try {
-    const probe = randomBytes8(length);
+    const probe = randomBytes9(length);
     if (!isBytes5(probe) || probe.length !== length)
       return void 0;
   } catch {
     return void 0;
   }
-  return randomBytes8;
+  return randomBytes9;
 }
 function validateMSMPoints(points, c) {
   aarray(points, "points");
@@ -38196,9 +38224,9 @@ var ScalarMultiplier = class {
   baseCanBeBlinded;
   bits;
   // Parametrized with a given Point class (not individual point)
-  constructor(Point, randomBytes8) {
+  constructor(Point, randomBytes9) {
     validatePointCons(Point);
-    this.randomBytes = probeRandomBytes(randomBytes8, BLIND_BYTES);
+    this.randomBytes = probeRandomBytes(randomBytes9, BLIND_BYTES);
     this.Point = Point;
     this.BASE = Point.BASE;
     this.ZERO = Point.ZERO;
@@ -38630,7 +38658,7 @@ function weierstrass2(params, extraOpts = {}) {
     randomBytes: "function"
   });
   const { endo: endoOpts, allowInfinityPoint, clearCofactor, isTorsionFree, fromBytes, toBytes } = extraOpts;
-  const randomBytes8 = extraOpts.randomBytes === void 0 ? randomBytes5 : extraOpts.randomBytes;
+  const randomBytes9 = extraOpts.randomBytes === void 0 ? randomBytes5 : extraOpts.randomBytes;
   if (endoOpts) {
     if (!Fp.is0(CURVE.a) || typeof endoOpts.beta !== "bigint" || !Array.isArray(endoOpts.basises)) {
       throw new Error('invalid endo: expected "beta": bigint and "basises": array');
@@ -39047,7 +39075,7 @@ function weierstrass2(params, extraOpts = {}) {
     }
   }
   const normalize = (points) => normalizeZ2(Point, points);
-  const wnaf = new ScalarMultiplier(Point, randomBytes8);
+  const wnaf = new ScalarMultiplier(Point, randomBytes9);
   if (wnaf.bits >= 6)
     Point.BASE.precompute(6);
   Object.freeze(Point.prototype);
@@ -39148,12 +39176,12 @@ function ecdsa2(Point, hash, ecdsaOpts = {}) {
     bits2int_modN: "function"
   });
   const opts2 = Object.assign({}, ecdsaOpts);
-  const randomBytes8 = opts2.randomBytes === void 0 ? randomBytes5 : opts2.randomBytes;
+  const randomBytes9 = opts2.randomBytes === void 0 ? randomBytes5 : opts2.randomBytes;
   const hmac3 = opts2.hmac === void 0 ? (key, msg) => hmac(hash_, key, msg) : opts2.hmac;
   const { Fp, Fn } = Point;
   const { ORDER: CURVE_ORDER, BITS: fnBits } = Fn;
   const blindLength = getMinHashLength2(CURVE_ORDER);
-  const csprng = probeRandomBytes(randomBytes8, blindLength);
+  const csprng = probeRandomBytes(randomBytes9, blindLength);
   const { keygen, getPublicKey, getSharedSecret, utils, lengths } = ecdh2(Point, opts2);
   const defaultSigOpts = {
     prehash: true,
@@ -39306,7 +39334,7 @@ function ecdsa2(Point, hash, ecdsaOpts = {}) {
       throw new Error("invalid private key");
     const seedArgs = [int2octets(d), int2octets(h1int)];
     if (extraEntropy != null && extraEntropy !== false) {
-      const e = extraEntropy === true ? randomBytes8(lengths.secretKey) : extraEntropy;
+      const e = extraEntropy === true ? randomBytes9(lengths.secretKey) : extraEntropy;
       seedArgs.push(abytes5(e, void 0, "extraEntropy"));
     }
     const seed = concatBytes3(...seedArgs);
@@ -39441,7 +39469,7 @@ function edwards(params, extraOpts = {}) {
   if (FpLegendre2(Fp, CURVE.d) !== -1)
     throw new Error("edwards: CURVE.d must be a non-square in Fp for complete addition formulas");
   validateObject2(opts2, {}, { uvRatio: "function", randomBytes: "function" });
-  const randomBytes8 = opts2.randomBytes === void 0 ? randomBytes5 : opts2.randomBytes;
+  const randomBytes9 = opts2.randomBytes === void 0 ? randomBytes5 : opts2.randomBytes;
   const MASK = _2n8 << BigInt(Fp.BYTES * 8) - _1n12;
   function isOdd(n) {
     if (!Fp.isOdd)
@@ -39702,7 +39730,7 @@ function edwards(params, extraOpts = {}) {
     }
   }
   const normalize = (points) => normalizeZ2(Point, points);
-  const wnaf = new ScalarMultiplier(Point, randomBytes8);
+  const wnaf = new ScalarMultiplier(Point, randomBytes9);
   if (wnaf.bits >= 6)
     Point.BASE.precompute(6);
   Object.freeze(Point.prototype);
