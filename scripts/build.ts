@@ -20,16 +20,18 @@ const generatedNote =
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /**
- * What is a bundle of its own, which the others load when they need it: GitHub's clients for artifacts and for the
- * cache, which are half of all code and serve runners alone, and the server for assistants.
+ * What most runs do without, each in a bundle of its own, which the others load when they need it: large packages, without which
+ * the command line starts in half the time, and the server for assistants.
  */
-const apart: Readonly<Record<string, string>> = {
+const packagesApart = {
   '@actions/artifact': 'artifact.cjs',
   '@actions/cache': 'cache.cjs',
-  './mcp.ts': 'mcp.cjs',
+  '@aws-sdk/client-s3': 's3.cjs',
+  nodemailer: 'mail.cjs',
 };
+const apart = { ...packagesApart, './mcp.ts': 'mcp.cjs' };
 
-/** Makes `import()` of what is apart load the bundle beside this one. */
+/** Makes an import of what is apart load the bundle beside this one. */
 const leaveOut: Plugin = {
   name: 'leave out what is apart',
   setup: ({ onResolve }) => {
@@ -54,9 +56,8 @@ const bundles = [
   { entry: 'src/entry/cli.ts', file: 'dist/cli.cjs', banner: '#!/usr/bin/env node' },
   { entry: 'src/entry/mcp.ts', file: 'dist/mcp.cjs', banner: '#!/usr/bin/env node' },
   { entry: 'src/entry/post.ts', file: 'dist/post.cjs', banner: '' },
-  { entry: '@actions/artifact', file: 'dist/artifact.cjs', banner: '' },
-  { entry: '@actions/cache', file: 'dist/cache.cjs', banner: '' },
-] as const;
+  ...Object.entries(packagesApart).map(([entry, file]) => ({ entry, file: `dist/${file}`, banner: '' })),
+];
 
 const files = new Map<string, string>([
   ['action.yml', renderCompositeAction()],

@@ -95,8 +95,9 @@ async function main(words: readonly string[]): Promise<number> {
     alarm.begin();
 
     const temporaryFolder = createTemporaryFolder();
-    const { noteRepository, noteSlot } = alarm;
-    const context = { ...machine, log, redact, signal, temporaryFolder, noteRepository, noteSlot };
+    const { noteRepository, noteSlot, tryChannels } = alarm;
+    const notes = { noteRepository, noteSlot, tryChannels };
+    const context = { ...machine, log, redact, signal, temporaryFolder, ...notes };
     const outcome = await run(inputs, context);
     log.clearProgress();
     print(asJson ? renderOutputs(outcome, redact) : shown(renderPrinted(outcome, redact)));

@@ -1,6 +1,6 @@
 import { type Operation, operationSummaries, operations } from '../../interface/inputs/operations.ts';
 import { inputNames, inputs } from '../../interface/inputs/schema.ts';
-import { defaultOf } from '../../interface/inputs/taker.ts';
+import { defaultOf, isRequired } from '../../interface/inputs/taker.ts';
 import { displayWidth } from '../../report/display-width.ts';
 import { switches } from './arguments.ts';
 
@@ -23,6 +23,7 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} restore --storage ./backups --dry-run`,
     `${program} restore --storage ./backups --backup-id before:2026-11-20T06:00:00Z --include 'public.*'`,
     `${program} restore --storage s3://bucket/production --recovery-target-time 2026-11-20T14:30:00Z`,
+    `${program} restore --managed --project-ref abcdefghijklmnopqrst --recovery-target-time 2026-11-20T14:30:00Z --dry-run`,
   ],
   drill: [
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} drill --storage ./backups`,
@@ -55,6 +56,10 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `${program} report --policy .github/supabase-backup.yml`,
     `${program} report --kind compliance --policy .github/supabase-backup.yml --period 2026-Q3`,
   ],
+  managed: [
+    `SUPABASE_ACCESS_TOKEN=… ${program} managed --project-ref abcdefghijklmnopqrst`,
+    `${program} managed --project-ref abcdefghijklmnopqrst --storage s3://bucket/production --max-age 30h`,
+  ],
   schedule: [`${program} schedule`, `${program} schedule --check`],
   alarm: [
     `${program} alarm --storage s3://bucket/production --alarm-of drill --needs "$NEEDS" --failure-issues`,
@@ -63,6 +68,18 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `SUPABASE_BACKUP_RECORDS_URL=postgresql://… ${program} records verify --storage s3://bucket/production`,
     `${program} records rebuild --storage s3://bucket/production --dry-run`,
   ],
+  doctor: [
+    `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} doctor --storage s3://bucket/production --encryption-recipients age1…`,
+    `${program} doctor --storage s3://bucket/production --policy .github/supabase-backup.yml --test-alarm`,
+  ],
+  estimate: [
+    `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} estimate --retention 'daily=7 weekly=5'`,
+  ],
+  mirror: [
+    `SUPABASE_BACKUP_COPIES="$COPIES" ${program} mirror --storage s3://bucket/production`,
+    `SUPABASE_BACKUP_COPIES=/mnt/disk/backups ${program} mirror --storage s3://bucket/production --dry-run`,
+  ],
+  repair: [`SUPABASE_BACKUP_COPIES="$COPIES" ${program} repair --storage s3://bucket/production --dry-run`],
   unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
 };
 
@@ -106,9 +123,7 @@ export function renderOperationHelp(operation: Operation, width: number): string
   const names = inputNames.filter(
     (name) => name !== 'operation' && inputs[name].operations.includes(operation),
   );
-  const required = names.filter(
-    (name) => inputs[name].required && !inputs[name].optionalFor?.includes(operation),
-  );
+  const required = names.filter((name) => isRequired(inputs[name], operation));
   const renderInputs = (chosen: typeof names): string[] =>
     chosen.flatMap((name) => {
       const { flag, placeholder, description, secret } = inputs[name];

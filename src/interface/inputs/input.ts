@@ -6,6 +6,8 @@ export interface Input {
   readonly operations: readonly Operation[];
   /** An operation that reads it cannot do without it. */
   readonly required?: true;
+  /** These operations cannot do without it; others that read it can. */
+  readonly requiredFor?: readonly Operation[];
   /** These operations can, where another input stands in for it. */
   readonly optionalFor?: readonly Operation[];
   /** The value of an absent input: the same for every operation, or one for each. */

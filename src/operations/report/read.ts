@@ -11,6 +11,7 @@ import { isKnownError } from '../../runtime/errors.ts';
 import { toolVersion } from '../../runtime/version.ts';
 import { openStorage } from '../../storage/open.ts';
 import { compareKeys } from '../../values/ordering.ts';
+import { askPlatform } from '../managed/read.ts';
 import { judgeStatus } from '../status/judge.ts';
 import { readStatusFacts } from '../status/read.ts';
 import { readAnswers } from './answers.ts';
@@ -70,15 +71,16 @@ async function readDatabase(
   inputs: ReportInputs,
   context: Context,
 ): Promise<DatabaseFacts> {
-  const { place, limits, price, identities, planned, schedules, rtoTarget } = request;
+  const { place, limits, price, identities, planned, schedules, rtoTarget, management } = request;
   await using storage = await openStorage(place.storage, place, context);
   const repository = await openRepository(storage, place.repositoryKey);
+  const managed = management && (await askPlatform(management, context));
   const { log, signal } = context;
   const onDamaged = ({ message }: Error) => log.debug(`${message}; passed over`);
   const records = await readAllRecords(repository, onDamaged, { newest: mostRecords, signal });
   const facts = await readStatusFacts(
     repository,
-    { ...limits, pricePerGbMonth: price, schedules, slotNow: undefined },
+    { ...limits, pricePerGbMonth: price, schedules, slotNow: undefined, managed },
     context,
   );
   const { freshness, recoverable } = facts;
@@ -89,8 +91,8 @@ async function readDatabase(
   const decisions = planRetention(freshness.catalog.backups, policy, { now, timeZone });
   const name = request.name ?? repository.source.database;
   const described = describeRepository(repository, manifest);
-  const { segments } = recoverable;
-  const known = { name, keyHeld: described.keyHeld, catalog: freshness.catalog, segments, manifest };
+  const { changes } = recoverable;
+  const known = { name, keyHeld: described.keyHeld, catalog: freshness.catalog, changes, manifest };
   return {
     kind: 'read',
     name,
@@ -99,8 +101,8 @@ async function readDatabase(
     status: judgeStatus(facts),
     ...{ freshness, recoverable, records, rtoTarget, planned },
     retention: {
-      ...{ policy, timeZone, keepChanges, segments },
-      decisions: keepBases(decisions, segments, { now, keepChanges }),
+      ...{ policy, timeZone, keepChanges, changes },
+      decisions: keepBases(decisions, changes, { now, keepChanges }),
     },
     repository: described,
     newest: manifest && listContents(manifest),

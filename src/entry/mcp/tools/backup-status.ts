@@ -1,15 +1,10 @@
 import * as v from 'valibot';
 import { toFindingFields } from '../../../interface/findings/fields.ts';
-import {
-  type FindingKind,
-  findingKinds,
-  type Severity,
-  type Unit,
-} from '../../../interface/findings/finding.ts';
+import { type FindingKind, findingKinds, type Severity, units } from '../../../interface/findings/finding.ts';
 import { readStatus } from '../../../operations/status/read.ts';
 import { isHealthy, type Status } from '../../../operations/status/result.ts';
 import { fileCertificates } from '../../../postgres/session/root-certificates.ts';
-import { formatAge } from '../../../report/quantity.ts';
+import { formatAge, formatDuration } from '../../../report/quantity.ts';
 import type { RecordedFailure } from '../../../repository/backups/findings.ts';
 import { sumStored } from '../../../repository/stored-bytes.ts';
 import { defineTool } from '../tool.ts';
@@ -28,7 +23,6 @@ import { parseFor } from './parsed-inputs.ts';
 
 const mostFailures = 10;
 const severities = ['broken', 'warning', 'note'] as const satisfies readonly Severity[];
-const units = ['milliseconds', 'bytes', 'rows', 'backups', 'segments'] as const satisfies readonly Unit[];
 
 const finding = v.strictObject({
   kind: v.picklist(Object.keys(findingKinds) as FindingKind[]),
@@ -129,6 +123,10 @@ function toFailureFields(failure: RecordedFailure) {
       return { at, what: 'validate', message: `damage in ${failure.damaged.join(', ')}` };
     case 'drill':
       return { at, what: `drill of ${failure.backup}`, message: failure.why ?? 'nobody knows why' };
+    case 'slow-drill': {
+      const message = `it took ${formatDuration(failure.took)}, and its target is ${formatDuration(failure.target)}`;
+      return { at, what: `drill of ${failure.backup}, too slow`, message };
+    }
     case 'restore': {
       const what = `restore of ${failure.backup} into ${failure.target}`;
       return { at, what, message: failure.why ?? 'it differs from the backup' };
