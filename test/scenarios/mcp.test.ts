@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ElicitResult } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseArguments } from '../../src/entry/terminal/arguments.ts';
 import { parseInputs } from '../../src/interface/inputs/parse.ts';
@@ -515,9 +516,10 @@ describe('the other places', () => {
   test('a copy is brought up to date after a question that names it, and has the same backups', async () => {
     const copy = join(folder, 'copy');
     const asked: string[] = [];
+    let person: () => ElicitResult = () => yes;
     const answer = (message: string) => {
       asked.push(message);
-      return yes;
+      return person();
     };
     await using mcp = await connect({ era: '2026', answer, env: { SUPABASE_BACKUP_COPIES: copy } });
     const mirrored = await mcp.call('mirror_start');
@@ -526,6 +528,9 @@ describe('the other places', () => {
       ...{ state: 'done', operation: 'mirror', failure: null },
       result: { copies: [{ location: copy, why: null, refused: [], missingBackups: 0 }] },
     });
+    person = () => ({ action: 'decline' });
+    expect((await mcp.call('backup_start')).text).toContain('answered with no');
+    expect(asked[1]).toContain('Then it is copied to ');
     expect(readdirSync(join(copy, 'backups')).sort()).toEqual(readdirSync(join(storage, 'backups')).sort());
     // The storage is gone, and the copy says what a restore would bring back.
     await using lost = await connect({
