@@ -42,6 +42,15 @@ const leaveOut: Plugin = {
   },
 };
 
+/** What the protocol's library asks of a platform is ours: its own choice brings a validator that nothing here needs. */
+const ownShims: Plugin = {
+  name: 'own shims of the protocol',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^@modelcontextprotocol\/server\/_shims$/ }, () => ({
+      path: join(root, 'src/entry/mcp/protocol-shims.ts'),
+    })),
+};
+
 const bundles = [
   { entry: 'src/entry/action.ts', file: 'dist/index.cjs', banner: '' },
   { entry: 'src/entry/cli.ts', file: 'dist/cli.cjs', banner: '#!/usr/bin/env node' },
@@ -100,7 +109,7 @@ async function buildBundles(): Promise<[string, string][]> {
       logLevel: 'warning',
       // A package that asks for its own path would start with `undefined` in a CommonJS bundle.
       logOverride: { 'empty-import-meta': 'error' },
-      plugins: [leaveOut],
+      plugins: [leaveOut, ownShims],
     });
     const [output] = result.outputFiles;
     if (output === undefined) throw new Error(`esbuild wrote nothing for ${entry}`);

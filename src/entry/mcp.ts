@@ -59,6 +59,8 @@ function start(log: TerminalLog): void {
     const context = { ...machine, log, redact, signal, temporaryFolder: createTemporaryFolder() };
     serving = serve({ context, read, process });
     const { close, ended } = serving;
+    if (process.stdin.isTTY)
+      log.info('Waiting for an assistant on stdin. `supabase-backup mcp --help` says more.');
     signal.addEventListener('abort', () => void close(), { once: true });
     process.stdin.once('end', () => forceEnd(129, hangUp, () => undefined));
     ended.then(() => endProcess(0));

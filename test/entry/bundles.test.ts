@@ -20,7 +20,7 @@ const dist = new URL('../../dist/', import.meta.url).pathname;
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'bundles-'));
-  for (const file of ['cli.cjs', 'index.cjs']) copyFileSync(join(dist, file), join(folder, file));
+  for (const file of ['cli.cjs', 'index.cjs', 'mcp.cjs']) copyFileSync(join(dist, file), join(folder, file));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -185,6 +185,59 @@ describe('the command line, alone in a folder', () => {
   test('can be started by its name', () => {
     expect(statSync(join(dist, 'cli.cjs')).mode & 0o111).toBe(0o111);
     expect(readFileSync(join(dist, 'cli.cjs'), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+  });
+});
+
+describe('the server for assistants, alone in a folder', () => {
+  test('answers a client, ends with it, and prints nothing else', () => {
+    const client = {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'raw', version: '1' },
+    };
+    const messages = [
+      { jsonrpc: '2.0', id: 1, method: 'initialize', params: client },
+      { jsonrpc: '2.0', method: 'notifications/initialized' },
+      { jsonrpc: '2.0', id: 2, method: 'tools/list' },
+    ];
+    // A pipe that stays open until both answers are there: what a client no longer waits for is not answered.
+    const script = `(printf '%s\\n' "$MESSAGES"; while [ "$(wc -l < answers)" -lt 2 ]; do sleep 0.05; done) | "$NODE" mcp.cjs > answers`;
+    writeFileSync(join(folder, 'answers'), '');
+    const run = spawnSync('sh', ['-c', script], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: {
+        ...{ PATH: process.env.PATH, TMPDIR: folder, NODE: process.execPath },
+        MESSAGES: messages.map((message) => JSON.stringify(message)).join('\n'),
+      },
+    });
+    expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
+    const answers = readFileSync(join(folder, 'answers'), 'utf8').trimEnd().split('\n');
+    expect(answers.map((line) => JSON.parse(line).id)).toEqual([1, 2]);
+    expect(JSON.parse(answers[1] ?? '').result.tools.length).toBeGreaterThanOrEqual(8);
+  });
+
+  test.each(['cli.cjs', 'index.cjs', 'mcp.cjs'])('as %s has none of GitHub’s large clients in it', (file) => {
+    const parts = [
+      ...readFileSync(join(dist, file), 'utf8').matchAll(/^\/\/ .*?node_modules\/((?:@[^/]+\/)?[^/]+)/gm),
+    ];
+    const packages = new Set(parts.map(([, name]) => name));
+    expect(packages.size).toBeGreaterThan(20);
+    for (const name of ['@actions/artifact', '@actions/cache', '@azure/storage-blob'])
+      expect(packages).not.toContain(name);
+  });
+
+  test('has no validator of JSON Schema, which its library would bring along', () => {
+    expect(readFileSync(join(dist, 'mcp.cjs'), 'utf8')).not.toMatch(/ajv|cfworker/i);
+  });
+
+  test.each([
+    ['cache.cjs', ['isFeatureAvailable', 'restoreCache', 'saveCache']],
+    ['artifact.cjs', ['DefaultArtifactClient']],
+  ])('%s has what is asked of it', (file, names) => {
+    const script = `import(${JSON.stringify(join(dist, file))}).then((all) => console.log(Object.keys({ ...all.default, ...all }).join()))`;
+    const { stdout } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+    expect(stdout.trim().split(',')).toEqual(expect.arrayContaining(names));
   });
 });
 

@@ -3,11 +3,13 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ElicitResult } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseArguments } from '../../src/entry/terminal/arguments.ts';
 import { parseInputs } from '../../src/interface/inputs/parse.ts';
 import type { RestoreInputs } from '../../src/interface/inputs/types.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { ref, startFakeManagement } from '../support/fake-management.ts';
 import { connectMcp, eras, type McpClient, type McpOptions, yes } from '../support/mcp-client.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
 import { createShop, query } from './shop.ts';
@@ -507,6 +509,58 @@ describe('stdout', () => {
     expect(stderr).toContain('chatter of a library');
     expect(stderr).toContain('more chatter');
     expect(stderr).not.toContain(password);
+  });
+});
+
+describe('the other places', () => {
+  test('a copy is brought up to date after a question that names it, and has the same backups', async () => {
+    const copy = join(folder, 'copy');
+    const asked: string[] = [];
+    let person: () => ElicitResult = () => yes;
+    const answer = (message: string) => {
+      asked.push(message);
+      return person();
+    };
+    await using mcp = await connect({ era: '2026', answer, env: { SUPABASE_BACKUP_COPIES: copy } });
+    const mirrored = await mcp.call('mirror_start');
+    expect(asked).toEqual([expect.stringContaining(`: ${copy}`)]);
+    expect(mirrored.answer).toMatchObject({
+      ...{ state: 'done', operation: 'mirror', failure: null },
+      result: { copies: [{ location: copy, why: null, refused: [], missingBackups: 0 }] },
+    });
+    person = () => ({ action: 'decline' });
+    expect((await mcp.call('backup_start')).text).toContain('answered with no');
+    expect(asked[1]).toContain('Then it is copied to ');
+    expect(readdirSync(join(copy, 'backups')).sort()).toEqual(readdirSync(join(storage, 'backups')).sort());
+    // The storage is gone, and the copy says what a restore would bring back.
+    await using lost = await connect({
+      ...{
+        era: '2025',
+        env: { SUPABASE_BACKUP_COPIES: copy, SUPABASE_BACKUP_STORAGE: join(folder, 'gone') },
+      },
+    });
+    const plan = await lost.call('restore_plan', { 'backup-id': first });
+    expect(plan.answer, plan.text).toMatchObject({ backup: { id: first } });
+  });
+
+  test('backups by the platform are told beside ours, and its token is not', async () => {
+    await using resources = new AsyncDisposableStack();
+    const platform = await startFakeManagement(new Date());
+    resources.defer(() => platform.close());
+    const { token } = platform;
+    await using mcp = await connect({
+      era: '2026',
+      env: {
+        ...{ SUPABASE_BACKUP_SUPABASE_ACCESS_TOKEN: token, SUPABASE_BACKUP_PROJECT_REF: ref },
+        SUPABASE_BACKUP_MANAGEMENT_API_URL: platform.url,
+      },
+    });
+    const shown = await mcp.call('managed_show');
+    expect(shown.answer, shown.text).toMatchObject({
+      ...{ projectRef: ref, layer: 'daily', backups: 7, repository: { location: storage } },
+    });
+    expect(shown.answer.choices).toHaveLength(5);
+    expect(shown.text + mcp.stderr()).not.toContain(token);
   });
 });
 

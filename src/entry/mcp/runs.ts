@@ -39,8 +39,8 @@ interface Entry {
   readonly ended: Promise<void>;
 }
 
-/** How many runs are remembered */
-const mostRuns = 20;
+/** How many runs are remembered, and of each how many of its warnings, the last ones */
+const [mostRuns, mostWarnings] = [20, 100];
 
 /**
  * The runs of one connection. An assistant waits for no hour: a run goes on while it asks how it stands, and
@@ -114,7 +114,8 @@ export class Runs {
       ...log,
       warn: (message) => {
         log.warn(message);
-        this.#note(id, { warnings: [...(this.#entries.get(id)?.state.warnings ?? []), message] });
+        const earlier = this.#entries.get(id)?.state.warnings ?? [];
+        this.#note(id, { warnings: [...earlier, message].slice(-mostWarnings) });
       },
       progress: (line) => {
         log.progress(line);

@@ -15,6 +15,7 @@ import { toFailure } from '../process/failure.ts';
 import { toErrorResult, toResult } from './answer.ts';
 import { parseOwn, toArgumentSchema } from './arguments.ts';
 import { Confirmations, NotConfirmedError } from './confirmation.ts';
+import { DefaultJsonSchemaValidator } from './protocol-shims.ts';
 import { Runs } from './runs.ts';
 import { describeEnvelope, type Services, type Tool } from './tool.ts';
 import { tools } from './tools.ts';
@@ -74,6 +75,7 @@ function createServer(runs: Runs, host: Pick<Host, 'context' | 'read'>): McpServ
     {
       instructions,
       capabilities: { tools: {} },
+      jsonSchemaValidator: new DefaultJsonSchemaValidator(),
       requestState: { verify: (state, request) => confirmations.codec.verify(state, request) },
     },
   );

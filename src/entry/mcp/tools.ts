@@ -6,11 +6,13 @@ import { backupStart } from './tools/backup-start.ts';
 import { backupStatus } from './tools/backup-status.ts';
 import { backupValidate } from './tools/backup-validate.ts';
 import { drillStart } from './tools/drill-start.ts';
+import { managedShow } from './tools/managed-show.ts';
+import { mirrorStart } from './tools/mirror-start.ts';
 import { restorePlan } from './tools/restore-plan.ts';
 import { runbookRead } from './tools/runbook-read.ts';
 
 /** Every tool, in the order in which they are listed. None is named as one of Supabase's own server. */
 export const tools: readonly Tool[] = [
-  ...[backupStatus, backupList, backupShow, restorePlan, runbookRead, backupValidate],
-  ...[backupStart, drillStart, backupRunShow, backupRunStop],
+  ...[backupStatus, backupList, backupShow, restorePlan, managedShow, runbookRead, backupValidate],
+  ...[backupStart, drillStart, mirrorStart, backupRunShow, backupRunStop],
 ];

@@ -13,5 +13,7 @@ export function claimStdout({ stdout, stderr }: Pick<NodeJS.Process, 'stdout' | 
     write: (chunk: string | Buffer, _encoding, done) => void write(chunk, (error) => done(error ?? null)),
   });
   stdout.write = stderr.write.bind(stderr) as typeof stdout.write;
+  // A client that hangs up while an answer is on its way is no failure of this program.
+  stdout.on('error', (error) => wire.destroy(error));
   return wire;
 }

@@ -1,12 +1,12 @@
 import type { ReadInput } from './schema.ts';
-import { takeCommon } from './shared-inputs.ts';
+import { takeCommon, takeCopies } from './shared-inputs.ts';
 import { Taker, toConfigurationError } from './taker.ts';
 import type { CommonInputs, RestoreInputs } from './types.ts';
 
 /** What is to be brought back, before anybody has said into what */
 export interface RecoveryRequest
   extends CommonInputs,
-    Pick<RestoreInputs, 'backupId' | 'recoveryTargetTime' | 'include'> {}
+    Pick<RestoreInputs, 'backupId' | 'recoveryTargetTime' | 'include' | 'copies'> {}
 
 /**
  * Reads which backup or point in time is asked for, and which of its tables, as `restore` does. A target is
@@ -16,8 +16,10 @@ export interface RecoveryRequest
  */
 export function parseRecoveryRequest(read: ReadInput, env: NodeJS.ProcessEnv): RecoveryRequest {
   const taker = new Taker('restore', read);
+  const common = takeCommon(taker, env);
   const request = {
-    ...takeCommon(taker, env),
+    ...common,
+    copies: takeCopies(taker, common, env),
     ...taker.takeRecoverable(),
     include: taker.take('include') ?? [],
   };

@@ -16,6 +16,8 @@ export interface ForeseenBackup {
   readonly pin: boolean;
   /** How many can open it; 0: it is stored unencrypted */
   readonly recipients: number;
+  /** The names of the copies that are written behind it */
+  readonly copies: readonly string[];
   /** Undefined: it would be the first */
   readonly newest: BackupSummary | undefined;
   /** The newest of the same type, which tells how long it takes; undefined: nothing tells it */
@@ -32,10 +34,11 @@ export async function foreseeBackup(inputs: BackupInputs, context: Context): Pro
     repository === undefined
       ? { backups: [] }
       : await readCatalog(repository, { onDamaged, signal: context.signal });
-  const { backupType: type, label, pin, encryptionRecipients } = inputs;
+  const { backupType: type, label, pin, encryptionRecipients, copies } = inputs;
   return {
     ...{ database: describeConnection(settings), location: storage.location },
     ...{ type, label, pin, recipients: encryptionRecipients.length },
+    copies: copies.map(({ name }) => name),
     newest: backups[0],
     alike: backups.find(({ kind }) => kind === type),
   };

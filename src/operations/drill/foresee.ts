@@ -4,7 +4,7 @@ import { readFreshness } from '../../repository/backups/freshness.ts';
 import { measureRecovery, type RecoveryTime } from '../../repository/backups/recovery-time.ts';
 import { openRepository } from '../../repository/open.ts';
 import type { Context } from '../../runtime/context.ts';
-import { openStorage } from '../../storage/open.ts';
+import { openWithCopies } from '../../storage/copies.ts';
 import { chooseDrilled } from './try.ts';
 
 /** What a drill would try, before anybody starts it. */
@@ -30,7 +30,7 @@ export interface ForeseenDrill {
  */
 export async function foreseeDrill(inputs: DrillInputs, context: Context): Promise<ForeseenDrill> {
   const settings = parseConnection('target-url', inputs.targetUrl, context, inputs.sslrootcert);
-  await using storage = await openStorage(inputs.storage, inputs, context);
+  await using storage = await openWithCopies(inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const [first] = await chooseDrilled(repository, inputs, context);
   if (first === undefined) throw new Error('a choice of no backup');

@@ -9,7 +9,7 @@ import { openRepository, type Repository } from '../../repository/open.ts';
 import { readRecords, type StoredRecord } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
-import { openStorage } from '../../storage/open.ts';
+import { openWithCopies } from '../../storage/copies.ts';
 import { hour } from '../../values/duration.ts';
 import { createSelection, findUnmatched, writePattern } from '../../values/table-patterns.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
@@ -44,7 +44,7 @@ const planLifetimeMs = hour;
  */
 export async function foreseeRestore(request: PlanRequest, context: Context): Promise<RestorePlan> {
   refuseContradictions(request);
-  await using storage = await openStorage(request.storage, request, context);
+  await using storage = await openWithCopies(request, context);
   const repository = await openRepository(storage, request.repositoryKey);
   const chosen = await choose(repository, request, context);
   const { manifest, until } = chosen;

@@ -46,7 +46,7 @@ describe('skills/supabase-backup/SKILL.md', () => {
 
   it('names the tools that there are, and all of them', () => {
     const named = new Set(
-      [...body.matchAll(/`((?:backup|drill|restore|runbook)_\w+)`/g)].map(([, name]) => name),
+      [...body.matchAll(/`((?:backup|drill|managed|mirror|restore|runbook)_\w+)`/g)].map(([, name]) => name),
     );
     // The one of Supabase, which it warns of
     named.delete('restore_project');

@@ -39,11 +39,12 @@ export const backupStart = defineTool({
 
 /** What a person reads before it starts */
 function describePlan(plan: ForeseenBackup, now: Date): string {
-  const { type, database, location, label, pin, recipients, newest, alike } = plan;
+  const { type, database, location, label, pin, recipients, copies, newest, alike } = plan;
   const took = alike && alike.finishedAt.getTime() - alike.startedAt.getTime();
   return [
     `Take a backup (${type}) of ${database}?`,
     `It is stored in ${location}, ${recipients === 0 ? 'NOT ENCRYPTED' : `encrypted for ${formatCounted(recipients, 'recipient')}`}${label === null ? '' : `, with the label ${JSON.stringify(label)}`}${pin ? ', and pinned, so that no cleanup removes it' : ''}.`,
+    ...(copies.length === 0 ? [] : [`Then it is copied to ${copies.join(', ')}.`]),
     newest === undefined
       ? 'It is the first one there.'
       : `The newest one there is ${newest.id}, ${formatAge(Math.max(0, now.getTime() - newest.snapshotAt.getTime()))} old.`,

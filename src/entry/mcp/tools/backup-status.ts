@@ -1,6 +1,4 @@
 import * as v from 'valibot';
-import { toFindingFields } from '../../../interface/findings/fields.ts';
-import { type FindingKind, findingKinds, type Severity, units } from '../../../interface/findings/finding.ts';
 import { readStatus } from '../../../operations/status/read.ts';
 import { isHealthy, type Status } from '../../../operations/status/result.ts';
 import { fileCertificates } from '../../../postgres/session/root-certificates.ts';
@@ -10,7 +8,9 @@ import { sumStored } from '../../../repository/stored-bytes.ts';
 import { defineTool } from '../tool.ts';
 import {
   count,
+  findingSchema,
   iso,
+  listFindings,
   maybeCount,
   maybeTime,
   outline,
@@ -22,23 +22,6 @@ import {
 import { parseFor } from './parsed-inputs.ts';
 
 const mostFailures = 10;
-const severities = ['broken', 'warning', 'note'] as const satisfies readonly Severity[];
-
-const finding = v.strictObject({
-  kind: v.picklist(Object.keys(findingKinds) as FindingKind[]),
-  severity: v.pipe(
-    v.picklist(severities),
-    v.description(
-      '`broken`: a limit is not met, so the answer is no. `warning`: to be looked at. `note`: good to know.',
-    ),
-  ),
-  limit: v.nullable(v.number()),
-  measured: v.pipe(v.nullable(v.number()), v.description('null: it could not be measured, which is not 0')),
-  unit: v.picklist(units),
-  since: maybeTime,
-  sentence: v.string(),
-  remedy: v.string(),
-});
 
 export const backupStatus = defineTool({
   name: 'backup_status',
@@ -54,7 +37,7 @@ export const backupStatus = defineTool({
     at: time,
     status: v.picklist(['healthy', 'broken']),
     findings: v.pipe(
-      v.array(finding),
+      v.array(findingSchema),
       v.description('Everything that is wrong or worth knowing, broken ones first'),
     ),
     newest: v.pipe(
@@ -97,11 +80,10 @@ export const backupStatus = defineTool({
 function toFields(status: Status) {
   const { usable, verified, drilled, recoverable, counts } = status;
   const window = recoverable.windows.at(-1);
-  const rank = ({ severity }: { severity: Severity }) => severities.indexOf(severity);
   return {
     ...{ location: status.location, at: iso(status.at) },
     status: isHealthy(status) ? ('healthy' as const) : ('broken' as const),
-    findings: status.findings.toSorted((one, other) => rank(one) - rank(other)).map(toFindingFields),
+    findings: listFindings(status.findings),
     newest: usable[0] === undefined ? null : toOutline(usable[0]),
     lossMilliseconds: status.loss === undefined ? null : Math.round(status.loss),
     longestGapMilliseconds: status.gap === undefined ? null : Math.round(status.gap.length),

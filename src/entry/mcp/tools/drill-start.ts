@@ -28,10 +28,7 @@ export const drillStart = defineTool({
     const question = await call.server.confirmations.ask(call, {
       message: describePlan(plan),
       plan: { ...plan, recovery: null },
-      bound: {
-        'backup-id': plan.backup,
-        ...(plan.until === undefined ? {} : { 'recovery-target-time': plan.until }),
-      },
+      bound: bind(plan),
       otherwise: 'A person starts the drill in a terminal: supabase-backup drill --storage …',
     });
     if (question !== undefined) return question;
@@ -41,6 +38,11 @@ export const drillStart = defineTool({
     });
   },
 });
+
+/** A time says which backups can be brought there, so that older ones can still be fallen back on. */
+function bind({ backup, until }: ForeseenDrill): Readonly<Record<string, string>> {
+  return until === undefined ? { 'backup-id': backup } : { 'recovery-target-time': until };
+}
 
 function describePlan({
   server,

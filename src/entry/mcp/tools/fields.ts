@@ -1,5 +1,13 @@
 import * as v from 'valibot';
 import type { Manifest } from '../../../format/manifest.ts';
+import { type FindingFields, toFindingFields } from '../../../interface/findings/fields.ts';
+import {
+  type Finding,
+  type FindingKind,
+  findingKinds,
+  type Severity,
+  units,
+} from '../../../interface/findings/finding.ts';
 import { tellPredictedTime } from '../../../interface/findings/telling.ts';
 import { formatDuration } from '../../../report/quantity.ts';
 import type { BackupSummary } from '../../../repository/backups/catalog.ts';
@@ -99,4 +107,29 @@ export function toOmissions(omissions: Manifest['notCarried'], most: number) {
 /** The first of a list, and how many more there are */
 export function take<T>(items: readonly T[], most: number): { readonly shown: T[]; readonly more: number } {
   return { shown: items.slice(0, most), more: Math.max(0, items.length - most) };
+}
+
+const severities = ['broken', 'warning', 'note'] as const satisfies readonly Severity[];
+
+/** Something that is wrong, or worth knowing */
+export const findingSchema = v.strictObject({
+  kind: v.picklist(Object.keys(findingKinds) as FindingKind[]),
+  severity: v.pipe(
+    v.picklist(severities),
+    v.description(
+      '`broken`: a limit is not met, so the answer is no. `warning`: to be looked at. `note`: good to know.',
+    ),
+  ),
+  limit: v.nullable(v.number()),
+  measured: v.pipe(v.nullable(v.number()), v.description('null: it could not be measured, which is not 0')),
+  unit: v.picklist(units),
+  since: maybeTime,
+  sentence: v.string(),
+  remedy: v.string(),
+});
+
+/** Lists findings, those that are broken first. */
+export function listFindings(findings: readonly Finding[]): FindingFields[] {
+  const rank = ({ severity }: Finding) => severities.indexOf(severity);
+  return findings.toSorted((one, other) => rank(one) - rank(other)).map(toFindingFields);
 }

@@ -169,7 +169,7 @@ function tellPlan({
         ? 'Nothing is lost: the live tables stay as they are.'
         : 'Nothing is lost: what is in use stays where it is.'
       : `Lost is what was committed since ${iso(lost.from)}, the last ${formatAge(lost.milliseconds)}${changes}. The database is backed up before it is emptied.`,
-    `A recovery takes: ${toRecovery(recovery).sentence}.`,
+    `${tables === undefined ? 'A recovery takes' : 'All of a backup takes longer than some tables, namely'}: ${toRecovery(recovery).sentence}.`,
     ...(backup.damagedAt === null
       ? []
       : [`THE BACKUP WAS FOUND DAMAGED on ${iso(backup.damagedAt)}: choose another one.`]),

@@ -27,6 +27,20 @@ const attempt = v.strictObject({
   recoveryMilliseconds: maybeCount,
 });
 
+/** A copy after a mirror */
+const copied = v.strictObject({
+  name: v.string(),
+  location: v.string(),
+  why: v.pipe(v.nullable(v.string()), v.description('Why it could not be written')),
+  copied: v.nullable(
+    v.strictObject({ objects: count, backups: count, changes: count, signatures: count, records: count }),
+  ),
+  bytes: maybeCount,
+  refused: v.array(v.strictObject({ key: v.string(), why: v.string() })),
+  moreRefused: count,
+  missingBackups: v.pipe(maybeCount, v.description('That it lacks after the run')),
+});
+
 /** What a run came to, by operation */
 export const resultSchema = v.variant('operation', [
   v.strictObject({
@@ -58,6 +72,11 @@ export const resultSchema = v.variant('operation', [
     recoveryMilliseconds: maybeCount,
     overrunMilliseconds: v.pipe(maybeCount, v.description('By how much it took longer than it may')),
     attempts: v.array(attempt),
+  }),
+  v.strictObject({
+    operation: v.literal('mirror'),
+    copies: v.array(copied),
+    milliseconds: count,
   }),
   v.strictObject({
     operation: v.literal('validate'),
