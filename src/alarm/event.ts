@@ -1,8 +1,8 @@
 import type { WorkflowRun } from '../github/run.ts';
 import type { Digest } from '../interface/digest.ts';
+import type { MailInputs } from '../interface/inputs/alarm-types.ts';
 import type { NotifyTarget } from '../interface/inputs/notify-target.ts';
 import type { HeartbeatSignal } from '../interface/inputs/operations.ts';
-import type { MailInputs } from '../interface/inputs/types.ts';
 import type { Outcome } from '../interface/outcome.ts';
 
 /**

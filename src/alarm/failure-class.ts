@@ -28,6 +28,7 @@ const kinds: Readonly<Record<string, string>> = {
   SourceError: 'the database cannot be read',
   StorageError: 'the storage fails',
   TargetError: 'the target database refuses something',
+  PlatformError: 'the platform that hosts the database refuses something, or does not answer',
   IntegrityError: 'what is stored or restored is not what it should be',
   JobError: 'its job ended before it could begin, or tell how it went',
   Interruption: 'it was stopped before its end',
@@ -38,11 +39,13 @@ const kinds: Readonly<Record<string, string>> = {
   damage: 'stored backups are damaged',
   recheck: 'a check of the backup failed',
   'changes-lost': 'changes were lost, so point-in-time recovery has a gap',
+  managed: "something is wrong with Supabase's own backups",
   gate: 'a release was stopped, because the backups do not cover it',
   limit: 'a limit of the backups is broken, or their slot is lost',
   doctor: 'something is not as a backup needs it',
   alarm: 'an operation did not begin',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
+  copies: 'a copy of the backups is not whole, or could not be healed',
   records: 'the records in the database are not those of the repository',
 };
 
@@ -70,6 +73,9 @@ export function classifyNegative(operation: string, outputs: Outcome['outputs'])
       return 'recheck';
     case 'capture':
       return 'changes-lost';
+    case 'mirror':
+    case 'repair':
+      return 'copies';
     case 'restore':
       return 'parity';
     case 'drill':

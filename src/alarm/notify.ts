@@ -1,7 +1,7 @@
 import { GitHubApi, GitHubFailure } from '../github/api.ts';
 import { Issues } from '../github/issues.ts';
 import { isRepository, nameRepository } from '../github/run.ts';
-import type { MailInputs } from '../interface/inputs/types.ts';
+import type { MailInputs } from '../interface/inputs/alarm-types.ts';
 import { printableLines } from '../report/printable.ts';
 import { createRedactor } from '../report/redact.ts';
 import type { Context } from '../runtime/context.ts';

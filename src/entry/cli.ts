@@ -35,7 +35,9 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 trustAuthorities(env);
-main(argv.slice(2)).then(endProcess);
+// `mcp` is no operation: it serves an assistant until that hangs up, and prints nothing of its own.
+if (argv[2] === 'mcp') import('./mcp.ts');
+else main(argv.slice(2)).then(endProcess);
 
 /**
  * Runs the command line. Results go to stdout, everything else to stderr.

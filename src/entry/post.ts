@@ -58,6 +58,11 @@ function listPlaces(inputs: Inputs) {
   const { operation } = inputs;
   if (operation === 'schedule' || operation === 'alarm' || operation === 'report') return [];
   if (operation === 'doctor' || operation === 'estimate') return [];
-  const { safetyStorage } = operation === 'restore' ? inputs : {};
-  return [inputs, ...(safetyStorage === undefined ? [] : [{ ...inputs, storage: safetyStorage }])];
+  const { storage } = inputs;
+  if (storage === undefined) return [];
+  const safetyStorage = 'safetyStorage' in inputs ? inputs.safetyStorage : undefined;
+  return [storage, ...(safetyStorage === undefined ? [] : [safetyStorage])].map((place) => ({
+    ...inputs,
+    storage: place,
+  }));
 }

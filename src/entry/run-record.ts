@@ -69,7 +69,8 @@ export async function recordRun(end: End, facts: RunFacts, context: RunContext):
 
 function isRecorded(inputs: Inputs): inputs is RecordedInputs {
   const isOne: readonly string[] = recordedOperations;
-  return isOne.includes(inputs.operation) && !('dryRun' in inputs && inputs.dryRun);
+  const hasStorage = 'storage' in inputs && inputs.storage !== undefined;
+  return hasStorage && isOne.includes(inputs.operation) && !('dryRun' in inputs && inputs.dryRun);
 }
 
 function afterStopOf({ reason }: AbortSignal, hasAnswered: boolean): number {

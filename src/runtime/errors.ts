@@ -54,6 +54,11 @@ export class TargetError extends BackupError {
   readonly exitCode = 1;
 }
 
+/** The platform that hosts the database refuses something, fails, or does not answer. */
+export class PlatformError extends BackupError {
+  readonly exitCode = 1;
+}
+
 /** Stored bytes or restored content differ from what the manifest says. */
 export class IntegrityError extends BackupError {
   readonly exitCode = 1;
@@ -70,6 +75,7 @@ export type KnownError =
   | SourceError
   | StorageError
   | TargetError
+  | PlatformError
   | IntegrityError;
 
 export function isKnownError(error: unknown): error is KnownError {

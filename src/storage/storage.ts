@@ -29,6 +29,11 @@ export interface Storage extends AsyncDisposable {
   /** Name for people: `./backups`, `s3://bucket/prefix`; it holds no secret. */
   readonly location: string;
 
+  /**
+   * How many places may answer a read: `ReadOptions.place` chooses among them. One where it is absent.
+   */
+  readonly places?: number;
+
   /** Called with the bytes of `repository.json` when a repository was opened here. */
   onOpened?: ((config: Buffer) => void) | undefined;
 
@@ -63,6 +68,13 @@ export interface Storage extends AsyncDisposable {
 
   /** Returns the size in bytes and the last change by the storage's clock; undefined for an absent key. */
   stat(key: string): Promise<StoredValue | undefined>;
+
+  /**
+   * Returns the SHA-256 that the place itself has checked and keeps of a value, in hexadecimal; undefined where it
+   * keeps none of this one, or `probe` has not seen that it refuses a wrong one. The method is absent where a place keeps none at all. No byte of the value is
+   * transferred.
+   */
+  checksum?(key: string): Promise<string | undefined>;
 
   /** Lists all keys that start with `prefix`, unordered and unlimited. An absent prefix is an empty list. */
   list(prefix: string): AsyncIterable<StoredValue>;
@@ -99,6 +111,11 @@ export interface ReadOptions {
    * way may still be in the path of the open connections.
    */
   readonly freshConnection?: boolean;
+  /**
+   * Where a storage has several places: from which of them on to look, counted from 0. What those before it gave
+   * is suspect.
+   */
+  readonly place?: number;
 }
 
 /** The outcome of a purge. Keys in neither list are gone, with all their bytes. */

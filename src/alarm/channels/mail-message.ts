@@ -1,5 +1,5 @@
+import type { MailInputs } from '../../interface/inputs/alarm-types.ts';
 import type { MailAddress } from '../../interface/inputs/mail-values.ts';
-import type { MailInputs } from '../../interface/inputs/types.ts';
 import { escapeHtml } from '../../report/html.ts';
 import type { Notice } from '../notice.ts';
 import { renderPlain } from './plain-text.ts';

@@ -1,7 +1,7 @@
 import { adviseTrust, listAuthorities } from '../../http/authorities.ts';
 import { retry } from '../../http/retry.ts';
+import type { MailInputs } from '../../interface/inputs/alarm-types.ts';
 import type { MailServer } from '../../interface/inputs/mail-values.ts';
-import type { MailInputs } from '../../interface/inputs/types.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { AlarmLimits } from '../event.ts';
 import { DeliveryFailure } from './delivery.ts';

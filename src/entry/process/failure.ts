@@ -58,7 +58,7 @@ const negativeAnswers: Readonly<Record<Operation, string>> = {
   capture: 'changes were lost for good, so point-in-time recovery has a gap',
   validate: 'stored backups are damaged',
   restore:
-    'the restored database is not all that the backup has, a check on it failed, or no backup passed on staging',
+    'the restored database is not all that the backup has, a check on it failed, or no backup passed on staging; with managed, the project was not seen to come back',
   drill: 'the backup failed its drill, or took too long',
   cleanup: 'stored backups are damaged, so nothing that one of them may need was removed',
   list: 'stored backups are damaged',
@@ -70,6 +70,9 @@ const negativeAnswers: Readonly<Record<Operation, string>> = {
   report: 'a report is written or fails, and is never answered with no',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
   alarm: 'an operation did not begin',
+  managed: "something is wrong with Supabase's own backups, or they could not be read",
+  mirror: 'a copy is not whole: something could not be copied, or not from a sound original',
+  repair: 'something is missing or damaged that no copy has whole',
   records: 'the records in the database are not those of the repository',
   doctor: 'something is not as a backup needs it',
   estimate: 'an estimate is made or fails, and is never answered with no',

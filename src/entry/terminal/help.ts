@@ -1,6 +1,6 @@
 import { type Operation, operationSummaries, operations } from '../../interface/inputs/operations.ts';
 import { inputNames, inputs } from '../../interface/inputs/schema.ts';
-import { defaultOf } from '../../interface/inputs/taker.ts';
+import { defaultOf, isRequired } from '../../interface/inputs/taker.ts';
 import { displayWidth } from '../../report/display-width.ts';
 import { switches } from './arguments.ts';
 
@@ -23,6 +23,7 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} restore --storage ./backups --dry-run`,
     `${program} restore --storage ./backups --backup-id before:2026-11-20T06:00:00Z --include 'public.*'`,
     `${program} restore --storage s3://bucket/production --recovery-target-time 2026-11-20T14:30:00Z`,
+    `${program} restore --managed --project-ref abcdefghijklmnopqrst --recovery-target-time 2026-11-20T14:30:00Z --dry-run`,
   ],
   drill: [
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} drill --storage ./backups`,
@@ -55,6 +56,10 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `${program} report --policy .github/supabase-backup.yml`,
     `${program} report --kind compliance --policy .github/supabase-backup.yml --period 2026-Q3`,
   ],
+  managed: [
+    `SUPABASE_ACCESS_TOKEN=… ${program} managed --project-ref abcdefghijklmnopqrst`,
+    `${program} managed --project-ref abcdefghijklmnopqrst --storage s3://bucket/production --max-age 30h`,
+  ],
   schedule: [`${program} schedule`, `${program} schedule --check`],
   alarm: [
     `${program} alarm --storage s3://bucket/production --alarm-of drill --needs "$NEEDS" --failure-issues`,
@@ -70,6 +75,11 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
   estimate: [
     `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} estimate --retention 'daily=7 weekly=5'`,
   ],
+  mirror: [
+    `SUPABASE_BACKUP_COPIES="$COPIES" ${program} mirror --storage s3://bucket/production`,
+    `SUPABASE_BACKUP_COPIES=/mnt/disk/backups ${program} mirror --storage s3://bucket/production --dry-run`,
+  ],
+  repair: [`SUPABASE_BACKUP_COPIES="$COPIES" ${program} repair --storage s3://bucket/production --dry-run`],
   unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
 };
 
@@ -95,6 +105,10 @@ export function renderHelp(width: number): string {
     ...operations.map((operation) => `  ${examples[operation][0]}`),
     '',
     ...wrap(`\`${program} <operation> --help\` tells the inputs of an operation.`, width),
+    ...wrap(
+      `\`${program} mcp\` serves an assistant over the Model Context Protocol (docs/assistants.md).`,
+      width,
+    ),
     ...renderEnvironment(width),
     ...wrap(
       'Exit codes: 0 done; 1 failed; 2 wrong input or configuration; 3 it ran, and the answer is no.',
@@ -109,9 +123,7 @@ export function renderOperationHelp(operation: Operation, width: number): string
   const names = inputNames.filter(
     (name) => name !== 'operation' && inputs[name].operations.includes(operation),
   );
-  const required = names.filter(
-    (name) => inputs[name].required && !inputs[name].optionalFor?.includes(operation),
-  );
+  const required = names.filter((name) => isRequired(inputs[name], operation));
   const renderInputs = (chosen: typeof names): string[] =>
     chosen.flatMap((name) => {
       const { flag, placeholder, description, secret } = inputs[name];
@@ -155,6 +167,24 @@ export function renderOperationHelp(operation: Operation, width: number): string
 /** Names the environment variable that an input may come from. */
 export function environmentName(name: string): string {
   return `SUPABASE_BACKUP_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** Renders `mcp --help`. */
+export function renderServerHelp(width: number): string {
+  return [
+    `Usage: ${program} mcp [--verbose]`,
+    '',
+    ...wrap(
+      'Serves one assistant over the Model Context Protocol, on stdin and stdout, until it hangs up. Messages go to stderr.',
+      width,
+    ),
+    ...wrap(
+      `Database, storage and keys come from the environment alone: ${environmentName('storage')}, ${environmentName('database-url')}, ${environmentName('target-url')} and the like.`,
+      width,
+    ),
+    ...wrap('docs/assistants.md has the tools, and how a client is set up.', width),
+    '',
+  ].join('\n');
 }
 
 function renderSwitches(width: number): string[] {

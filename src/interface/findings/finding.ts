@@ -10,7 +10,8 @@
 export type Severity = 'broken' | 'warning' | 'note';
 
 /** What `limit` and `measured` count */
-export type Unit = 'milliseconds' | 'bytes' | 'rows' | 'backups' | 'segments';
+export const units = ['milliseconds', 'bytes', 'rows', 'backups', 'segments', 'runs', 'parts'] as const;
+export type Unit = (typeof units)[number];
 
 /** Every kind of finding, with the severities that it can have. The order is that of the list. */
 export const findingKinds = {
@@ -19,8 +20,15 @@ export const findingKinds = {
   'drilled-within': { severities: ['broken', 'note'], unit: 'milliseconds' },
   'slot-lost': { severities: ['broken'], unit: 'bytes' },
   'slot-lag': { severities: ['warning'], unit: 'bytes' },
+  'managed-off': { severities: ['broken'], unit: 'backups' },
+  'managed-late': { severities: ['broken'], unit: 'milliseconds' },
+  'managed-failed': { severities: ['broken'], unit: 'backups' },
+  'managed-ending': { severities: ['warning', 'note'], unit: 'backups' },
+  'managed-out-of-step': { severities: ['warning'], unit: 'milliseconds' },
+  'managed-unreadable': { severities: ['broken', 'warning', 'note'], unit: 'parts' },
   'late-schedule': { severities: ['warning'], unit: 'milliseconds' },
   'disabled-schedule': { severities: ['warning'], unit: 'milliseconds' },
+  'failed-runs': { severities: ['warning'], unit: 'runs' },
   'old-backup': { severities: ['warning'], unit: 'milliseconds' },
   'damaged-changes': { severities: ['warning'], unit: 'segments' },
   shrinkage: { severities: ['warning'], unit: 'rows' },
@@ -33,6 +41,7 @@ export const findingKinds = {
   'hidden-versions': { severities: ['warning'], unit: 'bytes' },
   'mixed-encryption': { severities: ['warning'], unit: 'backups' },
   'failed-drill': { severities: ['warning'], unit: 'milliseconds' },
+  'slow-recovery': { severities: ['warning'], unit: 'milliseconds' },
   'unmeasured-recovery': { severities: ['note'], unit: 'milliseconds' },
 } as const satisfies Record<string, { readonly severities: readonly Severity[]; readonly unit: Unit }>;
 
@@ -55,6 +64,26 @@ interface Facts {
     readonly safeBytes: number;
     readonly seenAt: Date;
   };
+  /** The platform keeps no backup that could be restored: the plan has none, or there is none. */
+  'managed-off': { readonly why: 'plan' | 'none'; readonly plan: string | undefined };
+  /** The platform's newest backup, or the end of its window, is too old. */
+  'managed-late': {
+    readonly newest: Date;
+    /** What is late; for a window, after the newest transaction that is known */
+    readonly what: 'backup' | 'window';
+  };
+  /** The platform's newest backups have failed, or the last restore of the project has. */
+  'managed-failed': { readonly what: 'backup' | 'restore'; readonly completed: Date | undefined };
+  /** The platform takes no further backups of the kind, or its backups go. */
+  'managed-ending': { readonly why: 'paused' | 'going' | 'pitr-replaces-daily' };
+  /** The newest points of the two layers are too far apart. Undefined: there is none */
+  'managed-out-of-step': {
+    readonly behind: 'repository' | 'platform';
+    readonly ofRepository: Date | undefined;
+    readonly ofPlatform: Date;
+  };
+  /** What the platform could not be asked about its backups */
+  'managed-unreadable': { readonly unread: readonly UnreadPart[] };
   /** No run of the kind has succeeded for longer than from one due time to the next. One finding for each kind. */
   'late-schedule': { readonly job: string; readonly crons: readonly string[]; readonly timeZone: string };
   /** GitHub does not start the workflow. One finding for each workflow. */
@@ -63,6 +92,11 @@ interface Facts {
     readonly jobs: readonly string[];
     readonly state: 'disabled' | 'not on GitHub';
   };
+  /**
+   * Several runs in a row ended in an error, and none has come to its end since. One finding for each kind:
+   * types of backups, captures and drills.
+   */
+  'failed-runs': { readonly job: string /** The failure class of the newest */; readonly lastClass: string };
   /** Everything after the newest backup is in captured changes alone. */
   'old-backup': object;
   'damaged-changes': { readonly keys: readonly string[] };
@@ -80,8 +114,22 @@ interface Facts {
   /** Some backups are encrypted and some are not. */
   'mixed-encryption': { readonly all: number; readonly newestPlain: string };
   'failed-drill': { readonly backup: string; readonly why: string | null };
+  /** The newest drill that passed took longer than it was allowed to; since when all that passed did */
+  'slow-recovery': { readonly backup: string };
   /** No drill has measured how long a recovery takes. */
   'unmeasured-recovery': { readonly prediction: RecoveryPrediction | undefined };
+}
+
+/** A part of what the platform says of its backups that could not be read. */
+export interface UnreadPart {
+  readonly part: 'project' | 'backups' | 'schedule' | 'pitrDays' | 'plan' | 'entitlements';
+  /**
+   * `permission`: the token may not, or is not known; `absent`: there is no such project for it; `passing`: no
+   * answer now; `unclear`: another answer than expected, or a refusal
+   */
+  readonly cause: 'permission' | 'absent' | 'passing' | 'unclear';
+  /** Permissions that a token with scopes lacks, as far as the platform names them */
+  readonly missing: readonly string[];
 }
 
 /** How long a recovery may take, from the size of the newest backup and a speed that was measured. */

@@ -1,7 +1,7 @@
+import type { AlarmInputs, MailInputs } from './alarm-types.ts';
 import { type NotifyTarget, toNotifyTarget } from './notify-target.ts';
 import { type InputName, inputs, type ReadInput } from './schema.ts';
 import { type Mistake, type Parsed, toConfigurationError } from './taker.ts';
-import type { AlarmInputs, MailInputs } from './types.ts';
 import { Problem } from './values.ts';
 
 /**

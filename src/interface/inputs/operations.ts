@@ -17,6 +17,9 @@ export const operations = [
   'records',
   'doctor',
   'estimate',
+  'managed',
+  'mirror',
+  'repair',
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -38,6 +41,10 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   schedule: 'Make the workflows of a policy file, explain the week, and check that GitHub runs them',
   alarm:
     'Raise the alarm of an operation whose job failed before it could, as GitHub tells it to a job after it',
+  managed:
+    "Tell how Supabase's own backups of the project stand, beside those of the repository, and fail when something is wrong with them",
+  mirror: 'Copy what is stored to other storages, checked on the way and there; deletes nothing',
+  repair: 'Heal a storage from its copies: what is missing or damaged is stored again',
   records: 'Fill the records in a database from the repository, or compare them with it',
   doctor: 'Check database, storage, keys, workflows and channels before anything is trusted to them',
   estimate: 'Tell how large a backup is, how long it takes and what it costs; needs only the database',
@@ -45,6 +52,9 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
 
 /** Operations that work on a storage. */
 export const storing = operations.filter((name) => name !== 'schedule' && name !== 'estimate');
+
+/** Operations that know the copies of a repository. */
+export const copying = ['backup', 'capture', 'validate', 'restore', 'drill', 'mirror', 'repair'] as const;
 
 /** Operations whose failure raises an alarm, and whose success ends it. */
 export const announced = [
@@ -57,6 +67,9 @@ export const announced = [
   'gate',
   'status',
   'schedule',
+  'managed',
+  'mirror',
+  'repair',
 ] as const;
 
 /** Operations whose runs are recorded in the repository: they change something, or prove it. */
@@ -70,6 +83,8 @@ export const recordedOperations = [
   'pin',
   'unpin',
   'gate',
+  'mirror',
+  'repair',
 ] as const;
 export type RecordedOperation = (typeof recordedOperations)[number];
 

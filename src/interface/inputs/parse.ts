@@ -4,16 +4,19 @@ import { takeDoctor, takeEstimate } from './doctor-inputs.ts';
 import { type Operation, operations } from './operations.ts';
 import { type InputName, inputNames, inputs, type ReadInput } from './schema.ts';
 import {
+  requireManagement,
   takeAccess,
   takeCommon,
+  takeCopies,
   takeLabelled,
   takeLimits,
+  takeManagement,
   takeRecording,
   takeRetention,
   takeSource,
 } from './shared-inputs.ts';
 import { Taker, toConfigurationError } from './taker.ts';
-import type { CommonInputs, Inputs } from './types.ts';
+import type { CommonInputs, Inputs, ManagedRestoreInputs } from './types.ts';
 import { list } from './values.ts';
 
 /**
@@ -48,20 +51,22 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
   if (operation === 'report') return takeReport(taker, env);
   if (operation === 'doctor') return takeDoctor(taker, env);
   if (operation === 'estimate') return takeEstimate(taker, env);
+  if (operation === 'managed') return takeManaged(taker, env);
+  if (operation === 'restore' && taker.take('managed')) return takeManagedRestore(taker, env);
   const common = takeCommon(taker, env);
   switch (operation) {
     case 'backup':
-      return takeBackup(taker, common);
+      return { ...takeBackup(taker, common), copies: takeCopies(taker, common, env) };
     case 'capture':
-      return takeCapture(taker, common);
+      return { ...takeCapture(taker, common), copies: takeCopies(taker, common, env) };
     case 'gate':
       return takeGate(taker, common);
     case 'status':
-      return takeStatus(taker, common);
+      return takeStatus(taker, common, env);
     case 'validate':
-      return takeValidate(taker, common);
+      return { ...takeValidate(taker, common), copies: takeCopies(taker, common, env) };
     case 'drill':
-      return takeDrill(taker, common);
+      return { ...takeDrill(taker, common), copies: takeCopies(taker, common, env) };
     case 'cleanup':
       return takeCleanup(taker, common);
     case 'alarm':
@@ -79,7 +84,14 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
     case 'records':
       return takeRecords(taker, common);
     case 'restore':
-      return takeRestore(taker, common);
+      return { ...takeRestore(taker, common), copies: takeCopies(taker, common, env) };
+    case 'mirror':
+    case 'repair':
+      return {
+        ...{ operation, ...common, copies: takeCopies(taker, common, env) },
+        ...{ share: taker.take('share'), dryRun: taker.take('dry-run') },
+        ...takeRecording(taker),
+      };
   }
 }
 
@@ -124,7 +136,8 @@ function takeGate(taker: Taker, common: CommonInputs) {
   };
 }
 
-function takeStatus(taker: Taker, common: CommonInputs) {
+function takeStatus(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) {
+  const databaseUrl = taker.take('database-url');
   return {
     operation: 'status' as const,
     ...common,
@@ -135,8 +148,9 @@ function takeStatus(taker: Taker, common: CommonInputs) {
     database: taker.take('database'),
     policy: taker.take('policy'),
     workflows: taker.take('workflows'),
-    databaseUrl: taker.take('database-url'),
+    databaseUrl,
     sslrootcert: taker.take('sslrootcert'),
+    management: takeManagement(taker, databaseUrl, env),
     digest: taker.take('digest')
       ? {
           retention: taker.take('retention'),
@@ -159,6 +173,18 @@ function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
     pricePerGbMonth: taker.take('price-per-gb-month'),
     rtoTarget: taker.take('rto-target'),
     ...takeRetention(taker),
+    management: takeManagement(taker, undefined, env),
+  };
+}
+
+function takeManaged(taker: Taker, env: NodeJS.ProcessEnv) {
+  const storage = taker.takeOptional('storage');
+  return {
+    operation: 'managed' as const,
+    management: requireManagement(taker, 'database-url', taker.take('database-url'), env),
+    storage,
+    ...takeAccess(taker, storage, env),
+    maxAge: taker.take('max-age'),
   };
 }
 
@@ -220,6 +246,7 @@ function takeList(taker: Taker, common: CommonInputs) {
 function takeRestore(taker: Taker, common: CommonInputs) {
   return {
     operation: 'restore' as const,
+    managed: false as const,
     ...common,
     targetUrl: taker.take('target-url'),
     ...taker.takeRecoverable(),
@@ -242,6 +269,37 @@ function takeRestore(taker: Taker, common: CommonInputs) {
     reportFolder: taker.take('report-folder'),
     dryRun: taker.take('dry-run'),
     ...takeRecording(taker),
+  };
+}
+
+/** What no restore by the platform heeds: it brings back the project whole and in place, or not at all. */
+const partsOnly = [
+  ...(['backup-id', 'include', 'exclude', 'clean', 'checks', 'side-schema', 'staging-url'] as const),
+  ...(['safety-storage', 'target-kind', 'default-privileges', 'verify', 'report-folder'] as const),
+];
+
+function takeManagedRestore(taker: Taker, env: NodeJS.ProcessEnv): ManagedRestoreInputs {
+  const storage = taker.takeOptional('storage');
+  const targetUrl = taker.takeOptional('target-url');
+  taker.refuseBeside('managed', partsOnly);
+  // What an earlier run has asked for is noted there, and an artifact of another run cannot be written to.
+  if (/^artifact:/i.test(storage ?? ''))
+    taker.note(
+      'storage',
+      'cannot be an artifact together with managed',
+      'Leave it out, or give a folder or a bucket.',
+    );
+  return {
+    operation: 'restore',
+    managed: true,
+    management: requireManagement(taker, 'target-url', targetUrl, env),
+    recoveryTargetTime: taker.takeWholeSecond(),
+    ...{ storage, targetUrl, ...takeAccess(taker, storage, env), ...takeRecording(taker) },
+    confirmed: taker.take('confirm') !== undefined,
+    safetyBackup: taker.take('safety-backup'),
+    jobs: taker.take('jobs'),
+    waitAtMost: taker.take('wait-at-most'),
+    dryRun: taker.take('dry-run'),
   };
 }
 

@@ -1,6 +1,7 @@
 import { alarmInputs } from './groups/alarm.ts';
 import { databaseInputs } from './groups/database.ts';
 import { doctorInputs } from './groups/doctor.ts';
+import { managementInputs } from './groups/management.ts';
 import { proofInputs } from './groups/proof.ts';
 import { recordsInputs } from './groups/records.ts';
 import { releaseInputs } from './groups/release.ts';
@@ -31,13 +32,15 @@ export const schema = {
   ...repositoryInputs,
   ...databaseInputs,
   share: {
-    operations: ['validate'],
-    default: '100%',
+    operations: ['validate', 'mirror', 'repair'],
+    default: { validate: '100%', mirror: '10%', repair: '100%' },
     placeholder: 'percentage',
-    description: 'How much of the stored objects to read back, chosen at random: a percentage such as `10%`.',
+    description:
+      'How much of the stored objects to read back, chosen at random: a percentage such as `10%`. For `mirror`, how much of what it copied to a storage that keeps no checksums; for `repair`, how much of what is there.',
     parse: parseShare,
   },
   ...restoreInputs,
+  ...managementInputs,
   ...retentionInputs,
   ...proofInputs,
   'allow-unencrypted': {
@@ -66,7 +69,7 @@ export const schema = {
   ...doctorInputs,
   ...alarmInputs,
   'dry-run': {
-    operations: ['restore', 'cleanup', 'schedule', 'records'],
+    operations: ['restore', 'cleanup', 'schedule', 'records', 'mirror', 'repair'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',

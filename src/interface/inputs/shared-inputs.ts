@@ -1,3 +1,7 @@
+import { findProjectRef } from '../../values/project-ref.ts';
+import type { CopyPlace } from './copies-values.ts';
+import { findSharedPlace } from './copy-places.ts';
+import type { ManagementInputs } from './management-types.ts';
 import type { Taker } from './taker.ts';
 import type { CommonInputs } from './types.ts';
 
@@ -8,18 +12,43 @@ export function takeCommon(taker: Taker, env: NodeJS.ProcessEnv): CommonInputs {
   return { storage, ...takeAccess(taker, storage, env) };
 }
 
+/** Takes the copies, each with the address that the environment gives where the entry has none. */
+export function takeCopies(
+  taker: Taker,
+  common: Pick<CommonInputs, 'storage' | 's3Endpoint'>,
+  env: NodeJS.ProcessEnv,
+): readonly CopyPlace[] {
+  const given = taker.take('copies') ?? [];
+  const copies = given.map((copy) => ({
+    ...copy,
+    s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env),
+  }));
+  const storage: string | undefined = common.storage;
+  if (copies.length > 0 && /^artifact:/i.test(storage ?? ''))
+    taker.note(
+      'copies',
+      'cannot be given beside an artifact, which is written once and whole',
+      'Give a folder or a bucket as storage, or leave out copies.',
+    );
+  const shared = findSharedPlace(storage === undefined ? undefined : common, copies);
+  if (shared !== undefined)
+    taker.note('copies', shared, 'A copy is for the day when the other place is gone: name another one.');
+  return copies;
+}
+
+/** The SDK would follow these variables on its own, but as if they were addresses of Amazon. */
+function endpointOf(storage: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
+  return storage?.startsWith('s3:') ? env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL : undefined;
+}
+
 /** Takes what is needed besides the storage to get at it, and at what it keeps. */
 export function takeAccess(
   taker: Taker,
   storage: string | undefined,
   env: NodeJS.ProcessEnv,
 ): Omit<CommonInputs, 'storage'> {
-  // The SDK would follow these variables on its own, but as if they were addresses of Amazon.
-  const awsEndpoint = storage?.startsWith('s3:')
-    ? env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL
-    : undefined;
   return {
-    s3Endpoint: taker.take('s3-endpoint') ?? awsEndpoint,
+    s3Endpoint: taker.take('s3-endpoint') ?? endpointOf(storage, env),
     s3Region: taker.take('s3-region'),
     s3Addressing: taker.take('s3-addressing'),
     s3Sse: taker.take('s3-sse'),
@@ -74,4 +103,53 @@ export function takeRetention(taker: Taker) {
 
 export function takeRecording(taker: Taker) {
   return { recordsUrl: taker.take('records-url'), sslrootcert: taker.take('sslrootcert') };
+}
+
+/**
+ * Takes how the platform is asked about the project, where token and project are known.
+ *
+ * @param databaseUrl may lead to the project
+ */
+export function takeManagement(
+  taker: Taker,
+  databaseUrl: string | undefined,
+  env: NodeJS.ProcessEnv,
+): ManagementInputs | undefined {
+  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env);
+  return accessToken === undefined || projectRef === undefined
+    ? undefined
+    : { accessToken, projectRef, apiUrl };
+}
+
+/** The same, where the operation can do nothing without. */
+export function requireManagement(
+  taker: Taker,
+  urlName: 'database-url' | 'target-url',
+  databaseUrl: string | undefined,
+  env: NodeJS.ProcessEnv,
+): ManagementInputs {
+  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env);
+  const isNoted = (input: string) => taker.mistakes.some(({ name }) => name === input);
+  if (accessToken === undefined && !isNoted('supabase-access-token'))
+    taker.note(
+      'supabase-access-token',
+      `is required for ${taker.operation}, because SUPABASE_ACCESS_TOKEN is not set either`,
+      'Make a token at https://supabase.com/dashboard/account/tokens, with scopes, for this project, that may read its backups.',
+    );
+  if (projectRef === undefined && !isNoted('project-ref'))
+    taker.note(
+      'project-ref',
+      `is required for ${taker.operation}, because ${urlName} leads to no hosted project`,
+      'Write the twenty small letters that stand in the address of its dashboard.',
+    );
+  // Where one is missing, the mistake just noted is thrown before this value is used.
+  return { accessToken: accessToken ?? '', projectRef: projectRef ?? '', apiUrl };
+}
+
+function takeKnown(taker: Taker, databaseUrl: string | undefined, env: NodeJS.ProcessEnv) {
+  return {
+    accessToken: taker.take('supabase-access-token') ?? (env.SUPABASE_ACCESS_TOKEN?.trim() || undefined),
+    projectRef: taker.take('project-ref') ?? findProjectRef(databaseUrl),
+    apiUrl: taker.take('management-api-url'),
+  };
 }

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../../runtime/errors.ts';
+import type { Input } from './input.ts';
 import type { Operation } from './operations.ts';
 import { type InputName, inputs, type ReadInput, type schema } from './schema.ts';
 import { drillable } from './time-values.ts';
@@ -33,7 +34,7 @@ export class Taker {
       const input = inputs[name];
       const text = this.#read(name)?.trim() || defaultOf(name, this.operation);
       if (text !== undefined) return input.parse(text) as Taken<N>;
-      if (input.required && !input.optionalFor?.includes(this.operation))
+      if (isRequired(input, this.operation))
         throw new Problem(`is required for ${this.operation}`, `Set it, for example to ${input.example}.`);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -41,6 +42,20 @@ export class Taker {
     }
     // Either the input may be absent, or the problem just noted is thrown before this value is used.
     return undefined as Taken<N>;
+  }
+
+  /** Takes an input that this operation can do without here, although it is required elsewhere. */
+  takeOptional<N extends InputName>(name: N): Parsed<N> | undefined {
+    return this.#read(name)?.trim() ? this.take(name) : undefined;
+  }
+
+  /** Refuses inputs that mean nothing beside another one. Those at their defaults count as not given. */
+  refuseBeside(other: InputName, names: readonly InputName[]): void {
+    for (const name of names) {
+      const text = this.#read(name)?.trim();
+      if (text && text !== defaultOf(name, this.operation))
+        this.note(name, `means nothing together with ${other}`, `Leave it out, or ${other}.`);
+    }
   }
 
   note(name: InputName, message: string, remedy: string): void {
@@ -117,6 +132,25 @@ export class Taker {
       );
     return { backupId, recoveryTargetTime };
   }
+
+  /** Takes the time for a restore by the platform, which takes whole seconds, and no word for its newest. */
+  takeWholeSecond(): string {
+    const time: string | undefined = this.take('recovery-target-time');
+    const isNoted = this.mistakes.some(({ name }) => name === 'recovery-target-time');
+    if (time === undefined && !isNoted)
+      this.note(
+        'recovery-target-time',
+        'is required with managed',
+        'Set it, for example to 2026-11-20T14:30:00Z; `managed` tells the times that can be reached.',
+      );
+    if (time !== undefined && !/:\d\d\.0+Z$/.test(time))
+      this.note(
+        'recovery-target-time',
+        `${time === 'latest' ? 'cannot be latest' : 'has parts of a second'} together with managed`,
+        'Write a time on a whole second, as in 2026-11-20T14:30:00Z.',
+      );
+    return time ?? '';
+  }
 }
 
 export function toConfigurationError(operation: string, problems: readonly Mistake[]): ConfigurationError {
@@ -129,6 +163,11 @@ export function toConfigurationError(operation: string, problems: readonly Mista
     `${problems.length} inputs of ${operation} are wrong\n${lines.join('\n')}`,
     'Correct them all and start again; nothing was read or written.',
   );
+}
+
+/** Tells whether an operation cannot do without an input. */
+export function isRequired({ required, requiredFor, optionalFor }: Input, operation: Operation): boolean {
+  return requiredFor?.includes(operation) || (required === true && !optionalFor?.includes(operation));
 }
 
 /** Returns the value of an absent input for an operation; undefined when the input simply is absent. */

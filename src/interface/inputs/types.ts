@@ -2,10 +2,10 @@ import type { ColumnName } from '../../values/column-name.ts';
 import type { AskedPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
-import type { MailAddress, MailServer } from './mail-values.ts';
+import type { CopiesInputs } from './copies-values.ts';
+import type { ManagementInputs } from './management-types.ts';
 import type { NeededJob } from './needed-jobs.ts';
-import type { NotifyTarget } from './notify-target.ts';
-import type { ChannelInput, HeartbeatSignal, Operation, RecordedOperation } from './operations.ts';
+import type { ChannelInput, Operation, RecordedOperation } from './operations.ts';
 import type { ReportKind } from './report-kinds.ts';
 
 /* The parsed and checked inputs of each operation. */
@@ -38,6 +38,13 @@ export interface ClientInputs {
 export interface CommonInputs extends PlaceInputs, ClientInputs {
   /** `AGE-SECRET-KEY-1…` lines, each checked; empty when none was given. */
   readonly encryptionIdentity: readonly string[];
+}
+
+/** How fresh and proven backups must be, in milliseconds; undefined: that is not asked. */
+export interface LimitInputs {
+  readonly maxAge: number;
+  readonly verifiedWithin: number | undefined;
+  readonly drilledWithin: number | undefined;
 }
 
 /** Where the records in SQL are. */
@@ -77,7 +84,12 @@ export interface PackingInputs {
 
 export type BackupType = 'full' | 'incremental' | 'schema';
 
-export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
+export interface BackupInputs
+  extends CommonInputs,
+    SourceInputs,
+    PackingInputs,
+    RecordingInputs,
+    CopiesInputs {
   readonly operation: 'backup';
   readonly backupType: BackupType;
   readonly label: string | null;
@@ -85,7 +97,12 @@ export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs,
 }
 
 /** Includes the inputs of the backup that a capture takes when changes alone are not enough. */
-export interface CaptureInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
+export interface CaptureInputs
+  extends CommonInputs,
+    SourceInputs,
+    PackingInputs,
+    RecordingInputs,
+    CopiesInputs {
   readonly operation: 'capture';
   readonly unlimitedWal: boolean;
   readonly dropSlot: boolean;
@@ -99,12 +116,34 @@ export interface ReadBackRequest extends CommonInputs {
   readonly share: number;
 }
 
-export interface ValidateInputs extends ReadBackRequest, RecordingInputs {
+export interface ValidateInputs extends ReadBackRequest, RecordingInputs, CopiesInputs {
   readonly operation: 'validate';
 }
 
-export interface RestoreInputs extends CommonInputs, RecordingInputs {
+/** The platform restores the project in place, from its own backups. */
+export interface ManagedRestoreInputs extends Omit<CommonInputs, 'storage'>, RecordingInputs {
   readonly operation: 'restore';
+  readonly managed: true;
+  readonly management: ManagementInputs;
+  /** An ISO 8601 time in UTC, on a whole second */
+  readonly recoveryTargetTime: string;
+  /** The repository of the project; undefined: none is asked for, and nothing is noted */
+  readonly storage: string | undefined;
+  /** The database of the project; undefined: it is not reached */
+  readonly targetUrl: string | undefined;
+  /** Whether the words that confirm the restore were typed */
+  readonly confirmed: boolean;
+  /** Whether the project is backed up before, where storage and database are given */
+  readonly safetyBackup: boolean;
+  readonly jobs: number;
+  /** milliseconds */
+  readonly waitAtMost: number;
+  readonly dryRun: boolean;
+}
+
+export interface RestoreInputs extends CommonInputs, RecordingInputs, CopiesInputs {
+  readonly operation: 'restore';
+  readonly managed: false;
   readonly targetUrl: string;
   /**
    * An id, `latest`, `latest-verified`, `before:` with an ISO 8601 time in UTC, or `random:` with
@@ -137,7 +176,7 @@ export interface RestoreInputs extends CommonInputs, RecordingInputs {
   readonly dryRun: boolean;
 }
 
-export interface DrillInputs extends CommonInputs, RecordingInputs {
+export interface DrillInputs extends CommonInputs, RecordingInputs, CopiesInputs {
   readonly operation: 'drill';
   /** Any database of the server */
   readonly targetUrl: string;
@@ -193,30 +232,18 @@ export interface PinInputs extends CommonInputs, RecordingInputs {
 }
 
 /** Includes the inputs of the backup that a gate takes when the newest one is not good enough. */
-export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
+export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs, LimitInputs {
   readonly operation: 'gate';
   /** Of the backup; null: the gate chooses one */
   readonly label: string | null;
-  /** milliseconds */
-  readonly maxAge: number;
-  /** milliseconds */
-  readonly verifiedWithin: number | undefined;
-  /** milliseconds */
-  readonly drilledWithin: number | undefined;
   readonly onStale: 'backup' | 'stop';
   /** A folder, which may not exist */
   readonly migrations: string;
   readonly baseRef: string | undefined;
 }
 
-export interface StatusInputs extends CommonInputs {
+export interface StatusInputs extends CommonInputs, LimitInputs {
   readonly operation: 'status';
-  /** milliseconds */
-  readonly maxAge: number;
-  /** milliseconds */
-  readonly verifiedWithin: number | undefined;
-  /** milliseconds */
-  readonly drilledWithin: number | undefined;
   readonly format: 'text' | 'openmetrics';
   /** Path of a file to replace with the metrics */
   readonly metricsFile: string | undefined;
@@ -234,10 +261,22 @@ export interface StatusInputs extends CommonInputs {
   readonly sslrootcert: string | undefined;
   /** By which rules the digest says what a cleanup will remove; undefined: no digest is sent */
   readonly digest: Pick<ListInputs, 'retention' | 'timeZone' | 'keepChanges'> | undefined;
+  /** Undefined: the platform's own backups are not asked for */
+  readonly management: ManagementInputs | undefined;
+}
+
+/** About the platform's own backups, and beside them those of a repository. */
+export interface ManagedInputs extends Omit<CommonInputs, 'storage'> {
+  readonly operation: 'managed';
+  readonly management: ManagementInputs;
+  /** Undefined: the platform's own backups alone */
+  readonly storage: string | undefined;
+  /** milliseconds */
+  readonly maxAge: number;
 }
 
 /** About one database, that of `storage`, or about those of `policy`: one of the two is given. */
-export interface ReportInputs extends Omit<CommonInputs, 'storage'> {
+export interface ReportInputs extends Omit<CommonInputs, 'storage'>, LimitInputs {
   readonly operation: 'report';
   readonly kind: ReportKind;
   /** Path of a file or folder to replace; undefined: one named for the kind */
@@ -253,12 +292,6 @@ export interface ReportInputs extends Omit<CommonInputs, 'storage'> {
   readonly workflows: string;
   /** With a policy the only database to report on; without one, what it is called */
   readonly database: string | undefined;
-  /** milliseconds */
-  readonly maxAge: number;
-  /** milliseconds */
-  readonly verifiedWithin: number | undefined;
-  /** milliseconds */
-  readonly drilledWithin: number | undefined;
   readonly pricePerGbMonth: number | undefined;
   /** milliseconds */
   readonly rtoTarget: number | undefined;
@@ -266,6 +299,8 @@ export interface ReportInputs extends Omit<CommonInputs, 'storage'> {
   readonly timeZone: string;
   /** milliseconds */
   readonly keepChanges: number;
+  /** Undefined: the platform's own backups are not asked for */
+  readonly management: ManagementInputs | undefined;
 }
 
 /** The database that is measured, and by which rules its backups would be kept. */
@@ -329,36 +364,20 @@ export interface RecordsInputs extends CommonInputs {
   readonly dryRun: boolean;
 }
 
+/** Of those that carry between a storage and its copies: `mirror` writes the copies from the storage, `repair` heals the storage from the copies. */
+interface CarryInputs extends CommonInputs, RecordingInputs, CopiesInputs {
+  /** Above 0, at most 1: of what was copied to a place without checksums; for `repair`, of what is there */
+  readonly share: number;
+  readonly dryRun: boolean;
+}
+
+export type MirrorInputs = CarryInputs & { readonly operation: 'mirror' };
+export type RepairInputs = CarryInputs & { readonly operation: 'repair' };
+
 export interface AlarmOperationInputs extends CommonInputs {
   readonly operation: 'alarm';
   readonly alarmOf: Operation;
   readonly needs: readonly NeededJob[];
-}
-
-/** Through which server mail is sent, and between whom. */
-export interface MailInputs {
-  readonly server: MailServer;
-  readonly from: MailAddress;
-  readonly to: readonly MailAddress[];
-}
-
-/** Who is notified of a failure, and how. */
-export interface AlarmInputs {
-  readonly githubToken: string | undefined;
-  /** undefined: messages name the storage instead */
-  readonly database: string | undefined;
-  readonly failureIssues: boolean;
-  readonly issueLabels: readonly string[];
-  readonly issueAssignees: readonly string[];
-  readonly issueMentions: readonly string[];
-  readonly notify: NotifyTarget | undefined;
-  readonly slackWebhookUrl: string | undefined;
-  readonly mail: MailInputs | undefined;
-  readonly heartbeatUrl: string | undefined;
-  /** What the heartbeat tells besides successes */
-  readonly heartbeatSignals: readonly HeartbeatSignal[];
-  /** milliseconds */
-  readonly rpoTarget: number | undefined;
 }
 
 export type Inputs =
@@ -366,6 +385,7 @@ export type Inputs =
   | CaptureInputs
   | ValidateInputs
   | RestoreInputs
+  | ManagedRestoreInputs
   | DrillInputs
   | CleanupInputs
   | ListInputs
@@ -378,13 +398,12 @@ export type Inputs =
   | AlarmOperationInputs
   | RecordsInputs
   | DoctorInputs
-  | EstimateInputs;
+  | EstimateInputs
+  | ManagedInputs
+  | MirrorInputs
+  | RepairInputs;
 
-/** Of the operations that work on the storage of one database */
-export type StorageInputs = Exclude<
-  Inputs,
-  { readonly operation: 'schedule' | 'report' | 'doctor' | 'estimate' }
->;
-
-/** Of the operations whose runs are recorded */
-export type RecordedInputs = Extract<Inputs, { readonly operation: RecordedOperation }>;
+/** Of the operations whose runs are recorded, with the repository that they are recorded in */
+export type RecordedInputs = Extract<Inputs, { readonly operation: RecordedOperation }> & {
+  readonly storage: string;
+};

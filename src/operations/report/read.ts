@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { Manifest } from '../../format/manifest.ts';
-import type { ReportInputs } from '../../interface/inputs/types.ts';
+import type { PlaceInputs, ReportInputs } from '../../interface/inputs/types.ts';
 import { readAllRecords } from '../../repository/all-records.ts';
 import { readManifest } from '../../repository/backups/manifests.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
@@ -11,6 +11,7 @@ import { isKnownError } from '../../runtime/errors.ts';
 import { toolVersion } from '../../runtime/version.ts';
 import { openStorage } from '../../storage/open.ts';
 import { compareKeys } from '../../values/ordering.ts';
+import { askPlatform } from '../managed/read.ts';
 import { judgeStatus } from '../status/judge.ts';
 import { readStatusFacts } from '../status/read.ts';
 import { readAnswers } from './answers.ts';
@@ -70,15 +71,16 @@ async function readDatabase(
   inputs: ReportInputs,
   context: Context,
 ): Promise<DatabaseFacts> {
-  const { place, limits, price, identities, planned, schedules, rtoTarget } = request;
+  const { place, limits, price, identities, planned, schedules, rtoTarget, management } = request;
   await using storage = await openStorage(place.storage, place, context);
   const repository = await openRepository(storage, place.repositoryKey);
+  const managed = management && (await askPlatform(management, context));
   const { log, signal } = context;
   const onDamaged = ({ message }: Error) => log.debug(`${message}; passed over`);
   const records = await readAllRecords(repository, onDamaged, { newest: mostRecords, signal });
   const facts = await readStatusFacts(
     repository,
-    { ...limits, pricePerGbMonth: price, schedules, slotNow: undefined },
+    { ...limits, pricePerGbMonth: price, schedules, slotNow: undefined, managed },
     context,
   );
   const { freshness, recoverable } = facts;
@@ -89,18 +91,18 @@ async function readDatabase(
   const decisions = planRetention(freshness.catalog.backups, policy, { now, timeZone });
   const name = request.name ?? repository.source.database;
   const described = describeRepository(repository, manifest);
-  const { segments } = recoverable;
-  const known = { name, keyHeld: described.keyHeld, catalog: freshness.catalog, segments, manifest };
+  const { changes } = recoverable;
+  const known = { name, keyHeld: described.keyHeld, catalog: freshness.catalog, changes, manifest };
   return {
     kind: 'read',
     name,
     location: storage.location,
-    place: toPlace(request),
+    place: toPlace(place),
     status: judgeStatus(facts),
     ...{ freshness, recoverable, records, rtoTarget, planned },
     retention: {
-      ...{ policy, timeZone, keepChanges, segments },
-      decisions: keepBases(decisions, segments, { now, keepChanges }),
+      ...{ policy, timeZone, keepChanges, changes },
+      decisions: keepBases(decisions, changes, { now, keepChanges }),
     },
     repository: described,
     newest: manifest && listContents(manifest),
@@ -110,7 +112,8 @@ async function readDatabase(
   };
 }
 
-function toPlace({ place }: DatabaseRequest): Place {
+/** Returns what a command line says to get at a storage. */
+export function toPlace(place: PlaceInputs): Place {
   return {
     storage: place.storage,
     's3-endpoint': place.s3Endpoint,
@@ -125,7 +128,7 @@ const madeAs = v.object({
   key: v.object({ held: v.picklist(['repository', 'outside']) }),
 });
 
-function describeRepository(repository: Repository, manifest: Manifest | undefined): RepositoryFacts {
+export function describeRepository(repository: Repository, manifest: Manifest | undefined): RepositoryFacts {
   const { format, key } = v.parse(madeAs, JSON.parse(repository.config.toString('utf8')));
   const encryption: Encryption = manifest?.encryption ?? { scheme: 'unknown' };
   return { id: repository.id, source: repository.source, format, keyHeld: key.held, encryption };

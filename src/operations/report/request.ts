@@ -1,3 +1,4 @@
+import type { ManagementInputs } from '../../interface/inputs/management-types.ts';
 import { parseS3Addressing } from '../../interface/inputs/storage-values.ts';
 import { parseDuration, parseInterval, parseRetention } from '../../interface/inputs/time-values.ts';
 import type { PlaceInputs, ReportInputs } from '../../interface/inputs/types.ts';
@@ -28,6 +29,8 @@ export interface DatabaseRequest {
     readonly keepChanges: number;
   };
   readonly planned: Planned | undefined;
+  /** Undefined: the platform's own backups are not asked for */
+  readonly management: ManagementInputs | undefined;
   /** By which the status judges schedules */
   readonly schedules: ReadSchedules | undefined;
 }
@@ -42,8 +45,10 @@ export async function listRequests(inputs: ReportInputs, context: Context): Prom
   if (policy !== undefined) {
     const planned = await planWorkflows({ policy, workflows }, context.env);
     const verification = await verify(planned, githubToken, context);
-    return chooseDatabases(planned, inputs).map((database) =>
-      toRequest(database, { ...planned, verification }, inputs, context),
+    const databases = chooseDatabases(planned, inputs);
+    const management = chooseManagement(databases, inputs, context);
+    return databases.map((database) =>
+      toRequest(database, { ...planned, verification }, { ...inputs, management }, context),
     );
   }
   // The parser of the inputs has seen to it that one of the two is given.
@@ -54,9 +59,22 @@ export async function listRequests(inputs: ReportInputs, context: Context): Prom
       ...{ name: inputs.database, place: { ...inputs, storage }, identities: inputs.encryptionIdentity },
       ...{ limits: inputs, price: inputs.pricePerGbMonth, rtoTarget: inputs.rtoTarget },
       retention: { policy: retention, timeZone, keepChanges },
-      ...{ planned: undefined, schedules: undefined },
+      ...{ planned: undefined, schedules: undefined, management: inputs.management },
     },
   ];
+}
+
+/** The project is that of one database: of several, none is asked about. */
+function chooseManagement(
+  databases: readonly PlannedDatabase[],
+  { management }: ReportInputs,
+  { log }: Context,
+): ManagementInputs | undefined {
+  if (management === undefined || databases.length === 1) return management;
+  log.warn(
+    "Supabase's own backups are not in the report: project-ref names one project, and the report is about several databases. Name one with database.",
+  );
+  return undefined;
 }
 
 /** Asks GitHub whether the workflows run. A report without that answer is worth more than none. */
@@ -119,6 +137,7 @@ function toRequest(
     },
     planned: toPlanned(database, plan, context.now()),
     schedules: { database, timeZone: plan.timeZone, verification },
+    management: inputs.management,
   };
 }
 

@@ -19,7 +19,7 @@ import {
 } from './target-state.ts';
 
 /** The words that `confirm` takes. */
-const words = 'RESTORE PRODUCTION';
+export const confirmingWords = 'RESTORE PRODUCTION';
 
 /**
  * Refuses inputs that contradict each other, before anything is opened.
@@ -83,7 +83,7 @@ export function findRefusals(
     refusals.push(
       new ConfigurationError(
         `confirm: ${state.target} needs words that confirm the restore: ${reasons.map(describeReason).join(', ')}; ${describeLoss(manifest, state)}`,
-        `Whoever answers for it types them: confirm: ${words}.`,
+        `Whoever answers for it types them: confirm: ${confirmingWords}.`,
       ),
     );
   }

@@ -1,3 +1,4 @@
+import type { ManagedFacts } from '../../management/facts.ts';
 import type { BackupFreshness, Limits } from '../../repository/backups/freshness.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
 import type { StoredRecord } from '../../repository/records.ts';
@@ -30,6 +31,10 @@ export interface StatusFacts {
   readonly capturedThrough: Date | undefined;
   /** Undefined: no policy was given */
   readonly schedules: ReadSchedules | undefined;
+  /** What the platform says of its own backups; undefined: it was not asked */
+  readonly managed: ManagedFacts | undefined;
+  /** When the newest captured transaction was committed; undefined: none is known */
+  readonly newestCommit: Date | undefined;
   /** What this run has seen of the slot; undefined when it has not looked */
   readonly slotNow: SlotLook | undefined;
   readonly now: Date;

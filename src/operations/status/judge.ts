@@ -5,6 +5,8 @@ import { measureRecovery } from '../../repository/backups/recovery-time.ts';
 import { measureSuccessRate } from '../../repository/backups/success-rate.ts';
 import { measureTrends } from '../../repository/backups/trends.ts';
 import { sumStored } from '../../repository/stored-bytes.ts';
+import { judgeManaged } from '../managed/judge.ts';
+import { toOwnLayer } from '../managed/own-layer.ts';
 import { findAttempts } from './attempts.ts';
 import { estimateEgress, estimateStorageCost } from './costs.ts';
 import type { StatusFacts } from './facts.ts';
@@ -23,10 +25,11 @@ export function judgeStatus(facts: StatusFacts): Status {
   const growth = measureGrowth(usable, now);
   const schedules = judgeSchedules(facts);
   const slot = findSlot(facts.slotNow, runs);
+  const managed = facts.managed && judgeManaged(facts.managed, toOwnLayer(facts), facts.limits);
   return {
     ...{ location, at: now, usable, verified, drilled, ages, recoverable, stored },
-    findings: listFindings(facts, { ages, recovery, trends, schedules, slot }),
-    ...{ recovery, trends, growth, schedules, slot },
+    findings: listFindings(facts, { ages, recovery, trends, schedules, slot, managed }),
+    ...{ recovery, trends, growth, schedules, slot, managed },
     successRate: measureSuccessRate({ runs, unread: facts.unreadRuns }, now),
     attempts: findAttempts(runs),
     cost: estimateStorageCost(sumStored(stored), growth, facts.price),

@@ -1,6 +1,7 @@
 import { type FindingKind, findingKinds, isLimit, limitKinds } from '../../interface/findings/finding.ts';
 import { type Gauge, renderOpenMetrics, type Sample } from '../../report/openmetrics.ts';
 import { toolVersion } from '../../runtime/version.ts';
+import { findEnds } from '../managed/result.ts';
 import type { Status } from './result.ts';
 
 /** What stands before the name of every metric. A name is a promise: dashboards and alarms ask for it. */
@@ -31,7 +32,8 @@ export function renderMetrics(status: Status, database = status.location): strin
 
 /** Lists when something happened last, in seconds since 1970. */
 function listEvents(status: Status): Gauge[] {
-  const { attempts, verified, drilled, recoverable, slot } = status;
+  const { attempts, verified, drilled, recoverable, slot, managed } = status;
+  const ends = managed && findEnds(managed.platform);
   const newest = recoverable.windows.at(-1);
   const event = (name: string, help: string, samples: readonly Sample[]): Gauge => {
     return { name: `${name}_timestamp_seconds`, unit: 'seconds', help, samples };
@@ -59,6 +61,16 @@ function listEvents(status: Status): Gauge[] {
       'recoverable_to',
       'The newest point in time that can be recovered.',
       newest ? [time(new Date(newest.to))] : [],
+    ),
+    event(
+      'managed_recoverable_from',
+      "The oldest time that Supabase's own backups can restore; only where it was asked.",
+      ends === undefined ? [] : [time(ends.oldest)],
+    ),
+    event(
+      'managed_recoverable_to',
+      "The newest time that Supabase's own backups can restore; only where it was asked.",
+      ends === undefined ? [] : [time(ends.newest)],
     ),
     event('slot_seen', 'When the slot of captures was last looked at.', slot ? [time(slot.at)] : []),
   ];
@@ -161,9 +173,11 @@ function listWatched({ slot, schedules, successRate }: Status): Gauge[] {
 }
 
 /** Lists whether each limit that was asked for is broken, and of all other findings whether they were found. */
-function listFindings({ findings }: Status): Gauge[] {
+function listFindings({ findings, managed }: Status): Gauge[] {
+  // What was not looked at was not found to be well.
   const others = (Object.keys(findingKinds) as FindingKind[]).filter(
-    (kind) => !limitKinds.some((limit) => limit === kind),
+    (kind) =>
+      !limitKinds.some((limit) => limit === kind) && (managed !== undefined || !kind.startsWith('managed-')),
   );
   return [
     {
@@ -174,10 +188,12 @@ function listFindings({ findings }: Status): Gauge[] {
     },
     {
       ...{ name: 'finding', help: 'Whether this was found: 1, or 0 where it was not.' },
-      samples: others.map((kind) => ({
-        labels: { finding: kind, severity: findingKinds[kind].severities[0] },
-        value: findings.some((finding) => finding.kind === kind) ? 1 : 0,
-      })),
+      samples: others.flatMap((kind) =>
+        findingKinds[kind].severities.map((severity) => ({
+          labels: { finding: kind, severity },
+          value: findings.some((finding) => finding.kind === kind && finding.severity === severity) ? 1 : 0,
+        })),
+      ),
     },
   ];
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Inputs, StorageInputs } from '../../interface/inputs/types.ts';
+import type { Inputs, PlaceInputs } from '../../interface/inputs/types.ts';
 import { readCatalog } from '../../repository/backups/catalog.ts';
 import { readReplayable } from '../../repository/changes/damage.ts';
 import { findReach } from '../../repository/changes/recoverable.ts';
@@ -23,19 +23,23 @@ export async function findNewest(
   context: StorageContext,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
   if (inputs === undefined || context.signal.aborted) return undefined;
-  if (!isAboutOneStorage(inputs)) return undefined;
+  if (isAboutNoneOrMany(inputs)) return undefined;
+  const { storage } = inputs;
+  if (storage === undefined) return undefined;
   // A repository in an artifact would have to be downloaded as a whole.
-  if (/^artifact:/i.test(inputs.storage)) return undefined;
-  return Promise.race([look(inputs, context), sleep(timeoutMs, undefined, { ref: false })]);
+  if (/^artifact:/i.test(storage)) return undefined;
+  return Promise.race([look({ ...inputs, storage }, context), sleep(timeoutMs, undefined, { ref: false })]);
 }
 
+type Elsewhere = 'schedule' | 'report' | 'doctor' | 'estimate';
+
 /** A report, a schedule and an estimate are about none or many, and a doctor looks before there is a backup. */
-function isAboutOneStorage(inputs: Inputs): inputs is StorageInputs {
-  return !['schedule', 'report', 'doctor', 'estimate'].includes(inputs.operation);
+function isAboutNoneOrMany(inputs: Inputs): inputs is Extract<Inputs, { readonly operation: Elsewhere }> {
+  return ['schedule', 'report', 'doctor', 'estimate'].includes(inputs.operation);
 }
 
 async function look(
-  inputs: StorageInputs,
+  inputs: PlaceInputs,
   context: StorageContext,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
   const { log, signal } = context;

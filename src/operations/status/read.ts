@@ -1,15 +1,19 @@
 import type { StatusInputs } from '../../interface/inputs/types.ts';
+import type { ManagedFacts } from '../../management/facts.ts';
 import { type Limits, readFreshness } from '../../repository/backups/freshness.ts';
 import { mostRuns, rateWindow } from '../../repository/backups/success-rate.ts';
 import { findVanished } from '../../repository/backups/vanished.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
+import { DamageWarnings } from '../../repository/damage-warnings.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import { readRecords, type StoredRecord } from '../../repository/records.ts';
 import { measureStored } from '../../repository/stored-bytes.ts';
 import type { Context } from '../../runtime/context.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { SlotLook } from '../../values/slot-look.ts';
+import { findNewestCommit } from '../managed/own-layer.ts';
+import { askPlatform } from '../managed/read.ts';
 import type { StatusFacts } from './facts.ts';
 import { judgeStatus } from './judge.ts';
 import type { Status } from './result.ts';
@@ -22,6 +26,8 @@ export interface StatusQuestion extends Limits {
   readonly pricePerGbMonth: number | undefined;
   readonly schedules: ReadSchedules | undefined;
   readonly slotNow: SlotLook | undefined;
+  /** What the platform says of its own backups; undefined: it was not asked */
+  readonly managed: ManagedFacts | undefined;
 }
 
 /**
@@ -33,10 +39,11 @@ export interface StatusQuestion extends Limits {
  */
 export async function readStatus(inputs: StatusInputs, context: Context): Promise<Status> {
   const schedules = await readSchedules(inputs, context);
+  const managed = inputs.management && (await askPlatform(inputs.management, context));
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const slotNow = await lookAtSlot(inputs, repository, context);
-  return judgeStatus(await readStatusFacts(repository, { ...inputs, schedules, slotNow }, context));
+  return judgeStatus(await readStatusFacts(repository, { ...inputs, schedules, slotNow, managed }, context));
 }
 
 /**
@@ -47,7 +54,8 @@ export async function readStatus(inputs: StatusInputs, context: Context): Promis
 export async function readStatusFacts(repository: Repository, question: StatusQuestion, context: Context) {
   const { storage } = repository;
   const freshness = await readFreshness(repository, context);
-  const onDamaged = (error: Error) => context.log.warn(`${error.message}; passed over`);
+  using damage = new DamageWarnings(context.log);
+  const onDamaged = damage.warn;
   const { signal } = context;
   const [prune] = (await readRecords(repository, 'prunes', onDamaged, { newest: 1, signal })).slice(-1);
   const { catalog } = freshness;
@@ -66,6 +74,8 @@ export async function readStatusFacts(repository: Repository, question: StatusQu
     price: question.pricePerGbMonth,
     schedules: question.schedules,
     slotNow: question.slotNow,
+    managed: question.managed,
+    newestCommit: findNewestCommit(recoverable.segments),
     now: context.now(),
   } satisfies StatusFacts;
 }

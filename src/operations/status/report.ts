@@ -1,11 +1,5 @@
-import {
-  type Finding,
-  findingKinds,
-  isLimit,
-  type Severity,
-  type TrendMeasure,
-} from '../../interface/findings/finding.ts';
-import { joinTelling, tellFinding, tellPredictedTime } from '../../interface/findings/telling.ts';
+import { type Finding, isLimit, type TrendMeasure } from '../../interface/findings/finding.ts';
+import { tellPredictedTime } from '../../interface/findings/telling.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import {
   formatAge,
@@ -23,7 +17,9 @@ import type { JudgedLimit } from '../../repository/backups/freshness.ts';
 import { neededPoints } from '../../repository/backups/trends.ts';
 import { formatWindow, isInterval, type Recoverable } from '../../repository/changes/windows.ts';
 import { sumStored } from '../../repository/stored-bytes.ts';
+import { describeFinding, renderFindings, tellBroken } from '../sections/findings.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
+import { describePlatform } from './platform.ts';
 import { isHealthy, type Status } from './result.ts';
 import { describeSchedules, describeSuccess, describeWatched, tellWatched } from './watched.ts';
 
@@ -32,7 +28,7 @@ export function describeStatus(status: Status): Outcome {
   const verdict = isHealthy(status) ? 'healthy' : 'broken';
   return {
     exitCode: isHealthy(status) ? 0 : 3,
-    found: tellBroken(status),
+    found: tellBroken(status.findings),
     outputs: {
       'backup-id': usable[0]?.id ?? '',
       status: verdict,
@@ -41,13 +37,14 @@ export function describeStatus(status: Status): Outcome {
       'recovery-seconds': status.recovery.kind === 'measured' ? toSeconds(status.recovery.milliseconds) : '',
       'longest-gap-seconds': status.gap === undefined ? '' : toSeconds(status.gap.length),
       ...tellWatched(status),
-      findings: JSON.stringify(status.findings.map(toJson)),
+      findings: renderFindings(status.findings),
     },
     report: [
       { kind: 'heading', text: `Backups in ${location}: ${verdict.toUpperCase()}` },
       describeLimits(...toLimits(status.findings)),
       ...status.findings.flatMap(describeFinding),
       describeCatalog(status),
+      ...describePlatform(status),
       ...describeSchedules(status),
       ...describeSuccess(status),
       ...describeWindows(status),
@@ -55,28 +52,6 @@ export function describeStatus(status: Status): Outcome {
       ...describeUsual(status),
       ...describeFailures(status),
     ],
-  };
-}
-
-function tellBroken({ findings }: Status): string | undefined {
-  const broken = findings.filter(({ severity }) => severity === 'broken');
-  return broken.length === 0
-    ? undefined
-    : broken.map((finding) => joinTelling(tellFinding(finding))).join(' ');
-}
-
-/** A finding for scripts: what the schema in schema/status.schema.json describes. */
-function toJson(finding: Finding) {
-  const { kind, severity, limit = null, measured = null, since } = finding;
-  const { unit } = findingKinds[kind];
-  return {
-    kind,
-    severity,
-    limit,
-    measured,
-    unit,
-    since: since?.toISOString() ?? null,
-    ...tellFinding(finding),
   };
 }
 
@@ -90,15 +65,6 @@ function toLimits(findings: readonly Finding[]): [JudgedLimit[], 'backup' | 'cha
     return { input: kind, limit, age: measured, met: severity !== 'broken' };
   });
   return [judged, newest];
-}
-
-const signs: Readonly<Record<Severity, string>> = { broken: 'BROKEN', warning: 'WARNING', note: 'NOTE' };
-
-/** Says what a table does not: a limit that is met is in the table of limits alone. */
-function describeFinding(finding: Finding): Section[] {
-  const { severity } = finding;
-  if (isLimit(finding) && severity === 'note') return [];
-  return [{ kind: 'paragraph', text: `${signs[severity]}: ${joinTelling(tellFinding(finding))}` }];
 }
 
 /** Renders windows for scripts: `to` is the end of the newest window, and `from` its beginning. */
@@ -336,6 +302,8 @@ function tellFailure(failure: RecordedFailure): string {
       return `validate found damage in ${failure.damaged.join(', ')}`;
     case 'drill':
       return `drill of ${failure.backup} failed: ${failure.why ?? 'nobody knows why'}`;
+    case 'slow-drill':
+      return `drill of ${failure.backup} took ${formatDuration(failure.took)}, and its target is ${formatDuration(failure.target)}`;
     case 'restore':
       return `restore of ${failure.backup} into ${failure.target}: ${failure.why ?? 'it differs from the backup'}`;
     case 'run':

@@ -8,6 +8,7 @@ import type { Trends } from '../../repository/backups/trends.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
 import type { StoredRecord } from '../../repository/records.ts';
 import type { StoredBytes } from '../../repository/stored-bytes.ts';
+import type { Managed } from '../managed/result.ts';
 import type { Egress, StorageCost } from './costs.ts';
 import type { Schedules } from './kept-schedules.ts';
 import type { SlotSight } from './slot.ts';
@@ -43,6 +44,8 @@ export interface Status extends Pick<BackupFreshness, 'usable' | 'verified' | 'd
   readonly attempts: ReadonlyMap<string, Date>;
   /** Of captures; undefined: nobody has looked */
   readonly slot: SlotSight | undefined;
+  /** Both layers, with the platform's own backups; undefined: the platform was not asked */
+  readonly managed: Managed | undefined;
   readonly counts: Counts;
   readonly stored: StoredBytes;
   readonly growth: Growth;

@@ -19,6 +19,24 @@ export const examples: { readonly [Kind in FindingKind]: FindingOf<Kind> } = {
     ...{ kind: 'slot-lag', severity: 'warning', limit: 2e9, measured: 3e9, since },
     ...{ slot: 'supabase_backup_0123abcd', safeBytes: 1e9, seenAt: since },
   },
+  'managed-off': {
+    ...{ kind: 'managed-off', severity: 'broken', ...bare, measured: 0 },
+    ...{ why: 'plan', plan: 'free' },
+  },
+  'managed-late': { kind: 'managed-late', ...broken, what: 'backup', newest: since },
+  'managed-failed': {
+    ...{ kind: 'managed-failed', severity: 'broken', ...bare, measured: 2, since },
+    ...{ what: 'backup', completed: since },
+  },
+  'managed-ending': { kind: 'managed-ending', severity: 'warning', ...bare, why: 'paused' },
+  'managed-out-of-step': {
+    ...{ ...broken, kind: 'managed-out-of-step', severity: 'warning', behind: 'repository' },
+    ...{ ofRepository: since, ofPlatform: since },
+  },
+  'managed-unreadable': {
+    ...{ kind: 'managed-unreadable', severity: 'broken', ...bare, measured: 1 },
+    unread: [{ part: 'backups', cause: 'permission', missing: ['backups_read'] }],
+  },
   'late-schedule': {
     ...{ kind: 'late-schedule', severity: 'warning', limit: 26 * hour, measured: 30 * hour, since },
     ...{ job: 'full', crons: ['17 2 * * *'], timeZone: 'UTC' },
@@ -26,6 +44,10 @@ export const examples: { readonly [Kind in FindingKind]: FindingOf<Kind> } = {
   'disabled-schedule': {
     ...{ kind: 'disabled-schedule', severity: 'warning', ...bare },
     ...{ workflow: 'supabase-backup.yml', jobs: ['full', 'archive'], state: 'disabled' },
+  },
+  'failed-runs': {
+    ...{ kind: 'failed-runs', severity: 'warning', ...bare, measured: 3, since },
+    ...{ job: 'full', lastClass: 'SourceError/connection' },
   },
   'old-backup': { kind: 'old-backup', ...broken, severity: 'warning' },
   'damaged-changes': {
@@ -71,6 +93,9 @@ export const examples: { readonly [Kind in FindingKind]: FindingOf<Kind> } = {
   'failed-drill': {
     ...{ kind: 'failed-drill', severity: 'warning' },
     ...{ ...bare, since, backup: 'a', why: 'it is gone' },
+  },
+  'slow-recovery': {
+    ...{ kind: 'slow-recovery', severity: 'warning', limit: hour, measured: 2 * hour, since, backup: 'a' },
   },
   'unmeasured-recovery': {
     ...{ kind: 'unmeasured-recovery', severity: 'note', ...bare },

@@ -29,11 +29,19 @@ const formerWords: Partial<Record<FindingKind, string>> = {
 const laterKinds: readonly FindingKind[] = [
   'slot-lost',
   'slot-lag',
+  'managed-off',
+  'managed-late',
+  'managed-failed',
+  'managed-ending',
+  'managed-out-of-step',
+  'managed-unreadable',
   'late-schedule',
   'disabled-schedule',
+  'failed-runs',
   'unusual-duration',
   'unusual-size',
   'unusual-rows',
+  'slow-recovery',
   'unmeasured-recovery',
 ];
 

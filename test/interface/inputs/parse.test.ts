@@ -37,6 +37,12 @@ const schedule: Given = { operation: 'schedule' };
 const mailing: Given = { ...backup, 'mail-from': 'a@example.com', 'mail-to': 'b@example.com' };
 const doctor: Given = { operation: 'doctor', 'database-url': url };
 const records: Given = { operation: 'records', storage: './backups', 'records-url': url };
+const project = 'abcdefghijklmnopqrst';
+const managed: Given = { operation: 'managed', 'supabase-access-token': 'sbp_x', 'project-ref': project };
+const back: Given = {
+  ...{ ...managed, operation: 'restore', managed: 'true' },
+  'recovery-target-time': '2026-11-20T14:30:00Z',
+};
 const alarm: Given = { operation: 'alarm', storage: './backups', 'alarm-of': 'drill', needs: '{}' };
 
 function refusalOf(given: Given, env: NodeJS.ProcessEnv = {}): ConfigurationError {
@@ -50,6 +56,33 @@ function refusalOf(given: Given, env: NodeJS.ProcessEnv = {}): ConfigurationErro
 }
 
 describe('what is accepted', () => {
+  test("the platform is asked with the token and the project that are given, or that the environment and the database's address tell", () => {
+    const management = { accessToken: 'sbp_x', projectRef: project, apiUrl: 'https://api.supabase.com' };
+    expect(parse(managed)).toMatchObject({ management, storage: undefined, maxAge: 26 * 3_600_000 });
+    const direct = `postgresql://postgres:s3cret@db.${project}.supabase.co:5432/postgres`;
+    const pooled = `postgresql://postgres.${project}:s3cret@aws-0-eu-central-1.pooler.supabase.com:5432/postgres`;
+    const env = { SUPABASE_ACCESS_TOKEN: 'sbp_x' };
+    for (const address of [direct, pooled]) {
+      expect(parse({ operation: 'managed', 'database-url': address }, env)).toMatchObject({ management });
+      expect(parse({ ...status, 'database-url': address }, env)).toMatchObject({ management });
+      expect(parse({ ...back, 'project-ref': '', 'target-url': address }, env)).toMatchObject({ management });
+    }
+    expect(parse(status, env)).toMatchObject({ management: undefined });
+    expect(parse({ ...status, 'project-ref': project })).toMatchObject({ management: undefined });
+    expect(parse({ ...report, 'project-ref': project }, env)).toMatchObject({ management });
+    expect(parse(managed, { SUPABASE_ACCESS_TOKEN: 'sbp_other' })).toMatchObject({ management });
+    expect(listSecrets((name) => managed[name], env)).toContain('sbp_x');
+  });
+
+  test('a restore by the platform needs neither storage nor database, and others need both', () => {
+    expect(parse(back)).toMatchObject({
+      ...{ managed: true, storage: undefined, targetUrl: undefined, confirmed: false },
+      ...{ recoveryTargetTime: '2026-11-20T14:30:00.000000Z', waitAtMost: 5 * 3_600_000 },
+    });
+    expect(parse(restore)).toMatchObject({ managed: false });
+    expect(refusalOf({ ...back, managed: 'false' }).message).toContain('storage: is required for restore');
+  });
+
   test('a backup with nothing but the necessary has the documented defaults', () => {
     expect(parse(backup)).toEqual({
       operation: 'backup',
@@ -70,6 +103,7 @@ describe('what is accepted', () => {
       freshness: [],
       databaseUrl: url,
       backupType: 'full',
+      copies: [],
       label: null,
       pin: false,
       include: [],
@@ -249,6 +283,7 @@ const refused: [Given, InputName, string][] = [
   [{ ...backup, storage: 's3://AKIA:s3cret@bucket' }, 'storage', 'must not hold credentials'],
   [{ ...backup, 's3-endpoint': 'r2.example.com' }, 's3-endpoint', 'is not the address of an S3 service'],
   [{ ...backup, 's3-endpoint': 'https://a:s3cret@r2.example.com' }, 's3-endpoint', 'is not the address'],
+  [{ ...backup, copies: 'disk' }, 'copies', 'entry 1: storage is neither a folder'],
   [{ ...backup, 's3-region': 'eu central' }, 's3-region', 'is not the name of a region'],
   [{ ...backup, 's3-addressing': 'host' }, 's3-addressing', 'cannot be "host"'],
   [{ ...backup, 's3-sse': 'aws:kms:' }, 's3-sse', 'names no encryption of S3'],
@@ -449,6 +484,23 @@ const refused: [Given, InputName, string][] = [
     'records-url',
     'does not start with postgresql://',
   ],
+  [{ ...managed, 'supabase-access-token': '' }, 'supabase-access-token', 'SUPABASE_ACCESS_TOKEN is not set'],
+  [{ ...managed, 'supabase-access-token': 'a s3cret' }, 'supabase-access-token', 'holds a space'],
+  [{ ...managed, 'project-ref': 'shop' }, 'project-ref', 'is not the name of a project'],
+  [{ ...managed, 'project-ref': '', 'database-url': url }, 'project-ref', 'leads to no hosted project'],
+  [{ ...managed, 'management-api-url': 'https://h/v1' }, 'management-api-url', 'is more than the root'],
+  [{ ...managed, 'management-api-url': 'http://example.com' }, 'management-api-url', 'has the scheme http:'],
+  [{ ...back, managed: 'yes' }, 'managed', 'cannot be "yes"'],
+  [{ ...back, 'wait-at-most': 'long' }, 'wait-at-most', 'cannot be "long"'],
+  [{ ...back, 'recovery-target-time': '' }, 'recovery-target-time', 'is required with managed'],
+  [{ ...back, 'recovery-target-time': 'latest' }, 'recovery-target-time', 'cannot be latest'],
+  [
+    { ...back, 'recovery-target-time': '2026-11-20T14:30:00.5Z' },
+    'recovery-target-time',
+    'has parts of a second',
+  ],
+  [{ ...back, include: 'public.t' }, 'include', 'means nothing together with managed'],
+  [{ ...back, storage: 'artifact://x' }, 'storage', 'cannot be an artifact together with managed'],
   [{ operation: 'records', storage: './backups' }, 'records-url', 'is required for records'],
   [{ ...records, 'records-task': 'mend' }, 'records-task', 'cannot be "mend"'],
   [{ operation: 'doctor' }, 'database-url', 'is not given, and nothing else that doctor could check'],
@@ -507,7 +559,7 @@ describe('what is refused', () => {
 
   test('an unknown operation is answered with the list of operations', () => {
     expect(refusalOf({ operation: 'drive' }).next).toBe(
-      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor or estimate.',
+      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor, estimate, managed, mirror or repair.',
     );
   });
 });

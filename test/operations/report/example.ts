@@ -161,6 +161,7 @@ export function describe(shelf: Shelf): DatabaseFacts {
     ...{ freshness, recoverable, price: 0.023, vanished: [], prune: prunes.at(-1) },
     ...{ restores, runs: records.runs, unreadRuns: 0, createdAt: ago(24 * 180), now },
     ...{ capturedThrough: undefined, schedules: undefined, slotNow: undefined },
+    ...{ managed: undefined, newestCommit: undefined },
     stored: {
       objects: 713 * million,
       manifests: 1.26 * million,
@@ -179,7 +180,12 @@ export function describe(shelf: Shelf): DatabaseFacts {
       ...{ 's3-region': 'eu-central-1', 's3-addressing': undefined },
     },
     retention: {
-      ...{ policy: retention, timeZone: 'UTC', keepChanges: 8 * day, segments: [] },
+      ...{
+        policy: retention,
+        timeZone: 'UTC',
+        keepChanges: 8 * day,
+        changes: { stored: [], replayable: [] },
+      },
       decisions: planRetention(backups, retention, { now, timeZone: 'UTC' }),
     },
     rtoTarget: 900_000,

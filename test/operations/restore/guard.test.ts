@@ -19,7 +19,7 @@ function makeInputs(overrides: Partial<RestoreInputs> = {}): RestoreInputs {
     'target-url': 'postgresql://someone@127.0.0.1/target',
   };
   const inputs = parseInputs((name) => given[name], {});
-  if (inputs.operation !== 'restore') throw new Error('other inputs than those given');
+  if (inputs.operation !== 'restore' || inputs.managed) throw new Error('other inputs than those given');
   return { ...inputs, ...overrides };
 }
 

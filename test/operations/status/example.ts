@@ -20,7 +20,8 @@ export function weigh(backups: readonly BackupSummary[], overrides: Partial<Stat
     prune: undefined,
     restores: [],
     ...{ runs: [], unreadRuns: 0, createdAt: ago(1000), capturedThrough: undefined },
-    ...{ schedules: undefined, slotNow: undefined },
+    ...{ schedules: undefined, slotNow: undefined, managed: undefined },
+    newestCommit: undefined,
     now,
     ...overrides,
   });

@@ -47,7 +47,7 @@ const forms: Readonly<Partial<Record<OutputName, object>>> = {
   },
 };
 
-function makeFindingSchema(kind: FindingKind): object {
+export function makeFindingSchema(kind: FindingKind): object {
   const { severities, unit } = findingKinds[kind];
   const properties = {
     kind: { const: kind },

@@ -10,6 +10,7 @@ import { examples } from '../../interface/findings/examples.ts';
 import { ago, hour, now, shelve } from '../../repository/backups/freshness-example.ts';
 import { createContext } from '../../support/context.ts';
 import { hasPrometheusParsers, hasPromtool, lintMetrics, parseMetrics } from '../../support/prometheus.ts';
+import { makeFacts } from '../managed/layers-example.ts';
 import { weigh } from './example.ts';
 import { makeRun, makeSchedules, slot } from './watched-example.ts';
 
@@ -153,14 +154,15 @@ describe('the metrics of a status', () => {
 describe.each(Object.keys(findingKinds) as FindingKind[])('a finding of the kind %s', (kind) => {
   const finding = examples[kind];
   const lineOf = (findings: readonly (typeof finding)[]) =>
-    renderMetrics({ ...weigh([shelve(1)]), findings }, 'shop')
+    renderMetrics({ ...weigh([shelve(1)], { managed: makeFacts() }), findings }, 'shop')
       .split('\n')
       .filter((line) => line.includes(`limit="${kind}"`) || line.includes(`finding="${kind}"`));
 
   it('is a metric', () => {
     const name = isLimit(finding) ? 'limit_broken' : 'finding';
-    const [line, ...more] = lineOf([finding]);
+    const [line, ...more] = lineOf([finding]).filter((each) => !each.endsWith(' 0'));
     expect(line).toMatch(new RegExp(`^supabase_backup_${name}\\{database="shop",.*\\} 1$`));
+    if (!isLimit(finding)) expect(line).toContain(`severity="${finding.severity}"`);
     expect(more).toEqual([]);
   });
 
@@ -172,11 +174,21 @@ describe.each(Object.keys(findingKinds) as FindingKind[])('a finding of the kind
         `supabase_backup_limit_broken{database="shop",limit="${kind}"} 0`,
       ]);
     } else {
-      expect(others).toEqual([
-        `supabase_backup_finding{database="shop",finding="${kind}",severity="${finding.severity}"} 0`,
-      ]);
+      expect(others).toEqual(
+        findingKinds[kind].severities.map(
+          (severity) => `supabase_backup_finding{database="shop",finding="${kind}",severity="${severity}"} 0`,
+        ),
+      );
     }
   });
+});
+
+it('what was not asked of the platform is no metric, and never 0', () => {
+  const asked = renderMetrics(weigh([shelve(1)], { managed: makeFacts() }), 'shop');
+  expect(asked).toContain(
+    `supabase_backup_managed_recoverable_to_timestamp_seconds{database="shop"} ${ago(9).getTime() / 1000}`,
+  );
+  expect(renderMetrics(weigh([shelve(1)]), 'shop')).not.toContain('managed-');
 });
 
 describe('a file of metrics', () => {

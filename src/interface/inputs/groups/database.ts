@@ -8,14 +8,14 @@ import { matching, oneOf, parseBoolean, parseShare, wholeNumber } from '../value
 /** The source and the target, which backup or point in time, and how rows are read and written. */
 export const databaseInputs = {
   'database-url': {
-    operations: ['backup', 'capture', 'gate', 'status', 'doctor', 'estimate'],
+    operations: ['backup', 'capture', 'gate', 'status', 'doctor', 'estimate', 'managed'],
     secret: true,
     placeholder: 'url',
     example: databaseUrlForm,
     description:
       'The database to back up: `postgresql://user:password@host:5432/database`, with a direct connection or the session pooler (port ' +
       '5432, not 6543). When empty, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, …) are used. ' +
-      '`status` needs none; with it, it measures the slot of captures now.',
+      '`status` needs none; with it, it measures the slot of captures now. `managed` only takes the name of the project from it.',
     parse: parseDatabaseUrl,
   },
   'backup-type': {

@@ -5,11 +5,12 @@ import { matching, oneOf } from '../values.ts';
 /** How fresh and proven backups must be, and what a release does when they are not. */
 export const releaseInputs = {
   'max-age': {
-    operations: ['gate', 'status', 'report'],
-    default: { gate: '24h', status: '26h', report: '26h' },
+    operations: ['gate', 'status', 'report', 'managed'],
+    default: { gate: '24h', status: '26h', report: '26h', managed: '26h' },
     placeholder: 'duration',
     description:
-      'How old the newest backup with rows may be, such as `24h`. `gate` takes one when it is older, or stops; `status` ends with 3.',
+      'How old the newest backup with rows may be, such as `24h`. `gate` takes one when it is older, or stops; `status` ends with 3. `managed` asks the ' +
+      'same of the backups that the platform takes.',
     parse: parseDuration,
   },
   'verified-within': {

@@ -227,7 +227,7 @@ export function makeFacts(overrides: Partial<EvidenceFacts> = {}): EvidenceFacts
     },
     records,
     lastPrune: prune,
-    segments: [],
+    changes: { stored: [], replayable: [] },
     vanished: [],
     unreadable: [],
     issues: [

@@ -40,7 +40,7 @@ function parse(line: string): RestoreInputs {
   const { inputs } = parseArguments(rest);
   const url = 'postgresql://postgres@db.example.com:5432/postgres';
   const parsed = parseInputs((name) => inputs.get(name) ?? (name === 'target-url' ? url : undefined), {});
-  if (parsed.operation !== 'restore') throw new Error(`is about ${parsed.operation}`);
+  if (parsed.operation !== 'restore' || parsed.managed) throw new Error(`is about ${parsed.operation}`);
   return parsed;
 }
 

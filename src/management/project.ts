@@ -1,0 +1,181 @@
+import * as v from 'valibot';
+import type { ManagementApi } from './api.ts';
+import { ManagementFailure } from './failure.ts';
+
+/*
+ * What is asked of the API. Its description is https://api.supabase.com/api/v1-json; fields and words that came
+ * later are passed over, and all that this program can do without may be missing.
+ */
+
+/** A hosted project, as the platform sees it. */
+export interface Project {
+  readonly name: string | undefined;
+  /** Such as `ACTIVE_HEALTHY`, `INACTIVE` (paused) or `RESTORING`; may be a word that is newer than this program */
+  readonly status: string;
+  readonly region: string | undefined;
+  /** The slug of its organization */
+  readonly organization: string | undefined;
+  readonly createdAt: Date | undefined;
+}
+
+const maybe = <Schema extends v.GenericSchema>(schema: Schema) =>
+  v.fallback(v.optional(schema), undefined as v.InferOutput<v.OptionalSchema<Schema, undefined>>);
+
+/** A time with its zone, or without one in UTC, as databases print it */
+const timeText = v.pipe(
+  v.string(),
+  v.transform((text) => new Date(/(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`)),
+  v.check((time) => !Number.isNaN(time.getTime()), 'is no time'),
+);
+const unixSeconds = v.pipe(
+  v.number(),
+  v.minValue(1),
+  v.transform((seconds) => new Date(seconds * 1000)),
+);
+
+const projectSchema = v.looseObject({
+  name: maybe(v.string()),
+  status: v.string(),
+  region: maybe(v.string()),
+  organization_slug: maybe(v.pipe(v.string(), v.regex(/^[\w-]+$/))),
+  created_at: maybe(timeText),
+});
+
+/** @throws ManagementFailure */
+export async function readProject(api: ManagementApi, ref: string): Promise<Project> {
+  const answer = await api.get(pathOf(ref), projectSchema, 'the project');
+  const { name, status, region, organization_slug: organization, created_at: createdAt } = answer;
+  return { name, status, region, organization, createdAt };
+}
+
+/** An entry of the list of the platform's backups. */
+export interface ManagedBackup {
+  /** `COMPLETED`, `FAILED`, `PENDING`, `REMOVED`, `ARCHIVED`, `CANCELLED`, or a newer word */
+  readonly status: string;
+  readonly at: Date;
+  readonly isPhysical: boolean;
+}
+
+/** What the platform says of its backups of a project. */
+export interface BackupListing {
+  /** Whether any second can be recovered; undefined where it does not say */
+  readonly isPitr: boolean | undefined;
+  /** Newest first. Empty where the platform keeps physical backups and lists none. */
+  readonly backups: readonly ManagedBackup[];
+  /** The first and the last time that its physical backups reach; undefined where it names none */
+  readonly earliest: Date | undefined;
+  readonly latest: Date | undefined;
+}
+
+const listingSchema = v.looseObject({
+  pitr_enabled: maybe(v.boolean()),
+  backups: v.fallback(v.optional(v.array(v.unknown())), undefined),
+  physical_backup_data: maybe(
+    v.looseObject({
+      earliest_physical_backup_date_unix: maybe(unixSeconds),
+      latest_physical_backup_date_unix: maybe(unixSeconds),
+    }),
+  ),
+});
+
+const backupSchema = v.looseObject({
+  status: v.string(),
+  inserted_at: timeText,
+  is_physical_backup: maybe(v.boolean()),
+});
+
+/** @throws ManagementFailure */
+export async function readBackups(api: ManagementApi, ref: string): Promise<BackupListing> {
+  const what = 'the list of backups';
+  const answer = await api.get(`${pathOf(ref)}/database/backups`, listingSchema, what);
+  const { pitr_enabled: isPitr, backups, physical_backup_data: physical } = answer;
+  // An answer that says nothing of backups is no list of none.
+  if (backups === undefined && physical === undefined) throw new ManagementFailure('unclear', what, {});
+  const read = v.safeParse(v.array(backupSchema), backups ?? []);
+  if (!read.success) throw new ManagementFailure('unclear', what, {}, new v.ValiError(read.issues));
+  return {
+    isPitr,
+    backups: read.output
+      .map(({ status, inserted_at: at, is_physical_backup: isPhysical = false }) => ({
+        status,
+        at,
+        isPhysical,
+      }))
+      .sort((one, other) => other.at.getTime() - one.at.getTime()),
+    earliest: physical?.earliest_physical_backup_date_unix,
+    latest: physical?.latest_physical_backup_date_unix,
+  };
+}
+
+/** The time of day of the daily backup, in UTC, such as `02:17:00`. Only plans with `backup.schedule` tell it. */
+export async function readBackupTime(api: ManagementApi, ref: string): Promise<string> {
+  const schema = v.looseObject({ schedule_for: v.pipe(v.string(), v.regex(/^\d\d:\d\d(:\d\d)?$/)) });
+  const what = 'the schedule of backups';
+  return (await api.get(`${pathOf(ref)}/database/backups/schedule`, schema, what)).schedule_for;
+}
+
+/** Days that the add-on for point-in-time recovery reaches back; null without the add-on. */
+export async function readPitrDays(api: ManagementApi, ref: string): Promise<number | null> {
+  const addon = v.looseObject({
+    type: v.string(),
+    variant: maybe(v.looseObject({ id: v.fallback(v.string(), '') })),
+  });
+  const schema = v.looseObject({ selected_addons: v.array(addon) });
+  const what = 'the add-ons of the project';
+  const { selected_addons: addons } = await api.get(`${pathOf(ref)}/billing/addons`, schema, what);
+  const pitr = addons.find(({ type }) => type === 'pitr');
+  if (pitr === undefined) return null;
+  const [, days] = /^pitr_(\d+)$/.exec(pitr.variant?.id ?? '') ?? [];
+  if (days === undefined) throw new ManagementFailure('unclear', what, {});
+  return Number(days);
+}
+
+/** The plan of an organization: `free`, `pro`, `team`, `enterprise`, `platform`, or a newer word. */
+export async function readPlan(api: ManagementApi, slug: string): Promise<string> {
+  const schema = v.looseObject({ plan: v.string() });
+  return (await api.get(organizationPath(slug), schema, 'the organization')).plan;
+}
+
+/** What a plan includes of backups. */
+export interface Entitlements {
+  /** Days that backups are kept; 0 where the plan has none that its user can restore; undefined: not told */
+  readonly retentionDays: number | undefined;
+  /** Whether a backup can be restored into a new project; undefined: not told */
+  readonly isCloneable: boolean | undefined;
+}
+
+const entitlementsSchema = v.looseObject({
+  entitlements: v.array(
+    v.looseObject({
+      feature: v.looseObject({ key: v.string() }),
+      hasAccess: v.boolean(),
+      config: maybe(v.looseObject({ value: maybe(v.number()), unlimited: maybe(v.boolean()) })),
+    }),
+  ),
+});
+
+/** @throws ManagementFailure */
+export async function readEntitlements(api: ManagementApi, slug: string): Promise<Entitlements> {
+  const path = `${organizationPath(slug)}/entitlements`;
+  const { entitlements } = await api.get(path, entitlementsSchema, 'the entitlements of the organization');
+  const find = (key: string) => entitlements.find(({ feature }) => feature.key === key);
+  const retention = find('backup.retention_days');
+  return {
+    retentionDays: retention === undefined || retention.hasAccess ? retention?.config?.value : 0,
+    isCloneable: find('backup.restore_to_new_project')?.hasAccess,
+  };
+}
+
+/**
+ * Asks the platform to restore the project to a time, in place. Asked once.
+ *
+ * @param unixSeconds above 0
+ * @throws ManagementFailure, whose `wasRefused` says whether nothing was begun
+ */
+export async function requestPitr(api: ManagementApi, ref: string, unixSeconds: number): Promise<void> {
+  const path = `${pathOf(ref)}/database/backups/restore-pitr`;
+  await api.post(path, { recovery_time_target_unix: unixSeconds }, 'the restore');
+}
+
+const pathOf = (ref: string) => `/v1/projects/${ref}`;
+const organizationPath = (slug: string) => `/v1/organizations/${slug}`;

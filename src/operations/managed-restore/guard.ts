@@ -1,0 +1,74 @@
+import type { ManagedRestoreInputs } from '../../interface/inputs/types.ts';
+import type { BackupListing } from '../../management/project.ts';
+import { formatAge } from '../../report/quantity.ts';
+import { formatSecond } from '../../report/time.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import { findProjectRef } from '../../values/project-ref.ts';
+import { confirmingWords } from '../restore/guard.ts';
+import type { Window } from './result.ts';
+
+/** Refuses inputs that contradict each other, before anything is asked. */
+export function refuseOtherProject({ targetUrl, management }: ManagedRestoreInputs): void {
+  const ofUrl = findProjectRef(targetUrl);
+  if (ofUrl === undefined || ofUrl === management.projectRef) return;
+  throw new ConfigurationError(
+    `project-ref: it is ${management.projectRef}, and target-url leads to ${ofUrl}`,
+    'Leave one of them out, or make them name one project.',
+  );
+}
+
+/** The times that the platform can restore; undefined without point-in-time recovery. */
+export function findWindow({ isPitr, earliest, latest }: BackupListing): Window | undefined {
+  if (isPitr !== true || earliest === undefined || latest === undefined) return undefined;
+  return { from: earliest, to: latest };
+}
+
+/** States of a project that can be restored: one that is damaged may be just the one */
+const restorable: ReadonlySet<string> = new Set(['ACTIVE_HEALTHY', 'ACTIVE_UNHEALTHY']);
+
+/**
+ * Collects all reasons not to ask the platform.
+ *
+ * @param target on a whole second
+ * @returns one error for each, in the order of reporting
+ */
+export function findRefusals(
+  { confirmed, management }: ManagedRestoreInputs,
+  { status, window, target, now }: { status: string; window: Window | undefined; target: Date; now: Date },
+): ConfigurationError[] {
+  const { projectRef } = management;
+  const refusals: ConfigurationError[] = [];
+  if (!restorable.has(status))
+    refusals.push(
+      new ConfigurationError(
+        `project-ref: the project is ${status}, and the platform restores one that is ACTIVE_HEALTHY`,
+        status === 'INACTIVE'
+          ? 'Resume it in the dashboard first.'
+          : 'Wait until it is, or see the dashboard.',
+      ),
+    );
+  if (window === undefined)
+    refusals.push(
+      new ConfigurationError(
+        `managed: point-in-time recovery is not on for ${projectRef}, and without it the platform restores nothing that is asked for from here`,
+        'Restore one of its daily backups in the dashboard, under Database, Backups; or restore from the repository, without managed.',
+      ),
+    );
+  else if (target < window.from || target > window.to)
+    refusals.push(
+      new ConfigurationError(
+        `recovery-target-time: ${formatSecond(target)} is not among the times that Supabase can restore: ${formatSecond(window.from)} to ${formatSecond(window.to)}`,
+        target > window.to
+          ? 'The end follows the transactions by some minutes: try again later, or write an earlier time.'
+          : 'Write a later time, or restore from the repository, without managed: it may reach back further.',
+      ),
+    );
+  if (!confirmed)
+    refusals.push(
+      new ConfigurationError(
+        `confirm: the project ${projectRef} needs words that confirm the restore: all of it is taken back, and what was committed in the ${formatAge(Math.max(0, now.getTime() - target.getTime()))} since ${formatSecond(target)} is lost`,
+        `Whoever answers for it types them: confirm: ${confirmingWords}.`,
+      ),
+    );
+  return refusals;
+}

@@ -1,0 +1,273 @@
+import type { ManagedRestoreInputs } from '../../interface/inputs/types.ts';
+import type { Clock, ManagementApi } from '../../management/api.ts';
+import { isPassing } from '../../management/facts.ts';
+import { ManagementFailure, toKnownError } from '../../management/failure.ts';
+import { type Project, readBackups, readProject, requestPitr } from '../../management/project.ts';
+import { formatAge } from '../../report/quantity.ts';
+import { openRepository, type Repository } from '../../repository/open.ts';
+import type { Context } from '../../runtime/context.ts';
+import { ConfigurationError, isKnownError, PlatformError } from '../../runtime/errors.ts';
+import { openStorage } from '../../storage/open.ts';
+import type { Storage } from '../../storage/storage.ts';
+import { type Claim, dropClaim, makeClaim, readClaims, writeClaim } from './claim.ts';
+import { dropCaptureSlot, lookBeforehand, takeBase, takeSafetyBackup } from './database.ts';
+import { findRefusals, findWindow, refuseOtherProject } from './guard.ts';
+import type { Beforehand, EndedRestore, Ending, ManagedRestoreResult, NewBase, Window } from './result.ts';
+import { waitForReturn } from './wait.ts';
+
+/** How the platform is reached, and the time that its answers take */
+export interface Platform {
+  readonly api: ManagementApi;
+  readonly clock: Clock;
+}
+
+/** The restore as it is found: a repository, what was asked before, and the project. */
+interface Job {
+  readonly inputs: ManagedRestoreInputs;
+  readonly platform: Platform;
+  readonly repository: Repository | undefined;
+  readonly target: Date;
+  readonly at: Date;
+  readonly project: Project;
+  /** What was asked for this time before; undefined: nothing is known of it */
+  readonly claim: Claim | undefined;
+}
+
+/**
+ * Has the platform restore the project to a time, once, and waits until it was seen to leave and to come back.
+ * Everything that can be checked is checked first. What was asked is noted in the storage before it is asked; a
+ * second run that is given the same time waits on, and asks nothing again.
+ *
+ * @throws ConfigurationError when the restore may not begin, and PlatformError when the platform refuses it or
+ *   gives no answer before it was asked; nothing was asked then
+ */
+export async function restoreProject(
+  inputs: ManagedRestoreInputs,
+  context: Context,
+  platform: Platform,
+): Promise<ManagedRestoreResult> {
+  refuseOtherProject(inputs);
+  const at = context.now();
+  const target = new Date(inputs.recoveryTargetTime);
+  await using resources = new AsyncDisposableStack();
+  const storage = await openPlace(inputs, context);
+  if (storage !== undefined) resources.use(storage);
+  const repository = storage && (await openRepository(storage, inputs.repositoryKey));
+  const { projectRef } = inputs.management;
+  const claims = storage === undefined ? [] : await readClaims(storage, projectRef);
+  const project = await tellKnown(() => readProject(platform.api, projectRef));
+  const claim = claims.find((each) => each.target === toSeconds(target));
+  const job: Job = { inputs, platform, repository, target, at, project, claim };
+  refuseOther(claims, job);
+  if (claim !== undefined || project.status === 'RESTORING') return await resume(job, context);
+  return await begin(job, context);
+}
+
+async function openPlace(inputs: ManagedRestoreInputs, context: Context): Promise<Storage | undefined> {
+  return inputs.storage === undefined ? undefined : await openStorage(inputs.storage, inputs, context);
+}
+
+const toSeconds = (time: Date) => time.getTime() / 1000;
+
+/** Turns what the API refuses into what ends the run. */
+async function tellKnown<Value>(ask: () => Promise<Value>): Promise<Value> {
+  try {
+    return await ask();
+  } catch (error) {
+    throw error instanceof ManagementFailure ? toKnownError(error) : error;
+  }
+}
+
+/** Refuses to wait for one time while the platform restores to another. */
+function refuseOther(claims: readonly Claim[], { claim, project }: Job): void {
+  const other = claims.find(({ backAt }) => backAt === null);
+  if (claim !== undefined || other === undefined || project.status !== 'RESTORING') return;
+  const time = new Date(other.target * 1000).toISOString();
+  throw new ConfigurationError(
+    `recovery-target-time: the platform is restoring the project, and was asked for ${time}`,
+    `Give that time to wait for it, or wait until the project is back.`,
+  );
+}
+
+async function begin(job: Job, context: Context): Promise<ManagedRestoreResult> {
+  const { inputs, platform, repository, target, at, project } = job;
+  const { projectRef: ref } = inputs.management;
+  const window = findWindow(await tellKnown(() => readBackups(platform.api, ref)));
+  const refusals = findRefusals(inputs, { status: project.status, window, target, now: at });
+  const [first] = refusals;
+  if (first !== undefined && !inputs.dryRun) throw first;
+  const database = await lookBeforehand(inputs, repository, context);
+  const isBoth = repository !== undefined && inputs.targetUrl !== undefined;
+  const looked = { ref, target, window, database, at };
+  if (inputs.dryRun)
+    return {
+      ...{ kind: 'planned', ...looked, elapsed: elapsedOf(job, context), isUnderWay: false },
+      ...{ status: project.status, refusals, takesBase: isBoth },
+      takesSafetyBackup: isBoth && inputs.safetyBackup,
+    };
+  const place = toPlace(job);
+  const safetyBackup =
+    place !== undefined && inputs.safetyBackup
+      ? await takeSafetyBackup(place.inputs, place.repository, target, context)
+      : undefined;
+  const slot = database?.slot ?? undefined;
+  if (slot !== undefined) await dropCaptureSlot(inputs, slot, context);
+  const { claim, request } = await ask(job, context);
+  const done = { looked, safetyBackup, isSlotDropped: slot !== undefined, request };
+  return await finish({ ...job, claim }, done, context);
+}
+
+/** The repository and the database, where both are given: only then can backups be taken. */
+function toPlace({ inputs, repository }: Job) {
+  const { storage, targetUrl } = inputs;
+  if (storage === undefined || repository === undefined || targetUrl === undefined) return undefined;
+  return { inputs: { ...inputs, storage }, repository };
+}
+
+/** Asks the platform, once. After a lost answer the state of the project tells what became of it. */
+async function ask(
+  { inputs, platform, repository, target }: Job,
+  context: Context,
+): Promise<{ claim: Claim; request: 'asked' | 'lost' }> {
+  const { projectRef: ref } = inputs.management;
+  const claim: Claim = {
+    ...{ ref, target: toSeconds(target), claimedAt: platform.clock.now().toISOString() },
+    ...{ leftAt: null, backAt: null },
+  };
+  const storage = repository?.storage;
+  if (storage !== undefined && !(await makeClaim(storage, claim)))
+    throw new PlatformError(
+      'another run is asking the platform for this restore just now',
+      'Let it end, or run this again: it then waits for the project as well.',
+    );
+  try {
+    await requestPitr(platform.api, ref, claim.target);
+    context.log.info(`Supabase has accepted the restore of ${ref} to ${target.toISOString()}`);
+    return { claim, request: 'asked' };
+  } catch (error) {
+    if (!(error instanceof ManagementFailure)) throw error;
+    if (error.wasRefused) {
+      if (storage !== undefined) await takeBack(storage, claim, context);
+      throw toKnownError(error);
+    }
+    context.log.warn(
+      `${error.message}; it may have begun nevertheless, so it is not asked for again, and the project is watched`,
+    );
+    return { claim, request: 'lost' };
+  }
+}
+
+/** Takes the note of a refused request back. Where it stays, the refusal is still what the user has to know. */
+async function takeBack(storage: Storage, claim: Claim, { log }: Context): Promise<void> {
+  try {
+    await dropClaim(storage, claim);
+  } catch (error) {
+    if (!isKnownError(error)) throw error;
+    log.warn(
+      `the note that this restore was asked for stays in the storage, so that it is not asked for again: give a time one second away. ${error.message}`,
+    );
+  }
+}
+
+/** Waits for a restore that was asked for before, or that somebody else has asked for. */
+async function resume(job: Job, context: Context): Promise<ManagedRestoreResult> {
+  const { inputs, target, at, project, claim, repository } = job;
+  const { projectRef: ref } = inputs.management;
+  const looked = { ref, target, window: undefined, database: undefined, at };
+  if (inputs.dryRun)
+    return {
+      ...{ kind: 'planned', ...looked, elapsed: elapsedOf(job, context), isUnderWay: true },
+      ...{ status: project.status, refusals: [], takesSafetyBackup: false },
+      takesBase: repository !== undefined && inputs.targetUrl !== undefined,
+    };
+  context.log.info(
+    claim === undefined
+      ? `The project is RESTORING already; to which time is not known here. Nothing is asked for, and the project is watched`
+      : `Supabase was asked for this restore at ${claim.claimedAt}; it is not asked again, and the project is watched`,
+  );
+  const done = { looked, safetyBackup: undefined, isSlotDropped: false, request: 'resumed' as const };
+  return await finish(job, done, context);
+}
+
+interface Done {
+  readonly looked: {
+    readonly ref: string;
+    readonly target: Date;
+    readonly window: Window | undefined;
+    readonly database: Beforehand | undefined;
+    readonly at: Date;
+  };
+  readonly safetyBackup: string | undefined;
+  readonly isSlotDropped: boolean;
+  readonly request: EndedRestore['request'];
+}
+
+/** Waits, and takes a new base when the project is back. */
+async function finish(job: Job, { looked, ...done }: Done, context: Context): Promise<EndedRestore> {
+  const isOver = job.claim?.backAt != null;
+  const ending = await watch(job, context);
+  const place = toPlace(job);
+  const base: NewBase =
+    ending.kind === 'back' && place !== undefined && !isOver
+      ? await takeBase(place.inputs, place.repository, job.target, context)
+      : { kind: 'needed' };
+  return { kind: 'ended', ...looked, ...done, ending, base, elapsed: elapsedOf(job, context) };
+}
+
+async function watch(job: Job, context: Context): Promise<Ending> {
+  const { inputs, platform, repository, at, claim } = job;
+  const { leftAt = null, backAt = null } = claim ?? {};
+  if (leftAt !== null && backAt !== null)
+    return { kind: 'back', leftAt: new Date(leftAt), backAt: new Date(backAt) };
+  const storage = repository?.storage;
+  const note = async (change: Partial<Claim>) => {
+    if (storage !== undefined && claim !== undefined) await writeClaim(storage, { ...claim, ...change });
+  };
+  const { clock } = platform;
+  let noted = leftAt;
+  const ending = await waitForReturn(
+    {
+      askedAt: claim === undefined ? at : new Date(claim.claimedAt),
+      leftAt: leftAt === null ? undefined : new Date(leftAt),
+      until: new Date(clock.now().getTime() + inputs.waitAtMost),
+      look: () => lookAt(job, context),
+      onLeft: async (time) => {
+        noted = time.toISOString();
+        await note({ leftAt: noted });
+      },
+      onLook: (status, left) =>
+        context.log.progress(
+          `the project is ${status ?? 'not told by the platform'}${left === undefined ? '' : `, away for ${formatAge(Math.max(0, clock.now().getTime() - left.getTime()))}`}`,
+        ),
+      onLong: (status) =>
+        context.log.warn(
+          `the project has been ${status} for more than 30 minutes. Restores have taken hours; ask Supabase's support (https://supabase.com/dashboard/support/new) to look at it. This run waits on.`,
+        ),
+    },
+    clock,
+  );
+  if (ending.kind === 'back') await note({ leftAt: noted, backAt: ending.backAt.toISOString() });
+  return ending;
+}
+
+/** Asks for the state of the project. A moment without an answer is waited through. */
+async function lookAt({ platform, inputs }: Job, context: Context): Promise<string | undefined> {
+  try {
+    return (await readProject(platform.api, inputs.management.projectRef)).status;
+  } catch (error) {
+    if (!(error instanceof ManagementFailure)) throw error;
+    if (isPassing(error)) {
+      context.log.debug(error.message);
+      return undefined;
+    }
+    throw new PlatformError(
+      `the project cannot be watched any more: ${error.message}`,
+      `${error.next} The restore goes on at Supabase: the same command waits for it again, and asks for nothing.`,
+      error,
+    );
+  }
+}
+
+function elapsedOf({ at, platform }: Job, { now }: Context): number {
+  return Math.max(now().getTime(), platform.clock.now().getTime()) - at.getTime();
+}

@@ -1,0 +1,26 @@
+import { toFindingFields } from '../../interface/findings/fields.ts';
+import { type Finding, isLimit, type Severity } from '../../interface/findings/finding.ts';
+import { joinTelling, tellFinding } from '../../interface/findings/telling.ts';
+import type { Section } from '../../report/section.ts';
+
+/** Joins what is broken, for an alarm; undefined where nothing is. */
+export function tellBroken(findings: readonly Finding[]): string | undefined {
+  const broken = findings.filter(({ severity }) => severity === 'broken');
+  return broken.length === 0
+    ? undefined
+    : broken.map((finding) => joinTelling(tellFinding(finding))).join(' ');
+}
+
+/** Renders findings for scripts, as schema/status.schema.json describes them. */
+export function renderFindings(findings: readonly Finding[]): string {
+  return JSON.stringify(findings.map(toFindingFields));
+}
+
+const signs: Readonly<Record<Severity, string>> = { broken: 'BROKEN', warning: 'WARNING', note: 'NOTE' };
+
+/** Says what a table does not: a limit that is met is in the table of limits alone. */
+export function describeFinding(finding: Finding): Section[] {
+  const { severity } = finding;
+  if (isLimit(finding) && severity === 'note') return [];
+  return [{ kind: 'paragraph', text: `${signs[severity]}: ${joinTelling(tellFinding(finding))}` }];
+}
