@@ -2,9 +2,11 @@ import { openWorkflows } from '../../github/workflows.ts';
 import type { DoctorInputs } from '../../interface/inputs/types.ts';
 import { askNameServers, type LookUp } from '../../postgres/session/knock.ts';
 import type { Context } from '../../runtime/context.ts';
+import { openCopies } from '../../storage/copies.ts';
 import { openStorage } from '../../storage/open.ts';
 import { checkChannels } from './checks/channels.ts';
 import { checkConnection } from './checks/connection.ts';
+import { checkCopies } from './checks/copies.ts';
 import { checkDatabase, type ExaminedDatabase } from './checks/database.ts';
 import { checkKeys } from './checks/keys.ts';
 import { checkStorage } from './checks/storage.ts';
@@ -36,11 +38,14 @@ export async function examine(
   const { storage: location } = inputs;
   // A location that cannot be is refused before anything is asked.
   await using storage = location === undefined ? undefined : await openStorage(location, inputs, context);
+  await using resources = new AsyncDisposableStack();
+  const copies = await openCopies(inputs.copies, context, resources);
   const examination = new Examination(context, world.limitMs);
   const { identity, estimate } = inputs.hasDatabase
     ? await examineDatabase(examination, inputs, world, context)
     : { identity: undefined, estimate: undefined };
   const repository = storage && (await checkStorage(examination, storage, inputs, identity, context));
+  await checkCopies(examination, copies, repository, inputs.readOnly);
   if ([location, inputs.encryptionRecipients[0], inputs.encryptionIdentity[0]].some(Boolean))
     await checkKeys(examination, inputs, repository, context);
   await checkWorkflows(examination, inputs, world.openApi, context);
