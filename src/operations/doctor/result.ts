@@ -15,6 +15,7 @@ export const checks = {
   sessions: { area: 'database', title: 'sessions' },
   captures: { area: 'database', title: 'captures' },
   size: { area: 'database', title: 'size' },
+  slot: { area: 'database', title: 'slot of captures' },
   listing: { area: 'storage', title: 'listing' },
   write: { area: 'storage', title: 'write and read back' },
   'create-only': { area: 'storage', title: 'create-only writes' },

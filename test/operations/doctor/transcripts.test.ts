@@ -10,6 +10,7 @@ import { type CheckName, type Diagnosis, findFirst } from '../../../src/operatio
 import { askNameServers } from '../../../src/postgres/session/knock.ts';
 import { renderText } from '../../../src/report/text.ts';
 import { openForBackup } from '../../../src/repository/open.ts';
+import { nameSlot } from '../../../src/source/changes/slot.ts';
 import { FileStorage } from '../../../src/storage/file.ts';
 import { createDatabase, type Database } from '../../postgres/database.ts';
 import { makeCheckout, nightlyPolicy } from '../../schedule/setting.ts';
@@ -190,6 +191,30 @@ describe('doctor tells', () => {
     const diagnosis = await look(wellGiven({ storage: place }));
     expect(findFirst(diagnosis)?.name).toBe('repository');
     expect(find(diagnosis, 'repository').reason).toContain('holds backups of database "other"');
+  });
+
+  it('of the slot of captures how much log it keeps', async () => {
+    const place = path.join(folder, 'captured');
+    const [[system, name]] = (await database.rows(
+      'SELECT system_identifier, current_database() FROM pg_control_system()',
+    )) as [[string, string]];
+    await using storage = new FileStorage(place, presentContext);
+    const maker = { holder: { id: 'test', name: 'test' }, signal: presentContext.signal };
+    const source = { systemIdentifier: system, database: name };
+    const repository = await openForBackup(storage, undefined, source, new Date(), {
+      ...{ ...maker, log: presentContext.log, now: () => new Date(), random: Math.random },
+    });
+    const before = await look(wellGiven({ storage: place }));
+    expect(find(before, 'slot')).toMatchObject({ state: 'ok', reason: 'there is none: nothing is captured' });
+    const slot = nameSlot(repository);
+    await database.rows(`SELECT pg_create_logical_replication_slot($1, 'test_decoding')`, [slot]);
+    try {
+      const after = await look(wellGiven({ storage: place }));
+      expect(find(after, 'slot')).toMatchObject({ state: 'ok' });
+      expect(find(after, 'slot').reason).toMatch(new RegExp(`^${slot} keeps .* of write-ahead log$`));
+    } finally {
+      await database.rows('SELECT pg_drop_replication_slot($1)', [slot]);
+    }
   });
 
   it('of an identity of somebody else that it opens nothing', async () => {
