@@ -92,14 +92,17 @@ async function readDatabase(
   const name = request.name ?? repository.source.database;
   const described = describeRepository(repository, manifest);
   const { segments } = recoverable;
-  const known = { name, keyHeld: described.keyHeld, catalog: freshness.catalog, segments, manifest };
+  const status = judgeStatus(facts);
+  const known = {
+    ...{ name, keyHeld: described.keyHeld, catalog: freshness.catalog, segments, manifest },
+    managed: status.managed,
+  };
   return {
     kind: 'read',
     name,
     location: storage.location,
     place: toPlace(request),
-    status: judgeStatus(facts),
-    ...{ freshness, recoverable, records, rtoTarget, planned },
+    ...{ status, freshness, recoverable, records, rtoTarget, planned },
     retention: {
       ...{ policy, timeZone, keepChanges, segments },
       decisions: keepBases(decisions, segments, { now, keepChanges }),

@@ -27,7 +27,14 @@ let repository: Repository;
 async function read(period: string, inputs: Partial<ReportInputs> = {}) {
   const catalog = await readCatalog(repository, { onDamaged: () => undefined });
   const asked = { ...inputs, period: readPeriod(period) } as ReportInputs;
-  const known = { name: 'shop', keyHeld: 'repository' as const, catalog, segments: [], manifest };
+  const known = {
+    name: 'shop',
+    keyHeld: 'repository' as const,
+    catalog,
+    segments: [],
+    manifest,
+    managed: undefined,
+  };
   return readEvidence(repository, asked, known, context);
 }
 
