@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -63,6 +63,33 @@ describe('the command line', () => {
     expect(exitCode).toBe(3);
     expect(stdout).toContain('BROKEN: Supabase');
     expect(stderr).toContain("something is wrong with Supabase's own backups");
+  });
+
+  test('has the same findings in status, and both layers in a folder of three forms', async () => {
+    platform.project.backups.shift();
+    const { exitCode, stdout } = await run(['status', '--storage', './backups', '--json']);
+    expect(exitCode).toBe(3);
+    const kinds = JSON.parse(JSON.parse(stdout).findings).map(({ kind }: { kind: string }) => kind);
+    expect(kinds).toEqual(expect.arrayContaining(['max-age', 'managed-late', 'managed-out-of-step']));
+    const written = ['--kind', 'managed', '--database', 'shop', '--output', './both'];
+    expect((await run(['report', '--storage', './backups', ...written])).exitCode).toBe(0);
+    expect(readdirSync(join(folder, 'both')).sort()).toEqual(['shop.html', 'shop.json', 'shop.md']);
+    expect(readFileSync(join(folder, 'both/shop.md'), 'utf8')).toContain('BROKEN: Supabase');
+  });
+
+  test('asks about no project where a report is about several databases, and says so', async () => {
+    const names = ['shop', 'books'].map(
+      (name) => `  ${name}: { database-url: URL, storage: ${folder}/${name} }`,
+    );
+    const policy = [
+      `action: octo-org/supabase-backup@${'0'.repeat(40)}`,
+      ...['repository: octo-org/shop', 'runs-on: self-hosted', 'databases:', ...names],
+    ];
+    writeFileSync(join(folder, 'policy.yml'), policy.join('\n'));
+    const { exitCode, stderr } = await run(['report', '--policy', 'policy.yml', '--output', 'page.html']);
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain("Supabase's own backups are not in the report");
+    expect(platform.requests).toEqual([]);
   });
 
   test('restores nothing without the words', async () => {
