@@ -123,7 +123,7 @@ export function takeManagement(
 /** The same, where the operation can do nothing without. */
 export function requireManagement(
   taker: Taker,
-  urlName: 'database-url' | 'target-url',
+  urlName: 'database-url' | 'target-url' | undefined,
   databaseUrl: string | undefined,
   env: NodeJS.ProcessEnv,
 ): ManagementInputs {
@@ -138,7 +138,7 @@ export function requireManagement(
   if (projectRef === undefined && !isNoted('project-ref'))
     taker.note(
       'project-ref',
-      `is required for ${taker.operation}, because ${urlName} leads to no hosted project`,
+      `is required for ${taker.operation}${urlName === undefined ? ' of the kind managed' : `, because ${urlName} leads to no hosted project`}`,
       'Write the twenty small letters that stand in the address of its dashboard.',
     );
   // Where one is missing, the mistake just noted is thrown before this value is used.
