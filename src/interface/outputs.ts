@@ -231,7 +231,7 @@ const schema = {
       'With `verify`: those rows, as a JSON array of objects with `kind`, `table`, `id` and `part`; the first thousand.',
   },
   copies: {
-    operations: ['backup', 'capture', 'mirror'],
+    operations: ['backup', 'capture', 'status', 'mirror'],
     description:
       'What became of each copy, as a JSON array of objects with `name`, `location`, `state` (`complete`, `incomplete`, `failed`), `copied`, `bytes`, `refused` and `lag`; empty without copies.',
   },

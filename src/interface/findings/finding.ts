@@ -21,6 +21,7 @@ export const findingKinds = {
   'slot-lag': { severities: ['warning'], unit: 'bytes' },
   'late-schedule': { severities: ['warning'], unit: 'milliseconds' },
   'disabled-schedule': { severities: ['warning'], unit: 'milliseconds' },
+  'late-copy': { severities: ['warning'], unit: 'milliseconds' },
   'old-backup': { severities: ['warning'], unit: 'milliseconds' },
   'damaged-changes': { severities: ['warning'], unit: 'segments' },
   shrinkage: { severities: ['warning'], unit: 'rows' },
@@ -62,6 +63,15 @@ interface Facts {
     readonly workflow: string;
     readonly jobs: readonly string[];
     readonly state: 'disabled' | 'not on GitHub';
+  };
+  /** A copy lacks a backup for longer than `max-age`, or cannot be read. One finding for each copy. */
+  'late-copy': {
+    readonly copy: string;
+    readonly missingBackups: number;
+    /** Id of the oldest one; undefined where the copy could not be read */
+    readonly oldestMissing: string | undefined;
+    /** Why it could not be read; undefined where it was */
+    readonly why: string | undefined;
   };
   /** Everything after the newest backup is in captured changes alone. */
   'old-backup': object;

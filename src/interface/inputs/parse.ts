@@ -55,7 +55,7 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
     case 'gate':
       return takeGate(taker, common);
     case 'status':
-      return takeStatus(taker, common);
+      return { ...takeStatus(taker, common), copies: takeCopies(taker, common, env) };
     case 'validate':
       return { ...takeValidate(taker, common), copies: takeCopies(taker, common, env) };
     case 'drill':
@@ -154,9 +154,11 @@ function takeStatus(taker: Taker, common: CommonInputs) {
 
 function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
   const place = taker.takeStorageOrPolicy();
+  const access = takeAccess(taker, place.storage, env);
+  const copies = takeCopies(taker, { ...place, s3Endpoint: access.s3Endpoint }, env);
   return {
     operation: 'report' as const,
-    ...takeAccess(taker, place.storage, env),
+    ...{ ...access, copies },
     ...takeLimits(taker),
     ...{ ...taker.takeReportKind(), output: taker.take('output'), period: taker.take('period') },
     ...{ ...place, database: taker.take('database') },

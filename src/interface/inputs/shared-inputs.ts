@@ -13,7 +13,7 @@ export function takeCommon(taker: Taker, env: NodeJS.ProcessEnv): CommonInputs {
 /** Takes the copies, each with the address that the environment gives where the entry has none. */
 export function takeCopies(
   taker: Taker,
-  common: Pick<CommonInputs, 'storage' | 's3Endpoint'>,
+  { storage, s3Endpoint }: { storage: string | undefined; s3Endpoint: string | undefined },
   env: NodeJS.ProcessEnv,
 ): readonly CopyPlace[] {
   const given = taker.take('copies') ?? [];
@@ -21,14 +21,13 @@ export function takeCopies(
     ...copy,
     s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env),
   }));
-  const storage: string | undefined = common.storage;
   if (copies.length > 0 && /^artifact:/i.test(storage ?? ''))
     taker.note(
       'copies',
       'cannot be given beside an artifact, which is written once and whole',
       'Give a folder or a bucket as storage, or leave out copies.',
     );
-  const shared = findSharedPlace(storage === undefined ? undefined : common, copies);
+  const shared = findSharedPlace(storage === undefined ? undefined : { storage, s3Endpoint }, copies);
   if (shared !== undefined)
     taker.note('copies', shared, 'A copy is for the day when the other place is gone: name another one.');
   return copies;

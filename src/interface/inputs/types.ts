@@ -217,7 +217,7 @@ export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs, R
   readonly baseRef: string | undefined;
 }
 
-export interface StatusInputs extends CommonInputs {
+export interface StatusInputs extends CommonInputs, CopiesInputs {
   readonly operation: 'status';
   /** milliseconds */
   readonly maxAge: number;
@@ -245,7 +245,7 @@ export interface StatusInputs extends CommonInputs {
 }
 
 /** About one database, that of `storage`, or about those of `policy`: one of the two is given. */
-export interface ReportInputs extends Omit<CommonInputs, 'storage'> {
+export interface ReportInputs extends Omit<CommonInputs, 'storage'>, CopiesInputs {
   readonly operation: 'report';
   readonly kind: ReportKind;
   /** Path of a file or folder to replace; undefined: one named for the kind */

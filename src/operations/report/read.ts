@@ -78,7 +78,7 @@ async function readDatabase(
   const records = await readAllRecords(repository, onDamaged, { newest: mostRecords, signal });
   const facts = await readStatusFacts(
     repository,
-    { ...limits, pricePerGbMonth: price, schedules, slotNow: undefined },
+    { ...limits, pricePerGbMonth: price, schedules, slotNow: undefined, copies: request.copies },
     context,
   );
   const { freshness, recoverable } = facts;

@@ -1,3 +1,4 @@
+import type { CopyPlace } from '../../interface/inputs/copies-values.ts';
 import { parseS3Addressing } from '../../interface/inputs/storage-values.ts';
 import { parseDuration, parseInterval, parseRetention } from '../../interface/inputs/time-values.ts';
 import type { PlaceInputs, ReportInputs } from '../../interface/inputs/types.ts';
@@ -28,6 +29,8 @@ export interface DatabaseRequest {
     readonly keepChanges: number;
   };
   readonly planned: Planned | undefined;
+  /** Of a storage that was given by itself; a policy names none */
+  readonly copies: readonly CopyPlace[];
   /** By which the status judges schedules */
   readonly schedules: ReadSchedules | undefined;
 }
@@ -54,7 +57,7 @@ export async function listRequests(inputs: ReportInputs, context: Context): Prom
       ...{ name: inputs.database, place: { ...inputs, storage }, identities: inputs.encryptionIdentity },
       ...{ limits: inputs, price: inputs.pricePerGbMonth, rtoTarget: inputs.rtoTarget },
       retention: { policy: retention, timeZone, keepChanges },
-      ...{ planned: undefined, schedules: undefined },
+      ...{ planned: undefined, schedules: undefined, copies: inputs.copies },
     },
   ];
 }
@@ -119,6 +122,7 @@ function toRequest(
     },
     planned: toPlanned(database, plan, context.now()),
     schedules: { database, timeZone: plan.timeZone, verification },
+    copies: [],
   };
 }
 

@@ -32,6 +32,7 @@ export function listFindings(facts: StatusFacts, measures: Measures): Finding[] 
     findSlotTrouble(measures),
     ...findLateSchedules(measures),
     ...findDisabledSchedules(measures),
+    ...findLateCopies(facts),
     findOldBackup(facts),
     findDamagedChanges(facts),
     findRowLoss(facts),
@@ -103,6 +104,20 @@ function findDisabledSchedules({ schedules }: Measures): Finding[] {
     return [
       { ...warning, kind: 'disabled-schedule', workflow: file, jobs: own.map(({ kind }) => kind), state },
     ];
+  });
+}
+
+function findLateCopies({ copies = [], limits: { maxAge: limit }, now }: StatusFacts): Finding[] {
+  return copies.flatMap((copy): Finding[] => {
+    const base = { ...warning, kind: 'late-copy', limit, copy: copy.name } as const;
+    if (copy.kind === 'unreadable')
+      return [{ ...base, missingBackups: 0, oldestMissing: undefined, why: copy.why }];
+    const { behindSince, lag } = copy;
+    const measured = behindSince && now.getTime() - behindSince.getTime();
+    if (behindSince === undefined || measured === undefined || measured <= limit) return [];
+    const { missingBackups, oldestMissing } = lag;
+    const since = new Date(behindSince.getTime() + limit);
+    return [{ ...base, measured, since, missingBackups, oldestMissing, why: undefined }];
   });
 }
 

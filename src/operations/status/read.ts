@@ -1,13 +1,16 @@
+import type { CopyPlace } from '../../interface/inputs/copies-values.ts';
 import type { StatusInputs } from '../../interface/inputs/types.ts';
 import { type Limits, readFreshness } from '../../repository/backups/freshness.ts';
 import { mostRuns, rateWindow } from '../../repository/backups/success-rate.ts';
 import { findVanished } from '../../repository/backups/vanished.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
+import { type CopyState, readCopyStates } from '../../repository/copies/state.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import { readRecords, type StoredRecord } from '../../repository/records.ts';
 import { measureStored } from '../../repository/stored-bytes.ts';
 import type { Context } from '../../runtime/context.ts';
+import { openCopies } from '../../storage/copies.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { SlotLook } from '../../values/slot-look.ts';
 import type { StatusFacts } from './facts.ts';
@@ -22,6 +25,7 @@ export interface StatusQuestion extends Limits {
   readonly pricePerGbMonth: number | undefined;
   readonly schedules: ReadSchedules | undefined;
   readonly slotNow: SlotLook | undefined;
+  readonly copies?: readonly CopyPlace[];
 }
 
 /**
@@ -66,8 +70,19 @@ export async function readStatusFacts(repository: Repository, question: StatusQu
     price: question.pricePerGbMonth,
     schedules: question.schedules,
     slotNow: question.slotNow,
+    copies: await readCopies(repository, question.copies ?? [], context),
     now: context.now(),
   } satisfies StatusFacts;
+}
+
+async function readCopies(
+  repository: Repository,
+  places: readonly CopyPlace[],
+  context: Context,
+): Promise<CopyState[] | undefined> {
+  if (places.length === 0) return undefined;
+  await using resources = new AsyncDisposableStack();
+  return await readCopyStates(repository, await openCopies(places, context, resources), context);
 }
 
 /** How many of the newest restores are examined for failures */

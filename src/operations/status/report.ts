@@ -24,6 +24,7 @@ import { neededPoints } from '../../repository/backups/trends.ts';
 import { formatWindow, isInterval, type Recoverable } from '../../repository/changes/windows.ts';
 import { sumStored } from '../../repository/stored-bytes.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
+import { describeCopyStates, tellCopyStates } from './copies-report.ts';
 import { isHealthy, type Status } from './result.ts';
 import { describeSchedules, describeSuccess, describeWatched, tellWatched } from './watched.ts';
 
@@ -41,6 +42,7 @@ export function describeStatus(status: Status): Outcome {
       'recovery-seconds': status.recovery.kind === 'measured' ? toSeconds(status.recovery.milliseconds) : '',
       'longest-gap-seconds': status.gap === undefined ? '' : toSeconds(status.gap.length),
       ...tellWatched(status),
+      ...tellCopyStates(status),
       findings: JSON.stringify(status.findings.map(toJson)),
     },
     report: [
@@ -48,6 +50,7 @@ export function describeStatus(status: Status): Outcome {
       describeLimits(...toLimits(status.findings)),
       ...status.findings.flatMap(describeFinding),
       describeCatalog(status),
+      ...describeCopyStates(status),
       ...describeSchedules(status),
       ...describeSuccess(status),
       ...describeWindows(status),

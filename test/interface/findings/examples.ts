@@ -27,6 +27,10 @@ export const examples: { readonly [Kind in FindingKind]: FindingOf<Kind> } = {
     ...{ kind: 'disabled-schedule', severity: 'warning', ...bare },
     ...{ workflow: 'supabase-backup.yml', jobs: ['full', 'archive'], state: 'disabled' },
   },
+  'late-copy': {
+    ...{ kind: 'late-copy', severity: 'warning', limit: 26 * hour, measured: 30 * hour, since },
+    ...{ copy: 'elsewhere', missingBackups: 2, oldestMissing: '20261120T100000Z-0000', why: undefined },
+  },
   'old-backup': { kind: 'old-backup', ...broken, severity: 'warning' },
   'damaged-changes': {
     ...{ kind: 'damaged-changes', severity: 'warning' },

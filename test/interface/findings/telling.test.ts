@@ -30,6 +30,7 @@ const laterKinds: readonly FindingKind[] = [
   'slot-lost',
   'slot-lag',
   'late-schedule',
+  'late-copy',
   'disabled-schedule',
   'unusual-duration',
   'unusual-size',
