@@ -1,5 +1,5 @@
 import { IntegrityError } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 import { type Storage, storageLanes } from '../../storage/storage.ts';
 import { compare } from '../../values/ordering.ts';
 import { listRecords } from '../listed-records.ts';
@@ -177,9 +177,9 @@ async function wantAll(
   refused: Refusal[],
   { signal }: PlanOptions,
 ): Promise<void> {
-  const queue = [...keys];
-  await runWorkers(Math.min(readers, queue.length), signal, async (stop) => {
-    for (const key of drain(queue)) {
+  const queue = keys.values();
+  await runWorkers(Math.min(readers, keys.length), signal, async (stop) => {
+    for (const key of queue) {
       stop.throwIfAborted();
       try {
         const bytes = await readValue(source, kind, key);
@@ -197,9 +197,9 @@ async function lookUp(storage: Storage, objects: ObjectTable, signal: AbortSigna
   const names = [...objects.names('absent')];
   if (names.length === 0) return;
   const inventory = await Inventory.take(storage, names.length, signal);
-  const queue = [...names];
-  await runWorkers(Math.min(storageLanes, queue.length), signal, async (stop) => {
-    for (const name of drain(queue)) {
+  const queue = names.values();
+  await runWorkers(Math.min(storageLanes, names.length), signal, async (stop) => {
+    for (const name of queue) {
       stop.throwIfAborted();
       const found = await inventory.look(objectKey(name));
       if (found !== undefined) objects.list(name, found.size);
