@@ -18690,7 +18690,17 @@ var operations = [
   "repair"
 ];
 var storing = operations.filter((name2) => name2 !== "schedule" && name2 !== "estimate");
-var copying = ["backup", "capture", "validate", "restore", "drill", "mirror", "repair"];
+var copying = [
+  "backup",
+  "capture",
+  "validate",
+  "restore",
+  "drill",
+  "status",
+  "report",
+  "mirror",
+  "repair"
+];
 var announced = [
   "backup",
   "capture",
@@ -29577,7 +29587,7 @@ function takeInputs(taker, env2) {
     case "gate":
       return takeGate(taker, common);
     case "status":
-      return takeStatus(taker, common, env2);
+      return { ...takeStatus(taker, common, env2), copies: takeCopies(taker, common, env2) };
     case "validate":
       return { ...takeValidate(taker, common), copies: takeCopies(taker, common, env2) };
     case "drill":
@@ -29671,9 +29681,11 @@ function takeStatus(taker, common, env2) {
 function takeReport(taker, env2) {
   const place3 = taker.takeStorageOrPolicy();
   const asked = taker.takeReportKind();
+  const access2 = takeAccess(taker, place3.storage, env2);
+  const copies = takeCopies(taker, { ...place3, s3Endpoint: access2.s3Endpoint }, env2);
   return {
     operation: "report",
-    ...takeAccess(taker, place3.storage, env2),
+    ...{ ...access2, copies },
     ...takeLimits(taker),
     ...{ ...asked, output: taker.take("output"), period: taker.take("period") },
     ...{ ...place3, database: taker.take("database") },
@@ -49080,6 +49092,7 @@ var findingKinds = {
   "late-schedule": { severities: ["warning"], unit: "milliseconds" },
   "disabled-schedule": { severities: ["warning"], unit: "milliseconds" },
   "failed-runs": { severities: ["warning"], unit: "runs" },
+  "late-copy": { severities: ["warning"], unit: "milliseconds" },
   "old-backup": { severities: ["warning"], unit: "milliseconds" },
   "damaged-changes": { severities: ["warning"], unit: "segments" },
   shrinkage: { severities: ["warning"], unit: "rows" },
@@ -49236,6 +49249,13 @@ var tellings = {
     sentence: `the last ${formatCounted(measured, "run")} of \`${job}\` failed, the newest of the class ${lastClass}.`,
     remedy: "Do what the message of the newest says, which stands in its log and its record, and run it once by hand."
   }),
+  "late-copy": ({ copy, missingBackups, oldestMissing, why, measured, limit = 0 }) => why === void 0 ? {
+    sentence: `the copy ${copy} lacks ${formatCounted(missingBackups, "backup")}, the oldest ${oldestMissing} for ${measured === void 0 ? "longer" : formatAge(measured)}; at most ${formatAge(limit)} may pass.`,
+    remedy: "Run `mirror`, and see why the last one failed or did not run."
+  } : {
+    sentence: `the copy ${copy} could not be read, so that nobody knows what it has: ${why}.`,
+    remedy: "See whether it still exists and its credentials are right, and run `mirror`."
+  },
   "old-backup": ({ measured }) => ({
     sentence: `the newest backup is ${measured === void 0 ? "too" : formatAge(measured)} old, more than max-age: what came after it rests on captured changes alone.`,
     remedy: "See why the last `backup` failed or did not run, and run it."
@@ -55198,10 +55218,8 @@ function toDescribed(key, text7) {
 
 // src/repository/copies/plan.ts
 var readers5 = 4;
-async function planMirror(source, copy, options2) {
+async function compareListings(source, copy, options2) {
   const { signal } = options2;
-  const objects2 = new ObjectTable(options2.random());
-  const refused3 = [];
   const listed3 = {
     backups: await listBoth(source, copy, "backups", signal),
     changes: await listBoth(source, copy, "changes", signal),
@@ -55219,24 +55237,26 @@ async function planMirror(source, copy, options2) {
     signatures: lacking2("signatures"),
     records: lacking2("records")
   };
+  return { missing, listed: listed3, present: [...listed3.backups.there.keys()].map(backupOf).sort() };
+}
+async function planMirror(source, copy, options2) {
+  const { signal } = options2;
+  const objects2 = new ObjectTable(options2.random());
+  const refused3 = [];
+  const { missing, listed: listed3, present } = await compareListings(source, copy, options2);
   for (const kind of ["backups", "changes"])
     await wantAll(source, kind, missing[kind], objects2, refused3, options2);
   if (copy !== void 0) {
-    const kept = [...listed3.backups.there.keys()].filter((key) => listed3.backups.here.has(key));
-    const changes = [...listed3.changes.there.keys()].filter((key) => listed3.changes.here.has(key));
     if (!options2.whole) await lookUp(copy.storage, objects2, signal);
     else if (await listObjects(source.storage, copy.storage, objects2, signal)) {
-      await wantAll(source, "backups", kept, objects2, refused3, options2);
-      await wantAll(source, "changes", changes, objects2, refused3, options2);
+      for (const kind of ["backups", "changes"]) {
+        const { here: here2, there } = listed3[kind];
+        const kept = [...there.keys()].filter((key) => here2.has(key));
+        await wantAll(source, kind, kept, objects2, refused3, options2);
+      }
     }
   }
-  return {
-    missing,
-    objects: objects2,
-    bytes: sumBytes(missing, listed3, objects2),
-    refused: refused3,
-    present: [...listed3.backups.there.keys()].map(backupOf).sort()
-  };
+  return { missing, objects: objects2, bytes: sumBytes(missing, listed3, objects2), refused: refused3, present };
 }
 function backupOf(key) {
   return key.slice("backups/".length, -".json".length);
@@ -55265,9 +55285,9 @@ function removeEarlier(missing, there, isRemoving) {
   return oldest === void 0 ? missing : missing.filter((key) => key > oldest);
 }
 async function wantAll(source, kind, keys2, objects2, refused3, { signal }) {
-  const queue2 = [...keys2];
-  await runWorkers(Math.min(readers5, queue2.length), signal, async (stop) => {
-    for (const key of drain(queue2)) {
+  const queue2 = keys2.values();
+  await runWorkers(Math.min(readers5, keys2.length), signal, async (stop) => {
+    for (const key of queue2) {
       stop.throwIfAborted();
       try {
         const bytes = await readValue(source, kind, key);
@@ -55283,9 +55303,9 @@ async function lookUp(storage, objects2, signal) {
   const names4 = [...objects2.names("absent")];
   if (names4.length === 0) return;
   const inventory = await Inventory.take(storage, names4.length, signal);
-  const queue2 = [...names4];
-  await runWorkers(Math.min(storageLanes, queue2.length), signal, async (stop) => {
-    for (const name2 of drain(queue2)) {
+  const queue2 = names4.values();
+  await runWorkers(Math.min(storageLanes, names4.length), signal, async (stop) => {
+    for (const name2 of queue2) {
       stop.throwIfAborted();
       const found = await inventory.look(objectKey(name2));
       if (found !== void 0) objects2.list(name2, found.size);
@@ -55329,12 +55349,13 @@ async function measureLag(source, { missing, present }, copied2 = /* @__PURE__ *
   };
 }
 async function sumAdded(source, ids2) {
-  const queue2 = [...ids2];
+  const queue2 = ids2.values();
   let bytes = 0;
-  await runWorkers(Math.min(readers6, queue2.length), new AbortController().signal, async () => {
-    for (const id of drain(queue2)) {
+  await runWorkers(Math.min(readers6, ids2.length), new AbortController().signal, async () => {
+    for (const id of queue2) {
       try {
-        bytes += (await readOutline(source, id))?.totals.added ?? 0;
+        const outline2 = await readOutline(source, id);
+        bytes += outline2?.totals.added ?? 0;
       } catch (error2) {
         if (!(error2 instanceof IntegrityError)) throw error2;
       }
@@ -55353,10 +55374,10 @@ async function carryObjects(carriage, names4) {
   const carried = [];
   const refused3 = [];
   const budget = new ByteBudget(heldBytes);
-  const queue2 = [...names4];
+  const queue2 = names4.values();
   let bytes = 0;
-  await runWorkers(Math.min(storageLanes, queue2.length), signal, async (stop) => {
-    for (const name2 of drain(queue2)) {
+  await runWorkers(Math.min(storageLanes, names4.length), signal, async (stop) => {
+    for (const name2 of queue2) {
       stop.throwIfAborted();
       const described2 = objects2.describe(name2);
       const size = Math.max(...described2.map(({ stored: stored2 }) => stored2));
@@ -55431,9 +55452,9 @@ async function proveObjects({
   const wrong2 = /* @__PURE__ */ new Map();
   const counts = { byStore: 0, byReading: 0 };
   const budget = new ByteBudget(heldBytes);
-  const queue2 = [...names4];
-  await runWorkers(Math.min(storageLanes, queue2.length), signal, async (stop) => {
-    for (const name2 of drain(queue2)) {
+  const queue2 = names4.values();
+  await runWorkers(Math.min(storageLanes, names4.length), signal, async (stop) => {
+    for (const name2 of queue2) {
       stop.throwIfAborted();
       const described2 = objects2.describe(name2);
       try {
@@ -55469,11 +55490,11 @@ init_storage();
 async function carryValues(carriage, kind, keys2) {
   const carried = [];
   const refused3 = [];
-  const queue2 = [...keys2];
+  const queue2 = keys2.values();
   let bytes = 0;
-  const lanes = kind === "backups" || kind === "changes" ? 1 : Math.min(storageLanes, queue2.length);
+  const lanes = kind === "backups" || kind === "changes" ? 1 : Math.min(storageLanes, keys2.length);
   await runWorkers(lanes, carriage.signal, async (stop) => {
-    for (const key of drain(queue2)) {
+    for (const key of queue2) {
       stop.throwIfAborted();
       try {
         const size = await carryValue(carriage, kind, key);
@@ -61516,6 +61537,27 @@ async function findVanished(repository, listed3, onDamaged, signal) {
   return [...known4].filter((id) => !listed3.has(id)).sort();
 }
 
+// src/repository/copies/state.ts
+init_errors();
+async function readCopyStates(source, copies, { log: log3, signal }) {
+  const states2 = [];
+  for (const { name: name2, storage } of copies) {
+    const place3 = { name: name2, location: storage.location };
+    try {
+      const copy = await openCopy(source, storage, name2);
+      const warn = (message) => log3.warn(message);
+      const lag = await measureLag(source, await compareListings(source, copy, { signal, warn }));
+      const behindSince = lag.oldestMissing === void 0 ? void 0 : timeOf(lag.oldestMissing);
+      states2.push({ kind: "read", ...place3, isMade: copy !== void 0, lag, behindSince });
+    } catch (error2) {
+      signal.throwIfAborted();
+      if (!isKnownError(error2)) throw error2;
+      states2.push({ kind: "unreadable", ...place3, why: error2.message });
+    }
+  }
+  return states2;
+}
+
 // src/repository/stored-bytes.ts
 var folders = {
   objects: "objects",
@@ -62329,7 +62371,7 @@ function measureGrowth(usable, now) {
 }
 
 // src/operations/status/attempts.ts
-var attempted = ["capture", "validate", "drill", "cleanup"];
+var attempted = ["capture", "validate", "drill", "cleanup", "mirror", "repair"];
 function findAttempts(runs) {
   const found = /* @__PURE__ */ new Map();
   for (const { at, content: content2 } of runs) {
@@ -62393,6 +62435,7 @@ function listFindings2(facts, measures2) {
     ...findLateSchedules(measures2),
     ...findDisabledSchedules(measures2),
     ...findFailedRuns(facts),
+    ...findLateCopies(facts),
     findOldBackup(facts),
     findDamagedChanges(facts),
     findRowLoss(facts),
@@ -62460,6 +62503,19 @@ function findDisabledSchedules({ schedules }) {
 function findFailedRuns({ runs }) {
   return findFailureRows(runs).map(({ job, count: count4, since, lastClass }) => {
     return { ...warning, kind: "failed-runs", measured: count4, since, job, lastClass };
+  });
+}
+function findLateCopies({ copies = [], limits: { maxAge: limit }, now }) {
+  return copies.flatMap((copy) => {
+    const base = { ...warning, kind: "late-copy", limit, copy: copy.name };
+    if (copy.kind === "unreadable")
+      return [{ ...base, missingBackups: 0, oldestMissing: void 0, why: copy.why }];
+    const { behindSince, lag } = copy;
+    const measured = behindSince && now.getTime() - behindSince.getTime();
+    if (behindSince === void 0 || measured === void 0 || measured <= limit) return [];
+    const { missingBackups, oldestMissing } = lag;
+    const since = new Date(behindSince.getTime() + limit);
+    return [{ ...base, measured, since, missingBackups, oldestMissing, why: void 0 }];
   });
 }
 function findOldBackup({ freshness: freshness2, recoverable, limits: limits2, now }) {
@@ -63501,6 +63557,7 @@ var jobKinds = [
   "capture",
   "drill",
   "cleanup",
+  "mirror",
   "watch",
   "digest"
 ];
@@ -63519,6 +63576,7 @@ var usualCrons = {
   capture: "auto * * * *",
   drill: "auto 5 2 * *",
   cleanup: "auto 6 * * *",
+  mirror: "auto 4 * * *",
   watch: "auto */4 * * *",
   digest: "auto 7 * * 1"
 };
@@ -63530,6 +63588,7 @@ var workflowFiles = {
   capture: "supabase-backup-capture.yml",
   drill: "supabase-backup-drill.yml",
   cleanup: "supabase-backup-cleanup.yml",
+  mirror: "supabase-backup-mirror.yml",
   watch: "supabase-backup-watch.yml",
   digest: "supabase-backup-digest.yml"
 };
@@ -63573,7 +63632,7 @@ function isHosted(runsOn) {
 }
 function isSwitchedOn(kind, schedules, storage) {
   const written = schedules[kind];
-  if (kind === "digest") return written !== void 0 && written !== false;
+  if (kind === "digest" || kind === "mirror") return written !== void 0 && written !== false;
   if (written !== void 0 || kind !== "capture") return written !== false;
   return !/^artifact:/i.test(storage) && backupKinds.some((backups) => schedules[backups] !== false);
 }
@@ -63672,6 +63731,7 @@ var storageSecrets = {
   AWS_SECRET_ACCESS_KEY: "Of the storage.",
   REPOSITORY_KEY: "Names stored objects; only where the repository keeps none of its own."
 };
+var copiesSecret = { COPIES: "Other storages with copies, a YAML list (docs/copies.md)." };
 var recordsSecret = { RECORDS_URL: "The database that keeps the records in SQL." };
 var alarmSecrets = {
   NOTIFY_URL: "Address of a webhook.",
@@ -63701,7 +63761,7 @@ var reusableWorkflows = {
         "Whether a runbook is written after the backup and kept with the run, unless the repository is public."
       )
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...recordsSecret, ...alarmSecrets },
+    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
     outputs: ["backup-id", "backup-type", "rows"],
     permissions: usual,
     timeoutMinutes: 350
@@ -63724,7 +63784,7 @@ var reusableWorkflows = {
       ),
       "drop-slot": flag2("Whether to capture a last time and drop the slot.")
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...recordsSecret, ...alarmSecrets },
+    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
     outputs: ["captured-through", "transactions", "barrier", "lost-changes", "backup-id"],
     permissions: usual,
     // The first capture takes a backup, and so does one after a change of the schema.
@@ -63745,7 +63805,7 @@ var reusableWorkflows = {
         "The image of the server for drills, postgres:\u2026 or supabase/postgres:\u2026; postgres of the backup's major when empty."
       )
     },
-    secrets: { ...storageSecrets, ...recordsSecret, ...identitySecret, ...alarmSecrets },
+    secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...identitySecret, ...alarmSecrets },
     outputs: ["backup-id", "drill", "recovery-seconds", "recovered-to"],
     permissions: usual,
     timeoutMinutes: 350
@@ -63765,6 +63825,19 @@ var reusableWorkflows = {
     permissions: usual,
     timeoutMinutes: 120
   },
+  mirror: {
+    file: "mirror.yml",
+    inputs: {
+      ...placeInputs,
+      ...alarmInputs2,
+      share: text5("How much of what was copied is read back where a store has no checksums; 10% when empty."),
+      "dry-run": flag2("Whether only the plan is shown.")
+    },
+    secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
+    outputs: ["copied", "refused", "missing-backups"],
+    permissions: usual,
+    timeoutMinutes: 350
+  },
   watch: {
     file: "watch.yml",
     inputs: {
@@ -63781,7 +63854,7 @@ var reusableWorkflows = {
         "The policy by which the status of the storage tells what is late; when empty, that is not asked."
       )
     },
-    secrets: { ...storageSecrets, ...recordsSecret, ...alarmSecrets },
+    secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
     // `actions: write` reads the runs of workflows, and enables a workflow that GitHub disabled.
     permissions: { ...usual, actions: "write" },
     timeoutMinutes: 15
@@ -63839,6 +63912,7 @@ var reusableWorkflows = {
     secrets: {
       TARGET_URL: "The database to restore into.",
       ...storageSecrets,
+      ...copiesSecret,
       ...recordsSecret,
       ...identitySecret,
       ...alarmSecrets
@@ -63878,6 +63952,7 @@ var callees = {
   capture: "capture",
   drill: "drill",
   cleanup: "cleanup",
+  mirror: "mirror",
   watch: "watch",
   digest: "watch"
 };
@@ -63977,6 +64052,7 @@ function secretsOf(kind, written, role2, policy) {
     AWS_ACCESS_KEY_ID: hasKeys2 ? secret(id) : void 0,
     AWS_SECRET_ACCESS_KEY: hasKeys2 ? secret(key) : void 0,
     REPOSITORY_KEY: secret(written["repository-key"]),
+    COPIES: secret(written.copies),
     ENCRYPTION_IDENTITY: secret(written["encryption-identity"]),
     ...sharedSecrets(policy)
   };
@@ -64016,6 +64092,7 @@ var titles = {
   "supabase-backup-capture.yml": "Database change capture",
   "supabase-backup-drill.yml": "Database restore drill",
   "supabase-backup-cleanup.yml": "Database backup cleanup",
+  "supabase-backup-mirror.yml": "Database backup mirror",
   "supabase-backup-watch.yml": "Database backup watch",
   "supabase-backup-digest.yml": "Database backup digest"
 };
@@ -64071,6 +64148,9 @@ function renderDispatch(jobs) {
         type: "boolean",
         default: false
       }
+    },
+    ...jobs.some(({ calls }) => calls === "mirror") && {
+      "dry-run": { description: "Only show what would be copied", type: "boolean", default: false }
     },
     ...jobs.some(({ calls }) => calls === "cleanup") && {
       "dry-run": { description: "Only show what would be removed", type: "boolean", default: false }
@@ -64288,6 +64368,8 @@ function listSuccesses({ kind, label: label2 }, facts) {
       return [...freshness2.drilled ? [freshness2.drilled.at] : [], ...recorded(kind)];
     case "cleanup":
       return [...prune ? [prune.at] : [], ...recorded(kind)];
+    case "mirror":
+      return recorded(kind);
     case "watch":
     case "digest":
       return [];
@@ -64373,6 +64455,7 @@ function judgeStatus(facts) {
     ...{ recovery, trends, growth, schedules, slot, managed },
     successRate: measureSuccessRate({ runs, unread: facts.unreadRuns }, now),
     attempts: findAttempts(runs),
+    ...facts.copies === void 0 ? {} : { copies: facts.copies },
     cost: estimateStorageCost(sumStored(stored2), growth, facts.price),
     egress: estimateEgress(usable),
     loss: measureLoss(recoverable.windows, now),
@@ -64542,6 +64625,14 @@ function findInDatabases(policy) {
       const message = "makes backups that drills cannot open. Name the secret in encryption-identity, or write false for the schedule of drill";
       found.push({ path: at("encryption-recipients"), message });
     }
+    if (isOn2("mirror") && written.copies === void 0 && written.environment === void 0) {
+      const message = "has a mirror, and nothing says where the copies are. Name the secret in copies, or leave mirror out of the schedules";
+      found.push({ path: at("schedules"), message });
+    }
+    if (written.copies !== void 0 && /^artifact:/i.test(storage)) {
+      const message = "stands beside an artifact, of which there are no copies. Leave it out, or write s3://bucket/prefix";
+      found.push({ path: at("copies"), message });
+    }
     if (isOn2("capture") && !isOn2("full") && !isOn2("incremental") && !isOn2("archive")) {
       const message = "captures changes and takes no backups, so that each recovery would replay all that ever changed. Switch on full or incremental";
       found.push({ path: at("schedules"), message });
@@ -64681,6 +64772,7 @@ var schedulesSchema = strictObject({
   ),
   drill: optional(schedule({})),
   cleanup: optional(schedule({})),
+  mirror: optional(schedule({})),
   watch: optional(schedule({})),
   digest: optional(schedule({}))
 });
@@ -64724,6 +64816,11 @@ var databaseSchema = strictObject({
   "aws-secret-access-key": optional(secretName("the access key; AWS_SECRET_ACCESS_KEY when absent")),
   ...roleEntries,
   "repository-key": optional(secretName("the key that names stored objects")),
+  copies: optional(
+    secretName(
+      "the storages with copies, as the input `copies` has them; backups and captures copy there, too"
+    )
+  ),
   "encryption-identity": optional(secretName("the age identity; only drills get it")),
   "encryption-recipients": optional(texts("Who can open the backups: age recipients.", parseRecipients)),
   environment: optional(text6("The GitHub environment of its jobs, whose secrets and rules they get.")),
@@ -65273,12 +65370,26 @@ async function readStatusFacts(repository, question, context) {
       slotNow: question.slotNow,
       managed: question.managed,
       newestCommit: findNewestCommit(recoverable.segments),
+      copies: await readCopies(repository, question.copies ?? [], context),
       now: context.now()
     };
   } catch (_2) {
     var _error = _2, _hasError = true;
   } finally {
     __callDispose(_stack, _error, _hasError);
+  }
+}
+async function readCopies(repository, places2, context) {
+  var _stack = [];
+  try {
+    if (places2.length === 0) return void 0;
+    const resources = __using(_stack, new AsyncDisposableStack(), true);
+    return await readCopyStates(repository, await openCopies(places2, context, resources), context);
+  } catch (_2) {
+    var _error = _2, _hasError = true;
+  } finally {
+    var _promise = __callDispose(_stack, _error, _hasError);
+    _promise && await _promise;
   }
 }
 var shownRestores2 = 20;
@@ -76953,7 +77064,8 @@ async function listRequests(inputs2, context) {
       ...{ name: inputs2.database, place: { ...inputs2, storage }, identities: inputs2.encryptionIdentity },
       ...{ limits: inputs2, price: inputs2.pricePerGbMonth, rtoTarget: inputs2.rtoTarget },
       retention: { policy: retention2, timeZone, keepChanges: keepChanges2 },
-      ...{ planned: void 0, schedules: void 0, management: inputs2.management }
+      ...{ planned: void 0, schedules: void 0, management: inputs2.management },
+      copies: inputs2.copies
     }
   ];
 }
@@ -77008,7 +77120,8 @@ function toRequest(database3, { policy, plan, verification }, inputs2, context) 
     },
     planned: toPlanned(database3, plan, context.now()),
     schedules: { database: database3, timeZone: plan.timeZone, verification },
-    management: inputs2.management
+    management: inputs2.management,
+    copies: []
   };
 }
 function findKey(secret2, env2) {
@@ -77065,7 +77178,10 @@ async function readDatabase3(request2, inputs2, context) {
     const records = await readAllRecords(repository, onDamaged, { newest: mostRecords2, signal });
     const facts = await readStatusFacts(
       repository,
-      { ...limits2, pricePerGbMonth: price, schedules, slotNow: void 0, managed },
+      {
+        ...{ ...limits2, pricePerGbMonth: price, schedules, slotNow: void 0, managed },
+        copies: request2.copies
+      },
       context
     );
     const { freshness: freshness2, recoverable } = facts;

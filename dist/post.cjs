@@ -31409,7 +31409,17 @@ var operations = [
   "repair"
 ];
 var storing = operations.filter((name) => name !== "schedule" && name !== "estimate");
-var copying = ["backup", "capture", "validate", "restore", "drill", "mirror", "repair"];
+var copying = [
+  "backup",
+  "capture",
+  "validate",
+  "restore",
+  "drill",
+  "status",
+  "report",
+  "mirror",
+  "repair"
+];
 var announced = [
   "backup",
   "capture",
@@ -42251,7 +42261,7 @@ function takeInputs(taker, env2) {
     case "gate":
       return takeGate(taker, common);
     case "status":
-      return takeStatus(taker, common, env2);
+      return { ...takeStatus(taker, common, env2), copies: takeCopies(taker, common, env2) };
     case "validate":
       return { ...takeValidate(taker, common), copies: takeCopies(taker, common, env2) };
     case "drill":
@@ -42345,9 +42355,11 @@ function takeStatus(taker, common, env2) {
 function takeReport(taker, env2) {
   const place = taker.takeStorageOrPolicy();
   const asked = taker.takeReportKind();
+  const access2 = takeAccess(taker, place.storage, env2);
+  const copies = takeCopies(taker, { ...place, s3Endpoint: access2.s3Endpoint }, env2);
   return {
     operation: "report",
-    ...takeAccess(taker, place.storage, env2),
+    ...{ ...access2, copies },
     ...takeLimits(taker),
     ...{ ...asked, output: taker.take("output"), period: taker.take("period") },
     ...{ ...place, database: taker.take("database") },
@@ -43512,8 +43524,20 @@ function listPlaces(inputs2) {
   const { storage } = inputs2;
   if (storage === void 0) return [];
   const safetyStorage = "safetyStorage" in inputs2 ? inputs2.safetyStorage : void 0;
-  return [storage, ...safetyStorage === void 0 ? [] : [safetyStorage]].map((place) => ({
-    ...inputs2,
-    storage: place
-  }));
+  const { repositoryKey } = inputs2;
+  return [
+    { ...inputs2, storage },
+    ...safetyStorage === void 0 ? [] : [{ ...inputs2, storage: safetyStorage }],
+    ...listWritten(inputs2).map((copy) => ({ ...copy, repositoryKey }))
+  ];
+}
+function listWritten(inputs2) {
+  switch (inputs2.operation) {
+    case "backup":
+    case "capture":
+    case "mirror":
+      return inputs2.copies;
+    default:
+      return [];
+  }
 }

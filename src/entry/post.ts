@@ -2,6 +2,7 @@ import './process/node-version.ts';
 import * as core from '@actions/core';
 import { stepState } from '../github/step.ts';
 import { trustAuthorities } from '../http/authorities.ts';
+import type { CopyPlace } from '../interface/inputs/copies-values.ts';
 import { acceptFormerNames } from '../interface/inputs/former-names.ts';
 import { parseInputs } from '../interface/inputs/parse.ts';
 import type { Inputs } from '../interface/inputs/types.ts';
@@ -61,8 +62,22 @@ function listPlaces(inputs: Inputs) {
   const { storage } = inputs;
   if (storage === undefined) return [];
   const safetyStorage = 'safetyStorage' in inputs ? inputs.safetyStorage : undefined;
-  return [storage, ...(safetyStorage === undefined ? [] : [safetyStorage])].map((place) => ({
-    ...inputs,
-    storage: place,
-  }));
+  const { repositoryKey } = inputs;
+  return [
+    { ...inputs, storage },
+    ...(safetyStorage === undefined ? [] : [{ ...inputs, storage: safetyStorage }]),
+    ...listWritten(inputs).map((copy) => ({ ...copy, repositoryKey })),
+  ];
+}
+
+/** Lists the copies that the operation writes, each of which it locks meanwhile. */
+function listWritten(inputs: Inputs): readonly CopyPlace[] {
+  switch (inputs.operation) {
+    case 'backup':
+    case 'capture':
+    case 'mirror':
+      return inputs.copies;
+    default:
+      return [];
+  }
 }

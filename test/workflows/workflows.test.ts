@@ -190,6 +190,7 @@ describe('what the action gets of a reusable workflow', () => {
   const secrets = {
     DATABASE_URL: 'postgresql://postgres:secret@db.example.com:5432/postgres',
     TARGET_URL: 'postgresql://postgres:secret@new.example.com:5432/postgres',
+    COPIES: 's3://elsewhere/production',
   };
   const contexts = (given: Contexts) => ({
     inputs: given,
@@ -209,7 +210,7 @@ describe('what the action gets of a reusable workflow', () => {
   const own = steps.filter((step) => isOurs(step) && reusable.has(step.where.split(',')[0] ?? ''));
 
   test('is valid with nothing but what is required, called or started by hand', () => {
-    expect(own).toHaveLength(14);
+    expect(own).toHaveLength(15);
     for (const step of own) {
       const taken = Object.entries(reusable.get(step.where.split(',')[0] ?? '')?.inputs ?? {});
       const required = { storage: 's3://bucket/production', environment: 'staging', policy: 'policy.yml' };
@@ -347,7 +348,7 @@ describe('a role of AWS in a reusable workflow', () => {
   const role = { 'aws-role': 'arn:aws:iam::123456789012:role/backup' };
 
   test('is taken in every job that works on a storage, before that, and for no other step', () => {
-    expect(storing).toHaveLength(13);
+    expect(storing).toHaveLength(14);
     for (const { job, where } of storing) {
       const all = job.steps ?? [];
       const at = all.findIndex(takesRole);

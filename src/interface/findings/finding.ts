@@ -29,6 +29,7 @@ export const findingKinds = {
   'late-schedule': { severities: ['warning'], unit: 'milliseconds' },
   'disabled-schedule': { severities: ['warning'], unit: 'milliseconds' },
   'failed-runs': { severities: ['warning'], unit: 'runs' },
+  'late-copy': { severities: ['warning'], unit: 'milliseconds' },
   'old-backup': { severities: ['warning'], unit: 'milliseconds' },
   'damaged-changes': { severities: ['warning'], unit: 'segments' },
   shrinkage: { severities: ['warning'], unit: 'rows' },
@@ -97,6 +98,15 @@ interface Facts {
    * types of backups, captures and drills.
    */
   'failed-runs': { readonly job: string /** The failure class of the newest */; readonly lastClass: string };
+  /** A copy lacks a backup for longer than `max-age`, or cannot be read. One finding for each copy. */
+  'late-copy': {
+    readonly copy: string;
+    readonly missingBackups: number;
+    /** Id of the oldest one; undefined where the copy could not be read */
+    readonly oldestMissing: string | undefined;
+    /** Why it could not be read; undefined where it was */
+    readonly why: string | undefined;
+  };
   /** Everything after the newest backup is in captured changes alone. */
   'old-backup': object;
   'damaged-changes': { readonly keys: readonly string[] };

@@ -76,6 +76,16 @@ const tellings: { readonly [Kind in FindingKind]: (finding: FindingOf<Kind>) => 
     remedy:
       'Do what the message of the newest says, which stands in its log and its record, and run it once by hand.',
   }),
+  'late-copy': ({ copy, missingBackups, oldestMissing, why, measured, limit = 0 }) =>
+    why === undefined
+      ? {
+          sentence: `the copy ${copy} lacks ${formatCounted(missingBackups, 'backup')}, the oldest ${oldestMissing} for ${measured === undefined ? 'longer' : formatAge(measured)}; at most ${formatAge(limit)} may pass.`,
+          remedy: 'Run `mirror`, and see why the last one failed or did not run.',
+        }
+      : {
+          sentence: `the copy ${copy} could not be read, so that nobody knows what it has: ${why}.`,
+          remedy: 'See whether it still exists and its credentials are right, and run `mirror`.',
+        },
   'old-backup': ({ measured }) => ({
     sentence: `the newest backup is ${measured === undefined ? 'too' : formatAge(measured)} old, more than max-age: what came after it rests on captured changes alone.`,
     remedy: 'See why the last `backup` failed or did not run, and run it.',

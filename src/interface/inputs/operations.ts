@@ -54,7 +54,17 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
 export const storing = operations.filter((name) => name !== 'schedule' && name !== 'estimate');
 
 /** Operations that know the copies of a repository. */
-export const copying = ['backup', 'capture', 'validate', 'restore', 'drill', 'mirror', 'repair'] as const;
+export const copying = [
+  'backup',
+  'capture',
+  'validate',
+  'restore',
+  'drill',
+  'status',
+  'report',
+  'mirror',
+  'repair',
+] as const;
 
 /** Operations whose failure raises an alarm, and whose success ends it. */
 export const announced = [

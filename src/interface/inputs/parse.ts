@@ -62,7 +62,7 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
     case 'gate':
       return takeGate(taker, common);
     case 'status':
-      return takeStatus(taker, common, env);
+      return { ...takeStatus(taker, common, env), copies: takeCopies(taker, common, env) };
     case 'validate':
       return { ...takeValidate(taker, common), copies: takeCopies(taker, common, env) };
     case 'drill':
@@ -164,9 +164,11 @@ function takeStatus(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) 
 function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
   const place = taker.takeStorageOrPolicy();
   const asked = taker.takeReportKind();
+  const access = takeAccess(taker, place.storage, env);
+  const copies = takeCopies(taker, { ...place, s3Endpoint: access.s3Endpoint }, env);
   return {
     operation: 'report' as const,
-    ...takeAccess(taker, place.storage, env),
+    ...{ ...access, copies },
     ...takeLimits(taker),
     ...{ ...asked, output: taker.take('output'), period: taker.take('period') },
     ...{ ...place, database: taker.take('database') },

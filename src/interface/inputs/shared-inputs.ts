@@ -15,7 +15,7 @@ export function takeCommon(taker: Taker, env: NodeJS.ProcessEnv): CommonInputs {
 /** Takes the copies, each with the address that the environment gives where the entry has none. */
 export function takeCopies(
   taker: Taker,
-  { storage, s3Endpoint }: { readonly storage: string | undefined } & Pick<CommonInputs, 's3Endpoint'>,
+  { storage, s3Endpoint }: { storage: string | undefined; s3Endpoint: string | undefined },
   env: NodeJS.ProcessEnv,
 ): readonly CopyPlace[] {
   const given = taker.take('copies') ?? [];

@@ -242,7 +242,7 @@ export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs, R
   readonly baseRef: string | undefined;
 }
 
-export interface StatusInputs extends CommonInputs, LimitInputs {
+export interface StatusInputs extends CommonInputs, LimitInputs, CopiesInputs {
   readonly operation: 'status';
   readonly format: 'text' | 'openmetrics';
   /** Path of a file to replace with the metrics */
@@ -276,7 +276,7 @@ export interface ManagedInputs extends Omit<CommonInputs, 'storage'> {
 }
 
 /** About one database, that of `storage`, or about those of `policy`: one of the two is given. */
-export interface ReportInputs extends Omit<CommonInputs, 'storage'>, LimitInputs {
+export interface ReportInputs extends Omit<CommonInputs, 'storage'>, LimitInputs, CopiesInputs {
   readonly operation: 'report';
   readonly kind: ReportKind;
   /** Path of a file or folder to replace; undefined: one named for the kind */

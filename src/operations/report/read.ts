@@ -80,7 +80,10 @@ async function readDatabase(
   const records = await readAllRecords(repository, onDamaged, { newest: mostRecords, signal });
   const facts = await readStatusFacts(
     repository,
-    { ...limits, pricePerGbMonth: price, schedules, slotNow: undefined, managed },
+    {
+      ...{ ...limits, pricePerGbMonth: price, schedules, slotNow: undefined, managed },
+      copies: request.copies,
+    },
     context,
   );
   const { freshness, recoverable } = facts;

@@ -1,3 +1,4 @@
+import type { CopyPlace } from '../../interface/inputs/copies-values.ts';
 import type { ManagementInputs } from '../../interface/inputs/management-types.ts';
 import { parseS3Addressing } from '../../interface/inputs/storage-values.ts';
 import { parseDuration, parseInterval, parseRetention } from '../../interface/inputs/time-values.ts';
@@ -31,6 +32,8 @@ export interface DatabaseRequest {
   readonly planned: Planned | undefined;
   /** Undefined: the platform's own backups are not asked for */
   readonly management: ManagementInputs | undefined;
+  /** Of a storage that was given by itself; a policy names none */
+  readonly copies: readonly CopyPlace[];
   /** By which the status judges schedules */
   readonly schedules: ReadSchedules | undefined;
 }
@@ -60,6 +63,7 @@ export async function listRequests(inputs: ReportInputs, context: Context): Prom
       ...{ limits: inputs, price: inputs.pricePerGbMonth, rtoTarget: inputs.rtoTarget },
       retention: { policy: retention, timeZone, keepChanges },
       ...{ planned: undefined, schedules: undefined, management: inputs.management },
+      copies: inputs.copies,
     },
   ];
 }
@@ -138,6 +142,7 @@ function toRequest(
     planned: toPlanned(database, plan, context.now()),
     schedules: { database, timeZone: plan.timeZone, verification },
     management: inputs.management,
+    copies: [],
   };
 }
 

@@ -2,7 +2,7 @@ import type { StoredRecord } from '../../repository/records.ts';
 import { compare } from '../../values/ordering.ts';
 
 /** Operations that run by schedules and leave a record, besides `backup`, whose runs are told by their type */
-const attempted: readonly string[] = ['capture', 'validate', 'drill', 'cleanup'];
+const attempted: readonly string[] = ['capture', 'validate', 'drill', 'cleanup', 'mirror', 'repair'];
 
 /**
  * Finds when a run of each kind last ended, however it did: of each type of backups, and of other operations, in

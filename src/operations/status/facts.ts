@@ -1,6 +1,7 @@
 import type { ManagedFacts } from '../../management/facts.ts';
 import type { BackupFreshness, Limits } from '../../repository/backups/freshness.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
+import type { CopyState } from '../../repository/copies/state.ts';
 import type { StoredRecord } from '../../repository/records.ts';
 import type { StoredBytes } from '../../repository/stored-bytes.ts';
 import type { SlotLook } from '../../values/slot-look.ts';
@@ -37,5 +38,7 @@ export interface StatusFacts {
   readonly newestCommit: Date | undefined;
   /** What this run has seen of the slot; undefined when it has not looked */
   readonly slotNow: SlotLook | undefined;
+  /** Undefined: no copies were given */
+  readonly copies?: readonly CopyState[] | undefined;
   readonly now: Date;
 }

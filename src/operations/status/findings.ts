@@ -37,6 +37,7 @@ export function listFindings(facts: StatusFacts, measures: Measures): Finding[] 
     ...findLateSchedules(measures),
     ...findDisabledSchedules(measures),
     ...findFailedRuns(facts),
+    ...findLateCopies(facts),
     findOldBackup(facts),
     findDamagedChanges(facts),
     findRowLoss(facts),
@@ -115,6 +116,20 @@ function findDisabledSchedules({ schedules }: Measures): Finding[] {
 function findFailedRuns({ runs }: StatusFacts): Finding[] {
   return findFailureRows(runs).map(({ job, count, since, lastClass }) => {
     return { ...warning, kind: 'failed-runs', measured: count, since, job, lastClass };
+  });
+}
+
+function findLateCopies({ copies = [], limits: { maxAge: limit }, now }: StatusFacts): Finding[] {
+  return copies.flatMap((copy): Finding[] => {
+    const base = { ...warning, kind: 'late-copy', limit, copy: copy.name } as const;
+    if (copy.kind === 'unreadable')
+      return [{ ...base, missingBackups: 0, oldestMissing: undefined, why: copy.why }];
+    const { behindSince, lag } = copy;
+    const measured = behindSince && now.getTime() - behindSince.getTime();
+    if (behindSince === undefined || measured === undefined || measured <= limit) return [];
+    const { missingBackups, oldestMissing } = lag;
+    const since = new Date(behindSince.getTime() + limit);
+    return [{ ...base, measured, since, missingBackups, oldestMissing, why: undefined }];
   });
 }
 

@@ -32,6 +32,7 @@ export function judgeStatus(facts: StatusFacts): Status {
     ...{ recovery, trends, growth, schedules, slot, managed },
     successRate: measureSuccessRate({ runs, unread: facts.unreadRuns }, now),
     attempts: findAttempts(runs),
+    ...(facts.copies === undefined ? {} : { copies: facts.copies }),
     cost: estimateStorageCost(sumStored(stored), growth, facts.price),
     egress: estimateEgress(usable),
     loss: measureLoss(recoverable.windows, now),

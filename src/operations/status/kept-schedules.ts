@@ -99,6 +99,8 @@ function listSuccesses({ kind, label }: PlannedJob, facts: StatusFacts): Date[] 
       return [...(freshness.drilled ? [freshness.drilled.at] : []), ...recorded(kind)];
     case 'cleanup':
       return [...(prune ? [prune.at] : []), ...recorded(kind)];
+    case 'mirror':
+      return recorded(kind);
     case 'watch':
     case 'digest':
       return [];

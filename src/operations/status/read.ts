@@ -1,3 +1,4 @@
+import type { CopyPlace } from '../../interface/inputs/copies-values.ts';
 import type { StatusInputs } from '../../interface/inputs/types.ts';
 import type { ManagedFacts } from '../../management/facts.ts';
 import { type Limits, readFreshness } from '../../repository/backups/freshness.ts';
@@ -5,11 +6,13 @@ import { mostRuns, rateWindow } from '../../repository/backups/success-rate.ts';
 import { findVanished } from '../../repository/backups/vanished.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
+import { type CopyState, readCopyStates } from '../../repository/copies/state.ts';
 import { DamageWarnings } from '../../repository/damage-warnings.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import { readRecords, type StoredRecord } from '../../repository/records.ts';
 import { measureStored } from '../../repository/stored-bytes.ts';
 import type { Context } from '../../runtime/context.ts';
+import { openCopies } from '../../storage/copies.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { SlotLook } from '../../values/slot-look.ts';
 import { findNewestCommit } from '../managed/own-layer.ts';
@@ -28,6 +31,7 @@ export interface StatusQuestion extends Limits {
   readonly slotNow: SlotLook | undefined;
   /** What the platform says of its own backups; undefined: it was not asked */
   readonly managed: ManagedFacts | undefined;
+  readonly copies?: readonly CopyPlace[];
 }
 
 /**
@@ -76,8 +80,19 @@ export async function readStatusFacts(repository: Repository, question: StatusQu
     slotNow: question.slotNow,
     managed: question.managed,
     newestCommit: findNewestCommit(recoverable.segments),
+    copies: await readCopies(repository, question.copies ?? [], context),
     now: context.now(),
   } satisfies StatusFacts;
+}
+
+async function readCopies(
+  repository: Repository,
+  places: readonly CopyPlace[],
+  context: Context,
+): Promise<CopyState[] | undefined> {
+  if (places.length === 0) return undefined;
+  await using resources = new AsyncDisposableStack();
+  return await readCopyStates(repository, await openCopies(places, context, resources), context);
 }
 
 /** How many of the newest restores are examined for failures */

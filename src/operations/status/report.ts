@@ -19,6 +19,7 @@ import { formatWindow, isInterval, type Recoverable } from '../../repository/cha
 import { sumStored } from '../../repository/stored-bytes.ts';
 import { describeFinding, renderFindings, tellBroken } from '../sections/findings.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
+import { describeCopyStates, tellCopyStates } from './copies-report.ts';
 import { describePlatform } from './platform.ts';
 import { isHealthy, type Status } from './result.ts';
 import { describeSchedules, describeSuccess, describeWatched, tellWatched } from './watched.ts';
@@ -37,6 +38,7 @@ export function describeStatus(status: Status): Outcome {
       'recovery-seconds': status.recovery.kind === 'measured' ? toSeconds(status.recovery.milliseconds) : '',
       'longest-gap-seconds': status.gap === undefined ? '' : toSeconds(status.gap.length),
       ...tellWatched(status),
+      ...tellCopyStates(status),
       findings: renderFindings(status.findings),
     },
     report: [
@@ -45,6 +47,7 @@ export function describeStatus(status: Status): Outcome {
       ...status.findings.flatMap(describeFinding),
       describeCatalog(status),
       ...describePlatform(status),
+      ...describeCopyStates(status),
       ...describeSchedules(status),
       ...describeSuccess(status),
       ...describeWindows(status),

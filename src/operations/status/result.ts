@@ -6,6 +6,7 @@ import type { RecoveryTime } from '../../repository/backups/recovery-time.ts';
 import type { SuccessRate } from '../../repository/backups/success-rate.ts';
 import type { Trends } from '../../repository/backups/trends.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
+import type { CopyState } from '../../repository/copies/state.ts';
 import type { StoredRecord } from '../../repository/records.ts';
 import type { StoredBytes } from '../../repository/stored-bytes.ts';
 import type { Managed } from '../managed/result.ts';
@@ -46,6 +47,8 @@ export interface Status extends Pick<BackupFreshness, 'usable' | 'verified' | 'd
   readonly slot: SlotSight | undefined;
   /** Both layers, with the platform's own backups; undefined: the platform was not asked */
   readonly managed: Managed | undefined;
+  /** Undefined: no copies were given */
+  readonly copies?: readonly CopyState[] | undefined;
   readonly counts: Counts;
   readonly stored: StoredBytes;
   readonly growth: Growth;

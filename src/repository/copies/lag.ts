@@ -1,5 +1,5 @@
 import { IntegrityError } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 import { readOutline } from '../backups/manifests.ts';
 import type { Repository } from '../open.ts';
 import type { CopyLag } from './outcome.ts';
@@ -34,12 +34,13 @@ export async function measureLag(
 
 /** The stored bytes that backups added when they were taken. A damaged manifest tells none. */
 async function sumAdded(source: Repository, ids: readonly string[]): Promise<number> {
-  const queue = [...ids];
+  const queue = ids.values();
   let bytes = 0;
-  await runWorkers(Math.min(readers, queue.length), new AbortController().signal, async () => {
-    for (const id of drain(queue)) {
+  await runWorkers(Math.min(readers, ids.length), new AbortController().signal, async () => {
+    for (const id of queue) {
       try {
-        bytes += (await readOutline(source, id))?.totals.added ?? 0;
+        const outline = await readOutline(source, id);
+        bytes += outline?.totals.added ?? 0;
       } catch (error) {
         // It is among what was refused.
         if (!(error instanceof IntegrityError)) throw error;

@@ -4,7 +4,7 @@ import { formatBytes, formatCount, formatRate } from '../../report/quantity.ts';
 import type { Log } from '../../runtime/context.ts';
 import { IntegrityError, messageOf, StorageError } from '../../runtime/errors.ts';
 import type { PhaseClock } from '../../runtime/phase-clock.ts';
-import { ByteBudget, drain, runWorkers } from '../../runtime/workers.ts';
+import { ByteBudget, runWorkers } from '../../runtime/workers.ts';
 import { DeniedValueError, ForeignValueError, type Storage, storageLanes } from '../../storage/storage.ts';
 import { objectKey } from '../objects/store.ts';
 import { isUnread, readAgain } from '../reading.ts';
@@ -43,10 +43,11 @@ export async function carryObjects(carriage: Carriage, names: readonly string[])
   const carried: string[] = [];
   const refused: Refusal[] = [];
   const budget = new ByteBudget(heldBytes);
-  const queue = [...names];
+  // Shared by all workers. Taking from the front of an array of a million takes hours.
+  const queue = names.values();
   let bytes = 0;
-  await runWorkers(Math.min(storageLanes, queue.length), signal, async (stop) => {
-    for (const name of drain(queue)) {
+  await runWorkers(Math.min(storageLanes, names.length), signal, async (stop) => {
+    for (const name of queue) {
       stop.throwIfAborted();
       const described = objects.describe(name);
       const size = Math.max(...described.map(({ stored }) => stored));
@@ -172,9 +173,9 @@ export async function proveObjects(
   const wrong = new Map<string, Refusal>();
   const counts = { byStore: 0, byReading: 0 };
   const budget = new ByteBudget(heldBytes);
-  const queue = [...names];
-  await runWorkers(Math.min(storageLanes, queue.length), signal, async (stop) => {
-    for (const name of drain(queue)) {
+  const queue = names.values();
+  await runWorkers(Math.min(storageLanes, names.length), signal, async (stop) => {
+    for (const name of queue) {
       stop.throwIfAborted();
       const described = objects.describe(name);
       try {

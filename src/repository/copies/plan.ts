@@ -1,5 +1,5 @@
 import { IntegrityError } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 import { type Storage, storageLanes } from '../../storage/storage.ts';
 import { compare } from '../../values/ordering.ts';
 import { listRecords } from '../listed-records.ts';
@@ -40,20 +40,26 @@ export interface PlanOptions {
 /** How many manifests and headers are read at once; each may have some MB. */
 const readers = 4;
 
+/** What listings tell of two places. */
+export interface Difference {
+  readonly missing: MirrorPlan['missing'];
+  readonly listed: Readonly<Record<ValueKind, Listings>>;
+  /** Ids of the backups that the copy has, oldest first */
+  readonly present: readonly string[];
+}
+
 /**
- * Finds what a copy lacks: the difference of two listings, without what the copy's own cleanups have removed.
+ * Compares two places by listings of all but their objects, without what the copy's own cleanups have removed.
  *
  * @param copy undefined while there is nothing at the place
  * @throws StorageError when a place cannot be listed
  */
-export async function planMirror(
+export async function compareListings(
   source: Repository,
   copy: Repository | undefined,
-  options: PlanOptions,
-): Promise<MirrorPlan> {
+  options: Pick<PlanOptions, 'signal' | 'warn'>,
+): Promise<Difference> {
   const { signal } = options;
-  const objects = new ObjectTable(options.random());
-  const refused: Refusal[] = [];
   const listed = {
     backups: await listBoth(source, copy, 'backups', signal),
     changes: await listBoth(source, copy, 'changes', signal),
@@ -71,25 +77,38 @@ export async function planMirror(
     signatures: lacking('signatures'),
     records: lacking('records'),
   };
+  return { missing, listed, present: [...listed.backups.there.keys()].map(backupOf).sort() };
+}
+
+/**
+ * Finds what a copy lacks, objects included.
+ *
+ * @param copy undefined while there is nothing at the place
+ * @throws StorageError when a place cannot be listed
+ */
+export async function planMirror(
+  source: Repository,
+  copy: Repository | undefined,
+  options: PlanOptions,
+): Promise<MirrorPlan> {
+  const { signal } = options;
+  const objects = new ObjectTable(options.random());
+  const refused: Refusal[] = [];
+  const { missing, listed, present } = await compareListings(source, copy, options);
   for (const kind of ['backups', 'changes'] as const)
     await wantAll(source, kind, missing[kind], objects, refused, options);
   if (copy !== undefined) {
-    const kept = [...listed.backups.there.keys()].filter((key) => listed.backups.here.has(key));
-    const changes = [...listed.changes.there.keys()].filter((key) => listed.changes.here.has(key));
     if (!options.whole) await lookUp(copy.storage, objects, signal);
     else if (await listObjects(source.storage, copy.storage, objects, signal)) {
       // Something is in the source and not in the copy, and no missing backup needs it.
-      await wantAll(source, 'backups', kept, objects, refused, options);
-      await wantAll(source, 'changes', changes, objects, refused, options);
+      for (const kind of ['backups', 'changes'] as const) {
+        const { here, there } = listed[kind];
+        const kept = [...there.keys()].filter((key) => here.has(key));
+        await wantAll(source, kind, kept, objects, refused, options);
+      }
     }
   }
-  return {
-    missing,
-    objects,
-    bytes: sumBytes(missing, listed, objects),
-    refused,
-    present: [...listed.backups.there.keys()].map(backupOf).sort(),
-  };
+  return { missing, objects, bytes: sumBytes(missing, listed, objects), refused, present };
 }
 
 /** The id of a backup by the key of its manifest */
@@ -122,7 +141,7 @@ const nothingRemoved: Removed = () => false;
 async function findRemoved(
   copy: Repository,
   here: ReadonlyMap<string, number>,
-  options: PlanOptions,
+  options: Pick<PlanOptions, 'signal' | 'warn'>,
 ): Promise<Removed> {
   const own = (await listRecords(copy, 'prunes')).filter(({ id }) => !here.has(recordKey('prunes', id)));
   const prunes = await readListed(
@@ -158,9 +177,9 @@ async function wantAll(
   refused: Refusal[],
   { signal }: PlanOptions,
 ): Promise<void> {
-  const queue = [...keys];
-  await runWorkers(Math.min(readers, queue.length), signal, async (stop) => {
-    for (const key of drain(queue)) {
+  const queue = keys.values();
+  await runWorkers(Math.min(readers, keys.length), signal, async (stop) => {
+    for (const key of queue) {
       stop.throwIfAborted();
       try {
         const bytes = await readValue(source, kind, key);
@@ -178,9 +197,9 @@ async function lookUp(storage: Storage, objects: ObjectTable, signal: AbortSigna
   const names = [...objects.names('absent')];
   if (names.length === 0) return;
   const inventory = await Inventory.take(storage, names.length, signal);
-  const queue = [...names];
-  await runWorkers(Math.min(storageLanes, queue.length), signal, async (stop) => {
-    for (const name of drain(queue)) {
+  const queue = names.values();
+  await runWorkers(Math.min(storageLanes, names.length), signal, async (stop) => {
+    for (const name of queue) {
       stop.throwIfAborted();
       const found = await inventory.look(objectKey(name));
       if (found !== undefined) objects.list(name, found.size);

@@ -1,6 +1,6 @@
 import type { Context } from '../../runtime/context.ts';
 import { IntegrityError } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 import type { FallbackStorage } from '../../storage/fallback.ts';
 import { compare } from '../../values/ordering.ts';
 import type { Repository } from '../open.ts';
@@ -48,9 +48,10 @@ export async function findUnsound(
     const isGone = (key: string) => removed(kind, key, oldest) && !(kind === 'records' && isAnew);
     const missing = [...there.keys()].filter((key) => !here.has(key) && !isGone(key));
     const suspects = kind === 'signatures' ? [] : [...here.keys()];
-    const queue = [...missing, ...suspects].sort(compare);
-    await runWorkers(Math.min(readers, queue.length), signal, async (stop) => {
-      for (const key of drain(queue)) {
+    const all = [...missing, ...suspects].sort(compare);
+    const queue = all.values();
+    await runWorkers(Math.min(readers, all.length), signal, async (stop) => {
+      for (const key of queue) {
         stop.throwIfAborted();
         const isSameLength = here.get(key) === there.get(key);
         if (kind === 'records' && here.has(key) && isSameLength && !isChosen()) continue;

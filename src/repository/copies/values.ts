@@ -1,5 +1,5 @@
 import { IntegrityError, messageOf, StorageError } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 import { ForeignValueError, type Storage, storageLanes } from '../../storage/storage.ts';
 import type { Repository } from '../open.ts';
 import { isUnread, readAgain } from '../reading.ts';
@@ -35,11 +35,11 @@ export async function carryValues(
 ): Promise<CarriedValues> {
   const carried: string[] = [];
   const refused: Refusal[] = [];
-  const queue = [...keys];
+  const queue = keys.values();
   let bytes = 0;
-  const lanes = kind === 'backups' || kind === 'changes' ? 1 : Math.min(storageLanes, queue.length);
+  const lanes = kind === 'backups' || kind === 'changes' ? 1 : Math.min(storageLanes, keys.length);
   await runWorkers(lanes, carriage.signal, async (stop) => {
-    for (const key of drain(queue)) {
+    for (const key of queue) {
       stop.throwIfAborted();
       try {
         const size = await carryValue(carriage, kind, key);

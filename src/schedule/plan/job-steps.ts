@@ -39,6 +39,7 @@ const callees: Readonly<Record<JobKind, ReusableName>> = {
   capture: 'capture',
   drill: 'drill',
   cleanup: 'cleanup',
+  mirror: 'mirror',
   watch: 'watch',
   digest: 'watch',
 };
@@ -158,6 +159,7 @@ function secretsOf(
     AWS_ACCESS_KEY_ID: hasKeys ? secret(id) : undefined,
     AWS_SECRET_ACCESS_KEY: hasKeys ? secret(key) : undefined,
     REPOSITORY_KEY: secret(written['repository-key']),
+    COPIES: secret(written.copies),
     ENCRYPTION_IDENTITY: secret(written['encryption-identity']),
     ...sharedSecrets(policy),
   };

@@ -40,6 +40,7 @@ export const jobKinds = [
   'capture',
   'drill',
   'cleanup',
+  'mirror',
   'watch',
   'digest',
 ] as const;
@@ -66,6 +67,7 @@ const usualCrons: Readonly<Record<JobKind, string>> = {
   capture: 'auto * * * *',
   drill: 'auto 5 2 * *',
   cleanup: 'auto 6 * * *',
+  mirror: 'auto 4 * * *',
   watch: 'auto */4 * * *',
   digest: 'auto 7 * * 1',
 };
@@ -82,6 +84,7 @@ export const workflowFiles: Readonly<Record<JobKind, string>> = {
   capture: 'supabase-backup-capture.yml',
   drill: 'supabase-backup-drill.yml',
   cleanup: 'supabase-backup-cleanup.yml',
+  mirror: 'supabase-backup-mirror.yml',
   watch: 'supabase-backup-watch.yml',
   digest: 'supabase-backup-digest.yml',
 };
@@ -132,12 +135,12 @@ export function isHosted(runsOn: string): boolean {
 
 /**
  * Tells whether a kind is switched on, by the policy or by default. By default every kind is on. Exceptions
- * are the digest, which is sent to people, and capture: it needs backups on which changes can be replayed, and is off for an artifact, which
+ * are the digest, which is sent to people, the mirror, which needs copies, and capture: it needs backups on which changes can be replayed, and is off for an artifact, which
  * every capture would upload again as a whole.
  */
 export function isSwitchedOn(kind: JobKind, schedules: WrittenSchedules, storage: string): boolean {
   const written = schedules[kind];
-  if (kind === 'digest') return written !== undefined && written !== false;
+  if (kind === 'digest' || kind === 'mirror') return written !== undefined && written !== false;
   if (written !== undefined || kind !== 'capture') return written !== false;
   return !/^artifact:/i.test(storage) && backupKinds.some((backups) => schedules[backups] !== false);
 }

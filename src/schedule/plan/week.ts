@@ -110,6 +110,7 @@ export const assumedMinutes: Readonly<Record<JobKind, number>> = {
   capture: 1,
   drill: 15,
   cleanup: 2,
+  mirror: 5,
   watch: 1,
   digest: 1,
 };
@@ -152,6 +153,7 @@ export const marks: Readonly<Record<JobKind, string>> = {
   capture: 'c',
   drill: 'D',
   cleanup: 'x',
+  mirror: 'm',
   watch: 'w',
   digest: 'd',
 };

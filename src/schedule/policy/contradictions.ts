@@ -50,6 +50,16 @@ function findInDatabases(policy: WrittenPolicy): Contradiction[] {
         'makes backups that drills cannot open. Name the secret in encryption-identity, or write false for the schedule of drill';
       found.push({ path: at('encryption-recipients'), message });
     }
+    if (isOn('mirror') && written.copies === undefined && written.environment === undefined) {
+      const message =
+        'has a mirror, and nothing says where the copies are. Name the secret in copies, or leave mirror out of the schedules';
+      found.push({ path: at('schedules'), message });
+    }
+    if (written.copies !== undefined && /^artifact:/i.test(storage)) {
+      const message =
+        'stands beside an artifact, of which there are no copies. Leave it out, or write s3://bucket/prefix';
+      found.push({ path: at('copies'), message });
+    }
     if (isOn('capture') && !isOn('full') && !isOn('incremental') && !isOn('archive')) {
       const message =
         'captures changes and takes no backups, so that each recovery would replay all that ever changed. Switch on full or incremental';

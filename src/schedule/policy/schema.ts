@@ -131,6 +131,7 @@ export const schedulesSchema = v.strictObject({
   ),
   drill: v.optional(schedule({})),
   cleanup: v.optional(schedule({})),
+  mirror: v.optional(schedule({})),
   watch: v.optional(schedule({})),
   digest: v.optional(schedule({})),
 });
@@ -177,6 +178,11 @@ export const databaseSchema = v.strictObject({
   'aws-secret-access-key': v.optional(secretName('the access key; AWS_SECRET_ACCESS_KEY when absent')),
   ...roleEntries,
   'repository-key': v.optional(secretName('the key that names stored objects')),
+  copies: v.optional(
+    secretName(
+      'the storages with copies, as the input `copies` has them; backups and captures copy there, too',
+    ),
+  ),
   'encryption-identity': v.optional(secretName('the age identity; only drills get it')),
   'encryption-recipients': v.optional(texts('Who can open the backups: age recipients.', parseRecipients)),
   environment: v.optional(text('The GitHub environment of its jobs, whose secrets and rules they get.')),

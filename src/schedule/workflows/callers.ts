@@ -25,6 +25,7 @@ const titles: Readonly<Record<string, string>> = {
   'supabase-backup-capture.yml': 'Database change capture',
   'supabase-backup-drill.yml': 'Database restore drill',
   'supabase-backup-cleanup.yml': 'Database backup cleanup',
+  'supabase-backup-mirror.yml': 'Database backup mirror',
   'supabase-backup-watch.yml': 'Database backup watch',
   'supabase-backup-digest.yml': 'Database backup digest',
 };
@@ -87,6 +88,9 @@ function renderDispatch(jobs: readonly WorkflowJob[]): object {
         type: 'boolean',
         default: false,
       },
+    }),
+    ...(jobs.some(({ calls }) => calls === 'mirror') && {
+      'dry-run': { description: 'Only show what would be copied', type: 'boolean', default: false },
     }),
     ...(jobs.some(({ calls }) => calls === 'cleanup') && {
       'dry-run': { description: 'Only show what would be removed', type: 'boolean', default: false },

@@ -80,6 +80,9 @@ const storageSecrets = {
   REPOSITORY_KEY: 'Names stored objects; only where the repository keeps none of its own.',
 } as const;
 
+/** Not of those that remove or let pass: they concern one storage. */
+const copiesSecret = { COPIES: 'Other storages with copies, a YAML list (docs/copies.md).' } as const;
+
 const recordsSecret = { RECORDS_URL: 'The database that keeps the records in SQL.' } as const;
 
 const alarmSecrets = {
@@ -112,7 +115,7 @@ export const reusableWorkflows = {
         'Whether a runbook is written after the backup and kept with the run, unless the repository is public.',
       ),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...recordsSecret, ...alarmSecrets },
+    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
     outputs: ['backup-id', 'backup-type', 'rows'],
     permissions: usual,
     timeoutMinutes: 350,
@@ -135,7 +138,7 @@ export const reusableWorkflows = {
       ),
       'drop-slot': flag('Whether to capture a last time and drop the slot.'),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...recordsSecret, ...alarmSecrets },
+    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
     outputs: ['captured-through', 'transactions', 'barrier', 'lost-changes', 'backup-id'],
     permissions: usual,
     // The first capture takes a backup, and so does one after a change of the schema.
@@ -156,7 +159,7 @@ export const reusableWorkflows = {
         "The image of the server for drills, postgres:… or supabase/postgres:…; postgres of the backup's major when empty.",
       ),
     },
-    secrets: { ...storageSecrets, ...recordsSecret, ...identitySecret, ...alarmSecrets },
+    secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...identitySecret, ...alarmSecrets },
     outputs: ['backup-id', 'drill', 'recovery-seconds', 'recovered-to'],
     permissions: usual,
     timeoutMinutes: 350,
@@ -176,6 +179,19 @@ export const reusableWorkflows = {
     permissions: usual,
     timeoutMinutes: 120,
   },
+  mirror: {
+    file: 'mirror.yml',
+    inputs: {
+      ...placeInputs,
+      ...alarmInputs,
+      share: text('How much of what was copied is read back where a store has no checksums; 10% when empty.'),
+      'dry-run': flag('Whether only the plan is shown.'),
+    },
+    secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
+    outputs: ['copied', 'refused', 'missing-backups'],
+    permissions: usual,
+    timeoutMinutes: 350,
+  },
   watch: {
     file: 'watch.yml',
     inputs: {
@@ -192,7 +208,7 @@ export const reusableWorkflows = {
         'The policy by which the status of the storage tells what is late; when empty, that is not asked.',
       ),
     },
-    secrets: { ...storageSecrets, ...recordsSecret, ...alarmSecrets },
+    secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
     // `actions: write` reads the runs of workflows, and enables a workflow that GitHub disabled.
     permissions: { ...usual, actions: 'write' },
     timeoutMinutes: 15,
@@ -250,6 +266,7 @@ export const reusableWorkflows = {
     secrets: {
       TARGET_URL: 'The database to restore into.',
       ...storageSecrets,
+      ...copiesSecret,
       ...recordsSecret,
       ...identitySecret,
       ...alarmSecrets,

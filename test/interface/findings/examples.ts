@@ -49,6 +49,10 @@ export const examples: { readonly [Kind in FindingKind]: FindingOf<Kind> } = {
     ...{ kind: 'failed-runs', severity: 'warning', ...bare, measured: 3, since },
     ...{ job: 'full', lastClass: 'SourceError/connection' },
   },
+  'late-copy': {
+    ...{ kind: 'late-copy', severity: 'warning', limit: 26 * hour, measured: 30 * hour, since },
+    ...{ copy: 'elsewhere', missingBackups: 2, oldestMissing: '20261120T100000Z-0000', why: undefined },
+  },
   'old-backup': { kind: 'old-backup', ...broken, severity: 'warning' },
   'damaged-changes': {
     ...{ kind: 'damaged-changes', severity: 'warning' },

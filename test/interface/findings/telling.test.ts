@@ -36,6 +36,7 @@ const laterKinds: readonly FindingKind[] = [
   'managed-out-of-step',
   'managed-unreadable',
   'late-schedule',
+  'late-copy',
   'disabled-schedule',
   'failed-runs',
   'unusual-duration',

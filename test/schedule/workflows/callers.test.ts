@@ -100,6 +100,22 @@ describe('of credentials', () => {
     }
   });
 
+  test('what writes, reads or judges copies gets their secret, where there is one, and nothing else does', () => {
+    const text = smallPolicy.replace(
+      /^( +)storage: .*$/m,
+      (line, indent) => `${line}\n${indent}copies: COPIES_OF_SHOP\n${indent}schedules: { mirror: true }`,
+    );
+    expect(text).not.toBe(smallPolicy);
+    const jobs = jobsOf(text);
+    expect(jobs.map(([id]) => id)).toContain('production-mirror');
+    for (const [id, { secrets = {}, permissions }] of jobs) {
+      const isMeant = /-(full|incremental|schema|archive|capture|drill|watch|mirror)$/.test(id);
+      expect(secrets.COPIES, id).toBe(isMeant ? `\${{ secrets.COPIES_OF_SHOP }}` : undefined);
+      if (id.endsWith('-mirror')) expect(permissions).toEqual({ contents: 'read', issues: 'write' });
+    }
+    expect(jobsOf(smallPolicy).map(([id]) => id)).not.toContain('production-mirror');
+  });
+
   test('what needs no database gets no connection string', () => {
     for (const [id, { secrets = {} }] of jobsOf(fullPolicy)) {
       const isSource = /-(full|incremental|schema|archive|capture)$/.test(id);

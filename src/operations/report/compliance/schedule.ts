@@ -39,6 +39,7 @@ const fulfils: Readonly<Record<Exclude<JobKind, LookingKind>, (event: Event) => 
   capture: ({ operation }) => operation === 'capture',
   drill: ({ operation }) => operation === 'drill',
   cleanup: ({ operation }) => operation === 'cleanup',
+  mirror: ({ operation }) => operation === 'mirror',
 };
 
 /**

@@ -2,6 +2,7 @@ import { html, type Markup } from '../../../report/html.ts';
 import { formatAmount, formatBytes, formatCounted } from '../../../report/quantity.ts';
 import { formatTime } from '../../../report/time.ts';
 import { sumStored } from '../../../repository/stored-bytes.ts';
+import { tellLag } from '../../sections/copies.ts';
 import type { DatabaseFacts } from '../facts.ts';
 import { renderShares } from './charts.ts';
 
@@ -26,9 +27,18 @@ export function renderStorage(id: string, { status }: DatabaseFacts): Markup {
     ['costs a month', tellCost(status)],
     ['a full backup takes', tellEgress(status)],
     ['last cleanup', tellCleanup(status)],
+    ...tellCopies(status),
   ];
   return html`${renderShares(`${id}-shares`, `What is stored: ${formatBytes(all)} by kind`, shares, formatBytes)}
 <dl class="plan">${rows.map(([title, text]) => html`<dt>${title}</dt><dd>${text}</dd>`)}</dl>`;
+}
+
+/** Numbers in place of names: a page may be for everybody, and a name may be the place. */
+function tellCopies({ copies = [] }: DatabaseFacts['status']): (readonly [string, string])[] {
+  return copies.map((copy, index) => {
+    const lag = copy.kind === 'read' ? `behind: ${tellLag(copy.lag)}` : 'could not be read';
+    return [`copy ${index + 1}`, lag];
+  });
 }
 
 function tellGrowth({ growth }: DatabaseFacts['status']): string {
