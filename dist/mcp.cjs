@@ -1196,7 +1196,7 @@ function tellWords(error2) {
 function assertNever(value) {
   throw new Error(`unreachable: ${String(value)}`);
 }
-var BackupError, ConfigurationError, SourceError, StorageError, TargetError, IntegrityError, raising, raisedWords;
+var BackupError, ConfigurationError, SourceError, StorageError, TargetError, PlatformError, IntegrityError, raising, raisedWords;
 var init_errors = __esm({
   "src/runtime/errors.ts"() {
     "use strict";
@@ -1231,6 +1231,9 @@ var init_errors = __esm({
       }
     };
     TargetError = class extends BackupError {
+      exitCode = 1;
+    };
+    PlatformError = class extends BackupError {
       exitCode = 1;
     };
     IntegrityError = class extends BackupError {
@@ -9987,14 +9990,14 @@ var init_reading = __esm({
         }
       }
       async stat(key) {
-        return this.#requests.run("look at", key, async (attempt6) => {
+        return this.#requests.run("look at", key, async (attempt5) => {
           const command = new import_client_s33.HeadObjectCommand(this.#requests.address(key));
           try {
-            const head = await this.#requests.client.send(command, attempt6.options);
+            const head = await this.#requests.client.send(command, attempt5.options);
             return { key, size: head.ContentLength ?? 0, modifiedAt: head.LastModified ?? /* @__PURE__ */ new Date(0) };
           } catch (error2) {
             if (statusOf(error2) === 404) return void 0;
-            throw isWordless(error2) && !isTransient2(error2) ? await this.#askForWords(key, error2, attempt6) : error2;
+            throw isWordless(error2) && !isTransient2(error2) ? await this.#askForWords(key, error2, attempt5) : error2;
           }
         });
       }
@@ -10310,9 +10313,9 @@ function calculateDelay(retriesConsumed, options2) {
   if (options2.minTimeout === 0) {
     return 0;
   }
-  const attempt6 = retriesConsumed + 1;
+  const attempt5 = retriesConsumed + 1;
   const random = options2.randomize ? Math.random() + 1 : 1;
-  const timeout = Math.round(random * options2.minTimeout * options2.factor ** (attempt6 - 1));
+  const timeout = Math.round(random * options2.minTimeout * options2.factor ** (attempt5 - 1));
   return Math.min(timeout, Math.ceil(options2.maxTimeout), maximumDelay);
 }
 function calculateRemainingTime(start2, max) {
@@ -10480,9 +10483,9 @@ var init_p_retry = __esm({
 });
 
 // src/http/retry.ts
-function retry(attempt6, policy) {
+function retry(attempt5, policy) {
   const { retries: retries4, delayMs: delayMs2, factor = 2, signal, waitMsAfter } = policy;
-  return pRetry(attempt6, {
+  return pRetry(attempt5, {
     ...{ retries: retries4, factor, ...signal && { signal } },
     minTimeout: delayMs2,
     randomize: true,
@@ -10659,7 +10662,7 @@ var init_requests = __esm({
        */
       async run(action, key, call5, bytes = 0) {
         let silences = 0;
-        const attempt6 = async (number5) => {
+        const attempt5 = async (number5) => {
           const since = performance.now();
           try {
             return await this.#try(number5, call5, bytes);
@@ -10670,7 +10673,7 @@ var init_requests = __esm({
         };
         try {
           return await this.#limit(
-            () => retry(attempt6, {
+            () => retry(attempt5, {
               retries: maxRetries,
               delayMs: this.#firstDelayMs,
               waitMsAfter: (error2, retries4) => this.#isWorthAnother(error2, retries4, silences) ? 0 : void 0
@@ -11030,7 +11033,7 @@ var init_writing = __esm({
           return await this.#requests.run(
             "store",
             key,
-            (attempt6) => this.#send(key, value, attempt6),
+            (attempt5) => this.#send(key, value, attempt5),
             value.length
           );
         } catch (error2) {
@@ -11039,7 +11042,7 @@ var init_writing = __esm({
         }
       }
       async #attempt(key, value) {
-        const call5 = (attempt6) => this.#sendIfAbsent(key, value, attempt6);
+        const call5 = (attempt5) => this.#sendIfAbsent(key, value, attempt5);
         try {
           return await this.#requests.run("create", key, call5, value.length);
         } catch (error2) {
@@ -11047,12 +11050,12 @@ var init_writing = __esm({
           throw error2;
         }
       }
-      async #sendIfAbsent(key, value, attempt6) {
+      async #sendIfAbsent(key, value, attempt5) {
         try {
-          return { kind: "stored", sent: await this.#send(key, value, attempt6, { IfNoneMatch: "*" }) };
+          return { kind: "stored", sent: await this.#send(key, value, attempt5, { IfNoneMatch: "*" }) };
         } catch (error2) {
           const status = statusOf(error2);
-          if (status === 412) return { kind: "present", attempt: attempt6.number };
+          if (status === 412) return { kind: "present", attempt: attempt5.number };
           const unknown3 = status === 501 || status === 400 && !isTransient2(error2);
           if (unknown3 && this.createOnly !== true) return { kind: "refused" };
           throw error2;
@@ -11606,12 +11609,12 @@ var init_service = __esm({
         }
         return response;
       }
-      #retry(attempt6) {
+      #retry(attempt5) {
         const { signal, delayMs: delayMs2 = 1e3 } = this.#options;
         return retry(
           async () => {
             try {
-              return await attempt6();
+              return await attempt5();
             } catch (error2) {
               signal.throwIfAborted();
               if (isKnownError(error2)) throw error2;
@@ -13004,7 +13007,7 @@ var require_pg_types = __commonJS({
 });
 
 // node_modules/pg/lib/defaults.js
-var require_defaults2 = __commonJS({
+var require_defaults = __commonJS({
   "node_modules/pg/lib/defaults.js"(exports2, module2) {
     "use strict";
     var user;
@@ -13073,10 +13076,10 @@ var require_defaults2 = __commonJS({
 });
 
 // node_modules/pg/lib/utils.js
-var require_utils2 = __commonJS({
+var require_utils = __commonJS({
   "node_modules/pg/lib/utils.js"(exports2, module2) {
     "use strict";
-    var defaults2 = require_defaults2();
+    var defaults2 = require_defaults();
     var nodeUtils = require("util");
     var { isDate } = require("util/types");
     var invalidDateDeprecationNotice = nodeUtils.deprecate(
@@ -13237,7 +13240,7 @@ var require_utils2 = __commonJS({
 });
 
 // node_modules/pg/lib/crypto/utils.js
-var require_utils3 = __commonJS({
+var require_utils2 = __commonJS({
   "node_modules/pg/lib/crypto/utils.js"(exports2, module2) {
     var nodeCrypto = require("crypto");
     module2.exports = {
@@ -13404,7 +13407,7 @@ var require_cert_signatures = __commonJS({
 var require_sasl = __commonJS({
   "node_modules/pg/lib/crypto/sasl.js"(exports2, module2) {
     "use strict";
-    var crypto2 = require_utils3();
+    var crypto2 = require_utils2();
     var { signatureAlgorithmHashFromCertificate } = require_cert_signatures();
     function saslprep(password) {
       const nonAsciiSpace = /[\u00A0\u1680\u2000-\u200B\u202F\u205F\u3000]/g;
@@ -13813,7 +13816,7 @@ var require_connection_parameters = __commonJS({
   "node_modules/pg/lib/connection-parameters.js"(exports2, module2) {
     "use strict";
     var dns = require("dns");
-    var defaults2 = require_defaults2();
+    var defaults2 = require_defaults();
     var parse7 = require_pg_connection_string().parse;
     var val = function(key, config2, envVar) {
       if (config2[key]) {
@@ -14056,7 +14059,7 @@ var require_query = __commonJS({
     "use strict";
     var { EventEmitter: EventEmitter2 } = require("events");
     var Result2 = require_result();
-    var utils = require_utils2();
+    var utils = require_utils();
     var Query2 = class extends EventEmitter2 {
       constructor(config2, values, callback) {
         super();
@@ -14617,7 +14620,7 @@ var require_serializer = __commonJS({
         buf[formatsOffset++] = formatByte;
       }
     };
-    var bind2 = (config2 = {}) => {
+    var bind3 = (config2 = {}) => {
       const portal = config2.portal || "";
       const statement2 = config2.statement || "";
       const binary = config2.binary || false;
@@ -14728,7 +14731,7 @@ var require_serializer = __commonJS({
       sendSCRAMClientFinalMessage,
       query,
       parse: parse7,
-      bind: bind2,
+      bind: bind3,
       execute: execute2,
       describe: describe6,
       close: close2,
@@ -15111,7 +15114,7 @@ var require_parser2 = __commonJS({
 });
 
 // node_modules/pg-protocol/dist/index.js
-var require_dist3 = __commonJS({
+var require_dist2 = __commonJS({
   "node_modules/pg-protocol/dist/index.js"(exports2) {
     "use strict";
     Object.defineProperty(exports2, "__esModule", { value: true });
@@ -15214,7 +15217,7 @@ var require_connection = __commonJS({
   "node_modules/pg/lib/connection.js"(exports2, module2) {
     "use strict";
     var EventEmitter2 = require("events").EventEmitter;
-    var { parse: parse7, serialize } = require_dist3();
+    var { parse: parse7, serialize } = require_dist2();
     var stream2 = require_stream();
     var { getStream } = stream2;
     var flushBuffer = serialize.flush();
@@ -15708,15 +15711,15 @@ var require_lib = __commonJS({
 var require_client = __commonJS({
   "node_modules/pg/lib/client.js"(exports2, module2) {
     var EventEmitter2 = require("events").EventEmitter;
-    var utils = require_utils2();
+    var utils = require_utils();
     var nodeUtils = require("util");
     var sasl = require_sasl();
     var TypeOverrides2 = require_type_overrides();
     var ConnectionParameters = require_connection_parameters();
     var Query2 = require_query();
-    var defaults2 = require_defaults2();
+    var defaults2 = require_defaults();
     var Connection2 = require_connection();
-    var crypto2 = require_utils3();
+    var crypto2 = require_utils2();
     var activeQueryDeprecationNotice = nodeUtils.deprecate(
       () => {
       },
@@ -16833,7 +16836,7 @@ var require_query2 = __commonJS({
     "use strict";
     var EventEmitter2 = require("events").EventEmitter;
     var util = require("util");
-    var utils = require_utils2();
+    var utils = require_utils();
     var NativeQuery = module2.exports = function(config2, values, callback) {
       EventEmitter2.call(this);
       config2 = utils.normalizeQueryConfig(config2, values, callback);
@@ -17228,7 +17231,7 @@ var require_client2 = __commonJS({
       const self = this;
       const queries = [];
       const nativeQueries = [];
-      const utils = require_utils2();
+      const utils = require_utils();
       while (this._queryQueue.length > 0) {
         const query = this._queryQueue.shift();
         this.hasExecuted = true;
@@ -17321,14 +17324,14 @@ var require_lib2 = __commonJS({
   "node_modules/pg/lib/index.js"(exports2, module2) {
     "use strict";
     var Client2 = require_client();
-    var defaults2 = require_defaults2();
+    var defaults2 = require_defaults();
     var Connection2 = require_connection();
     var Result2 = require_result();
-    var utils = require_utils2();
+    var utils = require_utils();
     var Pool2 = require_pg_pool();
     var TypeOverrides2 = require_type_overrides();
-    var { DatabaseError: DatabaseError2 } = require_dist3();
-    var { escapeIdentifier: escapeIdentifier2, escapeLiteral: escapeLiteral2 } = require_utils2();
+    var { DatabaseError: DatabaseError2 } = require_dist2();
+    var { escapeIdentifier: escapeIdentifier2, escapeLiteral: escapeLiteral2 } = require_utils();
     var poolFactory = (Client3) => {
       return class BoundPool extends Pool2 {
         constructor(options2) {
@@ -28593,7 +28596,7 @@ var releaseInputs = {
 };
 
 // src/interface/inputs/report-kinds.ts
-var reportKinds = ["dashboard", "runbook", "compliance"];
+var reportKinds = ["dashboard", "runbook", "compliance", "managed"];
 
 // src/interface/inputs/groups/report.ts
 var reportInputs = {
@@ -28601,7 +28604,7 @@ var reportInputs = {
     operations: ["report"],
     default: "dashboard",
     placeholder: "kind",
-    description: "What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; `runbook`, a folder with a Markdown file for each database: what to do when something has happened to it; or `compliance`, a folder with evidence of a period for an audit, as Markdown, HTML and JSON.",
+    description: "What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; `runbook`, a folder with a Markdown file for each database: what to do when something has happened to it; `compliance`, a folder with evidence of a period for an audit, as Markdown, HTML and JSON; or `managed`, a folder in the same forms about Supabase's own backups beside these.",
     parse: oneOf(reportKinds)
   },
   output: {
@@ -28873,12 +28876,12 @@ var repositoryInputs = {
     parse: parseStorageClass
   },
   copies: {
-    operations: copying,
+    operations: [...copying, "doctor"],
     requiredFor: ["mirror", "repair"],
     secret: true,
     placeholder: "yaml",
     example: "s3://other-bucket/prefix",
-    description: "Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup` and `capture` do so after the first storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, and `status` tells how far behind they are.",
+    description: "Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup` and `capture` do so after the first storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, `doctor` checks them, and `status` tells how far behind they are.",
     parse: parseCopies
   },
   "repository-key": {
@@ -29225,20 +29228,19 @@ function takeCommon(taker, env2) {
   const storage = taker.take("storage");
   return { storage, ...takeAccess(taker, storage, env2) };
 }
-function takeCopies(taker, common, env2) {
+function takeCopies(taker, { storage, s3Endpoint }, env2) {
   const given = taker.take("copies") ?? [];
   const copies = given.map((copy) => ({
     ...copy,
     s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env2)
   }));
-  const storage = common.storage;
   if (copies.length > 0 && /^artifact:/i.test(storage ?? ""))
     taker.note(
       "copies",
       "cannot be given beside an artifact, which is written once and whole",
       "Give a folder or a bucket as storage, or leave out copies."
     );
-  const shared = findSharedPlace(storage === void 0 ? void 0 : common, copies);
+  const shared = findSharedPlace(storage === void 0 ? void 0 : { storage, s3Endpoint }, copies);
   if (shared !== void 0)
     taker.note("copies", shared, "A copy is for the day when the other place is gone: name another one.");
   return copies;
@@ -29315,7 +29317,7 @@ function requireManagement(taker, urlName, databaseUrl, env2) {
   if (projectRef === void 0 && !isNoted("project-ref"))
     taker.note(
       "project-ref",
-      `is required for ${taker.operation}, because ${urlName} leads to no hosted project`,
+      `is required for ${taker.operation}${urlName === void 0 ? " of the kind managed" : `, because ${urlName} leads to no hosted project`}`,
       "Write the twenty small letters that stand in the address of its dashboard."
     );
   return { accessToken: accessToken ?? "", projectRef: projectRef ?? "", apiUrl };
@@ -29333,9 +29335,10 @@ function takeDoctor(taker, env2) {
   const storage = taker.take("storage");
   const measured = takeMeasured(taker);
   const channels = channelInputs.filter((name2) => taker.take(name2));
+  const access2 = takeAccess(taker, storage, env2);
   const inputs2 = {
-    ...{ operation: "doctor", storage, channels },
-    ...takeAccess(taker, storage, env2),
+    ...{ operation: "doctor", storage, channels, ...access2 },
+    copies: takeCopies(taker, { ...access2, storage }, env2),
     ...measured,
     hasDatabase: hasDatabase(measured, env2),
     encryptionRecipients: taker.take("encryption-recipients") ?? [],
@@ -29379,8 +29382,9 @@ function hasDatabase({ databaseUrl }, env2) {
   return databaseUrl !== void 0 || (env2.PGHOST ?? "") !== "";
 }
 function refuseNothing(taker, inputs2) {
-  const { hasDatabase: hasDatabase2, storage, policy, channels, encryptionRecipients, encryptionIdentity } = inputs2;
-  const given = [hasDatabase2, storage, policy, channels[0], encryptionRecipients[0], encryptionIdentity[0]];
+  const { hasDatabase: hasDatabase2, storage, policy, channels, copies } = inputs2;
+  const keys2 = [...inputs2.encryptionRecipients, ...inputs2.encryptionIdentity];
+  const given = [hasDatabase2, storage, policy, channels[0], copies[0], keys2[0]];
   if (given.some(Boolean) || taker.mistakes.length > 0) return;
   taker.note(
     "database-url",
@@ -29470,6 +29474,12 @@ var Taker = class {
         "public",
         "is not for a runbook, which names storages, tables and backups",
         "Leave it out, and keep the runbook where only your team reads it."
+      );
+    if (kind === "managed" && isPublic)
+      this.note(
+        "public",
+        "is not for a report about both layers, which names project and storage",
+        "Leave it out; a public dashboard shows both layers without these names."
       );
     if (kind === "compliance" && isPublic)
       this.note(
@@ -29660,17 +29670,19 @@ function takeStatus(taker, common, env2) {
 }
 function takeReport(taker, env2) {
   const place3 = taker.takeStorageOrPolicy();
+  const asked = taker.takeReportKind();
   return {
     operation: "report",
     ...takeAccess(taker, place3.storage, env2),
     ...takeLimits(taker),
-    ...{ ...taker.takeReportKind(), output: taker.take("output"), period: taker.take("period") },
+    ...{ ...asked, output: taker.take("output"), period: taker.take("period") },
     ...{ ...place3, database: taker.take("database") },
     workflows: taker.take("workflows"),
     pricePerGbMonth: taker.take("price-per-gb-month"),
     rtoTarget: taker.take("rto-target"),
     ...takeRetention(taker),
-    management: takeManagement(taker, void 0, env2)
+    // The other kinds tell what there is without the platform.
+    management: asked.kind === "managed" ? requireManagement(taker, void 0, void 0, env2) : takeManagement(taker, void 0, env2)
   };
 }
 function takeManaged(taker, env2) {
@@ -30097,20 +30109,9 @@ var __toESM2 = (mod4, isNodeMode, target) => (target = mod4 != null ? __create2(
 }) : target, mod4));
 
 // node_modules/@modelcontextprotocol/server/dist/dialects-CDpMbily.mjs
-var DRAFT_2020_12_URIS = /* @__PURE__ */ new Set(["https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft/2020-12/schema"]);
 var DRAFT_2019_09_URIS = /* @__PURE__ */ new Set(["https://json-schema.org/draft/2019-09/schema", "http://json-schema.org/draft/2019-09/schema"]);
-var DRAFT_07_URIS = /* @__PURE__ */ new Set(["https://json-schema.org/draft-07/schema", "http://json-schema.org/draft-07/schema"]);
-var DRAFT_06_URIS = /* @__PURE__ */ new Set(["https://json-schema.org/draft-06/schema", "http://json-schema.org/draft-06/schema"]);
 function declares2019Dialect($schema) {
   return typeof $schema === "string" && DRAFT_2019_09_URIS.has($schema.replace(/#$/, ""));
-}
-function declaredDialect(schema4, remedy) {
-  if (!("$schema" in schema4) || typeof schema4.$schema !== "string") return "2020-12";
-  const declared = schema4.$schema.replace(/#$/, "");
-  if (DRAFT_2020_12_URIS.has(declared)) return "2020-12";
-  if (DRAFT_2019_09_URIS.has(declared)) return "2019-09";
-  if (DRAFT_07_URIS.has(declared) || DRAFT_06_URIS.has(declared)) return "draft-7";
-  throw new Error(`JSON Schema declares an unsupported dialect ("$schema": "${schema4.$schema.slice(0, 200)}"). The default validator supports JSON Schema 2020-12, 2019-09, draft-07, and draft-06; ${remedy}`);
 }
 
 // node_modules/zod/v4/core/util.js
@@ -40481,11 +40482,11 @@ var NOT_IN_ERA = {
 var REQUIRED_ENVELOPE_KEYS = [PROTOCOL_VERSION_META_KEY, CLIENT_CAPABILITIES_META_KEY];
 function enforceDeletedFields(method, result) {
   let next = result;
-  let copied = false;
+  let copied2 = false;
   const copy = () => {
-    if (!copied) {
+    if (!copied2) {
       next = { ...next };
-      copied = true;
+      copied2 = true;
     }
     return next;
   };
@@ -42589,7371 +42590,13 @@ function normalizeRawShapeSchema(schema4) {
   return schema4;
 }
 
-// node_modules/@modelcontextprotocol/server/dist/ajvProvider-DyjnscPj.mjs
-var require_code$1 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.regexpCode = exports2.getEsmExportName = exports2.getProperty = exports2.safeStringify = exports2.stringify = exports2.strConcat = exports2.addCodeArg = exports2.str = exports2._ = exports2.nil = exports2._Code = exports2.Name = exports2.IDENTIFIER = exports2._CodeOrName = void 0;
-  var _CodeOrName = class {
-  };
-  exports2._CodeOrName = _CodeOrName;
-  exports2.IDENTIFIER = /^[a-z$_][a-z$_0-9]*$/i;
-  var Name = class extends _CodeOrName {
-    constructor(s3) {
-      super();
-      if (!exports2.IDENTIFIER.test(s3)) throw new Error("CodeGen: name must be a valid identifier");
-      this.str = s3;
-    }
-    toString() {
-      return this.str;
-    }
-    emptyStr() {
-      return false;
-    }
-    get names() {
-      return { [this.str]: 1 };
-    }
-  };
-  exports2.Name = Name;
-  var _Code = class extends _CodeOrName {
-    constructor(code2) {
-      super();
-      this._items = typeof code2 === "string" ? [code2] : code2;
-    }
-    toString() {
-      return this.str;
-    }
-    emptyStr() {
-      if (this._items.length > 1) return false;
-      const item = this._items[0];
-      return item === "" || item === '""';
-    }
-    get str() {
-      var _a3;
-      return (_a3 = this._str) !== null && _a3 !== void 0 ? _a3 : this._str = this._items.reduce((s3, c2) => `${s3}${c2}`, "");
-    }
-    get names() {
-      var _a3;
-      return (_a3 = this._names) !== null && _a3 !== void 0 ? _a3 : this._names = this._items.reduce((names4, c2) => {
-        if (c2 instanceof Name) names4[c2.str] = (names4[c2.str] || 0) + 1;
-        return names4;
-      }, {});
-    }
-  };
-  exports2._Code = _Code;
-  exports2.nil = new _Code("");
-  function _2(strs, ...args) {
-    const code2 = [strs[0]];
-    let i = 0;
-    while (i < args.length) {
-      addCodeArg(code2, args[i]);
-      code2.push(strs[++i]);
-    }
-    return new _Code(code2);
-  }
-  exports2._ = _2;
-  const plus = new _Code("+");
-  function str(strs, ...args) {
-    const expr = [safeStringify(strs[0])];
-    let i = 0;
-    while (i < args.length) {
-      expr.push(plus);
-      addCodeArg(expr, args[i]);
-      expr.push(plus, safeStringify(strs[++i]));
-    }
-    optimize(expr);
-    return new _Code(expr);
-  }
-  exports2.str = str;
-  function addCodeArg(code2, arg) {
-    if (arg instanceof _Code) code2.push(...arg._items);
-    else if (arg instanceof Name) code2.push(arg);
-    else code2.push(interpolate(arg));
-  }
-  exports2.addCodeArg = addCodeArg;
-  function optimize(expr) {
-    let i = 1;
-    while (i < expr.length - 1) {
-      if (expr[i] === plus) {
-        const res = mergeExprItems(expr[i - 1], expr[i + 1]);
-        if (res !== void 0) {
-          expr.splice(i - 1, 3, res);
-          continue;
-        }
-        expr[i++] = "+";
-      }
-      i++;
-    }
-  }
-  function mergeExprItems(a, b2) {
-    if (b2 === '""') return a;
-    if (a === '""') return b2;
-    if (typeof a == "string") {
-      if (b2 instanceof Name || a[a.length - 1] !== '"') return;
-      if (typeof b2 != "string") return `${a.slice(0, -1)}${b2}"`;
-      if (b2[0] === '"') return a.slice(0, -1) + b2.slice(1);
-      return;
-    }
-    if (typeof b2 == "string" && b2[0] === '"' && !(a instanceof Name)) return `"${a}${b2.slice(1)}`;
-  }
-  function strConcat(c1, c2) {
-    return c2.emptyStr() ? c1 : c1.emptyStr() ? c2 : str`${c1}${c2}`;
-  }
-  exports2.strConcat = strConcat;
-  function interpolate(x2) {
-    return typeof x2 == "number" || typeof x2 == "boolean" || x2 === null ? x2 : safeStringify(Array.isArray(x2) ? x2.join(",") : x2);
-  }
-  function stringify(x2) {
-    return new _Code(safeStringify(x2));
-  }
-  exports2.stringify = stringify;
-  function safeStringify(x2) {
-    return JSON.stringify(x2).replace(/\u2028/g, "\\u2028").replace(/\u2029/g, "\\u2029");
-  }
-  exports2.safeStringify = safeStringify;
-  function getProperty(key) {
-    return typeof key == "string" && exports2.IDENTIFIER.test(key) ? new _Code(`.${key}`) : _2`[${key}]`;
-  }
-  exports2.getProperty = getProperty;
-  function getEsmExportName(key) {
-    if (typeof key == "string" && exports2.IDENTIFIER.test(key)) return new _Code(`${key}`);
-    throw new Error(`CodeGen: invalid export name: ${key}, use explicit $id name mapping`);
-  }
-  exports2.getEsmExportName = getEsmExportName;
-  function regexpCode(rx) {
-    return new _Code(rx.toString());
-  }
-  exports2.regexpCode = regexpCode;
-}));
-var require_scope = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.ValueScope = exports2.ValueScopeName = exports2.Scope = exports2.varKinds = exports2.UsedValueState = void 0;
-  const code_1 = require_code$1();
-  var ValueError = class extends Error {
-    constructor(name2) {
-      super(`CodeGen: "code" for ${name2} not defined`);
-      this.value = name2.value;
-    }
-  };
-  var UsedValueState;
-  (function(UsedValueState2) {
-    UsedValueState2[UsedValueState2["Started"] = 0] = "Started";
-    UsedValueState2[UsedValueState2["Completed"] = 1] = "Completed";
-  })(UsedValueState || (exports2.UsedValueState = UsedValueState = {}));
-  exports2.varKinds = {
-    const: new code_1.Name("const"),
-    let: new code_1.Name("let"),
-    var: new code_1.Name("var")
-  };
-  var Scope = class {
-    constructor({ prefixes: prefixes2, parent } = {}) {
-      this._names = {};
-      this._prefixes = prefixes2;
-      this._parent = parent;
-    }
-    toName(nameOrPrefix) {
-      return nameOrPrefix instanceof code_1.Name ? nameOrPrefix : this.name(nameOrPrefix);
-    }
-    name(prefix) {
-      return new code_1.Name(this._newName(prefix));
-    }
-    _newName(prefix) {
-      const ng = this._names[prefix] || this._nameGroup(prefix);
-      return `${prefix}${ng.index++}`;
-    }
-    _nameGroup(prefix) {
-      var _a3, _b;
-      if (((_b = (_a3 = this._parent) === null || _a3 === void 0 ? void 0 : _a3._prefixes) === null || _b === void 0 ? void 0 : _b.has(prefix)) || this._prefixes && !this._prefixes.has(prefix)) throw new Error(`CodeGen: prefix "${prefix}" is not allowed in this scope`);
-      return this._names[prefix] = {
-        prefix,
-        index: 0
-      };
-    }
-  };
-  exports2.Scope = Scope;
-  var ValueScopeName = class extends code_1.Name {
-    constructor(prefix, nameStr) {
-      super(nameStr);
-      this.prefix = prefix;
-    }
-    setValue(value, { property, itemIndex }) {
-      this.value = value;
-      this.scopePath = (0, code_1._)`.${new code_1.Name(property)}[${itemIndex}]`;
-    }
-  };
-  exports2.ValueScopeName = ValueScopeName;
-  const line2 = (0, code_1._)`\n`;
-  var ValueScope = class extends Scope {
-    constructor(opts2) {
-      super(opts2);
-      this._values = {};
-      this._scope = opts2.scope;
-      this.opts = {
-        ...opts2,
-        _n: opts2.lines ? line2 : code_1.nil
-      };
-    }
-    get() {
-      return this._scope;
-    }
-    name(prefix) {
-      return new ValueScopeName(prefix, this._newName(prefix));
-    }
-    value(nameOrPrefix, value) {
-      var _a3;
-      if (value.ref === void 0) throw new Error("CodeGen: ref must be passed in value");
-      const name2 = this.toName(nameOrPrefix);
-      const { prefix } = name2;
-      const valueKey = (_a3 = value.key) !== null && _a3 !== void 0 ? _a3 : value.ref;
-      let vs = this._values[prefix];
-      if (vs) {
-        const _name = vs.get(valueKey);
-        if (_name) return _name;
-      } else vs = this._values[prefix] = /* @__PURE__ */ new Map();
-      vs.set(valueKey, name2);
-      const s3 = this._scope[prefix] || (this._scope[prefix] = []);
-      const itemIndex = s3.length;
-      s3[itemIndex] = value.ref;
-      name2.setValue(value, {
-        property: prefix,
-        itemIndex
-      });
-      return name2;
-    }
-    getValue(prefix, keyOrRef) {
-      const vs = this._values[prefix];
-      if (!vs) return;
-      return vs.get(keyOrRef);
-    }
-    scopeRefs(scopeName, values = this._values) {
-      return this._reduceValues(values, (name2) => {
-        if (name2.scopePath === void 0) throw new Error(`CodeGen: name "${name2}" has no value`);
-        return (0, code_1._)`${scopeName}${name2.scopePath}`;
-      });
-    }
-    scopeCode(values = this._values, usedValues, getCode) {
-      return this._reduceValues(values, (name2) => {
-        if (name2.value === void 0) throw new Error(`CodeGen: name "${name2}" has no value`);
-        return name2.value.code;
-      }, usedValues, getCode);
-    }
-    _reduceValues(values, valueCode, usedValues = {}, getCode) {
-      let code2 = code_1.nil;
-      for (const prefix in values) {
-        const vs = values[prefix];
-        if (!vs) continue;
-        const nameSet = usedValues[prefix] = usedValues[prefix] || /* @__PURE__ */ new Map();
-        vs.forEach((name2) => {
-          if (nameSet.has(name2)) return;
-          nameSet.set(name2, UsedValueState.Started);
-          let c2 = valueCode(name2);
-          if (c2) {
-            const def = this.opts.es5 ? exports2.varKinds.var : exports2.varKinds.const;
-            code2 = (0, code_1._)`${code2}${def} ${name2} = ${c2};${this.opts._n}`;
-          } else if (c2 = getCode === null || getCode === void 0 ? void 0 : getCode(name2)) code2 = (0, code_1._)`${code2}${c2}${this.opts._n}`;
-          else throw new ValueError(name2);
-          nameSet.set(name2, UsedValueState.Completed);
-        });
-      }
-      return code2;
-    }
-  };
-  exports2.ValueScope = ValueScope;
-}));
-var require_codegen = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.or = exports2.and = exports2.not = exports2.CodeGen = exports2.operators = exports2.varKinds = exports2.ValueScopeName = exports2.ValueScope = exports2.Scope = exports2.Name = exports2.regexpCode = exports2.stringify = exports2.getProperty = exports2.nil = exports2.strConcat = exports2.str = exports2._ = void 0;
-  const code_1 = require_code$1();
-  const scope_1 = require_scope();
-  var code_2 = require_code$1();
-  Object.defineProperty(exports2, "_", {
-    enumerable: true,
-    get: function() {
-      return code_2._;
-    }
-  });
-  Object.defineProperty(exports2, "str", {
-    enumerable: true,
-    get: function() {
-      return code_2.str;
-    }
-  });
-  Object.defineProperty(exports2, "strConcat", {
-    enumerable: true,
-    get: function() {
-      return code_2.strConcat;
-    }
-  });
-  Object.defineProperty(exports2, "nil", {
-    enumerable: true,
-    get: function() {
-      return code_2.nil;
-    }
-  });
-  Object.defineProperty(exports2, "getProperty", {
-    enumerable: true,
-    get: function() {
-      return code_2.getProperty;
-    }
-  });
-  Object.defineProperty(exports2, "stringify", {
-    enumerable: true,
-    get: function() {
-      return code_2.stringify;
-    }
-  });
-  Object.defineProperty(exports2, "regexpCode", {
-    enumerable: true,
-    get: function() {
-      return code_2.regexpCode;
-    }
-  });
-  Object.defineProperty(exports2, "Name", {
-    enumerable: true,
-    get: function() {
-      return code_2.Name;
-    }
-  });
-  var scope_2 = require_scope();
-  Object.defineProperty(exports2, "Scope", {
-    enumerable: true,
-    get: function() {
-      return scope_2.Scope;
-    }
-  });
-  Object.defineProperty(exports2, "ValueScope", {
-    enumerable: true,
-    get: function() {
-      return scope_2.ValueScope;
-    }
-  });
-  Object.defineProperty(exports2, "ValueScopeName", {
-    enumerable: true,
-    get: function() {
-      return scope_2.ValueScopeName;
-    }
-  });
-  Object.defineProperty(exports2, "varKinds", {
-    enumerable: true,
-    get: function() {
-      return scope_2.varKinds;
-    }
-  });
-  exports2.operators = {
-    GT: new code_1._Code(">"),
-    GTE: new code_1._Code(">="),
-    LT: new code_1._Code("<"),
-    LTE: new code_1._Code("<="),
-    EQ: new code_1._Code("==="),
-    NEQ: new code_1._Code("!=="),
-    NOT: new code_1._Code("!"),
-    OR: new code_1._Code("||"),
-    AND: new code_1._Code("&&"),
-    ADD: new code_1._Code("+")
-  };
-  var Node2 = class {
-    optimizeNodes() {
-      return this;
-    }
-    optimizeNames(_names, _constants) {
-      return this;
-    }
-  };
-  var Def = class extends Node2 {
-    constructor(varKind, name2, rhs) {
-      super();
-      this.varKind = varKind;
-      this.name = name2;
-      this.rhs = rhs;
-    }
-    render({ es5, _n }) {
-      const varKind = es5 ? scope_1.varKinds.var : this.varKind;
-      const rhs = this.rhs === void 0 ? "" : ` = ${this.rhs}`;
-      return `${varKind} ${this.name}${rhs};` + _n;
-    }
-    optimizeNames(names4, constants7) {
-      if (!names4[this.name.str]) return;
-      if (this.rhs) this.rhs = optimizeExpr(this.rhs, names4, constants7);
-      return this;
-    }
-    get names() {
-      return this.rhs instanceof code_1._CodeOrName ? this.rhs.names : {};
-    }
-  };
-  var Assign = class extends Node2 {
-    constructor(lhs, rhs, sideEffects) {
-      super();
-      this.lhs = lhs;
-      this.rhs = rhs;
-      this.sideEffects = sideEffects;
-    }
-    render({ _n }) {
-      return `${this.lhs} = ${this.rhs};` + _n;
-    }
-    optimizeNames(names4, constants7) {
-      if (this.lhs instanceof code_1.Name && !names4[this.lhs.str] && !this.sideEffects) return;
-      this.rhs = optimizeExpr(this.rhs, names4, constants7);
-      return this;
-    }
-    get names() {
-      return addExprNames(this.lhs instanceof code_1.Name ? {} : { ...this.lhs.names }, this.rhs);
-    }
-  };
-  var AssignOp = class extends Assign {
-    constructor(lhs, op, rhs, sideEffects) {
-      super(lhs, rhs, sideEffects);
-      this.op = op;
-    }
-    render({ _n }) {
-      return `${this.lhs} ${this.op}= ${this.rhs};` + _n;
-    }
-  };
-  var Label = class extends Node2 {
-    constructor(label2) {
-      super();
-      this.label = label2;
-      this.names = {};
-    }
-    render({ _n }) {
-      return `${this.label}:` + _n;
-    }
-  };
-  var Break = class extends Node2 {
-    constructor(label2) {
-      super();
-      this.label = label2;
-      this.names = {};
-    }
-    render({ _n }) {
-      return `break${this.label ? ` ${this.label}` : ""};` + _n;
-    }
-  };
-  var Throw = class extends Node2 {
-    constructor(error2) {
-      super();
-      this.error = error2;
-    }
-    render({ _n }) {
-      return `throw ${this.error};` + _n;
-    }
-    get names() {
-      return this.error.names;
-    }
-  };
-  var AnyCode = class extends Node2 {
-    constructor(code2) {
-      super();
-      this.code = code2;
-    }
-    render({ _n }) {
-      return `${this.code};` + _n;
-    }
-    optimizeNodes() {
-      return `${this.code}` ? this : void 0;
-    }
-    optimizeNames(names4, constants7) {
-      this.code = optimizeExpr(this.code, names4, constants7);
-      return this;
-    }
-    get names() {
-      return this.code instanceof code_1._CodeOrName ? this.code.names : {};
-    }
-  };
-  var ParentNode = class extends Node2 {
-    constructor(nodes = []) {
-      super();
-      this.nodes = nodes;
-    }
-    render(opts2) {
-      return this.nodes.reduce((code2, n) => code2 + n.render(opts2), "");
-    }
-    optimizeNodes() {
-      const { nodes } = this;
-      let i = nodes.length;
-      while (i--) {
-        const n = nodes[i].optimizeNodes();
-        if (Array.isArray(n)) nodes.splice(i, 1, ...n);
-        else if (n) nodes[i] = n;
-        else nodes.splice(i, 1);
-      }
-      return nodes.length > 0 ? this : void 0;
-    }
-    optimizeNames(names4, constants7) {
-      const { nodes } = this;
-      let i = nodes.length;
-      while (i--) {
-        const n = nodes[i];
-        if (n.optimizeNames(names4, constants7)) continue;
-        subtractNames(names4, n.names);
-        nodes.splice(i, 1);
-      }
-      return nodes.length > 0 ? this : void 0;
-    }
-    get names() {
-      return this.nodes.reduce((names4, n) => addNames(names4, n.names), {});
-    }
-  };
-  var BlockNode = class extends ParentNode {
-    render(opts2) {
-      return "{" + opts2._n + super.render(opts2) + "}" + opts2._n;
-    }
-  };
-  var Root = class extends ParentNode {
-  };
-  var Else = class extends BlockNode {
-  };
-  Else.kind = "else";
-  var If = class If2 extends BlockNode {
-    constructor(condition, nodes) {
-      super(nodes);
-      this.condition = condition;
-    }
-    render(opts2) {
-      let code2 = `if(${this.condition})` + super.render(opts2);
-      if (this.else) code2 += "else " + this.else.render(opts2);
-      return code2;
-    }
-    optimizeNodes() {
-      super.optimizeNodes();
-      const cond = this.condition;
-      if (cond === true) return this.nodes;
-      let e = this.else;
-      if (e) {
-        const ns = e.optimizeNodes();
-        e = this.else = Array.isArray(ns) ? new Else(ns) : ns;
-      }
-      if (e) {
-        if (cond === false) return e instanceof If2 ? e : e.nodes;
-        if (this.nodes.length) return this;
-        return new If2(not(cond), e instanceof If2 ? [e] : e.nodes);
-      }
-      if (cond === false || !this.nodes.length) return void 0;
-      return this;
-    }
-    optimizeNames(names4, constants7) {
-      var _a3;
-      this.else = (_a3 = this.else) === null || _a3 === void 0 ? void 0 : _a3.optimizeNames(names4, constants7);
-      if (!(super.optimizeNames(names4, constants7) || this.else)) return;
-      this.condition = optimizeExpr(this.condition, names4, constants7);
-      return this;
-    }
-    get names() {
-      const names4 = super.names;
-      addExprNames(names4, this.condition);
-      if (this.else) addNames(names4, this.else.names);
-      return names4;
-    }
-  };
-  If.kind = "if";
-  var For = class extends BlockNode {
-  };
-  For.kind = "for";
-  var ForLoop = class extends For {
-    constructor(iteration) {
-      super();
-      this.iteration = iteration;
-    }
-    render(opts2) {
-      return `for(${this.iteration})` + super.render(opts2);
-    }
-    optimizeNames(names4, constants7) {
-      if (!super.optimizeNames(names4, constants7)) return;
-      this.iteration = optimizeExpr(this.iteration, names4, constants7);
-      return this;
-    }
-    get names() {
-      return addNames(super.names, this.iteration.names);
-    }
-  };
-  var ForRange = class extends For {
-    constructor(varKind, name2, from, to) {
-      super();
-      this.varKind = varKind;
-      this.name = name2;
-      this.from = from;
-      this.to = to;
-    }
-    render(opts2) {
-      const varKind = opts2.es5 ? scope_1.varKinds.var : this.varKind;
-      const { name: name2, from, to } = this;
-      return `for(${varKind} ${name2}=${from}; ${name2}<${to}; ${name2}++)` + super.render(opts2);
-    }
-    get names() {
-      return addExprNames(addExprNames(super.names, this.from), this.to);
-    }
-  };
-  var ForIter = class extends For {
-    constructor(loop, varKind, name2, iterable) {
-      super();
-      this.loop = loop;
-      this.varKind = varKind;
-      this.name = name2;
-      this.iterable = iterable;
-    }
-    render(opts2) {
-      return `for(${this.varKind} ${this.name} ${this.loop} ${this.iterable})` + super.render(opts2);
-    }
-    optimizeNames(names4, constants7) {
-      if (!super.optimizeNames(names4, constants7)) return;
-      this.iterable = optimizeExpr(this.iterable, names4, constants7);
-      return this;
-    }
-    get names() {
-      return addNames(super.names, this.iterable.names);
-    }
-  };
-  var Func = class extends BlockNode {
-    constructor(name2, args, async) {
-      super();
-      this.name = name2;
-      this.args = args;
-      this.async = async;
-    }
-    render(opts2) {
-      return `${this.async ? "async " : ""}function ${this.name}(${this.args})` + super.render(opts2);
-    }
-  };
-  Func.kind = "func";
-  var Return = class extends ParentNode {
-    render(opts2) {
-      return "return " + super.render(opts2);
-    }
-  };
-  Return.kind = "return";
-  var Try = class extends BlockNode {
-    render(opts2) {
-      let code2 = "try" + super.render(opts2);
-      if (this.catch) code2 += this.catch.render(opts2);
-      if (this.finally) code2 += this.finally.render(opts2);
-      return code2;
-    }
-    optimizeNodes() {
-      var _a3, _b;
-      super.optimizeNodes();
-      (_a3 = this.catch) === null || _a3 === void 0 || _a3.optimizeNodes();
-      (_b = this.finally) === null || _b === void 0 || _b.optimizeNodes();
-      return this;
-    }
-    optimizeNames(names4, constants7) {
-      var _a3, _b;
-      super.optimizeNames(names4, constants7);
-      (_a3 = this.catch) === null || _a3 === void 0 || _a3.optimizeNames(names4, constants7);
-      (_b = this.finally) === null || _b === void 0 || _b.optimizeNames(names4, constants7);
-      return this;
-    }
-    get names() {
-      const names4 = super.names;
-      if (this.catch) addNames(names4, this.catch.names);
-      if (this.finally) addNames(names4, this.finally.names);
-      return names4;
-    }
-  };
-  var Catch = class extends BlockNode {
-    constructor(error2) {
-      super();
-      this.error = error2;
-    }
-    render(opts2) {
-      return `catch(${this.error})` + super.render(opts2);
-    }
-  };
-  Catch.kind = "catch";
-  var Finally = class extends BlockNode {
-    render(opts2) {
-      return "finally" + super.render(opts2);
-    }
-  };
-  Finally.kind = "finally";
-  var CodeGen = class {
-    constructor(extScope, opts2 = {}) {
-      this._values = {};
-      this._blockStarts = [];
-      this._constants = {};
-      this.opts = {
-        ...opts2,
-        _n: opts2.lines ? "\n" : ""
-      };
-      this._extScope = extScope;
-      this._scope = new scope_1.Scope({ parent: extScope });
-      this._nodes = [new Root()];
-    }
-    toString() {
-      return this._root.render(this.opts);
-    }
-    name(prefix) {
-      return this._scope.name(prefix);
-    }
-    scopeName(prefix) {
-      return this._extScope.name(prefix);
-    }
-    scopeValue(prefixOrName, value) {
-      const name2 = this._extScope.value(prefixOrName, value);
-      (this._values[name2.prefix] || (this._values[name2.prefix] = /* @__PURE__ */ new Set())).add(name2);
-      return name2;
-    }
-    getScopeValue(prefix, keyOrRef) {
-      return this._extScope.getValue(prefix, keyOrRef);
-    }
-    scopeRefs(scopeName) {
-      return this._extScope.scopeRefs(scopeName, this._values);
-    }
-    scopeCode() {
-      return this._extScope.scopeCode(this._values);
-    }
-    _def(varKind, nameOrPrefix, rhs, constant) {
-      const name2 = this._scope.toName(nameOrPrefix);
-      if (rhs !== void 0 && constant) this._constants[name2.str] = rhs;
-      this._leafNode(new Def(varKind, name2, rhs));
-      return name2;
-    }
-    const(nameOrPrefix, rhs, _constant) {
-      return this._def(scope_1.varKinds.const, nameOrPrefix, rhs, _constant);
-    }
-    let(nameOrPrefix, rhs, _constant) {
-      return this._def(scope_1.varKinds.let, nameOrPrefix, rhs, _constant);
-    }
-    var(nameOrPrefix, rhs, _constant) {
-      return this._def(scope_1.varKinds.var, nameOrPrefix, rhs, _constant);
-    }
-    assign(lhs, rhs, sideEffects) {
-      return this._leafNode(new Assign(lhs, rhs, sideEffects));
-    }
-    add(lhs, rhs) {
-      return this._leafNode(new AssignOp(lhs, exports2.operators.ADD, rhs));
-    }
-    code(c2) {
-      if (typeof c2 == "function") c2();
-      else if (c2 !== code_1.nil) this._leafNode(new AnyCode(c2));
-      return this;
-    }
-    object(...keyValues) {
-      const code2 = ["{"];
-      for (const [key, value] of keyValues) {
-        if (code2.length > 1) code2.push(",");
-        code2.push(key);
-        if (key !== value || this.opts.es5) {
-          code2.push(":");
-          (0, code_1.addCodeArg)(code2, value);
-        }
-      }
-      code2.push("}");
-      return new code_1._Code(code2);
-    }
-    if(condition, thenBody, elseBody) {
-      this._blockNode(new If(condition));
-      if (thenBody && elseBody) this.code(thenBody).else().code(elseBody).endIf();
-      else if (thenBody) this.code(thenBody).endIf();
-      else if (elseBody) throw new Error('CodeGen: "else" body without "then" body');
-      return this;
-    }
-    elseIf(condition) {
-      return this._elseNode(new If(condition));
-    }
-    else() {
-      return this._elseNode(new Else());
-    }
-    endIf() {
-      return this._endBlockNode(If, Else);
-    }
-    _for(node2, forBody) {
-      this._blockNode(node2);
-      if (forBody) this.code(forBody).endFor();
-      return this;
-    }
-    for(iteration, forBody) {
-      return this._for(new ForLoop(iteration), forBody);
-    }
-    forRange(nameOrPrefix, from, to, forBody, varKind = this.opts.es5 ? scope_1.varKinds.var : scope_1.varKinds.let) {
-      const name2 = this._scope.toName(nameOrPrefix);
-      return this._for(new ForRange(varKind, name2, from, to), () => forBody(name2));
-    }
-    forOf(nameOrPrefix, iterable, forBody, varKind = scope_1.varKinds.const) {
-      const name2 = this._scope.toName(nameOrPrefix);
-      if (this.opts.es5) {
-        const arr = iterable instanceof code_1.Name ? iterable : this.var("_arr", iterable);
-        return this.forRange("_i", 0, (0, code_1._)`${arr}.length`, (i) => {
-          this.var(name2, (0, code_1._)`${arr}[${i}]`);
-          forBody(name2);
-        });
-      }
-      return this._for(new ForIter("of", varKind, name2, iterable), () => forBody(name2));
-    }
-    forIn(nameOrPrefix, obj, forBody, varKind = this.opts.es5 ? scope_1.varKinds.var : scope_1.varKinds.const) {
-      if (this.opts.ownProperties) return this.forOf(nameOrPrefix, (0, code_1._)`Object.keys(${obj})`, forBody);
-      const name2 = this._scope.toName(nameOrPrefix);
-      return this._for(new ForIter("in", varKind, name2, obj), () => forBody(name2));
-    }
-    endFor() {
-      return this._endBlockNode(For);
-    }
-    label(label2) {
-      return this._leafNode(new Label(label2));
-    }
-    break(label2) {
-      return this._leafNode(new Break(label2));
-    }
-    return(value) {
-      const node2 = new Return();
-      this._blockNode(node2);
-      this.code(value);
-      if (node2.nodes.length !== 1) throw new Error('CodeGen: "return" should have one node');
-      return this._endBlockNode(Return);
-    }
-    try(tryBody, catchCode, finallyCode) {
-      if (!catchCode && !finallyCode) throw new Error('CodeGen: "try" without "catch" and "finally"');
-      const node2 = new Try();
-      this._blockNode(node2);
-      this.code(tryBody);
-      if (catchCode) {
-        const error2 = this.name("e");
-        this._currNode = node2.catch = new Catch(error2);
-        catchCode(error2);
-      }
-      if (finallyCode) {
-        this._currNode = node2.finally = new Finally();
-        this.code(finallyCode);
-      }
-      return this._endBlockNode(Catch, Finally);
-    }
-    throw(error2) {
-      return this._leafNode(new Throw(error2));
-    }
-    block(body, nodeCount) {
-      this._blockStarts.push(this._nodes.length);
-      if (body) this.code(body).endBlock(nodeCount);
-      return this;
-    }
-    endBlock(nodeCount) {
-      const len = this._blockStarts.pop();
-      if (len === void 0) throw new Error("CodeGen: not in self-balancing block");
-      const toClose = this._nodes.length - len;
-      if (toClose < 0 || nodeCount !== void 0 && toClose !== nodeCount) throw new Error(`CodeGen: wrong number of nodes: ${toClose} vs ${nodeCount} expected`);
-      this._nodes.length = len;
-      return this;
-    }
-    func(name2, args = code_1.nil, async, funcBody) {
-      this._blockNode(new Func(name2, args, async));
-      if (funcBody) this.code(funcBody).endFunc();
-      return this;
-    }
-    endFunc() {
-      return this._endBlockNode(Func);
-    }
-    optimize(n = 1) {
-      while (n-- > 0) {
-        this._root.optimizeNodes();
-        this._root.optimizeNames(this._root.names, this._constants);
-      }
-    }
-    _leafNode(node2) {
-      this._currNode.nodes.push(node2);
-      return this;
-    }
-    _blockNode(node2) {
-      this._currNode.nodes.push(node2);
-      this._nodes.push(node2);
-    }
-    _endBlockNode(N1, N22) {
-      const n = this._currNode;
-      if (n instanceof N1 || N22 && n instanceof N22) {
-        this._nodes.pop();
-        return this;
-      }
-      throw new Error(`CodeGen: not in block "${N22 ? `${N1.kind}/${N22.kind}` : N1.kind}"`);
-    }
-    _elseNode(node2) {
-      const n = this._currNode;
-      if (!(n instanceof If)) throw new Error('CodeGen: "else" without "if"');
-      this._currNode = n.else = node2;
-      return this;
-    }
-    get _root() {
-      return this._nodes[0];
-    }
-    get _currNode() {
-      const ns = this._nodes;
-      return ns[ns.length - 1];
-    }
-    set _currNode(node2) {
-      const ns = this._nodes;
-      ns[ns.length - 1] = node2;
-    }
-  };
-  exports2.CodeGen = CodeGen;
-  function addNames(names4, from) {
-    for (const n in from) names4[n] = (names4[n] || 0) + (from[n] || 0);
-    return names4;
-  }
-  function addExprNames(names4, from) {
-    return from instanceof code_1._CodeOrName ? addNames(names4, from.names) : names4;
-  }
-  function optimizeExpr(expr, names4, constants7) {
-    if (expr instanceof code_1.Name) return replaceName(expr);
-    if (!canOptimize(expr)) return expr;
-    return new code_1._Code(expr._items.reduce((items, c2) => {
-      if (c2 instanceof code_1.Name) c2 = replaceName(c2);
-      if (c2 instanceof code_1._Code) items.push(...c2._items);
-      else items.push(c2);
-      return items;
-    }, []));
-    function replaceName(n) {
-      const c2 = constants7[n.str];
-      if (c2 === void 0 || names4[n.str] !== 1) return n;
-      delete names4[n.str];
-      return c2;
-    }
-    function canOptimize(e) {
-      return e instanceof code_1._Code && e._items.some((c2) => c2 instanceof code_1.Name && names4[c2.str] === 1 && constants7[c2.str] !== void 0);
-    }
-  }
-  function subtractNames(names4, from) {
-    for (const n in from) names4[n] = (names4[n] || 0) - (from[n] || 0);
-  }
-  function not(x2) {
-    return typeof x2 == "boolean" || typeof x2 == "number" || x2 === null ? !x2 : (0, code_1._)`!${par(x2)}`;
-  }
-  exports2.not = not;
-  const andCode = mappend(exports2.operators.AND);
-  function and(...args) {
-    return args.reduce(andCode);
-  }
-  exports2.and = and;
-  const orCode = mappend(exports2.operators.OR);
-  function or(...args) {
-    return args.reduce(orCode);
-  }
-  exports2.or = or;
-  function mappend(op) {
-    return (x2, y2) => x2 === code_1.nil ? y2 : y2 === code_1.nil ? x2 : (0, code_1._)`${par(x2)} ${op} ${par(y2)}`;
-  }
-  function par(x2) {
-    return x2 instanceof code_1.Name ? x2 : (0, code_1._)`(${x2})`;
-  }
-}));
-var require_util = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.checkStrictMode = exports2.getErrorPath = exports2.Type = exports2.useFunc = exports2.setEvaluated = exports2.evaluatedPropsToName = exports2.mergeEvaluated = exports2.eachItem = exports2.unescapeJsonPointer = exports2.escapeJsonPointer = exports2.escapeFragment = exports2.unescapeFragment = exports2.schemaRefOrVal = exports2.schemaHasRulesButRef = exports2.schemaHasRules = exports2.checkUnknownRules = exports2.alwaysValidSchema = exports2.toHash = void 0;
-  const codegen_1 = require_codegen();
-  const code_1 = require_code$1();
-  function toHash(arr) {
-    const hash2 = {};
-    for (const item of arr) hash2[item] = true;
-    return hash2;
-  }
-  exports2.toHash = toHash;
-  function alwaysValidSchema(it, schema4) {
-    if (typeof schema4 == "boolean") return schema4;
-    if (Object.keys(schema4).length === 0) return true;
-    checkUnknownRules(it, schema4);
-    return !schemaHasRules(schema4, it.self.RULES.all);
-  }
-  exports2.alwaysValidSchema = alwaysValidSchema;
-  function checkUnknownRules(it, schema4 = it.schema) {
-    const { opts: opts2, self } = it;
-    if (!opts2.strictSchema) return;
-    if (typeof schema4 === "boolean") return;
-    const rules = self.RULES.keywords;
-    for (const key in schema4) if (!rules[key]) checkStrictMode(it, `unknown keyword: "${key}"`);
-  }
-  exports2.checkUnknownRules = checkUnknownRules;
-  function schemaHasRules(schema4, rules) {
-    if (typeof schema4 == "boolean") return !schema4;
-    for (const key in schema4) if (rules[key]) return true;
-    return false;
-  }
-  exports2.schemaHasRules = schemaHasRules;
-  function schemaHasRulesButRef(schema4, RULES) {
-    if (typeof schema4 == "boolean") return !schema4;
-    for (const key in schema4) if (key !== "$ref" && RULES.all[key]) return true;
-    return false;
-  }
-  exports2.schemaHasRulesButRef = schemaHasRulesButRef;
-  function schemaRefOrVal({ topSchemaRef, schemaPath }, schema4, keyword, $data) {
-    if (!$data) {
-      if (typeof schema4 == "number" || typeof schema4 == "boolean") return schema4;
-      if (typeof schema4 == "string") return (0, codegen_1._)`${schema4}`;
-    }
-    return (0, codegen_1._)`${topSchemaRef}${schemaPath}${(0, codegen_1.getProperty)(keyword)}`;
-  }
-  exports2.schemaRefOrVal = schemaRefOrVal;
-  function unescapeFragment(str) {
-    return unescapeJsonPointer(decodeURIComponent(str));
-  }
-  exports2.unescapeFragment = unescapeFragment;
-  function escapeFragment(str) {
-    return encodeURIComponent(escapeJsonPointer(str));
-  }
-  exports2.escapeFragment = escapeFragment;
-  function escapeJsonPointer(str) {
-    if (typeof str == "number") return `${str}`;
-    return str.replace(/~/g, "~0").replace(/\//g, "~1");
-  }
-  exports2.escapeJsonPointer = escapeJsonPointer;
-  function unescapeJsonPointer(str) {
-    return str.replace(/~1/g, "/").replace(/~0/g, "~");
-  }
-  exports2.unescapeJsonPointer = unescapeJsonPointer;
-  function eachItem(xs, f2) {
-    if (Array.isArray(xs)) for (const x2 of xs) f2(x2);
-    else f2(xs);
-  }
-  exports2.eachItem = eachItem;
-  function makeMergeEvaluated({ mergeNames, mergeToName, mergeValues: mergeValues2, resultToName }) {
-    return (gen, from, to, toName) => {
-      const res = to === void 0 ? from : to instanceof codegen_1.Name ? (from instanceof codegen_1.Name ? mergeNames(gen, from, to) : mergeToName(gen, from, to), to) : from instanceof codegen_1.Name ? (mergeToName(gen, to, from), from) : mergeValues2(from, to);
-      return toName === codegen_1.Name && !(res instanceof codegen_1.Name) ? resultToName(gen, res) : res;
-    };
-  }
-  exports2.mergeEvaluated = {
-    props: makeMergeEvaluated({
-      mergeNames: (gen, from, to) => gen.if((0, codegen_1._)`${to} !== true && ${from} !== undefined`, () => {
-        gen.if((0, codegen_1._)`${from} === true`, () => gen.assign(to, true), () => gen.assign(to, (0, codegen_1._)`${to} || {}`).code((0, codegen_1._)`Object.assign(${to}, ${from})`));
-      }),
-      mergeToName: (gen, from, to) => gen.if((0, codegen_1._)`${to} !== true`, () => {
-        if (from === true) gen.assign(to, true);
-        else {
-          gen.assign(to, (0, codegen_1._)`${to} || {}`);
-          setEvaluated(gen, to, from);
-        }
-      }),
-      mergeValues: (from, to) => from === true ? true : {
-        ...from,
-        ...to
-      },
-      resultToName: evaluatedPropsToName
-    }),
-    items: makeMergeEvaluated({
-      mergeNames: (gen, from, to) => gen.if((0, codegen_1._)`${to} !== true && ${from} !== undefined`, () => gen.assign(to, (0, codegen_1._)`${from} === true ? true : ${to} > ${from} ? ${to} : ${from}`)),
-      mergeToName: (gen, from, to) => gen.if((0, codegen_1._)`${to} !== true`, () => gen.assign(to, from === true ? true : (0, codegen_1._)`${to} > ${from} ? ${to} : ${from}`)),
-      mergeValues: (from, to) => from === true ? true : Math.max(from, to),
-      resultToName: (gen, items) => gen.var("items", items)
-    })
-  };
-  function evaluatedPropsToName(gen, ps) {
-    if (ps === true) return gen.var("props", true);
-    const props = gen.var("props", (0, codegen_1._)`{}`);
-    if (ps !== void 0) setEvaluated(gen, props, ps);
-    return props;
-  }
-  exports2.evaluatedPropsToName = evaluatedPropsToName;
-  function setEvaluated(gen, props, ps) {
-    Object.keys(ps).forEach((p) => gen.assign((0, codegen_1._)`${props}${(0, codegen_1.getProperty)(p)}`, true));
-  }
-  exports2.setEvaluated = setEvaluated;
-  const snippets = {};
-  function useFunc(gen, f2) {
-    return gen.scopeValue("func", {
-      ref: f2,
-      code: snippets[f2.code] || (snippets[f2.code] = new code_1._Code(f2.code))
-    });
-  }
-  exports2.useFunc = useFunc;
-  var Type;
-  (function(Type2) {
-    Type2[Type2["Num"] = 0] = "Num";
-    Type2[Type2["Str"] = 1] = "Str";
-  })(Type || (exports2.Type = Type = {}));
-  function getErrorPath(dataProp, dataPropType, jsPropertySyntax) {
-    if (dataProp instanceof codegen_1.Name) {
-      const isNumber = dataPropType === Type.Num;
-      return jsPropertySyntax ? isNumber ? (0, codegen_1._)`"[" + ${dataProp} + "]"` : (0, codegen_1._)`"['" + ${dataProp} + "']"` : isNumber ? (0, codegen_1._)`"/" + ${dataProp}` : (0, codegen_1._)`"/" + ${dataProp}.replace(/~/g, "~0").replace(/\\//g, "~1")`;
-    }
-    return jsPropertySyntax ? (0, codegen_1.getProperty)(dataProp).toString() : "/" + escapeJsonPointer(dataProp);
-  }
-  exports2.getErrorPath = getErrorPath;
-  function checkStrictMode(it, msg, mode = it.opts.strictSchema) {
-    if (!mode) return;
-    msg = `strict mode: ${msg}`;
-    if (mode === true) throw new Error(msg);
-    it.self.logger.warn(msg);
-  }
-  exports2.checkStrictMode = checkStrictMode;
-}));
-var require_names = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const names4 = {
-    data: new codegen_1.Name("data"),
-    valCxt: new codegen_1.Name("valCxt"),
-    instancePath: new codegen_1.Name("instancePath"),
-    parentData: new codegen_1.Name("parentData"),
-    parentDataProperty: new codegen_1.Name("parentDataProperty"),
-    rootData: new codegen_1.Name("rootData"),
-    dynamicAnchors: new codegen_1.Name("dynamicAnchors"),
-    vErrors: new codegen_1.Name("vErrors"),
-    errors: new codegen_1.Name("errors"),
-    this: new codegen_1.Name("this"),
-    self: new codegen_1.Name("self"),
-    scope: new codegen_1.Name("scope"),
-    json: new codegen_1.Name("json"),
-    jsonPos: new codegen_1.Name("jsonPos"),
-    jsonLen: new codegen_1.Name("jsonLen"),
-    jsonPart: new codegen_1.Name("jsonPart")
-  };
-  exports2.default = names4;
-}));
-var require_errors2 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.extendErrors = exports2.resetErrorsCount = exports2.reportExtraError = exports2.reportError = exports2.keyword$DataError = exports2.keywordError = void 0;
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const names_1 = require_names();
-  exports2.keywordError = { message: ({ keyword }) => (0, codegen_1.str)`must pass "${keyword}" keyword validation` };
-  exports2.keyword$DataError = { message: ({ keyword, schemaType }) => schemaType ? (0, codegen_1.str)`"${keyword}" keyword must be ${schemaType} ($data)` : (0, codegen_1.str)`"${keyword}" keyword is invalid ($data)` };
-  function reportError(cxt, error2 = exports2.keywordError, errorPaths, overrideAllErrors) {
-    const { it } = cxt;
-    const { gen, compositeRule, allErrors } = it;
-    const errObj = errorObjectCode(cxt, error2, errorPaths);
-    if (overrideAllErrors !== null && overrideAllErrors !== void 0 ? overrideAllErrors : compositeRule || allErrors) addError2(gen, errObj);
-    else returnErrors(it, (0, codegen_1._)`[${errObj}]`);
-  }
-  exports2.reportError = reportError;
-  function reportExtraError(cxt, error2 = exports2.keywordError, errorPaths) {
-    const { it } = cxt;
-    const { gen, compositeRule, allErrors } = it;
-    addError2(gen, errorObjectCode(cxt, error2, errorPaths));
-    if (!(compositeRule || allErrors)) returnErrors(it, names_1.default.vErrors);
-  }
-  exports2.reportExtraError = reportExtraError;
-  function resetErrorsCount(gen, errsCount) {
-    gen.assign(names_1.default.errors, errsCount);
-    gen.if((0, codegen_1._)`${names_1.default.vErrors} !== null`, () => gen.if(errsCount, () => gen.assign((0, codegen_1._)`${names_1.default.vErrors}.length`, errsCount), () => gen.assign(names_1.default.vErrors, null)));
-  }
-  exports2.resetErrorsCount = resetErrorsCount;
-  function extendErrors({ gen, keyword, schemaValue, data, errsCount, it }) {
-    if (errsCount === void 0) throw new Error("ajv implementation error");
-    const err = gen.name("err");
-    gen.forRange("i", errsCount, names_1.default.errors, (i) => {
-      gen.const(err, (0, codegen_1._)`${names_1.default.vErrors}[${i}]`);
-      gen.if((0, codegen_1._)`${err}.instancePath === undefined`, () => gen.assign((0, codegen_1._)`${err}.instancePath`, (0, codegen_1.strConcat)(names_1.default.instancePath, it.errorPath)));
-      gen.assign((0, codegen_1._)`${err}.schemaPath`, (0, codegen_1.str)`${it.errSchemaPath}/${keyword}`);
-      if (it.opts.verbose) {
-        gen.assign((0, codegen_1._)`${err}.schema`, schemaValue);
-        gen.assign((0, codegen_1._)`${err}.data`, data);
-      }
-    });
-  }
-  exports2.extendErrors = extendErrors;
-  function addError2(gen, errObj) {
-    const err = gen.const("err", errObj);
-    gen.if((0, codegen_1._)`${names_1.default.vErrors} === null`, () => gen.assign(names_1.default.vErrors, (0, codegen_1._)`[${err}]`), (0, codegen_1._)`${names_1.default.vErrors}.push(${err})`);
-    gen.code((0, codegen_1._)`${names_1.default.errors}++`);
-  }
-  function returnErrors(it, errs) {
-    const { gen, validateName, schemaEnv } = it;
-    if (schemaEnv.$async) gen.throw((0, codegen_1._)`new ${it.ValidationError}(${errs})`);
-    else {
-      gen.assign((0, codegen_1._)`${validateName}.errors`, errs);
-      gen.return(false);
-    }
-  }
-  const E2 = {
-    keyword: new codegen_1.Name("keyword"),
-    schemaPath: new codegen_1.Name("schemaPath"),
-    params: new codegen_1.Name("params"),
-    propertyName: new codegen_1.Name("propertyName"),
-    message: new codegen_1.Name("message"),
-    schema: new codegen_1.Name("schema"),
-    parentSchema: new codegen_1.Name("parentSchema")
-  };
-  function errorObjectCode(cxt, error2, errorPaths) {
-    const { createErrors } = cxt.it;
-    if (createErrors === false) return (0, codegen_1._)`{}`;
-    return errorObject(cxt, error2, errorPaths);
-  }
-  function errorObject(cxt, error2, errorPaths = {}) {
-    const { gen, it } = cxt;
-    const keyValues = [errorInstancePath(it, errorPaths), errorSchemaPath(cxt, errorPaths)];
-    extraErrorProps(cxt, error2, keyValues);
-    return gen.object(...keyValues);
-  }
-  function errorInstancePath({ errorPath }, { instancePath }) {
-    const instPath = instancePath ? (0, codegen_1.str)`${errorPath}${(0, util_1.getErrorPath)(instancePath, util_1.Type.Str)}` : errorPath;
-    return [names_1.default.instancePath, (0, codegen_1.strConcat)(names_1.default.instancePath, instPath)];
-  }
-  function errorSchemaPath({ keyword, it: { errSchemaPath } }, { schemaPath, parentSchema }) {
-    let schPath = parentSchema ? errSchemaPath : (0, codegen_1.str)`${errSchemaPath}/${keyword}`;
-    if (schemaPath) schPath = (0, codegen_1.str)`${schPath}${(0, util_1.getErrorPath)(schemaPath, util_1.Type.Str)}`;
-    return [E2.schemaPath, schPath];
-  }
-  function extraErrorProps(cxt, { params, message }, keyValues) {
-    const { keyword, data, schemaValue, it } = cxt;
-    const { opts: opts2, propertyName, topSchemaRef, schemaPath } = it;
-    keyValues.push([E2.keyword, keyword], [E2.params, typeof params == "function" ? params(cxt) : params || (0, codegen_1._)`{}`]);
-    if (opts2.messages) keyValues.push([E2.message, typeof message == "function" ? message(cxt) : message]);
-    if (opts2.verbose) keyValues.push([E2.schema, schemaValue], [E2.parentSchema, (0, codegen_1._)`${topSchemaRef}${schemaPath}`], [names_1.default.data, data]);
-    if (propertyName) keyValues.push([E2.propertyName, propertyName]);
-  }
-}));
-var require_boolSchema = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.boolOrEmptySchema = exports2.topBoolOrEmptySchema = void 0;
-  const errors_1 = require_errors2();
-  const codegen_1 = require_codegen();
-  const names_1 = require_names();
-  const boolError = { message: "boolean schema is false" };
-  function topBoolOrEmptySchema(it) {
-    const { gen, schema: schema4, validateName } = it;
-    if (schema4 === false) falseSchemaError(it, false);
-    else if (typeof schema4 == "object" && schema4.$async === true) gen.return(names_1.default.data);
-    else {
-      gen.assign((0, codegen_1._)`${validateName}.errors`, null);
-      gen.return(true);
-    }
-  }
-  exports2.topBoolOrEmptySchema = topBoolOrEmptySchema;
-  function boolOrEmptySchema(it, valid) {
-    const { gen, schema: schema4 } = it;
-    if (schema4 === false) {
-      gen.var(valid, false);
-      falseSchemaError(it);
-    } else gen.var(valid, true);
-  }
-  exports2.boolOrEmptySchema = boolOrEmptySchema;
-  function falseSchemaError(it, overrideAllErrors) {
-    const { gen, data } = it;
-    const cxt = {
-      gen,
-      keyword: "false schema",
-      data,
-      schema: false,
-      schemaCode: false,
-      schemaValue: false,
-      params: {},
-      it
-    };
-    (0, errors_1.reportError)(cxt, boolError, void 0, overrideAllErrors);
-  }
-}));
-var require_rules = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.getRules = exports2.isJSONType = void 0;
-  const jsonTypes = /* @__PURE__ */ new Set([
-    "string",
-    "number",
-    "integer",
-    "boolean",
-    "null",
-    "object",
-    "array"
-  ]);
-  function isJSONType(x2) {
-    return typeof x2 == "string" && jsonTypes.has(x2);
-  }
-  exports2.isJSONType = isJSONType;
-  function getRules() {
-    const groups3 = {
-      number: {
-        type: "number",
-        rules: []
-      },
-      string: {
-        type: "string",
-        rules: []
-      },
-      array: {
-        type: "array",
-        rules: []
-      },
-      object: {
-        type: "object",
-        rules: []
-      }
-    };
-    return {
-      types: {
-        ...groups3,
-        integer: true,
-        boolean: true,
-        null: true
-      },
-      rules: [
-        { rules: [] },
-        groups3.number,
-        groups3.string,
-        groups3.array,
-        groups3.object
-      ],
-      post: { rules: [] },
-      all: {},
-      keywords: {}
-    };
-  }
-  exports2.getRules = getRules;
-}));
-var require_applicability = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.shouldUseRule = exports2.shouldUseGroup = exports2.schemaHasRulesForType = void 0;
-  function schemaHasRulesForType({ schema: schema4, self }, type) {
-    const group = self.RULES.types[type];
-    return group && group !== true && shouldUseGroup(schema4, group);
-  }
-  exports2.schemaHasRulesForType = schemaHasRulesForType;
-  function shouldUseGroup(schema4, group) {
-    return group.rules.some((rule) => shouldUseRule(schema4, rule));
-  }
-  exports2.shouldUseGroup = shouldUseGroup;
-  function shouldUseRule(schema4, rule) {
-    var _a3;
-    return schema4[rule.keyword] !== void 0 || ((_a3 = rule.definition.implements) === null || _a3 === void 0 ? void 0 : _a3.some((kwd) => schema4[kwd] !== void 0));
-  }
-  exports2.shouldUseRule = shouldUseRule;
-}));
-var require_dataType = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.reportTypeError = exports2.checkDataTypes = exports2.checkDataType = exports2.coerceAndCheckDataType = exports2.getJSONTypes = exports2.getSchemaTypes = exports2.DataType = void 0;
-  const rules_1 = require_rules();
-  const applicability_1 = require_applicability();
-  const errors_1 = require_errors2();
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  var DataType;
-  (function(DataType2) {
-    DataType2[DataType2["Correct"] = 0] = "Correct";
-    DataType2[DataType2["Wrong"] = 1] = "Wrong";
-  })(DataType || (exports2.DataType = DataType = {}));
-  function getSchemaTypes(schema4) {
-    const types5 = getJSONTypes(schema4.type);
-    if (types5.includes("null")) {
-      if (schema4.nullable === false) throw new Error("type: null contradicts nullable: false");
-    } else {
-      if (!types5.length && schema4.nullable !== void 0) throw new Error('"nullable" cannot be used without "type"');
-      if (schema4.nullable === true) types5.push("null");
-    }
-    return types5;
-  }
-  exports2.getSchemaTypes = getSchemaTypes;
-  function getJSONTypes(ts) {
-    const types5 = Array.isArray(ts) ? ts : ts ? [ts] : [];
-    if (types5.every(rules_1.isJSONType)) return types5;
-    throw new Error("type must be JSONType or JSONType[]: " + types5.join(","));
-  }
-  exports2.getJSONTypes = getJSONTypes;
-  function coerceAndCheckDataType(it, types5) {
-    const { gen, data, opts: opts2 } = it;
-    const coerceTo = coerceToTypes(types5, opts2.coerceTypes);
-    const checkTypes = types5.length > 0 && !(coerceTo.length === 0 && types5.length === 1 && (0, applicability_1.schemaHasRulesForType)(it, types5[0]));
-    if (checkTypes) {
-      const wrongType = checkDataTypes(types5, data, opts2.strictNumbers, DataType.Wrong);
-      gen.if(wrongType, () => {
-        if (coerceTo.length) coerceData(it, types5, coerceTo);
-        else reportTypeError(it);
-      });
-    }
-    return checkTypes;
-  }
-  exports2.coerceAndCheckDataType = coerceAndCheckDataType;
-  const COERCIBLE = /* @__PURE__ */ new Set([
-    "string",
-    "number",
-    "integer",
-    "boolean",
-    "null"
-  ]);
-  function coerceToTypes(types5, coerceTypes) {
-    return coerceTypes ? types5.filter((t) => COERCIBLE.has(t) || coerceTypes === "array" && t === "array") : [];
-  }
-  function coerceData(it, types5, coerceTo) {
-    const { gen, data, opts: opts2 } = it;
-    const dataType = gen.let("dataType", (0, codegen_1._)`typeof ${data}`);
-    const coerced = gen.let("coerced", (0, codegen_1._)`undefined`);
-    if (opts2.coerceTypes === "array") gen.if((0, codegen_1._)`${dataType} == 'object' && Array.isArray(${data}) && ${data}.length == 1`, () => gen.assign(data, (0, codegen_1._)`${data}[0]`).assign(dataType, (0, codegen_1._)`typeof ${data}`).if(checkDataTypes(types5, data, opts2.strictNumbers), () => gen.assign(coerced, data)));
-    gen.if((0, codegen_1._)`${coerced} !== undefined`);
-    for (const t of coerceTo) if (COERCIBLE.has(t) || t === "array" && opts2.coerceTypes === "array") coerceSpecificType(t);
-    gen.else();
-    reportTypeError(it);
-    gen.endIf();
-    gen.if((0, codegen_1._)`${coerced} !== undefined`, () => {
-      gen.assign(data, coerced);
-      assignParentData(it, coerced);
-    });
-    function coerceSpecificType(t) {
-      switch (t) {
-        case "string":
-          gen.elseIf((0, codegen_1._)`${dataType} == "number" || ${dataType} == "boolean"`).assign(coerced, (0, codegen_1._)`"" + ${data}`).elseIf((0, codegen_1._)`${data} === null`).assign(coerced, (0, codegen_1._)`""`);
-          return;
-        case "number":
-          gen.elseIf((0, codegen_1._)`${dataType} == "boolean" || ${data} === null
-              || (${dataType} == "string" && ${data} && ${data} == +${data})`).assign(coerced, (0, codegen_1._)`+${data}`);
-          return;
-        case "integer":
-          gen.elseIf((0, codegen_1._)`${dataType} === "boolean" || ${data} === null
-              || (${dataType} === "string" && ${data} && ${data} == +${data} && !(${data} % 1))`).assign(coerced, (0, codegen_1._)`+${data}`);
-          return;
-        case "boolean":
-          gen.elseIf((0, codegen_1._)`${data} === "false" || ${data} === 0 || ${data} === null`).assign(coerced, false).elseIf((0, codegen_1._)`${data} === "true" || ${data} === 1`).assign(coerced, true);
-          return;
-        case "null":
-          gen.elseIf((0, codegen_1._)`${data} === "" || ${data} === 0 || ${data} === false`);
-          gen.assign(coerced, null);
-          return;
-        case "array":
-          gen.elseIf((0, codegen_1._)`${dataType} === "string" || ${dataType} === "number"
-              || ${dataType} === "boolean" || ${data} === null`).assign(coerced, (0, codegen_1._)`[${data}]`);
-      }
-    }
-  }
-  function assignParentData({ gen, parentData, parentDataProperty }, expr) {
-    gen.if((0, codegen_1._)`${parentData} !== undefined`, () => gen.assign((0, codegen_1._)`${parentData}[${parentDataProperty}]`, expr));
-  }
-  function checkDataType(dataType, data, strictNums, correct = DataType.Correct) {
-    const EQ = correct === DataType.Correct ? codegen_1.operators.EQ : codegen_1.operators.NEQ;
-    let cond;
-    switch (dataType) {
-      case "null":
-        return (0, codegen_1._)`${data} ${EQ} null`;
-      case "array":
-        cond = (0, codegen_1._)`Array.isArray(${data})`;
-        break;
-      case "object":
-        cond = (0, codegen_1._)`${data} && typeof ${data} == "object" && !Array.isArray(${data})`;
-        break;
-      case "integer":
-        cond = numCond((0, codegen_1._)`!(${data} % 1) && !isNaN(${data})`);
-        break;
-      case "number":
-        cond = numCond();
-        break;
-      default:
-        return (0, codegen_1._)`typeof ${data} ${EQ} ${dataType}`;
-    }
-    return correct === DataType.Correct ? cond : (0, codegen_1.not)(cond);
-    function numCond(_cond = codegen_1.nil) {
-      return (0, codegen_1.and)((0, codegen_1._)`typeof ${data} == "number"`, _cond, strictNums ? (0, codegen_1._)`isFinite(${data})` : codegen_1.nil);
-    }
-  }
-  exports2.checkDataType = checkDataType;
-  function checkDataTypes(dataTypes, data, strictNums, correct) {
-    if (dataTypes.length === 1) return checkDataType(dataTypes[0], data, strictNums, correct);
-    let cond;
-    const types5 = (0, util_1.toHash)(dataTypes);
-    if (types5.array && types5.object) {
-      const notObj = (0, codegen_1._)`typeof ${data} != "object"`;
-      cond = types5.null ? notObj : (0, codegen_1._)`!${data} || ${notObj}`;
-      delete types5.null;
-      delete types5.array;
-      delete types5.object;
-    } else cond = codegen_1.nil;
-    if (types5.number) delete types5.integer;
-    for (const t in types5) cond = (0, codegen_1.and)(cond, checkDataType(t, data, strictNums, correct));
-    return cond;
-  }
-  exports2.checkDataTypes = checkDataTypes;
-  const typeError = {
-    message: ({ schema: schema4 }) => `must be ${schema4}`,
-    params: ({ schema: schema4, schemaValue }) => typeof schema4 == "string" ? (0, codegen_1._)`{type: ${schema4}}` : (0, codegen_1._)`{type: ${schemaValue}}`
-  };
-  function reportTypeError(it) {
-    const cxt = getTypeErrorContext(it);
-    (0, errors_1.reportError)(cxt, typeError);
-  }
-  exports2.reportTypeError = reportTypeError;
-  function getTypeErrorContext(it) {
-    const { gen, data, schema: schema4 } = it;
-    const schemaCode = (0, util_1.schemaRefOrVal)(it, schema4, "type");
-    return {
-      gen,
-      keyword: "type",
-      data,
-      schema: schema4.type,
-      schemaCode,
-      schemaValue: schemaCode,
-      parentSchema: schema4,
-      params: {},
-      it
-    };
-  }
-}));
-var require_defaults = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.assignDefaults = void 0;
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  function assignDefaults(it, ty) {
-    const { properties, items } = it.schema;
-    if (ty === "object" && properties) for (const key in properties) assignDefault(it, key, properties[key].default);
-    else if (ty === "array" && Array.isArray(items)) items.forEach((sch, i) => assignDefault(it, i, sch.default));
-  }
-  exports2.assignDefaults = assignDefaults;
-  function assignDefault(it, prop, defaultValue) {
-    const { gen, compositeRule, data, opts: opts2 } = it;
-    if (defaultValue === void 0) return;
-    const childData = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(prop)}`;
-    if (compositeRule) {
-      (0, util_1.checkStrictMode)(it, `default is ignored for: ${childData}`);
-      return;
-    }
-    let condition = (0, codegen_1._)`${childData} === undefined`;
-    if (opts2.useDefaults === "empty") condition = (0, codegen_1._)`${condition} || ${childData} === null || ${childData} === ""`;
-    gen.if(condition, (0, codegen_1._)`${childData} = ${(0, codegen_1.stringify)(defaultValue)}`);
-  }
-}));
-var require_code = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.validateUnion = exports2.validateArray = exports2.usePattern = exports2.callValidateCode = exports2.schemaProperties = exports2.allSchemaProperties = exports2.noPropertyInData = exports2.propertyInData = exports2.isOwnProperty = exports2.hasPropFunc = exports2.reportMissingProp = exports2.checkMissingProp = exports2.checkReportMissingProp = void 0;
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const names_1 = require_names();
-  const util_2 = require_util();
-  function checkReportMissingProp(cxt, prop) {
-    const { gen, data, it } = cxt;
-    gen.if(noPropertyInData(gen, data, prop, it.opts.ownProperties), () => {
-      cxt.setParams({ missingProperty: (0, codegen_1._)`${prop}` }, true);
-      cxt.error();
-    });
-  }
-  exports2.checkReportMissingProp = checkReportMissingProp;
-  function checkMissingProp({ gen, data, it: { opts: opts2 } }, properties, missing) {
-    return (0, codegen_1.or)(...properties.map((prop) => (0, codegen_1.and)(noPropertyInData(gen, data, prop, opts2.ownProperties), (0, codegen_1._)`${missing} = ${prop}`)));
-  }
-  exports2.checkMissingProp = checkMissingProp;
-  function reportMissingProp(cxt, missing) {
-    cxt.setParams({ missingProperty: missing }, true);
-    cxt.error();
-  }
-  exports2.reportMissingProp = reportMissingProp;
-  function hasPropFunc(gen) {
-    return gen.scopeValue("func", {
-      ref: Object.prototype.hasOwnProperty,
-      code: (0, codegen_1._)`Object.prototype.hasOwnProperty`
-    });
-  }
-  exports2.hasPropFunc = hasPropFunc;
-  function isOwnProperty(gen, data, property) {
-    return (0, codegen_1._)`${hasPropFunc(gen)}.call(${data}, ${property})`;
-  }
-  exports2.isOwnProperty = isOwnProperty;
-  function propertyInData(gen, data, property, ownProperties) {
-    const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property)} !== undefined`;
-    return ownProperties ? (0, codegen_1._)`${cond} && ${isOwnProperty(gen, data, property)}` : cond;
-  }
-  exports2.propertyInData = propertyInData;
-  function noPropertyInData(gen, data, property, ownProperties) {
-    const cond = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(property)} === undefined`;
-    return ownProperties ? (0, codegen_1.or)(cond, (0, codegen_1.not)(isOwnProperty(gen, data, property))) : cond;
-  }
-  exports2.noPropertyInData = noPropertyInData;
-  function allSchemaProperties(schemaMap) {
-    return schemaMap ? Object.keys(schemaMap).filter((p) => p !== "__proto__") : [];
-  }
-  exports2.allSchemaProperties = allSchemaProperties;
-  function schemaProperties(it, schemaMap) {
-    return allSchemaProperties(schemaMap).filter((p) => !(0, util_1.alwaysValidSchema)(it, schemaMap[p]));
-  }
-  exports2.schemaProperties = schemaProperties;
-  function callValidateCode({ schemaCode, data, it: { gen, topSchemaRef, schemaPath, errorPath }, it }, func, context, passSchema) {
-    const dataAndSchema = passSchema ? (0, codegen_1._)`${schemaCode}, ${data}, ${topSchemaRef}${schemaPath}` : data;
-    const valCxt = [
-      [names_1.default.instancePath, (0, codegen_1.strConcat)(names_1.default.instancePath, errorPath)],
-      [names_1.default.parentData, it.parentData],
-      [names_1.default.parentDataProperty, it.parentDataProperty],
-      [names_1.default.rootData, names_1.default.rootData]
-    ];
-    if (it.opts.dynamicRef) valCxt.push([names_1.default.dynamicAnchors, names_1.default.dynamicAnchors]);
-    const args = (0, codegen_1._)`${dataAndSchema}, ${gen.object(...valCxt)}`;
-    return context !== codegen_1.nil ? (0, codegen_1._)`${func}.call(${context}, ${args})` : (0, codegen_1._)`${func}(${args})`;
-  }
-  exports2.callValidateCode = callValidateCode;
-  const newRegExp = (0, codegen_1._)`new RegExp`;
-  function usePattern({ gen, it: { opts: opts2 } }, pattern4) {
-    const u = opts2.unicodeRegExp ? "u" : "";
-    const { regExp } = opts2.code;
-    const rx = regExp(pattern4, u);
-    return gen.scopeValue("pattern", {
-      key: rx.toString(),
-      ref: rx,
-      code: (0, codegen_1._)`${regExp.code === "new RegExp" ? newRegExp : (0, util_2.useFunc)(gen, regExp)}(${pattern4}, ${u})`
-    });
-  }
-  exports2.usePattern = usePattern;
-  function validateArray(cxt) {
-    const { gen, data, keyword, it } = cxt;
-    const valid = gen.name("valid");
-    if (it.allErrors) {
-      const validArr = gen.let("valid", true);
-      validateItems(() => gen.assign(validArr, false));
-      return validArr;
-    }
-    gen.var(valid, true);
-    validateItems(() => gen.break());
-    return valid;
-    function validateItems(notValid2) {
-      const len = gen.const("len", (0, codegen_1._)`${data}.length`);
-      gen.forRange("i", 0, len, (i) => {
-        cxt.subschema({
-          keyword,
-          dataProp: i,
-          dataPropType: util_1.Type.Num
-        }, valid);
-        gen.if((0, codegen_1.not)(valid), notValid2);
-      });
-    }
-  }
-  exports2.validateArray = validateArray;
-  function validateUnion(cxt) {
-    const { gen, schema: schema4, keyword, it } = cxt;
-    if (!Array.isArray(schema4)) throw new Error("ajv implementation error");
-    if (schema4.some((sch) => (0, util_1.alwaysValidSchema)(it, sch)) && !it.opts.unevaluated) return;
-    const valid = gen.let("valid", false);
-    const schValid = gen.name("_valid");
-    gen.block(() => schema4.forEach((_sch, i) => {
-      const schCxt = cxt.subschema({
-        keyword,
-        schemaProp: i,
-        compositeRule: true
-      }, schValid);
-      gen.assign(valid, (0, codegen_1._)`${valid} || ${schValid}`);
-      if (!cxt.mergeValidEvaluated(schCxt, schValid)) gen.if((0, codegen_1.not)(valid));
-    }));
-    cxt.result(valid, () => cxt.reset(), () => cxt.error(true));
-  }
-  exports2.validateUnion = validateUnion;
-}));
-var require_keyword = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.validateKeywordUsage = exports2.validSchemaType = exports2.funcKeywordCode = exports2.macroKeywordCode = void 0;
-  const codegen_1 = require_codegen();
-  const names_1 = require_names();
-  const code_1 = require_code();
-  const errors_1 = require_errors2();
-  function macroKeywordCode(cxt, def) {
-    const { gen, keyword, schema: schema4, parentSchema, it } = cxt;
-    const macroSchema = def.macro.call(it.self, schema4, parentSchema, it);
-    const schemaRef = useKeyword(gen, keyword, macroSchema);
-    if (it.opts.validateSchema !== false) it.self.validateSchema(macroSchema, true);
-    const valid = gen.name("valid");
-    cxt.subschema({
-      schema: macroSchema,
-      schemaPath: codegen_1.nil,
-      errSchemaPath: `${it.errSchemaPath}/${keyword}`,
-      topSchemaRef: schemaRef,
-      compositeRule: true
-    }, valid);
-    cxt.pass(valid, () => cxt.error(true));
-  }
-  exports2.macroKeywordCode = macroKeywordCode;
-  function funcKeywordCode(cxt, def) {
-    var _a3;
-    const { gen, keyword, schema: schema4, parentSchema, $data, it } = cxt;
-    checkAsyncKeyword(it, def);
-    const validateRef = useKeyword(gen, keyword, !$data && def.compile ? def.compile.call(it.self, schema4, parentSchema, it) : def.validate);
-    const valid = gen.let("valid");
-    cxt.block$data(valid, validateKeyword);
-    cxt.ok((_a3 = def.valid) !== null && _a3 !== void 0 ? _a3 : valid);
-    function validateKeyword() {
-      if (def.errors === false) {
-        assignValid();
-        if (def.modifying) modifyData(cxt);
-        reportErrs(() => cxt.error());
-      } else {
-        const ruleErrs = def.async ? validateAsync3() : validateSync();
-        if (def.modifying) modifyData(cxt);
-        reportErrs(() => addErrs(cxt, ruleErrs));
-      }
-    }
-    function validateAsync3() {
-      const ruleErrs = gen.let("ruleErrs", null);
-      gen.try(() => assignValid((0, codegen_1._)`await `), (e) => gen.assign(valid, false).if((0, codegen_1._)`${e} instanceof ${it.ValidationError}`, () => gen.assign(ruleErrs, (0, codegen_1._)`${e}.errors`), () => gen.throw(e)));
-      return ruleErrs;
-    }
-    function validateSync() {
-      const validateErrs = (0, codegen_1._)`${validateRef}.errors`;
-      gen.assign(validateErrs, null);
-      assignValid(codegen_1.nil);
-      return validateErrs;
-    }
-    function assignValid(_await = def.async ? (0, codegen_1._)`await ` : codegen_1.nil) {
-      const passCxt = it.opts.passContext ? names_1.default.this : names_1.default.self;
-      const passSchema = !("compile" in def && !$data || def.schema === false);
-      gen.assign(valid, (0, codegen_1._)`${_await}${(0, code_1.callValidateCode)(cxt, validateRef, passCxt, passSchema)}`, def.modifying);
-    }
-    function reportErrs(errors) {
-      var _a$1;
-      gen.if((0, codegen_1.not)((_a$1 = def.valid) !== null && _a$1 !== void 0 ? _a$1 : valid), errors);
-    }
-  }
-  exports2.funcKeywordCode = funcKeywordCode;
-  function modifyData(cxt) {
-    const { gen, data, it } = cxt;
-    gen.if(it.parentData, () => gen.assign(data, (0, codegen_1._)`${it.parentData}[${it.parentDataProperty}]`));
-  }
-  function addErrs(cxt, errs) {
-    const { gen } = cxt;
-    gen.if((0, codegen_1._)`Array.isArray(${errs})`, () => {
-      gen.assign(names_1.default.vErrors, (0, codegen_1._)`${names_1.default.vErrors} === null ? ${errs} : ${names_1.default.vErrors}.concat(${errs})`).assign(names_1.default.errors, (0, codegen_1._)`${names_1.default.vErrors}.length`);
-      (0, errors_1.extendErrors)(cxt);
-    }, () => cxt.error());
-  }
-  function checkAsyncKeyword({ schemaEnv }, def) {
-    if (def.async && !schemaEnv.$async) throw new Error("async keyword in sync schema");
-  }
-  function useKeyword(gen, keyword, result) {
-    if (result === void 0) throw new Error(`keyword "${keyword}" failed to compile`);
-    return gen.scopeValue("keyword", typeof result == "function" ? { ref: result } : {
-      ref: result,
-      code: (0, codegen_1.stringify)(result)
-    });
-  }
-  function validSchemaType(schema4, schemaType, allowUndefined = false) {
-    return !schemaType.length || schemaType.some((st) => st === "array" ? Array.isArray(schema4) : st === "object" ? schema4 && typeof schema4 == "object" && !Array.isArray(schema4) : typeof schema4 == st || allowUndefined && typeof schema4 == "undefined");
-  }
-  exports2.validSchemaType = validSchemaType;
-  function validateKeywordUsage({ schema: schema4, opts: opts2, self, errSchemaPath }, def, keyword) {
-    if (Array.isArray(def.keyword) ? !def.keyword.includes(keyword) : def.keyword !== keyword) throw new Error("ajv implementation error");
-    const deps = def.dependencies;
-    if (deps === null || deps === void 0 ? void 0 : deps.some((kwd) => !Object.prototype.hasOwnProperty.call(schema4, kwd))) throw new Error(`parent schema must have dependencies of ${keyword}: ${deps.join(",")}`);
-    if (def.validateSchema) {
-      if (!def.validateSchema(schema4[keyword])) {
-        const msg = `keyword "${keyword}" value is invalid at path "${errSchemaPath}": ` + self.errorsText(def.validateSchema.errors);
-        if (opts2.validateSchema === "log") self.logger.error(msg);
-        else throw new Error(msg);
-      }
-    }
-  }
-  exports2.validateKeywordUsage = validateKeywordUsage;
-}));
-var require_subschema = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.extendSubschemaMode = exports2.extendSubschemaData = exports2.getSubschema = void 0;
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  function getSubschema(it, { keyword, schemaProp, schema: schema4, schemaPath, errSchemaPath, topSchemaRef }) {
-    if (keyword !== void 0 && schema4 !== void 0) throw new Error('both "keyword" and "schema" passed, only one allowed');
-    if (keyword !== void 0) {
-      const sch = it.schema[keyword];
-      return schemaProp === void 0 ? {
-        schema: sch,
-        schemaPath: (0, codegen_1._)`${it.schemaPath}${(0, codegen_1.getProperty)(keyword)}`,
-        errSchemaPath: `${it.errSchemaPath}/${keyword}`
-      } : {
-        schema: sch[schemaProp],
-        schemaPath: (0, codegen_1._)`${it.schemaPath}${(0, codegen_1.getProperty)(keyword)}${(0, codegen_1.getProperty)(schemaProp)}`,
-        errSchemaPath: `${it.errSchemaPath}/${keyword}/${(0, util_1.escapeFragment)(schemaProp)}`
-      };
-    }
-    if (schema4 !== void 0) {
-      if (schemaPath === void 0 || errSchemaPath === void 0 || topSchemaRef === void 0) throw new Error('"schemaPath", "errSchemaPath" and "topSchemaRef" are required with "schema"');
-      return {
-        schema: schema4,
-        schemaPath,
-        topSchemaRef,
-        errSchemaPath
-      };
-    }
-    throw new Error('either "keyword" or "schema" must be passed');
-  }
-  exports2.getSubschema = getSubschema;
-  function extendSubschemaData(subschema, it, { dataProp, dataPropType: dpType, data, dataTypes, propertyName }) {
-    if (data !== void 0 && dataProp !== void 0) throw new Error('both "data" and "dataProp" passed, only one allowed');
-    const { gen } = it;
-    if (dataProp !== void 0) {
-      const { errorPath, dataPathArr, opts: opts2 } = it;
-      dataContextProps(gen.let("data", (0, codegen_1._)`${it.data}${(0, codegen_1.getProperty)(dataProp)}`, true));
-      subschema.errorPath = (0, codegen_1.str)`${errorPath}${(0, util_1.getErrorPath)(dataProp, dpType, opts2.jsPropertySyntax)}`;
-      subschema.parentDataProperty = (0, codegen_1._)`${dataProp}`;
-      subschema.dataPathArr = [...dataPathArr, subschema.parentDataProperty];
-    }
-    if (data !== void 0) {
-      dataContextProps(data instanceof codegen_1.Name ? data : gen.let("data", data, true));
-      if (propertyName !== void 0) subschema.propertyName = propertyName;
-    }
-    if (dataTypes) subschema.dataTypes = dataTypes;
-    function dataContextProps(_nextData) {
-      subschema.data = _nextData;
-      subschema.dataLevel = it.dataLevel + 1;
-      subschema.dataTypes = [];
-      it.definedProperties = /* @__PURE__ */ new Set();
-      subschema.parentData = it.data;
-      subschema.dataNames = [...it.dataNames, _nextData];
-    }
-  }
-  exports2.extendSubschemaData = extendSubschemaData;
-  function extendSubschemaMode(subschema, { jtdDiscriminator, jtdMetadata, compositeRule, createErrors, allErrors }) {
-    if (compositeRule !== void 0) subschema.compositeRule = compositeRule;
-    if (createErrors !== void 0) subschema.createErrors = createErrors;
-    if (allErrors !== void 0) subschema.allErrors = allErrors;
-    subschema.jtdDiscriminator = jtdDiscriminator;
-    subschema.jtdMetadata = jtdMetadata;
-  }
-  exports2.extendSubschemaMode = extendSubschemaMode;
-}));
-var require_fast_deep_equal = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = function equal(a, b2) {
-    if (a === b2) return true;
-    if (a && b2 && typeof a == "object" && typeof b2 == "object") {
-      if (a.constructor !== b2.constructor) return false;
-      var length, i, keys2;
-      if (Array.isArray(a)) {
-        length = a.length;
-        if (length != b2.length) return false;
-        for (i = length; i-- !== 0; ) if (!equal(a[i], b2[i])) return false;
-        return true;
-      }
-      if (a.constructor === RegExp) return a.source === b2.source && a.flags === b2.flags;
-      if (a.valueOf !== Object.prototype.valueOf) return a.valueOf() === b2.valueOf();
-      if (a.toString !== Object.prototype.toString) return a.toString() === b2.toString();
-      keys2 = Object.keys(a);
-      length = keys2.length;
-      if (length !== Object.keys(b2).length) return false;
-      for (i = length; i-- !== 0; ) if (!Object.prototype.hasOwnProperty.call(b2, keys2[i])) return false;
-      for (i = length; i-- !== 0; ) {
-        var key = keys2[i];
-        if (!equal(a[key], b2[key])) return false;
-      }
-      return true;
-    }
-    return a !== a && b2 !== b2;
-  };
-}));
-var require_json_schema_traverse = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  var traverse = module2.exports = function(schema4, opts2, cb) {
-    if (typeof opts2 == "function") {
-      cb = opts2;
-      opts2 = {};
-    }
-    cb = opts2.cb || cb;
-    var pre = typeof cb == "function" ? cb : cb.pre || function() {
-    };
-    var post = cb.post || function() {
-    };
-    _traverse(opts2, pre, post, schema4, "", schema4);
-  };
-  traverse.keywords = {
-    additionalItems: true,
-    items: true,
-    contains: true,
-    additionalProperties: true,
-    propertyNames: true,
-    not: true,
-    if: true,
-    then: true,
-    else: true
-  };
-  traverse.arrayKeywords = {
-    items: true,
-    allOf: true,
-    anyOf: true,
-    oneOf: true
-  };
-  traverse.propsKeywords = {
-    $defs: true,
-    definitions: true,
-    properties: true,
-    patternProperties: true,
-    dependencies: true
-  };
-  traverse.skipKeywords = {
-    default: true,
-    enum: true,
-    const: true,
-    required: true,
-    maximum: true,
-    minimum: true,
-    exclusiveMaximum: true,
-    exclusiveMinimum: true,
-    multipleOf: true,
-    maxLength: true,
-    minLength: true,
-    pattern: true,
-    format: true,
-    maxItems: true,
-    minItems: true,
-    uniqueItems: true,
-    maxProperties: true,
-    minProperties: true
-  };
-  function _traverse(opts2, pre, post, schema4, jsonPtr, rootSchema, parentJsonPtr, parentKeyword, parentSchema, keyIndex) {
-    if (schema4 && typeof schema4 == "object" && !Array.isArray(schema4)) {
-      pre(schema4, jsonPtr, rootSchema, parentJsonPtr, parentKeyword, parentSchema, keyIndex);
-      for (var key in schema4) {
-        var sch = schema4[key];
-        if (Array.isArray(sch)) {
-          if (key in traverse.arrayKeywords) for (var i = 0; i < sch.length; i++) _traverse(opts2, pre, post, sch[i], jsonPtr + "/" + key + "/" + i, rootSchema, jsonPtr, key, schema4, i);
-        } else if (key in traverse.propsKeywords) {
-          if (sch && typeof sch == "object") for (var prop in sch) _traverse(opts2, pre, post, sch[prop], jsonPtr + "/" + key + "/" + escapeJsonPtr(prop), rootSchema, jsonPtr, key, schema4, prop);
-        } else if (key in traverse.keywords || opts2.allKeys && !(key in traverse.skipKeywords)) _traverse(opts2, pre, post, sch, jsonPtr + "/" + key, rootSchema, jsonPtr, key, schema4);
-      }
-      post(schema4, jsonPtr, rootSchema, parentJsonPtr, parentKeyword, parentSchema, keyIndex);
-    }
-  }
-  function escapeJsonPtr(str) {
-    return str.replace(/~/g, "~0").replace(/\//g, "~1");
-  }
-}));
-var require_resolve = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.getSchemaRefs = exports2.resolveUrl = exports2.normalizeId = exports2._getFullPath = exports2.getFullPath = exports2.inlineRef = void 0;
-  const util_1 = require_util();
-  const equal = require_fast_deep_equal();
-  const traverse = require_json_schema_traverse();
-  const SIMPLE_INLINED = /* @__PURE__ */ new Set([
-    "type",
-    "format",
-    "pattern",
-    "maxLength",
-    "minLength",
-    "maxProperties",
-    "minProperties",
-    "maxItems",
-    "minItems",
-    "maximum",
-    "minimum",
-    "uniqueItems",
-    "multipleOf",
-    "required",
-    "enum",
-    "const"
-  ]);
-  function inlineRef(schema4, limit = true) {
-    if (typeof schema4 == "boolean") return true;
-    if (limit === true) return !hasRef(schema4);
-    if (!limit) return false;
-    return countKeys(schema4) <= limit;
-  }
-  exports2.inlineRef = inlineRef;
-  const REF_KEYWORDS = /* @__PURE__ */ new Set([
-    "$ref",
-    "$recursiveRef",
-    "$recursiveAnchor",
-    "$dynamicRef",
-    "$dynamicAnchor"
-  ]);
-  function hasRef(schema4) {
-    for (const key in schema4) {
-      if (REF_KEYWORDS.has(key)) return true;
-      const sch = schema4[key];
-      if (Array.isArray(sch) && sch.some(hasRef)) return true;
-      if (typeof sch == "object" && hasRef(sch)) return true;
-    }
-    return false;
-  }
-  function countKeys(schema4) {
-    let count4 = 0;
-    for (const key in schema4) {
-      if (key === "$ref") return Infinity;
-      count4++;
-      if (SIMPLE_INLINED.has(key)) continue;
-      if (typeof schema4[key] == "object") (0, util_1.eachItem)(schema4[key], (sch) => count4 += countKeys(sch));
-      if (count4 === Infinity) return Infinity;
-    }
-    return count4;
-  }
-  function getFullPath(resolver, id = "", normalize2) {
-    if (normalize2 !== false) id = normalizeId(id);
-    return _getFullPath(resolver, resolver.parse(id));
-  }
-  exports2.getFullPath = getFullPath;
-  function _getFullPath(resolver, p) {
-    return resolver.serialize(p).split("#")[0] + "#";
-  }
-  exports2._getFullPath = _getFullPath;
-  const TRAILING_SLASH_HASH = /#\/?$/;
-  function normalizeId(id) {
-    return id ? id.replace(TRAILING_SLASH_HASH, "") : "";
-  }
-  exports2.normalizeId = normalizeId;
-  function resolveUrl(resolver, baseId, id) {
-    id = normalizeId(id);
-    return resolver.resolve(baseId, id);
-  }
-  exports2.resolveUrl = resolveUrl;
-  const ANCHOR = /^[a-z_][-a-z0-9._]*$/i;
-  function getSchemaRefs(schema4, baseId) {
-    if (typeof schema4 == "boolean") return {};
-    const { schemaId, uriResolver } = this.opts;
-    const schId = normalizeId(schema4[schemaId] || baseId);
-    const baseIds = { "": schId };
-    const pathPrefix = getFullPath(uriResolver, schId, false);
-    const localRefs = {};
-    const schemaRefs = /* @__PURE__ */ new Set();
-    traverse(schema4, { allKeys: true }, (sch, jsonPtr, _2, parentJsonPtr) => {
-      if (parentJsonPtr === void 0) return;
-      const fullPath = pathPrefix + jsonPtr;
-      let innerBaseId = baseIds[parentJsonPtr];
-      if (typeof sch[schemaId] == "string") innerBaseId = addRef.call(this, sch[schemaId]);
-      addAnchor.call(this, sch.$anchor);
-      addAnchor.call(this, sch.$dynamicAnchor);
-      baseIds[jsonPtr] = innerBaseId;
-      function addRef(ref) {
-        const _resolve = this.opts.uriResolver.resolve;
-        ref = normalizeId(innerBaseId ? _resolve(innerBaseId, ref) : ref);
-        if (schemaRefs.has(ref)) throw ambiguos(ref);
-        schemaRefs.add(ref);
-        let schOrRef = this.refs[ref];
-        if (typeof schOrRef == "string") schOrRef = this.refs[schOrRef];
-        if (typeof schOrRef == "object") checkAmbiguosRef(sch, schOrRef.schema, ref);
-        else if (ref !== normalizeId(fullPath)) if (ref[0] === "#") {
-          checkAmbiguosRef(sch, localRefs[ref], ref);
-          localRefs[ref] = sch;
-        } else this.refs[ref] = fullPath;
-        return ref;
-      }
-      function addAnchor(anchor2) {
-        if (typeof anchor2 == "string") {
-          if (!ANCHOR.test(anchor2)) throw new Error(`invalid anchor "${anchor2}"`);
-          addRef.call(this, `#${anchor2}`);
-        }
-      }
-    });
-    return localRefs;
-    function checkAmbiguosRef(sch1, sch2, ref) {
-      if (sch2 !== void 0 && !equal(sch1, sch2)) throw ambiguos(ref);
-    }
-    function ambiguos(ref) {
-      return /* @__PURE__ */ new Error(`reference "${ref}" resolves to more than one schema`);
-    }
-  }
-  exports2.getSchemaRefs = getSchemaRefs;
-}));
-var require_validate = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.getData = exports2.KeywordCxt = exports2.validateFunctionCode = void 0;
-  const boolSchema_1 = require_boolSchema();
-  const dataType_1 = require_dataType();
-  const applicability_1 = require_applicability();
-  const dataType_2 = require_dataType();
-  const defaults_1 = require_defaults();
-  const keyword_1 = require_keyword();
-  const subschema_1 = require_subschema();
-  const codegen_1 = require_codegen();
-  const names_1 = require_names();
-  const resolve_1 = require_resolve();
-  const util_1 = require_util();
-  const errors_1 = require_errors2();
-  function validateFunctionCode(it) {
-    if (isSchemaObj(it)) {
-      checkKeywords(it);
-      if (schemaCxtHasRules(it)) {
-        topSchemaObjCode(it);
-        return;
-      }
-    }
-    validateFunction(it, () => (0, boolSchema_1.topBoolOrEmptySchema)(it));
-  }
-  exports2.validateFunctionCode = validateFunctionCode;
-  function validateFunction({ gen, validateName, schema: schema4, schemaEnv, opts: opts2 }, body) {
-    if (opts2.code.es5) gen.func(validateName, (0, codegen_1._)`${names_1.default.data}, ${names_1.default.valCxt}`, schemaEnv.$async, () => {
-      gen.code((0, codegen_1._)`"use strict"; ${funcSourceUrl(schema4, opts2)}`);
-      destructureValCxtES5(gen, opts2);
-      gen.code(body);
-    });
-    else gen.func(validateName, (0, codegen_1._)`${names_1.default.data}, ${destructureValCxt(opts2)}`, schemaEnv.$async, () => gen.code(funcSourceUrl(schema4, opts2)).code(body));
-  }
-  function destructureValCxt(opts2) {
-    return (0, codegen_1._)`{${names_1.default.instancePath}="", ${names_1.default.parentData}, ${names_1.default.parentDataProperty}, ${names_1.default.rootData}=${names_1.default.data}${opts2.dynamicRef ? (0, codegen_1._)`, ${names_1.default.dynamicAnchors}={}` : codegen_1.nil}}={}`;
-  }
-  function destructureValCxtES5(gen, opts2) {
-    gen.if(names_1.default.valCxt, () => {
-      gen.var(names_1.default.instancePath, (0, codegen_1._)`${names_1.default.valCxt}.${names_1.default.instancePath}`);
-      gen.var(names_1.default.parentData, (0, codegen_1._)`${names_1.default.valCxt}.${names_1.default.parentData}`);
-      gen.var(names_1.default.parentDataProperty, (0, codegen_1._)`${names_1.default.valCxt}.${names_1.default.parentDataProperty}`);
-      gen.var(names_1.default.rootData, (0, codegen_1._)`${names_1.default.valCxt}.${names_1.default.rootData}`);
-      if (opts2.dynamicRef) gen.var(names_1.default.dynamicAnchors, (0, codegen_1._)`${names_1.default.valCxt}.${names_1.default.dynamicAnchors}`);
-    }, () => {
-      gen.var(names_1.default.instancePath, (0, codegen_1._)`""`);
-      gen.var(names_1.default.parentData, (0, codegen_1._)`undefined`);
-      gen.var(names_1.default.parentDataProperty, (0, codegen_1._)`undefined`);
-      gen.var(names_1.default.rootData, names_1.default.data);
-      if (opts2.dynamicRef) gen.var(names_1.default.dynamicAnchors, (0, codegen_1._)`{}`);
-    });
-  }
-  function topSchemaObjCode(it) {
-    const { schema: schema4, opts: opts2, gen } = it;
-    validateFunction(it, () => {
-      if (opts2.$comment && schema4.$comment) commentKeyword(it);
-      checkNoDefault(it);
-      gen.let(names_1.default.vErrors, null);
-      gen.let(names_1.default.errors, 0);
-      if (opts2.unevaluated) resetEvaluated(it);
-      typeAndKeywords(it);
-      returnResults(it);
-    });
-  }
-  function resetEvaluated(it) {
-    const { gen, validateName } = it;
-    it.evaluated = gen.const("evaluated", (0, codegen_1._)`${validateName}.evaluated`);
-    gen.if((0, codegen_1._)`${it.evaluated}.dynamicProps`, () => gen.assign((0, codegen_1._)`${it.evaluated}.props`, (0, codegen_1._)`undefined`));
-    gen.if((0, codegen_1._)`${it.evaluated}.dynamicItems`, () => gen.assign((0, codegen_1._)`${it.evaluated}.items`, (0, codegen_1._)`undefined`));
-  }
-  function funcSourceUrl(schema4, opts2) {
-    const schId = typeof schema4 == "object" && schema4[opts2.schemaId];
-    return schId && (opts2.code.source || opts2.code.process) ? (0, codegen_1._)`/*# sourceURL=${schId} */` : codegen_1.nil;
-  }
-  function subschemaCode(it, valid) {
-    if (isSchemaObj(it)) {
-      checkKeywords(it);
-      if (schemaCxtHasRules(it)) {
-        subSchemaObjCode(it, valid);
-        return;
-      }
-    }
-    (0, boolSchema_1.boolOrEmptySchema)(it, valid);
-  }
-  function schemaCxtHasRules({ schema: schema4, self }) {
-    if (typeof schema4 == "boolean") return !schema4;
-    for (const key in schema4) if (self.RULES.all[key]) return true;
-    return false;
-  }
-  function isSchemaObj(it) {
-    return typeof it.schema != "boolean";
-  }
-  function subSchemaObjCode(it, valid) {
-    const { schema: schema4, gen, opts: opts2 } = it;
-    if (opts2.$comment && schema4.$comment) commentKeyword(it);
-    updateContext(it);
-    checkAsyncSchema(it);
-    const errsCount = gen.const("_errs", names_1.default.errors);
-    typeAndKeywords(it, errsCount);
-    gen.var(valid, (0, codegen_1._)`${errsCount} === ${names_1.default.errors}`);
-  }
-  function checkKeywords(it) {
-    (0, util_1.checkUnknownRules)(it);
-    checkRefsAndKeywords(it);
-  }
-  function typeAndKeywords(it, errsCount) {
-    if (it.opts.jtd) return schemaKeywords(it, [], false, errsCount);
-    const types5 = (0, dataType_1.getSchemaTypes)(it.schema);
-    schemaKeywords(it, types5, !(0, dataType_1.coerceAndCheckDataType)(it, types5), errsCount);
-  }
-  function checkRefsAndKeywords(it) {
-    const { schema: schema4, errSchemaPath, opts: opts2, self } = it;
-    if (schema4.$ref && opts2.ignoreKeywordsWithRef && (0, util_1.schemaHasRulesButRef)(schema4, self.RULES)) self.logger.warn(`$ref: keywords ignored in schema at path "${errSchemaPath}"`);
-  }
-  function checkNoDefault(it) {
-    const { schema: schema4, opts: opts2 } = it;
-    if (schema4.default !== void 0 && opts2.useDefaults && opts2.strictSchema) (0, util_1.checkStrictMode)(it, "default is ignored in the schema root");
-  }
-  function updateContext(it) {
-    const schId = it.schema[it.opts.schemaId];
-    if (schId) it.baseId = (0, resolve_1.resolveUrl)(it.opts.uriResolver, it.baseId, schId);
-  }
-  function checkAsyncSchema(it) {
-    if (it.schema.$async && !it.schemaEnv.$async) throw new Error("async schema in sync schema");
-  }
-  function commentKeyword({ gen, schemaEnv, schema: schema4, errSchemaPath, opts: opts2 }) {
-    const msg = schema4.$comment;
-    if (opts2.$comment === true) gen.code((0, codegen_1._)`${names_1.default.self}.logger.log(${msg})`);
-    else if (typeof opts2.$comment == "function") {
-      const schemaPath = (0, codegen_1.str)`${errSchemaPath}/$comment`;
-      const rootName = gen.scopeValue("root", { ref: schemaEnv.root });
-      gen.code((0, codegen_1._)`${names_1.default.self}.opts.$comment(${msg}, ${schemaPath}, ${rootName}.schema)`);
-    }
-  }
-  function returnResults(it) {
-    const { gen, schemaEnv, validateName, ValidationError, opts: opts2 } = it;
-    if (schemaEnv.$async) gen.if((0, codegen_1._)`${names_1.default.errors} === 0`, () => gen.return(names_1.default.data), () => gen.throw((0, codegen_1._)`new ${ValidationError}(${names_1.default.vErrors})`));
-    else {
-      gen.assign((0, codegen_1._)`${validateName}.errors`, names_1.default.vErrors);
-      if (opts2.unevaluated) assignEvaluated(it);
-      gen.return((0, codegen_1._)`${names_1.default.errors} === 0`);
-    }
-  }
-  function assignEvaluated({ gen, evaluated, props, items }) {
-    if (props instanceof codegen_1.Name) gen.assign((0, codegen_1._)`${evaluated}.props`, props);
-    if (items instanceof codegen_1.Name) gen.assign((0, codegen_1._)`${evaluated}.items`, items);
-  }
-  function schemaKeywords(it, types5, typeErrors, errsCount) {
-    const { gen, schema: schema4, data, allErrors, opts: opts2, self } = it;
-    const { RULES } = self;
-    if (schema4.$ref && (opts2.ignoreKeywordsWithRef || !(0, util_1.schemaHasRulesButRef)(schema4, RULES))) {
-      gen.block(() => keywordCode(it, "$ref", RULES.all.$ref.definition));
-      return;
-    }
-    if (!opts2.jtd) checkStrictTypes(it, types5);
-    gen.block(() => {
-      for (const group of RULES.rules) groupKeywords(group);
-      groupKeywords(RULES.post);
-    });
-    function groupKeywords(group) {
-      if (!(0, applicability_1.shouldUseGroup)(schema4, group)) return;
-      if (group.type) {
-        gen.if((0, dataType_2.checkDataType)(group.type, data, opts2.strictNumbers));
-        iterateKeywords(it, group);
-        if (types5.length === 1 && types5[0] === group.type && typeErrors) {
-          gen.else();
-          (0, dataType_2.reportTypeError)(it);
-        }
-        gen.endIf();
-      } else iterateKeywords(it, group);
-      if (!allErrors) gen.if((0, codegen_1._)`${names_1.default.errors} === ${errsCount || 0}`);
-    }
-  }
-  function iterateKeywords(it, group) {
-    const { gen, schema: schema4, opts: { useDefaults } } = it;
-    if (useDefaults) (0, defaults_1.assignDefaults)(it, group.type);
-    gen.block(() => {
-      for (const rule of group.rules) if ((0, applicability_1.shouldUseRule)(schema4, rule)) keywordCode(it, rule.keyword, rule.definition, group.type);
-    });
-  }
-  function checkStrictTypes(it, types5) {
-    if (it.schemaEnv.meta || !it.opts.strictTypes) return;
-    checkContextTypes(it, types5);
-    if (!it.opts.allowUnionTypes) checkMultipleTypes(it, types5);
-    checkKeywordTypes(it, it.dataTypes);
-  }
-  function checkContextTypes(it, types5) {
-    if (!types5.length) return;
-    if (!it.dataTypes.length) {
-      it.dataTypes = types5;
-      return;
-    }
-    types5.forEach((t) => {
-      if (!includesType(it.dataTypes, t)) strictTypesError(it, `type "${t}" not allowed by context "${it.dataTypes.join(",")}"`);
-    });
-    narrowSchemaTypes(it, types5);
-  }
-  function checkMultipleTypes(it, ts) {
-    if (ts.length > 1 && !(ts.length === 2 && ts.includes("null"))) strictTypesError(it, "use allowUnionTypes to allow union type keyword");
-  }
-  function checkKeywordTypes(it, ts) {
-    const rules = it.self.RULES.all;
-    for (const keyword in rules) {
-      const rule = rules[keyword];
-      if (typeof rule == "object" && (0, applicability_1.shouldUseRule)(it.schema, rule)) {
-        const { type } = rule.definition;
-        if (type.length && !type.some((t) => hasApplicableType(ts, t))) strictTypesError(it, `missing type "${type.join(",")}" for keyword "${keyword}"`);
-      }
-    }
-  }
-  function hasApplicableType(schTs, kwdT) {
-    return schTs.includes(kwdT) || kwdT === "number" && schTs.includes("integer");
-  }
-  function includesType(ts, t) {
-    return ts.includes(t) || t === "integer" && ts.includes("number");
-  }
-  function narrowSchemaTypes(it, withTypes) {
-    const ts = [];
-    for (const t of it.dataTypes) if (includesType(withTypes, t)) ts.push(t);
-    else if (withTypes.includes("integer") && t === "number") ts.push("integer");
-    it.dataTypes = ts;
-  }
-  function strictTypesError(it, msg) {
-    const schemaPath = it.schemaEnv.baseId + it.errSchemaPath;
-    msg += ` at "${schemaPath}" (strictTypes)`;
-    (0, util_1.checkStrictMode)(it, msg, it.opts.strictTypes);
-  }
-  var KeywordCxt = class {
-    constructor(it, def, keyword) {
-      (0, keyword_1.validateKeywordUsage)(it, def, keyword);
-      this.gen = it.gen;
-      this.allErrors = it.allErrors;
-      this.keyword = keyword;
-      this.data = it.data;
-      this.schema = it.schema[keyword];
-      this.$data = def.$data && it.opts.$data && this.schema && this.schema.$data;
-      this.schemaValue = (0, util_1.schemaRefOrVal)(it, this.schema, keyword, this.$data);
-      this.schemaType = def.schemaType;
-      this.parentSchema = it.schema;
-      this.params = {};
-      this.it = it;
-      this.def = def;
-      if (this.$data) this.schemaCode = it.gen.const("vSchema", getData(this.$data, it));
-      else {
-        this.schemaCode = this.schemaValue;
-        if (!(0, keyword_1.validSchemaType)(this.schema, def.schemaType, def.allowUndefined)) throw new Error(`${keyword} value must be ${JSON.stringify(def.schemaType)}`);
-      }
-      if ("code" in def ? def.trackErrors : def.errors !== false) this.errsCount = it.gen.const("_errs", names_1.default.errors);
-    }
-    result(condition, successAction, failAction) {
-      this.failResult((0, codegen_1.not)(condition), successAction, failAction);
-    }
-    failResult(condition, successAction, failAction) {
-      this.gen.if(condition);
-      if (failAction) failAction();
-      else this.error();
-      if (successAction) {
-        this.gen.else();
-        successAction();
-        if (this.allErrors) this.gen.endIf();
-      } else if (this.allErrors) this.gen.endIf();
-      else this.gen.else();
-    }
-    pass(condition, failAction) {
-      this.failResult((0, codegen_1.not)(condition), void 0, failAction);
-    }
-    fail(condition) {
-      if (condition === void 0) {
-        this.error();
-        if (!this.allErrors) this.gen.if(false);
-        return;
-      }
-      this.gen.if(condition);
-      this.error();
-      if (this.allErrors) this.gen.endIf();
-      else this.gen.else();
-    }
-    fail$data(condition) {
-      if (!this.$data) return this.fail(condition);
-      const { schemaCode } = this;
-      this.fail((0, codegen_1._)`${schemaCode} !== undefined && (${(0, codegen_1.or)(this.invalid$data(), condition)})`);
-    }
-    error(append3, errorParams, errorPaths) {
-      if (errorParams) {
-        this.setParams(errorParams);
-        this._error(append3, errorPaths);
-        this.setParams({});
-        return;
-      }
-      this._error(append3, errorPaths);
-    }
-    _error(append3, errorPaths) {
-      (append3 ? errors_1.reportExtraError : errors_1.reportError)(this, this.def.error, errorPaths);
-    }
-    $dataError() {
-      (0, errors_1.reportError)(this, this.def.$dataError || errors_1.keyword$DataError);
-    }
-    reset() {
-      if (this.errsCount === void 0) throw new Error('add "trackErrors" to keyword definition');
-      (0, errors_1.resetErrorsCount)(this.gen, this.errsCount);
-    }
-    ok(cond) {
-      if (!this.allErrors) this.gen.if(cond);
-    }
-    setParams(obj, assign) {
-      if (assign) Object.assign(this.params, obj);
-      else this.params = obj;
-    }
-    block$data(valid, codeBlock, $dataValid = codegen_1.nil) {
-      this.gen.block(() => {
-        this.check$data(valid, $dataValid);
-        codeBlock();
-      });
-    }
-    check$data(valid = codegen_1.nil, $dataValid = codegen_1.nil) {
-      if (!this.$data) return;
-      const { gen, schemaCode, schemaType, def } = this;
-      gen.if((0, codegen_1.or)((0, codegen_1._)`${schemaCode} === undefined`, $dataValid));
-      if (valid !== codegen_1.nil) gen.assign(valid, true);
-      if (schemaType.length || def.validateSchema) {
-        gen.elseIf(this.invalid$data());
-        this.$dataError();
-        if (valid !== codegen_1.nil) gen.assign(valid, false);
-      }
-      gen.else();
-    }
-    invalid$data() {
-      const { gen, schemaCode, schemaType, def, it } = this;
-      return (0, codegen_1.or)(wrong$DataType(), invalid$DataSchema());
-      function wrong$DataType() {
-        if (schemaType.length) {
-          if (!(schemaCode instanceof codegen_1.Name)) throw new Error("ajv implementation error");
-          const st = Array.isArray(schemaType) ? schemaType : [schemaType];
-          return (0, codegen_1._)`${(0, dataType_2.checkDataTypes)(st, schemaCode, it.opts.strictNumbers, dataType_2.DataType.Wrong)}`;
-        }
-        return codegen_1.nil;
-      }
-      function invalid$DataSchema() {
-        if (def.validateSchema) {
-          const validateSchemaRef = gen.scopeValue("validate$data", { ref: def.validateSchema });
-          return (0, codegen_1._)`!${validateSchemaRef}(${schemaCode})`;
-        }
-        return codegen_1.nil;
-      }
-    }
-    subschema(appl, valid) {
-      const subschema = (0, subschema_1.getSubschema)(this.it, appl);
-      (0, subschema_1.extendSubschemaData)(subschema, this.it, appl);
-      (0, subschema_1.extendSubschemaMode)(subschema, appl);
-      const nextContext = {
-        ...this.it,
-        ...subschema,
-        items: void 0,
-        props: void 0
-      };
-      subschemaCode(nextContext, valid);
-      return nextContext;
-    }
-    mergeEvaluated(schemaCxt, toName) {
-      const { it, gen } = this;
-      if (!it.opts.unevaluated) return;
-      if (it.props !== true && schemaCxt.props !== void 0) it.props = util_1.mergeEvaluated.props(gen, schemaCxt.props, it.props, toName);
-      if (it.items !== true && schemaCxt.items !== void 0) it.items = util_1.mergeEvaluated.items(gen, schemaCxt.items, it.items, toName);
-    }
-    mergeValidEvaluated(schemaCxt, valid) {
-      const { it, gen } = this;
-      if (it.opts.unevaluated && (it.props !== true || it.items !== true)) {
-        gen.if(valid, () => this.mergeEvaluated(schemaCxt, codegen_1.Name));
-        return true;
-      }
-    }
-  };
-  exports2.KeywordCxt = KeywordCxt;
-  function keywordCode(it, keyword, def, ruleType) {
-    const cxt = new KeywordCxt(it, def, keyword);
-    if ("code" in def) def.code(cxt, ruleType);
-    else if (cxt.$data && def.validate) (0, keyword_1.funcKeywordCode)(cxt, def);
-    else if ("macro" in def) (0, keyword_1.macroKeywordCode)(cxt, def);
-    else if (def.compile || def.validate) (0, keyword_1.funcKeywordCode)(cxt, def);
-  }
-  const JSON_POINTER = /^\/(?:[^~]|~0|~1)*$/;
-  const RELATIVE_JSON_POINTER = /^([0-9]+)(#|\/(?:[^~]|~0|~1)*)?$/;
-  function getData($data, { dataLevel, dataNames, dataPathArr }) {
-    let jsonPointer;
-    let data;
-    if ($data === "") return names_1.default.rootData;
-    if ($data[0] === "/") {
-      if (!JSON_POINTER.test($data)) throw new Error(`Invalid JSON-pointer: ${$data}`);
-      jsonPointer = $data;
-      data = names_1.default.rootData;
-    } else {
-      const matches = RELATIVE_JSON_POINTER.exec($data);
-      if (!matches) throw new Error(`Invalid JSON-pointer: ${$data}`);
-      const up = +matches[1];
-      jsonPointer = matches[2];
-      if (jsonPointer === "#") {
-        if (up >= dataLevel) throw new Error(errorMsg("property/index", up));
-        return dataPathArr[dataLevel - up];
-      }
-      if (up > dataLevel) throw new Error(errorMsg("data", up));
-      data = dataNames[dataLevel - up];
-      if (!jsonPointer) return data;
-    }
-    let expr = data;
-    const segments = jsonPointer.split("/");
-    for (const segment of segments) if (segment) {
-      data = (0, codegen_1._)`${data}${(0, codegen_1.getProperty)((0, util_1.unescapeJsonPointer)(segment))}`;
-      expr = (0, codegen_1._)`${expr} && ${data}`;
-    }
-    return expr;
-    function errorMsg(pointerType, up) {
-      return `Cannot access ${pointerType} ${up} levels up, current level is ${dataLevel}`;
-    }
-  }
-  exports2.getData = getData;
-}));
-var require_validation_error = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  var ValidationError = class extends Error {
-    constructor(errors) {
-      super("validation failed");
-      this.errors = errors;
-      this.ajv = this.validation = true;
-    }
-  };
-  exports2.default = ValidationError;
-}));
-var require_ref_error = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const resolve_1 = require_resolve();
-  var MissingRefError = class extends Error {
-    constructor(resolver, baseId, ref, msg) {
-      super(msg || `can't resolve reference ${ref} from id ${baseId}`);
-      this.missingRef = (0, resolve_1.resolveUrl)(resolver, baseId, ref);
-      this.missingSchema = (0, resolve_1.normalizeId)((0, resolve_1.getFullPath)(resolver, this.missingRef));
-    }
-  };
-  exports2.default = MissingRefError;
-}));
-var require_compile = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.resolveSchema = exports2.getCompilingSchema = exports2.resolveRef = exports2.compileSchema = exports2.SchemaEnv = void 0;
-  const codegen_1 = require_codegen();
-  const validation_error_1 = require_validation_error();
-  const names_1 = require_names();
-  const resolve_1 = require_resolve();
-  const util_1 = require_util();
-  const validate_1 = require_validate();
-  var SchemaEnv = class {
-    constructor(env2) {
-      var _a3;
-      this.refs = {};
-      this.dynamicAnchors = {};
-      let schema4;
-      if (typeof env2.schema == "object") schema4 = env2.schema;
-      this.schema = env2.schema;
-      this.schemaId = env2.schemaId;
-      this.root = env2.root || this;
-      this.baseId = (_a3 = env2.baseId) !== null && _a3 !== void 0 ? _a3 : (0, resolve_1.normalizeId)(schema4 === null || schema4 === void 0 ? void 0 : schema4[env2.schemaId || "$id"]);
-      this.schemaPath = env2.schemaPath;
-      this.localRefs = env2.localRefs;
-      this.meta = env2.meta;
-      this.$async = schema4 === null || schema4 === void 0 ? void 0 : schema4.$async;
-      this.refs = {};
-    }
-  };
-  exports2.SchemaEnv = SchemaEnv;
-  function compileSchema(sch) {
-    const _sch = getCompilingSchema.call(this, sch);
-    if (_sch) return _sch;
-    const rootId = (0, resolve_1.getFullPath)(this.opts.uriResolver, sch.root.baseId);
-    const { es5, lines: lines3 } = this.opts.code;
-    const { ownProperties } = this.opts;
-    const gen = new codegen_1.CodeGen(this.scope, {
-      es5,
-      lines: lines3,
-      ownProperties
-    });
-    let _ValidationError;
-    if (sch.$async) _ValidationError = gen.scopeValue("Error", {
-      ref: validation_error_1.default,
-      code: (0, codegen_1._)`require("ajv/dist/runtime/validation_error").default`
-    });
-    const validateName = gen.scopeName("validate");
-    sch.validateName = validateName;
-    const schemaCxt = {
-      gen,
-      allErrors: this.opts.allErrors,
-      data: names_1.default.data,
-      parentData: names_1.default.parentData,
-      parentDataProperty: names_1.default.parentDataProperty,
-      dataNames: [names_1.default.data],
-      dataPathArr: [codegen_1.nil],
-      dataLevel: 0,
-      dataTypes: [],
-      definedProperties: /* @__PURE__ */ new Set(),
-      topSchemaRef: gen.scopeValue("schema", this.opts.code.source === true ? {
-        ref: sch.schema,
-        code: (0, codegen_1.stringify)(sch.schema)
-      } : { ref: sch.schema }),
-      validateName,
-      ValidationError: _ValidationError,
-      schema: sch.schema,
-      schemaEnv: sch,
-      rootId,
-      baseId: sch.baseId || rootId,
-      schemaPath: codegen_1.nil,
-      errSchemaPath: sch.schemaPath || (this.opts.jtd ? "" : "#"),
-      errorPath: (0, codegen_1._)`""`,
-      opts: this.opts,
-      self: this
-    };
-    let sourceCode;
-    try {
-      this._compilations.add(sch);
-      (0, validate_1.validateFunctionCode)(schemaCxt);
-      gen.optimize(this.opts.code.optimize);
-      const validateCode = gen.toString();
-      sourceCode = `${gen.scopeRefs(names_1.default.scope)}return ${validateCode}`;
-      if (this.opts.code.process) sourceCode = this.opts.code.process(sourceCode, sch);
-      const validate3 = new Function(`${names_1.default.self}`, `${names_1.default.scope}`, sourceCode)(this, this.scope.get());
-      this.scope.value(validateName, { ref: validate3 });
-      validate3.errors = null;
-      validate3.schema = sch.schema;
-      validate3.schemaEnv = sch;
-      if (sch.$async) validate3.$async = true;
-      if (this.opts.code.source === true) validate3.source = {
-        validateName,
-        validateCode,
-        scopeValues: gen._values
-      };
-      if (this.opts.unevaluated) {
-        const { props, items } = schemaCxt;
-        validate3.evaluated = {
-          props: props instanceof codegen_1.Name ? void 0 : props,
-          items: items instanceof codegen_1.Name ? void 0 : items,
-          dynamicProps: props instanceof codegen_1.Name,
-          dynamicItems: items instanceof codegen_1.Name
-        };
-        if (validate3.source) validate3.source.evaluated = (0, codegen_1.stringify)(validate3.evaluated);
-      }
-      sch.validate = validate3;
-      return sch;
-    } catch (e) {
-      delete sch.validate;
-      delete sch.validateName;
-      if (sourceCode) this.logger.error("Error compiling schema, function code:", sourceCode);
-      throw e;
-    } finally {
-      this._compilations.delete(sch);
-    }
-  }
-  exports2.compileSchema = compileSchema;
-  function resolveRef(root, baseId, ref) {
-    var _a3;
-    ref = (0, resolve_1.resolveUrl)(this.opts.uriResolver, baseId, ref);
-    const schOrFunc = root.refs[ref];
-    if (schOrFunc) return schOrFunc;
-    let _sch = resolve4.call(this, root, ref);
-    if (_sch === void 0) {
-      const schema4 = (_a3 = root.localRefs) === null || _a3 === void 0 ? void 0 : _a3[ref];
-      const { schemaId } = this.opts;
-      if (schema4) _sch = new SchemaEnv({
-        schema: schema4,
-        schemaId,
-        root,
-        baseId
-      });
-    }
-    if (_sch === void 0) return;
-    return root.refs[ref] = inlineOrCompile.call(this, _sch);
-  }
-  exports2.resolveRef = resolveRef;
-  function inlineOrCompile(sch) {
-    if ((0, resolve_1.inlineRef)(sch.schema, this.opts.inlineRefs)) return sch.schema;
-    return sch.validate ? sch : compileSchema.call(this, sch);
-  }
-  function getCompilingSchema(schEnv) {
-    for (const sch of this._compilations) if (sameSchemaEnv(sch, schEnv)) return sch;
-  }
-  exports2.getCompilingSchema = getCompilingSchema;
-  function sameSchemaEnv(s1, s22) {
-    return s1.schema === s22.schema && s1.root === s22.root && s1.baseId === s22.baseId;
-  }
-  function resolve4(root, ref) {
-    let sch;
-    while (typeof (sch = this.refs[ref]) == "string") ref = sch;
-    return sch || this.schemas[ref] || resolveSchema.call(this, root, ref);
-  }
-  function resolveSchema(root, ref) {
-    const p = this.opts.uriResolver.parse(ref);
-    const refPath = (0, resolve_1._getFullPath)(this.opts.uriResolver, p);
-    let baseId = (0, resolve_1.getFullPath)(this.opts.uriResolver, root.baseId, void 0);
-    if (Object.keys(root.schema).length > 0 && refPath === baseId) return getJsonPointer.call(this, p, root);
-    const id = (0, resolve_1.normalizeId)(refPath);
-    const schOrRef = this.refs[id] || this.schemas[id];
-    if (typeof schOrRef == "string") {
-      const sch = resolveSchema.call(this, root, schOrRef);
-      if (typeof (sch === null || sch === void 0 ? void 0 : sch.schema) !== "object") return;
-      return getJsonPointer.call(this, p, sch);
-    }
-    if (typeof (schOrRef === null || schOrRef === void 0 ? void 0 : schOrRef.schema) !== "object") return;
-    if (!schOrRef.validate) compileSchema.call(this, schOrRef);
-    if (id === (0, resolve_1.normalizeId)(ref)) {
-      const { schema: schema4 } = schOrRef;
-      const { schemaId } = this.opts;
-      const schId = schema4[schemaId];
-      if (schId) baseId = (0, resolve_1.resolveUrl)(this.opts.uriResolver, baseId, schId);
-      return new SchemaEnv({
-        schema: schema4,
-        schemaId,
-        root,
-        baseId
-      });
-    }
-    return getJsonPointer.call(this, p, schOrRef);
-  }
-  exports2.resolveSchema = resolveSchema;
-  const PREVENT_SCOPE_CHANGE = /* @__PURE__ */ new Set([
-    "properties",
-    "patternProperties",
-    "enum",
-    "dependencies",
-    "definitions"
-  ]);
-  function getJsonPointer(parsedRef, { baseId, schema: schema4, root }) {
-    var _a3;
-    if (((_a3 = parsedRef.fragment) === null || _a3 === void 0 ? void 0 : _a3[0]) !== "/") return;
-    for (const part of parsedRef.fragment.slice(1).split("/")) {
-      if (typeof schema4 === "boolean") return;
-      const partSchema = schema4[(0, util_1.unescapeFragment)(part)];
-      if (partSchema === void 0) return;
-      schema4 = partSchema;
-      const schId = typeof schema4 === "object" && schema4[this.opts.schemaId];
-      if (!PREVENT_SCOPE_CHANGE.has(part) && schId) baseId = (0, resolve_1.resolveUrl)(this.opts.uriResolver, baseId, schId);
-    }
-    let env2;
-    if (typeof schema4 != "boolean" && schema4.$ref && !(0, util_1.schemaHasRulesButRef)(schema4, this.RULES)) {
-      const $ref = (0, resolve_1.resolveUrl)(this.opts.uriResolver, baseId, schema4.$ref);
-      env2 = resolveSchema.call(this, root, $ref);
-    }
-    const { schemaId } = this.opts;
-    env2 = env2 || new SchemaEnv({
-      schema: schema4,
-      schemaId,
-      root,
-      baseId
-    });
-    if (env2.schema !== env2.root.schema) return env2;
-  }
-}));
-var require_data = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$id": "https://raw.githubusercontent.com/ajv-validator/ajv/master/lib/refs/data.json#",
-    "description": "Meta-schema for $data reference (JSON AnySchema extension proposal)",
-    "type": "object",
-    "required": ["$data"],
-    "properties": { "$data": {
-      "type": "string",
-      "anyOf": [{ "format": "relative-json-pointer" }, { "format": "json-pointer" }]
-    } },
-    "additionalProperties": false
-  };
-}));
-var require_utils = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  const isUUID = RegExp.prototype.test.bind(/^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/iu);
-  const isIPv42 = RegExp.prototype.test.bind(/^(?:(?:25[0-5]|2[0-4]\d|1\d{2}|[1-9]\d|\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d{2}|[1-9]\d|\d)$/u);
-  const isPort = RegExp.prototype.test.bind(/^\d*$/u);
-  const isHexPair = RegExp.prototype.test.bind(/^[\da-f]{2}$/iu);
-  const isUnreserved = RegExp.prototype.test.bind(/^[\da-z\-._~]$/iu);
-  const isPathCharacter = RegExp.prototype.test.bind(/^[A-Za-z0-9\-._~!$&'()*+,;=:@/]$/u);
-  const isQueryFragmentCharacter = RegExp.prototype.test.bind(/^[A-Za-z0-9\-._~!$&'()*+,;=:@/?]$/u);
-  const isUserinfoCharacter = RegExp.prototype.test.bind(/^[A-Za-z0-9\-._~!$&'()*+,;=:]$/u);
-  const BYTE_HEX = new Array(256);
-  {
-    const HEX_DIGITS = "0123456789ABCDEF";
-    for (let i = 0; i < 256; i++) BYTE_HEX[i] = "%" + HEX_DIGITS[i >> 4] + HEX_DIGITS[i & 15];
-  }
-  function percentEncodeNonAscii(cp) {
-    if (cp < 2048) return BYTE_HEX[192 | cp >> 6] + BYTE_HEX[128 | cp & 63];
-    if (cp < 65536) return BYTE_HEX[224 | cp >> 12] + BYTE_HEX[128 | cp >> 6 & 63] + BYTE_HEX[128 | cp & 63];
-    return BYTE_HEX[240 | cp >> 18] + BYTE_HEX[128 | cp >> 12 & 63] + BYTE_HEX[128 | cp >> 6 & 63] + BYTE_HEX[128 | cp & 63];
-  }
-  function stringArrayToHexStripped(input) {
-    let acc = "";
-    let code2 = 0;
-    let i = 0;
-    for (i = 0; i < input.length; i++) {
-      code2 = input[i].charCodeAt(0);
-      if (code2 === 48) continue;
-      if (!(code2 >= 48 && code2 <= 57 || code2 >= 65 && code2 <= 70 || code2 >= 97 && code2 <= 102)) return "";
-      acc += input[i];
-      break;
-    }
-    for (i += 1; i < input.length; i++) {
-      code2 = input[i].charCodeAt(0);
-      if (!(code2 >= 48 && code2 <= 57 || code2 >= 65 && code2 <= 70 || code2 >= 97 && code2 <= 102)) return "";
-      acc += input[i];
-    }
-    return acc;
-  }
-  const isHextet = RegExp.prototype.test.bind(/^[\dA-Fa-f]{1,4}$/);
-  const isIPvFuture = RegExp.prototype.test.bind(/^[vV][\dA-Fa-f]+\.[A-Za-z\d\-._~!$&'()*+,;=:]+$/);
-  const isZoneCharacter = RegExp.prototype.test.bind(/^[A-Za-z\d\-._~]$/);
-  const nonSimpleDomain = RegExp.prototype.test.bind(/[^!"$&'()*+,\-.;=_`a-z{}~]/u);
-  function isZoneIdentifier(zone) {
-    if (zone.length === 0) return false;
-    for (let i = 0; i < zone.length; i++) {
-      if (isZoneCharacter(zone[i])) continue;
-      if (zone[i] === "%" && i + 2 < zone.length && isHexPair(zone.slice(i + 1, i + 3))) {
-        i += 2;
-        continue;
-      }
-      return false;
-    }
-    return true;
-  }
-  function compressIPv6ZeroRun(hextets) {
-    let bestStart = -1;
-    let bestLength = 0;
-    let runStart = -1;
-    let runLength = 0;
-    for (let i = 0; i < hextets.length; i++) if (hextets[i] === "0") {
-      if (runStart === -1) runStart = i;
-      runLength++;
-      if (runLength > bestLength) {
-        bestLength = runLength;
-        bestStart = runStart;
-      }
-    } else {
-      runStart = -1;
-      runLength = 0;
-    }
-    if (bestLength < 2) return hextets.join(":");
-    const head = hextets.slice(0, bestStart).join(":");
-    const tail = hextets.slice(bestStart + bestLength).join(":");
-    return head + "::" + tail;
-  }
-  function normalizeIPv6Address(input) {
-    const compression = input.indexOf("::");
-    if (compression !== -1 && input.indexOf("::", compression + 1) !== -1) return void 0;
-    const left = compression === -1 ? input.split(":") : input.slice(0, compression).split(":");
-    const right = compression === -1 ? [] : input.slice(compression + 2).split(":");
-    if (compression !== -1) {
-      if (left.length === 1 && left[0] === "") left.length = 0;
-      if (right.length === 1 && right[0] === "") right.length = 0;
-    }
-    const parts3 = left.concat(right);
-    let hextetCount = 0;
-    for (let i = 0; i < parts3.length; i++) {
-      const part = parts3[i];
-      if (part === "") return void 0;
-      if (part.indexOf(".") !== -1) {
-        if (i !== parts3.length - 1 || compression !== -1 && right.length === 0 || !isIPv42(part)) return void 0;
-        hextetCount += 2;
-        continue;
-      }
-      if (!isHextet(part)) return void 0;
-      parts3[i] = parseInt(part, 16).toString(16);
-      hextetCount++;
-    }
-    if (compression === -1) {
-      if (hextetCount !== 8) return void 0;
-      return compressIPv6ZeroRun(parts3);
-    }
-    if (hextetCount >= 8) return void 0;
-    const expanded = parts3.slice(0, left.length);
-    for (let i = hextetCount; i < 8; i++) expanded.push("0");
-    for (let i = left.length; i < parts3.length; i++) expanded.push(parts3[i]);
-    return compressIPv6ZeroRun(expanded);
-  }
-  function normalizeIPv6(host) {
-    const bracketed = host[0] === "[" && host[host.length - 1] === "]";
-    if ((host[0] === "[" || host[host.length - 1] === "]") && !bracketed) return {
-      host,
-      isIPV6: false,
-      error: true
-    };
-    let input = bracketed ? host.slice(1, -1) : host;
-    if (bracketed && isIPvFuture(input)) {
-      input = input.toLowerCase();
-      return {
-        host: `[${input}]`,
-        escapedHost: input,
-        isIPV6: false,
-        isIPVFuture: true
-      };
-    }
-    if (findToken(input, ":") < 2) return {
-      host,
-      isIPV6: false,
-      error: bracketed
-    };
-    let zoneIdentifier = "";
-    const zoneSeparator = input.indexOf("%");
-    if (zoneSeparator !== -1) {
-      const separatorLength = input.slice(zoneSeparator, zoneSeparator + 3).toLowerCase() === "%25" ? 3 : 1;
-      zoneIdentifier = input.slice(zoneSeparator + separatorLength);
-      if (!isZoneIdentifier(zoneIdentifier)) return {
-        host,
-        isIPV6: false,
-        error: true
-      };
-      input = input.slice(0, zoneSeparator);
-    }
-    const address2 = normalizeIPv6Address(input);
-    if (address2 === void 0) return {
-      host,
-      isIPV6: false,
-      error: true
-    };
-    return {
-      host: address2 + (zoneIdentifier ? "%" + zoneIdentifier : ""),
-      escapedHost: address2 + (zoneIdentifier ? "%25" + zoneIdentifier : ""),
-      isIPV6: true
-    };
-  }
-  function findToken(str, token) {
-    let ind = 0;
-    for (let i = 0; i < str.length; i++) if (str[i] === token) ind++;
-    return ind;
-  }
-  function removeDotSegments(path26) {
-    let input = path26;
-    const output = [];
-    let nextSlash = -1;
-    let len = 0;
-    while (len = input.length) {
-      if (len === 1) if (input === ".") break;
-      else if (input === "/") {
-        output.push("/");
-        break;
-      } else {
-        output.push(input);
-        break;
-      }
-      else if (len === 2) {
-        if (input[0] === ".") {
-          if (input[1] === ".") break;
-          else if (input[1] === "/") {
-            input = input.slice(2);
-            continue;
-          }
-        } else if (input[0] === "/") {
-          if (input[1] === "." || input[1] === "/") {
-            output.push("/");
-            break;
-          }
-        }
-      } else if (len === 3) {
-        if (input === "/..") {
-          if (output.length !== 0) output.pop();
-          output.push("/");
-          break;
-        }
-      }
-      if (input[0] === ".") {
-        if (input[1] === ".") {
-          if (input[2] === "/") {
-            input = input.slice(3);
-            continue;
-          }
-        } else if (input[1] === "/") {
-          input = input.slice(2);
-          continue;
-        }
-      } else if (input[0] === "/") {
-        if (input[1] === ".") {
-          if (input[2] === "/") {
-            input = input.slice(2);
-            continue;
-          } else if (input[2] === ".") {
-            if (input[3] === "/") {
-              input = input.slice(3);
-              if (output.length !== 0) output.pop();
-              continue;
-            }
-          }
-        }
-      }
-      if ((nextSlash = input.indexOf("/", 1)) === -1) {
-        output.push(input);
-        break;
-      } else {
-        output.push(input.slice(0, nextSlash));
-        input = input.slice(nextSlash);
-      }
-    }
-    return output.join("");
-  }
-  const HOST_DELIMS = {
-    "@": "%40",
-    "/": "%2F",
-    "?": "%3F",
-    "#": "%23",
-    ":": "%3A"
-  };
-  const HOST_DELIM_RE = /[@/?#:]/g;
-  const HOST_DELIM_NO_COLON_RE = /[@/?#]/g;
-  function reescapeHostDelimiters(host, isIP3) {
-    const re = isIP3 ? HOST_DELIM_NO_COLON_RE : HOST_DELIM_RE;
-    re.lastIndex = 0;
-    return host.replace(re, (ch) => HOST_DELIMS[ch]);
-  }
-  function normalizePercentEncoding(input, decodeUnreserved = false) {
-    if (input.indexOf("%") === -1) return input;
-    let output = "";
-    for (let i = 0; i < input.length; i++) {
-      if (input[i] === "%" && i + 2 < input.length) {
-        const hex2 = input.slice(i + 1, i + 3);
-        if (isHexPair(hex2)) {
-          const normalizedHex = hex2.toUpperCase();
-          const decoded = String.fromCharCode(parseInt(normalizedHex, 16));
-          if (decodeUnreserved && isUnreserved(decoded)) output += decoded;
-          else output += "%" + normalizedHex;
-          i += 2;
-          continue;
-        }
-      }
-      output += input[i];
-    }
-    return output;
-  }
-  function normalizePathEncoding(input) {
-    let output = "";
-    for (let i = 0; i < input.length; i++) {
-      const ch = input[i];
-      if (ch === "%" && i + 2 < input.length) {
-        const hex2 = input.slice(i + 1, i + 3);
-        if (isHexPair(hex2)) {
-          const normalizedHex = hex2.toUpperCase();
-          const decoded = String.fromCharCode(parseInt(normalizedHex, 16));
-          if (decoded !== "." && isUnreserved(decoded)) output += decoded;
-          else output += "%" + normalizedHex;
-          i += 2;
-          continue;
-        }
-      }
-      if (isPathCharacter(ch)) output += ch;
-      else {
-        const code2 = input.charCodeAt(i);
-        if (code2 < 128) output += isEscapeSafe(code2) ? ch : BYTE_HEX[code2];
-        else if (code2 < 55296 || code2 > 57343) output += percentEncodeNonAscii(code2);
-        else if (code2 <= 56319 && i + 1 < input.length) {
-          const low = input.charCodeAt(i + 1);
-          if (low >= 56320 && low <= 57343) {
-            output += percentEncodeNonAscii(65536 + (code2 - 55296 << 10) + (low - 56320));
-            i++;
-          } else output += percentEncodeNonAscii(65533);
-        } else output += percentEncodeNonAscii(65533);
-      }
-    }
-    return output;
-  }
-  function serializePathEncoding(input, pathNoScheme = false) {
-    let output = "";
-    let firstSegment = pathNoScheme && input[0] !== "/";
-    for (let i = 0; i < input.length; i++) {
-      const ch = input[i];
-      if (ch === "%" && i + 2 < input.length) {
-        const hex2 = input.slice(i + 1, i + 3);
-        if (isHexPair(hex2)) {
-          output += "%" + hex2.toUpperCase();
-          i += 2;
-          continue;
-        }
-      }
-      if (ch === "/") firstSegment = false;
-      if (isPathCharacter(ch) && (ch !== ":" || !firstSegment)) output += ch;
-      else {
-        const code2 = input.charCodeAt(i);
-        if (code2 < 128) output += BYTE_HEX[code2];
-        else if (code2 < 55296 || code2 > 57343) output += percentEncodeNonAscii(code2);
-        else if (code2 <= 56319 && i + 1 < input.length) {
-          const low = input.charCodeAt(i + 1);
-          if (low >= 56320 && low <= 57343) {
-            output += percentEncodeNonAscii(65536 + (code2 - 55296 << 10) + (low - 56320));
-            i++;
-          } else output += percentEncodeNonAscii(65533);
-        } else output += percentEncodeNonAscii(65533);
-      }
-    }
-    return output;
-  }
-  function encodeComponent(input, isAllowed) {
-    let output = "";
-    for (let i = 0; i < input.length; i++) {
-      const ch = input[i];
-      if (ch === "%" && i + 2 < input.length) {
-        const hex2 = input.slice(i + 1, i + 3);
-        if (isHexPair(hex2)) {
-          output += "%" + hex2.toUpperCase();
-          i += 2;
-          continue;
-        }
-      }
-      if (isAllowed(ch)) output += ch;
-      else {
-        const code2 = input.charCodeAt(i);
-        if (code2 < 128) output += BYTE_HEX[code2];
-        else if (code2 < 55296 || code2 > 57343) output += percentEncodeNonAscii(code2);
-        else if (code2 <= 56319 && i + 1 < input.length) {
-          const low = input.charCodeAt(i + 1);
-          if (low >= 56320 && low <= 57343) {
-            output += percentEncodeNonAscii(65536 + (code2 - 55296 << 10) + (low - 56320));
-            i++;
-          } else output += percentEncodeNonAscii(65533);
-        } else output += percentEncodeNonAscii(65533);
-      }
-    }
-    return output;
-  }
-  function encodeUserinfo(input) {
-    return encodeComponent(input, isUserinfoCharacter);
-  }
-  function encodeQuery(input) {
-    return encodeComponent(input, isQueryFragmentCharacter);
-  }
-  function encodeFragment(input) {
-    return encodeComponent(input, isQueryFragmentCharacter);
-  }
-  function isEscapeSafe(cp) {
-    return cp >= 48 && cp <= 57 || cp >= 65 && cp <= 90 || cp >= 97 && cp <= 122 || cp === 42 || cp === 43 || cp === 45 || cp === 46 || cp === 47 || cp === 64 || cp === 95;
-  }
-  function normalizeQueryFragmentEncoding(input) {
-    let output = "";
-    for (let i = 0; i < input.length; i++) {
-      const ch = input[i];
-      if (ch === "%" && i + 2 < input.length) {
-        const hex2 = input.slice(i + 1, i + 3);
-        if (isHexPair(hex2)) {
-          const normalizedHex = hex2.toUpperCase();
-          const decoded = String.fromCharCode(parseInt(normalizedHex, 16));
-          if (isUnreserved(decoded)) output += decoded;
-          else output += "%" + normalizedHex;
-          i += 2;
-          continue;
-        }
-      }
-      if (isQueryFragmentCharacter(ch)) output += ch;
-      else {
-        const code2 = input.charCodeAt(i);
-        if (code2 < 128) output += isEscapeSafe(code2) ? ch : BYTE_HEX[code2];
-        else if (code2 < 55296 || code2 > 57343) output += percentEncodeNonAscii(code2);
-        else if (code2 <= 56319 && i + 1 < input.length) {
-          const low = input.charCodeAt(i + 1);
-          if (low >= 56320 && low <= 57343) {
-            output += percentEncodeNonAscii(65536 + (code2 - 55296 << 10) + (low - 56320));
-            i++;
-          } else output += percentEncodeNonAscii(65533);
-        } else output += percentEncodeNonAscii(65533);
-      }
-    }
-    return output;
-  }
-  function escapePreservingEscapes(input) {
-    let output = "";
-    for (let i = 0; i < input.length; i++) {
-      if (input[i] === "%" && i + 2 < input.length) {
-        const hex2 = input.slice(i + 1, i + 3);
-        if (isHexPair(hex2)) {
-          output += "%" + hex2.toUpperCase();
-          i += 2;
-          continue;
-        }
-      }
-      output += escape(input[i]);
-    }
-    return output;
-  }
-  function recomposeAuthority(component) {
-    const uriTokens = [];
-    if (component.userinfo !== void 0) {
-      uriTokens.push(encodeUserinfo(component.userinfo));
-      uriTokens.push("@");
-    }
-    if (component.host !== void 0) {
-      let host = component.host;
-      if (!isIPv42(host)) {
-        let ipV6res = normalizeIPv6(host);
-        if (ipV6res.isIPV6 !== true && ipV6res.isIPVFuture !== true) {
-          host = normalizePercentEncoding(host, true);
-          ipV6res = normalizeIPv6(host);
-        }
-        if (ipV6res.isIPV6 === true || ipV6res.isIPVFuture === true) host = `[${ipV6res.escapedHost}]`;
-        else host = reescapeHostDelimiters(host, false);
-      }
-      uriTokens.push(host);
-    }
-    if (typeof component.port === "number" || typeof component.port === "string") {
-      const port = String(component.port);
-      if (!isPort(port)) throw new TypeError("URI port is malformed.");
-      uriTokens.push(":");
-      uriTokens.push(port);
-    }
-    return uriTokens.length ? uriTokens.join("") : void 0;
-  }
-  module2.exports = {
-    nonSimpleDomain,
-    recomposeAuthority,
-    reescapeHostDelimiters,
-    normalizePercentEncoding,
-    normalizePathEncoding,
-    serializePathEncoding,
-    normalizeQueryFragmentEncoding,
-    encodeUserinfo,
-    encodeQuery,
-    encodeFragment,
-    escapePreservingEscapes,
-    removeDotSegments,
-    isIPv4: isIPv42,
-    isUUID,
-    normalizeIPv6,
-    stringArrayToHexStripped
-  };
-}));
-var require_schemes = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  const { isUUID } = require_utils();
-  const URN_REG = /^([\da-z][\d\-a-z]{0,31}):((?:[\w!$'()*+,\-./:;=@]|%[\da-f]{2})+)$/iu;
-  const supportedSchemeNames = [
-    "http",
-    "https",
-    "ws",
-    "wss",
-    "urn",
-    "urn:uuid"
-  ];
-  function isValidSchemeName(name2) {
-    return supportedSchemeNames.indexOf(name2) !== -1;
-  }
-  function wsIsSecure(wsComponent) {
-    if (wsComponent.secure === true) return true;
-    else if (wsComponent.secure === false) return false;
-    else if (wsComponent.scheme) return wsComponent.scheme.length === 3 && (wsComponent.scheme[0] === "w" || wsComponent.scheme[0] === "W") && (wsComponent.scheme[1] === "s" || wsComponent.scheme[1] === "S") && (wsComponent.scheme[2] === "s" || wsComponent.scheme[2] === "S");
-    else return false;
-  }
-  function httpParse(component) {
-    if (!component.host) component.error = component.error || "HTTP URIs must have a host.";
-    return component;
-  }
-  function httpSerialize(component) {
-    const secure = String(component.scheme).toLowerCase() === "https";
-    if (component.port === (secure ? 443 : 80) || component.port === "") component.port = void 0;
-    if (!component.path) component.path = "/";
-    return component;
-  }
-  function wsParse(wsComponent) {
-    wsComponent.secure = wsIsSecure(wsComponent);
-    wsComponent.resourceName = (wsComponent.path || "/") + (wsComponent.query ? "?" + wsComponent.query : "");
-    wsComponent.path = void 0;
-    wsComponent.query = void 0;
-    return wsComponent;
-  }
-  function wsSerialize(wsComponent) {
-    if (wsComponent.port === (wsIsSecure(wsComponent) ? 443 : 80) || wsComponent.port === "") wsComponent.port = void 0;
-    if (typeof wsComponent.secure === "boolean") {
-      wsComponent.scheme = wsComponent.secure ? "wss" : "ws";
-      wsComponent.secure = void 0;
-    }
-    if (wsComponent.resourceName) {
-      const queryIndex = wsComponent.resourceName.indexOf("?");
-      const path26 = queryIndex === -1 ? wsComponent.resourceName : wsComponent.resourceName.slice(0, queryIndex);
-      wsComponent.path = path26 && path26 !== "/" ? path26 : void 0;
-      wsComponent.query = queryIndex === -1 ? void 0 : wsComponent.resourceName.slice(queryIndex + 1);
-      wsComponent.resourceName = void 0;
-    }
-    wsComponent.fragment = void 0;
-    return wsComponent;
-  }
-  function urnParse(urnComponent, options2) {
-    if (!urnComponent.path) {
-      urnComponent.error = "URN can not be parsed";
-      return urnComponent;
-    }
-    const matches = urnComponent.path.match(URN_REG);
-    if (matches && matches[0] === urnComponent.path) {
-      const scheme = options2.scheme || urnComponent.scheme || "urn";
-      urnComponent.nid = matches[1].toLowerCase();
-      urnComponent.nss = matches[2];
-      const schemeHandler = getSchemeHandler(`${scheme}:${options2.nid || urnComponent.nid}`);
-      urnComponent.path = void 0;
-      if (schemeHandler) urnComponent = schemeHandler.parse(urnComponent, options2);
-    } else urnComponent.error = urnComponent.error || "URN can not be parsed.";
-    return urnComponent;
-  }
-  function urnSerialize(urnComponent, options2) {
-    if (urnComponent.nid === void 0) throw new Error("URN without nid cannot be serialized");
-    const scheme = options2.scheme || urnComponent.scheme || "urn";
-    const nid = urnComponent.nid.toLowerCase();
-    const schemeHandler = getSchemeHandler(`${scheme}:${options2.nid || nid}`);
-    if (schemeHandler) urnComponent = schemeHandler.serialize(urnComponent, options2);
-    const uriComponent = urnComponent;
-    const nss = urnComponent.nss;
-    uriComponent.path = `${nid || options2.nid}:${nss}`;
-    options2.skipEscape = true;
-    return uriComponent;
-  }
-  function urnuuidParse(urnComponent, options2) {
-    const uuidComponent = urnComponent;
-    uuidComponent.uuid = uuidComponent.nss;
-    uuidComponent.nss = void 0;
-    if (!options2.tolerant && (!uuidComponent.uuid || !isUUID(uuidComponent.uuid))) uuidComponent.error = uuidComponent.error || "UUID is not valid.";
-    return uuidComponent;
-  }
-  function urnuuidSerialize(uuidComponent) {
-    const urnComponent = uuidComponent;
-    urnComponent.nss = (uuidComponent.uuid || "").toLowerCase();
-    return urnComponent;
-  }
-  const http2 = {
-    scheme: "http",
-    domainHost: true,
-    parse: httpParse,
-    serialize: httpSerialize
-  };
-  const https2 = {
-    scheme: "https",
-    domainHost: http2.domainHost,
-    parse: httpParse,
-    serialize: httpSerialize
-  };
-  const ws = {
-    scheme: "ws",
-    domainHost: true,
-    parse: wsParse,
-    serialize: wsSerialize
-  };
-  const wss = {
-    scheme: "wss",
-    domainHost: ws.domainHost,
-    parse: ws.parse,
-    serialize: ws.serialize
-  };
-  const urn = {
-    scheme: "urn",
-    parse: urnParse,
-    serialize: urnSerialize,
-    skipNormalize: true
-  };
-  const urnuuid = {
-    scheme: "urn:uuid",
-    parse: urnuuidParse,
-    serialize: urnuuidSerialize,
-    skipNormalize: true
-  };
-  const SCHEMES = {
-    http: http2,
-    https: https2,
-    ws,
-    wss,
-    urn,
-    "urn:uuid": urnuuid
-  };
-  Object.setPrototypeOf(SCHEMES, null);
-  function getSchemeHandler(scheme) {
-    return scheme && (SCHEMES[scheme] || SCHEMES[scheme.toLowerCase()]) || void 0;
-  }
-  module2.exports = {
-    wsIsSecure,
-    SCHEMES,
-    isValidSchemeName,
-    getSchemeHandler
-  };
-}));
-var require_fast_uri = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  const { normalizeIPv6, removeDotSegments, recomposeAuthority, normalizePercentEncoding, normalizePathEncoding, serializePathEncoding, normalizeQueryFragmentEncoding, encodeQuery, encodeFragment, reescapeHostDelimiters, isIPv4: isIPv42, nonSimpleDomain } = require_utils();
-  const { SCHEMES, getSchemeHandler } = require_schemes();
-  const VALID_SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/u;
-  const MALFORMED_SCHEME_ERROR = "URI scheme is malformed.";
-  function decodeValidScheme(scheme) {
-    const decodedScheme = unescape(String(scheme));
-    if (!VALID_SCHEME.test(decodedScheme)) throw new TypeError(MALFORMED_SCHEME_ERROR);
-    return decodedScheme;
-  }
-  function normalize2(uri, options2) {
-    if (typeof uri === "string") uri = normalizeString(uri, options2);
-    else if (typeof uri === "object") uri = parse7(serialize(uri, options2), options2);
-    return uri;
-  }
-  function resolve4(baseURI, relativeURI, options2) {
-    const schemelessOptions = options2 ? Object.assign({ scheme: "null" }, options2) : { scheme: "null" };
-    const { parsed: baseParsed, malformedAuthorityOrPort: baseMalformed, malformedPercentEncoding: baseMalformedPercentEncoding, malformedSchemeSpecific: baseMalformedSchemeSpecific, malformedHost: baseMalformedHost, malformedScheme: baseMalformedScheme } = parseWithStatus(baseURI, schemelessOptions);
-    const { parsed: relativeParsed, malformedAuthorityOrPort: relativeMalformed, malformedPercentEncoding: relativeMalformedPercentEncoding, malformedSchemeSpecific: relativeMalformedSchemeSpecific, malformedHost: relativeMalformedHost, malformedScheme: relativeMalformedScheme } = parseWithStatus(relativeURI, schemelessOptions);
-    if (baseMalformed || relativeMalformed || baseMalformedPercentEncoding || relativeMalformedPercentEncoding || baseMalformedSchemeSpecific || relativeMalformedSchemeSpecific || baseMalformedHost || relativeMalformedHost || baseMalformedScheme || relativeMalformedScheme) throw new Error(baseParsed.error || relativeParsed.error || "URI is malformed.");
-    const resolved = resolveComponent(baseParsed, relativeParsed, schemelessOptions, true);
-    const resolvedSchemeHandler = getSchemeHandler(options2 && options2.scheme || resolved.scheme);
-    const resolvedHost = resolved.host;
-    const resolvedHostIsIP = resolvedHost !== void 0 && resolvedHost !== "" && (isIPv42(resolvedHost) || normalizeIPv6(resolvedHost).isIPV6);
-    canonicalizeHost(resolved, options2 || {}, resolvedSchemeHandler, resolvedHostIsIP);
-    const encodedASCIIHost = resolvedHost && resolvedHost.indexOf("%") !== -1 && !new RegExp("\\P{ASCII}", "u").test(resolvedHost);
-    if (resolved.error && !encodedASCIIHost) throw new Error(resolved.error);
-    schemelessOptions.skipEscape = true;
-    return serialize(resolved, schemelessOptions);
-  }
-  function resolveComponent(base, relative2, options2, skipNormalization) {
-    const target = {};
-    if (!skipNormalization) {
-      base = parse7(serialize(base, options2), options2);
-      relative2 = parse7(serialize(relative2, options2), options2);
-    }
-    options2 = options2 || {};
-    if (!options2.tolerant && relative2.scheme) {
-      target.scheme = relative2.scheme;
-      target.userinfo = relative2.userinfo;
-      target.host = relative2.host;
-      target.port = relative2.port;
-      target.path = removeDotSegments(relative2.path || "");
-      target.query = relative2.query;
-    } else {
-      if (relative2.userinfo !== void 0 || relative2.host !== void 0 || relative2.port !== void 0) {
-        target.userinfo = relative2.userinfo;
-        target.host = relative2.host;
-        target.port = relative2.port;
-        target.path = removeDotSegments(relative2.path || "");
-        target.query = relative2.query;
-      } else {
-        if (!relative2.path) {
-          target.path = base.path;
-          if (relative2.query !== void 0) target.query = relative2.query;
-          else target.query = base.query;
-        } else {
-          if (relative2.path[0] === "/") target.path = removeDotSegments(relative2.path);
-          else {
-            if ((base.userinfo !== void 0 || base.host !== void 0 || base.port !== void 0) && !base.path) target.path = "/" + relative2.path;
-            else if (!base.path) target.path = relative2.path;
-            else target.path = base.path.slice(0, base.path.lastIndexOf("/") + 1) + relative2.path;
-            target.path = removeDotSegments(target.path);
-          }
-          target.query = relative2.query;
-        }
-        target.userinfo = base.userinfo;
-        target.host = base.host;
-        target.port = base.port;
-      }
-      target.scheme = base.scheme;
-    }
-    target.fragment = relative2.fragment;
-    return target;
-  }
-  function equal(uriA, uriB, options2) {
-    const normalizedA = normalizeComparableURI(uriA, options2);
-    const normalizedB = normalizeComparableURI(uriB, options2);
-    return normalizedA !== void 0 && normalizedB !== void 0 && normalizedA === normalizedB;
-  }
-  function serialize(cmpts, opts2) {
-    const component = {
-      host: cmpts.host,
-      scheme: cmpts.scheme,
-      userinfo: cmpts.userinfo,
-      port: cmpts.port,
-      path: cmpts.path,
-      query: cmpts.query,
-      nid: cmpts.nid,
-      nss: cmpts.nss,
-      uuid: cmpts.uuid,
-      fragment: cmpts.fragment,
-      reference: cmpts.reference,
-      resourceName: cmpts.resourceName,
-      secure: cmpts.secure,
-      error: ""
-    };
-    const options2 = Object.assign({}, opts2);
-    const uriTokens = [];
-    if (component.scheme) component.scheme = decodeValidScheme(component.scheme);
-    const schemeHandler = getSchemeHandler(options2.scheme || component.scheme);
-    if (schemeHandler && schemeHandler.serialize) schemeHandler.serialize(component, options2);
-    const hasAuthority = component.userinfo !== void 0 || component.host !== void 0 || component.port !== void 0;
-    const pathNoScheme = !options2.skipEscape && component.scheme === void 0 && !hasAuthority;
-    if (component.path !== void 0) if (!options2.skipEscape) component.path = serializePathEncoding(component.path, pathNoScheme);
-    else component.path = normalizePercentEncoding(component.path);
-    if (options2.reference !== "suffix" && component.scheme) {
-      component.scheme = decodeValidScheme(component.scheme);
-      uriTokens.push(component.scheme, ":");
-    }
-    const authority = recomposeAuthority(component);
-    if (authority !== void 0) {
-      if (options2.reference !== "suffix") uriTokens.push("//");
-      uriTokens.push(authority);
-      if (component.path && component.path[0] !== "/") uriTokens.push("/");
-    }
-    if (component.path !== void 0) {
-      let s3 = component.path;
-      if (!options2.absolutePath && (!schemeHandler || !schemeHandler.absolutePath)) s3 = removeDotSegments(s3);
-      if (pathNoScheme) s3 = serializePathEncoding(s3, true);
-      if (authority === void 0 && s3[0] === "/" && s3[1] === "/") s3 = "/%2F" + s3.slice(2);
-      uriTokens.push(s3);
-    }
-    if (component.query !== void 0) uriTokens.push("?", encodeQuery(component.query));
-    if (component.fragment !== void 0) uriTokens.push("#", encodeFragment(component.fragment));
-    return uriTokens.join("");
-  }
-  const URI_PARSE = /^(?:([^#/:?]+):)?(?:\/\/((?:([^#/?@]*)@)?(\[[^#/?\]]+\]|[^#/:?]*)(?::(\d*))?))?([^#?]*)(?:\?([^#]*))?(?:#((?:.|[\n\r])*))?/u;
-  const AUTHORITY_PREFIX = /^(?:[^#/:?]+:)?\/\/([^/?#]*)/;
-  const AUTHORITY_INTRODUCER_REGION = /^(?:[^#/:?]+:)?([/\\\t\n\r]*)/;
-  function getParseError(parsed, matches) {
-    if (matches[2] !== void 0 && parsed.path && parsed.path[0] !== "/") return 'URI path must start with "/" when authority is present.';
-    if (typeof parsed.port === "number" && (parsed.port < 0 || parsed.port > 65535)) return "URI port is malformed.";
-  }
-  function hasMalformedPercentEncoding(component) {
-    if (component === void 0) return false;
-    let percent = component.indexOf("%");
-    while (percent !== -1) {
-      if (percent + 2 >= component.length || !/^[\da-f]{2}$/iu.test(component.slice(percent + 1, percent + 3))) return true;
-      percent = component.indexOf("%", percent + 3);
-    }
-    return false;
-  }
-  function isIPLiteral(host) {
-    return host[0] === "[" && host[host.length - 1] === "]";
-  }
-  function hasMalformedComponentPercentEncoding(matches) {
-    const host = matches[4];
-    return hasMalformedPercentEncoding(matches[3]) || host !== void 0 && !isIPLiteral(host) && hasMalformedPercentEncoding(host) || hasMalformedPercentEncoding(matches[6]) || hasMalformedPercentEncoding(matches[7]) || hasMalformedPercentEncoding(matches[8]);
-  }
-  function canonicalizeHost(parsed, options2, schemeHandler, isIP3) {
-    if (!options2.unicodeSupport && (!schemeHandler || !schemeHandler.unicodeSupport) && parsed.host && !isIPLiteral(parsed.host) && (options2.domainHost || schemeHandler && schemeHandler.domainHost) && isIP3 === false && nonSimpleDomain(parsed.host)) try {
-      parsed.host = new URL("http://" + parsed.host).hostname;
-    } catch (e) {
-      parsed.error = parsed.error || "Host's domain name can not be converted to ASCII: " + e;
-      return true;
-    }
-    return false;
-  }
-  function parseWithStatus(uri, opts2) {
-    const options2 = Object.assign({}, opts2);
-    const parsed = {
-      scheme: void 0,
-      userinfo: void 0,
-      host: "",
-      port: void 0,
-      path: "",
-      query: void 0,
-      fragment: void 0
-    };
-    let malformedAuthorityOrPort = false;
-    let malformedPercentEncoding = false;
-    let malformedSchemeSpecific = false;
-    let malformedHost = false;
-    let malformedIPLiteral = false;
-    let malformedScheme = false;
-    let isIP3 = false;
-    if (options2.reference === "suffix") if (options2.scheme) uri = options2.scheme + ":" + uri;
-    else uri = "//" + uri;
-    const authorityMatch = uri.match(AUTHORITY_PREFIX);
-    if (authorityMatch !== null && authorityMatch[1].indexOf("\\") !== -1) {
-      parsed.error = "URI authority must not contain a literal backslash.";
-      malformedAuthorityOrPort = true;
-    }
-    const introducerMatch = uri.match(AUTHORITY_INTRODUCER_REGION);
-    if (introducerMatch !== null) {
-      const region = introducerMatch[1];
-      const normalizedRegion = region.replace(/[\t\n\r]/g, "");
-      if (normalizedRegion.length >= 2) {
-        if (normalizedRegion.slice(0, 2) !== "//") {
-          parsed.error = parsed.error || "URI authority must not contain a literal backslash.";
-          malformedAuthorityOrPort = true;
-        } else if (region.length !== normalizedRegion.length) {
-          parsed.error = parsed.error || "URI authority introducer must not contain whitespace.";
-          malformedAuthorityOrPort = true;
-        }
-      }
-    }
-    const matches = uri.match(URI_PARSE);
-    if (matches) {
-      parsed.scheme = matches[1];
-      parsed.userinfo = matches[3];
-      parsed.host = matches[4];
-      parsed.port = parseInt(matches[5], 10);
-      parsed.path = matches[6] || "";
-      parsed.query = matches[7];
-      parsed.fragment = matches[8];
-      if (parsed.scheme !== void 0) {
-        const decodedScheme = unescape(parsed.scheme);
-        if (VALID_SCHEME.test(decodedScheme)) parsed.scheme = decodedScheme.toLowerCase();
-        else {
-          parsed.error = parsed.error || MALFORMED_SCHEME_ERROR;
-          malformedScheme = true;
-        }
-      }
-      malformedPercentEncoding = hasMalformedComponentPercentEncoding(matches);
-      if (malformedPercentEncoding) parsed.error = parsed.error || "URI contains malformed percent-encoding.";
-      if (isNaN(parsed.port)) parsed.port = matches[5];
-      const parseError = getParseError(parsed, matches);
-      if (parseError !== void 0) {
-        parsed.error = parsed.error || parseError;
-        malformedAuthorityOrPort = true;
-      }
-      if (parsed.host) if (isIPv42(parsed.host) === false) {
-        const bracketedIPLiteral = isIPLiteral(parsed.host);
-        const hasIPLiteralBracket = parsed.host.indexOf("[") !== -1 || parsed.host.indexOf("]") !== -1;
-        const ipv6result = normalizeIPv6(parsed.host);
-        isIP3 = ipv6result.isIPV6 || ipv6result.isIPVFuture === true;
-        malformedIPLiteral = hasIPLiteralBracket && (!bracketedIPLiteral || ipv6result.error === true);
-        parsed.host = isIP3 ? ipv6result.host : ipv6result.host.toLowerCase();
-        if (malformedIPLiteral) {
-          parsed.error = parsed.error || "URI host is malformed.";
-          malformedAuthorityOrPort = true;
-        }
-      } else isIP3 = true;
-      if (parsed.scheme === void 0 && parsed.userinfo === void 0 && parsed.host === void 0 && parsed.port === void 0 && parsed.query === void 0 && !parsed.path) parsed.reference = "same-document";
-      else if (parsed.scheme === void 0) parsed.reference = "relative";
-      else if (parsed.fragment === void 0) parsed.reference = "absolute";
-      else parsed.reference = "uri";
-      if (options2.reference && options2.reference !== "suffix" && options2.reference !== parsed.reference) parsed.error = parsed.error || "URI is not a " + options2.reference + " reference.";
-      const schemeHandler = getSchemeHandler(options2.scheme || parsed.scheme);
-      if (!malformedIPLiteral) malformedHost = canonicalizeHost(parsed, options2, schemeHandler, isIP3);
-      if (uri.indexOf("%") !== -1 && parsed.host !== void 0 && !malformedIPLiteral) {
-        let host = isIP3 ? parsed.host : normalizePercentEncoding(parsed.host, true);
-        if (!isIP3) host = normalizePercentEncoding(host.toLowerCase());
-        parsed.host = reescapeHostDelimiters(host, isIP3);
-      }
-      if (!schemeHandler || schemeHandler && !schemeHandler.skipNormalize) {
-        if (parsed.path) parsed.path = normalizePathEncoding(parsed.path);
-        if (parsed.query) parsed.query = normalizeQueryFragmentEncoding(parsed.query);
-        if (parsed.fragment) parsed.fragment = normalizeQueryFragmentEncoding(parsed.fragment);
-      }
-      if (schemeHandler && schemeHandler.parse) {
-        schemeHandler.parse(parsed, options2);
-        if (schemeHandler === SCHEMES.urn && parsed.nid === void 0) malformedSchemeSpecific = true;
-      }
-    } else parsed.error = parsed.error || "URI can not be parsed.";
-    return {
-      parsed,
-      malformedAuthorityOrPort,
-      malformedPercentEncoding,
-      malformedSchemeSpecific,
-      malformedHost,
-      malformedScheme
-    };
-  }
-  function parse7(uri, opts2) {
-    return parseWithStatus(uri, opts2).parsed;
-  }
-  function normalizeString(uri, opts2) {
-    return normalizeStringWithStatus(uri, opts2).normalized;
-  }
-  function normalizeStringWithStatus(uri, opts2) {
-    const { parsed, malformedAuthorityOrPort, malformedPercentEncoding, malformedSchemeSpecific, malformedHost, malformedScheme } = parseWithStatus(uri, opts2);
-    return {
-      normalized: malformedAuthorityOrPort || malformedPercentEncoding || malformedSchemeSpecific || malformedHost || malformedScheme ? uri : serialize(parsed, opts2),
-      malformedAuthorityOrPort,
-      malformedPercentEncoding,
-      malformedSchemeSpecific,
-      malformedHost,
-      malformedScheme
-    };
-  }
-  function normalizeComparableURI(uri, opts2) {
-    if (typeof uri !== "string" && typeof uri !== "object") return;
-    let value;
-    try {
-      value = typeof uri === "string" ? uri : serialize(uri, opts2);
-    } catch {
-      return;
-    }
-    const { normalized, malformedAuthorityOrPort, malformedPercentEncoding, malformedSchemeSpecific, malformedHost, malformedScheme } = normalizeStringWithStatus(value, opts2);
-    return malformedAuthorityOrPort || malformedPercentEncoding || malformedSchemeSpecific || malformedHost || malformedScheme ? void 0 : normalized;
-  }
-  const fastUri = {
-    SCHEMES,
-    normalize: normalize2,
-    resolve: resolve4,
-    resolveComponent,
-    equal,
-    serialize,
-    parse: parse7
-  };
-  module2.exports = fastUri;
-  module2.exports.default = fastUri;
-  module2.exports.fastUri = fastUri;
-}));
-var require_uri = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const uri = require_fast_uri();
-  uri.code = 'require("ajv/dist/runtime/uri").default';
-  exports2.default = uri;
-}));
-var require_core$3 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.CodeGen = exports2.Name = exports2.nil = exports2.stringify = exports2.str = exports2._ = exports2.KeywordCxt = void 0;
-  var validate_1 = require_validate();
-  Object.defineProperty(exports2, "KeywordCxt", {
-    enumerable: true,
-    get: function() {
-      return validate_1.KeywordCxt;
-    }
-  });
-  var codegen_1 = require_codegen();
-  Object.defineProperty(exports2, "_", {
-    enumerable: true,
-    get: function() {
-      return codegen_1._;
-    }
-  });
-  Object.defineProperty(exports2, "str", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.str;
-    }
-  });
-  Object.defineProperty(exports2, "stringify", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.stringify;
-    }
-  });
-  Object.defineProperty(exports2, "nil", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.nil;
-    }
-  });
-  Object.defineProperty(exports2, "Name", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.Name;
-    }
-  });
-  Object.defineProperty(exports2, "CodeGen", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.CodeGen;
-    }
-  });
-  const validation_error_1 = require_validation_error();
-  const ref_error_1 = require_ref_error();
-  const rules_1 = require_rules();
-  const compile_1 = require_compile();
-  const codegen_2 = require_codegen();
-  const resolve_1 = require_resolve();
-  const dataType_1 = require_dataType();
-  const util_1 = require_util();
-  const $dataRefSchema = require_data();
-  const uri_1 = require_uri();
-  const defaultRegExp = (str, flags) => new RegExp(str, flags);
-  defaultRegExp.code = "new RegExp";
-  const META_IGNORE_OPTIONS = [
-    "removeAdditional",
-    "useDefaults",
-    "coerceTypes"
-  ];
-  const EXT_SCOPE_NAMES = /* @__PURE__ */ new Set([
-    "validate",
-    "serialize",
-    "parse",
-    "wrapper",
-    "root",
-    "schema",
-    "keyword",
-    "pattern",
-    "formats",
-    "validate$data",
-    "func",
-    "obj",
-    "Error"
-  ]);
-  const removedOptions = {
-    errorDataPath: "",
-    format: "`validateFormats: false` can be used instead.",
-    nullable: '"nullable" keyword is supported by default.',
-    jsonPointers: "Deprecated jsPropertySyntax can be used instead.",
-    extendRefs: "Deprecated ignoreKeywordsWithRef can be used instead.",
-    missingRefs: "Pass empty schema with $id that should be ignored to ajv.addSchema.",
-    processCode: "Use option `code: {process: (code, schemaEnv: object) => string}`",
-    sourceCode: "Use option `code: {source: true}`",
-    strictDefaults: "It is default now, see option `strict`.",
-    strictKeywords: "It is default now, see option `strict`.",
-    uniqueItems: '"uniqueItems" keyword is always validated.',
-    unknownFormats: "Disable strict mode or pass `true` to `ajv.addFormat` (or `formats` option).",
-    cache: "Map is used as cache, schema object as key.",
-    serialize: "Map is used as cache, schema object as key.",
-    ajvErrors: "It is default now."
-  };
-  const deprecatedOptions = {
-    ignoreKeywordsWithRef: "",
-    jsPropertySyntax: "",
-    unicode: '"minLength"/"maxLength" account for unicode characters by default.'
-  };
-  const MAX_EXPRESSION = 200;
-  function requiredOptions(o) {
-    var _a3, _b, _c, _d, _e, _f, _g, _h, _j, _k, _l, _m, _o, _p, _q, _r, _s, _t, _u, _v, _w, _x, _y, _z, _0;
-    const s3 = o.strict;
-    const _optz = (_a3 = o.code) === null || _a3 === void 0 ? void 0 : _a3.optimize;
-    const optimize = _optz === true || _optz === void 0 ? 1 : _optz || 0;
-    const regExp = (_c = (_b = o.code) === null || _b === void 0 ? void 0 : _b.regExp) !== null && _c !== void 0 ? _c : defaultRegExp;
-    const uriResolver = (_d = o.uriResolver) !== null && _d !== void 0 ? _d : uri_1.default;
-    return {
-      strictSchema: (_f = (_e = o.strictSchema) !== null && _e !== void 0 ? _e : s3) !== null && _f !== void 0 ? _f : true,
-      strictNumbers: (_h = (_g = o.strictNumbers) !== null && _g !== void 0 ? _g : s3) !== null && _h !== void 0 ? _h : true,
-      strictTypes: (_k = (_j = o.strictTypes) !== null && _j !== void 0 ? _j : s3) !== null && _k !== void 0 ? _k : "log",
-      strictTuples: (_m = (_l = o.strictTuples) !== null && _l !== void 0 ? _l : s3) !== null && _m !== void 0 ? _m : "log",
-      strictRequired: (_p = (_o = o.strictRequired) !== null && _o !== void 0 ? _o : s3) !== null && _p !== void 0 ? _p : false,
-      code: o.code ? {
-        ...o.code,
-        optimize,
-        regExp
-      } : {
-        optimize,
-        regExp
-      },
-      loopRequired: (_q = o.loopRequired) !== null && _q !== void 0 ? _q : MAX_EXPRESSION,
-      loopEnum: (_r = o.loopEnum) !== null && _r !== void 0 ? _r : MAX_EXPRESSION,
-      meta: (_s = o.meta) !== null && _s !== void 0 ? _s : true,
-      messages: (_t = o.messages) !== null && _t !== void 0 ? _t : true,
-      inlineRefs: (_u = o.inlineRefs) !== null && _u !== void 0 ? _u : true,
-      schemaId: (_v = o.schemaId) !== null && _v !== void 0 ? _v : "$id",
-      addUsedSchema: (_w = o.addUsedSchema) !== null && _w !== void 0 ? _w : true,
-      validateSchema: (_x = o.validateSchema) !== null && _x !== void 0 ? _x : true,
-      validateFormats: (_y = o.validateFormats) !== null && _y !== void 0 ? _y : true,
-      unicodeRegExp: (_z = o.unicodeRegExp) !== null && _z !== void 0 ? _z : true,
-      int32range: (_0 = o.int32range) !== null && _0 !== void 0 ? _0 : true,
-      uriResolver
-    };
-  }
-  var Ajv2 = class {
-    constructor(opts2 = {}) {
-      this.schemas = {};
-      this.refs = {};
-      this.formats = {};
-      this._compilations = /* @__PURE__ */ new Set();
-      this._loading = {};
-      this._cache = /* @__PURE__ */ new Map();
-      opts2 = this.opts = {
-        ...opts2,
-        ...requiredOptions(opts2)
-      };
-      const { es5, lines: lines3 } = this.opts.code;
-      this.scope = new codegen_2.ValueScope({
-        scope: {},
-        prefixes: EXT_SCOPE_NAMES,
-        es5,
-        lines: lines3
-      });
-      this.logger = getLogger(opts2.logger);
-      const formatOpt = opts2.validateFormats;
-      opts2.validateFormats = false;
-      this.RULES = (0, rules_1.getRules)();
-      checkOptions.call(this, removedOptions, opts2, "NOT SUPPORTED");
-      checkOptions.call(this, deprecatedOptions, opts2, "DEPRECATED", "warn");
-      this._metaOpts = getMetaSchemaOptions.call(this);
-      if (opts2.formats) addInitialFormats.call(this);
-      this._addVocabularies();
-      this._addDefaultMetaSchema();
-      if (opts2.keywords) addInitialKeywords.call(this, opts2.keywords);
-      if (typeof opts2.meta == "object") this.addMetaSchema(opts2.meta);
-      addInitialSchemas.call(this);
-      opts2.validateFormats = formatOpt;
-    }
-    _addVocabularies() {
-      this.addKeyword("$async");
-    }
-    _addDefaultMetaSchema() {
-      const { $data, meta: meta2, schemaId } = this.opts;
-      let _dataRefSchema = $dataRefSchema;
-      if (schemaId === "id") {
-        _dataRefSchema = { ...$dataRefSchema };
-        _dataRefSchema.id = _dataRefSchema.$id;
-        delete _dataRefSchema.$id;
-      }
-      if (meta2 && $data) this.addMetaSchema(_dataRefSchema, _dataRefSchema[schemaId], false);
-    }
-    defaultMeta() {
-      const { meta: meta2, schemaId } = this.opts;
-      return this.opts.defaultMeta = typeof meta2 == "object" ? meta2[schemaId] || meta2 : void 0;
-    }
-    validate(schemaKeyRef, data) {
-      let v2;
-      if (typeof schemaKeyRef == "string") {
-        v2 = this.getSchema(schemaKeyRef);
-        if (!v2) throw new Error(`no schema with key or ref "${schemaKeyRef}"`);
-      } else v2 = this.compile(schemaKeyRef);
-      const valid = v2(data);
-      if (!("$async" in v2)) this.errors = v2.errors;
-      return valid;
-    }
-    compile(schema4, _meta) {
-      const sch = this._addSchema(schema4, _meta);
-      return sch.validate || this._compileSchemaEnv(sch);
-    }
-    compileAsync(schema4, meta2) {
-      if (typeof this.opts.loadSchema != "function") throw new Error("options.loadSchema should be a function");
-      const { loadSchema } = this.opts;
-      return runCompileAsync.call(this, schema4, meta2);
-      async function runCompileAsync(_schema, _meta) {
-        await loadMetaSchema.call(this, _schema.$schema);
-        const sch = this._addSchema(_schema, _meta);
-        return sch.validate || _compileAsync.call(this, sch);
-      }
-      async function loadMetaSchema($ref) {
-        if ($ref && !this.getSchema($ref)) await runCompileAsync.call(this, { $ref }, true);
-      }
-      async function _compileAsync(sch) {
-        try {
-          return this._compileSchemaEnv(sch);
-        } catch (e) {
-          if (!(e instanceof ref_error_1.default)) throw e;
-          checkLoaded.call(this, e);
-          await loadMissingSchema.call(this, e.missingSchema);
-          return _compileAsync.call(this, sch);
-        }
-      }
-      function checkLoaded({ missingSchema: ref, missingRef }) {
-        if (this.refs[ref]) throw new Error(`AnySchema ${ref} is loaded but ${missingRef} cannot be resolved`);
-      }
-      async function loadMissingSchema(ref) {
-        const _schema = await _loadSchema.call(this, ref);
-        if (!this.refs[ref]) await loadMetaSchema.call(this, _schema.$schema);
-        if (!this.refs[ref]) this.addSchema(_schema, ref, meta2);
-      }
-      async function _loadSchema(ref) {
-        const p = this._loading[ref];
-        if (p) return p;
-        try {
-          return await (this._loading[ref] = loadSchema(ref));
-        } finally {
-          delete this._loading[ref];
-        }
-      }
-    }
-    addSchema(schema4, key, _meta, _validateSchema = this.opts.validateSchema) {
-      if (Array.isArray(schema4)) {
-        for (const sch of schema4) this.addSchema(sch, void 0, _meta, _validateSchema);
-        return this;
-      }
-      let id;
-      if (typeof schema4 === "object") {
-        const { schemaId } = this.opts;
-        id = schema4[schemaId];
-        if (id !== void 0 && typeof id != "string") throw new Error(`schema ${schemaId} must be string`);
-      }
-      key = (0, resolve_1.normalizeId)(key || id);
-      this._checkUnique(key);
-      this.schemas[key] = this._addSchema(schema4, _meta, key, _validateSchema, true);
-      return this;
-    }
-    addMetaSchema(schema4, key, _validateSchema = this.opts.validateSchema) {
-      this.addSchema(schema4, key, true, _validateSchema);
-      return this;
-    }
-    validateSchema(schema4, throwOrLogError) {
-      if (typeof schema4 == "boolean") return true;
-      let $schema;
-      $schema = schema4.$schema;
-      if ($schema !== void 0 && typeof $schema != "string") throw new Error("$schema must be a string");
-      $schema = $schema || this.opts.defaultMeta || this.defaultMeta();
-      if (!$schema) {
-        this.logger.warn("meta-schema not available");
-        this.errors = null;
-        return true;
-      }
-      const valid = this.validate($schema, schema4);
-      if (!valid && throwOrLogError) {
-        const message = "schema is invalid: " + this.errorsText();
-        if (this.opts.validateSchema === "log") this.logger.error(message);
-        else throw new Error(message);
-      }
-      return valid;
-    }
-    getSchema(keyRef) {
-      let sch;
-      while (typeof (sch = getSchEnv.call(this, keyRef)) == "string") keyRef = sch;
-      if (sch === void 0) {
-        const { schemaId } = this.opts;
-        const root = new compile_1.SchemaEnv({
-          schema: {},
-          schemaId
-        });
-        sch = compile_1.resolveSchema.call(this, root, keyRef);
-        if (!sch) return;
-        this.refs[keyRef] = sch;
-      }
-      return sch.validate || this._compileSchemaEnv(sch);
-    }
-    removeSchema(schemaKeyRef) {
-      if (schemaKeyRef instanceof RegExp) {
-        this._removeAllSchemas(this.schemas, schemaKeyRef);
-        this._removeAllSchemas(this.refs, schemaKeyRef);
-        return this;
-      }
-      switch (typeof schemaKeyRef) {
-        case "undefined":
-          this._removeAllSchemas(this.schemas);
-          this._removeAllSchemas(this.refs);
-          this._cache.clear();
-          return this;
-        case "string": {
-          const sch = getSchEnv.call(this, schemaKeyRef);
-          if (typeof sch == "object") this._cache.delete(sch.schema);
-          delete this.schemas[schemaKeyRef];
-          delete this.refs[schemaKeyRef];
-          return this;
-        }
-        case "object": {
-          const cacheKey = schemaKeyRef;
-          this._cache.delete(cacheKey);
-          let id = schemaKeyRef[this.opts.schemaId];
-          if (id) {
-            id = (0, resolve_1.normalizeId)(id);
-            delete this.schemas[id];
-            delete this.refs[id];
-          }
-          return this;
-        }
-        default:
-          throw new Error("ajv.removeSchema: invalid parameter");
-      }
-    }
-    addVocabulary(definitions3) {
-      for (const def of definitions3) this.addKeyword(def);
-      return this;
-    }
-    addKeyword(kwdOrDef, def) {
-      let keyword;
-      if (typeof kwdOrDef == "string") {
-        keyword = kwdOrDef;
-        if (typeof def == "object") {
-          this.logger.warn("these parameters are deprecated, see docs for addKeyword");
-          def.keyword = keyword;
-        }
-      } else if (typeof kwdOrDef == "object" && def === void 0) {
-        def = kwdOrDef;
-        keyword = def.keyword;
-        if (Array.isArray(keyword) && !keyword.length) throw new Error("addKeywords: keyword must be string or non-empty array");
-      } else throw new Error("invalid addKeywords parameters");
-      checkKeyword.call(this, keyword, def);
-      if (!def) {
-        (0, util_1.eachItem)(keyword, (kwd) => addRule.call(this, kwd));
-        return this;
-      }
-      keywordMetaschema.call(this, def);
-      const definition2 = {
-        ...def,
-        type: (0, dataType_1.getJSONTypes)(def.type),
-        schemaType: (0, dataType_1.getJSONTypes)(def.schemaType)
-      };
-      (0, util_1.eachItem)(keyword, definition2.type.length === 0 ? (k2) => addRule.call(this, k2, definition2) : (k2) => definition2.type.forEach((t) => addRule.call(this, k2, definition2, t)));
-      return this;
-    }
-    getKeyword(keyword) {
-      const rule = this.RULES.all[keyword];
-      return typeof rule == "object" ? rule.definition : !!rule;
-    }
-    removeKeyword(keyword) {
-      const { RULES } = this;
-      delete RULES.keywords[keyword];
-      delete RULES.all[keyword];
-      for (const group of RULES.rules) {
-        const i = group.rules.findIndex((rule) => rule.keyword === keyword);
-        if (i >= 0) group.rules.splice(i, 1);
-      }
-      return this;
-    }
-    addFormat(name2, format2) {
-      if (typeof format2 == "string") format2 = new RegExp(format2);
-      this.formats[name2] = format2;
-      return this;
-    }
-    errorsText(errors = this.errors, { separator = ", ", dataVar = "data" } = {}) {
-      if (!errors || errors.length === 0) return "No errors";
-      return errors.map((e) => `${dataVar}${e.instancePath} ${e.message}`).reduce((text7, msg) => text7 + separator + msg);
-    }
-    $dataMetaSchema(metaSchema, keywordsJsonPointers) {
-      const rules = this.RULES.all;
-      metaSchema = JSON.parse(JSON.stringify(metaSchema));
-      for (const jsonPointer of keywordsJsonPointers) {
-        const segments = jsonPointer.split("/").slice(1);
-        let keywords = metaSchema;
-        for (const seg of segments) keywords = keywords[seg];
-        for (const key in rules) {
-          const rule = rules[key];
-          if (typeof rule != "object") continue;
-          const { $data } = rule.definition;
-          const schema4 = keywords[key];
-          if ($data && schema4) keywords[key] = schemaOrData(schema4);
-        }
-      }
-      return metaSchema;
-    }
-    _removeAllSchemas(schemas, regex2) {
-      for (const keyRef in schemas) {
-        const sch = schemas[keyRef];
-        if (!regex2 || regex2.test(keyRef)) {
-          if (typeof sch == "string") delete schemas[keyRef];
-          else if (sch && !sch.meta) {
-            this._cache.delete(sch.schema);
-            delete schemas[keyRef];
-          }
-        }
-      }
-    }
-    _addSchema(schema4, meta2, baseId, validateSchema = this.opts.validateSchema, addSchema = this.opts.addUsedSchema) {
-      let id;
-      const { schemaId } = this.opts;
-      if (typeof schema4 == "object") id = schema4[schemaId];
-      else if (this.opts.jtd) throw new Error("schema must be object");
-      else if (typeof schema4 != "boolean") throw new Error("schema must be object or boolean");
-      let sch = this._cache.get(schema4);
-      if (sch !== void 0) return sch;
-      baseId = (0, resolve_1.normalizeId)(id || baseId);
-      const localRefs = resolve_1.getSchemaRefs.call(this, schema4, baseId);
-      sch = new compile_1.SchemaEnv({
-        schema: schema4,
-        schemaId,
-        meta: meta2,
-        baseId,
-        localRefs
-      });
-      this._cache.set(sch.schema, sch);
-      if (addSchema && !baseId.startsWith("#")) {
-        if (baseId) this._checkUnique(baseId);
-        this.refs[baseId] = sch;
-      }
-      if (validateSchema) this.validateSchema(schema4, true);
-      return sch;
-    }
-    _checkUnique(id) {
-      if (this.schemas[id] || this.refs[id]) throw new Error(`schema with key or id "${id}" already exists`);
-    }
-    _compileSchemaEnv(sch) {
-      if (sch.meta) this._compileMetaSchema(sch);
-      else compile_1.compileSchema.call(this, sch);
-      if (!sch.validate) throw new Error("ajv implementation error");
-      return sch.validate;
-    }
-    _compileMetaSchema(sch) {
-      const currentOpts = this.opts;
-      this.opts = this._metaOpts;
-      try {
-        compile_1.compileSchema.call(this, sch);
-      } finally {
-        this.opts = currentOpts;
-      }
-    }
-  };
-  Ajv2.ValidationError = validation_error_1.default;
-  Ajv2.MissingRefError = ref_error_1.default;
-  exports2.default = Ajv2;
-  function checkOptions(checkOpts3, options2, msg, log3 = "error") {
-    for (const key in checkOpts3) {
-      const opt = key;
-      if (opt in options2) this.logger[log3](`${msg}: option ${key}. ${checkOpts3[opt]}`);
-    }
-  }
-  function getSchEnv(keyRef) {
-    keyRef = (0, resolve_1.normalizeId)(keyRef);
-    return this.schemas[keyRef] || this.refs[keyRef];
-  }
-  function addInitialSchemas() {
-    const optsSchemas = this.opts.schemas;
-    if (!optsSchemas) return;
-    if (Array.isArray(optsSchemas)) this.addSchema(optsSchemas);
-    else for (const key in optsSchemas) this.addSchema(optsSchemas[key], key);
-  }
-  function addInitialFormats() {
-    for (const name2 in this.opts.formats) {
-      const format2 = this.opts.formats[name2];
-      if (format2) this.addFormat(name2, format2);
-    }
-  }
-  function addInitialKeywords(defs) {
-    if (Array.isArray(defs)) {
-      this.addVocabulary(defs);
-      return;
-    }
-    this.logger.warn("keywords option as map is deprecated, pass array");
-    for (const keyword in defs) {
-      const def = defs[keyword];
-      if (!def.keyword) def.keyword = keyword;
-      this.addKeyword(def);
-    }
-  }
-  function getMetaSchemaOptions() {
-    const metaOpts = { ...this.opts };
-    for (const opt of META_IGNORE_OPTIONS) delete metaOpts[opt];
-    return metaOpts;
-  }
-  const noLogs = {
-    log() {
-    },
-    warn() {
-    },
-    error() {
-    }
-  };
-  function getLogger(logger) {
-    if (logger === false) return noLogs;
-    if (logger === void 0) return console;
-    if (logger.log && logger.warn && logger.error) return logger;
-    throw new Error("logger must implement log, warn and error methods");
-  }
-  const KEYWORD_NAME = /^[a-z_$][a-z0-9_$:-]*$/i;
-  function checkKeyword(keyword, def) {
-    const { RULES } = this;
-    (0, util_1.eachItem)(keyword, (kwd) => {
-      if (RULES.keywords[kwd]) throw new Error(`Keyword ${kwd} is already defined`);
-      if (!KEYWORD_NAME.test(kwd)) throw new Error(`Keyword ${kwd} has invalid name`);
-    });
-    if (!def) return;
-    if (def.$data && !("code" in def || "validate" in def)) throw new Error('$data keyword must have "code" or "validate" function');
-  }
-  function addRule(keyword, definition2, dataType) {
-    var _a3;
-    const post = definition2 === null || definition2 === void 0 ? void 0 : definition2.post;
-    if (dataType && post) throw new Error('keyword with "post" flag cannot have "type"');
-    const { RULES } = this;
-    let ruleGroup = post ? RULES.post : RULES.rules.find(({ type: t }) => t === dataType);
-    if (!ruleGroup) {
-      ruleGroup = {
-        type: dataType,
-        rules: []
-      };
-      RULES.rules.push(ruleGroup);
-    }
-    RULES.keywords[keyword] = true;
-    if (!definition2) return;
-    const rule = {
-      keyword,
-      definition: {
-        ...definition2,
-        type: (0, dataType_1.getJSONTypes)(definition2.type),
-        schemaType: (0, dataType_1.getJSONTypes)(definition2.schemaType)
-      }
-    };
-    if (definition2.before) addBeforeRule.call(this, ruleGroup, rule, definition2.before);
-    else ruleGroup.rules.push(rule);
-    RULES.all[keyword] = rule;
-    (_a3 = definition2.implements) === null || _a3 === void 0 || _a3.forEach((kwd) => this.addKeyword(kwd));
-  }
-  function addBeforeRule(ruleGroup, rule, before) {
-    const i = ruleGroup.rules.findIndex((_rule) => _rule.keyword === before);
-    if (i >= 0) ruleGroup.rules.splice(i, 0, rule);
-    else {
-      ruleGroup.rules.push(rule);
-      this.logger.warn(`rule ${before} is not defined`);
-    }
-  }
-  function keywordMetaschema(def) {
-    let { metaSchema } = def;
-    if (metaSchema === void 0) return;
-    if (def.$data && this.opts.$data) metaSchema = schemaOrData(metaSchema);
-    def.validateSchema = this.compile(metaSchema, true);
-  }
-  const $dataRef = { $ref: "https://raw.githubusercontent.com/ajv-validator/ajv/master/lib/refs/data.json#" };
-  function schemaOrData(schema4) {
-    return { anyOf: [schema4, $dataRef] };
-  }
-}));
-var require_id = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const def = {
-    keyword: "id",
-    code() {
-      throw new Error('NOT SUPPORTED: keyword "id", use "$id" for schema ID');
-    }
-  };
-  exports2.default = def;
-}));
-var require_ref = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.callRef = exports2.getValidate = void 0;
-  const ref_error_1 = require_ref_error();
-  const code_1 = require_code();
-  const codegen_1 = require_codegen();
-  const names_1 = require_names();
-  const compile_1 = require_compile();
-  const util_1 = require_util();
-  const def = {
-    keyword: "$ref",
-    schemaType: "string",
-    code(cxt) {
-      const { gen, schema: $ref, it } = cxt;
-      const { baseId, schemaEnv: env2, validateName, opts: opts2, self } = it;
-      const { root } = env2;
-      if (($ref === "#" || $ref === "#/") && baseId === root.baseId) return callRootRef();
-      const schOrEnv = compile_1.resolveRef.call(self, root, baseId, $ref);
-      if (schOrEnv === void 0) throw new ref_error_1.default(it.opts.uriResolver, baseId, $ref);
-      if (schOrEnv instanceof compile_1.SchemaEnv) return callValidate(schOrEnv);
-      return inlineRefSchema(schOrEnv);
-      function callRootRef() {
-        if (env2 === root) return callRef(cxt, validateName, env2, env2.$async);
-        const rootName = gen.scopeValue("root", { ref: root });
-        return callRef(cxt, (0, codegen_1._)`${rootName}.validate`, root, root.$async);
-      }
-      function callValidate(sch) {
-        callRef(cxt, getValidate(cxt, sch), sch, sch.$async);
-      }
-      function inlineRefSchema(sch) {
-        const schName = gen.scopeValue("schema", opts2.code.source === true ? {
-          ref: sch,
-          code: (0, codegen_1.stringify)(sch)
-        } : { ref: sch });
-        const valid = gen.name("valid");
-        const schCxt = cxt.subschema({
-          schema: sch,
-          dataTypes: [],
-          schemaPath: codegen_1.nil,
-          topSchemaRef: schName,
-          errSchemaPath: $ref
-        }, valid);
-        cxt.mergeEvaluated(schCxt);
-        cxt.ok(valid);
-      }
-    }
-  };
-  function getValidate(cxt, sch) {
-    const { gen } = cxt;
-    return sch.validate ? gen.scopeValue("validate", { ref: sch.validate }) : (0, codegen_1._)`${gen.scopeValue("wrapper", { ref: sch })}.validate`;
-  }
-  exports2.getValidate = getValidate;
-  function callRef(cxt, v2, sch, $async) {
-    const { gen, it } = cxt;
-    const { allErrors, schemaEnv: env2, opts: opts2 } = it;
-    const passCxt = opts2.passContext ? names_1.default.this : codegen_1.nil;
-    if ($async) callAsyncRef();
-    else callSyncRef();
-    function callAsyncRef() {
-      if (!env2.$async) throw new Error("async schema referenced by sync schema");
-      const valid = gen.let("valid");
-      gen.try(() => {
-        gen.code((0, codegen_1._)`await ${(0, code_1.callValidateCode)(cxt, v2, passCxt)}`);
-        addEvaluatedFrom(v2);
-        if (!allErrors) gen.assign(valid, true);
-      }, (e) => {
-        gen.if((0, codegen_1._)`!(${e} instanceof ${it.ValidationError})`, () => gen.throw(e));
-        addErrorsFrom(e);
-        if (!allErrors) gen.assign(valid, false);
-      });
-      cxt.ok(valid);
-    }
-    function callSyncRef() {
-      cxt.result((0, code_1.callValidateCode)(cxt, v2, passCxt), () => addEvaluatedFrom(v2), () => addErrorsFrom(v2));
-    }
-    function addErrorsFrom(source) {
-      const errs = (0, codegen_1._)`${source}.errors`;
-      gen.assign(names_1.default.vErrors, (0, codegen_1._)`${names_1.default.vErrors} === null ? ${errs} : ${names_1.default.vErrors}.concat(${errs})`);
-      gen.assign(names_1.default.errors, (0, codegen_1._)`${names_1.default.vErrors}.length`);
-    }
-    function addEvaluatedFrom(source) {
-      var _a3;
-      if (!it.opts.unevaluated) return;
-      const schEvaluated = (_a3 = sch === null || sch === void 0 ? void 0 : sch.validate) === null || _a3 === void 0 ? void 0 : _a3.evaluated;
-      if (it.props !== true) if (schEvaluated && !schEvaluated.dynamicProps) {
-        if (schEvaluated.props !== void 0) it.props = util_1.mergeEvaluated.props(gen, schEvaluated.props, it.props);
-      } else {
-        const props = gen.var("props", (0, codegen_1._)`${source}.evaluated.props`);
-        it.props = util_1.mergeEvaluated.props(gen, props, it.props, codegen_1.Name);
-      }
-      if (it.items !== true) if (schEvaluated && !schEvaluated.dynamicItems) {
-        if (schEvaluated.items !== void 0) it.items = util_1.mergeEvaluated.items(gen, schEvaluated.items, it.items);
-      } else {
-        const items = gen.var("items", (0, codegen_1._)`${source}.evaluated.items`);
-        it.items = util_1.mergeEvaluated.items(gen, items, it.items, codegen_1.Name);
-      }
-    }
-  }
-  exports2.callRef = callRef;
-  exports2.default = def;
-}));
-var require_core$2 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const id_1 = require_id();
-  const ref_1 = require_ref();
-  const core = [
-    "$schema",
-    "$id",
-    "$defs",
-    "$vocabulary",
-    { keyword: "$comment" },
-    "definitions",
-    id_1.default,
-    ref_1.default
-  ];
-  exports2.default = core;
-}));
-var require_limitNumber = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const ops = codegen_1.operators;
-  const KWDs = {
-    maximum: {
-      okStr: "<=",
-      ok: ops.LTE,
-      fail: ops.GT
-    },
-    minimum: {
-      okStr: ">=",
-      ok: ops.GTE,
-      fail: ops.LT
-    },
-    exclusiveMaximum: {
-      okStr: "<",
-      ok: ops.LT,
-      fail: ops.GTE
-    },
-    exclusiveMinimum: {
-      okStr: ">",
-      ok: ops.GT,
-      fail: ops.LTE
-    }
-  };
-  const def = {
-    keyword: Object.keys(KWDs),
-    type: "number",
-    schemaType: "number",
-    $data: true,
-    error: {
-      message: ({ keyword, schemaCode }) => (0, codegen_1.str)`must be ${KWDs[keyword].okStr} ${schemaCode}`,
-      params: ({ keyword, schemaCode }) => (0, codegen_1._)`{comparison: ${KWDs[keyword].okStr}, limit: ${schemaCode}}`
-    },
-    code(cxt) {
-      const { keyword, data, schemaCode } = cxt;
-      cxt.fail$data((0, codegen_1._)`${data} ${KWDs[keyword].fail} ${schemaCode} || isNaN(${data})`);
-    }
-  };
-  exports2.default = def;
-}));
-var require_multipleOf = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const def = {
-    keyword: "multipleOf",
-    type: "number",
-    schemaType: "number",
-    $data: true,
-    error: {
-      message: ({ schemaCode }) => (0, codegen_1.str)`must be multiple of ${schemaCode}`,
-      params: ({ schemaCode }) => (0, codegen_1._)`{multipleOf: ${schemaCode}}`
-    },
-    code(cxt) {
-      const { gen, data, schemaCode, it } = cxt;
-      const prec = it.opts.multipleOfPrecision;
-      const res = gen.let("res");
-      const invalid = prec ? (0, codegen_1._)`Math.abs(Math.round(${res}) - ${res}) > 1e-${prec}` : (0, codegen_1._)`${res} !== parseInt(${res})`;
-      cxt.fail$data((0, codegen_1._)`(${schemaCode} === 0 || (${res} = ${data}/${schemaCode}, ${invalid}))`);
-    }
-  };
-  exports2.default = def;
-}));
-var require_ucs2length = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  function ucs2length(str) {
-    const len = str.length;
-    let length = 0;
-    let pos = 0;
-    let value;
-    while (pos < len) {
-      length++;
-      value = str.charCodeAt(pos++);
-      if (value >= 55296 && value <= 56319 && pos < len) {
-        value = str.charCodeAt(pos);
-        if ((value & 64512) === 56320) pos++;
-      }
-    }
-    return length;
-  }
-  exports2.default = ucs2length;
-  ucs2length.code = 'require("ajv/dist/runtime/ucs2length").default';
-}));
-var require_limitLength = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const ucs2length_1 = require_ucs2length();
-  const def = {
-    keyword: ["maxLength", "minLength"],
-    type: "string",
-    schemaType: "number",
-    $data: true,
-    error: {
-      message({ keyword, schemaCode }) {
-        const comp = keyword === "maxLength" ? "more" : "fewer";
-        return (0, codegen_1.str)`must NOT have ${comp} than ${schemaCode} characters`;
-      },
-      params: ({ schemaCode }) => (0, codegen_1._)`{limit: ${schemaCode}}`
-    },
-    code(cxt) {
-      const { keyword, data, schemaCode, it } = cxt;
-      const op = keyword === "maxLength" ? codegen_1.operators.GT : codegen_1.operators.LT;
-      const len = it.opts.unicode === false ? (0, codegen_1._)`${data}.length` : (0, codegen_1._)`${(0, util_1.useFunc)(cxt.gen, ucs2length_1.default)}(${data})`;
-      cxt.fail$data((0, codegen_1._)`${len} ${op} ${schemaCode}`);
-    }
-  };
-  exports2.default = def;
-}));
-var require_pattern = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const code_1 = require_code();
-  const util_1 = require_util();
-  const codegen_1 = require_codegen();
-  const def = {
-    keyword: "pattern",
-    type: "string",
-    schemaType: "string",
-    $data: true,
-    error: {
-      message: ({ schemaCode }) => (0, codegen_1.str)`must match pattern "${schemaCode}"`,
-      params: ({ schemaCode }) => (0, codegen_1._)`{pattern: ${schemaCode}}`
-    },
-    code(cxt) {
-      const { gen, data, $data, schema: schema4, schemaCode, it } = cxt;
-      const u = it.opts.unicodeRegExp ? "u" : "";
-      if ($data) {
-        const { regExp } = it.opts.code;
-        const regExpCode = regExp.code === "new RegExp" ? (0, codegen_1._)`new RegExp` : (0, util_1.useFunc)(gen, regExp);
-        const valid = gen.let("valid");
-        gen.try(() => gen.assign(valid, (0, codegen_1._)`${regExpCode}(${schemaCode}, ${u}).test(${data})`), () => gen.assign(valid, false));
-        cxt.fail$data((0, codegen_1._)`!${valid}`);
-      } else {
-        const regExp = (0, code_1.usePattern)(cxt, schema4);
-        cxt.fail$data((0, codegen_1._)`!${regExp}.test(${data})`);
-      }
-    }
-  };
-  exports2.default = def;
-}));
-var require_limitProperties = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const def = {
-    keyword: ["maxProperties", "minProperties"],
-    type: "object",
-    schemaType: "number",
-    $data: true,
-    error: {
-      message({ keyword, schemaCode }) {
-        const comp = keyword === "maxProperties" ? "more" : "fewer";
-        return (0, codegen_1.str)`must NOT have ${comp} than ${schemaCode} properties`;
-      },
-      params: ({ schemaCode }) => (0, codegen_1._)`{limit: ${schemaCode}}`
-    },
-    code(cxt) {
-      const { keyword, data, schemaCode } = cxt;
-      const op = keyword === "maxProperties" ? codegen_1.operators.GT : codegen_1.operators.LT;
-      cxt.fail$data((0, codegen_1._)`Object.keys(${data}).length ${op} ${schemaCode}`);
-    }
-  };
-  exports2.default = def;
-}));
-var require_required = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const code_1 = require_code();
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const def = {
-    keyword: "required",
-    type: "object",
-    schemaType: "array",
-    $data: true,
-    error: {
-      message: ({ params: { missingProperty } }) => (0, codegen_1.str)`must have required property '${missingProperty}'`,
-      params: ({ params: { missingProperty } }) => (0, codegen_1._)`{missingProperty: ${missingProperty}}`
-    },
-    code(cxt) {
-      const { gen, schema: schema4, schemaCode, data, $data, it } = cxt;
-      const { opts: opts2 } = it;
-      if (!$data && schema4.length === 0) return;
-      const useLoop = schema4.length >= opts2.loopRequired;
-      if (it.allErrors) allErrorsMode();
-      else exitOnErrorMode();
-      if (opts2.strictRequired) {
-        const props = cxt.parentSchema.properties;
-        const { definedProperties } = cxt.it;
-        for (const requiredKey of schema4) if ((props === null || props === void 0 ? void 0 : props[requiredKey]) === void 0 && !definedProperties.has(requiredKey)) {
-          const msg = `required property "${requiredKey}" is not defined at "${it.schemaEnv.baseId + it.errSchemaPath}" (strictRequired)`;
-          (0, util_1.checkStrictMode)(it, msg, it.opts.strictRequired);
-        }
-      }
-      function allErrorsMode() {
-        if (useLoop || $data) cxt.block$data(codegen_1.nil, loopAllRequired);
-        else for (const prop of schema4) (0, code_1.checkReportMissingProp)(cxt, prop);
-      }
-      function exitOnErrorMode() {
-        const missing = gen.let("missing");
-        if (useLoop || $data) {
-          const valid = gen.let("valid", true);
-          cxt.block$data(valid, () => loopUntilMissing(missing, valid));
-          cxt.ok(valid);
-        } else {
-          gen.if((0, code_1.checkMissingProp)(cxt, schema4, missing));
-          (0, code_1.reportMissingProp)(cxt, missing);
-          gen.else();
-        }
-      }
-      function loopAllRequired() {
-        gen.forOf("prop", schemaCode, (prop) => {
-          cxt.setParams({ missingProperty: prop });
-          gen.if((0, code_1.noPropertyInData)(gen, data, prop, opts2.ownProperties), () => cxt.error());
-        });
-      }
-      function loopUntilMissing(missing, valid) {
-        cxt.setParams({ missingProperty: missing });
-        gen.forOf(missing, schemaCode, () => {
-          gen.assign(valid, (0, code_1.propertyInData)(gen, data, missing, opts2.ownProperties));
-          gen.if((0, codegen_1.not)(valid), () => {
-            cxt.error();
-            gen.break();
-          });
-        }, codegen_1.nil);
-      }
-    }
-  };
-  exports2.default = def;
-}));
-var require_limitItems = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const def = {
-    keyword: ["maxItems", "minItems"],
-    type: "array",
-    schemaType: "number",
-    $data: true,
-    error: {
-      message({ keyword, schemaCode }) {
-        const comp = keyword === "maxItems" ? "more" : "fewer";
-        return (0, codegen_1.str)`must NOT have ${comp} than ${schemaCode} items`;
-      },
-      params: ({ schemaCode }) => (0, codegen_1._)`{limit: ${schemaCode}}`
-    },
-    code(cxt) {
-      const { keyword, data, schemaCode } = cxt;
-      const op = keyword === "maxItems" ? codegen_1.operators.GT : codegen_1.operators.LT;
-      cxt.fail$data((0, codegen_1._)`${data}.length ${op} ${schemaCode}`);
-    }
-  };
-  exports2.default = def;
-}));
-var require_equal = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const equal = require_fast_deep_equal();
-  equal.code = 'require("ajv/dist/runtime/equal").default';
-  exports2.default = equal;
-}));
-var require_uniqueItems = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const dataType_1 = require_dataType();
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const equal_1 = require_equal();
-  const def = {
-    keyword: "uniqueItems",
-    type: "array",
-    schemaType: "boolean",
-    $data: true,
-    error: {
-      message: ({ params: { i, j: j2 } }) => (0, codegen_1.str)`must NOT have duplicate items (items ## ${j2} and ${i} are identical)`,
-      params: ({ params: { i, j: j2 } }) => (0, codegen_1._)`{i: ${i}, j: ${j2}}`
-    },
-    code(cxt) {
-      const { gen, data, $data, schema: schema4, parentSchema, schemaCode, it } = cxt;
-      if (!$data && !schema4) return;
-      const valid = gen.let("valid");
-      const itemTypes = parentSchema.items ? (0, dataType_1.getSchemaTypes)(parentSchema.items) : [];
-      cxt.block$data(valid, validateUniqueItems, (0, codegen_1._)`${schemaCode} === false`);
-      cxt.ok(valid);
-      function validateUniqueItems() {
-        const i = gen.let("i", (0, codegen_1._)`${data}.length`);
-        const j2 = gen.let("j");
-        cxt.setParams({
-          i,
-          j: j2
-        });
-        gen.assign(valid, true);
-        gen.if((0, codegen_1._)`${i} > 1`, () => (canOptimize() ? loopN : loopN2)(i, j2));
-      }
-      function canOptimize() {
-        return itemTypes.length > 0 && !itemTypes.some((t) => t === "object" || t === "array");
-      }
-      function loopN(i, j2) {
-        const item = gen.name("item");
-        const wrongType = (0, dataType_1.checkDataTypes)(itemTypes, item, it.opts.strictNumbers, dataType_1.DataType.Wrong);
-        const indices = gen.const("indices", (0, codegen_1._)`{}`);
-        gen.for((0, codegen_1._)`;${i}--;`, () => {
-          gen.let(item, (0, codegen_1._)`${data}[${i}]`);
-          gen.if(wrongType, (0, codegen_1._)`continue`);
-          if (itemTypes.length > 1) gen.if((0, codegen_1._)`typeof ${item} == "string"`, (0, codegen_1._)`${item} += "_"`);
-          gen.if((0, codegen_1._)`typeof ${indices}[${item}] == "number"`, () => {
-            gen.assign(j2, (0, codegen_1._)`${indices}[${item}]`);
-            cxt.error();
-            gen.assign(valid, false).break();
-          }).code((0, codegen_1._)`${indices}[${item}] = ${i}`);
-        });
-      }
-      function loopN2(i, j2) {
-        const eql = (0, util_1.useFunc)(gen, equal_1.default);
-        const outer = gen.name("outer");
-        gen.label(outer).for((0, codegen_1._)`;${i}--;`, () => gen.for((0, codegen_1._)`${j2} = ${i}; ${j2}--;`, () => gen.if((0, codegen_1._)`${eql}(${data}[${i}], ${data}[${j2}])`, () => {
-          cxt.error();
-          gen.assign(valid, false).break(outer);
-        })));
-      }
-    }
-  };
-  exports2.default = def;
-}));
-var require_const = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const equal_1 = require_equal();
-  const def = {
-    keyword: "const",
-    $data: true,
-    error: {
-      message: "must be equal to constant",
-      params: ({ schemaCode }) => (0, codegen_1._)`{allowedValue: ${schemaCode}}`
-    },
-    code(cxt) {
-      const { gen, data, $data, schemaCode, schema: schema4 } = cxt;
-      if ($data || schema4 && typeof schema4 == "object") cxt.fail$data((0, codegen_1._)`!${(0, util_1.useFunc)(gen, equal_1.default)}(${data}, ${schemaCode})`);
-      else cxt.fail((0, codegen_1._)`${schema4} !== ${data}`);
-    }
-  };
-  exports2.default = def;
-}));
-var require_enum = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const equal_1 = require_equal();
-  const def = {
-    keyword: "enum",
-    schemaType: "array",
-    $data: true,
-    error: {
-      message: "must be equal to one of the allowed values",
-      params: ({ schemaCode }) => (0, codegen_1._)`{allowedValues: ${schemaCode}}`
-    },
-    code(cxt) {
-      const { gen, data, $data, schema: schema4, schemaCode, it } = cxt;
-      if (!$data && schema4.length === 0) throw new Error("enum must have non-empty array");
-      const useLoop = schema4.length >= it.opts.loopEnum;
-      let eql;
-      const getEql = () => eql !== null && eql !== void 0 ? eql : eql = (0, util_1.useFunc)(gen, equal_1.default);
-      let valid;
-      if (useLoop || $data) {
-        valid = gen.let("valid");
-        cxt.block$data(valid, loopEnum);
-      } else {
-        if (!Array.isArray(schema4)) throw new Error("ajv implementation error");
-        const vSchema = gen.const("vSchema", schemaCode);
-        valid = (0, codegen_1.or)(...schema4.map((_x, i) => equalCode(vSchema, i)));
-      }
-      cxt.pass(valid);
-      function loopEnum() {
-        gen.assign(valid, false);
-        gen.forOf("v", schemaCode, (v2) => gen.if((0, codegen_1._)`${getEql()}(${data}, ${v2})`, () => gen.assign(valid, true).break()));
-      }
-      function equalCode(vSchema, i) {
-        const sch = schema4[i];
-        return typeof sch === "object" && sch !== null ? (0, codegen_1._)`${getEql()}(${data}, ${vSchema}[${i}])` : (0, codegen_1._)`${data} === ${sch}`;
-      }
-    }
-  };
-  exports2.default = def;
-}));
-var require_validation$2 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const limitNumber_1 = require_limitNumber();
-  const multipleOf_1 = require_multipleOf();
-  const limitLength_1 = require_limitLength();
-  const pattern_1 = require_pattern();
-  const limitProperties_1 = require_limitProperties();
-  const required_1 = require_required();
-  const limitItems_1 = require_limitItems();
-  const uniqueItems_1 = require_uniqueItems();
-  const const_1 = require_const();
-  const enum_1 = require_enum();
-  const validation = [
-    limitNumber_1.default,
-    multipleOf_1.default,
-    limitLength_1.default,
-    pattern_1.default,
-    limitProperties_1.default,
-    required_1.default,
-    limitItems_1.default,
-    uniqueItems_1.default,
-    {
-      keyword: "type",
-      schemaType: ["string", "array"]
-    },
-    {
-      keyword: "nullable",
-      schemaType: "boolean"
-    },
-    const_1.default,
-    enum_1.default
-  ];
-  exports2.default = validation;
-}));
-var require_additionalItems = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.validateAdditionalItems = void 0;
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const def = {
-    keyword: "additionalItems",
-    type: "array",
-    schemaType: ["boolean", "object"],
-    before: "uniqueItems",
-    error: {
-      message: ({ params: { len } }) => (0, codegen_1.str)`must NOT have more than ${len} items`,
-      params: ({ params: { len } }) => (0, codegen_1._)`{limit: ${len}}`
-    },
-    code(cxt) {
-      const { parentSchema, it } = cxt;
-      const { items } = parentSchema;
-      if (!Array.isArray(items)) {
-        (0, util_1.checkStrictMode)(it, '"additionalItems" is ignored when "items" is not an array of schemas');
-        return;
-      }
-      validateAdditionalItems(cxt, items);
-    }
-  };
-  function validateAdditionalItems(cxt, items) {
-    const { gen, schema: schema4, data, keyword, it } = cxt;
-    it.items = true;
-    const len = gen.const("len", (0, codegen_1._)`${data}.length`);
-    if (schema4 === false) {
-      cxt.setParams({ len: items.length });
-      cxt.pass((0, codegen_1._)`${len} <= ${items.length}`);
-    } else if (typeof schema4 == "object" && !(0, util_1.alwaysValidSchema)(it, schema4)) {
-      const valid = gen.var("valid", (0, codegen_1._)`${len} <= ${items.length}`);
-      gen.if((0, codegen_1.not)(valid), () => validateItems(valid));
-      cxt.ok(valid);
-    }
-    function validateItems(valid) {
-      gen.forRange("i", items.length, len, (i) => {
-        cxt.subschema({
-          keyword,
-          dataProp: i,
-          dataPropType: util_1.Type.Num
-        }, valid);
-        if (!it.allErrors) gen.if((0, codegen_1.not)(valid), () => gen.break());
-      });
-    }
-  }
-  exports2.validateAdditionalItems = validateAdditionalItems;
-  exports2.default = def;
-}));
-var require_items = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.validateTuple = void 0;
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const code_1 = require_code();
-  const def = {
-    keyword: "items",
-    type: "array",
-    schemaType: [
-      "object",
-      "array",
-      "boolean"
-    ],
-    before: "uniqueItems",
-    code(cxt) {
-      const { schema: schema4, it } = cxt;
-      if (Array.isArray(schema4)) return validateTuple(cxt, "additionalItems", schema4);
-      it.items = true;
-      if ((0, util_1.alwaysValidSchema)(it, schema4)) return;
-      cxt.ok((0, code_1.validateArray)(cxt));
-    }
-  };
-  function validateTuple(cxt, extraItems, schArr = cxt.schema) {
-    const { gen, parentSchema, data, keyword, it } = cxt;
-    checkStrictTuple(parentSchema);
-    if (it.opts.unevaluated && schArr.length && it.items !== true) it.items = util_1.mergeEvaluated.items(gen, schArr.length, it.items);
-    const valid = gen.name("valid");
-    const len = gen.const("len", (0, codegen_1._)`${data}.length`);
-    schArr.forEach((sch, i) => {
-      if ((0, util_1.alwaysValidSchema)(it, sch)) return;
-      gen.if((0, codegen_1._)`${len} > ${i}`, () => cxt.subschema({
-        keyword,
-        schemaProp: i,
-        dataProp: i
-      }, valid));
-      cxt.ok(valid);
-    });
-    function checkStrictTuple(sch) {
-      const { opts: opts2, errSchemaPath } = it;
-      const l = schArr.length;
-      const fullTuple = l === sch.minItems && (l === sch.maxItems || sch[extraItems] === false);
-      if (opts2.strictTuples && !fullTuple) {
-        const msg = `"${keyword}" is ${l}-tuple, but minItems or maxItems/${extraItems} are not specified or different at path "${errSchemaPath}"`;
-        (0, util_1.checkStrictMode)(it, msg, opts2.strictTuples);
-      }
-    }
-  }
-  exports2.validateTuple = validateTuple;
-  exports2.default = def;
-}));
-var require_prefixItems = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const items_1 = require_items();
-  const def = {
-    keyword: "prefixItems",
-    type: "array",
-    schemaType: ["array"],
-    before: "uniqueItems",
-    code: (cxt) => (0, items_1.validateTuple)(cxt, "items")
-  };
-  exports2.default = def;
-}));
-var require_items2020 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const code_1 = require_code();
-  const additionalItems_1 = require_additionalItems();
-  const def = {
-    keyword: "items",
-    type: "array",
-    schemaType: ["object", "boolean"],
-    before: "uniqueItems",
-    error: {
-      message: ({ params: { len } }) => (0, codegen_1.str)`must NOT have more than ${len} items`,
-      params: ({ params: { len } }) => (0, codegen_1._)`{limit: ${len}}`
-    },
-    code(cxt) {
-      const { schema: schema4, parentSchema, it } = cxt;
-      const { prefixItems } = parentSchema;
-      it.items = true;
-      if ((0, util_1.alwaysValidSchema)(it, schema4)) return;
-      if (prefixItems) (0, additionalItems_1.validateAdditionalItems)(cxt, prefixItems);
-      else cxt.ok((0, code_1.validateArray)(cxt));
-    }
-  };
-  exports2.default = def;
-}));
-var require_contains = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const def = {
-    keyword: "contains",
-    type: "array",
-    schemaType: ["object", "boolean"],
-    before: "uniqueItems",
-    trackErrors: true,
-    error: {
-      message: ({ params: { min, max } }) => max === void 0 ? (0, codegen_1.str)`must contain at least ${min} valid item(s)` : (0, codegen_1.str)`must contain at least ${min} and no more than ${max} valid item(s)`,
-      params: ({ params: { min, max } }) => max === void 0 ? (0, codegen_1._)`{minContains: ${min}}` : (0, codegen_1._)`{minContains: ${min}, maxContains: ${max}}`
-    },
-    code(cxt) {
-      const { gen, schema: schema4, parentSchema, data, it } = cxt;
-      let min;
-      let max;
-      const { minContains, maxContains } = parentSchema;
-      if (it.opts.next) {
-        min = minContains === void 0 ? 1 : minContains;
-        max = maxContains;
-      } else min = 1;
-      const len = gen.const("len", (0, codegen_1._)`${data}.length`);
-      cxt.setParams({
-        min,
-        max
-      });
-      if (max === void 0 && min === 0) {
-        (0, util_1.checkStrictMode)(it, `"minContains" == 0 without "maxContains": "contains" keyword ignored`);
-        return;
-      }
-      if (max !== void 0 && min > max) {
-        (0, util_1.checkStrictMode)(it, `"minContains" > "maxContains" is always invalid`);
-        cxt.fail();
-        return;
-      }
-      if ((0, util_1.alwaysValidSchema)(it, schema4)) {
-        let cond = (0, codegen_1._)`${len} >= ${min}`;
-        if (max !== void 0) cond = (0, codegen_1._)`${cond} && ${len} <= ${max}`;
-        cxt.pass(cond);
-        return;
-      }
-      it.items = true;
-      const valid = gen.name("valid");
-      if (max === void 0 && min === 1) validateItems(valid, () => gen.if(valid, () => gen.break()));
-      else if (min === 0) {
-        gen.let(valid, true);
-        if (max !== void 0) gen.if((0, codegen_1._)`${data}.length > 0`, validateItemsWithCount);
-      } else {
-        gen.let(valid, false);
-        validateItemsWithCount();
-      }
-      cxt.result(valid, () => cxt.reset());
-      function validateItemsWithCount() {
-        const schValid = gen.name("_valid");
-        const count4 = gen.let("count", 0);
-        validateItems(schValid, () => gen.if(schValid, () => checkLimits(count4)));
-      }
-      function validateItems(_valid, block2) {
-        gen.forRange("i", 0, len, (i) => {
-          cxt.subschema({
-            keyword: "contains",
-            dataProp: i,
-            dataPropType: util_1.Type.Num,
-            compositeRule: true
-          }, _valid);
-          block2();
-        });
-      }
-      function checkLimits(count4) {
-        gen.code((0, codegen_1._)`${count4}++`);
-        if (max === void 0) gen.if((0, codegen_1._)`${count4} >= ${min}`, () => gen.assign(valid, true).break());
-        else {
-          gen.if((0, codegen_1._)`${count4} > ${max}`, () => gen.assign(valid, false).break());
-          if (min === 1) gen.assign(valid, true);
-          else gen.if((0, codegen_1._)`${count4} >= ${min}`, () => gen.assign(valid, true));
-        }
-      }
-    }
-  };
-  exports2.default = def;
-}));
-var require_dependencies = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.validateSchemaDeps = exports2.validatePropertyDeps = exports2.error = void 0;
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const code_1 = require_code();
-  exports2.error = {
-    message: ({ params: { property, depsCount, deps } }) => {
-      const property_ies = depsCount === 1 ? "property" : "properties";
-      return (0, codegen_1.str)`must have ${property_ies} ${deps} when property ${property} is present`;
-    },
-    params: ({ params: { property, depsCount, deps, missingProperty } }) => (0, codegen_1._)`{property: ${property},
-    missingProperty: ${missingProperty},
-    depsCount: ${depsCount},
-    deps: ${deps}}`
-  };
-  const def = {
-    keyword: "dependencies",
-    type: "object",
-    schemaType: "object",
-    error: exports2.error,
-    code(cxt) {
-      const [propDeps, schDeps] = splitDependencies(cxt);
-      validatePropertyDeps(cxt, propDeps);
-      validateSchemaDeps(cxt, schDeps);
-    }
-  };
-  function splitDependencies({ schema: schema4 }) {
-    const propertyDeps = {};
-    const schemaDeps = {};
-    for (const key in schema4) {
-      if (key === "__proto__") continue;
-      const deps = Array.isArray(schema4[key]) ? propertyDeps : schemaDeps;
-      deps[key] = schema4[key];
-    }
-    return [propertyDeps, schemaDeps];
-  }
-  function validatePropertyDeps(cxt, propertyDeps = cxt.schema) {
-    const { gen, data, it } = cxt;
-    if (Object.keys(propertyDeps).length === 0) return;
-    const missing = gen.let("missing");
-    for (const prop in propertyDeps) {
-      const deps = propertyDeps[prop];
-      if (deps.length === 0) continue;
-      const hasProperty = (0, code_1.propertyInData)(gen, data, prop, it.opts.ownProperties);
-      cxt.setParams({
-        property: prop,
-        depsCount: deps.length,
-        deps: deps.join(", ")
-      });
-      if (it.allErrors) gen.if(hasProperty, () => {
-        for (const depProp of deps) (0, code_1.checkReportMissingProp)(cxt, depProp);
-      });
-      else {
-        gen.if((0, codegen_1._)`${hasProperty} && (${(0, code_1.checkMissingProp)(cxt, deps, missing)})`);
-        (0, code_1.reportMissingProp)(cxt, missing);
-        gen.else();
-      }
-    }
-  }
-  exports2.validatePropertyDeps = validatePropertyDeps;
-  function validateSchemaDeps(cxt, schemaDeps = cxt.schema) {
-    const { gen, data, keyword, it } = cxt;
-    const valid = gen.name("valid");
-    for (const prop in schemaDeps) {
-      if ((0, util_1.alwaysValidSchema)(it, schemaDeps[prop])) continue;
-      gen.if((0, code_1.propertyInData)(gen, data, prop, it.opts.ownProperties), () => {
-        const schCxt = cxt.subschema({
-          keyword,
-          schemaProp: prop
-        }, valid);
-        cxt.mergeValidEvaluated(schCxt, valid);
-      }, () => gen.var(valid, true));
-      cxt.ok(valid);
-    }
-  }
-  exports2.validateSchemaDeps = validateSchemaDeps;
-  exports2.default = def;
-}));
-var require_propertyNames = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const def = {
-    keyword: "propertyNames",
-    type: "object",
-    schemaType: ["object", "boolean"],
-    error: {
-      message: "property name must be valid",
-      params: ({ params }) => (0, codegen_1._)`{propertyName: ${params.propertyName}}`
-    },
-    code(cxt) {
-      const { gen, schema: schema4, data, it } = cxt;
-      if ((0, util_1.alwaysValidSchema)(it, schema4)) return;
-      const valid = gen.name("valid");
-      gen.forIn("key", data, (key) => {
-        cxt.setParams({ propertyName: key });
-        cxt.subschema({
-          keyword: "propertyNames",
-          data: key,
-          dataTypes: ["string"],
-          propertyName: key,
-          compositeRule: true
-        }, valid);
-        gen.if((0, codegen_1.not)(valid), () => {
-          cxt.error(true);
-          if (!it.allErrors) gen.break();
-        });
-      });
-      cxt.ok(valid);
-    }
-  };
-  exports2.default = def;
-}));
-var require_additionalProperties = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const code_1 = require_code();
-  const codegen_1 = require_codegen();
-  const names_1 = require_names();
-  const util_1 = require_util();
-  const def = {
-    keyword: "additionalProperties",
-    type: ["object"],
-    schemaType: ["boolean", "object"],
-    allowUndefined: true,
-    trackErrors: true,
-    error: {
-      message: "must NOT have additional properties",
-      params: ({ params }) => (0, codegen_1._)`{additionalProperty: ${params.additionalProperty}}`
-    },
-    code(cxt) {
-      const { gen, schema: schema4, parentSchema, data, errsCount, it } = cxt;
-      if (!errsCount) throw new Error("ajv implementation error");
-      const { allErrors, opts: opts2 } = it;
-      it.props = true;
-      if (opts2.removeAdditional !== "all" && (0, util_1.alwaysValidSchema)(it, schema4)) return;
-      const props = (0, code_1.allSchemaProperties)(parentSchema.properties);
-      const patProps = (0, code_1.allSchemaProperties)(parentSchema.patternProperties);
-      checkAdditionalProperties();
-      cxt.ok((0, codegen_1._)`${errsCount} === ${names_1.default.errors}`);
-      function checkAdditionalProperties() {
-        gen.forIn("key", data, (key) => {
-          if (!props.length && !patProps.length) additionalPropertyCode(key);
-          else gen.if(isAdditional(key), () => additionalPropertyCode(key));
-        });
-      }
-      function isAdditional(key) {
-        let definedProp;
-        if (props.length > 8) {
-          const propsSchema = (0, util_1.schemaRefOrVal)(it, parentSchema.properties, "properties");
-          definedProp = (0, code_1.isOwnProperty)(gen, propsSchema, key);
-        } else if (props.length) definedProp = (0, codegen_1.or)(...props.map((p) => (0, codegen_1._)`${key} === ${p}`));
-        else definedProp = codegen_1.nil;
-        if (patProps.length) definedProp = (0, codegen_1.or)(definedProp, ...patProps.map((p) => (0, codegen_1._)`${(0, code_1.usePattern)(cxt, p)}.test(${key})`));
-        return (0, codegen_1.not)(definedProp);
-      }
-      function deleteAdditional(key) {
-        gen.code((0, codegen_1._)`delete ${data}[${key}]`);
-      }
-      function additionalPropertyCode(key) {
-        if (opts2.removeAdditional === "all" || opts2.removeAdditional && schema4 === false) {
-          deleteAdditional(key);
-          return;
-        }
-        if (schema4 === false) {
-          cxt.setParams({ additionalProperty: key });
-          cxt.error();
-          if (!allErrors) gen.break();
-          return;
-        }
-        if (typeof schema4 == "object" && !(0, util_1.alwaysValidSchema)(it, schema4)) {
-          const valid = gen.name("valid");
-          if (opts2.removeAdditional === "failing") {
-            applyAdditionalSchema(key, valid, false);
-            gen.if((0, codegen_1.not)(valid), () => {
-              cxt.reset();
-              deleteAdditional(key);
-            });
-          } else {
-            applyAdditionalSchema(key, valid);
-            if (!allErrors) gen.if((0, codegen_1.not)(valid), () => gen.break());
-          }
-        }
-      }
-      function applyAdditionalSchema(key, valid, errors) {
-        const subschema = {
-          keyword: "additionalProperties",
-          dataProp: key,
-          dataPropType: util_1.Type.Str
-        };
-        if (errors === false) Object.assign(subschema, {
-          compositeRule: true,
-          createErrors: false,
-          allErrors: false
-        });
-        cxt.subschema(subschema, valid);
-      }
-    }
-  };
-  exports2.default = def;
-}));
-var require_properties = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const validate_1 = require_validate();
-  const code_1 = require_code();
-  const util_1 = require_util();
-  const additionalProperties_1 = require_additionalProperties();
-  const def = {
-    keyword: "properties",
-    type: "object",
-    schemaType: "object",
-    code(cxt) {
-      const { gen, schema: schema4, parentSchema, data, it } = cxt;
-      if (it.opts.removeAdditional === "all" && parentSchema.additionalProperties === void 0) additionalProperties_1.default.code(new validate_1.KeywordCxt(it, additionalProperties_1.default, "additionalProperties"));
-      const allProps = (0, code_1.allSchemaProperties)(schema4);
-      for (const prop of allProps) it.definedProperties.add(prop);
-      if (it.opts.unevaluated && allProps.length && it.props !== true) it.props = util_1.mergeEvaluated.props(gen, (0, util_1.toHash)(allProps), it.props);
-      const properties = allProps.filter((p) => !(0, util_1.alwaysValidSchema)(it, schema4[p]));
-      if (properties.length === 0) return;
-      const valid = gen.name("valid");
-      for (const prop of properties) {
-        if (hasDefault(prop)) applyPropertySchema(prop);
-        else {
-          gen.if((0, code_1.propertyInData)(gen, data, prop, it.opts.ownProperties));
-          applyPropertySchema(prop);
-          if (!it.allErrors) gen.else().var(valid, true);
-          gen.endIf();
-        }
-        cxt.it.definedProperties.add(prop);
-        cxt.ok(valid);
-      }
-      function hasDefault(prop) {
-        return it.opts.useDefaults && !it.compositeRule && schema4[prop].default !== void 0;
-      }
-      function applyPropertySchema(prop) {
-        cxt.subschema({
-          keyword: "properties",
-          schemaProp: prop,
-          dataProp: prop
-        }, valid);
-      }
-    }
-  };
-  exports2.default = def;
-}));
-var require_patternProperties = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const code_1 = require_code();
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const util_2 = require_util();
-  const def = {
-    keyword: "patternProperties",
-    type: "object",
-    schemaType: "object",
-    code(cxt) {
-      const { gen, schema: schema4, data, parentSchema, it } = cxt;
-      const { opts: opts2 } = it;
-      const patterns = (0, code_1.allSchemaProperties)(schema4);
-      const alwaysValidPatterns = patterns.filter((p) => (0, util_1.alwaysValidSchema)(it, schema4[p]));
-      if (patterns.length === 0 || alwaysValidPatterns.length === patterns.length && (!it.opts.unevaluated || it.props === true)) return;
-      const checkProperties = opts2.strictSchema && !opts2.allowMatchingProperties && parentSchema.properties;
-      const valid = gen.name("valid");
-      if (it.props !== true && !(it.props instanceof codegen_1.Name)) it.props = (0, util_2.evaluatedPropsToName)(gen, it.props);
-      const { props } = it;
-      validatePatternProperties();
-      function validatePatternProperties() {
-        for (const pat of patterns) {
-          if (checkProperties) checkMatchingProperties(pat);
-          if (it.allErrors) validateProperties(pat);
-          else {
-            gen.var(valid, true);
-            validateProperties(pat);
-            gen.if(valid);
-          }
-        }
-      }
-      function checkMatchingProperties(pat) {
-        for (const prop in checkProperties) if (new RegExp(pat).test(prop)) (0, util_1.checkStrictMode)(it, `property ${prop} matches pattern ${pat} (use allowMatchingProperties)`);
-      }
-      function validateProperties(pat) {
-        gen.forIn("key", data, (key) => {
-          gen.if((0, codegen_1._)`${(0, code_1.usePattern)(cxt, pat)}.test(${key})`, () => {
-            const alwaysValid = alwaysValidPatterns.includes(pat);
-            if (!alwaysValid) cxt.subschema({
-              keyword: "patternProperties",
-              schemaProp: pat,
-              dataProp: key,
-              dataPropType: util_2.Type.Str
-            }, valid);
-            if (it.opts.unevaluated && props !== true) gen.assign((0, codegen_1._)`${props}[${key}]`, true);
-            else if (!alwaysValid && !it.allErrors) gen.if((0, codegen_1.not)(valid), () => gen.break());
-          });
-        });
-      }
-    }
-  };
-  exports2.default = def;
-}));
-var require_not = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const util_1 = require_util();
-  const def = {
-    keyword: "not",
-    schemaType: ["object", "boolean"],
-    trackErrors: true,
-    code(cxt) {
-      const { gen, schema: schema4, it } = cxt;
-      if ((0, util_1.alwaysValidSchema)(it, schema4)) {
-        cxt.fail();
-        return;
-      }
-      const valid = gen.name("valid");
-      cxt.subschema({
-        keyword: "not",
-        compositeRule: true,
-        createErrors: false,
-        allErrors: false
-      }, valid);
-      cxt.failResult(valid, () => cxt.reset(), () => cxt.error());
-    },
-    error: { message: "must NOT be valid" }
-  };
-  exports2.default = def;
-}));
-var require_anyOf = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const def = {
-    keyword: "anyOf",
-    schemaType: "array",
-    trackErrors: true,
-    code: require_code().validateUnion,
-    error: { message: "must match a schema in anyOf" }
-  };
-  exports2.default = def;
-}));
-var require_oneOf = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const def = {
-    keyword: "oneOf",
-    schemaType: "array",
-    trackErrors: true,
-    error: {
-      message: "must match exactly one schema in oneOf",
-      params: ({ params }) => (0, codegen_1._)`{passingSchemas: ${params.passing}}`
-    },
-    code(cxt) {
-      const { gen, schema: schema4, parentSchema, it } = cxt;
-      if (!Array.isArray(schema4)) throw new Error("ajv implementation error");
-      if (it.opts.discriminator && parentSchema.discriminator) return;
-      const schArr = schema4;
-      const valid = gen.let("valid", false);
-      const passing4 = gen.let("passing", null);
-      const schValid = gen.name("_valid");
-      cxt.setParams({ passing: passing4 });
-      gen.block(validateOneOf);
-      cxt.result(valid, () => cxt.reset(), () => cxt.error(true));
-      function validateOneOf() {
-        schArr.forEach((sch, i) => {
-          let schCxt;
-          if ((0, util_1.alwaysValidSchema)(it, sch)) gen.var(schValid, true);
-          else schCxt = cxt.subschema({
-            keyword: "oneOf",
-            schemaProp: i,
-            compositeRule: true
-          }, schValid);
-          if (i > 0) gen.if((0, codegen_1._)`${schValid} && ${valid}`).assign(valid, false).assign(passing4, (0, codegen_1._)`[${passing4}, ${i}]`).else();
-          gen.if(schValid, () => {
-            gen.assign(valid, true);
-            gen.assign(passing4, i);
-            if (schCxt) cxt.mergeEvaluated(schCxt, codegen_1.Name);
-          });
-        });
-      }
-    }
-  };
-  exports2.default = def;
-}));
-var require_allOf = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const util_1 = require_util();
-  const def = {
-    keyword: "allOf",
-    schemaType: "array",
-    code(cxt) {
-      const { gen, schema: schema4, it } = cxt;
-      if (!Array.isArray(schema4)) throw new Error("ajv implementation error");
-      const valid = gen.name("valid");
-      schema4.forEach((sch, i) => {
-        if ((0, util_1.alwaysValidSchema)(it, sch)) return;
-        const schCxt = cxt.subschema({
-          keyword: "allOf",
-          schemaProp: i
-        }, valid);
-        cxt.ok(valid);
-        cxt.mergeEvaluated(schCxt);
-      });
-    }
-  };
-  exports2.default = def;
-}));
-var require_if = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const def = {
-    keyword: "if",
-    schemaType: ["object", "boolean"],
-    trackErrors: true,
-    error: {
-      message: ({ params }) => (0, codegen_1.str)`must match "${params.ifClause}" schema`,
-      params: ({ params }) => (0, codegen_1._)`{failingKeyword: ${params.ifClause}}`
-    },
-    code(cxt) {
-      const { gen, parentSchema, it } = cxt;
-      if (parentSchema.then === void 0 && parentSchema.else === void 0) (0, util_1.checkStrictMode)(it, '"if" without "then" and "else" is ignored');
-      const hasThen = hasSchema(it, "then");
-      const hasElse = hasSchema(it, "else");
-      if (!hasThen && !hasElse) return;
-      const valid = gen.let("valid", true);
-      const schValid = gen.name("_valid");
-      validateIf();
-      cxt.reset();
-      if (hasThen && hasElse) {
-        const ifClause = gen.let("ifClause");
-        cxt.setParams({ ifClause });
-        gen.if(schValid, validateClause("then", ifClause), validateClause("else", ifClause));
-      } else if (hasThen) gen.if(schValid, validateClause("then"));
-      else gen.if((0, codegen_1.not)(schValid), validateClause("else"));
-      cxt.pass(valid, () => cxt.error(true));
-      function validateIf() {
-        const schCxt = cxt.subschema({
-          keyword: "if",
-          compositeRule: true,
-          createErrors: false,
-          allErrors: false
-        }, schValid);
-        cxt.mergeEvaluated(schCxt);
-      }
-      function validateClause(keyword, ifClause) {
-        return () => {
-          const schCxt = cxt.subschema({ keyword }, schValid);
-          gen.assign(valid, schValid);
-          cxt.mergeValidEvaluated(schCxt, valid);
-          if (ifClause) gen.assign(ifClause, (0, codegen_1._)`${keyword}`);
-          else cxt.setParams({ ifClause: keyword });
-        };
-      }
-    }
-  };
-  function hasSchema(it, keyword) {
-    const schema4 = it.schema[keyword];
-    return schema4 !== void 0 && !(0, util_1.alwaysValidSchema)(it, schema4);
-  }
-  exports2.default = def;
-}));
-var require_thenElse = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const util_1 = require_util();
-  const def = {
-    keyword: ["then", "else"],
-    schemaType: ["object", "boolean"],
-    code({ keyword, parentSchema, it }) {
-      if (parentSchema.if === void 0) (0, util_1.checkStrictMode)(it, `"${keyword}" without "if" is ignored`);
-    }
-  };
-  exports2.default = def;
-}));
-var require_applicator$2 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const additionalItems_1 = require_additionalItems();
-  const prefixItems_1 = require_prefixItems();
-  const items_1 = require_items();
-  const items2020_1 = require_items2020();
-  const contains_1 = require_contains();
-  const dependencies_1 = require_dependencies();
-  const propertyNames_1 = require_propertyNames();
-  const additionalProperties_1 = require_additionalProperties();
-  const properties_1 = require_properties();
-  const patternProperties_1 = require_patternProperties();
-  const not_1 = require_not();
-  const anyOf_1 = require_anyOf();
-  const oneOf_1 = require_oneOf();
-  const allOf_1 = require_allOf();
-  const if_1 = require_if();
-  const thenElse_1 = require_thenElse();
-  function getApplicator(draft2020 = false) {
-    const applicator = [
-      not_1.default,
-      anyOf_1.default,
-      oneOf_1.default,
-      allOf_1.default,
-      if_1.default,
-      thenElse_1.default,
-      propertyNames_1.default,
-      additionalProperties_1.default,
-      dependencies_1.default,
-      properties_1.default,
-      patternProperties_1.default
-    ];
-    if (draft2020) applicator.push(prefixItems_1.default, items2020_1.default);
-    else applicator.push(additionalItems_1.default, items_1.default);
-    applicator.push(contains_1.default);
-    return applicator;
-  }
-  exports2.default = getApplicator;
-}));
-var require_format$2 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const def = {
-    keyword: "format",
-    type: ["number", "string"],
-    schemaType: "string",
-    $data: true,
-    error: {
-      message: ({ schemaCode }) => (0, codegen_1.str)`must match format "${schemaCode}"`,
-      params: ({ schemaCode }) => (0, codegen_1._)`{format: ${schemaCode}}`
-    },
-    code(cxt, ruleType) {
-      const { gen, data, $data, schema: schema4, schemaCode, it } = cxt;
-      const { opts: opts2, errSchemaPath, schemaEnv, self } = it;
-      if (!opts2.validateFormats) return;
-      if ($data) validate$DataFormat();
-      else validateFormat();
-      function validate$DataFormat() {
-        const fmts = gen.scopeValue("formats", {
-          ref: self.formats,
-          code: opts2.code.formats
-        });
-        const fDef = gen.const("fDef", (0, codegen_1._)`${fmts}[${schemaCode}]`);
-        const fType = gen.let("fType");
-        const format2 = gen.let("format");
-        gen.if((0, codegen_1._)`typeof ${fDef} == "object" && !(${fDef} instanceof RegExp)`, () => gen.assign(fType, (0, codegen_1._)`${fDef}.type || "string"`).assign(format2, (0, codegen_1._)`${fDef}.validate`), () => gen.assign(fType, (0, codegen_1._)`"string"`).assign(format2, fDef));
-        cxt.fail$data((0, codegen_1.or)(unknownFmt(), invalidFmt()));
-        function unknownFmt() {
-          if (opts2.strictSchema === false) return codegen_1.nil;
-          return (0, codegen_1._)`${schemaCode} && !${format2}`;
-        }
-        function invalidFmt() {
-          const callFormat = schemaEnv.$async ? (0, codegen_1._)`(${fDef}.async ? await ${format2}(${data}) : ${format2}(${data}))` : (0, codegen_1._)`${format2}(${data})`;
-          const validData = (0, codegen_1._)`(typeof ${format2} == "function" ? ${callFormat} : ${format2}.test(${data}))`;
-          return (0, codegen_1._)`${format2} && ${format2} !== true && ${fType} === ${ruleType} && !${validData}`;
-        }
-      }
-      function validateFormat() {
-        const formatDef = self.formats[schema4];
-        if (!formatDef) {
-          unknownFormat();
-          return;
-        }
-        if (formatDef === true) return;
-        const [fmtType, format2, fmtRef] = getFormat(formatDef);
-        if (fmtType === ruleType) cxt.pass(validCondition());
-        function unknownFormat() {
-          if (opts2.strictSchema === false) {
-            self.logger.warn(unknownMsg());
-            return;
-          }
-          throw new Error(unknownMsg());
-          function unknownMsg() {
-            return `unknown format "${schema4}" ignored in schema at path "${errSchemaPath}"`;
-          }
-        }
-        function getFormat(fmtDef) {
-          const code2 = fmtDef instanceof RegExp ? (0, codegen_1.regexpCode)(fmtDef) : opts2.code.formats ? (0, codegen_1._)`${opts2.code.formats}${(0, codegen_1.getProperty)(schema4)}` : void 0;
-          const fmt = gen.scopeValue("formats", {
-            key: schema4,
-            ref: fmtDef,
-            code: code2
-          });
-          if (typeof fmtDef == "object" && !(fmtDef instanceof RegExp)) return [
-            fmtDef.type || "string",
-            fmtDef.validate,
-            (0, codegen_1._)`${fmt}.validate`
-          ];
-          return [
-            "string",
-            fmtDef,
-            fmt
-          ];
-        }
-        function validCondition() {
-          if (typeof formatDef == "object" && !(formatDef instanceof RegExp) && formatDef.async) {
-            if (!schemaEnv.$async) throw new Error("async format in sync schema");
-            return (0, codegen_1._)`await ${fmtRef}(${data})`;
-          }
-          return typeof format2 == "function" ? (0, codegen_1._)`${fmtRef}(${data})` : (0, codegen_1._)`${fmtRef}.test(${data})`;
-        }
-      }
-    }
-  };
-  exports2.default = def;
-}));
-var require_format$1 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const format2 = [require_format$2().default];
-  exports2.default = format2;
-}));
-var require_metadata = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.contentVocabulary = exports2.metadataVocabulary = void 0;
-  exports2.metadataVocabulary = [
-    "title",
-    "description",
-    "default",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-    "examples"
-  ];
-  exports2.contentVocabulary = [
-    "contentMediaType",
-    "contentEncoding",
-    "contentSchema"
-  ];
-}));
-var require_draft7 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const core_1 = require_core$2();
-  const validation_1 = require_validation$2();
-  const applicator_1 = require_applicator$2();
-  const format_1 = require_format$1();
-  const metadata_1 = require_metadata();
-  const draft7Vocabularies = [
-    core_1.default,
-    validation_1.default,
-    (0, applicator_1.default)(),
-    format_1.default,
-    metadata_1.metadataVocabulary,
-    metadata_1.contentVocabulary
-  ];
-  exports2.default = draft7Vocabularies;
-}));
-var require_types = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.DiscrError = void 0;
-  var DiscrError;
-  (function(DiscrError2) {
-    DiscrError2["Tag"] = "tag";
-    DiscrError2["Mapping"] = "mapping";
-  })(DiscrError || (exports2.DiscrError = DiscrError = {}));
-}));
-var require_discriminator = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const types_1 = require_types();
-  const compile_1 = require_compile();
-  const ref_error_1 = require_ref_error();
-  const util_1 = require_util();
-  const def = {
-    keyword: "discriminator",
-    type: "object",
-    schemaType: "object",
-    error: {
-      message: ({ params: { discrError, tagName: tagName2 } }) => discrError === types_1.DiscrError.Tag ? `tag "${tagName2}" must be string` : `value of tag "${tagName2}" must be in oneOf`,
-      params: ({ params: { discrError, tag, tagName: tagName2 } }) => (0, codegen_1._)`{error: ${discrError}, tag: ${tagName2}, tagValue: ${tag}}`
-    },
-    code(cxt) {
-      const { gen, data, schema: schema4, parentSchema, it } = cxt;
-      const { oneOf: oneOf2 } = parentSchema;
-      if (!it.opts.discriminator) throw new Error("discriminator: requires discriminator option");
-      const tagName2 = schema4.propertyName;
-      if (typeof tagName2 != "string") throw new Error("discriminator: requires propertyName");
-      if (schema4.mapping) throw new Error("discriminator: mapping is not supported");
-      if (!oneOf2) throw new Error("discriminator: requires oneOf keyword");
-      const valid = gen.let("valid", false);
-      const tag = gen.const("tag", (0, codegen_1._)`${data}${(0, codegen_1.getProperty)(tagName2)}`);
-      gen.if((0, codegen_1._)`typeof ${tag} == "string"`, () => validateMapping(), () => cxt.error(false, {
-        discrError: types_1.DiscrError.Tag,
-        tag,
-        tagName: tagName2
-      }));
-      cxt.ok(valid);
-      function validateMapping() {
-        const mapping = getMapping();
-        gen.if(false);
-        for (const tagValue in mapping) {
-          gen.elseIf((0, codegen_1._)`${tag} === ${tagValue}`);
-          gen.assign(valid, applyTagSchema(mapping[tagValue]));
-        }
-        gen.else();
-        cxt.error(false, {
-          discrError: types_1.DiscrError.Mapping,
-          tag,
-          tagName: tagName2
-        });
-        gen.endIf();
-      }
-      function applyTagSchema(schemaProp) {
-        const _valid = gen.name("valid");
-        const schCxt = cxt.subschema({
-          keyword: "oneOf",
-          schemaProp
-        }, _valid);
-        cxt.mergeEvaluated(schCxt, codegen_1.Name);
-        return _valid;
-      }
-      function getMapping() {
-        var _a3;
-        const oneOfMapping = {};
-        const topRequired = hasRequired(parentSchema);
-        let tagRequired = true;
-        for (let i = 0; i < oneOf2.length; i++) {
-          let sch = oneOf2[i];
-          if ((sch === null || sch === void 0 ? void 0 : sch.$ref) && !(0, util_1.schemaHasRulesButRef)(sch, it.self.RULES)) {
-            const ref = sch.$ref;
-            sch = compile_1.resolveRef.call(it.self, it.schemaEnv.root, it.baseId, ref);
-            if (sch instanceof compile_1.SchemaEnv) sch = sch.schema;
-            if (sch === void 0) throw new ref_error_1.default(it.opts.uriResolver, it.baseId, ref);
-          }
-          const propSch = (_a3 = sch === null || sch === void 0 ? void 0 : sch.properties) === null || _a3 === void 0 ? void 0 : _a3[tagName2];
-          if (typeof propSch != "object") throw new Error(`discriminator: oneOf subschemas (or referenced schemas) must have "properties/${tagName2}"`);
-          tagRequired = tagRequired && (topRequired || hasRequired(sch));
-          addMappings(propSch, i);
-        }
-        if (!tagRequired) throw new Error(`discriminator: "${tagName2}" must be required`);
-        return oneOfMapping;
-        function hasRequired({ required: required2 }) {
-          return Array.isArray(required2) && required2.includes(tagName2);
-        }
-        function addMappings(sch, i) {
-          if (sch.const) addMapping(sch.const, i);
-          else if (sch.enum) for (const tagValue of sch.enum) addMapping(tagValue, i);
-          else throw new Error(`discriminator: "properties/${tagName2}" must have "const" or "enum"`);
-        }
-        function addMapping(tagValue, i) {
-          if (typeof tagValue != "string" || tagValue in oneOfMapping) throw new Error(`discriminator: "${tagName2}" values must be unique strings`);
-          oneOfMapping[tagValue] = i;
-        }
-      }
-    }
-  };
-  exports2.default = def;
-}));
-var require_json_schema_draft_07 = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "http://json-schema.org/draft-07/schema#",
-    "$id": "http://json-schema.org/draft-07/schema#",
-    "title": "Core schema meta-schema",
-    "definitions": {
-      "schemaArray": {
-        "type": "array",
-        "minItems": 1,
-        "items": { "$ref": "#" }
-      },
-      "nonNegativeInteger": {
-        "type": "integer",
-        "minimum": 0
-      },
-      "nonNegativeIntegerDefault0": { "allOf": [{ "$ref": "#/definitions/nonNegativeInteger" }, { "default": 0 }] },
-      "simpleTypes": { "enum": [
-        "array",
-        "boolean",
-        "integer",
-        "null",
-        "number",
-        "object",
-        "string"
-      ] },
-      "stringArray": {
-        "type": "array",
-        "items": { "type": "string" },
-        "uniqueItems": true,
-        "default": []
-      }
-    },
-    "type": ["object", "boolean"],
-    "properties": {
-      "$id": {
-        "type": "string",
-        "format": "uri-reference"
-      },
-      "$schema": {
-        "type": "string",
-        "format": "uri"
-      },
-      "$ref": {
-        "type": "string",
-        "format": "uri-reference"
-      },
-      "$comment": { "type": "string" },
-      "title": { "type": "string" },
-      "description": { "type": "string" },
-      "default": true,
-      "readOnly": {
-        "type": "boolean",
-        "default": false
-      },
-      "examples": {
-        "type": "array",
-        "items": true
-      },
-      "multipleOf": {
-        "type": "number",
-        "exclusiveMinimum": 0
-      },
-      "maximum": { "type": "number" },
-      "exclusiveMaximum": { "type": "number" },
-      "minimum": { "type": "number" },
-      "exclusiveMinimum": { "type": "number" },
-      "maxLength": { "$ref": "#/definitions/nonNegativeInteger" },
-      "minLength": { "$ref": "#/definitions/nonNegativeIntegerDefault0" },
-      "pattern": {
-        "type": "string",
-        "format": "regex"
-      },
-      "additionalItems": { "$ref": "#" },
-      "items": {
-        "anyOf": [{ "$ref": "#" }, { "$ref": "#/definitions/schemaArray" }],
-        "default": true
-      },
-      "maxItems": { "$ref": "#/definitions/nonNegativeInteger" },
-      "minItems": { "$ref": "#/definitions/nonNegativeIntegerDefault0" },
-      "uniqueItems": {
-        "type": "boolean",
-        "default": false
-      },
-      "contains": { "$ref": "#" },
-      "maxProperties": { "$ref": "#/definitions/nonNegativeInteger" },
-      "minProperties": { "$ref": "#/definitions/nonNegativeIntegerDefault0" },
-      "required": { "$ref": "#/definitions/stringArray" },
-      "additionalProperties": { "$ref": "#" },
-      "definitions": {
-        "type": "object",
-        "additionalProperties": { "$ref": "#" },
-        "default": {}
-      },
-      "properties": {
-        "type": "object",
-        "additionalProperties": { "$ref": "#" },
-        "default": {}
-      },
-      "patternProperties": {
-        "type": "object",
-        "additionalProperties": { "$ref": "#" },
-        "propertyNames": { "format": "regex" },
-        "default": {}
-      },
-      "dependencies": {
-        "type": "object",
-        "additionalProperties": { "anyOf": [{ "$ref": "#" }, { "$ref": "#/definitions/stringArray" }] }
-      },
-      "propertyNames": { "$ref": "#" },
-      "const": true,
-      "enum": {
-        "type": "array",
-        "items": true,
-        "minItems": 1,
-        "uniqueItems": true
-      },
-      "type": { "anyOf": [{ "$ref": "#/definitions/simpleTypes" }, {
-        "type": "array",
-        "items": { "$ref": "#/definitions/simpleTypes" },
-        "minItems": 1,
-        "uniqueItems": true
-      }] },
-      "format": { "type": "string" },
-      "contentMediaType": { "type": "string" },
-      "contentEncoding": { "type": "string" },
-      "if": { "$ref": "#" },
-      "then": { "$ref": "#" },
-      "else": { "$ref": "#" },
-      "allOf": { "$ref": "#/definitions/schemaArray" },
-      "anyOf": { "$ref": "#/definitions/schemaArray" },
-      "oneOf": { "$ref": "#/definitions/schemaArray" },
-      "not": { "$ref": "#" }
-    },
-    "default": true
-  };
-}));
-var require_ajv = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.MissingRefError = exports2.ValidationError = exports2.CodeGen = exports2.Name = exports2.nil = exports2.stringify = exports2.str = exports2._ = exports2.KeywordCxt = exports2.Ajv = void 0;
-  const core_1 = require_core$3();
-  const draft7_1 = require_draft7();
-  const discriminator_1 = require_discriminator();
-  const draft7MetaSchema = require_json_schema_draft_07();
-  const META_SUPPORT_DATA = ["/properties"];
-  const META_SCHEMA_ID = "http://json-schema.org/draft-07/schema";
-  var Ajv2 = class extends core_1.default {
-    _addVocabularies() {
-      super._addVocabularies();
-      draft7_1.default.forEach((v2) => this.addVocabulary(v2));
-      if (this.opts.discriminator) this.addKeyword(discriminator_1.default);
-    }
-    _addDefaultMetaSchema() {
-      super._addDefaultMetaSchema();
-      if (!this.opts.meta) return;
-      const metaSchema = this.opts.$data ? this.$dataMetaSchema(draft7MetaSchema, META_SUPPORT_DATA) : draft7MetaSchema;
-      this.addMetaSchema(metaSchema, META_SCHEMA_ID, false);
-      this.refs["http://json-schema.org/schema"] = META_SCHEMA_ID;
-    }
-    defaultMeta() {
-      return this.opts.defaultMeta = super.defaultMeta() || (this.getSchema(META_SCHEMA_ID) ? META_SCHEMA_ID : void 0);
-    }
-  };
-  exports2.Ajv = Ajv2;
-  module2.exports = exports2 = Ajv2;
-  module2.exports.Ajv = Ajv2;
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.default = Ajv2;
-  var validate_1 = require_validate();
-  Object.defineProperty(exports2, "KeywordCxt", {
-    enumerable: true,
-    get: function() {
-      return validate_1.KeywordCxt;
-    }
-  });
-  var codegen_1 = require_codegen();
-  Object.defineProperty(exports2, "_", {
-    enumerable: true,
-    get: function() {
-      return codegen_1._;
-    }
-  });
-  Object.defineProperty(exports2, "str", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.str;
-    }
-  });
-  Object.defineProperty(exports2, "stringify", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.stringify;
-    }
-  });
-  Object.defineProperty(exports2, "nil", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.nil;
-    }
-  });
-  Object.defineProperty(exports2, "Name", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.Name;
-    }
-  });
-  Object.defineProperty(exports2, "CodeGen", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.CodeGen;
-    }
-  });
-  var validation_error_1 = require_validation_error();
-  Object.defineProperty(exports2, "ValidationError", {
-    enumerable: true,
-    get: function() {
-      return validation_error_1.default;
-    }
-  });
-  var ref_error_1 = require_ref_error();
-  Object.defineProperty(exports2, "MissingRefError", {
-    enumerable: true,
-    get: function() {
-      return ref_error_1.default;
-    }
-  });
-}));
-var require_dynamicAnchor = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.dynamicAnchor = void 0;
-  const codegen_1 = require_codegen();
-  const names_1 = require_names();
-  const compile_1 = require_compile();
-  const ref_1 = require_ref();
-  const def = {
-    keyword: "$dynamicAnchor",
-    schemaType: "string",
-    code: (cxt) => dynamicAnchor(cxt, cxt.schema)
-  };
-  function dynamicAnchor(cxt, anchor2) {
-    const { gen, it } = cxt;
-    it.schemaEnv.root.dynamicAnchors[anchor2] = true;
-    const v2 = (0, codegen_1._)`${names_1.default.dynamicAnchors}${(0, codegen_1.getProperty)(anchor2)}`;
-    const validate3 = it.errSchemaPath === "#" ? it.validateName : _getValidate(cxt);
-    gen.if((0, codegen_1._)`!${v2}`, () => gen.assign(v2, validate3));
-  }
-  exports2.dynamicAnchor = dynamicAnchor;
-  function _getValidate(cxt) {
-    const { schemaEnv, schema: schema4, self } = cxt.it;
-    const { root, baseId, localRefs, meta: meta2 } = schemaEnv.root;
-    const { schemaId } = self.opts;
-    const sch = new compile_1.SchemaEnv({
-      schema: schema4,
-      schemaId,
-      root,
-      baseId,
-      localRefs,
-      meta: meta2
-    });
-    compile_1.compileSchema.call(self, sch);
-    return (0, ref_1.getValidate)(cxt, sch);
-  }
-  exports2.default = def;
-}));
-var require_dynamicRef = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.dynamicRef = void 0;
-  const codegen_1 = require_codegen();
-  const names_1 = require_names();
-  const ref_1 = require_ref();
-  const def = {
-    keyword: "$dynamicRef",
-    schemaType: "string",
-    code: (cxt) => dynamicRef(cxt, cxt.schema)
-  };
-  function dynamicRef(cxt, ref) {
-    const { gen, keyword, it } = cxt;
-    if (ref[0] !== "#") throw new Error(`"${keyword}" only supports hash fragment reference`);
-    const anchor2 = ref.slice(1);
-    if (it.allErrors) _dynamicRef();
-    else {
-      const valid = gen.let("valid", false);
-      _dynamicRef(valid);
-      cxt.ok(valid);
-    }
-    function _dynamicRef(valid) {
-      if (it.schemaEnv.root.dynamicAnchors[anchor2]) {
-        const v2 = gen.let("_v", (0, codegen_1._)`${names_1.default.dynamicAnchors}${(0, codegen_1.getProperty)(anchor2)}`);
-        gen.if(v2, _callRef(v2, valid), _callRef(it.validateName, valid));
-      } else _callRef(it.validateName, valid)();
-    }
-    function _callRef(validate3, valid) {
-      return valid ? () => gen.block(() => {
-        (0, ref_1.callRef)(cxt, validate3);
-        gen.let(valid, true);
-      }) : () => (0, ref_1.callRef)(cxt, validate3);
-    }
-  }
-  exports2.dynamicRef = dynamicRef;
-  exports2.default = def;
-}));
-var require_recursiveAnchor = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const dynamicAnchor_1 = require_dynamicAnchor();
-  const util_1 = require_util();
-  const def = {
-    keyword: "$recursiveAnchor",
-    schemaType: "boolean",
-    code(cxt) {
-      if (cxt.schema) (0, dynamicAnchor_1.dynamicAnchor)(cxt, "");
-      else (0, util_1.checkStrictMode)(cxt.it, "$recursiveAnchor: false is ignored");
-    }
-  };
-  exports2.default = def;
-}));
-var require_recursiveRef = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const dynamicRef_1 = require_dynamicRef();
-  const def = {
-    keyword: "$recursiveRef",
-    schemaType: "string",
-    code: (cxt) => (0, dynamicRef_1.dynamicRef)(cxt, cxt.schema)
-  };
-  exports2.default = def;
-}));
-var require_dynamic = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const dynamicAnchor_1 = require_dynamicAnchor();
-  const dynamicRef_1 = require_dynamicRef();
-  const recursiveAnchor_1 = require_recursiveAnchor();
-  const recursiveRef_1 = require_recursiveRef();
-  const dynamic = [
-    dynamicAnchor_1.default,
-    dynamicRef_1.default,
-    recursiveAnchor_1.default,
-    recursiveRef_1.default
-  ];
-  exports2.default = dynamic;
-}));
-var require_dependentRequired = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const dependencies_1 = require_dependencies();
-  const def = {
-    keyword: "dependentRequired",
-    type: "object",
-    schemaType: "object",
-    error: dependencies_1.error,
-    code: (cxt) => (0, dependencies_1.validatePropertyDeps)(cxt)
-  };
-  exports2.default = def;
-}));
-var require_dependentSchemas = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const dependencies_1 = require_dependencies();
-  const def = {
-    keyword: "dependentSchemas",
-    type: "object",
-    schemaType: "object",
-    code: (cxt) => (0, dependencies_1.validateSchemaDeps)(cxt)
-  };
-  exports2.default = def;
-}));
-var require_limitContains = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const util_1 = require_util();
-  const def = {
-    keyword: ["maxContains", "minContains"],
-    type: "array",
-    schemaType: "number",
-    code({ keyword, parentSchema, it }) {
-      if (parentSchema.contains === void 0) (0, util_1.checkStrictMode)(it, `"${keyword}" without "contains" is ignored`);
-    }
-  };
-  exports2.default = def;
-}));
-var require_next = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const dependentRequired_1 = require_dependentRequired();
-  const dependentSchemas_1 = require_dependentSchemas();
-  const limitContains_1 = require_limitContains();
-  const next = [
-    dependentRequired_1.default,
-    dependentSchemas_1.default,
-    limitContains_1.default
-  ];
-  exports2.default = next;
-}));
-var require_unevaluatedProperties = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const names_1 = require_names();
-  const def = {
-    keyword: "unevaluatedProperties",
-    type: "object",
-    schemaType: ["boolean", "object"],
-    trackErrors: true,
-    error: {
-      message: "must NOT have unevaluated properties",
-      params: ({ params }) => (0, codegen_1._)`{unevaluatedProperty: ${params.unevaluatedProperty}}`
-    },
-    code(cxt) {
-      const { gen, schema: schema4, data, errsCount, it } = cxt;
-      if (!errsCount) throw new Error("ajv implementation error");
-      const { allErrors, props } = it;
-      if (props instanceof codegen_1.Name) gen.if((0, codegen_1._)`${props} !== true`, () => gen.forIn("key", data, (key) => gen.if(unevaluatedDynamic(props, key), () => unevaluatedPropCode(key))));
-      else if (props !== true) gen.forIn("key", data, (key) => props === void 0 ? unevaluatedPropCode(key) : gen.if(unevaluatedStatic(props, key), () => unevaluatedPropCode(key)));
-      it.props = true;
-      cxt.ok((0, codegen_1._)`${errsCount} === ${names_1.default.errors}`);
-      function unevaluatedPropCode(key) {
-        if (schema4 === false) {
-          cxt.setParams({ unevaluatedProperty: key });
-          cxt.error();
-          if (!allErrors) gen.break();
-          return;
-        }
-        if (!(0, util_1.alwaysValidSchema)(it, schema4)) {
-          const valid = gen.name("valid");
-          cxt.subschema({
-            keyword: "unevaluatedProperties",
-            dataProp: key,
-            dataPropType: util_1.Type.Str
-          }, valid);
-          if (!allErrors) gen.if((0, codegen_1.not)(valid), () => gen.break());
-        }
-      }
-      function unevaluatedDynamic(evaluatedProps, key) {
-        return (0, codegen_1._)`!${evaluatedProps} || !${evaluatedProps}[${key}]`;
-      }
-      function unevaluatedStatic(evaluatedProps, key) {
-        const ps = [];
-        for (const p in evaluatedProps) if (evaluatedProps[p] === true) ps.push((0, codegen_1._)`${key} !== ${p}`);
-        return (0, codegen_1.and)(...ps);
-      }
-    }
-  };
-  exports2.default = def;
-}));
-var require_unevaluatedItems = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const codegen_1 = require_codegen();
-  const util_1 = require_util();
-  const def = {
-    keyword: "unevaluatedItems",
-    type: "array",
-    schemaType: ["boolean", "object"],
-    error: {
-      message: ({ params: { len } }) => (0, codegen_1.str)`must NOT have more than ${len} items`,
-      params: ({ params: { len } }) => (0, codegen_1._)`{limit: ${len}}`
-    },
-    code(cxt) {
-      const { gen, schema: schema4, data, it } = cxt;
-      const items = it.items || 0;
-      if (items === true) return;
-      const len = gen.const("len", (0, codegen_1._)`${data}.length`);
-      if (schema4 === false) {
-        cxt.setParams({ len: items });
-        cxt.fail((0, codegen_1._)`${len} > ${items}`);
-      } else if (typeof schema4 == "object" && !(0, util_1.alwaysValidSchema)(it, schema4)) {
-        const valid = gen.var("valid", (0, codegen_1._)`${len} <= ${items}`);
-        gen.if((0, codegen_1.not)(valid), () => validateItems(valid, items));
-        cxt.ok(valid);
-      }
-      it.items = true;
-      function validateItems(valid, from) {
-        gen.forRange("i", from, len, (i) => {
-          cxt.subschema({
-            keyword: "unevaluatedItems",
-            dataProp: i,
-            dataPropType: util_1.Type.Num
-          }, valid);
-          if (!it.allErrors) gen.if((0, codegen_1.not)(valid), () => gen.break());
-        });
-      }
-    }
-  };
-  exports2.default = def;
-}));
-var require_unevaluated$1 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const unevaluatedProperties_1 = require_unevaluatedProperties();
-  const unevaluatedItems_1 = require_unevaluatedItems();
-  const unevaluated = [unevaluatedProperties_1.default, unevaluatedItems_1.default];
-  exports2.default = unevaluated;
-}));
-var require_schema$1 = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2019-09/schema",
-    "$id": "https://json-schema.org/draft/2019-09/schema",
-    "$vocabulary": {
-      "https://json-schema.org/draft/2019-09/vocab/core": true,
-      "https://json-schema.org/draft/2019-09/vocab/applicator": true,
-      "https://json-schema.org/draft/2019-09/vocab/validation": true,
-      "https://json-schema.org/draft/2019-09/vocab/meta-data": true,
-      "https://json-schema.org/draft/2019-09/vocab/format": false,
-      "https://json-schema.org/draft/2019-09/vocab/content": true
-    },
-    "$recursiveAnchor": true,
-    "title": "Core and Validation specifications meta-schema",
-    "allOf": [
-      { "$ref": "meta/core" },
-      { "$ref": "meta/applicator" },
-      { "$ref": "meta/validation" },
-      { "$ref": "meta/meta-data" },
-      { "$ref": "meta/format" },
-      { "$ref": "meta/content" }
-    ],
-    "type": ["object", "boolean"],
-    "properties": {
-      "definitions": {
-        "$comment": "While no longer an official keyword as it is replaced by $defs, this keyword is retained in the meta-schema to prevent incompatible extensions as it remains in common use.",
-        "type": "object",
-        "additionalProperties": { "$recursiveRef": "#" },
-        "default": {}
-      },
-      "dependencies": {
-        "$comment": '"dependencies" is no longer a keyword, but schema authors should avoid redefining it to facilitate a smooth transition to "dependentSchemas" and "dependentRequired"',
-        "type": "object",
-        "additionalProperties": { "anyOf": [{ "$recursiveRef": "#" }, { "$ref": "meta/validation#/$defs/stringArray" }] }
-      }
-    }
-  };
-}));
-var require_applicator$1 = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2019-09/schema",
-    "$id": "https://json-schema.org/draft/2019-09/meta/applicator",
-    "$vocabulary": { "https://json-schema.org/draft/2019-09/vocab/applicator": true },
-    "$recursiveAnchor": true,
-    "title": "Applicator vocabulary meta-schema",
-    "type": ["object", "boolean"],
-    "properties": {
-      "additionalItems": { "$recursiveRef": "#" },
-      "unevaluatedItems": { "$recursiveRef": "#" },
-      "items": { "anyOf": [{ "$recursiveRef": "#" }, { "$ref": "#/$defs/schemaArray" }] },
-      "contains": { "$recursiveRef": "#" },
-      "additionalProperties": { "$recursiveRef": "#" },
-      "unevaluatedProperties": { "$recursiveRef": "#" },
-      "properties": {
-        "type": "object",
-        "additionalProperties": { "$recursiveRef": "#" },
-        "default": {}
-      },
-      "patternProperties": {
-        "type": "object",
-        "additionalProperties": { "$recursiveRef": "#" },
-        "propertyNames": { "format": "regex" },
-        "default": {}
-      },
-      "dependentSchemas": {
-        "type": "object",
-        "additionalProperties": { "$recursiveRef": "#" }
-      },
-      "propertyNames": { "$recursiveRef": "#" },
-      "if": { "$recursiveRef": "#" },
-      "then": { "$recursiveRef": "#" },
-      "else": { "$recursiveRef": "#" },
-      "allOf": { "$ref": "#/$defs/schemaArray" },
-      "anyOf": { "$ref": "#/$defs/schemaArray" },
-      "oneOf": { "$ref": "#/$defs/schemaArray" },
-      "not": { "$recursiveRef": "#" }
-    },
-    "$defs": { "schemaArray": {
-      "type": "array",
-      "minItems": 1,
-      "items": { "$recursiveRef": "#" }
-    } }
-  };
-}));
-var require_content$1 = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2019-09/schema",
-    "$id": "https://json-schema.org/draft/2019-09/meta/content",
-    "$vocabulary": { "https://json-schema.org/draft/2019-09/vocab/content": true },
-    "$recursiveAnchor": true,
-    "title": "Content vocabulary meta-schema",
-    "type": ["object", "boolean"],
-    "properties": {
-      "contentMediaType": { "type": "string" },
-      "contentEncoding": { "type": "string" },
-      "contentSchema": { "$recursiveRef": "#" }
-    }
-  };
-}));
-var require_core$1 = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2019-09/schema",
-    "$id": "https://json-schema.org/draft/2019-09/meta/core",
-    "$vocabulary": { "https://json-schema.org/draft/2019-09/vocab/core": true },
-    "$recursiveAnchor": true,
-    "title": "Core vocabulary meta-schema",
-    "type": ["object", "boolean"],
-    "properties": {
-      "$id": {
-        "type": "string",
-        "format": "uri-reference",
-        "$comment": "Non-empty fragments not allowed.",
-        "pattern": "^[^#]*#?$"
-      },
-      "$schema": {
-        "type": "string",
-        "format": "uri"
-      },
-      "$anchor": {
-        "type": "string",
-        "pattern": "^[A-Za-z][-A-Za-z0-9.:_]*$"
-      },
-      "$ref": {
-        "type": "string",
-        "format": "uri-reference"
-      },
-      "$recursiveRef": {
-        "type": "string",
-        "format": "uri-reference"
-      },
-      "$recursiveAnchor": {
-        "type": "boolean",
-        "default": false
-      },
-      "$vocabulary": {
-        "type": "object",
-        "propertyNames": {
-          "type": "string",
-          "format": "uri"
-        },
-        "additionalProperties": { "type": "boolean" }
-      },
-      "$comment": { "type": "string" },
-      "$defs": {
-        "type": "object",
-        "additionalProperties": { "$recursiveRef": "#" },
-        "default": {}
-      }
-    }
-  };
-}));
-var require_format = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2019-09/schema",
-    "$id": "https://json-schema.org/draft/2019-09/meta/format",
-    "$vocabulary": { "https://json-schema.org/draft/2019-09/vocab/format": true },
-    "$recursiveAnchor": true,
-    "title": "Format vocabulary meta-schema",
-    "type": ["object", "boolean"],
-    "properties": { "format": { "type": "string" } }
-  };
-}));
-var require_meta_data$1 = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2019-09/schema",
-    "$id": "https://json-schema.org/draft/2019-09/meta/meta-data",
-    "$vocabulary": { "https://json-schema.org/draft/2019-09/vocab/meta-data": true },
-    "$recursiveAnchor": true,
-    "title": "Meta-data vocabulary meta-schema",
-    "type": ["object", "boolean"],
-    "properties": {
-      "title": { "type": "string" },
-      "description": { "type": "string" },
-      "default": true,
-      "deprecated": {
-        "type": "boolean",
-        "default": false
-      },
-      "readOnly": {
-        "type": "boolean",
-        "default": false
-      },
-      "writeOnly": {
-        "type": "boolean",
-        "default": false
-      },
-      "examples": {
-        "type": "array",
-        "items": true
-      }
-    }
-  };
-}));
-var require_validation$1 = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2019-09/schema",
-    "$id": "https://json-schema.org/draft/2019-09/meta/validation",
-    "$vocabulary": { "https://json-schema.org/draft/2019-09/vocab/validation": true },
-    "$recursiveAnchor": true,
-    "title": "Validation vocabulary meta-schema",
-    "type": ["object", "boolean"],
-    "properties": {
-      "multipleOf": {
-        "type": "number",
-        "exclusiveMinimum": 0
-      },
-      "maximum": { "type": "number" },
-      "exclusiveMaximum": { "type": "number" },
-      "minimum": { "type": "number" },
-      "exclusiveMinimum": { "type": "number" },
-      "maxLength": { "$ref": "#/$defs/nonNegativeInteger" },
-      "minLength": { "$ref": "#/$defs/nonNegativeIntegerDefault0" },
-      "pattern": {
-        "type": "string",
-        "format": "regex"
-      },
-      "maxItems": { "$ref": "#/$defs/nonNegativeInteger" },
-      "minItems": { "$ref": "#/$defs/nonNegativeIntegerDefault0" },
-      "uniqueItems": {
-        "type": "boolean",
-        "default": false
-      },
-      "maxContains": { "$ref": "#/$defs/nonNegativeInteger" },
-      "minContains": {
-        "$ref": "#/$defs/nonNegativeInteger",
-        "default": 1
-      },
-      "maxProperties": { "$ref": "#/$defs/nonNegativeInteger" },
-      "minProperties": { "$ref": "#/$defs/nonNegativeIntegerDefault0" },
-      "required": { "$ref": "#/$defs/stringArray" },
-      "dependentRequired": {
-        "type": "object",
-        "additionalProperties": { "$ref": "#/$defs/stringArray" }
-      },
-      "const": true,
-      "enum": {
-        "type": "array",
-        "items": true
-      },
-      "type": { "anyOf": [{ "$ref": "#/$defs/simpleTypes" }, {
-        "type": "array",
-        "items": { "$ref": "#/$defs/simpleTypes" },
-        "minItems": 1,
-        "uniqueItems": true
-      }] }
-    },
-    "$defs": {
-      "nonNegativeInteger": {
-        "type": "integer",
-        "minimum": 0
-      },
-      "nonNegativeIntegerDefault0": {
-        "$ref": "#/$defs/nonNegativeInteger",
-        "default": 0
-      },
-      "simpleTypes": { "enum": [
-        "array",
-        "boolean",
-        "integer",
-        "null",
-        "number",
-        "object",
-        "string"
-      ] },
-      "stringArray": {
-        "type": "array",
-        "items": { "type": "string" },
-        "uniqueItems": true,
-        "default": []
-      }
-    }
-  };
-}));
-var require_json_schema_2019_09 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const metaSchema = require_schema$1();
-  const applicator = require_applicator$1();
-  const content2 = require_content$1();
-  const core = require_core$1();
-  const format2 = require_format();
-  const metadata = require_meta_data$1();
-  const validation = require_validation$1();
-  const META_SUPPORT_DATA = ["/properties"];
-  function addMetaSchema2019($data) {
-    [
-      metaSchema,
-      applicator,
-      content2,
-      core,
-      with$data(this, format2),
-      metadata,
-      with$data(this, validation)
-    ].forEach((sch) => this.addMetaSchema(sch, void 0, false));
-    return this;
-    function with$data(ajv, sch) {
-      return $data ? ajv.$dataMetaSchema(sch, META_SUPPORT_DATA) : sch;
-    }
-  }
-  exports2.default = addMetaSchema2019;
-}));
-var require__2019 = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.MissingRefError = exports2.ValidationError = exports2.CodeGen = exports2.Name = exports2.nil = exports2.stringify = exports2.str = exports2._ = exports2.KeywordCxt = exports2.Ajv2019 = void 0;
-  const core_1 = require_core$3();
-  const draft7_1 = require_draft7();
-  const dynamic_1 = require_dynamic();
-  const next_1 = require_next();
-  const unevaluated_1 = require_unevaluated$1();
-  const discriminator_1 = require_discriminator();
-  const json_schema_2019_09_1 = require_json_schema_2019_09();
-  const META_SCHEMA_ID = "https://json-schema.org/draft/2019-09/schema";
-  var Ajv2019 = class extends core_1.default {
-    constructor(opts2 = {}) {
-      super({
-        ...opts2,
-        dynamicRef: true,
-        next: true,
-        unevaluated: true
-      });
-    }
-    _addVocabularies() {
-      super._addVocabularies();
-      this.addVocabulary(dynamic_1.default);
-      draft7_1.default.forEach((v2) => this.addVocabulary(v2));
-      this.addVocabulary(next_1.default);
-      this.addVocabulary(unevaluated_1.default);
-      if (this.opts.discriminator) this.addKeyword(discriminator_1.default);
-    }
-    _addDefaultMetaSchema() {
-      super._addDefaultMetaSchema();
-      const { $data, meta: meta2 } = this.opts;
-      if (!meta2) return;
-      json_schema_2019_09_1.default.call(this, $data);
-      this.refs["http://json-schema.org/schema"] = META_SCHEMA_ID;
-    }
-    defaultMeta() {
-      return this.opts.defaultMeta = super.defaultMeta() || (this.getSchema(META_SCHEMA_ID) ? META_SCHEMA_ID : void 0);
-    }
-  };
-  exports2.Ajv2019 = Ajv2019;
-  module2.exports = exports2 = Ajv2019;
-  module2.exports.Ajv2019 = Ajv2019;
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.default = Ajv2019;
-  var validate_1 = require_validate();
-  Object.defineProperty(exports2, "KeywordCxt", {
-    enumerable: true,
-    get: function() {
-      return validate_1.KeywordCxt;
-    }
-  });
-  var codegen_1 = require_codegen();
-  Object.defineProperty(exports2, "_", {
-    enumerable: true,
-    get: function() {
-      return codegen_1._;
-    }
-  });
-  Object.defineProperty(exports2, "str", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.str;
-    }
-  });
-  Object.defineProperty(exports2, "stringify", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.stringify;
-    }
-  });
-  Object.defineProperty(exports2, "nil", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.nil;
-    }
-  });
-  Object.defineProperty(exports2, "Name", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.Name;
-    }
-  });
-  Object.defineProperty(exports2, "CodeGen", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.CodeGen;
-    }
-  });
-  var validation_error_1 = require_validation_error();
-  Object.defineProperty(exports2, "ValidationError", {
-    enumerable: true,
-    get: function() {
-      return validation_error_1.default;
-    }
-  });
-  var ref_error_1 = require_ref_error();
-  Object.defineProperty(exports2, "MissingRefError", {
-    enumerable: true,
-    get: function() {
-      return ref_error_1.default;
-    }
-  });
-}));
-var require_draft2020 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const core_1 = require_core$2();
-  const validation_1 = require_validation$2();
-  const applicator_1 = require_applicator$2();
-  const dynamic_1 = require_dynamic();
-  const next_1 = require_next();
-  const unevaluated_1 = require_unevaluated$1();
-  const format_1 = require_format$1();
-  const metadata_1 = require_metadata();
-  const draft2020Vocabularies = [
-    dynamic_1.default,
-    core_1.default,
-    validation_1.default,
-    (0, applicator_1.default)(true),
-    format_1.default,
-    metadata_1.metadataVocabulary,
-    metadata_1.contentVocabulary,
-    next_1.default,
-    unevaluated_1.default
-  ];
-  exports2.default = draft2020Vocabularies;
-}));
-var require_schema4 = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "$id": "https://json-schema.org/draft/2020-12/schema",
-    "$vocabulary": {
-      "https://json-schema.org/draft/2020-12/vocab/core": true,
-      "https://json-schema.org/draft/2020-12/vocab/applicator": true,
-      "https://json-schema.org/draft/2020-12/vocab/unevaluated": true,
-      "https://json-schema.org/draft/2020-12/vocab/validation": true,
-      "https://json-schema.org/draft/2020-12/vocab/meta-data": true,
-      "https://json-schema.org/draft/2020-12/vocab/format-annotation": true,
-      "https://json-schema.org/draft/2020-12/vocab/content": true
-    },
-    "$dynamicAnchor": "meta",
-    "title": "Core and Validation specifications meta-schema",
-    "allOf": [
-      { "$ref": "meta/core" },
-      { "$ref": "meta/applicator" },
-      { "$ref": "meta/unevaluated" },
-      { "$ref": "meta/validation" },
-      { "$ref": "meta/meta-data" },
-      { "$ref": "meta/format-annotation" },
-      { "$ref": "meta/content" }
-    ],
-    "type": ["object", "boolean"],
-    "$comment": "This meta-schema also defines keywords that have appeared in previous drafts in order to prevent incompatible extensions as they remain in common use.",
-    "properties": {
-      "definitions": {
-        "$comment": '"definitions" has been replaced by "$defs".',
-        "type": "object",
-        "additionalProperties": { "$dynamicRef": "#meta" },
-        "deprecated": true,
-        "default": {}
-      },
-      "dependencies": {
-        "$comment": '"dependencies" has been split and replaced by "dependentSchemas" and "dependentRequired" in order to serve their differing semantics.',
-        "type": "object",
-        "additionalProperties": { "anyOf": [{ "$dynamicRef": "#meta" }, { "$ref": "meta/validation#/$defs/stringArray" }] },
-        "deprecated": true,
-        "default": {}
-      },
-      "$recursiveAnchor": {
-        "$comment": '"$recursiveAnchor" has been replaced by "$dynamicAnchor".',
-        "$ref": "meta/core#/$defs/anchorString",
-        "deprecated": true
-      },
-      "$recursiveRef": {
-        "$comment": '"$recursiveRef" has been replaced by "$dynamicRef".',
-        "$ref": "meta/core#/$defs/uriReferenceString",
-        "deprecated": true
-      }
-    }
-  };
-}));
-var require_applicator = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "$id": "https://json-schema.org/draft/2020-12/meta/applicator",
-    "$vocabulary": { "https://json-schema.org/draft/2020-12/vocab/applicator": true },
-    "$dynamicAnchor": "meta",
-    "title": "Applicator vocabulary meta-schema",
-    "type": ["object", "boolean"],
-    "properties": {
-      "prefixItems": { "$ref": "#/$defs/schemaArray" },
-      "items": { "$dynamicRef": "#meta" },
-      "contains": { "$dynamicRef": "#meta" },
-      "additionalProperties": { "$dynamicRef": "#meta" },
-      "properties": {
-        "type": "object",
-        "additionalProperties": { "$dynamicRef": "#meta" },
-        "default": {}
-      },
-      "patternProperties": {
-        "type": "object",
-        "additionalProperties": { "$dynamicRef": "#meta" },
-        "propertyNames": { "format": "regex" },
-        "default": {}
-      },
-      "dependentSchemas": {
-        "type": "object",
-        "additionalProperties": { "$dynamicRef": "#meta" },
-        "default": {}
-      },
-      "propertyNames": { "$dynamicRef": "#meta" },
-      "if": { "$dynamicRef": "#meta" },
-      "then": { "$dynamicRef": "#meta" },
-      "else": { "$dynamicRef": "#meta" },
-      "allOf": { "$ref": "#/$defs/schemaArray" },
-      "anyOf": { "$ref": "#/$defs/schemaArray" },
-      "oneOf": { "$ref": "#/$defs/schemaArray" },
-      "not": { "$dynamicRef": "#meta" }
-    },
-    "$defs": { "schemaArray": {
-      "type": "array",
-      "minItems": 1,
-      "items": { "$dynamicRef": "#meta" }
-    } }
-  };
-}));
-var require_unevaluated = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "$id": "https://json-schema.org/draft/2020-12/meta/unevaluated",
-    "$vocabulary": { "https://json-schema.org/draft/2020-12/vocab/unevaluated": true },
-    "$dynamicAnchor": "meta",
-    "title": "Unevaluated applicator vocabulary meta-schema",
-    "type": ["object", "boolean"],
-    "properties": {
-      "unevaluatedItems": { "$dynamicRef": "#meta" },
-      "unevaluatedProperties": { "$dynamicRef": "#meta" }
-    }
-  };
-}));
-var require_content = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "$id": "https://json-schema.org/draft/2020-12/meta/content",
-    "$vocabulary": { "https://json-schema.org/draft/2020-12/vocab/content": true },
-    "$dynamicAnchor": "meta",
-    "title": "Content vocabulary meta-schema",
-    "type": ["object", "boolean"],
-    "properties": {
-      "contentEncoding": { "type": "string" },
-      "contentMediaType": { "type": "string" },
-      "contentSchema": { "$dynamicRef": "#meta" }
-    }
-  };
-}));
-var require_core = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "$id": "https://json-schema.org/draft/2020-12/meta/core",
-    "$vocabulary": { "https://json-schema.org/draft/2020-12/vocab/core": true },
-    "$dynamicAnchor": "meta",
-    "title": "Core vocabulary meta-schema",
-    "type": ["object", "boolean"],
-    "properties": {
-      "$id": {
-        "$ref": "#/$defs/uriReferenceString",
-        "$comment": "Non-empty fragments not allowed.",
-        "pattern": "^[^#]*#?$"
-      },
-      "$schema": { "$ref": "#/$defs/uriString" },
-      "$ref": { "$ref": "#/$defs/uriReferenceString" },
-      "$anchor": { "$ref": "#/$defs/anchorString" },
-      "$dynamicRef": { "$ref": "#/$defs/uriReferenceString" },
-      "$dynamicAnchor": { "$ref": "#/$defs/anchorString" },
-      "$vocabulary": {
-        "type": "object",
-        "propertyNames": { "$ref": "#/$defs/uriString" },
-        "additionalProperties": { "type": "boolean" }
-      },
-      "$comment": { "type": "string" },
-      "$defs": {
-        "type": "object",
-        "additionalProperties": { "$dynamicRef": "#meta" }
-      }
-    },
-    "$defs": {
-      "anchorString": {
-        "type": "string",
-        "pattern": "^[A-Za-z_][-A-Za-z0-9._]*$"
-      },
-      "uriString": {
-        "type": "string",
-        "format": "uri"
-      },
-      "uriReferenceString": {
-        "type": "string",
-        "format": "uri-reference"
-      }
-    }
-  };
-}));
-var require_format_annotation = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "$id": "https://json-schema.org/draft/2020-12/meta/format-annotation",
-    "$vocabulary": { "https://json-schema.org/draft/2020-12/vocab/format-annotation": true },
-    "$dynamicAnchor": "meta",
-    "title": "Format vocabulary meta-schema for annotation results",
-    "type": ["object", "boolean"],
-    "properties": { "format": { "type": "string" } }
-  };
-}));
-var require_meta_data = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "$id": "https://json-schema.org/draft/2020-12/meta/meta-data",
-    "$vocabulary": { "https://json-schema.org/draft/2020-12/vocab/meta-data": true },
-    "$dynamicAnchor": "meta",
-    "title": "Meta-data vocabulary meta-schema",
-    "type": ["object", "boolean"],
-    "properties": {
-      "title": { "type": "string" },
-      "description": { "type": "string" },
-      "default": true,
-      "deprecated": {
-        "type": "boolean",
-        "default": false
-      },
-      "readOnly": {
-        "type": "boolean",
-        "default": false
-      },
-      "writeOnly": {
-        "type": "boolean",
-        "default": false
-      },
-      "examples": {
-        "type": "array",
-        "items": true
-      }
-    }
-  };
-}));
-var require_validation = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  module2.exports = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "$id": "https://json-schema.org/draft/2020-12/meta/validation",
-    "$vocabulary": { "https://json-schema.org/draft/2020-12/vocab/validation": true },
-    "$dynamicAnchor": "meta",
-    "title": "Validation vocabulary meta-schema",
-    "type": ["object", "boolean"],
-    "properties": {
-      "type": { "anyOf": [{ "$ref": "#/$defs/simpleTypes" }, {
-        "type": "array",
-        "items": { "$ref": "#/$defs/simpleTypes" },
-        "minItems": 1,
-        "uniqueItems": true
-      }] },
-      "const": true,
-      "enum": {
-        "type": "array",
-        "items": true
-      },
-      "multipleOf": {
-        "type": "number",
-        "exclusiveMinimum": 0
-      },
-      "maximum": { "type": "number" },
-      "exclusiveMaximum": { "type": "number" },
-      "minimum": { "type": "number" },
-      "exclusiveMinimum": { "type": "number" },
-      "maxLength": { "$ref": "#/$defs/nonNegativeInteger" },
-      "minLength": { "$ref": "#/$defs/nonNegativeIntegerDefault0" },
-      "pattern": {
-        "type": "string",
-        "format": "regex"
-      },
-      "maxItems": { "$ref": "#/$defs/nonNegativeInteger" },
-      "minItems": { "$ref": "#/$defs/nonNegativeIntegerDefault0" },
-      "uniqueItems": {
-        "type": "boolean",
-        "default": false
-      },
-      "maxContains": { "$ref": "#/$defs/nonNegativeInteger" },
-      "minContains": {
-        "$ref": "#/$defs/nonNegativeInteger",
-        "default": 1
-      },
-      "maxProperties": { "$ref": "#/$defs/nonNegativeInteger" },
-      "minProperties": { "$ref": "#/$defs/nonNegativeIntegerDefault0" },
-      "required": { "$ref": "#/$defs/stringArray" },
-      "dependentRequired": {
-        "type": "object",
-        "additionalProperties": { "$ref": "#/$defs/stringArray" }
-      }
-    },
-    "$defs": {
-      "nonNegativeInteger": {
-        "type": "integer",
-        "minimum": 0
-      },
-      "nonNegativeIntegerDefault0": {
-        "$ref": "#/$defs/nonNegativeInteger",
-        "default": 0
-      },
-      "simpleTypes": { "enum": [
-        "array",
-        "boolean",
-        "integer",
-        "null",
-        "number",
-        "object",
-        "string"
-      ] },
-      "stringArray": {
-        "type": "array",
-        "items": { "type": "string" },
-        "uniqueItems": true,
-        "default": []
-      }
-    }
-  };
-}));
-var require_json_schema_2020_12 = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const metaSchema = require_schema4();
-  const applicator = require_applicator();
-  const unevaluated = require_unevaluated();
-  const content2 = require_content();
-  const core = require_core();
-  const format2 = require_format_annotation();
-  const metadata = require_meta_data();
-  const validation = require_validation();
-  const META_SUPPORT_DATA = ["/properties"];
-  function addMetaSchema2020($data) {
-    [
-      metaSchema,
-      applicator,
-      unevaluated,
-      content2,
-      core,
-      with$data(this, format2),
-      metadata,
-      with$data(this, validation)
-    ].forEach((sch) => this.addMetaSchema(sch, void 0, false));
-    return this;
-    function with$data(ajv, sch) {
-      return $data ? ajv.$dataMetaSchema(sch, META_SUPPORT_DATA) : sch;
-    }
-  }
-  exports2.default = addMetaSchema2020;
-}));
-var require__2020 = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.MissingRefError = exports2.ValidationError = exports2.CodeGen = exports2.Name = exports2.nil = exports2.stringify = exports2.str = exports2._ = exports2.KeywordCxt = exports2.Ajv2020 = void 0;
-  const core_1 = require_core$3();
-  const draft2020_1 = require_draft2020();
-  const discriminator_1 = require_discriminator();
-  const json_schema_2020_12_1 = require_json_schema_2020_12();
-  const META_SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema";
-  var Ajv2020 = class extends core_1.default {
-    constructor(opts2 = {}) {
-      super({
-        ...opts2,
-        dynamicRef: true,
-        next: true,
-        unevaluated: true
-      });
-    }
-    _addVocabularies() {
-      super._addVocabularies();
-      draft2020_1.default.forEach((v2) => this.addVocabulary(v2));
-      if (this.opts.discriminator) this.addKeyword(discriminator_1.default);
-    }
-    _addDefaultMetaSchema() {
-      super._addDefaultMetaSchema();
-      const { $data, meta: meta2 } = this.opts;
-      if (!meta2) return;
-      json_schema_2020_12_1.default.call(this, $data);
-      this.refs["http://json-schema.org/schema"] = META_SCHEMA_ID;
-    }
-    defaultMeta() {
-      return this.opts.defaultMeta = super.defaultMeta() || (this.getSchema(META_SCHEMA_ID) ? META_SCHEMA_ID : void 0);
-    }
-  };
-  exports2.Ajv2020 = Ajv2020;
-  module2.exports = exports2 = Ajv2020;
-  module2.exports.Ajv2020 = Ajv2020;
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.default = Ajv2020;
-  var validate_1 = require_validate();
-  Object.defineProperty(exports2, "KeywordCxt", {
-    enumerable: true,
-    get: function() {
-      return validate_1.KeywordCxt;
-    }
-  });
-  var codegen_1 = require_codegen();
-  Object.defineProperty(exports2, "_", {
-    enumerable: true,
-    get: function() {
-      return codegen_1._;
-    }
-  });
-  Object.defineProperty(exports2, "str", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.str;
-    }
-  });
-  Object.defineProperty(exports2, "stringify", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.stringify;
-    }
-  });
-  Object.defineProperty(exports2, "nil", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.nil;
-    }
-  });
-  Object.defineProperty(exports2, "Name", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.Name;
-    }
-  });
-  Object.defineProperty(exports2, "CodeGen", {
-    enumerable: true,
-    get: function() {
-      return codegen_1.CodeGen;
-    }
-  });
-  var validation_error_1 = require_validation_error();
-  Object.defineProperty(exports2, "ValidationError", {
-    enumerable: true,
-    get: function() {
-      return validation_error_1.default;
-    }
-  });
-  var ref_error_1 = require_ref_error();
-  Object.defineProperty(exports2, "MissingRefError", {
-    enumerable: true,
-    get: function() {
-      return ref_error_1.default;
-    }
-  });
-}));
-var require_formats = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.formatNames = exports2.fastFormats = exports2.fullFormats = void 0;
-  function fmtDef(validate3, compare4) {
-    return {
-      validate: validate3,
-      compare: compare4
-    };
-  }
-  exports2.fullFormats = {
-    date: fmtDef(date5, compareDate),
-    time: fmtDef(getTime(true), compareTime),
-    "date-time": fmtDef(getDateTime(true), compareDateTime),
-    "iso-time": fmtDef(getTime(), compareIsoTime),
-    "iso-date-time": fmtDef(getDateTime(), compareIsoDateTime),
-    duration: /^P(?!$)((\d+Y)?(\d+M)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?|(\d+W)?)$/,
-    uri,
-    "uri-reference": /^(?:[a-z][a-z0-9+\-.]*:)?(?:\/?\/(?:(?:[a-z0-9\-._~!$&'()*+,;=:]|%[0-9a-f]{2})*@)?(?:\[(?:(?:(?:(?:[0-9a-f]{1,4}:){6}|::(?:[0-9a-f]{1,4}:){5}|(?:[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){4}|(?:(?:[0-9a-f]{1,4}:){0,1}[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){3}|(?:(?:[0-9a-f]{1,4}:){0,2}[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){2}|(?:(?:[0-9a-f]{1,4}:){0,3}[0-9a-f]{1,4})?::[0-9a-f]{1,4}:|(?:(?:[0-9a-f]{1,4}:){0,4}[0-9a-f]{1,4})?::)(?:[0-9a-f]{1,4}:[0-9a-f]{1,4}|(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?))|(?:(?:[0-9a-f]{1,4}:){0,5}[0-9a-f]{1,4})?::[0-9a-f]{1,4}|(?:(?:[0-9a-f]{1,4}:){0,6}[0-9a-f]{1,4})?::)|[Vv][0-9a-f]+\.[a-z0-9\-._~!$&'()*+,;=:]+)\]|(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?)|(?:[a-z0-9\-._~!$&'"()*+,;=]|%[0-9a-f]{2})*)(?::\d*)?(?:\/(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})*)*|\/(?:(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})+(?:\/(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})*)*)?|(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})+(?:\/(?:[a-z0-9\-._~!$&'"()*+,;=:@]|%[0-9a-f]{2})*)*)?(?:\?(?:[a-z0-9\-._~!$&'"()*+,;=:@/?]|%[0-9a-f]{2})*)?(?:#(?:[a-z0-9\-._~!$&'"()*+,;=:@/?]|%[0-9a-f]{2})*)?$/i,
-    "uri-template": /^(?:(?:[^\x00-\x20"'<>%\\^`{|}]|%[0-9a-f]{2})|\{[+#./;?&=,!@|]?(?:[a-z0-9_]|%[0-9a-f]{2})+(?::[1-9][0-9]{0,3}|\*)?(?:,(?:[a-z0-9_]|%[0-9a-f]{2})+(?::[1-9][0-9]{0,3}|\*)?)*\})*$/i,
-    url: /^(?:https?|ftp):\/\/(?:\S+(?::\S*)?@)?(?:(?!(?:10|127)(?:\.\d{1,3}){3})(?!(?:169\.254|192\.168)(?:\.\d{1,3}){2})(?!172\.(?:1[6-9]|2\d|3[0-1])(?:\.\d{1,3}){2})(?:[1-9]\d?|1\d\d|2[01]\d|22[0-3])(?:\.(?:1?\d{1,2}|2[0-4]\d|25[0-5])){2}(?:\.(?:[1-9]\d?|1\d\d|2[0-4]\d|25[0-4]))|(?:(?:[a-z0-9\u{00a1}-\u{ffff}]+-)*[a-z0-9\u{00a1}-\u{ffff}]+)(?:\.(?:[a-z0-9\u{00a1}-\u{ffff}]+-)*[a-z0-9\u{00a1}-\u{ffff}]+)*(?:\.(?:[a-z\u{00a1}-\u{ffff}]{2,})))(?::\d{2,5})?(?:\/[^\s]*)?$/iu,
-    email: /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/i,
-    hostname: /^(?=.{1,253}\.?$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[-0-9a-z]{0,61}[0-9a-z])?)*\.?$/i,
-    ipv4: /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)$/,
-    ipv6: /^((([0-9a-f]{1,4}:){7}([0-9a-f]{1,4}|:))|(([0-9a-f]{1,4}:){6}(:[0-9a-f]{1,4}|((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3})|:))|(([0-9a-f]{1,4}:){5}(((:[0-9a-f]{1,4}){1,2})|:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3})|:))|(([0-9a-f]{1,4}:){4}(((:[0-9a-f]{1,4}){1,3})|((:[0-9a-f]{1,4})?:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:))|(([0-9a-f]{1,4}:){3}(((:[0-9a-f]{1,4}){1,4})|((:[0-9a-f]{1,4}){0,2}:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:))|(([0-9a-f]{1,4}:){2}(((:[0-9a-f]{1,4}){1,5})|((:[0-9a-f]{1,4}){0,3}:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:))|(([0-9a-f]{1,4}:){1}(((:[0-9a-f]{1,4}){1,6})|((:[0-9a-f]{1,4}){0,4}:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:))|(:(((:[0-9a-f]{1,4}){1,7})|((:[0-9a-f]{1,4}){0,5}:((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}))|:)))$/i,
-    regex: regex2,
-    uuid: /^(?:urn:uuid:)?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i,
-    "json-pointer": /^(?:\/(?:[^~/]|~0|~1)*)*$/,
-    "json-pointer-uri-fragment": /^#(?:\/(?:[a-z0-9_\-.!$&'()*+,;:=@]|%[0-9a-f]{2}|~0|~1)*)*$/i,
-    "relative-json-pointer": /^(?:0|[1-9][0-9]*)(?:#|(?:\/(?:[^~/]|~0|~1)*)*)$/,
-    byte,
-    int32: {
-      type: "number",
-      validate: validateInt32
-    },
-    int64: {
-      type: "number",
-      validate: validateInt64
-    },
-    float: {
-      type: "number",
-      validate: validateNumber
-    },
-    double: {
-      type: "number",
-      validate: validateNumber
-    },
-    password: true,
-    binary: true
-  };
-  exports2.fastFormats = {
-    ...exports2.fullFormats,
-    date: fmtDef(/^\d\d\d\d-[0-1]\d-[0-3]\d$/, compareDate),
-    time: fmtDef(/^(?:[0-2]\d:[0-5]\d:[0-5]\d|23:59:60)(?:\.\d+)?(?:z|[+-]\d\d(?::?\d\d)?)$/i, compareTime),
-    "date-time": fmtDef(/^\d\d\d\d-[0-1]\d-[0-3]\dt(?:[0-2]\d:[0-5]\d:[0-5]\d|23:59:60)(?:\.\d+)?(?:z|[+-]\d\d(?::?\d\d)?)$/i, compareDateTime),
-    "iso-time": fmtDef(/^(?:[0-2]\d:[0-5]\d:[0-5]\d|23:59:60)(?:\.\d+)?(?:z|[+-]\d\d(?::?\d\d)?)?$/i, compareIsoTime),
-    "iso-date-time": fmtDef(/^\d\d\d\d-[0-1]\d-[0-3]\d[t\s](?:[0-2]\d:[0-5]\d:[0-5]\d|23:59:60)(?:\.\d+)?(?:z|[+-]\d\d(?::?\d\d)?)?$/i, compareIsoDateTime),
-    uri: /^(?:[a-z][a-z0-9+\-.]*:)(?:\/?\/)?[^\s]*$/i,
-    "uri-reference": /^(?:(?:[a-z][a-z0-9+\-.]*:)?\/?\/)?(?:[^\\\s#][^\s#]*)?(?:#[^\\\s]*)?$/i,
-    email: /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i
-  };
-  exports2.formatNames = Object.keys(exports2.fullFormats);
-  function isLeapYear(year) {
-    return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
-  }
-  const DATE = /^(\d\d\d\d)-(\d\d)-(\d\d)$/;
-  const DAYS = [
-    0,
-    31,
-    28,
-    31,
-    30,
-    31,
-    30,
-    31,
-    31,
-    30,
-    31,
-    30,
-    31
-  ];
-  function date5(str) {
-    const matches = DATE.exec(str);
-    if (!matches) return false;
-    const year = +matches[1];
-    const month2 = +matches[2];
-    const day2 = +matches[3];
-    return month2 >= 1 && month2 <= 12 && day2 >= 1 && day2 <= (month2 === 2 && isLeapYear(year) ? 29 : DAYS[month2]);
-  }
-  function compareDate(d1, d2) {
-    if (!(d1 && d2)) return void 0;
-    if (d1 > d2) return 1;
-    if (d1 < d2) return -1;
-    return 0;
-  }
-  const TIME = /^(\d\d):(\d\d):(\d\d(?:\.\d+)?)(z|([+-])(\d\d)(?::?(\d\d))?)?$/i;
-  function getTime(strictTimeZone) {
-    return function time7(str) {
-      const matches = TIME.exec(str);
-      if (!matches) return false;
-      const hr = +matches[1];
-      const min = +matches[2];
-      const sec = +matches[3];
-      const tz = matches[4];
-      const tzSign = matches[5] === "-" ? -1 : 1;
-      const tzH = +(matches[6] || 0);
-      const tzM = +(matches[7] || 0);
-      if (tzH > 23 || tzM > 59 || strictTimeZone && !tz) return false;
-      if (hr <= 23 && min <= 59 && sec < 60) return true;
-      const utcMin = min - tzM * tzSign;
-      const utcHr = hr - tzH * tzSign - (utcMin < 0 ? 1 : 0);
-      return (utcHr === 23 || utcHr === -1) && (utcMin === 59 || utcMin === -1) && sec < 61;
-    };
-  }
-  function compareTime(s1, s22) {
-    if (!(s1 && s22)) return void 0;
-    const t1 = (/* @__PURE__ */ new Date("2020-01-01T" + s1)).valueOf();
-    const t2 = (/* @__PURE__ */ new Date("2020-01-01T" + s22)).valueOf();
-    if (!(t1 && t2)) return void 0;
-    return t1 - t2;
-  }
-  function compareIsoTime(t1, t2) {
-    if (!(t1 && t2)) return void 0;
-    const a1 = TIME.exec(t1);
-    const a2 = TIME.exec(t2);
-    if (!(a1 && a2)) return void 0;
-    t1 = a1[1] + a1[2] + a1[3];
-    t2 = a2[1] + a2[2] + a2[3];
-    if (t1 > t2) return 1;
-    if (t1 < t2) return -1;
-    return 0;
-  }
-  const DATE_TIME_SEPARATOR = /t|\s/i;
-  function getDateTime(strictTimeZone) {
-    const time7 = getTime(strictTimeZone);
-    return function date_time(str) {
-      const dateTime = str.split(DATE_TIME_SEPARATOR);
-      return dateTime.length === 2 && date5(dateTime[0]) && time7(dateTime[1]);
-    };
-  }
-  function compareDateTime(dt1, dt2) {
-    if (!(dt1 && dt2)) return void 0;
-    const d1 = new Date(dt1).valueOf();
-    const d2 = new Date(dt2).valueOf();
-    if (!(d1 && d2)) return void 0;
-    return d1 - d2;
-  }
-  function compareIsoDateTime(dt1, dt2) {
-    if (!(dt1 && dt2)) return void 0;
-    const [d1, t1] = dt1.split(DATE_TIME_SEPARATOR);
-    const [d2, t2] = dt2.split(DATE_TIME_SEPARATOR);
-    const res = compareDate(d1, d2);
-    if (res === void 0) return void 0;
-    return res || compareTime(t1, t2);
-  }
-  const NOT_URI_FRAGMENT = /\/|:/;
-  const URI = /^(?:[a-z][a-z0-9+\-.]*:)(?:\/?\/(?:(?:[a-z0-9\-._~!$&'()*+,;=:]|%[0-9a-f]{2})*@)?(?:\[(?:(?:(?:(?:[0-9a-f]{1,4}:){6}|::(?:[0-9a-f]{1,4}:){5}|(?:[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){4}|(?:(?:[0-9a-f]{1,4}:){0,1}[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){3}|(?:(?:[0-9a-f]{1,4}:){0,2}[0-9a-f]{1,4})?::(?:[0-9a-f]{1,4}:){2}|(?:(?:[0-9a-f]{1,4}:){0,3}[0-9a-f]{1,4})?::[0-9a-f]{1,4}:|(?:(?:[0-9a-f]{1,4}:){0,4}[0-9a-f]{1,4})?::)(?:[0-9a-f]{1,4}:[0-9a-f]{1,4}|(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?))|(?:(?:[0-9a-f]{1,4}:){0,5}[0-9a-f]{1,4})?::[0-9a-f]{1,4}|(?:(?:[0-9a-f]{1,4}:){0,6}[0-9a-f]{1,4})?::)|[Vv][0-9a-f]+\.[a-z0-9\-._~!$&'()*+,;=:]+)\]|(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?)|(?:[a-z0-9\-._~!$&'()*+,;=]|%[0-9a-f]{2})*)(?::\d*)?(?:\/(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})*)*|\/(?:(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})+(?:\/(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})*)*)?|(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})+(?:\/(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})*)*)(?:\?(?:[a-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9a-f]{2})*)?(?:#(?:[a-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9a-f]{2})*)?$/i;
-  function uri(str) {
-    return NOT_URI_FRAGMENT.test(str) && URI.test(str);
-  }
-  const BYTE = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/gm;
-  function byte(str) {
-    BYTE.lastIndex = 0;
-    return BYTE.test(str);
-  }
-  const MIN_INT32 = -(2 ** 31);
-  const MAX_INT32 = 2 ** 31 - 1;
-  function validateInt32(value) {
-    return Number.isInteger(value) && value <= MAX_INT32 && value >= MIN_INT32;
-  }
-  function validateInt64(value) {
-    return Number.isInteger(value);
-  }
-  function validateNumber() {
-    return true;
-  }
-  const Z_ANCHOR = /[^\\]\\Z/;
-  function regex2(str) {
-    if (Z_ANCHOR.test(str)) return false;
-    try {
-      new RegExp(str);
-      return true;
-    } catch (e) {
-      return false;
-    }
-  }
-}));
-var require_limit = /* @__PURE__ */ __commonJSMin(((exports2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.formatLimitDefinition = void 0;
-  const ajv_1 = require_ajv();
-  const codegen_1 = require_codegen();
-  const ops = codegen_1.operators;
-  const KWDs = {
-    formatMaximum: {
-      okStr: "<=",
-      ok: ops.LTE,
-      fail: ops.GT
-    },
-    formatMinimum: {
-      okStr: ">=",
-      ok: ops.GTE,
-      fail: ops.LT
-    },
-    formatExclusiveMaximum: {
-      okStr: "<",
-      ok: ops.LT,
-      fail: ops.GTE
-    },
-    formatExclusiveMinimum: {
-      okStr: ">",
-      ok: ops.GT,
-      fail: ops.LTE
-    }
-  };
-  const error2 = {
-    message: ({ keyword, schemaCode }) => (0, codegen_1.str)`should be ${KWDs[keyword].okStr} ${schemaCode}`,
-    params: ({ keyword, schemaCode }) => (0, codegen_1._)`{comparison: ${KWDs[keyword].okStr}, limit: ${schemaCode}}`
-  };
-  exports2.formatLimitDefinition = {
-    keyword: Object.keys(KWDs),
-    type: "string",
-    schemaType: "string",
-    $data: true,
-    error: error2,
-    code(cxt) {
-      const { gen, data, schemaCode, keyword, it } = cxt;
-      const { opts: opts2, self } = it;
-      if (!opts2.validateFormats) return;
-      const fCxt = new ajv_1.KeywordCxt(it, self.RULES.all.format.definition, "format");
-      if (fCxt.$data) validate$DataFormat();
-      else validateFormat();
-      function validate$DataFormat() {
-        const fmts = gen.scopeValue("formats", {
-          ref: self.formats,
-          code: opts2.code.formats
-        });
-        const fmt = gen.const("fmt", (0, codegen_1._)`${fmts}[${fCxt.schemaCode}]`);
-        cxt.fail$data((0, codegen_1.or)((0, codegen_1._)`typeof ${fmt} != "object"`, (0, codegen_1._)`${fmt} instanceof RegExp`, (0, codegen_1._)`typeof ${fmt}.compare != "function"`, compareCode(fmt)));
-      }
-      function validateFormat() {
-        const format2 = fCxt.schema;
-        const fmtDef = self.formats[format2];
-        if (!fmtDef || fmtDef === true) return;
-        if (typeof fmtDef != "object" || fmtDef instanceof RegExp || typeof fmtDef.compare != "function") throw new Error(`"${keyword}": format "${format2}" does not define "compare" function`);
-        const fmt = gen.scopeValue("formats", {
-          key: format2,
-          ref: fmtDef,
-          code: opts2.code.formats ? (0, codegen_1._)`${opts2.code.formats}${(0, codegen_1.getProperty)(format2)}` : void 0
-        });
-        cxt.fail$data(compareCode(fmt));
-      }
-      function compareCode(fmt) {
-        return (0, codegen_1._)`${fmt}.compare(${data}, ${schemaCode}) ${KWDs[keyword].fail} 0`;
-      }
-    },
-    dependencies: ["format"]
-  };
-  const formatLimitPlugin = (ajv) => {
-    ajv.addKeyword(exports2.formatLimitDefinition);
-    return ajv;
-  };
-  exports2.default = formatLimitPlugin;
-}));
-var require_dist2 = /* @__PURE__ */ __commonJSMin(((exports2, module2) => {
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  const formats_1 = require_formats();
-  const limit_1 = require_limit();
-  const codegen_1 = require_codegen();
-  const fullName = new codegen_1.Name("fullFormats");
-  const fastName = new codegen_1.Name("fastFormats");
-  const formatsPlugin = (ajv, opts2 = { keywords: true }) => {
-    if (Array.isArray(opts2)) {
-      addFormats2(ajv, opts2, formats_1.fullFormats, fullName);
-      return ajv;
-    }
-    const [formats, exportName] = opts2.mode === "fast" ? [formats_1.fastFormats, fastName] : [formats_1.fullFormats, fullName];
-    addFormats2(ajv, opts2.formats || formats_1.formatNames, formats, exportName);
-    if (opts2.keywords) (0, limit_1.default)(ajv);
-    return ajv;
-  };
-  formatsPlugin.get = (name2, mode = "full") => {
-    const f2 = (mode === "fast" ? formats_1.fastFormats : formats_1.fullFormats)[name2];
-    if (!f2) throw new Error(`Unknown format "${name2}"`);
-    return f2;
-  };
-  function addFormats2(ajv, list3, fs2, exportName) {
-    var _a3;
-    var _b;
-    (_a3 = (_b = ajv.opts.code).formats) !== null && _a3 !== void 0 || (_b.formats = (0, codegen_1._)`require("ajv-formats/dist/formats").${exportName}`);
-    for (const f2 of list3) ajv.addFormat(f2, fs2[f2]);
-  }
-  module2.exports = exports2 = formatsPlugin;
-  Object.defineProperty(exports2, "__esModule", { value: true });
-  exports2.default = formatsPlugin;
-}));
-var import_ajv = require_ajv();
-var import__2019 = require__2019();
-var import__2020 = require__2020();
-var import_dist = /* @__PURE__ */ __toESM2(require_dist2(), 1);
-var addFormats = import_dist.default;
-function createDefaultAjvInstance(engineClass) {
-  const ajv = new engineClass({
-    strict: false,
-    validateFormats: true,
-    validateSchema: false,
-    allErrors: true
-  });
-  addFormats(ajv);
-  return ajv;
-}
-var AjvJsonSchemaValidator = class {
-  _ajv;
-  /** Lazy classic (draft-07) engine, built on the first draft-07/draft-06-declared schema. */
-  _ajvDraft7;
-  /** Lazy 2019-09 engine, built on the first 2019-09-declared schema. */
-  _ajv2019;
-  /** True iff the constructor received a caller-supplied engine; the `$schema` dispatch is skipped. */
-  _userAjv;
-  /**
-  * @param ajv - Optional pre-configured AJV-compatible instance. When supplied, this instance is
-  * used for **every** schema regardless of its declared `$schema` (the caller owns dialect
-  * choice). When omitted, the provider constructs per-dialect engines (`Ajv2020`, `Ajv2019`,
-  * and the classic draft-07 `Ajv` for draft-07/06-declared schemas) with
-  * `strict: false`, `validateFormats: true`, `validateSchema: false`, `allErrors: true`, and
-  * `ajv-formats` registered — **lazily, on the first {@linkcode getValidator} call needing each**, so
-  * constructing the provider (e.g. as the default validator of a `Client`/`Server` that never
-  * validates a JSON Schema) does not pay the ajv + ajv-formats instantiation cost. The parameter
-  * is typed structurally so consumers who don't pass an instance need not have `ajv` installed.
-  */
-  constructor(ajv) {
-    this._userAjv = ajv !== void 0;
-    this._ajv = ajv;
-  }
-  /** The underlying 2020-12 engine — the default instance is created on first use. */
-  get ajv() {
-    return this._ajv ??= createDefaultAjvInstance(import__2020.Ajv2020);
-  }
-  /**
-  * Pick the engine for a schema's declared dialect. A caller-supplied engine is used for
-  * every schema — do not second-guess by `$schema` (bring-your-own-validator means
-  * bring-your-own-dialect). Otherwise: no `$schema` or 2020-12 → `Ajv2020`; 2019-09 →
-  * `Ajv2019`; draft-07 or draft-06 → classic `Ajv`; anything else → `Error`.
-  */
-  _engineFor(schema4) {
-    if (this._userAjv) return this.ajv;
-    const dialect = declaredDialect(schema4, "pass a pre-configured Ajv instance to AjvJsonSchemaValidator(ajv) to validate other dialects.");
-    if (dialect === "2020-12") return this.ajv;
-    if (dialect === "2019-09") return this._ajv2019 ??= createDefaultAjvInstance(import__2019.Ajv2019);
-    return this._ajvDraft7 ??= createDefaultAjvInstance(import_ajv.Ajv);
-  }
-  getValidator(schema4) {
-    const engine = this._engineFor(schema4);
-    const ajvValidator = "$id" in schema4 && typeof schema4.$id === "string" ? engine.getSchema(schema4.$id) ?? engine.compile(schema4) : engine.compile(schema4);
-    return (input) => {
-      return ajvValidator(input) ? {
-        valid: true,
-        data: input,
-        errorMessage: void 0
-      } : {
-        valid: false,
-        data: void 0,
-        errorMessage: engine.errorsText(ajvValidator.errors)
-      };
-    };
+// src/entry/mcp/protocol-shims.ts
+var import_node_process = __toESM(require("node:process"), 1);
+var DefaultJsonSchemaValidator = class {
+  getValidator() {
+    return () => ({ valid: false, data: void 0, errorMessage: "nothing is checked by JSON Schema here" });
   }
 };
-var Ajv = import_ajv.Ajv;
-
-// node_modules/@modelcontextprotocol/server/dist/shimsNode.mjs
-var import_node_process = __toESM(require("node:process"), 1);
 
 // node_modules/@modelcontextprotocol/server/dist/mcp-oHn3ureC.mjs
 var COMPLETABLE_SYMBOL = /* @__PURE__ */ Symbol.for("mcp.completable");
@@ -50386,7 +43029,7 @@ var Server = class extends Protocol {
     this._serverInfo = _serverInfo;
     this._capabilities = options2?.capabilities ? { ...options2.capabilities } : {};
     this._instructions = options2?.instructions;
-    this._jsonSchemaValidator = options2?.jsonSchemaValidator ?? new AjvJsonSchemaValidator();
+    this._jsonSchemaValidator = options2?.jsonSchemaValidator ?? new DefaultJsonSchemaValidator();
     this._requestStateVerify = options2?.requestState?.verify;
     this._inputRequiredServing = resolveLegacyShimOptions(options2?.inputRequired);
     if (options2?.cacheHints !== void 0) {
@@ -51834,7 +44477,7 @@ function createRequestStateCodec(options2) {
   if (keyBytes.byteLength < 32) throw new RangeError(`createRequestStateCodec: key must be at least 32 bytes (got ${keyBytes.byteLength})`);
   const ttlSeconds = options2.ttlSeconds ?? 600;
   if (!Number.isFinite(ttlSeconds)) throw new RangeError("createRequestStateCodec: ttlSeconds must be a finite number");
-  const bind2 = options2.bind;
+  const bind3 = options2.bind;
   let cryptoKey;
   const importedKey = () => cryptoKey ??= subtle.importKey("raw", keyBytes, {
     name: "HMAC",
@@ -51851,9 +44494,9 @@ function createRequestStateCodec(options2) {
         p: payload,
         exp: Math.floor(Date.now() / 1e3) + ttlSeconds
       };
-      if (bind2 !== void 0) {
+      if (bind3 !== void 0) {
         if (ctx === void 0) throw new TypeError("createRequestStateCodec: mint() requires ctx when a bind callback is configured");
-        envelope2.b = await bindTag(bind2(ctx));
+        envelope2.b = await bindTag(bind3(ctx));
       }
       const body = bytesToBase64Url(utf8.encode(JSON.stringify(envelope2)));
       return `${PREFIX}${body}.${bytesToBase64Url(new Uint8Array(await subtle.sign("HMAC", await importedKey(), utf8.encode(PREFIX + body))))}`;
@@ -51876,8 +44519,8 @@ function createRequestStateCodec(options2) {
         throw new Error("malformed");
       }
       if (typeof envelope2.exp !== "number" || envelope2.exp < Math.floor(Date.now() / 1e3)) throw new Error("expired");
-      if (bind2 !== void 0) {
-        const expected = await bindTag(bind2(ctx));
+      if (bind3 !== void 0) {
+        const expected = await bindTag(bind3(ctx));
         if (envelope2.b === void 0 || !constantTimeTagEqual(envelope2.b, expected)) throw new Error("bind");
       } else if (envelope2.b !== void 0) throw new Error("bind");
       return envelope2.p;
@@ -53560,7 +46203,7 @@ function canAsk(capabilities) {
 // src/entry/mcp/runs.ts
 var import_node_crypto6 = require("node:crypto");
 init_errors();
-var mostRuns = 20;
+var [mostRuns, mostWarnings2] = [20, 100];
 var Runs = class {
   #entries = /* @__PURE__ */ new Map();
   context;
@@ -53624,7 +46267,8 @@ var Runs = class {
       ...log3,
       warn: (message) => {
         log3.warn(message);
-        this.#note(id, { warnings: [...this.#entries.get(id)?.state.warnings ?? [], message] });
+        const earlier = this.#entries.get(id)?.state.warnings ?? [];
+        this.#note(id, { warnings: [...earlier, message].slice(-mostWarnings2) });
       },
       progress: (line2) => {
         log3.progress(line2);
@@ -54307,7 +46951,7 @@ async function acquireLock({ storage }, options2) {
       log3.warn(`${message}; it is no lock, and is passed over: look who put it there, and remove it`);
     foreign3.add(message);
   };
-  for (let attempt6 = 0; ; attempt6++) {
+  for (let attempt5 = 0; ; attempt5++) {
     signal.throwIfAborted();
     let conflict;
     try {
@@ -54328,8 +46972,8 @@ async function acquireLock({ storage }, options2) {
     }
     const left = deadline2 - options2.now().getTime();
     if (left <= 0) throw toConflictError(conflict, storage, options2);
-    if (attempt6 === 0) log3.info(`waiting: ${describe2(conflict, storage)}`);
-    const delayMs2 = Math.min(firstDelayMs * 2 ** Math.min(attempt6, 10), maxDelayMs);
+    if (attempt5 === 0) log3.info(`waiting: ${describe2(conflict, storage)}`);
+    const delayMs2 = Math.min(firstDelayMs * 2 ** Math.min(attempt5, 10), maxDelayMs);
     await rest(Math.min(delayMs2 * (0.5 + options2.random()), left), signal);
   }
 }
@@ -55122,7 +47766,7 @@ var envelope = (kind) => object({
 });
 async function appendRecord(repository, kind, now, content2) {
   const at = now.toISOString();
-  for (let attempt6 = 1; attempt6 <= maxAttempts; attempt6++) {
+  for (let attempt5 = 1; attempt5 <= maxAttempts; attempt5++) {
     const id = createTimedId(now);
     const sealed = sealContent(repository, sealedKind(kind), { format: 1, id, at, content: content2 });
     if (await repository.storage.create(recordKey(kind, id), sealed)) return;
@@ -56419,6 +49063,39 @@ init_errors();
 // src/entry/mcp/tools/fields.ts
 init_dist();
 
+// src/interface/findings/finding.ts
+var units3 = ["milliseconds", "bytes", "rows", "backups", "segments", "runs", "parts"];
+var findingKinds = {
+  "max-age": { severities: ["broken", "note"], unit: "milliseconds" },
+  "verified-within": { severities: ["broken", "note"], unit: "milliseconds" },
+  "drilled-within": { severities: ["broken", "note"], unit: "milliseconds" },
+  "slot-lost": { severities: ["broken"], unit: "bytes" },
+  "slot-lag": { severities: ["warning"], unit: "bytes" },
+  "managed-off": { severities: ["broken"], unit: "backups" },
+  "managed-late": { severities: ["broken"], unit: "milliseconds" },
+  "managed-failed": { severities: ["broken"], unit: "backups" },
+  "managed-ending": { severities: ["warning", "note"], unit: "backups" },
+  "managed-out-of-step": { severities: ["warning"], unit: "milliseconds" },
+  "managed-unreadable": { severities: ["broken", "warning", "note"], unit: "parts" },
+  "late-schedule": { severities: ["warning"], unit: "milliseconds" },
+  "disabled-schedule": { severities: ["warning"], unit: "milliseconds" },
+  "failed-runs": { severities: ["warning"], unit: "runs" },
+  "old-backup": { severities: ["warning"], unit: "milliseconds" },
+  "damaged-changes": { severities: ["warning"], unit: "segments" },
+  shrinkage: { severities: ["warning"], unit: "rows" },
+  "unusual-duration": { severities: ["warning"], unit: "milliseconds" },
+  "unusual-size": { severities: ["warning"], unit: "bytes" },
+  "unusual-rows": { severities: ["warning"], unit: "rows" },
+  "unreadable-manifests": { severities: ["warning"], unit: "backups" },
+  "damaged-backups": { severities: ["warning"], unit: "backups" },
+  "vanished-backups": { severities: ["warning"], unit: "backups" },
+  "hidden-versions": { severities: ["warning"], unit: "bytes" },
+  "mixed-encryption": { severities: ["warning"], unit: "backups" },
+  "failed-drill": { severities: ["warning"], unit: "milliseconds" },
+  "slow-recovery": { severities: ["warning"], unit: "milliseconds" },
+  "unmeasured-recovery": { severities: ["note"], unit: "milliseconds" }
+};
+
 // src/interface/findings/managed-tellings.ts
 var dashboard = "in the dashboard, under Database, Backups";
 var managedTellings = {
@@ -56512,28 +49189,28 @@ function adviseUnread(severity, unread, missing) {
 }
 
 // src/interface/findings/telling.ts
-function tellFinding(finding2) {
-  const tell4 = tellings[finding2.kind];
-  return tell4(finding2);
+function tellFinding(finding) {
+  const tell4 = tellings[finding.kind];
+  return tell4(finding);
 }
 function joinTelling({ sentence, remedy }) {
   return `${sentence}${/[.!?]$/.test(sentence) ? "" : "."} ${remedy}`;
 }
 var tellings = {
-  "max-age": (finding2) => tellLimit(
-    finding2,
-    finding2.newestPoint === "changes" ? "the newest point to go back to" : "the newest backup",
+  "max-age": (finding) => tellLimit(
+    finding,
+    finding.newestPoint === "changes" ? "the newest point to go back to" : "the newest backup",
     "there is no backup",
     "See why the last `backup` or `capture` failed or did not run, and run it."
   ),
-  "verified-within": (finding2) => tellLimit(
-    finding2,
+  "verified-within": (finding) => tellLimit(
+    finding,
     "the last verification of a backup",
     "no backup was ever verified",
     "Run `validate` with the default share, which reads all of it, or `drill`."
   ),
-  "drilled-within": (finding2) => tellLimit(
-    finding2,
+  "drilled-within": (finding) => tellLimit(
+    finding,
     "the last drill that passed",
     "no drill ever passed",
     "Run `drill`, and see why the last one failed if it did."
@@ -56568,17 +49245,17 @@ var tellings = {
     remedy: "Run `backup`: from it on every time can be recovered again."
   }),
   shrinkage: tellRowLoss,
-  "unusual-duration": (finding2) => tellUnusual(finding2, {
+  "unusual-duration": (finding) => tellUnusual(finding, {
     ...{ what: "took", format: formatDuration },
     jump: "See what kept it: locks, the load of the server, the network; `show` has its phases.",
     drop: "See with `show` whether all tables are in it."
   }),
-  "unusual-size": (finding2) => tellUnusual(finding2, {
+  "unusual-size": (finding) => tellUnusual(finding, {
     ...{ what: "has stored", format: formatBytes },
     jump: "See with `show` which tables have grown, and whether they were meant to.",
     drop: "See with `show` which tables have shrunk, and whether they were meant to."
   }),
-  "unusual-rows": (finding2) => tellUnusual(finding2, {
+  "unusual-rows": (finding) => tellUnusual(finding, {
     ...{ what: "has", format: (rows2) => formatCounted(Math.round(rows2), "row") },
     jump: "See with `show` which tables have grown, and whether they were meant to.",
     drop: "See with `show` which tables have shrunk, and whether they were meant to; `pin` an earlier backup if not."
@@ -56639,8 +49316,8 @@ function tellLimit({ severity, kind, limit, measured }, what, never3, remedy) {
   const sentence = measured === void 0 ? `${kind} asks for ${most}, and ${never3}.` : `${what} is ${formatAge(measured)} old, and ${kind} is ${most}.`;
   return { sentence, remedy: severity === "note" ? "Nothing needs to be done." : remedy };
 }
-function tellUnusual(finding2, words3) {
-  const { backupKind, direction, measured = 0, limit = 0, median: median3, points } = finding2;
+function tellUnusual(finding, words3) {
+  const { backupKind, direction, measured = 0, limit = 0, median: median3, points } = finding;
   const { what, format: format2 } = words3;
   const bound = direction === "jump" ? "at most" : "at least";
   return {
@@ -56652,6 +49329,21 @@ function tellRowLoss({ before, rowsBefore, rowsAfter }) {
   return {
     sentence: `the newest backup has ${formatCounted(rowsAfter, "row")}, and the one before, ${before}, had ${formatCount(rowsBefore)}.`,
     remedy: `See whether they were meant to go; pin ${before} if not.`
+  };
+}
+
+// src/interface/findings/fields.ts
+function toFindingFields(finding) {
+  const { kind, severity, limit = null, measured = null, since } = finding;
+  const { unit } = findingKinds[kind];
+  return {
+    kind,
+    severity,
+    limit,
+    measured,
+    unit,
+    since: since?.toISOString() ?? null,
+    ...tellFinding(finding)
   };
 }
 
@@ -56732,6 +49424,26 @@ function toOmissions(omissions, most) {
 }
 function take(items, most) {
   return { shown: items.slice(0, most), more: Math.max(0, items.length - most) };
+}
+var severities = ["broken", "warning", "note"];
+var findingSchema = strictObject({
+  kind: picklist(Object.keys(findingKinds)),
+  severity: pipe(
+    picklist(severities),
+    description(
+      "`broken`: a limit is not met, so the answer is no. `warning`: to be looked at. `note`: good to know."
+    )
+  ),
+  limit: nullable(number()),
+  measured: pipe(nullable(number()), description("null: it could not be measured, which is not 0")),
+  unit: picklist(units3),
+  since: maybeTime,
+  sentence: string(),
+  remedy: string()
+});
+function listFindings(findings) {
+  const rank2 = ({ severity }) => severities.indexOf(severity);
+  return findings.toSorted((one, other) => rank2(one) - rank2(other)).map(toFindingFields);
 }
 
 // src/entry/mcp/tools/parsed-inputs.ts
@@ -56861,8 +49573,8 @@ function redactDigest(digest6, redact2) {
     location: redact2(location2),
     newest: newest2 && { ...newest2, id: redact2(newest2.id) },
     lastDrill: lastDrill && { ...lastDrill, backup: redact2(lastDrill.backup) },
-    findings: findings.map((finding2) => {
-      return { ...finding2, sentence: redact2(finding2.sentence), remedy: redact2(finding2.remedy) };
+    findings: findings.map((finding) => {
+      return { ...finding, sentence: redact2(finding.sentence), remedy: redact2(finding.remedy) };
     }),
     removals: removals.map(({ backup, takenAt, reasons: reasons2 }) => {
       return { backup: redact2(backup), takenAt, reasons: reasons2.map(redact2) };
@@ -56923,6 +49635,7 @@ var kinds = {
   damage: "stored backups are damaged",
   recheck: "a check of the backup failed",
   "changes-lost": "changes were lost, so point-in-time recovery has a gap",
+  "managed-restore": "a project that Supabase was asked to restore was not seen to come back",
   managed: "something is wrong with Supabase's own backups",
   gate: "a release was stopped, because the backups do not cover it",
   limit: "a limit of the backups is broken, or their slot is lost",
@@ -56950,7 +49663,7 @@ function classifyNegative(operation, outputs) {
     case "repair":
       return "copies";
     case "restore":
-      return "parity";
+      return outputs["managed-restore"] === void 0 ? "parity" : "managed-restore";
     case "drill":
       if (outputs.drill === "passed") return "rto";
       return outputs.parity === "different" ? "parity" : "drill";
@@ -57594,8 +50307,8 @@ function describeRpo(event) {
 }
 function linkRun({ run: run2 }) {
   if (run2 === void 0) return "";
-  const attempt6 = run2.attempt > 1 ? `, attempt ${run2.attempt}` : "";
-  return `[${inline(run2.workflow)} run ${run2.number}${attempt6}](${encodeURI(run2.url)})`;
+  const attempt5 = run2.attempt > 1 ? `, attempt ${run2.attempt}` : "";
+  return `[${inline(run2.workflow)} run ${run2.number}${attempt5}](${encodeURI(run2.url)})`;
 }
 function renderMentions(mentions) {
   if (mentions.length === 0) return [];
@@ -58088,8 +50801,8 @@ function toWebhookContent(event, notice2, change) {
   };
 }
 function toRun(run2) {
-  const { url: url2, id, number: number5, attempt: attempt6, workflow, repository, actor } = run2;
-  return { url: url2, id, number: number5, attempt: attempt6, workflow, repository, actor };
+  const { url: url2, id, number: number5, attempt: attempt5, workflow, repository, actor } = run2;
+  return { url: url2, id, number: number5, attempt: attempt5, workflow, repository, actor };
 }
 function shorten(outputs) {
   return Object.fromEntries(
@@ -58222,8 +50935,8 @@ function digestOf(parts3) {
 }
 function describePlace({ run: run2, at }) {
   if (run2 === void 0) return formatTimeWithZone(at);
-  const attempt6 = run2.attempt > 1 ? `, attempt ${run2.attempt}` : "";
-  return `${run2.repository} \xB7 ${run2.workflow} run ${run2.number}${attempt6} \xB7 ${formatTimeWithZone(at)}`;
+  const attempt5 = run2.attempt > 1 ? `, attempt ${run2.attempt}` : "";
+  return `${run2.repository} \xB7 ${run2.workflow} run ${run2.number}${attempt5} \xB7 ${formatTimeWithZone(at)}`;
 }
 function listLinks({ run: run2 }, { issue: issue2 }) {
   return [
@@ -58348,7 +51061,7 @@ function tellRuns({ operation, succeeded, failed: failed2 }) {
 function tellFindings(findings) {
   const told2 = findings.filter(({ severity }) => severity !== "note");
   if (told2.length === 0) return "Nothing is wrong.";
-  return told2.map((finding2) => `${finding2.severity.toUpperCase()}: ${joinTelling(finding2)}`).join("\n");
+  return told2.map((finding) => `${finding.severity.toUpperCase()}: ${joinTelling(finding)}`).join("\n");
 }
 function tellRemovals(removals) {
   if (removals.length === 0) return "Nothing.";
@@ -59930,7 +52643,7 @@ var import_node_fs9 = require("node:fs");
 var import_node_net4 = require("node:net");
 var import_node_tls3 = require("node:tls");
 init_errors();
-async function attemptModes(settings2, attempt6) {
+async function attemptModes(settings2, attempt5) {
   const ca = readRootCertificates(settings2);
   const ours3 = readOwnTls(settings2);
   const verify2 = {
@@ -59944,19 +52657,19 @@ async function attemptModes(settings2, attempt6) {
   const trusting = { ...ours3, rejectUnauthorized: false };
   switch (settings2.sslMode) {
     case "disable":
-      return attempt6(false);
+      return attempt5(false);
     case "verify-full":
-      return attempt6(verify2);
+      return attempt5(verify2);
     case "verify-ca":
-      return attempt6({ ...verify2, checkServerIdentity: () => void 0 });
+      return attempt5({ ...verify2, checkServerIdentity: () => void 0 });
     case "require":
-      return attempt6(ca === void 0 ? trusting : { ...verify2, checkServerIdentity: () => void 0 });
+      return attempt5(ca === void 0 ? trusting : { ...verify2, checkServerIdentity: () => void 0 });
     case "allow":
-      return attempt6(false).catch(() => attempt6(trusting));
+      return attempt5(false).catch(() => attempt5(trusting));
     case "prefer":
-      if (settings2.host.startsWith("/")) return attempt6(false);
-      return attempt6(trusting).catch((error2) => {
-        if (/does not support SSL/.test(messageOf(error2))) return attempt6(false);
+      if (settings2.host.startsWith("/")) return attempt5(false);
+      return attempt5(trusting).catch((error2) => {
+        if (/does not support SSL/.test(messageOf(error2))) return attempt5(false);
         throw error2;
       });
   }
@@ -60107,7 +52820,7 @@ async function nameSeverity(client, error2) {
 }
 async function connect(settings2) {
   const { options: options2 } = settings2;
-  const attempt6 = async (ssl, options3) => {
+  const attempt5 = async (ssl, options3) => {
     const client = new esm_default.Client({
       host: settings2.address ?? settings2.host,
       port: settings2.port,
@@ -60140,14 +52853,14 @@ async function connect(settings2) {
   if (settings2.optionsAtStart) {
     try {
       const all = `${startOptions} ${options2}`.trim();
-      return { client: await attemptModes(settings2, (ssl) => attempt6(ssl, all)), takesOptions: true };
+      return { client: await attemptModes(settings2, (ssl) => attempt5(ssl, all)), takesOptions: true };
     } catch (error2) {
       if (!refusesOptions(error2) || parseOptions(options2) === void 0)
         throw await explainRefusal(settings2, error2);
     }
   }
   try {
-    return { client: await attemptModes(settings2, (ssl) => attempt6(ssl, "")), takesOptions: false };
+    return { client: await attemptModes(settings2, (ssl) => attempt5(ssl, "")), takesOptions: false };
   } catch (error2) {
     throw await explainRefusal(settings2, error2);
   }
@@ -61204,6 +53917,18 @@ var attempt2 = strictObject({
   why: pipe(nullable(string()), description("Why it failed; it may quote the server")),
   recoveryMilliseconds: maybeCount
 });
+var copied = strictObject({
+  name: string(),
+  location: string(),
+  why: pipe(nullable(string()), description("Why it could not be written")),
+  copied: nullable(
+    strictObject({ objects: count2, backups: count2, changes: count2, signatures: count2, records: count2 })
+  ),
+  bytes: maybeCount,
+  refused: array(strictObject({ key: string(), why: string() })),
+  moreRefused: count2,
+  missingBackups: pipe(maybeCount, description("That it lacks after the run"))
+});
 var resultSchema = variant("operation", [
   strictObject({
     operation: literal("backup"),
@@ -61236,6 +53961,11 @@ var resultSchema = variant("operation", [
     attempts: array(attempt2)
   }),
   strictObject({
+    operation: literal("mirror"),
+    copies: array(copied),
+    milliseconds: count2
+  }),
+  strictObject({
     operation: literal("validate"),
     sound: boolean(),
     backups: count2,
@@ -61265,11 +53995,11 @@ var runSchema = strictObject({
   result: nullable(resultSchema),
   failure: nullable(strictObject({ kind: string(), message: string(), next: string() }))
 });
-var mostWarnings2 = 20;
+var mostWarnings3 = 20;
 function toRunFields(state2) {
   const { id, operation, startedAt: startedAt2, endedAt, progress = null, warnings, failure: failure2 } = state2;
   return {
-    ...{ run: id, operation, state: state2.state, progress, warnings: warnings.slice(-mostWarnings2) },
+    ...{ run: id, operation, state: state2.state, progress, warnings: warnings.slice(-mostWarnings3) },
     ...{ startedAt: startedAt2.toISOString(), endedAt: endedAt?.toISOString() ?? null },
     // Only results of this schema are started with.
     result: state2.result ?? null,
@@ -62587,13 +55317,13 @@ function sumBytes(missing, listed3, objects2) {
 // src/repository/copies/lag.ts
 var readers6 = 4;
 var mostRead = 50;
-async function measureLag(source, { missing, present }, copied = /* @__PURE__ */ new Set()) {
-  const left = missing.backups.filter((key) => !copied.has(key)).map(backupOf);
-  const there = [...present, ...missing.backups.filter((key) => copied.has(key)).map(backupOf)].sort();
+async function measureLag(source, { missing, present }, copied2 = /* @__PURE__ */ new Set()) {
+  const left = missing.backups.filter((key) => !copied2.has(key)).map(backupOf);
+  const there = [...present, ...missing.backups.filter((key) => copied2.has(key)).map(backupOf)].sort();
   return {
     newest: there.at(-1),
     missingBackups: left.length,
-    missingChanges: missing.changes.filter((key) => !copied.has(key)).length,
+    missingChanges: missing.changes.filter((key) => !copied2.has(key)).length,
     missingBytes: left.length > mostRead ? void 0 : await sumAdded(source, left),
     oldestMissing: left.toSorted()[0]
   };
@@ -62729,6 +55459,9 @@ async function proveObjects({
 
 // src/repository/copies/outcome.ts
 var noValues = { objects: 0, backups: 0, changes: 0, signatures: 0, records: 0 };
+function isComplete(copy) {
+  return copy.kind === "mirrored" && copy.refused.length === 0;
+}
 
 // src/repository/copies/values.ts
 init_errors();
@@ -62840,16 +55573,16 @@ async function mirrorTo(source, { name: name2, storage }, options2, context) {
   }
 }
 function foresee({ missing, objects: objects2, bytes, refused: refused3 }) {
-  const copied = { ...noValues };
-  for (const kind of valueKinds) copied[kind] = missing[kind].length;
-  copied.objects = [...objects2.names("absent")].length;
-  return { copied, bytes, refused: refused3, checked: { byStore: 0, byReading: 0 } };
+  const copied2 = { ...noValues };
+  for (const kind of valueKinds) copied2[kind] = missing[kind].length;
+  copied2.objects = [...objects2.names("absent")].length;
+  return { copied: copied2, bytes, refused: refused3, checked: { byStore: 0, byReading: 0 } };
 }
 async function carryAll(run2, assertHeld) {
   const { source, storage, plan, options: options2, context } = run2;
   const { objects: objects2, missing } = plan;
   const refused3 = [...plan.refused];
-  const copied = { ...noValues };
+  const copied2 = { ...noValues };
   const keys2 = [];
   const carriage = {
     ...{ source: source.storage, target: storage, objects: objects2, writing: "create" },
@@ -62858,7 +55591,7 @@ async function carryAll(run2, assertHeld) {
   const isChosen = () => options2.share >= 1 || context.random() < options2.share;
   const carried = await carryProven(carriage, [...objects2.names("absent")], isChosen);
   refused3.push(...carried.refused);
-  copied.objects = carried.names.length;
+  copied2.objects = carried.names.length;
   let { bytes } = carried;
   const known4 = new Set(plan.refused.map(({ key }) => key));
   for (const kind of valueKinds) {
@@ -62867,16 +55600,39 @@ async function carryAll(run2, assertHeld) {
       kind,
       missing[kind].filter((key) => !known4.has(key))
     );
-    copied[kind] = values.keys.length;
+    copied2[kind] = values.keys.length;
     bytes += values.bytes;
     refused3.push(...values.refused);
     keys2.push(...values.keys);
   }
-  return { figures: { copied, bytes, refused: refused3, checked: carried.checked }, keys: keys2 };
+  return { figures: { copied: copied2, bytes, refused: refused3, checked: carried.checked }, keys: keys2 };
 }
 
 // src/operations/mirror/copy.ts
 init_errors();
+async function mirrorCopies(inputs2, context) {
+  var _stack = [];
+  try {
+    const clock = new PhaseClock();
+    const resources = __using(_stack, new AsyncDisposableStack(), true);
+    const copies = await openCopies(inputs2.copies, context, resources);
+    const storage = resources.use(await openStorage(inputs2.storage, inputs2, context));
+    const source = await openRepository(storage, inputs2.repositoryKey);
+    const options2 = { whole: true, share: inputs2.share, dryRun: inputs2.dryRun };
+    const outcomes = await mirrorEach(source, copies, options2, context);
+    const [first2] = outcomes;
+    if (first2?.kind === "failed" && outcomes.every(({ kind }) => kind === "failed")) throw first2.error;
+    return {
+      ...{ isDryRun: inputs2.dryRun, source: storage.location, copies: outcomes },
+      elapsed: clock.elapsed()
+    };
+  } catch (_2) {
+    var _error = _2, _hasError = true;
+  } finally {
+    var _promise = __callDispose(_stack, _error, _hasError);
+    _promise && await _promise;
+  }
+}
 async function mirrorEach(source, copies, options2, context) {
   const outcomes = [];
   const holder = identifyHolder(context.env);
@@ -62943,10 +55699,10 @@ function tellCopies(copies) {
     copies.map((copy) => {
       const { name: name2, location: location2 } = copy;
       if (copy.kind === "failed") return { name: name2, location: location2, state: "failed", why: copy.error.message };
-      const { copied, bytes, refused: refused3, checked, lag, isNew } = copy;
+      const { copied: copied2, bytes, refused: refused3, checked, lag, isNew } = copy;
       return {
         ...{ name: name2, location: location2, state: refused3.length === 0 ? "complete" : "incomplete" },
-        ...{ isNew, copied, bytes, checked, refused: refused3 },
+        ...{ isNew, copied: copied2, bytes, checked, refused: refused3 },
         lag: {
           newest: lag.newest ?? null,
           missingBackups: lag.missingBackups,
@@ -62957,6 +55713,9 @@ function tellCopies(copies) {
       };
     })
   );
+}
+function countValues(counts) {
+  return Object.values(counts).reduce((sum2, count4) => sum2 + count4, 0);
 }
 function tellLag({ missingBackups, missingChanges, missingBytes, oldestMissing }) {
   if (missingBackups + missingChanges === 0) return "nothing";
@@ -62973,11 +55732,11 @@ function nameOf2({ name: name2, location: location2 }) {
 }
 function describeCells(copy) {
   if (copy.kind === "failed") return ["FAILED", "", "", ""];
-  const { copied, bytes, checked, lag, isNew } = copy;
+  const { copied: copied2, bytes, checked, lag, isNew } = copy;
   return [
-    `${isNew ? "new: " : ""}${tellCounts(copied)}`,
+    `${isNew ? "new: " : ""}${tellCounts(copied2)}`,
     formatBytes(bytes),
-    tellChecked(copied, checked),
+    tellChecked(copied2, checked),
     tellLag(lag)
   ];
 }
@@ -63816,9 +56575,9 @@ var unknownNames = /* @__PURE__ */ new Set([
   sqlState.invalidSchemaName
 ]);
 function tellUnanswered(sql, { code: code2, message }) {
-  const isUnknown = unknownNames.has(code2);
-  const remedy = isUnknown ? " Write names with their schema, as public.users: it is asked with an empty search_path." : "";
-  return `checks: the source does not answer this, so that restores have nothing to compare (${isUnknown ? message : `SQLSTATE ${code2}`}): ${sql}.${remedy}`;
+  const isUnknown2 = unknownNames.has(code2);
+  const remedy = isUnknown2 ? " Write names with their schema, as public.users: it is asked with an empty search_path." : "";
+  return `checks: the source does not answer this, so that restores have nothing to compare (${isUnknown2 ? message : `SQLSTATE ${code2}`}): ${sql}.${remedy}`;
 }
 var sampleRows = 3;
 var sampleLength = 500;
@@ -64303,10 +57062,10 @@ async function checkAccounts(session, { tables: tables3, leftOut: leftOut2 }) {
            EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AND NOT ${isCarriedQueue} AS member
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')`);
-  const [copied, chosen] = [new Set(tables3.map(({ oid }) => oid)), new Set(leftOut2.map(({ oid }) => oid))];
+  const [copied2, chosen] = [new Set(tables3.map(({ oid }) => oid)), new Set(leftOut2.map(({ oid }) => oid))];
   const wrong2 = relations6.flatMap((relation) => {
     const places2 = [
-      ...copied.has(relation.oid) ? ["copied"] : [],
+      ...copied2.has(relation.oid) ? ["copied"] : [],
       ...chosen.has(relation.oid) ? ["left out"] : [],
       ...relation.member ? ["of an extension"] : [],
       ...relation.ledger ? ["our own"] : []
@@ -64836,14 +57595,14 @@ function refuse3(tables3, what, next) {
 // src/source/snapshot/snapshot.ts
 var attempts = 3;
 async function takeSnapshot(settings2, wanted2, options2) {
-  for (let attempt6 = 1; ; attempt6++) {
-    const opening3 = attempt6 === 1 ? options2.lead : void 0;
+  for (let attempt5 = 1; ; attempt5++) {
+    const opening3 = attempt5 === 1 ? options2.lead : void 0;
     const lead2 = await (opening3 ?? openSession(settings2, options2.signal));
     options2.signal.addEventListener("abort", lead2.destroy, { once: true });
     try {
       return await lockSnapshot(lead2, settings2, wanted2, options2);
     } catch (error2) {
-      const again = error2 instanceof SnapshotOutdated && attempt6 < attempts;
+      const again = error2 instanceof SnapshotOutdated && attempt5 < attempts;
       const blockers = again || !(error2 instanceof SnapshotOutdated) ? "" : await nameBlockers(settings2, error2.oids);
       lead2.destroy();
       if (!(error2 instanceof SnapshotOutdated)) throw error2;
@@ -64854,7 +57613,7 @@ async function takeSnapshot(settings2, wanted2, options2) {
           error2.cause
         );
       }
-      options2.log.warn(`${error2.message}; taking a new snapshot (${attempt6} of ${attempts - 1})`);
+      options2.log.warn(`${error2.message}; taking a new snapshot (${attempt5} of ${attempts - 1})`);
     }
   }
 }
@@ -65097,11 +57856,11 @@ async function countSessions(settings2, wanted2, signal) {
   const attempts2 = await Promise.allSettled(
     Array.from({ length: wanted2 }, () => openSession(settings2, signal))
   );
-  const opened = attempts2.flatMap((attempt6) => attempt6.status === "fulfilled" ? [attempt6.value] : []);
+  const opened = attempts2.flatMap((attempt5) => attempt5.status === "fulfilled" ? [attempt5.value] : []);
   await Promise.all(opened.map((session) => session.close()));
   signal.throwIfAborted();
-  for (const attempt6 of attempts2) {
-    if (attempt6.status === "rejected" && !isCrowded(attempt6.reason)) throw attempt6.reason;
+  for (const attempt5 of attempts2) {
+    if (attempt5.status === "rejected" && !isCrowded(attempt5.reason)) throw attempt5.reason;
   }
   return opened.length;
 }
@@ -66609,9 +59368,9 @@ var ObjectSink = class {
   async append(bytes) {
     for (let at = 0; at < bytes.length; ) {
       if (this.length === this.buffer.length) await this.flush();
-      const copied = bytes.copy(this.buffer, this.length, at);
-      this.length += copied;
-      at += copied;
+      const copied2 = bytes.copy(this.buffer, this.length, at);
+      this.length += copied2;
+      at += copied2;
     }
   }
   /** Stores the rest without waiting. */
@@ -67545,7 +60304,7 @@ var BufferPool = class {
 // src/source/rows/copy.ts
 init_errors();
 async function copyRows(snapshot2, settings2, jobs, options2) {
-  const copied = [];
+  const copied2 = [];
   const queue2 = [...jobs];
   const uploads = new Uploads();
   await runWorkers(Math.min(options2.workers, jobs.length), options2.signal, async (signal) => {
@@ -67572,7 +60331,7 @@ async function copyRows(snapshot2, settings2, jobs, options2) {
       for (const [index, copy] of sink.copies.entries()) {
         const rowRange = job.rowRanges[index];
         if (!rowRange) throw new Error("the server ended more COPYs than were asked for");
-        copied.push({ rowRange, rows: copy.rows, places: null, pieces: copy.pieces });
+        copied2.push({ rowRange, rows: copy.rows, places: null, pieces: copy.pieces });
         rows2 += copy.rows;
         for (const piece2 of copy.pieces) bytes += piece2.length;
       }
@@ -67583,7 +60342,7 @@ async function copyRows(snapshot2, settings2, jobs, options2) {
     await session.close().catch(() => void 0);
   });
   await unlessAborted(options2.signal, uploads.finish());
-  return copied;
+  return copied2;
 }
 function planTrips({ rowRanges }) {
   const isOwn2 = findPlanned(rowRanges).every(({ foreign: foreign3 }) => !foreign3);
@@ -67780,7 +60539,7 @@ function gatherUnits(reused) {
       for (const name2 of namesOf3(member)) for (const other of users.get(name2) ?? []) together.add(other);
     }
     const unit = sortByPlace([...together]);
-    if (unit !== void 0 && isComplete(unit)) units4.push(unit);
+    if (unit !== void 0 && isComplete2(unit)) units4.push(unit);
   }
   return units4;
 }
@@ -67807,7 +60566,7 @@ function nameOf4(piece2) {
 function startOf(rowRange) {
   return rowRange.pieces[0]?.offset ?? 0;
 }
-function isComplete(unit) {
+function isComplete2(unit) {
   const lengths = /* @__PURE__ */ new Map();
   for (const piece2 of unit.flatMap((rowRange) => rowRange.pieces)) {
     const before = lengths.get(nameOf4(piece2)) ?? 0;
@@ -67827,12 +60586,12 @@ async function checkSample(snapshot2, settings2, units4, options2) {
       weight: unit.reduce((sum2, member) => sum2 + estimateBytes(member.rowRange), 0)
     })
   );
-  const copied = await copyRows(snapshot2, settings2, jobs, {
+  const copied2 = await copyRows(snapshot2, settings2, jobs, {
     ...options2,
     store: async (plaintext) => ({ name: options2.name(plaintext) }),
     onProgress: () => void 0
   });
-  return copied.flatMap(({ rowRange, rows: rows2, pieces }) => {
+  return copied2.flatMap(({ rowRange, rows: rows2, pieces }) => {
     const stored2 = expected.get(rowRange);
     return stored2?.rows === rows2 && describePieces(stored2.pieces) === describePieces(pieces) ? [] : [nameRange(rowRange)];
   });
@@ -68423,7 +61182,7 @@ async function takeBackup2(request2, context) {
     clock.end("snapshot");
     const { sequences } = facts;
     const copy = { backupType, source, settings: settings2, client, snapshot: snapshot2, destination, sequences };
-    const copied = await copyDatabase(copy);
+    const copied2 = await copyDatabase(copy);
     const [latest] = await Promise.all([
       readSequences(snapshot2.lead, await snapshot2.present()),
       checkAccounts(snapshot2.lead, snapshot2)
@@ -68431,14 +61190,14 @@ async function takeBackup2(request2, context) {
     await snapshot2.close();
     clock.end("copy");
     const manifest = assembleManifest({
-      ...gatherParts(request2, copied, destination, calledAt, context.now()),
-      source: { ...toSource(held), definitions: copied.digest },
+      ...gatherParts(request2, copied2, destination, calledAt, context.now()),
+      source: { ...toSource(held), definitions: copied2.digest },
       facts: { ...facts, latest },
       durations: clock.milliseconds()
     });
     checkRecorded(manifest.tables, snapshot2.tables);
     await record3(manifest, destination);
-    const { plan } = copied;
+    const { plan } = copied2;
     return {
       manifest,
       reuse: plan.base && measureReuse(manifest, plan.base, plan.choices),
@@ -68573,10 +61332,11 @@ async function foreseeBackup(inputs2, context) {
     const repository = await findRepository(storage, inputs2.repositoryKey);
     const onDamaged = (error2) => context.log.warn(`${error2.message}; passed over`);
     const { backups } = repository === void 0 ? { backups: [] } : await readCatalog(repository, { onDamaged, signal: context.signal });
-    const { backupType: type, label: label2, pin, encryptionRecipients } = inputs2;
+    const { backupType: type, label: label2, pin, encryptionRecipients, copies } = inputs2;
     return {
       ...{ database: describeConnection(settings2), location: storage.location },
       ...{ type, label: label2, pin, recipients: encryptionRecipients.length },
+      copies: copies.map(({ name: name2 }) => name2),
       newest: backups[0],
       alike: backups.find(({ kind }) => kind === type)
     };
@@ -68615,11 +61375,12 @@ var backupStart = defineTool({
   }
 });
 function describePlan(plan, now) {
-  const { type, database: database3, location: location2, label: label2, pin, recipients, newest: newest2, alike } = plan;
+  const { type, database: database3, location: location2, label: label2, pin, recipients, copies, newest: newest2, alike } = plan;
   const took = alike && alike.finishedAt.getTime() - alike.startedAt.getTime();
   return [
     `Take a backup (${type}) of ${database3}?`,
     `It is stored in ${location2}, ${recipients === 0 ? "NOT ENCRYPTED" : `encrypted for ${formatCounted(recipients, "recipient")}`}${label2 === null ? "" : `, with the label ${JSON.stringify(label2)}`}${pin ? ", and pinned, so that no cleanup removes it" : ""}.`,
+    ...copies.length === 0 ? [] : [`Then it is copied to ${copies.join(", ")}.`],
     newest2 === void 0 ? "It is the first one there." : `The newest one there is ${newest2.id}, ${formatAge(Math.max(0, now.getTime() - newest2.snapshotAt.getTime()))} old.`,
     alike === void 0 || took === void 0 ? "How long it takes is not known." : `The last one of this kind took ${formatDuration(Math.max(0, took))} and has ${formatBytes(alike.totals.bytes)}.`
   ].join("\n");
@@ -68636,54 +61397,6 @@ function toFields2({ manifest, addedBytes, mismatches, elapsed }) {
 
 // src/entry/mcp/tools/backup-status.ts
 init_dist();
-
-// src/interface/findings/finding.ts
-var units3 = ["milliseconds", "bytes", "rows", "backups", "segments", "runs", "parts"];
-var findingKinds = {
-  "max-age": { severities: ["broken", "note"], unit: "milliseconds" },
-  "verified-within": { severities: ["broken", "note"], unit: "milliseconds" },
-  "drilled-within": { severities: ["broken", "note"], unit: "milliseconds" },
-  "slot-lost": { severities: ["broken"], unit: "bytes" },
-  "slot-lag": { severities: ["warning"], unit: "bytes" },
-  "managed-off": { severities: ["broken"], unit: "backups" },
-  "managed-late": { severities: ["broken"], unit: "milliseconds" },
-  "managed-failed": { severities: ["broken"], unit: "backups" },
-  "managed-ending": { severities: ["warning", "note"], unit: "backups" },
-  "managed-out-of-step": { severities: ["warning"], unit: "milliseconds" },
-  "managed-unreadable": { severities: ["broken", "warning", "note"], unit: "parts" },
-  "late-schedule": { severities: ["warning"], unit: "milliseconds" },
-  "disabled-schedule": { severities: ["warning"], unit: "milliseconds" },
-  "failed-runs": { severities: ["warning"], unit: "runs" },
-  "old-backup": { severities: ["warning"], unit: "milliseconds" },
-  "damaged-changes": { severities: ["warning"], unit: "segments" },
-  shrinkage: { severities: ["warning"], unit: "rows" },
-  "unusual-duration": { severities: ["warning"], unit: "milliseconds" },
-  "unusual-size": { severities: ["warning"], unit: "bytes" },
-  "unusual-rows": { severities: ["warning"], unit: "rows" },
-  "unreadable-manifests": { severities: ["warning"], unit: "backups" },
-  "damaged-backups": { severities: ["warning"], unit: "backups" },
-  "vanished-backups": { severities: ["warning"], unit: "backups" },
-  "hidden-versions": { severities: ["warning"], unit: "bytes" },
-  "mixed-encryption": { severities: ["warning"], unit: "backups" },
-  "failed-drill": { severities: ["warning"], unit: "milliseconds" },
-  "slow-recovery": { severities: ["warning"], unit: "milliseconds" },
-  "unmeasured-recovery": { severities: ["note"], unit: "milliseconds" }
-};
-
-// src/interface/findings/fields.ts
-function toFindingFields(finding2) {
-  const { kind, severity, limit = null, measured = null, since } = finding2;
-  const { unit } = findingKinds[kind];
-  return {
-    kind,
-    severity,
-    limit,
-    measured,
-    unit,
-    since: since?.toISOString() ?? null,
-    ...tellFinding(finding2)
-  };
-}
 
 // src/repository/backups/freshness.ts
 async function readFreshness2(repository, context) {
@@ -68971,6 +61684,11 @@ var tellings2 = {
 function quote4(words3) {
   return words3 === "" ? "" : `: ${words3}`;
 }
+function toKnownError(failure2) {
+  const isMistake = ["unauthorized", "forbidden", "missing"].includes(failure2.reason);
+  const Kind = isMistake ? ConfigurationError : PlatformError;
+  return new Kind(failure2.message, failure2.next, failure2);
+}
 
 // src/management/api.ts
 var timeoutMs2 = 3e4;
@@ -68995,13 +61713,13 @@ var ManagementApi = class {
    * @throws ManagementFailure
    */
   async get(path26, schema4, what) {
-    for (let attempt6 = 1; ; attempt6++) {
+    for (let attempt5 = 1; ; attempt5++) {
       try {
         return parse5(schema4, await this.#send("GET", path26, what), what);
       } catch (error2) {
         const waitMs = error2 instanceof ManagementFailure ? error2.details.waitMs : void 0;
-        if (waitMs === void 0 || waitMs > longestWaitMs || attempt6 > retries3) throw error2;
-        await this.#options.clock.sleep(Math.max(waitMs, firstDelayMs2 * 2 ** (attempt6 - 1)));
+        if (waitMs === void 0 || waitMs > longestWaitMs || attempt5 > retries3) throw error2;
+        await this.#options.clock.sleep(Math.max(waitMs, firstDelayMs2 * 2 ** (attempt5 - 1)));
       }
     }
   }
@@ -69244,28 +61962,35 @@ var organizationPath = (slug) => `/v1/organizations/${slug}`;
 // src/management/facts.ts
 var factNames = ["project", "backups", "schedule", "pitrDays", "plan", "entitlements"];
 async function readManagedFacts(api, ref, at) {
-  const project = await attempt3(() => readProject(api, ref));
+  const asking = new Asking();
+  const project = await asking.attempt(() => readProject(api, ref));
   const slug = project.kind === "read" ? project.value.organization : void 0;
-  const ofOrganization = async (ask4) => slug === void 0 ? { kind: "unasked" } : await attempt3(() => ask4(slug));
+  const ofOrganization = async (ask4) => slug === void 0 ? { kind: "unasked" } : await asking.attempt(() => ask4(slug));
   return {
     ref,
     at,
     project,
-    backups: await attempt3(() => readBackups(api, ref)),
-    schedule: await attempt3(() => readBackupTime(api, ref)),
-    pitrDays: await attempt3(() => readPitrDays(api, ref)),
+    backups: await asking.attempt(() => readBackups(api, ref)),
+    schedule: await asking.attempt(() => readBackupTime(api, ref)),
+    pitrDays: await asking.attempt(() => readPitrDays(api, ref)),
     plan: await ofOrganization((organization) => readPlan(api, organization)),
     entitlements: await ofOrganization((organization) => readEntitlements(api, organization))
   };
 }
-async function attempt3(ask4) {
-  try {
-    return { kind: "read", value: await ask4() };
-  } catch (failure2) {
-    if (!(failure2 instanceof ManagementFailure)) throw failure2;
-    return { kind: "unread", failure: failure2 };
+var lasting = /* @__PURE__ */ new Set(["silent", "unauthorized"]);
+var Asking = class {
+  #ended;
+  async attempt(ask4) {
+    if (this.#ended !== void 0) return { kind: "unread", failure: this.#ended };
+    try {
+      return { kind: "read", value: await ask4() };
+    } catch (failure2) {
+      if (!(failure2 instanceof ManagementFailure)) throw failure2;
+      if (lasting.has(failure2.reason)) this.#ended = failure2;
+      return { kind: "unread", failure: failure2 };
+    }
   }
-}
+};
 function readValue2(fact2) {
   return fact2.kind === "read" ? fact2.value : void 0;
 }
@@ -69278,8 +62003,14 @@ function isPassing({ reason: reason2 }) {
 init_duration();
 
 // src/operations/managed/result.ts
+function isSound({ findings }) {
+  return findings.every(({ severity }) => severity !== "broken");
+}
 function endsOf(layer) {
   return layer.kind === "daily" ? layer : { oldest: layer.from, newest: layer.to };
+}
+function findEnds(layer) {
+  return layer.kind === "daily" || layer.kind === "pitr" ? endsOf(layer) : void 0;
 }
 
 // src/operations/managed/judge.ts
@@ -69296,7 +62027,7 @@ function judgeManaged(facts, own3, limits2) {
     findOutOfStep(facts, platform, own3, limits2),
     findUnread(facts)
   ];
-  const findings = found.filter((finding2) => finding2 !== void 0).sort((one, other) => order.indexOf(one.kind) - order.indexOf(other.kind));
+  const findings = found.filter((finding) => finding !== void 0).sort((one, other) => order.indexOf(one.kind) - order.indexOf(other.kind));
   return { facts, platform, own: own3, choices: own3 && choose2(platform, own3), findings };
 }
 function findLayer(facts) {
@@ -69421,8 +62152,8 @@ function choose2(platform, own3) {
   ];
   if (platform.kind === "unread" || platform.kind === "none") {
     const better = platform.kind === "unread" ? "not measured" : alone;
-    const losses = ["newest-point", "older-point", "whole-project"];
-    return [...losses.map((loss) => ({ loss, better })), ...ofParts];
+    const losses2 = ["newest-point", "older-point", "whole-project"];
+    return [...losses2.map((loss) => ({ loss, better })), ...ofParts];
   }
   const { newest: newest2, oldest } = endsOf(platform);
   const compare4 = (one, other, sign) => {
@@ -69438,8 +62169,40 @@ function choose2(platform, own3) {
 }
 
 // src/operations/managed/read.ts
+async function readManaged(inputs2, context, api) {
+  const facts = await askPlatform(inputs2.management, context, api);
+  const { backups } = facts;
+  if (backups.kind === "unread" && (isPassing(backups.failure) || isUnknown(backups.failure.reason)))
+    throw toKnownError(backups.failure);
+  return judgeManaged(facts, await readOwnLayer(inputs2, context), inputs2);
+}
+function isUnknown(reason2) {
+  return ["unauthorized", "missing", "unclear", "refused"].includes(reason2);
+}
 function askPlatform(management, context, api = connectManagement(management, context, clockOf(context))) {
   return readManagedFacts(api, management.projectRef, context.now());
+}
+var shownRestores = 20;
+async function readOwnLayer(inputs2, context) {
+  var _stack = [];
+  try {
+    const { storage: place3, repositoryKey } = inputs2;
+    if (place3 === void 0) return void 0;
+    const storage = __using(_stack, await openStorage(place3, inputs2, context), true);
+    const repository = await openRepository(storage, repositoryKey);
+    const { log: log3, signal } = context;
+    const onDamaged = ({ message }) => log3.warn(`${message}; passed over`);
+    const freshness2 = await readFreshness2(repository, context);
+    const recoverable = await readRecoverable(repository, freshness2.usable, context);
+    const restores = await readRecords(repository, "restores", onDamaged, { newest: shownRestores, signal });
+    const newestCommit = findNewestCommit(recoverable.segments);
+    return toOwnLayer({ location: storage.location, freshness: freshness2, recoverable, newestCommit, restores });
+  } catch (_2) {
+    var _error = _2, _hasError = true;
+  } finally {
+    var _promise = __callDispose(_stack, _error, _hasError);
+    _promise && await _promise;
+  }
 }
 
 // src/repository/backups/findings.ts
@@ -69621,7 +62384,7 @@ function nameJob({ operation, backupType }) {
 
 // src/operations/status/findings.ts
 var warning = { severity: "warning", limit: void 0, measured: void 0, since: void 0 };
-function listFindings(facts, measures2) {
+function listFindings2(facts, measures2) {
   const { ages, recovery, trends } = measures2;
   const found = [
     ...findLimits2(facts, ages),
@@ -69647,7 +62410,7 @@ function listFindings(facts, measures2) {
     findUnmeasuredRecovery(facts, recovery)
   ];
   const order = Object.keys(findingKinds);
-  return found.filter((finding2) => finding2 !== void 0).sort((one, other) => order.indexOf(one.kind) - order.indexOf(other.kind));
+  return found.filter((finding) => finding !== void 0).sort((one, other) => order.indexOf(one.kind) - order.indexOf(other.kind));
 }
 function findLimits2({ limits: limits2, recoverable, now }, ages) {
   const point = measurePoint(recoverable.windows, ages.newest, now);
@@ -71539,7 +64302,7 @@ init_errors();
 async function lookAtSlot(inputs2, repository, context) {
   var _stack = [];
   try {
-    const attempt6 = async (work) => {
+    const attempt5 = async (work) => {
       try {
         return await work();
       } catch (error2) {
@@ -71552,12 +64315,12 @@ async function lookAtSlot(inputs2, repository, context) {
     const { databaseUrl, sslrootcert } = inputs2;
     if (databaseUrl === void 0) return void 0;
     const resources = __using(_stack, new AsyncDisposableStack(), true);
-    const reached = await attempt6(() => openReached("database-url", databaseUrl, sslrootcert, context));
+    const reached = await attempt5(() => openReached("database-url", databaseUrl, sslrootcert, context));
     if (reached === void 0) return void 0;
     const { session } = reached;
     resources.defer(() => session.close());
     assertOwnDatabase(repository, await readIdentity(session));
-    return await attempt6(async () => {
+    return await attempt5(async () => {
       const state2 = await measureSlot(session, nameSlot(repository));
       if (state2 !== void 0) return { at: context.now(), state: state2 };
       throw new SourceError(
@@ -71606,7 +64369,7 @@ function judgeStatus(facts) {
   const managed = facts.managed && judgeManaged(facts.managed, toOwnLayer(facts), facts.limits);
   return {
     ...{ location: location2, at: now, usable, verified, drilled, ages, recoverable, stored: stored2 },
-    findings: listFindings(facts, { ages, recovery, trends, schedules, slot, managed }),
+    findings: listFindings2(facts, { ages, recovery, trends, schedules, slot, managed }),
     ...{ recovery, trends, growth, schedules, slot, managed },
     successRate: measureSuccessRate({ runs, unread: facts.unreadRuns }, now),
     attempts: findAttempts(runs),
@@ -72495,7 +65258,7 @@ async function readStatusFacts(repository, question, context) {
     const { catalog } = freshness2;
     const listed3 = new Set([...catalog.backups, ...catalog.damaged].map(({ id }) => id));
     const vanished = await findVanished(repository, listed3, onDamaged, signal);
-    const restores = await readRecords(repository, "restores", onDamaged, { newest: shownRestores, signal });
+    const restores = await readRecords(repository, "restores", onDamaged, { newest: shownRestores2, signal });
     const { runs, unreadRuns } = await readRuns(repository, onDamaged, context);
     const recoverable = await readRecoverable(repository, freshness2.usable, context);
     const stored2 = await measureStored(storage, signal);
@@ -72518,7 +65281,7 @@ async function readStatusFacts(repository, question, context) {
     __callDispose(_stack, _error, _hasError);
   }
 }
-var shownRestores = 20;
+var shownRestores2 = 20;
 async function readRuns(repository, onDamaged, { now, signal }) {
   let unreadRuns = 0;
   const since = new Date(now().getTime() - rateWindow);
@@ -72545,22 +65308,6 @@ function isHealthy({ findings }) {
 
 // src/entry/mcp/tools/backup-status.ts
 var mostFailures = 10;
-var severities = ["broken", "warning", "note"];
-var finding = strictObject({
-  kind: picklist(Object.keys(findingKinds)),
-  severity: pipe(
-    picklist(severities),
-    description(
-      "`broken`: a limit is not met, so the answer is no. `warning`: to be looked at. `note`: good to know."
-    )
-  ),
-  limit: nullable(number()),
-  measured: pipe(nullable(number()), description("null: it could not be measured, which is not 0")),
-  unit: picklist(units3),
-  since: maybeTime,
-  sentence: string(),
-  remedy: string()
-});
 var backupStatus = defineTool({
   name: "backup_status",
   title: "Could we recover?",
@@ -72573,7 +65320,7 @@ var backupStatus = defineTool({
     at: time5,
     status: picklist(["healthy", "broken"]),
     findings: pipe(
-      array(finding),
+      array(findingSchema),
       description("Everything that is wrong or worth knowing, broken ones first")
     ),
     newest: pipe(
@@ -72615,11 +65362,10 @@ var backupStatus = defineTool({
 function toFields3(status) {
   const { usable, verified, drilled, recoverable, counts } = status;
   const window2 = recoverable.windows.at(-1);
-  const rank2 = ({ severity }) => severities.indexOf(severity);
   return {
     ...{ location: status.location, at: iso(status.at) },
     status: isHealthy(status) ? "healthy" : "broken",
-    findings: status.findings.toSorted((one, other) => rank2(one) - rank2(other)).map(toFindingFields),
+    findings: listFindings(status.findings),
     newest: usable[0] === void 0 ? null : toOutline(usable[0]),
     lossMilliseconds: status.loss === void 0 ? null : Math.round(status.loss),
     longestGapMilliseconds: status.gap === void 0 ? null : Math.round(status.gap.length),
@@ -72662,7 +65408,7 @@ function summarize4(status) {
 }
 
 // src/operations/validate/result.ts
-function isSound({ damages, unread }) {
+function isSound2({ damages, unread }) {
   return damages.length === 0 && unread.length === 0;
 }
 
@@ -73511,7 +66257,7 @@ function takeShare(items, share3, context) {
 function describeValidation(done) {
   const { backups, broken: broken4, objects: objects2, objectsChecked, read: read4, archives, damages, unread, elapsed } = done;
   return {
-    exitCode: isSound(done) ? 0 : 3,
+    exitCode: isSound2(done) ? 0 : 3,
     found: tellDamage(done),
     outputs: {
       ...{ backups, "objects-checked": objectsChecked, damaged: broken4.size },
@@ -73619,7 +66365,7 @@ function toFields4(validation) {
   const { backups, broken: broken4, objects: objects2, objectsChecked, read: read4, encryption, damages, unread } = validation;
   const { shown: shown5, more } = take([...damages, ...unread], mostDamages);
   return {
-    ...{ operation: "validate", sound: isSound(validation), backups, objects: objects2, objectsChecked },
+    ...{ operation: "validate", sound: isSound2(validation), backups, objects: objects2, objectsChecked },
     ...{ damagedBackups: [...broken4], bytesRead: read4, opened: encryption !== "sealed" },
     damages: shown5.map(({ backup, part, how }) => ({ backup, part, how })),
     moreDamages: more
@@ -73721,7 +66467,7 @@ var parts2 = {
 var relationKinds = ["table", "view", "materialized view", "foreign table", "sequence"];
 function collectKnownDifferences({ selection, notCarried }, manifest) {
   const reasons2 = /* @__PURE__ */ new Map();
-  const losses = /* @__PURE__ */ new Map();
+  const losses2 = /* @__PURE__ */ new Map();
   for (const stored2 of manifest.notCarried) {
     reasons2.set(keyOfStored(stored2), { why: stored2.why, isLoss: false, omissions: [] });
   }
@@ -73729,7 +66475,7 @@ function collectKnownDifferences({ selection, notCarried }, manifest) {
     const { subject, why, lost } = omission;
     if (subject === void 0) continue;
     const key = keyOf3(subject);
-    if (lost) losses.set(key, addLoss(losses.get(key), omission));
+    if (lost) losses2.set(key, addLoss(losses2.get(key), omission));
     else reasons2.set(key, { why, isLoss: false, omissions: [omission] });
   }
   for (const { entry, needs: needs2 } of selection.leftOut) {
@@ -73745,7 +66491,7 @@ function collectKnownDifferences({ selection, notCarried }, manifest) {
       ...objectOf(subject)
     ].flatMap((key) => /[\n\r]/.test(key) ? [key, key.replaceAll(/[\n\r]/g, " ")] : [key]);
     const find2 = (all) => keys2.map((key) => all.get(key)).find((known4) => known4 !== void 0);
-    return find2(losses) ?? find2(reasons2);
+    return find2(losses2) ?? find2(reasons2);
   };
 }
 function addLoss(before, omission) {
@@ -74651,15 +67397,15 @@ function readBatch2(session, readings) {
     setup,
     readings: alike
   }));
-  return attempt4(session, `SELECT text FROM pg_temp.${reader}($1::pg_catalog.jsonb) AS text`, [
+  return attempt3(session, `SELECT text FROM pg_temp.${reader}($1::pg_catalog.jsonb) AS text`, [
     JSON.stringify(groups3)
   ]);
 }
 async function silenceEventTriggers(session) {
-  if (await attempt4(session, "SET LOCAL event_triggers = off") !== void 0) return true;
-  await attempt4(session, "SET LOCAL session_replication_role = replica");
+  if (await attempt3(session, "SET LOCAL event_triggers = off") !== void 0) return true;
+  await attempt3(session, "SET LOCAL session_replication_role = replica");
   for (const { name: name2 } of await session.query(firingTriggers)) {
-    const done = await attempt4(session, `ALTER EVENT TRIGGER ${quoteIdentifier(name2)} DISABLE`);
+    const done = await attempt3(session, `ALTER EVENT TRIGGER ${quoteIdentifier(name2)} DISABLE`);
     if (done === void 0) return false;
   }
   return true;
@@ -74698,13 +67444,13 @@ BEGIN
   END LOOP;
 END`;
 async function makeReader2(session) {
-  const made3 = await attempt4(
+  const made3 = await attempt3(
     session,
     `CREATE FUNCTION pg_temp.${reader}(parts pg_catalog.jsonb) RETURNS SETOF pg_catalog.text LANGUAGE plpgsql AS $reader$${readerBody}$reader$`
   );
   return made3 !== void 0;
 }
-async function attempt4(session, sql, values) {
+async function attempt3(session, sql, values) {
   await session.query("SAVEPOINT reading");
   try {
     return await session.query(sql, values);
@@ -75604,12 +68350,12 @@ function findFault({ failure: failure2, parity, checks, command }) {
   if (checks.some((check3) => !check3.passed)) return "checks";
   return command === void 0 ? void 0 : "command";
 }
-function hasPassed(attempt6) {
-  return findFault(attempt6) === void 0;
+function hasPassed(attempt5) {
+  return findFault(attempt5) === void 0;
 }
-function hasReturned(attempt6) {
-  const fault = findFault(attempt6);
-  return fault === void 0 || attempt6.parity !== void 0 && (fault === "checks" || fault === "command");
+function hasReturned(attempt5) {
+  const fault = findFault(attempt5);
+  return fault === void 0 || attempt5.parity !== void 0 && (fault === "checks" || fault === "command");
 }
 function isDoubtful2({ failure: failure2, parity }) {
   return failure2?.kind === "damage" || parity?.equal === false && !isExplained(parity);
@@ -75619,19 +68365,19 @@ function isExplained({ groups: groups3 }) {
     (lines3) => lines3.every(({ status, why }) => status !== "different" || why !== void 0)
   );
 }
-function explainFailure2(attempt6) {
-  const fault = findFault(attempt6);
+function explainFailure2(attempt5) {
+  const fault = findFault(attempt5);
   switch (fault) {
     case void 0:
       return void 0;
     case "restore":
-      return attempt6.failure?.message;
+      return attempt5.failure?.message;
     case "parity":
-      return isDoubtful2(attempt6) ? "the restored database differs from the backup" : "not all of the backup could be brought there";
+      return isDoubtful2(attempt5) ? "the restored database differs from the backup" : "not all of the backup could be brought there";
     case "checks":
-      return explainChecks(attempt6.checks);
+      return explainChecks(attempt5.checks);
     case "command":
-      return `the command failed: ${attempt6.command}`;
+      return `the command failed: ${attempt5.command}`;
     default:
       return assertNever(fault);
   }
@@ -75795,7 +68541,7 @@ function describeTried(drill) {
     },
     report: [
       { kind: "heading", text: `Drill of backup ${chosen.backup}` },
-      ...attempts2.flatMap((attempt6) => describeAttempt(attempt6, attempts2.length > 1)),
+      ...attempts2.flatMap((attempt5) => describeAttempt(attempt5, attempts2.length > 1)),
       { kind: "paragraph", text: describeVerdict2(drill) },
       ...describeOverrun(overrun)
     ]
@@ -75842,18 +68588,18 @@ function describeFailure(attempts2) {
   }
   return `FAILED: none of ${tried} could be restored here as it was. That says nothing about what is stored: see below what the server refused, mend it, and drill again.`;
 }
-function describeAttempt(attempt6, named3) {
+function describeAttempt(attempt5, named3) {
   return [
-    ...named3 ? [{ kind: "heading", text: `Backup ${attempt6.backup}` }] : [],
+    ...named3 ? [{ kind: "heading", text: `Backup ${attempt5.backup}` }] : [],
     {
       kind: "table",
       columns: [{ title: "phase" }, { title: "time", align: "right" }],
-      rows: Object.entries(attempt6.phases).map(([phase, elapsed]) => [phase, formatDuration(elapsed)])
+      rows: Object.entries(attempt5.phases).map(([phase, elapsed]) => [phase, formatDuration(elapsed)])
     },
-    ...hasPassed(attempt6) ? [] : [{ kind: "paragraph", text: `Failed: ${explainFailure2(attempt6)}` }],
-    ...attempt6.parity === void 0 ? [] : describeParity(attempt6.parity, attempt6.manifest?.source.snapshotAt),
-    ...describeChecks(attempt6.checks),
-    ...describeOmissions(attempt6)
+    ...hasPassed(attempt5) ? [] : [{ kind: "paragraph", text: `Failed: ${explainFailure2(attempt5)}` }],
+    ...attempt5.parity === void 0 ? [] : describeParity(attempt5.parity, attempt5.manifest?.source.snapshotAt),
+    ...describeChecks(attempt5.checks),
+    ...describeOmissions(attempt5)
   ];
 }
 function describeOmissions({ manifest, notCarried, notes }) {
@@ -77981,8 +70727,8 @@ var TableStatements = class {
   constructor(table3, name2) {
     this.#table = table3;
     this.#name = name2;
-    const copied = new Set(table3.entry.columns);
-    this.#compared = [...table3.columns].filter(([, column]) => copied.has(column.name));
+    const copied2 = new Set(table3.entry.columns);
+    this.#compared = [...table3.columns].filter(([, column]) => copied2.has(column.name));
   }
   insert(row) {
     const { columns } = this.#follow(row);
@@ -79383,10 +72129,10 @@ async function listHeirs(session, { holder, ofDomain, name: name2 }, which2) {
 function describeBroken(check3, { why, isByRows }) {
   const { ofDomain, name: name2, subject } = check3;
   const it = ofDomain ? `its constraint ${name2}` : "it";
-  const finding2 = isByRows ? `rows of the backup do not fulfil ${it} (${why})` : `rows came only without ${it}, and whether they fulfil it could not be checked (${why})`;
+  const finding = isByRows ? `rows of the backup do not fulfil ${it} (${why})` : `rows came only without ${it}, and whether they fulfil it could not be checked (${why})`;
   return {
     ...about(subject),
-    why: `${finding2}; it is there as NOT VALID, and holds for new rows`,
+    why: `${finding}; it is there as NOT VALID, and holds for new rows`,
     remedy: `Mend the rows, then: ${alter(check3)} VALIDATE CONSTRAINT ${name2};`,
     lost: true
   };
@@ -79497,7 +72243,7 @@ var Loader = class {
     }
   }
   /** Tries again as long as a relief may help. Rows that the server still refuses are recorded as lost. */
-  async #untilTaken(table3, part, attempt6) {
+  async #untilTaken(table3, part, attempt5) {
     const { signal, checks, searchPaths, lost, later, onProgress } = this.#options;
     const paths = searchPaths ?? { candidates: [], needed: void 0 };
     const relief = new RowRelief(this.#session, table3, checks, paths);
@@ -79505,7 +72251,7 @@ var Loader = class {
       signal.throwIfAborted();
       this.#sent = { rows: 0, bytes: 0 };
       try {
-        await attempt6();
+        await attempt5();
         taken = true;
       } catch (cause) {
         signal.throwIfAborted();
@@ -83419,14 +76165,14 @@ async function tryInTurn(candidates, repository, server, trial, context) {
   for (const candidate of candidates) {
     const { id, snapshotAt } = candidate;
     context.log.info(`Trying backup ${id} of ${snapshotAt.toISOString()} on ${describeConnection(server)}`);
-    const attempt6 = await inScratchFolder(
+    const attempt5 = await inScratchFolder(
       context,
       (scratch) => tryBackup(candidate, repository, server, trial, scratch)
     );
-    attempts2.push(attempt6);
-    await record4(attempt6, repository, { server, rtoTarget: trial.rtoTarget }, context);
-    if (!hasPassed(attempt6)) context.log.error(`backup ${id} failed: ${explainFailure2(attempt6)}`);
-    if (hasReturned(attempt6)) break;
+    attempts2.push(attempt5);
+    await record4(attempt5, repository, { server, rtoTarget: trial.rtoTarget }, context);
+    if (!hasPassed(attempt5)) context.log.error(`backup ${id} failed: ${explainFailure2(attempt5)}`);
+    if (hasReturned(attempt5)) break;
   }
   return attempts2;
 }
@@ -83495,21 +76241,21 @@ function judgeFailure(error2) {
   if (error2 instanceof ConfigurationError || !isKnownError(error2)) throw error2;
   return { kind: error2 instanceof IntegrityError ? "damage" : "refusal", message: messageOf(error2) };
 }
-async function record4(attempt6, repository, { server, rtoTarget }, context) {
+async function record4(attempt5, repository, { server, rtoTarget }, context) {
   await recordIfPossible(repository, "drills", "drill", context, {
-    backup: attempt6.backup,
-    outcome: hasPassed(attempt6) ? "passed" : "failed",
-    why: redactReason(explainFailure2(attempt6), context.redact),
-    fault: findFault(attempt6) ?? null,
-    recovery: attempt6.recovery === void 0 ? null : Math.round(attempt6.recovery),
+    backup: attempt5.backup,
+    outcome: hasPassed(attempt5) ? "passed" : "failed",
+    why: redactReason(explainFailure2(attempt5), context.redact),
+    fault: findFault(attempt5) ?? null,
+    recovery: attempt5.recovery === void 0 ? null : Math.round(attempt5.recovery),
     rtoTarget: rtoTarget ?? null,
     server: describeConnection(server),
-    phases: { ...attempt6.phases },
-    recoveredTo: attempt6.until ?? null,
-    parity: attempt6.parity === void 0 ? null : attempt6.parity.equal,
+    phases: { ...attempt5.phases },
+    recoveredTo: attempt5.until ?? null,
+    parity: attempt5.parity === void 0 ? null : attempt5.parity.equal,
     checks: {
-      asked: attempt6.checks.length,
-      failed: attempt6.checks.filter((check3) => !check3.passed).map(({ sql }) => context.redact(sql))
+      asked: attempt5.checks.length,
+      failed: attempt5.checks.filter((check3) => !check3.passed).map(({ sql }) => context.redact(sql))
     }
   });
 }
@@ -83530,10 +76276,10 @@ function judgeDrill2(attempts2, rtoTarget) {
   };
 }
 function listEnds({ attempts: attempts2 }) {
-  return attempts2.map((attempt6) => ({
-    backup: attempt6.backup,
-    why: hasPassed(attempt6) ? void 0 : explainFailure2(attempt6) ?? "nobody knows why",
-    recovery: attempt6.recovery
+  return attempts2.map((attempt5) => ({
+    backup: attempt5.backup,
+    why: hasPassed(attempt5) ? void 0 : explainFailure2(attempt5) ?? "nobody knows why",
+    recovery: attempt5.recovery
   }));
 }
 
@@ -83582,7 +76328,7 @@ async function foreseeDrill(inputs2, context) {
   var _stack = [];
   try {
     const settings2 = parseConnection("target-url", inputs2.targetUrl, context, inputs2.sslrootcert);
-    const storage = __using(_stack, await openStorage(inputs2.storage, inputs2, context), true);
+    const storage = __using(_stack, await openWithCopies(inputs2, context), true);
     const repository = await openRepository(storage, inputs2.repositoryKey);
     const [first2] = await chooseDrilled(repository, inputs2, context);
     if (first2 === void 0) throw new Error("a choice of no backup");
@@ -83618,10 +76364,7 @@ var drillStart = defineTool({
     const question = await call5.server.confirmations.ask(call5, {
       message: describePlan2(plan),
       plan: { ...plan, recovery: null },
-      bound: {
-        "backup-id": plan.backup,
-        ...plan.until === void 0 ? {} : { "recovery-target-time": plan.until }
-      },
+      bound: bind2(plan),
       otherwise: "A person starts the drill in a terminal: supabase-backup drill --storage \u2026"
     });
     if (question !== void 0) return question;
@@ -83631,6 +76374,9 @@ var drillStart = defineTool({
     });
   }
 });
+function bind2({ backup, until }) {
+  return until === void 0 ? { "backup-id": backup } : { "recovery-target-time": until };
+}
 function describePlan2({
   server,
   location: location2,
@@ -83666,14 +76412,202 @@ function rounded(milliseconds) {
   return milliseconds === void 0 ? null : Math.round(milliseconds);
 }
 
+// src/entry/mcp/tools/managed-show.ts
+init_dist();
+var losses = ["newest-point", "older-point", "whole-project", "part", "deleted-project"];
+var betters = ["platform", "repository", "both", "neither", "not measured"];
+var managedShow = defineTool({
+  name: "managed_show",
+  title: "Backups by the platform",
+  description: "Tells how Supabase's own backups of the project stand beside those of the repository: which of them there are, how far back they reach, what is wrong, and which layer brings back what better. Asks the Management API, reads the storage, and changes nothing.",
+  hints: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  inputs: ["max-age"],
+  own: {},
+  output: {
+    projectRef: string(),
+    status: picklist(["healthy", "broken"]),
+    findings: array(findingSchema),
+    projectStatus: pipe(
+      nullable(string()),
+      description("In the words of the platform; null: not read")
+    ),
+    plan: nullable(string()),
+    layer: pipe(
+      picklist(["daily", "pitr", "none", "unread"]),
+      description("`pitr`: any second of a window. `none`: nothing that its owner could restore.")
+    ),
+    from: maybeTime,
+    to: maybeTime,
+    backups: pipe(maybeCount, description("Daily ones; null: not counted")),
+    retentionDays: nullable(number()),
+    pitrDays: nullable(number()),
+    scheduleUtc: nullable(string()),
+    repository: nullable(
+      strictObject({
+        location: string(),
+        newest: maybeTime,
+        oldest: maybeTime,
+        capturesChanges: boolean(),
+        backups: count2,
+        recovery: recoverySchema
+      })
+    ),
+    choices: pipe(
+      array(strictObject({ loss: picklist(losses), better: picklist(betters) })),
+      description("Which layer to take for a loss; empty without a second layer")
+    )
+  },
+  async answer(call5) {
+    return { value: toFields6(await readManaged(parseFor("managed", call5), call5.context)) };
+  }
+});
+function toFields6(managed) {
+  const { facts, platform, own: own3, choices = [] } = managed;
+  const { project, plan, entitlements, pitrDays, schedule: schedule3 } = facts;
+  const ends = findEnds(platform);
+  return {
+    projectRef: facts.ref,
+    status: isSound(managed) ? "healthy" : "broken",
+    findings: listFindings(managed.findings),
+    projectStatus: project.kind === "read" ? project.value.status : null,
+    plan: plan.kind === "read" ? plan.value : null,
+    layer: platform.kind,
+    ...{ from: maybeIso(ends?.oldest), to: maybeIso(ends?.newest) },
+    backups: platform.kind === "daily" ? platform.count : platform.kind === "none" ? 0 : null,
+    retentionDays: entitlements.kind === "read" ? entitlements.value.retentionDays ?? null : null,
+    pitrDays: pitrDays.kind === "read" ? pitrDays.value ?? 0 : null,
+    scheduleUtc: schedule3.kind === "read" ? schedule3.value : null,
+    repository: own3 === void 0 ? null : {
+      ...{ location: own3.location, newest: maybeIso(own3.newest), oldest: maybeIso(own3.oldest) },
+      ...{ capturesChanges: own3.isCaptured, backups: own3.backups, recovery: toRecovery(own3.recovery) }
+    },
+    choices: choices.map(({ loss, better }) => ({ loss, better }))
+  };
+}
+
+// src/operations/mirror/foresee.ts
+async function foreseeMirror(inputs2, context) {
+  var _stack = [];
+  try {
+    const resources = __using(_stack, new AsyncDisposableStack(), true);
+    const storage = resources.use(await openStorage(inputs2.storage, inputs2, context));
+    const copies = await openCopies(inputs2.copies, context, resources);
+    return {
+      location: storage.location,
+      copies: copies.map(({ name: name2, storage: { location: location2 } }) => ({ name: name2, location: location2 }))
+    };
+  } catch (_2) {
+    var _error = _2, _hasError = true;
+  } finally {
+    var _promise = __callDispose(_stack, _error, _hasError);
+    _promise && await _promise;
+  }
+}
+
+// src/operations/mirror/result.ts
+function isMirrored({ copies }) {
+  return copies.every(isComplete);
+}
+
+// src/operations/mirror/report.ts
+function describeMirror(result) {
+  const { copies, isDryRun, source, elapsed } = result;
+  const written = copies.filter((copy) => copy.kind === "mirrored");
+  const sum2 = (of) => written.reduce((total, copy) => total + of(copy), 0);
+  return {
+    exitCode: isMirrored(result) ? 0 : 3,
+    found: tellIncomplete(copies),
+    outputs: {
+      copies: tellCopies(copies),
+      copied: sum2(({ copied: copied2 }) => countValues(copied2)),
+      "new-bytes": sum2(({ bytes }) => bytes),
+      refused: sum2(({ refused: refused3 }) => refused3.length),
+      "missing-backups": sum2(({ lag }) => lag.missingBackups),
+      "duration-seconds": Math.round(elapsed / 100) / 10
+    },
+    report: [
+      { kind: "heading", text: titleOf3(result) },
+      { kind: "paragraph", text: `From ${source}, in ${formatDuration(elapsed)}.` },
+      ...describeCopies(copies, isDryRun)
+    ]
+  };
+}
+function titleOf3({ copies, isDryRun }) {
+  if (isDryRun) return `Mirror: a dry run, for ${formatCounted(copies.length, "copy", "copies")}`;
+  const incomplete2 = copies.filter((copy) => !isComplete(copy)).length;
+  return incomplete2 === 0 ? `Mirror: ${formatCounted(copies.length, "copy is", "copies are")} up to date` : `Mirror: ${incomplete2} of ${formatCounted(copies.length, "copy", "copies")} NOT up to date`;
+}
+function tellIncomplete(copies) {
+  const incomplete2 = copies.filter((copy) => !isComplete(copy)).map(({ name: name2 }) => name2);
+  return incomplete2.length === 0 ? void 0 : incomplete2.join(", ");
+}
+
+// src/operations/mirror/mirror.ts
+async function tellMirror(inputs2, context) {
+  const result = await mirrorCopies(inputs2, context);
+  return { result, outcome: describeMirror(result) };
+}
+
+// src/entry/mcp/tools/mirror-start.ts
+var mostRefused = 20;
+var mirrorStart = defineTool({
+  name: "mirror_start",
+  title: "Bring the copies up to date",
+  description: "Copies what is new in the storage to the other storages that this server is set up for, and checks it there, after a person has confirmed it at the client. Nothing is removed from a copy. Waits a while for its end; where it still runs, ask with backup_run_show.",
+  hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  inputs: ["share"],
+  own: wait,
+  output: runSchema.entries,
+  async answer(call5) {
+    call5.server.runs.refuseSecond();
+    const inputs2 = parseFor("mirror", call5, { "dry-run": "false" });
+    const plan = await foreseeMirror(inputs2, call5.context);
+    const question = await call5.server.confirmations.ask(call5, {
+      message: describePlan3(plan),
+      plan,
+      otherwise: "A person starts it in a terminal: supabase-backup mirror --storage \u2026"
+    });
+    if (question !== void 0) return question;
+    return startRun(call5, inputs2, call5.own["wait-seconds"], async (context) => {
+      const { result, outcome } = await tellMirror(inputs2, context);
+      return { result: toFields7(result), outcome };
+    });
+  }
+});
+function describePlan3({ location: location2, copies }) {
+  return [
+    `Copy what is new in ${location2} to these?`,
+    ...copies.map(({ name: name2, location: place3 }) => `- ${name2}: ${place3}`),
+    "Nothing is removed there. What is read and written may be billed."
+  ].join("\n");
+}
+function toFields7({ copies, elapsed }) {
+  return { operation: "mirror", copies: copies.map(toCopy2), milliseconds: Math.round(elapsed) };
+}
+function toCopy2(copy) {
+  const { name: name2, location: location2 } = copy;
+  if (copy.kind === "failed") {
+    const unknown3 = { copied: null, bytes: null, refused: [], moreRefused: 0, missingBackups: null };
+    return { name: name2, location: location2, why: copy.error.message, ...unknown3 };
+  }
+  const { shown: shown5, more } = take(copy.refused, mostRefused);
+  return {
+    ...{ name: name2, location: location2, why: null, copied: { ...copy.copied }, bytes: copy.bytes },
+    ...{ refused: shown5.map(({ key, why }) => ({ key, why })), moreRefused: more },
+    missingBackups: copy.lag.missingBackups
+  };
+}
+
 // src/entry/mcp/tools/restore-plan.ts
 init_dist();
 
 // src/interface/inputs/recovery-request.ts
 function parseRecoveryRequest(read4, env2) {
   const taker = new Taker("restore", read4);
+  const common = takeCommon(taker, env2);
   const request2 = {
-    ...takeCommon(taker, env2),
+    ...common,
+    copies: takeCopies(taker, common, env2),
     ...taker.takeRecoverable(),
     include: taker.take("include") ?? []
   };
@@ -83914,7 +76848,7 @@ function listAlarms({ policy: { alarms = {} } }) {
 
 // src/operations/report/compliance/read.ts
 async function readEvidence(repository, inputs2, known4, context) {
-  const { name: name2, keyHeld, catalog, changes, manifest } = known4;
+  const { name: name2, keyHeld, catalog, changes, manifest, managed } = known4;
   const now = context.now();
   const period = resolvePeriod(inputs2.period, now);
   if (period.from > now) {
@@ -83933,7 +76867,7 @@ async function readEvidence(repository, inputs2, known4, context) {
   const listed3 = new Set([...catalog.backups, ...catalog.damaged].map(({ id }) => id));
   const fromPolicy = inputs2.policy === void 0 ? void 0 : await readPolicyFacts(inputs2.policy, name2, inputs2.keepChanges, context);
   return {
-    ...{ now, period, database: name2, catalog, changes, records, unreadable: unreadable2 },
+    ...{ now, period, database: name2, catalog, changes, records, unreadable: unreadable2, managed },
     repository: {
       createdAt: readCreation(repository),
       ...{ id: repository.id, location: repository.storage.location, source: repository.source, keyHeld },
@@ -84103,13 +77037,13 @@ async function readReportFacts(inputs2, context) {
   for (const request2 of requests) {
     context.signal.throwIfAborted();
     databases.push(
-      requests.length === 1 ? await readDatabase3(request2, inputs2, context) : await attempt5(request2, inputs2, context)
+      requests.length === 1 ? await readDatabase3(request2, inputs2, context) : await attempt4(request2, inputs2, context)
     );
   }
   const { kind, isPublic } = inputs2;
   return { kind, at: context.now(), version: toolVersion, isPublic, databases };
 }
-async function attempt5(request2, inputs2, context) {
+async function attempt4(request2, inputs2, context) {
   const { name: name2 = request2.place.storage, place: place3 } = request2;
   try {
     return await readDatabase3(request2, inputs2, context);
@@ -84143,14 +77077,17 @@ async function readDatabase3(request2, inputs2, context) {
     const name2 = request2.name ?? repository.source.database;
     const described2 = describeRepository(repository, manifest);
     const { changes } = recoverable;
-    const known4 = { name: name2, keyHeld: described2.keyHeld, catalog: freshness2.catalog, changes, manifest };
+    const status = judgeStatus(facts);
+    const known4 = {
+      ...{ name: name2, keyHeld: described2.keyHeld, catalog: freshness2.catalog, changes, manifest },
+      managed: status.managed
+    };
     return {
       kind: "read",
       name: name2,
       location: storage.location,
       place: toPlace(place3),
-      status: judgeStatus(facts),
-      ...{ freshness: freshness2, recoverable, records, rtoTarget, planned },
+      ...{ status, freshness: freshness2, recoverable, records, rtoTarget, planned },
       retention: {
         ...{ policy, timeZone, keepChanges: keepChanges2, changes },
         decisions: keepBases(decisions, changes, { now, keepChanges: keepChanges2 })
@@ -84238,7 +77175,7 @@ async function foreseeRestore(request2, context) {
   var _stack = [];
   try {
     refuseContradictions(request2);
-    const storage = __using(_stack, await openStorage(request2.storage, request2, context), true);
+    const storage = __using(_stack, await openWithCopies(request2, context), true);
     const repository = await openRepository(storage, request2.repositoryKey);
     const chosen = await choose4(repository, request2, context);
     const { manifest, until } = chosen;
@@ -84430,10 +77367,10 @@ var restorePlan = defineTool({
   async answer(call5) {
     const request2 = parseRecoveryRequest(fixInputs(call5.read, "restore"), call5.context.env);
     const plan = await foreseeRestore({ ...request2, target: call5.own.target }, call5.context);
-    return { value: toFields6(plan, call5.own.digest) };
+    return { value: toFields8(plan, call5.own.digest) };
   }
 });
-function toFields6(plan, earlier) {
+function toFields8(plan, earlier) {
   const { backup, lost, lines: lines3 } = plan;
   const tables3 = plan.tables === void 0 ? void 0 : take(plan.tables, mostTables2);
   return {
@@ -84478,7 +77415,7 @@ function tellPlan({
     "Nothing was restored.",
     `${what} of backup ${backup.id} would come back, ${point}.`,
     lost === void 0 ? target === "beside" ? "Nothing is lost: the live tables stay as they are." : "Nothing is lost: what is in use stays where it is." : `Lost is what was committed since ${iso(lost.from)}, the last ${formatAge(lost.milliseconds)}${changes}. The database is backed up before it is emptied.`,
-    `A recovery takes: ${toRecovery(recovery).sentence}.`,
+    `${tables3 === void 0 ? "A recovery takes" : "All of a backup takes longer than some tables, namely"}: ${toRecovery(recovery).sentence}.`,
     ...backup.damagedAt === null ? [] : [`THE BACKUP WAS FOUND DAMAGED on ${iso(backup.damagedAt)}: choose another one.`],
     ...backup.verifiedAt === null && backup.damagedAt === null ? ["The backup was never read back whole."] : [],
     ...words3 === void 0 ? [] : [`Whoever answers for it types the words ${words3} in place of \u2026 in the line.`],
@@ -84508,7 +77445,8 @@ function toRunbookFacts({ at, version: version3 }, database3) {
     proofs: findProofs(records),
     encryption: repository.encryption,
     keyHeld: repository.keyHeld,
-    policy: describePolicy(database3)
+    policy: describePolicy(database3),
+    platform: describePlatform(status)
   };
 }
 function listBackup({ id, snapshotAt, kind, totals, verifiedAt }) {
@@ -84566,6 +77504,11 @@ function nameMethod({
   if (!whole && kind === void 0) return outcome === "unverified" ? "side" : void 0;
   if (outcome !== "equal") return void 0;
   return whole ? "whole" : "part";
+}
+function describePlatform({ managed }) {
+  if (managed === void 0) return void 0;
+  const { facts, platform: layer, findings } = managed;
+  return { ref: facts.ref, layer, findings: findings.map((finding) => tellFinding(finding).sentence) };
 }
 function describePolicy({ planned }) {
   if (planned === void 0) return void 0;
@@ -84803,9 +77746,21 @@ function describeState3(facts) {
         "last proven drill",
         drilled === void 0 ? md`none passed: **recovery is not proven**` : md`${code(drilled.id)}, on ${formatTimeWithZone(drilled.at)}, ${describeRecovery2(facts)}`
       ],
-      ["encryption", describeEncryption(facts)]
+      ["encryption", describeEncryption(facts)],
+      ...facts.platform === void 0 ? [] : [["Supabase's own backups", tellPlatform(facts.platform)]]
     ]
   );
+}
+function tellPlatform({ layer, findings }) {
+  const ends = findEnds(layer);
+  const times = ends && `${formatTimeWithZone(ends.oldest)} to ${formatTimeWithZone(ends.newest)}`;
+  const what = {
+    unread: "not measured",
+    none: "none that can be restored",
+    daily: `the times of daily backups, ${times}`,
+    pitr: `any second, ${times}`
+  }[layer.kind];
+  return [what, ...findings].join("; ");
 }
 function describeRecovery2({ recovery }) {
   return recovery.kind === "measured" ? `back after ${formatDuration(recovery.milliseconds)}` : "time not measured";
@@ -85193,6 +78148,7 @@ function describePlatformBackups(facts) {
       }
     ] : [],
     recover: [
+      ...askPlatform2(facts),
       {
         say: md`Restore in the dashboard. The first \`ACTIVE_HEALTHY\` proves nothing: wait until it was seen to leave that state and come back. It may take hours.`
       }
@@ -85210,6 +78166,19 @@ function describePlatformBackups(facts) {
       }
     ]
   };
+}
+function askPlatform2({ platform }) {
+  if (platform?.layer.kind !== "pitr") return [];
+  const { ref, layer } = platform;
+  const window2 = `${formatSecond(layer.from)} to ${formatSecond(layer.to)}`;
+  return [
+    {
+      say: md`Have the program ask the platform, instead of the dashboard: it drops the slot, asks once, waits until the project was seen to leave and to come back, and takes a new base. Any second of ${window2} could be restored when this was written. The token may write backups; leave out the dry run when what it shows is right, and type the words then.`,
+      show: `export SUPABASE_ACCESS_TOKEN='\u2026' SUPABASE_BACKUP_TARGET_URL='\u2026'
+supabase-backup restore --managed --project-ref ${ref} --recovery-target-time TIME --storage STORAGE --dry-run`,
+      otherwise: md`It says \`unconfirmed\` or that the project is not back: the same command waits on, and asks for nothing again.`
+    }
+  ];
 }
 function captureAnew(facts) {
   return {
@@ -85816,8 +78785,8 @@ var runbookRead = defineTool({
 
 // src/entry/mcp/tools.ts
 var tools = [
-  ...[backupStatus, backupList, backupShow, restorePlan, runbookRead, backupValidate],
-  ...[backupStart, drillStart, backupRunShow, backupRunStop]
+  ...[backupStatus, backupList, backupShow, restorePlan, managedShow, runbookRead, backupValidate],
+  ...[backupStart, drillStart, mirrorStart, backupRunShow, backupRunStop]
 ];
 
 // src/entry/mcp/wire.ts
@@ -85829,6 +78798,7 @@ function claimStdout({ stdout, stderr: stderr2 }) {
     write: (chunk2, _encoding, done) => void write2(chunk2, (error2) => done(error2 ?? null))
   });
   stdout.write = stderr2.write.bind(stderr2);
+  stdout.on("error", (error2) => wire.destroy(error2));
   return wire;
 }
 
@@ -85867,6 +78837,7 @@ function createServer(runs, host) {
     {
       instructions,
       capabilities: { tools: {} },
+      jsonSchemaValidator: new DefaultJsonSchemaValidator(),
       requestState: { verify: (state2, request2) => confirmations.codec.verify(state2, request2) }
     }
   );
@@ -86177,6 +79148,8 @@ function start(log3) {
     const context = { ...machine2, log: log3, redact, signal, temporaryFolder: createTemporaryFolder() };
     serving = serve({ context, read: read3, process });
     const { close: close2, ended } = serving;
+    if (process.stdin.isTTY)
+      log3.info("Waiting for an assistant on stdin. `supabase-backup mcp --help` says more.");
     signal.addEventListener("abort", () => void close2(), { once: true });
     process.stdin.once("end", () => forceEnd(129, hangUp, () => void 0));
     ended.then(() => endProcess(0));

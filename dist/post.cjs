@@ -41273,7 +41273,7 @@ var releaseInputs = {
 };
 
 // src/interface/inputs/report-kinds.ts
-var reportKinds = ["dashboard", "runbook", "compliance"];
+var reportKinds = ["dashboard", "runbook", "compliance", "managed"];
 
 // src/interface/inputs/groups/report.ts
 var reportInputs = {
@@ -41281,7 +41281,7 @@ var reportInputs = {
     operations: ["report"],
     default: "dashboard",
     placeholder: "kind",
-    description: "What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; `runbook`, a folder with a Markdown file for each database: what to do when something has happened to it; or `compliance`, a folder with evidence of a period for an audit, as Markdown, HTML and JSON.",
+    description: "What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; `runbook`, a folder with a Markdown file for each database: what to do when something has happened to it; `compliance`, a folder with evidence of a period for an audit, as Markdown, HTML and JSON; or `managed`, a folder in the same forms about Supabase's own backups beside these.",
     parse: oneOf(reportKinds)
   },
   output: {
@@ -41553,12 +41553,12 @@ var repositoryInputs = {
     parse: parseStorageClass
   },
   copies: {
-    operations: copying,
+    operations: [...copying, "doctor"],
     requiredFor: ["mirror", "repair"],
     secret: true,
     placeholder: "yaml",
     example: "s3://other-bucket/prefix",
-    description: "Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup` and `capture` do so after the first storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, and `status` tells how far behind they are.",
+    description: "Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup` and `capture` do so after the first storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, `doctor` checks them, and `status` tells how far behind they are.",
     parse: parseCopies
   },
   "repository-key": {
@@ -41902,20 +41902,19 @@ function takeCommon(taker, env2) {
   const storage = taker.take("storage");
   return { storage, ...takeAccess(taker, storage, env2) };
 }
-function takeCopies(taker, common, env2) {
+function takeCopies(taker, { storage, s3Endpoint }, env2) {
   const given = taker.take("copies") ?? [];
   const copies = given.map((copy) => ({
     ...copy,
     s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env2)
   }));
-  const storage = common.storage;
   if (copies.length > 0 && /^artifact:/i.test(storage ?? ""))
     taker.note(
       "copies",
       "cannot be given beside an artifact, which is written once and whole",
       "Give a folder or a bucket as storage, or leave out copies."
     );
-  const shared = findSharedPlace(storage === void 0 ? void 0 : common, copies);
+  const shared = findSharedPlace(storage === void 0 ? void 0 : { storage, s3Endpoint }, copies);
   if (shared !== void 0)
     taker.note("copies", shared, "A copy is for the day when the other place is gone: name another one.");
   return copies;
@@ -41992,7 +41991,7 @@ function requireManagement(taker, urlName, databaseUrl, env2) {
   if (projectRef === void 0 && !isNoted("project-ref"))
     taker.note(
       "project-ref",
-      `is required for ${taker.operation}, because ${urlName} leads to no hosted project`,
+      `is required for ${taker.operation}${urlName === void 0 ? " of the kind managed" : `, because ${urlName} leads to no hosted project`}`,
       "Write the twenty small letters that stand in the address of its dashboard."
     );
   return { accessToken: accessToken ?? "", projectRef: projectRef ?? "", apiUrl };
@@ -42010,9 +42009,10 @@ function takeDoctor(taker, env2) {
   const storage = taker.take("storage");
   const measured = takeMeasured(taker);
   const channels = channelInputs.filter((name) => taker.take(name));
+  const access2 = takeAccess(taker, storage, env2);
   const inputs2 = {
-    ...{ operation: "doctor", storage, channels },
-    ...takeAccess(taker, storage, env2),
+    ...{ operation: "doctor", storage, channels, ...access2 },
+    copies: takeCopies(taker, { ...access2, storage }, env2),
     ...measured,
     hasDatabase: hasDatabase(measured, env2),
     encryptionRecipients: taker.take("encryption-recipients") ?? [],
@@ -42056,8 +42056,9 @@ function hasDatabase({ databaseUrl }, env2) {
   return databaseUrl !== void 0 || (env2.PGHOST ?? "") !== "";
 }
 function refuseNothing(taker, inputs2) {
-  const { hasDatabase: hasDatabase2, storage, policy, channels, encryptionRecipients, encryptionIdentity } = inputs2;
-  const given = [hasDatabase2, storage, policy, channels[0], encryptionRecipients[0], encryptionIdentity[0]];
+  const { hasDatabase: hasDatabase2, storage, policy, channels, copies } = inputs2;
+  const keys = [...inputs2.encryptionRecipients, ...inputs2.encryptionIdentity];
+  const given = [hasDatabase2, storage, policy, channels[0], copies[0], keys[0]];
   if (given.some(Boolean) || taker.mistakes.length > 0) return;
   taker.note(
     "database-url",
@@ -42147,6 +42148,12 @@ var Taker = class {
         "public",
         "is not for a runbook, which names storages, tables and backups",
         "Leave it out, and keep the runbook where only your team reads it."
+      );
+    if (kind === "managed" && isPublic)
+      this.note(
+        "public",
+        "is not for a report about both layers, which names project and storage",
+        "Leave it out; a public dashboard shows both layers without these names."
       );
     if (kind === "compliance" && isPublic)
       this.note(
@@ -42337,17 +42344,19 @@ function takeStatus(taker, common, env2) {
 }
 function takeReport(taker, env2) {
   const place = taker.takeStorageOrPolicy();
+  const asked = taker.takeReportKind();
   return {
     operation: "report",
     ...takeAccess(taker, place.storage, env2),
     ...takeLimits(taker),
-    ...{ ...taker.takeReportKind(), output: taker.take("output"), period: taker.take("period") },
+    ...{ ...asked, output: taker.take("output"), period: taker.take("period") },
     ...{ ...place, database: taker.take("database") },
     workflows: taker.take("workflows"),
     pricePerGbMonth: taker.take("price-per-gb-month"),
     rtoTarget: taker.take("rto-target"),
     ...takeRetention(taker),
-    management: takeManagement(taker, void 0, env2)
+    // The other kinds tell what there is without the platform.
+    management: asked.kind === "managed" ? requireManagement(taker, void 0, void 0, env2) : takeManagement(taker, void 0, env2)
   };
 }
 function takeManaged(taker, env2) {

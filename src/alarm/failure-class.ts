@@ -39,6 +39,7 @@ const kinds: Readonly<Record<string, string>> = {
   damage: 'stored backups are damaged',
   recheck: 'a check of the backup failed',
   'changes-lost': 'changes were lost, so point-in-time recovery has a gap',
+  'managed-restore': 'a project that Supabase was asked to restore was not seen to come back',
   managed: "something is wrong with Supabase's own backups",
   gate: 'a release was stopped, because the backups do not cover it',
   limit: 'a limit of the backups is broken, or their slot is lost',
@@ -77,7 +78,7 @@ export function classifyNegative(operation: string, outputs: Outcome['outputs'])
     case 'repair':
       return 'copies';
     case 'restore':
-      return 'parity';
+      return outputs['managed-restore'] === undefined ? 'parity' : 'managed-restore';
     case 'drill':
       if (outputs.drill === 'passed') return 'rto';
       return outputs.parity === 'different' ? 'parity' : 'drill';

@@ -50,28 +50,39 @@ export type ManagedFacts = { readonly [Name in FactName]: Fact<FactValues[Name]>
  * @throws what is no failure of the API: the run is stopped, or a proxy is set up wrong
  */
 export async function readManagedFacts(api: ManagementApi, ref: string, at: Date): Promise<ManagedFacts> {
-  const project = await attempt(() => readProject(api, ref));
+  const asking = new Asking();
+  const project = await asking.attempt(() => readProject(api, ref));
   const slug = project.kind === 'read' ? project.value.organization : undefined;
   const ofOrganization = async <Value>(ask: (slug: string) => Promise<Value>): Promise<Fact<Value>> =>
-    slug === undefined ? { kind: 'unasked' } : await attempt(() => ask(slug));
+    slug === undefined ? { kind: 'unasked' } : await asking.attempt(() => ask(slug));
   return {
     ref,
     at,
     project,
-    backups: await attempt(() => readBackups(api, ref)),
-    schedule: await attempt(() => readBackupTime(api, ref)),
-    pitrDays: await attempt(() => readPitrDays(api, ref)),
+    backups: await asking.attempt(() => readBackups(api, ref)),
+    schedule: await asking.attempt(() => readBackupTime(api, ref)),
+    pitrDays: await asking.attempt(() => readPitrDays(api, ref)),
     plan: await ofOrganization((organization) => readPlan(api, organization)),
     entitlements: await ofOrganization((organization) => readEntitlements(api, organization)),
   };
 }
 
-async function attempt<Value>(ask: () => Promise<Value>): Promise<Fact<Value>> {
-  try {
-    return { kind: 'read', value: await ask() };
-  } catch (failure) {
-    if (!(failure instanceof ManagementFailure)) throw failure;
-    return { kind: 'unread', failure };
+/** Causes that hold for whatever else would be asked */
+const lasting: ReadonlySet<FailureCause> = new Set(['silent', 'unauthorized']);
+
+/** Asks one thing after another, and no more once nothing can be had: a status must not wait for each in turn. */
+class Asking {
+  #ended: ManagementFailure | undefined;
+
+  async attempt<Value>(ask: () => Promise<Value>): Promise<Fact<Value>> {
+    if (this.#ended !== undefined) return { kind: 'unread', failure: this.#ended };
+    try {
+      return { kind: 'read', value: await ask() };
+    } catch (failure) {
+      if (!(failure instanceof ManagementFailure)) throw failure;
+      if (lasting.has(failure.reason)) this.#ended = failure;
+      return { kind: 'unread', failure };
+    }
   }
 }
 

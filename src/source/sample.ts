@@ -1,10 +1,19 @@
 import type { SourceSize } from '../interface/estimate.ts';
-import { copyStatement, estimateBytes, isWholeTable, planRanges } from '../postgres/catalog/ranges.ts';
+import {
+  copyStatement,
+  estimateBytes,
+  isWholeTable,
+  planRanges,
+  type RowRange,
+} from '../postgres/catalog/ranges.ts';
 import { measureTables, type TableInfo } from '../postgres/catalog/tables.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { applySettings } from '../postgres/session/output-settings.ts';
+import { leavesSession } from '../postgres/session/server-error.ts';
 import { copyOut, type RowSink } from '../postgres/wire/copy-reader.ts';
 import { createEncoder } from '../repository/objects/codec.ts';
+import { SourceError } from '../runtime/errors.ts';
+import { secureTables } from './snapshot/present.ts';
 
 /** bytes on disk to read of one table */
 const sampleTarget = 1024 * 1024;
@@ -12,6 +21,7 @@ const sampleTarget = 1024 * 1024;
 const mostTables = 12;
 /** milliseconds after which no further table is read */
 const enoughMs = 5000;
+const lockTimeoutSeconds = 5;
 /** bytes of text after which the rows of a table are not read on */
 const mostBytes = 32 * 1024 * 1024;
 
@@ -39,7 +49,7 @@ export async function measureSource(
   level: number,
 ): Promise<SourceSize> {
   // Sizes wait for whoever alters a table.
-  await session.query(`SET lock_timeout = '5s'`);
+  await session.query(`SET lock_timeout = '${lockTimeoutSeconds}s'`);
   const [server] = await session.query<{ database: number; objects: number }>(
     `SELECT pg_database_size(current_database()) AS database, pg_relation_size('pg_catalog.pg_largeobject') AS objects`,
   );
@@ -90,30 +100,76 @@ async function readSample(
   const encode = createEncoder([], level);
   let milliseconds = 0;
   await applySettings(session, encoding);
-  await session.query('BEGIN TRANSACTION READ ONLY; SET LOCAL enable_seqscan = off');
-  const largest = tables
-    .filter(({ readable, hiddenByRls, heapBytes }) => readable && !hiddenByRls && heapBytes > 0)
-    .toSorted((one, other) => other.heapBytes + other.toastBytes - one.heapBytes - one.toastBytes);
-  for (const table of largest.slice(0, mostTables)) {
+  for (const table of await chooseLargest(session, tables)) {
     const ranges = planRanges(table, 0, sampleTarget);
     const range = ranges[Math.floor(ranges.length / 2)];
-    // Reading a part plans a query, and a plan may call what the owner of the table has put into an index.
-    if (range === undefined || (table.foreign && !isWholeTable(range))) continue;
-    const sink = new SampleSink();
-    const startedAt = performance.now();
-    try {
-      await copyOut(session, copyStatement(range), sink);
-    } catch (error) {
-      if (error instanceof EnoughRead) break;
-      throw error;
-    }
-    milliseconds += performance.now() - startedAt;
-    const text = sink.finish();
-    const stored = (await encode(text)).length;
-    readings.push({ table, disk: estimateBytes(range), text: text.length, stored, rows: sink.rows });
+    const read = range && (await readRange(session, range));
+    if (read === 'too-long') break;
+    if (range === undefined || read === undefined) continue;
+    milliseconds += read.milliseconds;
+    const stored = (await encode(read.text)).length;
+    readings.push({
+      table,
+      disk: estimateBytes(range),
+      text: read.text.length,
+      stored,
+      rows: read.rows,
+    });
     if (milliseconds > enoughMs) break;
   }
   return { readings, milliseconds };
+}
+
+/** Chooses the largest tables of those that this role sees whole. */
+async function chooseLargest(session: Session, tables: readonly TableInfo[]): Promise<TableInfo[]> {
+  const [role] = await session.query<{ bypass: boolean }>(
+    'SELECT rolsuper OR rolbypassrls AS bypass FROM pg_roles WHERE rolname = current_user',
+  );
+  const sees = ({ readable, hiddenByRls }: TableInfo) =>
+    readable === true && (!hiddenByRls || role?.bypass === true);
+  const weigh = ({ heapBytes, toastBytes }: TableInfo) => heapBytes + toastBytes;
+  return tables
+    .filter((table) => table.heapBytes > 0 && sees(table))
+    .toSorted((one, other) => weigh(other) - weigh(one))
+    .slice(0, mostTables);
+}
+
+interface ReadText {
+  readonly text: Buffer;
+  readonly rows: number;
+  readonly milliseconds: number;
+}
+
+/**
+ * Reads a range in a transaction of its own.
+ *
+ * @returns undefined when the table cannot be read now, or safely: the others tell enough; `too-long` when its
+ *   rows are longer than is worth reading, and the session is lost
+ */
+async function readRange(session: Session, range: RowRange): Promise<ReadText | 'too-long' | undefined> {
+  const sink = new SampleSink();
+  try {
+    await session.query('BEGIN TRANSACTION READ ONLY; SET LOCAL enable_seqscan = off');
+    // Reading a part plans a query, and a plan may call what the owner of the table has put into an index.
+    if (range.table.foreign && !isWholeTable(range))
+      await secureTables(session, { present: async () => session, lockTimeoutSeconds }, [range.table]);
+    const startedAt = performance.now();
+    await copyOut(session, copyStatement(range), sink);
+    const milliseconds = performance.now() - startedAt;
+    await session.query('COMMIT');
+    return { text: sink.finish(), rows: sink.rows, milliseconds };
+  } catch (error) {
+    if (error instanceof EnoughRead) return 'too-long';
+    if (!isAboutTable(error)) throw error;
+    await session.query('ROLLBACK');
+    return undefined;
+  }
+}
+
+/** Whether the server, or what makes reading safe, has refused this table alone. */
+function isAboutTable(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return error instanceof SourceError || (typeof code === 'string' && !leavesSession(code));
 }
 
 /**

@@ -51,6 +51,7 @@ describe('the class of a failure', () => {
     expect(classifyNegative('drill', { drill: 'failed', parity: 'different' })).toBe('parity');
     expect(classifyNegative('drill', { drill: 'failed', parity: '' })).toBe('drill');
     expect(classifyNegative('restore', {})).toBe('parity');
+    expect(classifyNegative('restore', { 'managed-restore': 'unconfirmed' })).toBe('managed-restore');
     expect(describeClass(classifyNegative('capture', { 'lost-changes': 'the slot is gone' }))).toBe(
       'changes were lost, so point-in-time recovery has a gap',
     );

@@ -1,7 +1,13 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { tryChannels } from '../../src/alarm/trial.ts';
+import { parseMailServer } from '../../src/interface/inputs/mail-values.ts';
 import { toNotifyTarget } from '../../src/interface/inputs/notify-target.ts';
+import { makeAuthority } from '../support/private-authority.ts';
 import { createContext, exampleSuccess, limits } from './example.ts';
+import { startMailServer } from './mail-server.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 
 let receiver: Receiver;
@@ -38,6 +44,34 @@ it('a channel that refuses is told with what to do, and stops no other', async (
   expect(notify?.failure).toBeUndefined();
   expect(slack?.failure?.message).toContain('answered 404: no hook ***');
   expect(slack?.failure?.next).toBe('Check slack-webhook-url.');
+});
+
+it('mail is handed to the server, and addresses that it refuses are told', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'trial-'));
+  const authority = makeAuthority(folder, ['localhost']);
+  const server = await startMailServer(authority, {
+    secure: true,
+    onRcptTo: ({ address }, _session, callback) =>
+      callback(
+        address.startsWith('gone') ? Object.assign(new Error('no such user'), { responseCode: 550 }) : null,
+      ),
+  });
+  const mail = {
+    server: parseMailServer(`smtps://user:pass@localhost:${server.port}`),
+    from: { name: '', address: 'backups@example.com' },
+    to: ['ops@example.com', 'gone@example.com'].map((address) => ({ name: '', address })),
+  };
+  const context = createContext({ SSL_CERT_FILE: authority.file });
+  try {
+    const [answer] = await tryChannels(event, { mail, redact: (text) => text }, context, limits);
+    expect(server.received.map(({ mail: { subject } }) => subject)).toEqual([
+      expect.stringMatching(/^\[test\] /),
+    ]);
+    expect(answer?.failure?.message).toBe('the mail server takes nothing for gone@example.com');
+  } finally {
+    await server.close();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it('a pager gets it as information, in an incident of its own', async () => {

@@ -48,6 +48,11 @@ test('what it finds well is backed up, and known again afterwards', async () => 
   const after = await run('doctor', source, ...storage);
   expect(after.exitCode).toBe(0);
   expect(after.stdout).toContain('it is of the database that was given');
+  const stranger = await run('doctor', source, ...storage, '--encryption-identity', await generateIdentity());
+  expect(stranger.exitCode).toBe(3);
+  expect(stranger.stdout).toMatch(
+    /newest backup +FAILED +encryption-identity: the identity cannot open \d{8}T/,
+  );
   const other = await createDatabase(cluster.superuserUrl(), 'another');
   const foreign = await run('doctor', other, ...storage);
   expect(foreign.exitCode).toBe(3);

@@ -111,3 +111,26 @@ test('nobody who cannot prove it is told the password', async () => {
     expect(log().slice(before)).not.toMatch(/keeper/);
   }
 });
+
+test('doctor says who is verified, and that a stranger is none without telling him the password', async () => {
+  const checksOf = async (url: string, sslrootcert: string) => {
+    const { stdout } = await runCli(['doctor', '--json'], { env: environment(url, sslrootcert) });
+    const checks = JSON.parse(JSON.parse(stdout).checks) as { name: string; state: string; reason: string }[];
+    return (name: string) => checks.find((check) => check.name === name);
+  };
+  const strict = await checksOf(`${source}?sslmode=verify-full`, authority);
+  expect(strict('tls')).toMatchObject({
+    ...{
+      state: 'ok',
+      reason: expect.stringMatching(/^TLSv1\.[23]; the certificate and its name are verified$/),
+    },
+  });
+  const lax = await checksOf(`${asKeeper(source, '127.0.0.1')}?sslmode=verify-ca`, authority);
+  expect(lax('tls')).toMatchObject({
+    state: 'warning',
+    reason: expect.stringContaining('not that it is of'),
+  });
+  const stranger = await checksOf(`${source}?sslmode=verify-full`, makeAuthority('stranger'));
+  expect(stranger('tls')).toMatchObject({ state: 'failed', reason: expect.stringContaining('not trusted') });
+  expect(stranger('login')).toMatchObject({ state: 'unchecked', reason: 'TLS has failed' });
+});

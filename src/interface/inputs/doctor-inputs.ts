@@ -1,6 +1,6 @@
 import { databaseUrlForm } from './database-values.ts';
 import { channelInputs } from './operations.ts';
-import { takeAccess } from './shared-inputs.ts';
+import { takeAccess, takeCopies } from './shared-inputs.ts';
 import type { Taker } from './taker.ts';
 import type { DoctorInputs, EstimateInputs, MeasuredInputs } from './types.ts';
 
@@ -11,9 +11,10 @@ export function takeDoctor(taker: Taker, env: NodeJS.ProcessEnv): DoctorInputs {
   const storage: string | undefined = taker.take('storage');
   const measured = takeMeasured(taker);
   const channels = channelInputs.filter((name) => taker.take(name));
+  const access = takeAccess(taker, storage, env);
   const inputs = {
-    ...{ operation: 'doctor' as const, storage, channels },
-    ...takeAccess(taker, storage, env),
+    ...{ operation: 'doctor' as const, storage, channels, ...access },
+    copies: takeCopies(taker, { ...access, storage }, env),
     ...measured,
     hasDatabase: hasDatabase(measured, env),
     encryptionRecipients: taker.take('encryption-recipients') ?? [],
@@ -62,8 +63,9 @@ function hasDatabase({ databaseUrl }: MeasuredInputs, env: NodeJS.ProcessEnv): b
 
 /** Nothing to check is a mistake: an answer that all is well would say nothing. */
 function refuseNothing(taker: Taker, inputs: DoctorInputs): void {
-  const { hasDatabase, storage, policy, channels, encryptionRecipients, encryptionIdentity } = inputs;
-  const given = [hasDatabase, storage, policy, channels[0], encryptionRecipients[0], encryptionIdentity[0]];
+  const { hasDatabase, storage, policy, channels, copies } = inputs;
+  const keys = [...inputs.encryptionRecipients, ...inputs.encryptionIdentity];
+  const given = [hasDatabase, storage, policy, channels[0], copies[0], keys[0]];
   if (given.some(Boolean) || taker.mistakes.length > 0) return;
   taker.note(
     'database-url',

@@ -163,17 +163,22 @@ function takeStatus(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) 
 
 function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
   const place = taker.takeStorageOrPolicy();
+  const asked = taker.takeReportKind();
   return {
     operation: 'report' as const,
     ...takeAccess(taker, place.storage, env),
     ...takeLimits(taker),
-    ...{ ...taker.takeReportKind(), output: taker.take('output'), period: taker.take('period') },
+    ...{ ...asked, output: taker.take('output'), period: taker.take('period') },
     ...{ ...place, database: taker.take('database') },
     workflows: taker.take('workflows'),
     pricePerGbMonth: taker.take('price-per-gb-month'),
     rtoTarget: taker.take('rto-target'),
     ...takeRetention(taker),
-    management: takeManagement(taker, undefined, env),
+    // The other kinds tell what there is without the platform.
+    management:
+      asked.kind === 'managed'
+        ? requireManagement(taker, undefined, undefined, env)
+        : takeManagement(taker, undefined, env),
   };
 }
 

@@ -15,7 +15,7 @@ export function takeCommon(taker: Taker, env: NodeJS.ProcessEnv): CommonInputs {
 /** Takes the copies, each with the address that the environment gives where the entry has none. */
 export function takeCopies(
   taker: Taker,
-  common: Pick<CommonInputs, 'storage' | 's3Endpoint'>,
+  { storage, s3Endpoint }: { readonly storage: string | undefined } & Pick<CommonInputs, 's3Endpoint'>,
   env: NodeJS.ProcessEnv,
 ): readonly CopyPlace[] {
   const given = taker.take('copies') ?? [];
@@ -23,14 +23,13 @@ export function takeCopies(
     ...copy,
     s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env),
   }));
-  const storage: string | undefined = common.storage;
   if (copies.length > 0 && /^artifact:/i.test(storage ?? ''))
     taker.note(
       'copies',
       'cannot be given beside an artifact, which is written once and whole',
       'Give a folder or a bucket as storage, or leave out copies.',
     );
-  const shared = findSharedPlace(storage === undefined ? undefined : common, copies);
+  const shared = findSharedPlace(storage === undefined ? undefined : { storage, s3Endpoint }, copies);
   if (shared !== undefined)
     taker.note('copies', shared, 'A copy is for the day when the other place is gone: name another one.');
   return copies;
@@ -124,7 +123,7 @@ export function takeManagement(
 /** The same, where the operation can do nothing without. */
 export function requireManagement(
   taker: Taker,
-  urlName: 'database-url' | 'target-url',
+  urlName: 'database-url' | 'target-url' | undefined,
   databaseUrl: string | undefined,
   env: NodeJS.ProcessEnv,
 ): ManagementInputs {
@@ -139,7 +138,7 @@ export function requireManagement(
   if (projectRef === undefined && !isNoted('project-ref'))
     taker.note(
       'project-ref',
-      `is required for ${taker.operation}, because ${urlName} leads to no hosted project`,
+      `is required for ${taker.operation}${urlName === undefined ? ' of the kind managed' : `, because ${urlName} leads to no hosted project`}`,
       'Write the twenty small letters that stand in the address of its dashboard.',
     );
   // Where one is missing, the mistake just noted is thrown before this value is used.

@@ -108,6 +108,12 @@ export class Taker {
         'is not for a runbook, which names storages, tables and backups',
         'Leave it out, and keep the runbook where only your team reads it.',
       );
+    if (kind === 'managed' && isPublic)
+      this.note(
+        'public',
+        'is not for a report about both layers, which names project and storage',
+        'Leave it out; a public dashboard shows both layers without these names.',
+      );
     if (kind === 'compliance' && isPublic)
       this.note(
         'public',

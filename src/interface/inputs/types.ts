@@ -325,6 +325,7 @@ export interface EstimateInputs extends MeasuredInputs {
 /** Whatever is given is checked; at least one of database, storage, keys, policy and channels is. */
 export interface DoctorInputs
   extends Omit<CommonInputs, 'storage'>,
+    CopiesInputs,
     MeasuredInputs,
     Pick<PackingInputs, 'encryptionRecipients' | 'allowUnencrypted'> {
   readonly operation: 'doctor';

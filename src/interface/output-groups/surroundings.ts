@@ -9,7 +9,7 @@ export const surroundingOutputs = {
   checks: {
     operations: ['doctor'],
     description:
-      'All checks, as a JSON array of objects with `area`, `name`, `state` (`ok`, `warning`, `failed`, `unchecked`), `reason` and `remedy`.',
+      'All checks, as a JSON array of objects with `area`, `name`, `subject`, `state` (`ok`, `warning`, `failed`, `unchecked`), `reason` and `remedy`.',
   },
   'failed-checks': { operations: ['doctor'], description: 'Checks that have failed.' },
   warnings: { operations: ['doctor'], description: 'Checks that warn.' },

@@ -27,6 +27,8 @@ interface CheckOptions {
   /** Checks that must have found no failure: without them this one would find the same again, or hang */
   readonly needs?: readonly CheckName[];
   readonly limitMs?: number;
+  /** Which of several is meant */
+  readonly subject?: string | undefined;
 }
 
 /** Carries checks out one after another, each within a time limit, and keeps what they have found. */
@@ -64,14 +66,14 @@ export class Examination {
   async run<Value = undefined>(
     name: CheckName,
     body: (signal: AbortSignal) => Promise<Finding<Value>>,
-    { needs = [], limitMs = usualLimitMs }: CheckOptions = {},
+    { needs = [], limitMs = usualLimitMs, subject }: CheckOptions = {},
   ): Promise<Value | undefined> {
     const missing = needs.find((needed) => !this.has(needed));
     const { value, ...found } =
       missing === undefined
         ? await this.#attempt(body, this.#limitMs ?? limitMs)
         : this.#passOver(name, missing);
-    this.#checks.push({ name, ...found } as Check);
+    this.#checks.push({ name, ...(subject === undefined ? {} : { subject }), ...found } as Check);
     return value;
   }
 

@@ -1,12 +1,16 @@
 import { openWorkflows } from '../../github/workflows.ts';
 import type { DoctorInputs } from '../../interface/inputs/types.ts';
 import { askNameServers, type LookUp } from '../../postgres/session/knock.ts';
+import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { Context } from '../../runtime/context.ts';
+import { openCopies } from '../../storage/copies.ts';
 import { openStorage } from '../../storage/open.ts';
 import { checkChannels } from './checks/channels.ts';
 import { checkConnection } from './checks/connection.ts';
+import { checkCopies } from './checks/copies.ts';
 import { checkDatabase, type ExaminedDatabase } from './checks/database.ts';
 import { checkKeys } from './checks/keys.ts';
+import { checkSlot } from './checks/slot.ts';
 import { checkStorage } from './checks/storage.ts';
 import { checkWorkflows } from './checks/workflows.ts';
 import { Examination } from './examination.ts';
@@ -36,11 +40,16 @@ export async function examine(
   const { storage: location } = inputs;
   // A location that cannot be is refused before anything is asked.
   await using storage = location === undefined ? undefined : await openStorage(location, inputs, context);
+  await using resources = new AsyncDisposableStack();
+  const copies = await openCopies(inputs.copies, context, resources);
   const examination = new Examination(context, world.limitMs);
-  const { identity, estimate } = inputs.hasDatabase
+  const { settings, identity, estimate } = inputs.hasDatabase
     ? await examineDatabase(examination, inputs, world, context)
-    : { identity: undefined, estimate: undefined };
+    : nothing;
   const repository = storage && (await checkStorage(examination, storage, inputs, identity, context));
+  if (settings !== undefined && identity !== undefined && repository !== undefined)
+    await checkSlot(examination, settings, repository, context);
+  await checkCopies(examination, copies, repository, inputs.readOnly);
   if ([location, inputs.encryptionRecipients[0], inputs.encryptionIdentity[0]].some(Boolean))
     await checkKeys(examination, inputs, repository, context);
   await checkWorkflows(examination, inputs, world.openApi, context);
@@ -48,12 +57,18 @@ export async function examine(
   return { checks: examination.checks, estimate };
 }
 
+interface FoundDatabase extends ExaminedDatabase {
+  readonly settings: ConnectionSettings | undefined;
+}
+
+const nothing: FoundDatabase = { settings: undefined, identity: undefined, estimate: undefined };
+
 async function examineDatabase(
   examination: Examination,
   inputs: DoctorInputs,
   { lookUp }: World,
   context: Context,
-): Promise<ExaminedDatabase> {
+): Promise<FoundDatabase> {
   const settings = await checkConnection(examination, inputs, lookUp, context);
-  return checkDatabase(examination, settings, inputs, context);
+  return { settings, ...(await checkDatabase(examination, settings, inputs, context)) };
 }

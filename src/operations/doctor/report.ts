@@ -12,6 +12,7 @@ import {
   type Diagnosis,
   findFirst,
   listComplaints,
+  titleOf,
 } from './result.ts';
 
 /** Renders a diagnosis: the checks by area, what to do about each, and at the end what to do first. */
@@ -34,7 +35,7 @@ export function describeDiagnosis(diagnosis: Diagnosis): Outcome {
       checks: JSON.stringify(checks.map(toJson)),
     },
     report: [
-      { kind: 'heading', text: titleOf(failures.length, warnings.length) },
+      { kind: 'heading', text: headOf(failures.length, warnings.length) },
       ...areas.flatMap((area) => describeArea(area, checks)),
       ...(estimate === undefined ? [] : describeEstimate(estimate)),
       // The first is told at the end, where the eye is when all is printed.
@@ -53,7 +54,7 @@ const words: Readonly<Record<CheckState, string>> = {
   unchecked: 'not checked',
 };
 
-function titleOf(failures: number, warnings: number): string {
+function headOf(failures: number, warnings: number): string {
   const warned = formatCounted(warnings, 'warning');
   if (failures > 0) return `Doctor: ${failures} FAILED${warnings === 0 ? '' : `, ${warned}`}`;
   return warnings > 0 ? `Doctor: ${warned}` : 'Doctor: OK';
@@ -66,7 +67,7 @@ function describeArea(area: Area, checks: readonly Check[]): Section[] {
     {
       kind: 'table',
       columns: [{ title: area }, { title: 'is' }, { title: '' }],
-      rows: own.map(({ name, state, reason }) => [checkNames[name].title, words[state], reason]),
+      rows: own.map((check) => [titleOf(check), words[check.state], check.reason]),
     },
   ];
 }
@@ -75,9 +76,9 @@ function describeComplaint(complaint: Complaint): Section {
   return { kind: 'paragraph', text: tellComplaint(complaint) };
 }
 
-function tellComplaint({ name, state, remedy }: Complaint): string {
-  const { area, title } = checkNames[name];
-  return `${words[state]} ${area}, ${title}: ${remedy}`;
+function tellComplaint(complaint: Complaint): string {
+  const { name, state, remedy } = complaint;
+  return `${words[state]} ${checkNames[name].area}, ${titleOf(complaint)}: ${remedy}`;
 }
 
 function describeFirst(first: Complaint | undefined, checks: readonly Check[]): Section {
@@ -91,10 +92,10 @@ function describeFirst(first: Complaint | undefined, checks: readonly Check[]): 
 }
 
 function toJson(check: Check) {
-  const { name, state, reason } = check;
+  const { name, subject = null, state, reason } = check;
   return {
     area: checkNames[name].area,
-    ...{ name, state, reason },
+    ...{ name, subject, state, reason },
     remedy: 'remedy' in check ? check.remedy : null,
   };
 }

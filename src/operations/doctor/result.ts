@@ -15,6 +15,7 @@ export const checks = {
   sessions: { area: 'database', title: 'sessions' },
   captures: { area: 'database', title: 'captures' },
   size: { area: 'database', title: 'size' },
+  slot: { area: 'database', title: 'slot of captures' },
   listing: { area: 'storage', title: 'listing' },
   write: { area: 'storage', title: 'write and read back' },
   'create-only': { area: 'storage', title: 'create-only writes' },
@@ -23,6 +24,7 @@ export const checks = {
   'default-retention': { area: 'storage', title: 'default retention' },
   clock: { area: 'storage', title: 'clock' },
   repository: { area: 'storage', title: 'repository' },
+  copy: { area: 'storage', title: 'copy' },
   encryption: { area: 'keys', title: 'encryption' },
   identity: { area: 'keys', title: 'identity' },
   'newest-backup': { area: 'keys', title: 'newest backup' },
@@ -38,8 +40,14 @@ export const checks = {
 } as const satisfies Record<string, { readonly area: Area; readonly title: string }>;
 export type CheckName = keyof typeof checks;
 
-/** What one check has come to. `reason` says what was seen; it is the engine's own words where it has failed. */
-export type Check = { readonly name: CheckName; readonly reason: string } & (
+/** What one check has come to. */
+export type Check = {
+  readonly name: CheckName;
+  /** Which of several is meant, such as the name of a copy */
+  readonly subject?: string;
+  /** What was seen, in the engine's own words where it has failed */
+  readonly reason: string;
+} & (
   | { readonly state: 'ok' }
   /** A backup can be taken, and something should be looked at. */
   | { readonly state: 'warning'; readonly remedy: string }
@@ -59,6 +67,12 @@ export interface Diagnosis {
 
 /** A check that asks for something to be done */
 export type Complaint = Extract<Check, { readonly remedy: string }>;
+
+/** What people call a check. */
+export function titleOf({ name, subject }: Pick<Check, 'name' | 'subject'>): string {
+  const { title } = checks[name];
+  return subject === undefined ? title : `${title} ${subject}`;
+}
 
 export function listComplaints(
   { checks }: Pick<Diagnosis, 'checks'>,

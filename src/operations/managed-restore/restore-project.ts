@@ -13,7 +13,7 @@ import { type Claim, dropClaim, makeClaim, readClaims, writeClaim } from './clai
 import { dropCaptureSlot, lookBeforehand, takeBase, takeSafetyBackup } from './database.ts';
 import { findRefusals, findWindow, refuseOtherProject } from './guard.ts';
 import type { Beforehand, EndedRestore, Ending, ManagedRestoreResult, NewBase, Window } from './result.ts';
-import { waitForReturn } from './wait.ts';
+import { leavesWithin, waitForReturn } from './wait.ts';
 
 /** How the platform is reached, and the time that its answers take */
 export interface Platform {
@@ -79,12 +79,17 @@ async function tellKnown<Value>(ask: () => Promise<Value>): Promise<Value> {
 }
 
 /** Refuses to wait for one time while the platform restores to another. */
-function refuseOther(claims: readonly Claim[], { claim, project }: Job): void {
-  const other = claims.find(({ backAt }) => backAt === null);
-  if (claim !== undefined || other === undefined || project.status !== 'RESTORING') return;
+function refuseOther(claims: readonly Claim[], { claim, project, at }: Job): void {
+  // A project that was asked for a moment ago may not have left yet.
+  const isUnderWay = ({ claimedAt, leftAt, backAt }: Claim) =>
+    backAt === null &&
+    (project.status === 'RESTORING' ||
+      (leftAt === null && at.getTime() - Date.parse(claimedAt) < leavesWithin));
+  const other = claims.find(isUnderWay);
+  if (claim !== undefined || other === undefined) return;
   const time = new Date(other.target * 1000).toISOString();
   throw new ConfigurationError(
-    `recovery-target-time: the platform is restoring the project, and was asked for ${time}`,
+    `recovery-target-time: the platform is restoring the project, or about to, and was asked for ${time}`,
     `Give that time to wait for it, or wait until the project is back.`,
   );
 }

@@ -26,7 +26,7 @@ function toTable(titles: readonly string[], rows: readonly (readonly string[])[]
 }
 
 export function layerNames({ own }: Managed): string[] {
-  return own === undefined ? ['Supabase'] : ['Supabase', `repository ${own.location}`];
+  return own === undefined ? ['Supabase'] : ['Supabase', `repository ${own.location}`.trim()];
 }
 
 /** One row for each thing that both layers have: its name, and what each is */

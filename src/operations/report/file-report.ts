@@ -6,6 +6,7 @@ const titles: Readonly<Record<WrittenReport['kind'], string>> = {
   dashboard: 'The dashboard is written',
   runbook: 'The runbook is written',
   compliance: 'The evidence is written',
+  managed: 'The comparison of both layers is written',
 };
 
 /** A report that says a limit is broken has done its work: exit code 3 is what `status` is for. */

@@ -92,14 +92,17 @@ async function readDatabase(
   const name = request.name ?? repository.source.database;
   const described = describeRepository(repository, manifest);
   const { changes } = recoverable;
-  const known = { name, keyHeld: described.keyHeld, catalog: freshness.catalog, changes, manifest };
+  const status = judgeStatus(facts);
+  const known = {
+    ...{ name, keyHeld: described.keyHeld, catalog: freshness.catalog, changes, manifest },
+    managed: status.managed,
+  };
   return {
     kind: 'read',
     name,
     location: storage.location,
     place: toPlace(place),
-    status: judgeStatus(facts),
-    ...{ freshness, recoverable, records, rtoTarget, planned },
+    ...{ status, freshness, recoverable, records, rtoTarget, planned },
     retention: {
       ...{ policy, timeZone, keepChanges, changes },
       decisions: keepBases(decisions, changes, { now, keepChanges }),

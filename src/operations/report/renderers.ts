@@ -2,6 +2,7 @@ import type { ReportKind } from '../../interface/inputs/report-kinds.ts';
 import { renderCompliance } from './compliance/compliance.ts';
 import { renderDashboard } from './dashboard/dashboard.ts';
 import type { ReportFacts } from './facts.ts';
+import { renderManaged } from './managed/managed.ts';
 import { renderRunbooks } from './runbook/runbook.ts';
 
 /** Makes the text of a report out of facts alone. */
@@ -23,5 +24,6 @@ export type Renderer =
 export const renderers: Readonly<Record<ReportKind, Renderer>> = {
   dashboard: { form: 'file', output: 'supabase-backup-dashboard.html', render: renderDashboard },
   compliance: { form: 'folder', output: 'supabase-backup-compliance', render: renderCompliance },
+  managed: { form: 'folder', output: 'supabase-backup-managed', render: renderManaged },
   runbook: { form: 'folder', output: 'supabase-backup-runbook', render: renderRunbooks },
 };

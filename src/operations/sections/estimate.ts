@@ -76,7 +76,7 @@ function tellBasis({ size: { sample }, basis }: Estimate): string {
 
 /** The same for scripts. */
 export function tellEstimate({ size, time, egress, storage }: Estimate): Record<string, string | number> {
-  const seconds = (milliseconds: number) => Math.round(milliseconds / 100) / 10;
+  const seconds = (milliseconds: number) => Math.round(milliseconds) / 1000;
   const money = (amount: number) => Math.round(amount * 10_000) / 10_000;
   return {
     tables: size.tables,

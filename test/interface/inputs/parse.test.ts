@@ -490,6 +490,8 @@ const refused: [Given, InputName, string][] = [
   [{ ...managed, 'project-ref': '', 'database-url': url }, 'project-ref', 'leads to no hosted project'],
   [{ ...managed, 'management-api-url': 'https://h/v1' }, 'management-api-url', 'is more than the root'],
   [{ ...managed, 'management-api-url': 'http://example.com' }, 'management-api-url', 'has the scheme http:'],
+  [{ ...report, kind: 'managed' }, 'supabase-access-token', 'is required for report'],
+  [{ ...report, kind: 'managed', public: 'true' }, 'public', 'is not for a report about both layers'],
   [{ ...back, managed: 'yes' }, 'managed', 'cannot be "yes"'],
   [{ ...back, 'wait-at-most': 'long' }, 'wait-at-most', 'cannot be "long"'],
   [{ ...back, 'recovery-target-time': '' }, 'recovery-target-time', 'is required with managed'],

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -126,6 +126,34 @@ describe('a storage', () => {
     expect(find(wrong, 'repository').reason).toContain('this is not the key of this repository');
   });
 
+  it('has copies, each of which is told by its name', async () => {
+    const [first, same, other] = ['first', 'same', 'other'].map((name) =>
+      path.join(folder, `copied-${name}`),
+    );
+    const make = async (place = '') => {
+      await using storage = new FileStorage(place, presentContext);
+      await openForBackup(storage, undefined, { systemIdentifier: '1', database: 'shop' }, new Date(), {
+        ...{ holder: { id: 'test', name: 'test' }, signal: presentContext.signal, log: presentContext.log },
+        ...{ now: () => new Date(), random: Math.random },
+      });
+    };
+    await make(first);
+    await make(other);
+    cpSync(first ?? '', same ?? '', { recursive: true });
+    const copies = [
+      `- { name: same, storage: ${same} }`,
+      `- { name: other, storage: ${other} }`,
+      `- { name: new, storage: ${path.join(folder, 'copied-new')} }`,
+    ];
+    const { checks } = await look({ storage: first ?? '', copies: copies.join('\n') });
+    const told = checks.filter(({ name }) => name === 'copy');
+    expect(told).toMatchObject([
+      { subject: 'same', state: 'ok', reason: expect.stringContaining('it is of the same repository') },
+      { subject: 'other', state: 'failed', reason: expect.stringContaining('another repository') },
+      { subject: 'new', state: 'ok', reason: expect.stringContaining('nothing is copied yet') },
+    ]);
+  });
+
   it('that cannot be is refused before anything is asked', async () => {
     await expect(look({ storage: 's3://b' })).rejects.toThrow(ConfigurationError);
   });
@@ -224,7 +252,7 @@ describe('the report', () => {
     const told = JSON.parse(String(outcome.outputs.checks)) as { name: string; state: string }[];
     expect(told.map(({ name }) => name)).toContain('repository');
     expect(new Set(told.flatMap((check) => Object.keys(check)))).toEqual(
-      new Set(['area', 'name', 'state', 'reason', 'remedy']),
+      new Set(['area', 'name', 'subject', 'state', 'reason', 'remedy']),
     );
     const markdown = renderMarkdown(outcome.report);
     expect(markdown).toContain('| write and read back | ok |');

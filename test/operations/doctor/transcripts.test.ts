@@ -9,11 +9,14 @@ import { describeDiagnosis } from '../../../src/operations/doctor/report.ts';
 import { type CheckName, type Diagnosis, findFirst } from '../../../src/operations/doctor/result.ts';
 import { askNameServers } from '../../../src/postgres/session/knock.ts';
 import { renderText } from '../../../src/report/text.ts';
+import { openForBackup } from '../../../src/repository/open.ts';
+import { nameSlot } from '../../../src/source/changes/slot.ts';
+import { FileStorage } from '../../../src/storage/file.ts';
 import { createDatabase, type Database } from '../../postgres/database.ts';
 import { makeCheckout, nightlyPolicy } from '../../schedule/setting.ts';
 import { startStandIn } from '../../schedule/stand-in.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
-import { createContext } from '../../support/context.ts';
+import { createContext, presentContext } from '../../support/context.ts';
 import { type FakeS3, type FakeS3Options, startFakeS3 } from '../../support/fake-s3.ts';
 import { find, type Given, makeClient, settle, toInputs } from './example.ts';
 
@@ -156,6 +159,62 @@ describe('doctor tells', () => {
     const diagnosis = await look(wellGiven(inBucket(store, 'backups')));
     await expectBroken('overwriting-store', diagnosis, 'create-only', 0);
     expect([...store.values.keys()]).toEqual([]);
+  });
+
+  it('of credentials that may only read that nothing can be written', async () => {
+    const store = await bucket();
+    store.fault = ({ method }) =>
+      method === 'PUT' ? { kind: 'answer', status: 403, code: 'AccessDenied' } : undefined;
+    const diagnosis = await look(wellGiven(inBucket(store, 'backups')));
+    expect(findFirst(diagnosis)?.name).toBe('write');
+    expect(find(diagnosis, 'listing').state).toBe('ok');
+    expect(find(diagnosis, 'repository').state).toBe('ok');
+    expect(find(diagnosis, 'create-only')).toMatchObject({ reason: 'write and read back has failed' });
+  });
+
+  it('of credentials that may not delete that both can be right', async () => {
+    const store = await bucket();
+    store.retains = () => true;
+    const diagnosis = await look(wellGiven(inBucket(store, 'backups')));
+    expect(describeDiagnosis(diagnosis).exitCode).toBe(0);
+    expect(find(diagnosis, 'delete').reason).toContain('refused: nobody can remove a backup');
+    expect([...store.values.keys()].every((key) => key.startsWith('production/probe/'))).toBe(true);
+  });
+
+  it('of a database whose backups are elsewhere', async () => {
+    const place = path.join(folder, 'of-another');
+    await using storage = new FileStorage(place, presentContext);
+    const maker = { holder: { id: 'test', name: 'test' }, signal: presentContext.signal };
+    await openForBackup(storage, undefined, { systemIdentifier: '1', database: 'other' }, new Date(), {
+      ...{ ...maker, log: presentContext.log, now: () => new Date(), random: Math.random },
+    });
+    const diagnosis = await look(wellGiven({ storage: place }));
+    expect(findFirst(diagnosis)?.name).toBe('repository');
+    expect(find(diagnosis, 'repository').reason).toContain('holds backups of database "other"');
+  });
+
+  it('of the slot of captures how much log it keeps', async () => {
+    const place = path.join(folder, 'captured');
+    const [[system, name]] = (await database.rows(
+      'SELECT system_identifier, current_database() FROM pg_control_system()',
+    )) as [[string, string]];
+    await using storage = new FileStorage(place, presentContext);
+    const maker = { holder: { id: 'test', name: 'test' }, signal: presentContext.signal };
+    const source = { systemIdentifier: system, database: name };
+    const repository = await openForBackup(storage, undefined, source, new Date(), {
+      ...{ ...maker, log: presentContext.log, now: () => new Date(), random: Math.random },
+    });
+    const before = await look(wellGiven({ storage: place }));
+    expect(find(before, 'slot')).toMatchObject({ state: 'ok', reason: 'there is none: nothing is captured' });
+    const slot = nameSlot(repository);
+    await database.rows(`SELECT pg_create_logical_replication_slot($1, 'test_decoding')`, [slot]);
+    try {
+      const after = await look(wellGiven({ storage: place }));
+      expect(find(after, 'slot')).toMatchObject({ state: 'ok' });
+      expect(find(after, 'slot').reason).toMatch(new RegExp(`^${slot} keeps .* of write-ahead log$`));
+    } finally {
+      await database.rows('SELECT pg_drop_replication_slot($1)', [slot]);
+    }
   });
 
   it('of an identity of somebody else that it opens nothing', async () => {

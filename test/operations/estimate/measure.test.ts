@@ -59,6 +59,30 @@ describe('an estimate', () => {
     expect(size.databaseBytes).toBe(Number(whole));
   });
 
+  it('is the same for a role that owns nothing, and sees all', async () => {
+    await database.run(`
+      CREATE ROLE keeper LOGIN BYPASSRLS PASSWORD 'p'; GRANT pg_read_all_data TO keeper;
+      CREATE ROLE owner; ALTER TABLE orders OWNER TO owner; ALTER TABLE orders ENABLE ROW LEVEL SECURITY;`);
+    const url = database.url.replace(/\/\/[^@]+@/, '//keeper:p@');
+    const { size: whole } = await measureDatabase(inputsOf(), context);
+    const { size } = await measureDatabase(inputsOf({ 'database-url': url }), context);
+    expect(size.sample?.tables).toBe(2);
+    expect(size.wireBytes).toBe(whole.wireBytes);
+  });
+
+  it('calls nothing that the owner of a table has put into an index of it', async () => {
+    await database.run(`
+      CREATE FUNCTION trap(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE EXCEPTION 'called'; END $$;
+      CREATE TABLE trapped AS SELECT id, repeat('x', 100) AS text FROM generate_series(1, 40000) id;
+      ALTER FUNCTION trap(int) OWNER TO owner; ALTER TABLE trapped OWNER TO owner;
+      CREATE STATISTICS watched ON (trap(id)), text FROM trapped;`);
+    const url = database.url.replace(/\/\/[^@]+@/, '//keeper:p@');
+    const { size } = await measureDatabase(inputsOf({ 'database-url': url }), context);
+    expect(size.tables).toBe(4);
+    expect(size.sample?.tables).toBe(2);
+    await database.run('DROP TABLE trapped');
+  });
+
   it('changes nothing, and leaves out what a backup leaves out', async () => {
     const count = () => database.rows('SELECT count(*) FROM pg_class');
     const before = await count();

@@ -170,8 +170,20 @@ describe('a restore by the platform', () => {
     afterwards('RESTORING');
     await run({ 'wait-at-most': '10m' });
     expect(await refusalOf({ 'recovery-target-time': '2026-11-20T08:00:00Z' })).toMatch(
-      /^ConfigurationError: recovery-target-time: the platform is restoring.*2026-11-20T09:30:00/,
+      /^ConfigurationError: recovery-target-time: the platform is restoring .*2026-11-20T09:30:00/,
     );
+  });
+
+  it('that was asked for a moment ago keeps one to another time out, until it is known not to begin', async () => {
+    platform.fault = ({ method }) => (method === 'POST' ? { kind: 'reset' } : undefined);
+    await run({ 'wait-at-most': '1m' });
+    platform.fault = () => undefined;
+    const other = { 'recovery-target-time': '2026-11-20T08:00:00Z' };
+    expect(await refusalOf(other)).toMatch(/: the platform is restoring the project, or about to/);
+    expect(posts()).toHaveLength(1);
+    await clock.sleep(300_000);
+    afterwards('RESTORING', 'ACTIVE_HEALTHY');
+    expect(await tell(other)).toBe('back 0');
   });
 
   it('is asked for by one of two runs', async () => {

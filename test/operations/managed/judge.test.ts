@@ -179,6 +179,20 @@ describe('what else is found', () => {
   });
 });
 
+describe('a platform that does not answer, or not to this token', () => {
+  it.each([
+    [{ kind: 'reset' }, 3, 'managed-unreadable warning'],
+    [{ kind: 'answer', status: 401 }, 1, 'managed-unreadable broken'],
+  ] as const)('is not asked for each part in turn: %j', async (fault, requests, found) => {
+    platform.fault = () => fault;
+    const managed = await judge();
+    expect(platform.requests).toHaveLength(requests);
+    expect(kindsOf(managed)).toEqual([found]);
+    expect(managed.findings[0]).toMatchObject({ measured: 4 });
+    expect(renderText(describeManaged(managed).report)).toContain('a recovery takes   not measured');
+  });
+});
+
 describe('the better layer', () => {
   it('is not measured where the platform could not be asked, and for parts the repository', async () => {
     platform.project.denied.set('/database/backups', 'backups_read');

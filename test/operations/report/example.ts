@@ -13,6 +13,7 @@ import type { RecordContent, StoredRecord } from '../../../src/repository/record
 import { planRetention } from '../../../src/repository/retention/policy.ts';
 import { planJobs } from '../../../src/schedule/plan/plan.ts';
 import { ago, hour, now, shelve } from '../../repository/backups/freshness-example.ts';
+import { makeFacts } from '../managed/layers-example.ts';
 
 /* Facts of a shop, in states that its dashboard is shown and tested in. */
 
@@ -294,6 +295,17 @@ export const states = {
       backups: [{ ...newest, totals: { ...newest.totals, rows: 900_000, bytes: 900_000 * 900 } }, ...others],
     }),
 } as const;
+
+/** Both layers: Supabase's own backup of last night has failed, and the repository's has not. */
+export const bothLayers = (): DatabaseFacts => {
+  const failed = { status: 'FAILED', at: ago(9), isPhysical: true };
+  const completed = Array.from({ length: 6 }, (_, index) => {
+    return { status: 'COMPLETED', at: ago(33 + 24 * index), isPhysical: true };
+  });
+  const listing = { isPitr: false, earliest: undefined, latest: undefined };
+  const backups = { kind: 'read' as const, value: { ...listing, backups: [failed, ...completed] } };
+  return describe({ backups: kept, runs: troubles, status: { managed: makeFacts({ backups }) } });
+};
 
 /** A report about these databases */
 export function report(databases: readonly ReportedDatabase[], isPublic = false): ReportFacts {

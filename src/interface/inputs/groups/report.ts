@@ -11,8 +11,8 @@ export const reportInputs = {
     placeholder: 'kind',
     description:
       'What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; `runbook`, a folder ' +
-      'with a Markdown file for each database: what to do when something has happened to it; or `compliance`, a folder with evidence of a ' +
-      'period for an audit, as Markdown, HTML and JSON.',
+      'with a Markdown file for each database: what to do when something has happened to it; `compliance`, a folder with evidence of a ' +
+      "period for an audit, as Markdown, HTML and JSON; or `managed`, a folder in the same forms about Supabase's own backups beside these.",
     parse: oneOf(reportKinds),
   },
   output: {

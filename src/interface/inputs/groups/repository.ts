@@ -69,7 +69,7 @@ export const repositoryInputs = {
     parse: parseStorageClass,
   },
   copies: {
-    operations: copying,
+    operations: [...copying, 'doctor'],
     requiredFor: ['mirror', 'repair'],
     secret: true,
     placeholder: 'yaml',
@@ -78,7 +78,7 @@ export const repositoryInputs = {
       'Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they ' +
       'are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one ' +
       'address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup` and `capture` do so after the first ' +
-      'storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, and `status` tells how far behind they are.',
+      'storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, `doctor` checks them, and `status` tells how far behind they are.',
     parse: parseCopies,
   },
   'repository-key': {

@@ -1,4 +1,4 @@
-import type { Estimate } from '../../../interface/estimate.ts';
+import type { Basis, Estimate } from '../../../interface/estimate.ts';
 import type { DoctorInputs } from '../../../interface/inputs/types.ts';
 import { readTables } from '../../../postgres/catalog/tables.ts';
 import { findDumpClient } from '../../../postgres/client/find.ts';
@@ -15,7 +15,7 @@ import { readIdentity, type SourceIdentity } from '../../../source/identity.ts';
 import { checkServer, findUnreadable } from '../../../source/preflight.ts';
 import { refuseUnmatched } from '../../../source/unmatched.ts';
 import { createSelection } from '../../../values/table-patterns.ts';
-import { usualBasis } from '../../estimate/basis.ts';
+import { readBasis, usualBasis } from '../../estimate/basis.ts';
 import { estimateBackups } from '../../estimate/measure.ts';
 import { summarizeEstimate } from '../../sections/estimate.ts';
 import { type Examination, type Finding, failed, ok, warning } from '../examination.ts';
@@ -65,13 +65,23 @@ export async function checkDatabase(
   const estimate = await examination.run(
     'size',
     ask(async (session) => {
-      const basis = usualBasis(inputs);
+      const basis = await chooseBasis(inputs, context);
       const found = await estimateBackups(session, nameOf(settings), basis, inputs);
       return ok(summarizeEstimate(found), found);
     }),
     { needs: ['server'], limitMs: 120_000 },
   );
   return { identity, estimate };
+}
+
+/** What is wrong with a policy is a finding of its own, and sizes are told all the same. */
+async function chooseBasis(inputs: DoctorInputs, context: Context): Promise<Basis> {
+  try {
+    return await readBasis(inputs, context);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return usualBasis(inputs);
+  }
 }
 
 const nameOf = (settings: ConnectionSettings | undefined): string =>

@@ -8,8 +8,8 @@ import type { Capabilities, PlaceTraits, Storage } from '../../../storage/storag
 import { clockToleranceMs } from '../../../values/clock-tolerance.ts';
 import { type Examination, type Finding, ok, unchecked, warning } from '../examination.ts';
 
-/** An artifact may have to be downloaded first. */
-const storageLimitMs = 180_000;
+/** milliseconds; an artifact has to be downloaded first */
+const [bucketLimitMs, artifactLimitMs] = [60_000, 180_000];
 
 const notWritten = () => Promise.resolve(unchecked('read-only: nothing is written to the storage'));
 
@@ -28,7 +28,8 @@ export async function checkStorage(
   context: Context,
 ): Promise<Repository | undefined> {
   const { readOnly, repositoryKey } = inputs;
-  await examination.run('listing', () => judgeListing(storage), { limitMs: storageLimitMs });
+  const limitMs = /^artifact:/i.test(storage.location) ? artifactLimitMs : bucketLimitMs;
+  await examination.run('listing', () => judgeListing(storage), { limitMs });
   const capabilities = await examination.run(
     'write',
     readOnly
@@ -37,7 +38,7 @@ export async function checkStorage(
           const found = await storage.probe();
           return ok('a probe was written, read back and listed', found);
         },
-    { needs: ['listing'], limitMs: storageLimitMs },
+    { needs: ['listing'], limitMs },
   );
   const needsWrite = readOnly ? ([] as const) : (['write'] as const);
   await examination.run(
@@ -56,7 +57,7 @@ export async function checkStorage(
   });
   return examination.run('repository', () => judgeRepository(storage, repositoryKey, identity, context), {
     needs: ['listing'],
-    limitMs: storageLimitMs,
+    limitMs,
   });
 }
 

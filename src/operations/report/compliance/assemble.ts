@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
+import { tellFinding } from '../../../interface/findings/telling.ts';
+import { readValue } from '../../../management/facts.ts';
 import { manifestKey } from '../../../repository/backups/manifests.ts';
 import { type NamedRecord, recordKey } from '../../../repository/records.ts';
 import { toolName, toolVersion } from '../../../runtime/version.ts';
 import { timeOf } from '../../../values/timed-id.ts';
+import { findEnds } from '../../managed/result.ts';
 import { gatherBackups } from './backups.ts';
 import { controls } from './controls.ts';
 import { gatherDisposal } from './disposal.ts';
@@ -27,6 +30,7 @@ export function assembleEvidence(facts: EvidenceFacts): Evidence {
     runs: gatherRuns(facts),
     schedule: judgeSchedule(facts, runsRecordedSince === null ? undefined : new Date(runsRecordedSince)),
     backups,
+    platform: describePlatform(facts),
     drills: gatherDrills(facts),
     restores: gatherRestores(facts),
     disposal: gatherDisposal(facts),
@@ -79,12 +83,33 @@ export function digestKeys(keys: readonly string[]): string {
     .digest('hex');
 }
 
+/** What the platform says of its own backups, and what is wrong with them; what was not read is null. */
+function describePlatform({ managed }: EvidenceFacts): Evidence['platform'] {
+  if (managed === undefined) return null;
+  const { facts, platform, findings } = managed;
+  const ends = findEnds(platform);
+  return {
+    at: toTime(facts.at),
+    projectRef: facts.ref,
+    projectStatus: readValue(facts.project)?.status ?? null,
+    plan: readValue(facts.plan) ?? null,
+    layer: platform.kind === 'unread' ? null : platform.kind,
+    from: ends === undefined ? null : toTime(ends.oldest),
+    to: ends === undefined ? null : toTime(ends.newest),
+    backups: platform.kind === 'daily' ? platform.count : null,
+    retentionDays: readValue(facts.entitlements)?.retentionDays ?? null,
+    findings: findings.map((finding) => {
+      const { kind, severity } = finding;
+      return { kind, severity, sentence: tellFinding(finding).sentence };
+    }),
+  };
+}
+
 /** What no backup of this tool has in it, whatever its settings. */
 const neverCarried = [
   'Files of Supabase Storage: the rows about them are carried, the files are not.',
   'What the platform keeps outside of the database: settings and secrets of the project, edge functions, the root key of Vault.',
   'Passwords of roles, which only a superuser may read.',
-  'Backups that Supabase makes by itself.',
   'Access to the storage and to the database by other means than this tool: see the logs of their providers.',
 ];
 
@@ -95,6 +120,7 @@ function describeScope({
   catalog,
   manifests,
   newest,
+  managed,
 }: EvidenceFacts): Evidence['scope'] {
   const backup = catalog.backups.find(({ id }) => id === newest?.id);
   return {
@@ -117,6 +143,7 @@ function describeScope({
         (name) => `Database ${name} of the same policy: it has evidence of its own.`,
       ),
       ...neverCarried,
+      ...(managed === undefined ? ['Backups that Supabase makes by itself: it was not asked.'] : []),
     ],
   };
 }

@@ -34,6 +34,6 @@ function renderDocuments(file: string, title: string, sections: readonly Section
 }
 
 /** Names of a policy are file names as they are; what a server calls a database may be anything. */
-function toFileName(name: string): string {
+export function toFileName(name: string): string {
   return name.replace(/[^\w.-]/g, '_').replace(/^\./, '_');
 }

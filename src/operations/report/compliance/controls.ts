@@ -19,6 +19,10 @@ export const controls: Evidence['controls'] = [
     ...{ soc2: ['A1.2'], iso27001: ['A.8.13', 'A.8.14'], nist: ['CP-9'], gdpr: ['32(1)(b)'] },
   },
   {
+    section: 'Backups by the platform',
+    ...{ soc2: ['A1.2'], iso27001: ['A.8.13', 'A.8.14'], nist: ['CP-9'], gdpr: ['32(1)(b)'] },
+  },
+  {
     section: 'Drills',
     ...{
       soc2: ['A1.3', 'CC7.5'],

@@ -9,6 +9,7 @@ import type { CapturedChanges } from '../../../repository/retention/reachable.ts
 import type { PlannedDatabase } from '../../../schedule/plan/plan.ts';
 import type { Period } from '../../../values/period.ts';
 import type { RetentionPolicy } from '../../../values/retention-policy.ts';
+import type { Managed } from '../../managed/result.ts';
 
 /** What was read for the evidence of one database. */
 export interface EvidenceFacts {
@@ -19,6 +20,8 @@ export interface EvidenceFacts {
   readonly repository: RepositoryFacts;
   readonly policy: PolicyFacts | undefined;
   readonly targets: Targets;
+  /** Both layers; undefined: the platform was not asked */
+  readonly managed: Managed | undefined;
   readonly by: { readonly actor: string; readonly run: Pick<WorkflowRun, 'url' | 'attempt'> | undefined };
   readonly catalog: Catalog;
   /** Of backups that are stored; one that cannot be read is missing */

@@ -16,6 +16,7 @@ import { ConfigurationError, IntegrityError, StorageError } from '../../../runti
 import { drain, runWorkers } from '../../../runtime/workers.ts';
 import { isWithin, type Period, resolvePeriod } from '../../../values/period.ts';
 import { timeOf } from '../../../values/timed-id.ts';
+import type { Managed } from '../../managed/result.ts';
 import { readApprovals } from './approvals.ts';
 import type { EvidenceFacts, ManifestFacts } from './facts.ts';
 import { readIssues } from './issues.ts';
@@ -30,6 +31,8 @@ export interface KnownFacts {
   readonly changes: CapturedChanges;
   /** Of the newest usable backup */
   readonly manifest: Manifest | undefined;
+  /** Undefined: the platform was not asked */
+  readonly managed: Managed | undefined;
 }
 
 /**
@@ -44,7 +47,7 @@ export async function readEvidence(
   known: KnownFacts,
   context: Context,
 ): Promise<EvidenceFacts> {
-  const { name, keyHeld, catalog, changes, manifest } = known;
+  const { name, keyHeld, catalog, changes, manifest, managed } = known;
   const now = context.now();
   const period = resolvePeriod(inputs.period, now);
   if (period.from > now) {
@@ -66,7 +69,7 @@ export async function readEvidence(
       ? undefined
       : await readPolicyFacts(inputs.policy, name, inputs.keepChanges, context);
   return {
-    ...{ now, period, database: name, catalog, changes, records, unreadable },
+    ...{ now, period, database: name, catalog, changes, records, unreadable, managed },
     repository: {
       createdAt: readCreation(repository),
       ...{ id: repository.id, location: repository.storage.location, source: repository.source, keyHeld },

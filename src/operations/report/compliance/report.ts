@@ -1,6 +1,7 @@
 import { formatBytes, formatCount, formatCounted, formatShare } from '../../../report/quantity.ts';
 import type { Section } from '../../../report/section.ts';
 import { hasRows, heading, paragraph, tellFollowUp, tellRun, tellTime, toTable } from './cells-report.ts';
+import { describePlatform } from './platform-report.ts';
 import { describeAlarms, describeDisposal, describeEncryption, describeIntegrity } from './proof-report.ts';
 import { describeAccess, describeDrills } from './recovery-report.ts';
 import type { Evidence } from './result.ts';
@@ -15,6 +16,7 @@ export function describeEvidence(evidence: Evidence): Section[] {
     ...describeRuns(evidence),
     ...describeSchedule(evidence),
     ...describeBackups(evidence),
+    ...describePlatform(evidence),
     ...describeDrills(evidence),
     ...describeAccess(evidence),
     ...describeDisposal(evidence),

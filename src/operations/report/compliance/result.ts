@@ -284,12 +284,34 @@ const alarms = v.strictObject({
 
 const unreadable = v.array(v.strictObject({ key: text, message: text }));
 
+/** Backups that the platform takes by itself, as it tells them; null: it was not asked */
+const platform = v.nullable(
+  v.strictObject({
+    at: time,
+    projectRef: text,
+    projectStatus: nullable(text),
+    plan: nullable(text),
+    layer: v.nullable(v.picklist(['daily', 'pitr', 'none'])),
+    from: nullable(time),
+    to: nullable(time),
+    backups: nullable(count),
+    retentionDays: nullable(v.number()),
+    findings: v.array(
+      v.strictObject({
+        kind: text,
+        severity: v.picklist(['broken', 'warning', 'note']),
+        sentence: text,
+      }),
+    ),
+  }),
+);
+
 export const evidenceSchema = v.strictObject({
   format: v.literal(1),
   header,
   gaps: v.array(gap),
   controls: v.array(control),
-  ...{ scope, runs, schedule: nullable(schedule), backups },
+  ...{ scope, runs, schedule: nullable(schedule), backups, platform },
   drills: v.array(drill),
   restores: v.array(restore),
   ...{ disposal, encryption, integrity, pins, alarms, unreadable },

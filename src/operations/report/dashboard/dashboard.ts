@@ -8,6 +8,7 @@ import { renderCounts } from './counts.ts';
 import { renderDrills } from './drills.ts';
 import { renderFacts, renderTiles } from './glance.ts';
 import { renderHistory } from './history.ts';
+import { renderLayers } from './layers.ts';
 import { collectManagerData, renderManager } from './manager.ts';
 import { renderVerdict } from './marks.ts';
 import { renderOverview, sortByState } from './overview.ts';
@@ -70,6 +71,7 @@ function renderLinks(id: string, database: string, isPublic: boolean): Markup {
 
 function renderParts(facts: DatabaseFacts, index: number, isPublic: boolean): Markup {
   const id = `d${index}`;
+  const { managed } = facts.status;
   const restore = html`<section class="part wide manager-part"><h3 id="${id}-manager">Restore</h3>${renderManager(index, facts)}</section>`;
   return html`${renderTiles(facts.status.findings, isPublic)}
 ${renderLinks(id, facts.name, isPublic)}
@@ -83,6 +85,7 @@ ${renderPart(`${id}-storage`, 'Storage and cost', renderStorage(`${id}-store`, f
 ${isPublic ? undefined : renderPart(`${id}-counts`, 'Critical counts', renderCounts(`${id}-count`, facts))}
 </div>
 ${isPublic ? undefined : restore}
+${managed && renderPart(`${id}-layers`, "Supabase's own backups, and these", renderLayers(managed, isPublic), 'wide')}
 ${renderPart(`${id}-alarms`, 'Failures of 30 days', renderAlarms(facts, isPublic), 'wide')}
 ${renderPart(`${id}-retention`, 'Retention', renderRetention(facts), 'wide')}
 ${renderPart(`${id}-backups`, 'Backups', renderBackups(index, facts, isPublic), 'wide')}

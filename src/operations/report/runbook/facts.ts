@@ -1,7 +1,9 @@
+import { tellFinding } from '../../../interface/findings/telling.ts';
 import type { RecoveryTime } from '../../../repository/backups/recovery-time.ts';
 import type { Window } from '../../../repository/changes/recoverable.ts';
 import { isInterval } from '../../../repository/changes/windows.ts';
 import type { StoredRecord } from '../../../repository/records.ts';
+import type { PlatformLayer } from '../../managed/result.ts';
 import type { DatabaseFacts, Encryption, Place, ReportFacts } from '../facts.ts';
 
 /**
@@ -34,6 +36,16 @@ export interface RunbookFacts {
   readonly encryption: Encryption;
   readonly keyHeld: 'repository' | 'outside';
   readonly policy: PolicyFacts | undefined;
+  /** The platform's own backups; undefined: the platform was not asked */
+  readonly platform: PlatformFacts | undefined;
+}
+
+/** What the platform can restore by itself. A ref is twenty letters, and no secret. */
+export interface PlatformFacts {
+  readonly ref: string;
+  readonly layer: PlatformLayer;
+  /** What is wrong with it, in words of this program */
+  readonly findings: readonly string[];
 }
 
 export interface ListedBackup {
@@ -101,6 +113,7 @@ export function toRunbookFacts(
     encryption: repository.encryption,
     keyHeld: repository.keyHeld,
     policy: describePolicy(database),
+    platform: describePlatform(status),
   };
 }
 
@@ -175,6 +188,12 @@ function nameMethod({
   if (!whole && kind === undefined) return outcome === 'unverified' ? 'side' : undefined;
   if (outcome !== 'equal') return undefined;
   return whole ? 'whole' : 'part';
+}
+
+function describePlatform({ managed }: DatabaseFacts['status']): PlatformFacts | undefined {
+  if (managed === undefined) return undefined;
+  const { facts, platform: layer, findings } = managed;
+  return { ref: facts.ref, layer, findings: findings.map((finding) => tellFinding(finding).sentence) };
 }
 
 function describePolicy({ planned }: DatabaseFacts): PolicyFacts | undefined {

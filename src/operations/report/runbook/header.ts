@@ -3,6 +3,7 @@ import { formatAge, formatCount, formatCounted, formatDuration } from '../../../
 import { formatTimeWithZone } from '../../../report/time.ts';
 import { formatWindow } from '../../../repository/changes/windows.ts';
 import { quoteForShell } from '../../../values/shell-word.ts';
+import { findEnds } from '../../managed/result.ts';
 import type { RunbookFacts } from './facts.ts';
 import { code, listItems, type Markdown, md, stack, table } from './markdown.ts';
 import { type VariableName, variables } from './variables.ts';
@@ -57,8 +58,24 @@ function describeState(facts: RunbookFacts): Markdown {
           : md`${code(drilled.id)}, on ${formatTimeWithZone(drilled.at)}, ${describeRecovery(facts)}`,
       ],
       ['encryption', describeEncryption(facts)],
+      ...(facts.platform === undefined
+        ? []
+        : [["Supabase's own backups", tellPlatform(facts.platform)] as const]),
     ],
   );
+}
+
+/** Says what the platform can restore by itself, and what is wrong with that. */
+function tellPlatform({ layer, findings }: NonNullable<RunbookFacts['platform']>): string {
+  const ends = findEnds(layer);
+  const times = ends && `${formatTimeWithZone(ends.oldest)} to ${formatTimeWithZone(ends.newest)}`;
+  const what = {
+    unread: 'not measured',
+    none: 'none that can be restored',
+    daily: `the times of daily backups, ${times}`,
+    pitr: `any second, ${times}`,
+  }[layer.kind];
+  return [what, ...findings].join('; ');
 }
 
 function describeRecovery({ recovery }: RunbookFacts): string {

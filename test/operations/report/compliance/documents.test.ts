@@ -7,6 +7,7 @@ import type { EvidenceFacts } from '../../../../src/operations/report/compliance
 import { evidenceSchema } from '../../../../src/operations/report/compliance/result.ts';
 import type { ReportedDatabase, ReportFacts } from '../../../../src/operations/report/facts.ts';
 import { toJsonSchema } from '../../../schedule/json-schema.ts';
+import { bothLayers } from '../example.ts';
 import { drill, makeFacts, refused } from './example.ts';
 import { hasValidator, schemaFile, validate } from './validator.ts';
 
@@ -40,6 +41,26 @@ const poisoned = makeFacts({
   database: hostile,
   records: { ...week.records, runs: [...week.records.runs.filter((run) => run !== refused), hostileRun] },
   repository: { ...week.repository, location: hostile },
+});
+
+describe("Supabase's own backups", () => {
+  const { managed } = bothLayers().status;
+
+  it('are in the evidence as the platform tells them, with what is wrong', () => {
+    const documents = render(makeFacts({ managed }));
+    const { platform, scope } = JSON.parse(documents.get('production.json') ?? '');
+    expect(platform).toMatchObject({ layer: 'daily', backups: 6, plan: 'enterprise', retentionDays: 30 });
+    expect(platform.findings.map(({ kind }: { kind: string }) => kind)).toContain('managed-failed');
+    expect(documents.get('production.md')).toContain('nothing here proves that they can be restored');
+    expect(scope.notInScope.join()).not.toContain('Supabase makes');
+    expect(validate(documents.get('production.json') ?? '')).toEqual([]);
+  });
+
+  it('are said not to be known where nobody asked', () => {
+    const documents = render(week);
+    expect(JSON.parse(documents.get('production.json') ?? '')).toMatchObject({ platform: null });
+    expect(documents.get('production.md')).toContain('Supabase was not asked');
+  });
 });
 
 describe('the documents', () => {

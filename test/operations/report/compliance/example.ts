@@ -195,6 +195,7 @@ export function makeFacts(overrides: Partial<EvidenceFacts> = {}): EvidenceFacts
         'records/runs/20261021T021800Z-0000000000000000.json',
       ].sort(),
     },
+    managed: undefined,
     policy: {
       ...{
         file: '.github/supabase-backup.yml',

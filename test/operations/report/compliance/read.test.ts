@@ -33,6 +33,7 @@ async function read(period: string, inputs: Partial<ReportInputs> = {}) {
     catalog,
     changes: { stored: [], replayable: [] },
     manifest,
+    managed: undefined,
   };
   return readEvidence(repository, asked, known, context);
 }

@@ -13,7 +13,16 @@ import { isHealthy } from '../../../../src/operations/status/result.ts';
 import { escapeHtml } from '../../../../src/report/html.ts';
 import { examples } from '../../../interface/findings/examples.ts';
 import { ago } from '../../../repository/backups/freshness-example.ts';
-import { drill, failedRun, describe as makeFacts, nightly, report, states, unreadable } from '../example.ts';
+import {
+  bothLayers,
+  drill,
+  failedRun,
+  describe as makeFacts,
+  nightly,
+  report,
+  states,
+  unreadable,
+} from '../example.ts';
 
 const good = states.good();
 
@@ -25,6 +34,24 @@ function listTiles(facts: DatabaseFacts) {
   );
   return [...tiles].map(([, state, kind, severity, text = '']) => ({ state, kind, severity, text }));
 }
+
+describe("Supabase's own backups", () => {
+  const page = renderDashboard(report([bothLayers()]));
+
+  it('stand beside those of the repository, with what is wrong with them as tiles', () => {
+    for (const words of ['Both layers, side by side', 'FAILED 2026-11-20 03:00 UTC', 'backups of 30 days'])
+      expect(page).toContain(words);
+    const kinds = listTiles(bothLayers()).map(({ kind }) => kind);
+    expect(kinds).toEqual(expect.arrayContaining(['managed-failed', 'managed-late']));
+  });
+
+  it('name no place and no project to everybody, and are not there when nobody asked', () => {
+    const toEverybody = renderDashboard(report([bothLayers()], true));
+    expect(toEverybody).toContain('Both layers, side by side');
+    expect(toEverybody).not.toMatch(/abcdefghijklmnopqrst|s3:|acme/);
+    expect(renderDashboard(report([states.good()]))).not.toContain('Both layers');
+  });
+});
 
 describe('the tiles are the findings of the status', () => {
   const all: readonly Finding[] = Object.values(examples);

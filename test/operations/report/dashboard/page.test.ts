@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderDashboard } from '../../../../src/operations/report/dashboard/dashboard.ts';
 import type { ReportFacts } from '../../../../src/operations/report/facts.ts';
 import { browserPath, findBarriers, launchBrowser, openFile, type View } from '../../../support/browser.ts';
-import { describe as makeFacts, nightly, report, states, unreadable } from '../example.ts';
+import { bothLayers, describe as makeFacts, nightly, report, states, unreadable } from '../example.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'dashboard-'));
 let browser: Browser;
@@ -44,6 +44,7 @@ describe.skipIf(browserPath === undefined)('the dashboard in a browser', { timeo
       ([name, make], index) => [name, report([make()]), views[index] ?? {}] as const,
     ),
     ['many', report([states.good(), unreadable, { ...states.late(), name: 'crm' }]), { theme: 'dark' }],
+    ['both layers', report([bothLayers()]), { theme: 'light', width: 360 }],
     ['public', report([states.late()], true), { theme: 'light', width: 360 }],
     ['empty', report([makeFacts({ backups: [], drills: [], facts: { newest: undefined } })]), {}],
   ];

@@ -15,7 +15,8 @@ import { renderRunbook, renderRunbooks } from '../../../../src/operations/report
 import { quoteForShell } from '../../../../src/values/shell-word.ts';
 import { oddNames } from '../../../fixture/names.ts';
 import { listNames } from '../../../recover/followed.ts';
-import { report, states, unreadable } from '../example.ts';
+import { ago } from '../../../repository/backups/freshness-example.ts';
+import { bothLayers, report, states, unreadable } from '../example.ts';
 import { type Call, listCalls } from './calls.ts';
 
 const transcript = path.join(import.meta.dirname, '../../../../docs/transcripts/runbook.md');
@@ -51,6 +52,18 @@ type Secret =
 describe('a runbook', () => {
   it('reads as docs/transcripts/runbook.md', async () => {
     await expect(render(states.good())).toMatchFileSnapshot(transcript);
+  });
+
+  it("tells Supabase's own backups where they were asked for, and how it is asked for a restore", () => {
+    const text = render(bothLayers());
+    expect(text).toMatch(/^\| Supabase's own backups \| the times of daily backups, .* has failed/m);
+    expect(text).not.toContain('restore --managed');
+    const layer = { kind: 'pitr', from: ago(7 * 24), to: ago(0.1) } as const;
+    const withWindow = render(states.good(), {
+      platform: { ref: 'abcdefghijklmnopqrst', layer, findings: [] },
+    });
+    expect(withWindow).toContain('supabase-backup restore --managed --project-ref abcdefghijklmnopqrst');
+    expect(render(states.good())).not.toContain('restore --managed');
   });
 
   it('is made of facts that have no place for a secret', () => {

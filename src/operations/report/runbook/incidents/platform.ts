@@ -1,3 +1,4 @@
+import { formatSecond } from '../../../../report/time.ts';
 import { call, lines } from '../commands.ts';
 import type { RunbookFacts } from '../facts.ts';
 import { listItems, md, stack } from '../markdown.ts';
@@ -124,6 +125,7 @@ export function describePlatformBackups(facts: RunbookFacts): Page {
         ]
       : [],
     recover: [
+      ...askPlatform(facts),
       {
         say: md`Restore in the dashboard. The first \`ACTIVE_HEALTHY\` proves nothing: wait until it was seen to leave that state and come back. It may take hours.`,
       },
@@ -141,6 +143,20 @@ export function describePlatformBackups(facts: RunbookFacts): Page {
       },
     ],
   };
+}
+
+/** With point-in-time recovery the program asks the platform, once, and waits for the project. */
+function askPlatform({ platform }: RunbookFacts): Step[] {
+  if (platform?.layer.kind !== 'pitr') return [];
+  const { ref, layer } = platform;
+  const window = `${formatSecond(layer.from)} to ${formatSecond(layer.to)}`;
+  return [
+    {
+      say: md`Have the program ask the platform, instead of the dashboard: it drops the slot, asks once, waits until the project was seen to leave and to come back, and takes a new base. Any second of ${window} could be restored when this was written. The token may write backups; leave out the dry run when what it shows is right, and type the words then.`,
+      show: `export SUPABASE_ACCESS_TOKEN='…' SUPABASE_BACKUP_TARGET_URL='…'\nsupabase-backup restore --managed --project-ref ${ref} --recovery-target-time TIME --storage STORAGE --dry-run`,
+      otherwise: md`It says \`unconfirmed\` or that the project is not back: the same command waits on, and asks for nothing again.`,
+    },
+  ];
 }
 
 function captureAnew(facts: RunbookFacts): Step {
