@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { matching } from '../../../interface/inputs/values.ts';
 import { defineTool } from '../tool.ts';
-import { runSchema, tellRun, toRunFields, wait } from './run-fields.ts';
+import { anyRun, tellRun, toRunFields, wait } from './run-fields.ts';
 
 const parseRun = matching(/^[0-9a-f-]{36}$/, 'is no id of a run', 'Copy it from the answer that started it.');
 
@@ -19,7 +19,7 @@ export const backupRunShow = defineTool({
     },
     ...wait,
   },
-  output: { runs: v.array(runSchema) },
+  output: { runs: v.array(anyRun) },
   async answer({ own, server: { runs }, request }) {
     const { run, 'wait-seconds': seconds } = own;
     const states =
@@ -39,7 +39,7 @@ export const backupRunStop = defineTool({
     run: { description: 'The id that its start answered.', default: '', parse: parseRun },
     ...wait,
   },
-  output: runSchema.entries,
+  output: anyRun.entries,
   async answer({ own, server: { runs }, request }) {
     runs.stop(own.run);
     const { value } = tellRun(await runs.watch(own.run, own['wait-seconds'] * 1000, request.mcpReq.signal));

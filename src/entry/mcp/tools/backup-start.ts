@@ -6,7 +6,7 @@ import { formatAge, formatBytes, formatCounted, formatDuration } from '../../../
 import { defineTool } from '../tool.ts';
 import { toOmissions } from './fields.ts';
 import { parseFor } from './parsed-inputs.ts';
-import { type RunResult, runSchema, startRun, wait } from './run-fields.ts';
+import { describeRun, type RunResult, startRun, wait } from './run-fields.ts';
 
 const mostOmissions = 20;
 
@@ -19,7 +19,7 @@ export const backupStart = defineTool({
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   inputs: ['backup-type', 'label', 'pin'],
   own: wait,
-  output: runSchema.entries,
+  output: describeRun('backup'),
   async answer(call) {
     call.server.runs.refuseSecond();
     const inputs = parseFor('backup', call);
@@ -54,7 +54,7 @@ function describePlan(plan: ForeseenBackup, now: Date): string {
   ].join('\n');
 }
 
-function toFields({ manifest, addedBytes, mismatches, elapsed }: BackupResult): RunResult {
+function toFields({ manifest, addedBytes, mismatches, elapsed }: BackupResult): RunResult<'backup'> {
   const { id, kind, base, source, totals, encryption, tables } = manifest;
   return {
     ...{ operation: 'backup', backup: id, kind, base, snapshotAt: source.snapshotAt },

@@ -5,7 +5,7 @@ import { fileCertificates } from '../../../postgres/session/root-certificates.ts
 import { defineTool } from '../tool.ts';
 import { take } from './fields.ts';
 import { parseFor } from './parsed-inputs.ts';
-import { type RunResult, runSchema, startRun, wait } from './run-fields.ts';
+import { describeRun, type RunResult, startRun, wait } from './run-fields.ts';
 
 const mostDamages = 50;
 
@@ -19,7 +19,7 @@ export const backupValidate = defineTool({
   inputs: ['backup-id', 'share'],
   defaults: { 'backup-id': 'latest' },
   own: wait,
-  output: runSchema.entries,
+  output: describeRun('validate'),
   async answer(call) {
     const inputs = parseFor('validate', call);
     return startRun<'validate'>(call, inputs, call.own['wait-seconds'], async (context) => {
@@ -29,7 +29,7 @@ export const backupValidate = defineTool({
   },
 });
 
-function toFields(validation: Validation): RunResult {
+function toFields(validation: Validation): RunResult<'validate'> {
   const { backups, broken, objects, objectsChecked, read, encryption, damages, unread } = validation;
   const { shown, more } = take([...damages, ...unread], mostDamages);
   return {

@@ -7,7 +7,7 @@ import { formatTimeWithZone } from '../../../report/time.ts';
 import { defineTool } from '../tool.ts';
 import { toRecovery } from './fields.ts';
 import { parseFor } from './parsed-inputs.ts';
-import { type RunResult, runSchema, startRun, wait } from './run-fields.ts';
+import { describeRun, type RunResult, startRun, wait } from './run-fields.ts';
 
 export const drillStart = defineTool({
   name: 'drill_start',
@@ -18,7 +18,7 @@ export const drillStart = defineTool({
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   inputs: ['backup-id', 'recovery-target-time', 'fallback', 'rto-target'],
   own: wait,
-  output: runSchema.entries,
+  output: describeRun('drill'),
   async answer(call) {
     call.server.runs.refuseSecond();
     // What the person was asked about is tried, and not what the same words mean by now.
@@ -62,7 +62,7 @@ function describePlan({
   ].join('\n');
 }
 
-function toFields(drill: Drill): RunResult {
+function toFields(drill: Drill): RunResult<'drill'> {
   const { works, overrun } = drill.kind === 'failed' ? { works: undefined, overrun: undefined } : drill;
   return {
     operation: 'drill',

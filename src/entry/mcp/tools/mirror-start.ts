@@ -5,7 +5,7 @@ import type { CopyOutcome } from '../../../repository/copies/outcome.ts';
 import { defineTool } from '../tool.ts';
 import { take } from './fields.ts';
 import { parseFor } from './parsed-inputs.ts';
-import { type RunResult, runSchema, startRun, wait } from './run-fields.ts';
+import { describeRun, type RunResult, startRun, wait } from './run-fields.ts';
 
 const mostRefused = 20;
 
@@ -18,7 +18,7 @@ export const mirrorStart = defineTool({
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   inputs: ['share'],
   own: wait,
-  output: runSchema.entries,
+  output: describeRun('mirror'),
   async answer(call) {
     call.server.runs.refuseSecond();
     const inputs = parseFor('mirror', call, { 'dry-run': 'false' });
@@ -44,7 +44,7 @@ function describePlan({ location, copies }: ForeseenMirror): string {
   ].join('\n');
 }
 
-function toFields({ copies, elapsed }: MirrorResult): RunResult {
+function toFields({ copies, elapsed }: MirrorResult): RunResult<'mirror'> {
   return { operation: 'mirror', copies: copies.map(toCopy), milliseconds: Math.round(elapsed) };
 }
 

@@ -42,8 +42,8 @@ const copied = v.strictObject({
 });
 
 /** What a run came to, by operation */
-export const resultSchema = v.variant('operation', [
-  v.strictObject({
+export const results = {
+  backup: v.strictObject({
     operation: v.literal('backup'),
     backup: v.string(),
     kind: v.picklist(['full', 'incremental', 'schema']),
@@ -62,7 +62,7 @@ export const resultSchema = v.variant('operation', [
     notCarried: v.array(omissionSchema),
     milliseconds: count,
   }),
-  v.strictObject({
+  drill: v.strictObject({
     operation: v.literal('drill'),
     outcome: v.pipe(
       v.picklist(['passed', 'fell-back', 'failed']),
@@ -73,12 +73,12 @@ export const resultSchema = v.variant('operation', [
     overrunMilliseconds: v.pipe(maybeCount, v.description('By how much it took longer than it may')),
     attempts: v.array(attempt),
   }),
-  v.strictObject({
+  mirror: v.strictObject({
     operation: v.literal('mirror'),
     copies: v.array(copied),
     milliseconds: count,
   }),
-  v.strictObject({
+  validate: v.strictObject({
     operation: v.literal('validate'),
     sound: v.boolean(),
     backups: count,
@@ -93,11 +93,12 @@ export const resultSchema = v.variant('operation', [
     damages: v.array(v.strictObject({ backup: v.nullable(v.string()), part: v.string(), how: v.string() })),
     moreDamages: count,
   }),
-]);
+};
 
-export type RunResult = v.InferOutput<typeof resultSchema>;
+export type RunOperation = keyof typeof results;
+export type RunResult<Operation extends RunOperation> = v.InferOutput<(typeof results)[Operation]>;
 
-export const runSchema = v.strictObject({
+const runEntries = {
   run: v.pipe(v.string(), v.description('Its id, for backup_run_show')),
   operation: v.string(),
   state: v.pipe(
@@ -108,37 +109,55 @@ export const runSchema = v.strictObject({
   endedAt: maybeTime,
   progress: v.nullable(v.string()),
   warnings: v.array(v.string()),
-  result: v.nullable(resultSchema),
   failure: v.nullable(v.strictObject({ kind: v.string(), message: v.string(), next: v.string() })),
+} satisfies v.ObjectEntries;
+
+/** A run of one operation */
+export function describeRun<Operation extends RunOperation>(operation: Operation) {
+  return { ...runEntries, result: v.nullable(results[operation]) };
+}
+
+/** A run of any operation */
+export const anyRun = v.strictObject({
+  ...runEntries,
+  result: v.nullable(
+    v.variant('operation', [results.backup, results.drill, results.mirror, results.validate]),
+  ),
 });
+
+type RunFields<Operation extends RunOperation> = Omit<v.InferOutput<typeof anyRun>, 'result'> & {
+  readonly result: RunResult<Operation> | null;
+};
 
 const mostWarnings = 20;
 
-export function toRunFields(state: RunState): v.InferOutput<typeof runSchema> {
+export function toRunFields<Operation extends RunOperation = RunOperation>(
+  state: RunState,
+): RunFields<Operation> {
   const { id, operation, startedAt, endedAt, progress = null, warnings, failure } = state;
   return {
     ...{ run: id, operation, state: state.state, progress, warnings: warnings.slice(-mostWarnings) },
     ...{ startedAt: startedAt.toISOString(), endedAt: endedAt?.toISOString() ?? null },
     // Only results of this schema are started with.
-    result: (state.result as RunResult | undefined) ?? null,
+    result: (state.result as RunResult<Operation> | undefined) ?? null,
     failure:
       failure === undefined ? null : { kind: failure.kind, message: failure.message, next: failure.next },
   };
 }
 
 /** Starts a run as the command line does, with its alarms and records, and waits for its end a while. */
-export async function startRun<Operation extends Inputs['operation']>(
+export async function startRun<Operation extends RunOperation>(
   call: Pick<Call, 'read' | 'context' | 'request' | 'server'>,
-  inputs: Extract<Inputs, { readonly operation: Operation }>,
+  inputs: Inputs & { readonly operation: Operation },
   waitSeconds: number,
-  perform: (context: Context) => Promise<Told<RunResult>>,
+  perform: (context: Context) => Promise<Told<RunResult<Operation>>>,
 ) {
   const { runs } = call.server;
   const alarm = createAlarm(fixInputs(call.read, inputs.operation), runs.context);
   const id = runs.start({ inputs, alarm, perform });
-  return tellRun(await runs.watch(id, waitSeconds * 1000, call.request.mcpReq.signal));
+  return tellRun<Operation>(await runs.watch(id, waitSeconds * 1000, call.request.mcpReq.signal));
 }
 
-export function tellRun(state: RunState) {
-  return { value: toRunFields(state), isError: state.state === 'failed' };
+export function tellRun<Operation extends RunOperation = RunOperation>(state: RunState) {
+  return { value: toRunFields<Operation>(state), isError: state.state === 'failed' };
 }
