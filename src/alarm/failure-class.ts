@@ -43,8 +43,10 @@ const kinds: Readonly<Record<string, string>> = {
   managed: "something is wrong with Supabase's own backups",
   gate: 'a release was stopped, because the backups do not cover it',
   limit: 'a limit of the backups is broken, or their slot is lost',
+  doctor: 'something is not as a backup needs it',
   alarm: 'an operation did not begin',
   schedule: 'the workflows are not what the policy says, or do not run as they should',
+  copies: 'a copy of the backups is not whole, or could not be healed',
   records: 'the records in the database are not those of the repository',
 };
 
@@ -72,6 +74,9 @@ export function classifyNegative(operation: string, outputs: Outcome['outputs'])
       return 'recheck';
     case 'capture':
       return 'changes-lost';
+    case 'mirror':
+    case 'repair':
+      return 'copies';
     case 'restore':
       return outputs['managed-restore'] === undefined ? 'parity' : 'managed-restore';
     case 'drill':

@@ -10,9 +10,9 @@ import { cut, tellLastGood, tellRpo } from './issues/text.ts';
 
 /**
  * `failed`: an operation failed; `negative`: it ran, and its answer is no; `recovered`: it works again;
- * `digest`: nothing is asked of anybody
+ * `digest`: nothing is asked of anybody; `test`: nothing has happened, and the channel is tried
  */
-export type NoticeKind = 'failed' | 'negative' | 'recovered' | 'digest';
+export type NoticeKind = 'failed' | 'negative' | 'recovered' | 'digest' | 'test';
 
 /** What people are told, as each channel renders it. Its texts are printable. */
 export interface Notice {
@@ -71,7 +71,7 @@ const passageLimit = 8000;
 export function toNotice(
   raw: RunEvent,
   event: RunEvent,
-  kind: Exclude<NoticeKind, 'digest'>,
+  kind: Exclude<NoticeKind, 'digest' | 'test'>,
   change: IssueChange,
 ): Notice {
   const { operation, at } = event;

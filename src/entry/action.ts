@@ -70,8 +70,9 @@ async function main(): Promise<void> {
     for (const name of findUnused(operation, read)) log.warn(`${operation} does not use the input ${name}`);
 
     const temporaryFolder = createTemporaryFolder(env.RUNNER_TEMP);
-    const { noteRepository, noteSlot } = alarm;
-    const context = { ...machine, log, redact, signal, temporaryFolder, noteRepository, noteSlot };
+    const { noteRepository, noteSlot, tryChannels } = alarm;
+    const notes = { noteRepository, noteSlot, tryChannels };
+    const context = { ...machine, log, redact, signal, temporaryFolder, ...notes };
     const outcome = await run(inputs, context);
     const { printed } = outcome;
     report({

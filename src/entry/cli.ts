@@ -35,7 +35,9 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 trustAuthorities(env);
-main(argv.slice(2)).then(endProcess);
+// `mcp` is no operation: it serves an assistant until that hangs up, and prints nothing of its own.
+if (argv[2] === 'mcp') import('./mcp.ts');
+else main(argv.slice(2)).then(endProcess);
 
 /**
  * Runs the command line. Results go to stdout, everything else to stderr.
@@ -93,8 +95,9 @@ async function main(words: readonly string[]): Promise<number> {
     alarm.begin();
 
     const temporaryFolder = createTemporaryFolder();
-    const { noteRepository, noteSlot } = alarm;
-    const context = { ...machine, log, redact, signal, temporaryFolder, noteRepository, noteSlot };
+    const { noteRepository, noteSlot, tryChannels } = alarm;
+    const notes = { noteRepository, noteSlot, tryChannels };
+    const context = { ...machine, log, redact, signal, temporaryFolder, ...notes };
     const outcome = await run(inputs, context);
     log.clearProgress();
     print(asJson ? renderOutputs(outcome, redact) : shown(renderPrinted(outcome, redact)));

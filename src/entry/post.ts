@@ -57,6 +57,7 @@ async function main(): Promise<void> {
 function listPlaces(inputs: Inputs) {
   const { operation } = inputs;
   if (operation === 'schedule' || operation === 'alarm' || operation === 'report') return [];
+  if (operation === 'doctor' || operation === 'estimate') return [];
   const { storage } = inputs;
   if (storage === undefined) return [];
   const safetyStorage = 'safetyStorage' in inputs ? inputs.safetyStorage : undefined;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { type AlarmLimits, type AlarmSettings, defaultLimits, type RunEvent } from '../alarm/event.ts';
 import { classifyFailure, classifyNegative } from '../alarm/failure-class.ts';
 import { notifyStart, notify as tell } from '../alarm/notify.ts';
+import { tryChannels } from '../alarm/trial.ts';
 import { readRun } from '../github/run.ts';
 import type { AlarmInputs } from '../interface/inputs/alarm-types.ts';
 import { parseAlarms } from '../interface/inputs/alarms.ts';
@@ -28,6 +29,8 @@ export interface Alarm {
   readonly noteRepository: NonNullable<Context['noteRepository']>;
   /** Notes what the run has seen of the slot of captures; for the context of the run. */
   readonly noteSlot: NonNullable<Context['noteSlot']>;
+  /** Sends a test message to each channel; for the context of the run. */
+  readonly tryChannels: NonNullable<Context['tryChannels']>;
   /** Tells a dead man's switch, where one is to hear of it, that the operation begins. Does not wait for it. */
   begin(): void;
   /**
@@ -61,6 +64,11 @@ export function createAlarm(read: ReadInput, context: Omit<Context, 'temporaryFo
     noteRepository: (location, config) => void opened.set(location, config),
     noteSlot: (look) => {
       slot = look;
+    },
+    tryChannels() {
+      const database = nameDatabase(wanted, read, 'doctor');
+      const facts = { operation: 'doctor', database, outputs: {}, startedAt, at: context.now() };
+      return tryChannels({ ...facts, run: readRun(context.env) }, settings, context);
     },
     begin() {
       if (isSilent || asked === 'alarm') return;
@@ -125,6 +133,11 @@ function takesDigest({ notify, slackWebhookUrl, mail }: AlarmInputs): boolean {
   return [notify, slackWebhookUrl, mail].some((set) => set !== undefined);
 }
 
+/** The text is the same whether the inputs could be parsed or not. */
+function nameDatabase({ database }: AlarmInputs, read: ReadInput, operation: Operation): string {
+  return database ?? (read('storage')?.trim() || (read('policy')?.trim() ?? operation));
+}
+
 async function toRunEvent(
   end: End,
   operation: Operation,
@@ -136,8 +149,7 @@ async function toRunEvent(
 ): Promise<RunEvent> {
   const facts = {
     operation,
-    // The text is the same whether the inputs could be parsed or not.
-    database: wanted.database ?? (read('storage')?.trim() || (read('policy')?.trim() ?? operation)),
+    database: nameDatabase(wanted, read, operation),
     outputs: 'outcome' in end ? end.outcome.outputs : {},
     digest: 'outcome' in end ? end.outcome.digest : undefined,
     run: readRun(context.env),

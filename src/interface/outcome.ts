@@ -15,6 +15,12 @@ export interface TakenFigures {
   readonly phases: Readonly<Record<string, number>>;
 }
 
+/** The result of an operation as fields, and what is made of it; for a way in that answers with fields. */
+export interface Told<Result> {
+  readonly result: Result;
+  readonly outcome: Outcome;
+}
+
 /** The result of an operation. The entries turn it into outputs, a job summary, JSON and an exit code. */
 export interface Outcome {
   /**

@@ -11,6 +11,13 @@ export interface S3Encryption {
   readonly keyId?: string;
 }
 
+/** Keys of one storage, where it does not use those of the environment. */
+export interface S3Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string | undefined;
+}
+
 /** Storage classes whose objects become readable only hours after a request. */
 export const archivingClasses: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE']);
 

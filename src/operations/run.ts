@@ -6,12 +6,7 @@ import { ConfigurationError, StorageError } from '../runtime/errors.ts';
 
 /** Operations that change neither a database nor its backups. */
 const looking: ReadonlySet<Inputs['operation']> = new Set([
-  'validate',
-  'list',
-  'show',
-  'status',
-  'report',
-  'managed',
+  ...(['validate', 'list', 'show', 'status', 'report', 'doctor', 'estimate', 'managed'] as const),
 ]);
 
 /**
@@ -34,18 +29,12 @@ export async function run(given: Inputs, context: Context): Promise<Outcome> {
 
 async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
   switch (inputs.operation) {
-    case 'backup': {
-      const { backup } = await import('./backup/backup.ts');
-      return backup(inputs, context);
-    }
-    case 'capture': {
-      const { capture } = await import('./capture/capture.ts');
-      return capture(inputs, context);
-    }
-    case 'validate': {
-      const { validate } = await import('./validate/validate.ts');
-      return validate(inputs, context);
-    }
+    case 'backup':
+      return (await import('./backup/backup.ts')).backup(inputs, context);
+    case 'capture':
+      return (await import('./capture/capture.ts')).capture(inputs, context);
+    case 'validate':
+      return (await import('./validate/validate.ts')).validate(inputs, context);
     case 'restore': {
       if (inputs.managed) {
         const { restoreManaged } = await import('./managed-restore/managed-restore.ts');
@@ -54,54 +43,38 @@ async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
       const { restore } = await import('./restore/restore.ts');
       return restore(inputs, context);
     }
-    case 'drill': {
-      const { drill } = await import('./drill/drill.ts');
-      return drill(inputs, context);
-    }
-    case 'cleanup': {
-      const { cleanup } = await import('./cleanup/cleanup.ts');
-      return cleanup(inputs, context);
-    }
-    case 'list': {
-      const { list } = await import('./catalog/catalog.ts');
-      return list(inputs, context);
-    }
-    case 'show': {
-      const { show } = await import('./catalog/catalog.ts');
-      return show(inputs, context);
-    }
-    case 'gate': {
-      const { gate } = await import('./gate/gate.ts');
-      return gate(inputs, context);
-    }
-    case 'status': {
-      const { status } = await import('./status/status.ts');
-      return status(inputs, context);
-    }
-    case 'report': {
-      const { report } = await import('./report/report.ts');
-      return report(inputs, context);
-    }
-    case 'schedule': {
-      const { schedule } = await import('./schedule/schedule.ts');
-      return schedule(inputs, context);
-    }
-    case 'managed': {
-      const { managed } = await import('./managed/managed.ts');
-      return managed(inputs, context);
-    }
-    case 'alarm': {
-      const { raiseAlarm } = await import('./alarm/alarm.ts');
-      return raiseAlarm(inputs);
-    }
-    case 'records': {
-      const { records } = await import('./records/records.ts');
-      return records(inputs, context);
-    }
+    case 'drill':
+      return (await import('./drill/drill.ts')).drill(inputs, context);
+    case 'cleanup':
+      return (await import('./cleanup/cleanup.ts')).cleanup(inputs, context);
+    case 'list':
+      return (await import('./catalog/catalog.ts')).list(inputs, context);
+    case 'show':
+      return (await import('./catalog/catalog.ts')).show(inputs, context);
+    case 'gate':
+      return (await import('./gate/gate.ts')).gate(inputs, context);
+    case 'status':
+      return (await import('./status/status.ts')).status(inputs, context);
+    case 'report':
+      return (await import('./report/report.ts')).report(inputs, context);
+    case 'schedule':
+      return (await import('./schedule/schedule.ts')).schedule(inputs, context);
+    case 'managed':
+      return (await import('./managed/managed.ts')).managed(inputs, context);
+    case 'alarm':
+      return (await import('./alarm/alarm.ts')).raiseAlarm(inputs);
+    case 'records':
+      return (await import('./records/records.ts')).records(inputs, context);
+    case 'doctor':
+      return (await import('./doctor/doctor.ts')).doctor(inputs, context);
+    case 'estimate':
+      return (await import('./estimate/estimate.ts')).estimate(inputs, context);
+    case 'mirror':
+      return (await import('./mirror/mirror.ts')).mirror(inputs, context);
+    case 'repair':
+      return (await import('./repair/repair.ts')).repair(inputs, context);
     case 'pin':
-    case 'unpin': {
-      const { pin } = await import('./catalog/catalog.ts');
-      return pin(inputs, context);
-    }
+    case 'unpin':
+      return (await import('./catalog/catalog.ts')).pin(inputs, context);
   }
 }

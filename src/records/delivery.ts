@@ -1,4 +1,5 @@
 import type { Session } from '../postgres/session/connection.ts';
+import { DamageWarnings } from '../repository/damage-warnings.ts';
 import { type ListedRecord, listRecords } from '../repository/listed-records.ts';
 import type { Repository } from '../repository/open.ts';
 import { readListed } from '../repository/records.ts';
@@ -7,7 +8,7 @@ import { day } from '../values/duration.ts';
 import { stampOf, timeOf } from '../values/timed-id.ts';
 import { type RecordedKind, type RecordWithRows, recordedKinds, toRows } from './rows.ts';
 import { prepareSchema } from './schema.ts';
-import { readIds, readNewestId, writeRows } from './tables.ts';
+import { readNewestId, readPresent, writeRows } from './tables.ts';
 
 /** What a run has brought into the database. */
 export type Delivery =
@@ -44,13 +45,14 @@ export async function deliverRecords(
 ): Promise<Delivery> {
   const readiness = await prepareSchema(session);
   if (readiness.kind === 'newer') return readiness;
+  using damage = new DamageWarnings(context.log);
   let [records, left] = [0, 0];
   for (const kind of recordedKinds) {
     const missing = await findMissing(repository, session, kind, context.now());
     const chosen = missing.slice(0, mostRecords);
     left += missing.length - chosen.length;
     for (const batch of batchesOf(chosen)) {
-      const read = await readBatch(repository, kind, batch, context);
+      const read = await readBatch(repository, kind, batch, damage, context.signal);
       if (read.length > 0) await writeRows(session, toRows(repository.id, read));
       records += read.length;
     }
@@ -68,8 +70,10 @@ async function findMissing(
   const from = newest === undefined ? undefined : lookBack(newest);
   const listed = await listRecords(repository, kind, from && listStamps(from, now));
   const stamp = from === undefined ? '' : stampOf(from);
-  const there = new Set(await readIds(session, kind, repository.id, stamp));
-  return listed.filter(({ id }) => id >= stamp && !there.has(id));
+  const asked = listed.filter(({ id }) => id >= stamp);
+  const ids = asked.map(({ id }) => id);
+  const present = await readPresent(session, kind, repository.id, ids);
+  return asked.filter(({ id }) => !present.has(id));
 }
 
 /** One day before an id; undefined where it has the form of one and names no day, as of a 13th month. */
@@ -99,9 +103,9 @@ export async function readBatch(
   repository: Repository,
   kind: RecordedKind,
   batch: readonly ListedRecord[],
-  { log, signal }: Pick<Context, 'log' | 'signal'>,
+  damage: DamageWarnings,
+  signal: AbortSignal,
 ): Promise<RecordWithRows[]> {
-  const onDamaged = (error: Error) => log.warn(`${error.message}; passed over`);
-  const records = await readListed(repository, kind, batch, onDamaged, signal);
+  const records = await readListed(repository, kind, batch, damage.warn, signal);
   return records.map((record) => ({ ...record, kind }) as RecordWithRows);
 }

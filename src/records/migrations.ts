@@ -97,7 +97,11 @@ const views: Readonly<Record<string, string>> = {
   success_rate: `SELECT operation, status, count(*) AS jobs, round(100.0 * count(*) / sum(count(*)) OVER (PARTITION BY operation), 1) AS percent
     FROM ${schema}.backup_jobs WHERE started_at > now() - interval '30 days' GROUP BY operation, status`,
   storage_by_type: `SELECT backup_type, count(*) AS backups, sum(new_bytes) AS new_bytes, round(avg(stored_bytes)) AS average_stored_bytes
-    FROM ${schema}.backup_jobs WHERE backup_type IS NOT NULL AND status <> 'failed' GROUP BY backup_type`,
+    FROM (
+      SELECT backup_type, new_bytes, stored_bytes FROM ${schema}.backup_jobs WHERE backup_type IS NOT NULL AND status <> 'failed'
+      UNION ALL SELECT 'safety', (record #>> '{safety,newBytes}')::bigint, (record #>> '{safety,storedBytes}')::bigint
+        FROM ${schema}.restore_operations WHERE record ? 'safety') AS taken
+    GROUP BY backup_type`,
 };
 
 /**

@@ -1,4 +1,5 @@
 import type { Session } from '../postgres/session/connection.ts';
+import { DamageWarnings } from '../repository/damage-warnings.ts';
 import { listRecords } from '../repository/listed-records.ts';
 import type { Repository } from '../repository/open.ts';
 import type { Context } from '../runtime/context.ts';
@@ -31,10 +32,11 @@ export async function rebuildRows(
   context: Pick<Context, 'log' | 'signal'>,
 ): Promise<Rebuild> {
   const isThere = await prepare(session, mode);
+  using damage = new DamageWarnings(context.log);
   const sum = { records: 0, rows: 0 };
   for (const kind of recordedKinds) {
     for (const batch of batchesOf(await listRecords(repository, kind))) {
-      const read = await readBatch(repository, kind, batch, context);
+      const read = await readBatch(repository, kind, batch, damage, context.signal);
       const rows = toRows(repository.id, read);
       const ids = batch.map(({ id }) => id);
       const wrong = isThere ? await countWrong(session, kind, repository.id, ids, rows) : countRows(rows);

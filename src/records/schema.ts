@@ -97,17 +97,18 @@ async function findVersion(session: Session, steps: readonly Migration[]): Promi
 
 /** @throws ConfigurationError when there is a schema of this name that is not ours, or holds what is somebody else's */
 async function findSchema(session: Session): Promise<boolean> {
-  const ours = await session.query<{ name: string }>(ownSchemas);
-  if (ours.some(({ name }) => name === recordsSchema)) {
+  // One statement: between two, another run may have made it.
+  const [found] = await session.query<{ owner: string; isOurs: boolean }>(
+    `SELECT pg_get_userbyid(nspowner) AS owner, nspname::text IN (SELECT name::text FROM (${ownSchemas}) AS own) AS "isOurs"
+     FROM pg_namespace WHERE nspname = '${recordsSchema}'`,
+  );
+  if (found === undefined) return false;
+  if (found.isOurs) {
     await refuseStrangers(session);
     return true;
   }
-  const [other] = await session.query<{ owner: string }>(
-    `SELECT pg_get_userbyid(nspowner) AS owner FROM pg_namespace WHERE nspname = '${recordsSchema}'`,
-  );
-  if (other === undefined) return false;
   throw new ConfigurationError(
-    `the database has a schema ${recordsSchema} of ${other.owner} that is not ours`,
+    `the database has a schema ${recordsSchema} of ${found.owner} that is not ours`,
     `Rename or drop it: ALTER SCHEMA ${recordsSchema} RENAME TO …`,
   );
 }

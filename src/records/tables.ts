@@ -36,19 +36,33 @@ const places: Readonly<Record<RecordedKind, readonly [Place, ...Place[]]>> = {
   ],
 };
 
-/** Reads the ids of the records that have rows already, from one id on. */
-export async function readIds(
+/** Ids in one question */
+const askedAtOnce = 1000;
+
+function* chunksOf<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at < all.length; at += askedAtOnce) yield all.slice(at, at + askedAtOnce);
+}
+
+/**
+ * Reads which of these records have rows already. Only they are asked for: whatever else the tables hold does
+ * not come here.
+ */
+export async function readPresent(
   session: Session,
   kind: RecordedKind,
   repository: string,
-  from = '',
-): Promise<string[]> {
+  ids: readonly string[],
+): Promise<Set<string>> {
   const [{ table, id, scope }] = places[kind];
-  const rows = await session.query<{ id: string }>(
-    `SELECT ${id} AS id FROM ${recordsSchema}.${table} WHERE ${scope} AND ${id} COLLATE "C" >= $2 ORDER BY ${id} COLLATE "C"`,
-    [repository, from],
-  );
-  return rows.map((row) => row.id);
+  const present = new Set<string>();
+  for (const asked of chunksOf(ids)) {
+    const rows = await session.query<{ id: string }>(
+      `SELECT ${id} AS id FROM ${recordsSchema}.${table} WHERE ${scope} AND ${id} = ANY ($2::text[])`,
+      [repository, asked],
+    );
+    for (const row of rows) present.add(row.id);
+  }
+  return present;
 }
 
 const idPattern = `^${recordId}$`;
@@ -75,22 +89,25 @@ export async function readNewestId(
 /** Says which row of the records of one kind it is. */
 type RowKey = Pick<RowDifference, 'table' | 'id' | 'part'>;
 
-/** Reads which rows somebody has deleted, as the log of changes tells. */
+/** Reads which rows of these records somebody has deleted, as the log of changes tells. */
 export async function readDeleted(
   session: Session,
   kind: RecordedKind,
   repository: string,
+  ids: readonly string[],
 ): Promise<(row: RowKey) => boolean> {
   const [{ table: first }] = places[kind];
   const deleted = new Set<string>();
   for (const { table, id, part, scope } of places[kind]) {
-    const rows = await session.query<Omit<RowKey, 'table'>>(
-      `SELECT DISTINCT gone.${id} AS id, ${part} AS part FROM ${recordsSchema}.change_log l,
-         jsonb_populate_record(NULL::${recordsSchema}.${table}, l.before) AS gone
-       WHERE l.table_name = '${table}' AND l.action = 'DELETE' AND ${scope}`,
-      [repository],
-    );
-    for (const row of rows) deleted.add(writeKey({ table, ...row }));
+    for (const asked of chunksOf(ids)) {
+      const rows = await session.query<Omit<RowKey, 'table'>>(
+        `SELECT DISTINCT gone.${id} AS id, ${part} AS part FROM ${recordsSchema}.change_log l,
+           jsonb_populate_record(NULL::${recordsSchema}.${table}, l.before) AS gone
+         WHERE l.table_name = '${table}' AND l.action = 'DELETE' AND gone.${id} = ANY ($2::text[]) AND ${scope}`,
+        [repository, asked],
+      );
+      for (const row of rows) deleted.add(writeKey({ table, ...row }));
+    }
   }
   // The measures of a job went with it.
   return (row) => deleted.has(writeKey(row)) || deleted.has(writeKey({ table: first, id: row.id, part: '' }));
@@ -134,27 +151,38 @@ export async function compareRows(
   return places[kind].flatMap(({ table }, index) => (found[index] ?? []).map((row) => ({ table, ...row })));
 }
 
+/** Surplus rows of one kind that are named at most */
+export const mostSurplus = 10_000;
+
 /**
- * Finds rows that no record makes.
+ * Finds rows that no record makes, in the order of their ids, and counts those that are older than all records.
  *
- * @param there ids of the records that have rows
  * @param listed all records of this kind in the repository, oldest first; it keeps those of runs for 13 months,
  *   so that older rows have outlived theirs
  */
-export function findSurplus(
+export async function findSurplus(
+  session: Session,
   kind: RecordedKind,
-  there: readonly string[],
+  repository: string,
   listed: readonly { readonly id: string }[],
-): { readonly surplus: RowDifference[]; readonly outlived: number } {
-  const known = new Set(listed.map(({ id }) => id));
-  const oldest = listed[0]?.id ?? '';
-  const unknown = there.filter((id) => !known.has(id));
-  const [{ table }] = places[kind];
-  const ours = new RegExp(idPattern);
-  const surplus = unknown
-    .filter((id) => id > oldest || !ours.test(id))
-    .map((id) => ({ kind: 'surplus' as const, table, id, part: '' }));
-  return { surplus, outlived: unknown.length - surplus.length };
+): Promise<{ readonly surplus: RowDifference[]; readonly outlived: number }> {
+  const [{ table, id, scope }] = places[kind];
+  const unknown = `${recordsSchema}.${table} WHERE ${scope}
+     AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS known WHERE known = ${id})`;
+  const hasOutlived = `${id} COLLATE "C" < $3 AND ${id} ~ '${idPattern}'`;
+  const asked = [repository, listed.map((record) => record.id), listed[0]?.id ?? ''];
+  const rows = await session.query<{ id: string }>(
+    `SELECT ${id} AS id FROM ${unknown} AND NOT (${hasOutlived}) ORDER BY ${id} COLLATE "C" LIMIT ${mostSurplus}`,
+    asked,
+  );
+  const [counted] = await session.query<{ rows: string }>(
+    `SELECT count(*) AS rows FROM ${unknown} AND ${hasOutlived}`,
+    asked,
+  );
+  return {
+    surplus: rows.map((row) => ({ kind: 'surplus', table, id: row.id, part: '' })),
+    outlived: Number(counted?.rows ?? 0),
+  };
 }
 
 const keys: Readonly<Record<keyof RecordRows, readonly string[]>> = {

@@ -1,5 +1,6 @@
 import type { Session } from '../postgres/session/connection.ts';
-import { listRecords } from '../repository/listed-records.ts';
+import { DamageWarnings } from '../repository/damage-warnings.ts';
+import { type ListedRecord, listRecords } from '../repository/listed-records.ts';
 import type { Repository } from '../repository/open.ts';
 import type { Context } from '../runtime/context.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
@@ -7,7 +8,7 @@ import { append } from '../runtime/lists.ts';
 import { batchesOf, readBatch } from './delivery.ts';
 import { type RecordedKind, recordedKinds, toRows } from './rows.ts';
 import { findRecords } from './schema.ts';
-import { compareRows, findSurplus, type RowDifference, readDeleted, readIds } from './tables.ts';
+import { compareRows, findSurplus, mostSurplus, type RowDifference, readDeleted } from './tables.ts';
 
 /** What the database has, compared with the repository. */
 export interface Verification {
@@ -55,21 +56,21 @@ async function verifyKind(
   kind: RecordedKind,
   context: VerificationContext,
 ): Promise<Verification> {
-  // Before the records are listed: what a run brings meanwhile is no surplus.
-  const there = await readIds(session, kind, repository.id);
   const listed = await listRecords(repository, kind);
+  using damage = new DamageWarnings(context.log);
   const found: RowDifference[] = [];
   let records = 0;
   for (const batch of batchesOf(listed)) {
-    const read = await readBatch(repository, kind, batch, context);
+    const read = await readBatch(repository, kind, batch, damage, context.signal);
     const ids = batch.map(({ id }) => id);
     append(found, await compareRows(session, kind, repository.id, ids, toRows(repository.id, read)));
     records += read.length;
     context.log.progress(`${kind}: ${records} records compared`);
   }
-  const { surplus, outlived } = findSurplus(kind, there, listed);
+  const { surplus, outlived } = await findUnlisted(repository, session, kind, listed, context);
   append(found, surplus);
-  const wasDeleted = await readDeleted(session, kind, repository.id);
+  const missing = found.filter((row) => row.kind === 'missing').map(({ id }) => id);
+  const wasDeleted = await readDeleted(session, kind, repository.id, [...new Set(missing)]);
   const isDeleted = (row: RowDifference) => row.kind === 'missing' && wasDeleted(row);
   return {
     records,
@@ -77,4 +78,20 @@ async function verifyKind(
     deleted: new Set(found.filter(isDeleted).map(({ id }) => id)).size,
     outlived,
   };
+}
+
+/** Finds rows without a record. What a run has brought since the records were listed is none of them. */
+async function findUnlisted(
+  repository: Repository,
+  session: Session,
+  kind: RecordedKind,
+  listed: readonly ListedRecord[],
+  { log }: VerificationContext,
+): ReturnType<typeof findSurplus> {
+  const { surplus, outlived } = await findSurplus(session, kind, repository.id, listed);
+  if (surplus.length === 0) return { surplus, outlived };
+  if (surplus.length === mostSurplus)
+    log.warn(`${kind}: more than ${mostSurplus} rows have no record; only the first of them are named`);
+  const known = new Set((await listRecords(repository, kind)).map(({ id }) => id));
+  return { surplus: surplus.filter(({ id }) => !known.has(id)), outlived };
 }

@@ -47,7 +47,7 @@ export interface Maker extends Pick<LockOptions, 'holder' | 'signal' | 'log' | '
   readonly proven?: () => Promise<unknown>;
 }
 
-const location = 'repository.json';
+export const configKey = 'repository.json';
 
 /** Bytes. A file that this tool writes has some 400; the name of a database has 63 at most. */
 const largestConfig = 64 * 1024;
@@ -146,7 +146,7 @@ async function createRepository(
     source: { systemIdentifier: source.systemIdentifier, database: source.database },
   };
   // The answer does not matter: if another run came first, the file that is there afterwards counts.
-  await storage.create(location, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
+  await storage.create(configKey, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
 }
 
 /** Keys of probes, of locks of runs that create it too, and of objects of runs whose location was emptied */
@@ -154,7 +154,7 @@ const harmless =
   /^(probe-[0-9a-f-]{36}|probe\/[0-9a-f-]+|locks\/[0-9a-f]{16}(-\d+)?\.json|objects\/([0-9a-f]{2})\/\3[0-9a-f]{62})$/;
 
 /** @throws ConfigurationError when the location holds more than the leftovers of an unfinished backup */
-async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void> {
+export async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void> {
   let objects = 0;
   for await (const { key } of storage.list('')) {
     if (harmless.test(key)) {
@@ -185,26 +185,27 @@ async function refuseOccupied(storage: Storage, log: Maker['log']): Promise<void
 export async function assertUnreplaced({ storage, config }: Repository): Promise<void> {
   const replaced = () =>
     new IntegrityError(
-      `${location} at ${storage.location} is not the one that this run began with: another run, or somebody, has put one with another key in its place`,
+      `${configKey} at ${storage.location} is not the one that this run began with: another run, or somebody, has put one with another key in its place`,
       'Nothing was recorded as a backup. Run it again: it uses the repository that is there now. If nobody made one just then, look at who can write to the storage.',
     );
   try {
     await readAgain(async (options) => {
-      const there = await storage.get(location, largestConfig, options);
+      const there = await storage.get(configKey, largestConfig, options);
       if (!there.equals(config)) throw replaced();
     });
   } catch (error) {
     if (error instanceof ForeignValueError) throw replaced();
     if (!(error instanceof StorageError) || !error.missing) throw error;
     throw new StorageError(
-      `${location} is not in ${storage.location} any more: somebody has emptied or removed the repository while this run used it`,
+      `${configKey} is not in ${storage.location} any more: somebody has emptied or removed the repository while this run used it`,
       'Nothing was recorded as a backup. Look at who can write to the storage, then run it again.',
       { cause: error },
     );
   }
 }
 
-async function findRepository(
+/** Opens the repository, if there is one; throws as `openRepository` does for a wrong place or key. */
+export async function findRepository(
   storage: Storage,
   repositoryKey: string | undefined,
 ): Promise<Repository | undefined> {
@@ -214,7 +215,7 @@ async function findRepository(
       const repository = bytes && parseRepository(storage, bytes, repositoryKey);
       if (repository) storage.onOpened?.(repository.config);
       return repository;
-    });
+    }, storage.places);
   } catch (error) {
     if (error instanceof DeniedValueError)
       throw new ConfigurationError(
@@ -235,10 +236,10 @@ async function findRepository(
  * Reads the bytes of the file; undefined when there is none. No seal protects them, and one wrong digit of
  * the key makes everything else look damaged, so they count only when two reads return the same.
  */
-async function readConfig(storage: Storage, options: ReadOptions): Promise<Buffer | undefined> {
+export async function readConfig(storage: Storage, options: ReadOptions): Promise<Buffer | undefined> {
   const read = async () => {
     try {
-      return await storage.get(location, largestConfig, options);
+      return await storage.get(configKey, largestConfig, options);
     } catch (error) {
       if (error instanceof StorageError && error.missing) return undefined;
       throw error;
@@ -296,7 +297,7 @@ function parse(text: string): v.InferOutput<typeof repositorySchema> | string {
 
 function toDamageError(storage: Storage, how: string, cause?: unknown): IntegrityError {
   return new IntegrityError(
-    `${location} at ${storage.location} is damaged: ${how}`,
+    `${configKey} at ${storage.location} is damaged: ${how}`,
     'Restore this one small file from a copy; docs/format.md shows its contents.',
     cause,
   );

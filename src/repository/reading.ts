@@ -6,7 +6,7 @@ import {
   type ReadOptions,
 } from '../storage/storage.ts';
 
-/** How many times a value that is not as expected is read before it counts as damaged. */
+/** How many times a value that is not as expected is read in one place before it counts as damaged there. */
 const mostReadings = 3;
 
 /** A mismatch that another read cannot change: the bytes are the recorded ones, or access is denied. */
@@ -24,15 +24,20 @@ export function isUnread(error: unknown): boolean {
  *
  * @param read throws `IntegrityError`, or the storage's error for a foreign value, when the value is not as
  * expected
+ * @param places how many places the storage has: each is read three times before the next one is asked
  * @throws the error of the last read; an `IntegrityError` says how many times the value was read
  */
-export async function readAgain<Result>(read: (options: ReadOptions) => Promise<Result>): Promise<Result> {
+export async function readAgain<Result>(
+  read: (options: ReadOptions) => Promise<Result>,
+  places = 1,
+): Promise<Result> {
   for (let readings = 1; ; readings++) {
+    const place = Math.floor((readings - 1) / mostReadings);
     try {
-      return await read({ freshConnection: readings > 1 });
+      return await read({ freshConnection: readings > 1, ...(place === 0 ? {} : { place }) });
     } catch (error) {
       if (!isDoubtful(error)) throw error;
-      if (readings === mostReadings) throw tellReadings(error);
+      if (readings === mostReadings * places) throw tellReadings(error, readings);
     }
   }
 }
@@ -46,7 +51,7 @@ function isDoubtful(error: unknown): boolean {
   return error instanceof StorageError && error.cause instanceof BrokenBodyError;
 }
 
-function tellReadings(error: unknown): unknown {
+function tellReadings(error: unknown, readings: number): unknown {
   if (!(error instanceof IntegrityError)) return error;
-  return new IntegrityError(`${error.message} (read ${mostReadings} times)`, error.next, error.cause);
+  return new IntegrityError(`${error.message} (read ${readings} times)`, error.next, error.cause);
 }

@@ -89,6 +89,8 @@ const contentSchemas = {
     confirmed: v.optional(v.boolean()),
     /** The backup of the target that was taken before it was emptied */
     safetyBackup: v.optional(v.nullable(backupId)),
+    /** Its size; absent where there is none, or in another storage, and in older records */
+    safety: v.optional(v.object({ rows: count, bytes: count, storedBytes: count, newBytes: count })),
     /** Backups that were tried elsewhere first, in order; `why` is null for the one that passed */
     staging: v.optional(v.array(v.object({ backup: backupId, why: v.nullable(v.string()) }))),
     outcome: v.picklist(['equal', 'different', 'unverified', 'failed']),

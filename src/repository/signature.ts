@@ -133,7 +133,7 @@ export async function fetchSealed(
       if (cause instanceof StorageError && cause.missing) return undefined;
       throw cause;
     }
-  });
+  }, repository.storage.places);
 }
 
 /**

@@ -20,6 +20,11 @@ export interface Context {
    * nothing is recorded.
    */
   readonly noteSlot?: ((look: SlotLook) => void) | undefined;
+  /**
+   * Sends one message, marked as a test, to each channel of alarms that is set, and returns how each answered.
+   * Undefined where nobody knows the channels.
+   */
+  readonly tryChannels?: (() => Promise<readonly ChannelAnswer[]>) | undefined;
   now(): Date;
   /** At least 0 and less than 1; for choices that may be predictable, never for secrets */
   random(): number;
@@ -27,6 +32,14 @@ export interface Context {
    * Runs `body`. Programs that a library starts meanwhile inherit only these variables of the environment.
    */
   limitInherited<T>(isInherited: (name: string) => boolean, body: () => Promise<T>): Promise<T>;
+}
+
+/** How a channel of alarms answered a test message. */
+export interface ChannelAnswer {
+  /** Name of the input that switches it on */
+  readonly input: string;
+  /** Why it was not accepted, and what to do; undefined when it was */
+  readonly failure: { readonly message: string; readonly next: string } | undefined;
 }
 
 /**

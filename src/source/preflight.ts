@@ -14,6 +14,12 @@ export function checkServer(session: Session): void {
   );
 }
 
+/** What this role cannot read, and what lets it. */
+export interface ReadingObstacle {
+  readonly message: string;
+  readonly next: string;
+}
+
 /**
  * Makes sure that this role sees every row of every table before anything is copied: a backup that silently
  * lacks rows is the worst outcome.
@@ -21,6 +27,15 @@ export function checkServer(session: Session): void {
  * @throws SourceError that names the tables, sequences or large objects that cannot be read
  */
 export async function checkReadable(session: Session, tables: readonly TableInfo[]): Promise<void> {
+  const [first] = await findUnreadable(session, tables);
+  if (first !== undefined) throw new SourceError(first.message, first.next);
+}
+
+/** Finds everything that keeps this role from reading all rows, the tables first; empty when nothing does. */
+export async function findUnreadable(
+  session: Session,
+  tables: readonly TableInfo[],
+): Promise<readonly ReadingObstacle[]> {
   const [[role], sequences, largeObjects] = await Promise.all([
     session.query<{ name: string; bypass: boolean }>(
       'SELECT rolname AS name, rolsuper OR rolbypassrls AS bypass FROM pg_roles WHERE rolname = current_user',
@@ -30,37 +45,34 @@ export async function checkReadable(session: Session, tables: readonly TableInfo
   ]);
   const name = role?.name ?? 'this role';
   const unreadable = tables.filter((table) => table.readable === false).map(writePattern);
-  if (unreadable.length > 0) {
-    throw new SourceError(
-      `${name} may not read ${listNames(unreadable, 'table')}`,
+  const filtered = role?.bypass === true ? [] : tables.filter((table) => table.hiddenByRls).map(writePattern);
+  const closed = (names: readonly string[], noun: string, next: string): ReadingObstacle[] =>
+    names.length === 0 ? [] : [{ message: `${name} may not read ${listNames(names, noun)}`, next }];
+  return [
+    ...closed(
+      unreadable,
+      'table',
       `Grant it with "GRANT pg_read_all_data TO ${name}", or leave the tables out with exclude.`,
-    );
-  }
-  const filtered = tables.filter((table) => table.hiddenByRls).map(writePattern);
-  if (role?.bypass !== true && filtered.length > 0) {
-    throw new SourceError(
-      `${name} has no BYPASSRLS and row level security hides rows of ${listNames(filtered, 'table')}`,
-      `Use the role postgres of the Supabase project, run "ALTER ROLE ${name} BYPASSRLS", or leave the tables out with exclude.`,
-    );
-  }
-  if (sequences.length > 0) {
-    throw new SourceError(
-      `${name} may not read ${listNames(
-        sequences.map((row) => row.name),
-        'sequence',
-      )}`,
+    ),
+    ...(filtered.length === 0
+      ? []
+      : [
+          {
+            message: `${name} has no BYPASSRLS and row level security hides rows of ${listNames(filtered, 'table')}`,
+            next: `Use the role postgres of the Supabase project, run "ALTER ROLE ${name} BYPASSRLS", or leave the tables out with exclude.`,
+          },
+        ]),
+    ...closed(
+      sequences.map((row) => row.name),
+      'sequence',
       `Grant it with "GRANT pg_read_all_data TO ${name}".`,
-    );
-  }
-  if (largeObjects.length > 0) {
-    throw new SourceError(
-      `${name} may not read ${listNames(
-        largeObjects.map((row) => String(row.oid)),
-        'large object',
-      )}`,
+    ),
+    ...closed(
+      largeObjects.map((row) => String(row.oid)),
+      'large object',
       `Grant it with "GRANT SELECT ON LARGE OBJECT … TO ${name}".`,
-    );
-  }
+    ),
+  ];
 }
 
 const closedSequences = `

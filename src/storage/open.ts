@@ -1,4 +1,9 @@
-import { parseEndpoint, type S3Addressing, type S3Encryption } from '../interface/s3-settings.ts';
+import {
+  parseEndpoint,
+  type S3Addressing,
+  type S3Credentials,
+  type S3Encryption,
+} from '../interface/s3-settings.ts';
 import type { Context } from '../runtime/context.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { FileStorage } from './file.ts';
@@ -12,6 +17,10 @@ export interface StorageOptions {
   readonly s3Addressing?: S3Addressing | undefined;
   readonly s3Sse?: S3Encryption | undefined;
   readonly s3StorageClass?: string | undefined;
+  /** Undefined: the default chain of the SDK finds them */
+  readonly s3Credentials?: S3Credentials | undefined;
+  /** Whether writes ask the store to check and keep the SHA-256 of each value */
+  readonly s3Checksums?: boolean | undefined;
   /** Token with which an `artifact://` storage reads the artifacts of other runs */
   readonly githubToken?: string | undefined;
   /** Days that an `artifact://` storage keeps its artifacts; by default the GitHub repository's setting */
@@ -74,7 +83,7 @@ async function openPlace(
 }
 
 async function openS3(location: string, options: StorageOptions, context: StorageContext): Promise<Storage> {
-  const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass } = options;
+  const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass, s3Credentials, s3Checksums } = options;
   const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location) ?? [];
   if (bucket === '') throw new ConfigurationError('`storage` names no bucket', 'Write s3://bucket/prefix.');
   if (bucket.includes('@')) {
@@ -118,6 +127,8 @@ async function openS3(location: string, options: StorageOptions, context: Storag
     ...(s3Addressing ? { addressing: s3Addressing } : {}),
     ...(s3Sse ? { encryption: s3Sse } : {}),
     ...(s3StorageClass ? { storageClass: s3StorageClass } : {}),
+    ...(s3Credentials ? { credentials: s3Credentials } : {}),
+    ...(s3Checksums ? { checksums: true } : {}),
   });
 }
 

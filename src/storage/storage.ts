@@ -29,6 +29,11 @@ export interface Storage extends AsyncDisposable {
   /** Name for people: `./backups`, `s3://bucket/prefix`; it holds no secret. */
   readonly location: string;
 
+  /**
+   * How many places may answer a read: `ReadOptions.place` chooses among them. One where it is absent.
+   */
+  readonly places?: number;
+
   /** Called with the bytes of `repository.json` when a repository was opened here. */
   onOpened?: ((config: Buffer) => void) | undefined;
 
@@ -64,6 +69,13 @@ export interface Storage extends AsyncDisposable {
   /** Returns the size in bytes and the last change by the storage's clock; undefined for an absent key. */
   stat(key: string): Promise<StoredValue | undefined>;
 
+  /**
+   * Returns the SHA-256 that the place itself has checked and keeps of a value, in hexadecimal; undefined where it
+   * keeps none of this one, or `probe` has not seen that it refuses a wrong one. The method is absent where a place keeps none at all. No byte of the value is
+   * transferred.
+   */
+  checksum?(key: string): Promise<string | undefined>;
+
   /** Lists all keys that start with `prefix`, unordered and unlimited. An absent prefix is an empty list. */
   list(prefix: string): AsyncIterable<StoredValue>;
 
@@ -83,6 +95,12 @@ export interface Storage extends AsyncDisposable {
    */
   purge?(keys: readonly string[]): Promise<Purge>;
 
+  /**
+   * Asks what the place does with values of its own accord; changes nothing. The method is absent where the
+   * place does nothing.
+   */
+  readTraits?(): Promise<PlaceTraits>;
+
   /** Ends the use of the storage; `await using` calls it at the end of a block. */
   close(): Promise<void>;
 }
@@ -93,6 +111,11 @@ export interface ReadOptions {
    * way may still be in the path of the open connections.
    */
   readonly freshConnection?: boolean;
+  /**
+   * Where a storage has several places: from which of them on to look, counted from 0. What those before it gave
+   * is suspect.
+   */
+  readonly place?: number;
 }
 
 /** The outcome of a purge. Keys in neither list are gone, with all their bytes. */
@@ -106,6 +129,20 @@ export interface Purge {
   readonly retained: readonly RetainedValue[];
   /** The number of versions that were removed */
   readonly versions: number;
+}
+
+/** What a place does with values beside the contract. `unknown`: it does not say, or not to these credentials. */
+export interface PlaceTraits {
+  /** Whether it keeps the versions of a value that was replaced or deleted; `suspended`: it did so once */
+  readonly versions: 'kept' | 'suspended' | 'none' | 'unknown';
+  /** The retention lock that every new value gets */
+  readonly defaultRetention: DefaultRetention | 'none' | 'unknown';
+}
+
+export interface DefaultRetention {
+  /** `COMPLIANCE` can be lifted by nobody */
+  readonly mode: 'GOVERNANCE' | 'COMPLIANCE';
+  readonly days: number;
 }
 
 export interface RetainedValue {

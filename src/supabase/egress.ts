@@ -4,3 +4,11 @@
  * US dollars per gigabyte, of 10⁹ bytes.
  */
 export const egressPricePerGb = 0.09;
+
+/** Bytes of a gigabyte, as storage and egress are billed */
+export const gigabyte = 1e9;
+
+/** US dollars for bytes that leave a database at Supabase, once the plan's share is used up */
+export function priceEgress(bytes: number): number {
+  return (bytes / gigabyte) * egressPricePerGb;
+}

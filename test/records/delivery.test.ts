@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, test, vi } from 'vitest';
 import { recordsSchema as schema } from '../../src/postgres/own-schema.ts';
 import { withRecords } from '../../src/records/connection.ts';
+import { deliverRecords } from '../../src/records/delivery.ts';
 import { migrations } from '../../src/records/migrations.ts';
 import { type RebuildMode, rebuildRows } from '../../src/records/rebuild.ts';
 import { prepareSchema } from '../../src/records/schema.ts';
@@ -160,6 +161,25 @@ describe('what a run brings', () => {
     expect(new Set(await idsIn('backup_jobs'))).toEqual(new Set([...(await idsOf('runs')), ...strays]));
     await addRun(repository, ago(0));
     expect(await deliver(repository, url)).toMatchObject({ records: 1 });
+  });
+
+  it('asks only for the records that it has listed, however many rows there are', async () => {
+    await addRun(repository, ago(2 * minute));
+    await deliver(repository, url);
+    const strays = Array.from(
+      { length: 5000 },
+      (_, n) => `99990101T000000Z-${n.toString(16).padStart(16, '0')}`,
+    );
+    await insertCopies(strays);
+    await addRun(repository, ago(minute));
+    await using session = await open(url);
+    const asked = vi.spyOn(session, 'query');
+    expect(await deliverRecords(repository, session, presentContext)).toMatchObject({ records: 1 });
+    const answers = await Promise.all(
+      asked.mock.results.map(({ value }) => value as Promise<unknown[] | undefined>),
+    );
+    expect(Math.max(...answers.map((rows) => rows?.length ?? 0))).toBeLessThan(100);
+    expect(new Set(await idsIn('backup_jobs'))).toEqual(new Set([...(await idsOf('runs')), ...strays]));
   });
 
   it('is at most a thousand of a kind, the oldest first, and the rest later', async () => {
@@ -385,6 +405,35 @@ describe('records verify', () => {
     ]);
     await rebuild();
     expect(await verify()).toMatchObject({ differences: [], deleted: 0, outlived: 1 });
+  });
+
+  it('names ten thousand surplus rows at most, and says that there are more', async () => {
+    await insertCopies(
+      Array.from({ length: 10_001 }, (_, n) => `99990101T000000Z-${n.toString(16).padStart(16, '0')}`),
+    );
+    const log = new CollectingLog();
+    await using session = await open(url);
+    const { differences } = await verifyRows(repository, session, { ...presentContext, log });
+    expect(differences).toHaveLength(10_000);
+    expect(log.warnings).toEqual([
+      'runs: more than 10000 rows have no record; only the first of them are named',
+    ]);
+  });
+
+  it('takes no row for surplus that a run brings meanwhile', async () => {
+    await using session = await open(url);
+    const query = session.query.bind(session);
+    const asked = vi.spyOn(session, 'query');
+    asked.mockImplementation(async (...args) => {
+      if (args[0].includes('LIMIT')) {
+        asked.mockImplementation(query);
+        await addRun(repository, ago(0));
+        await deliver(repository, url);
+      }
+      return await query(...args);
+    });
+    expect(await verifyRows(repository, session, presentContext)).toMatchObject({ differences: [] });
+    expect(await idsIn('backup_jobs')).toHaveLength(6);
   });
 
   it('writes nothing', async () => {

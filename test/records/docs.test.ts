@@ -88,6 +88,9 @@ const told: readonly (readonly [agoMs: number, changes: Parameters<typeof addRun
   [100 * day, { ...small, operation: 'capture', outcome: 'failed', exitCode: 1, failure: other }],
 ];
 
+/** Of the backup that the restore has taken of its target */
+const safetySize = { rows: 7, bytes: 70, storedBytes: 40, newBytes: 30 };
+
 const { TESTBED_PG17_URL, TESTBED_PG18_URL } = process.env;
 let cluster: Cluster;
 beforeAll(async () => {
@@ -129,7 +132,14 @@ describe.each<[major: number, server: () => string | undefined]>([
     ];
     const restoreAt = ago(5 * day);
     const restores = [
-      { at: restoreAt, ...(await addRestore(repository, restoreAt, { outcome: 'failed', why: 'no room' })) },
+      {
+        at: restoreAt,
+        ...(await addRestore(repository, restoreAt, {
+          outcome: 'failed',
+          why: 'no room',
+          safety: safetySize,
+        })),
+      },
     ];
     expect(await deliver(repository, url)).toMatchObject({
       kind: 'brought',
@@ -294,10 +304,13 @@ function expected(
         return [...key.split(','), String(jobs.length), ((100 * jobs.length) / all).toFixed(1)];
       },
     ),
-    'Storage by type': by(stored, ({ backupType }) => backupType ?? '').map(([type, jobs]) => [
-      ...[type, String(jobs.length), String(sumOf(jobs, 'newBytes'))],
-      String(Math.round(sumOf(jobs, 'storedBytes') / jobs.length)),
-    ]),
+    'Storage by type': [
+      ...by(stored, ({ backupType }) => backupType ?? '').map(([type, jobs]) => [
+        ...[type, String(jobs.length), String(sumOf(jobs, 'newBytes'))],
+        String(Math.round(sumOf(jobs, 'storedBytes') / jobs.length)),
+      ]),
+      ['safety', '1', String(safetySize.newBytes), String(safetySize.storedBytes)],
+    ].sort(([one = ''], [other = '']) => (one < other ? -1 : 1)),
     'The last success of each kind': unique(
       good.flatMap((run) => [run.operation, ...(run.backupType === null ? [] : [run.backupType])]),
     )

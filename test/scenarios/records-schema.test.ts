@@ -108,6 +108,27 @@ test(
 );
 
 test(
+  'a database taken for idle in which definitions alone have changed: they are written anew',
+  async () => {
+    const full = await ladder.take('full');
+    await query(
+      ladder.source,
+      `BEGIN;
+       INSERT INTO supabase_backup_records.transactions DEFAULT VALUES;
+       CREATE FUNCTION public.unseen() RETURNS int LANGUAGE sql AS 'SELECT 5';
+       COMMIT`,
+    );
+    const step = await ladder.step();
+    // No row was read: the database was taken for idle.
+    expect(step.outputs['reused-share']).toBe(1);
+    expect(step.manifest.source.definitions).not.toBe(full.manifest.source.definitions);
+    const target = await ladder.restore();
+    expect(dumpOthers(target)).toBe(dumpOthers(ladder.source));
+  },
+  minutes,
+);
+
+test(
   'a clean restore keeps the records of its target, and is equal to the backup all the same',
   async () => {
     await ladder.take('full');

@@ -255,6 +255,7 @@ describe('a restore that was asked for', () => {
       const now = await dump(source);
       expect(now.schema).toBe(good.schema);
       expect(compareData(good.data, now.data)).toEqual([]);
+      const { totals } = JSON.parse(readFileSync(join(storage, 'backups', `${id}.json`), 'utf8'));
       expect(readRecords()).toMatchObject([
         {
           ...{
@@ -265,6 +266,12 @@ describe('a restore that was asked for', () => {
             confirmed: true,
           },
           ...{ safetyBackup: id, staging: [], kind: 'plain', whole: true },
+          safety: {
+            rows: totals.rows,
+            bytes: totals.bytes,
+            storedBytes: totals.stored,
+            newBytes: totals.added,
+          },
         },
       ]);
 

@@ -49,6 +49,8 @@ export interface FakeS3Options {
   readonly addressing?: 'path' | 'virtual';
   /** What the ETag of a value is. An opaque one looks like an MD5 and is none, as in directory buckets. */
   readonly etags?: 'md5' | 'opaque' | 'absent';
+  /** What becomes of the SHA-256 of a write: it is checked and kept, kept as it is, or passed over */
+  readonly checksums?: 'checked' | 'echoed' | 'ignored';
 }
 
 class Refusal extends Error {
@@ -67,6 +69,8 @@ class Refusal extends Error {
  */
 export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> {
   const { pageSize = 1000, conditionalWrites = 'honoured', etags = 'md5', addressing = 'path' } = options;
+  const { checksums = 'ignored' } = options;
+  const kept = new Map<string, string>();
   const bucket = 'backups';
   const values: FakeS3['values'] = new Map();
   const requests: S3Request[] = [];
@@ -123,6 +127,7 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
           if (conditionalWrites === 'refused') throw new Refusal(501, 'NotImplemented');
           if (conditionalWrites === 'honoured' && value) throw new Refusal(412, 'PreconditionFailed');
         }
+        noteChecksum(key, headers, body);
         values.set(key, { bytes: body, modifiedAt: new Date() });
         return {
           headers:
@@ -133,7 +138,9 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
       case 'HEAD object':
       case 'GET object': {
         if (!value) throw new Refusal(404, 'NoSuchKey');
+        const sha256 = headers['x-amz-checksum-mode'] === 'ENABLED' ? kept.get(key) : undefined;
         const described = {
+          ...(sha256 === undefined ? {} : { 'x-amz-checksum-sha256': sha256 }),
           'content-length': String(value.bytes.length),
           'last-modified': value.modifiedAt.toUTCString(),
         };
@@ -146,6 +153,15 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
       default:
         throw new Refusal(501, 'NotImplemented');
     }
+  }
+
+  function noteChecksum(key: string, headers: S3Request['headers'], body: Buffer): void {
+    const sent = headers['x-amz-checksum-sha256'];
+    kept.delete(key);
+    if (checksums === 'ignored' || typeof sent !== 'string') return;
+    const right = createHash('sha256').update(body).digest('base64');
+    if (checksums === 'checked' && sent !== right) throw new Refusal(400, 'BadDigest');
+    kept.set(key, sent);
   }
 
   function listPage(query: URLSearchParams): string {

@@ -51,6 +51,42 @@ const rclone: S3Make = {
   },
 };
 
+/**
+ * rclone as the S3 server of a folder that another program serves by WebDAV: one of the many places that are no S3
+ * and become a storage by it.
+ *
+ * @param folder existing; a bucket is a folder in it
+ */
+export async function startOverWebdav(folder: string): Promise<S3Server> {
+  const env = { PATH: process.env.PATH, HOME: folder, RCLONE_CONFIG: '' };
+  const davPort = await findPort();
+  const dav = await serve(
+    spawn('rclone', ['serve', 'webdav', folder, '--addr', `127.0.0.1:${davPort}`], { stdio: 'ignore', env }),
+    davPort,
+  );
+  const port = await findPort();
+  // Without the cache rclone can neither hash nor replace what it has just written.
+  const words = ['serve', 's3', `:webdav,url="${dav.endpoint}",vendor=rclone:`, '--vfs-cache-mode', 'writes'];
+  const child = spawn(
+    'rclone',
+    [...words, '--cache-dir', `${folder}/.cache`, '--addr', `127.0.0.1:${port}`],
+    { stdio: 'ignore', env },
+  );
+  try {
+    const server = await makeBucket(await serve(child, port));
+    return {
+      ...server,
+      async stop() {
+        await server.stop();
+        await dav.stop();
+      },
+    };
+  } catch (error) {
+    await dav.stop();
+    throw error;
+  }
+}
+
 export const s3Makes: readonly S3Make[] = [moto, rclone];
 
 function says(program: string, words: readonly string[], pattern: RegExp): boolean {

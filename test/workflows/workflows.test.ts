@@ -241,8 +241,13 @@ describe('what the action gets of a reusable workflow', () => {
       stagingUrl: 'postgresql://postgres:throwaway@localhost:49153/postgres',
     });
     expect(inputsOf(restore, { ...given, 'skip-staging': true })).toMatchObject({ stagingUrl: undefined });
-    const status = find('watch.yml, watch, step 2');
-    expect(inputsOf(status, { storage, 'rpo-target': '2h' })).toMatchObject({ maxAge: 2 * 3_600_000 });
+    const status = find('watch.yml, watch, step 3');
+    const policy = '.github/supabase-backup.yml';
+    expect(inputsOf(status, { storage, 'rpo-target': '2h', policy })).toMatchObject({
+      maxAge: 2 * 3_600_000,
+      policy: undefined,
+    });
+    expect(inputsOf(status, { storage, 'status-policy': policy })).toMatchObject({ policy });
   });
 
   test('asks for the words that confirm it in the environment that the example ships', () => {

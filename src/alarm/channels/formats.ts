@@ -34,6 +34,7 @@ const appriseTypes: Readonly<Record<NoticeKind, string>> = {
   negative: 'warning',
   recovered: 'success',
   digest: 'info',
+  test: 'info',
 };
 
 /** POST /notify/{key} of Apprise's API: https://github.com/caronc/apprise-api#persistent-stateful-storage-solution */
@@ -47,6 +48,7 @@ const discordColors: Readonly<Record<NoticeKind, number>> = {
   negative: 0xd93f0b,
   recovered: 0x3ecf8e,
   digest: 0x0366d6,
+  test: 0x0366d6,
 };
 
 /**
@@ -92,6 +94,7 @@ const ntfyPriorities: Readonly<Record<NoticeKind, number>> = {
   negative: 4,
   recovered: 3,
   digest: 2,
+  test: 3,
 };
 
 const ntfyTags: Readonly<Record<NoticeKind, string>> = {
@@ -99,6 +102,7 @@ const ntfyTags: Readonly<Record<NoticeKind, string>> = {
   negative: 'rotating_light',
   recovered: 'white_check_mark',
   digest: 'clipboard',
+  test: 'test_tube',
 };
 
 /** bytes; what is longer becomes an attachment (https://docs.ntfy.sh/publish/#limitations) */
@@ -137,7 +141,7 @@ export function toPagerDuty(notice: Notice, routingKey: string) {
     payload: {
       summary: cut(title, pagerDutyLimit),
       source: database,
-      severity: kind === 'failed' ? 'error' : 'warning',
+      severity: kind === 'failed' ? 'error' : kind === 'test' ? 'info' : 'warning',
       timestamp: at.toISOString(),
       component: operation,
       custom_details: Object.fromEntries([

@@ -37,6 +37,7 @@ const signs: Readonly<Record<NoticeKind, string>> = {
   negative: '🚨',
   recovered: '✅',
   digest: '📋',
+  test: '🧪',
 };
 
 /** Renders a message for an incoming webhook of Slack. */

@@ -51,7 +51,7 @@ export interface WebhookContent {
 export function kindOf(
   event: RunEvent,
   { outcome: standing }: IssueChange,
-): Exclude<NoticeKind, 'digest'> | undefined {
+): Exclude<NoticeKind, 'digest' | 'test'> | undefined {
   if (event.state !== 'succeeded') return event.state;
   return standing === 'closed' ? 'recovered' : undefined;
 }

@@ -71,7 +71,11 @@ const negativeAnswers: Readonly<Record<Operation, string>> = {
   schedule: 'the workflows are not what the policy says, or do not run as they should',
   alarm: 'an operation did not begin',
   managed: "something is wrong with Supabase's own backups, or they could not be read",
+  mirror: 'a copy is not whole: something could not be copied, or not from a sound original',
+  repair: 'something is missing or damaged that no copy has whole',
   records: 'the records in the database are not those of the repository',
+  doctor: 'something is not as a backup needs it',
+  estimate: 'an estimate is made or fails, and is never answered with no',
 };
 
 /** Says what exit code 3 means, and what was found. It may hold secrets, as a report may. */

@@ -1,3 +1,4 @@
+import { secretsOfCopies } from '../../interface/inputs/copies-values.ts';
 import { decode, parseDatabaseUrl } from '../../interface/inputs/database-values.ts';
 import { identityLines } from '../../interface/inputs/key-values.ts';
 import { parseMailServer } from '../../interface/inputs/mail-values.ts';
@@ -21,6 +22,8 @@ export function listSecrets(read: ReadInput, env: NodeJS.ProcessEnv): readonly s
       for (const password of passwordsIn(text)) secrets.add(password);
     } else if (name === 'encryption-identity') {
       for (const line of identityLines(text)) secrets.add(line);
+    } else if (name === 'copies') {
+      for (const secret of secretsOfCopies(text)) secrets.add(secret);
     } else {
       secrets.add(text);
       if (inputs[name].parse === parseMailServer) for (const form of passwordOfMail(text)) secrets.add(form);

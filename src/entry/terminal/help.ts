@@ -1,6 +1,6 @@
 import { type Operation, operationSummaries, operations } from '../../interface/inputs/operations.ts';
 import { inputNames, inputs } from '../../interface/inputs/schema.ts';
-import { defaultOf } from '../../interface/inputs/taker.ts';
+import { defaultOf, isRequired } from '../../interface/inputs/taker.ts';
 import { displayWidth } from '../../report/display-width.ts';
 import { switches } from './arguments.ts';
 
@@ -68,6 +68,18 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `SUPABASE_BACKUP_RECORDS_URL=postgresql://… ${program} records verify --storage s3://bucket/production`,
     `${program} records rebuild --storage s3://bucket/production --dry-run`,
   ],
+  doctor: [
+    `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} doctor --storage s3://bucket/production --encryption-recipients age1…`,
+    `${program} doctor --storage s3://bucket/production --policy .github/supabase-backup.yml --test-alarm`,
+  ],
+  estimate: [
+    `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} estimate --retention 'daily=7 weekly=5'`,
+  ],
+  mirror: [
+    `SUPABASE_BACKUP_COPIES="$COPIES" ${program} mirror --storage s3://bucket/production`,
+    `SUPABASE_BACKUP_COPIES=/mnt/disk/backups ${program} mirror --storage s3://bucket/production --dry-run`,
+  ],
+  repair: [`SUPABASE_BACKUP_COPIES="$COPIES" ${program} repair --storage s3://bucket/production --dry-run`],
   unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
 };
 
@@ -93,6 +105,10 @@ export function renderHelp(width: number): string {
     ...operations.map((operation) => `  ${examples[operation][0]}`),
     '',
     ...wrap(`\`${program} <operation> --help\` tells the inputs of an operation.`, width),
+    ...wrap(
+      `\`${program} mcp\` serves an assistant over the Model Context Protocol (docs/assistants.md).`,
+      width,
+    ),
     ...renderEnvironment(width),
     ...wrap(
       'Exit codes: 0 done; 1 failed; 2 wrong input or configuration; 3 it ran, and the answer is no.',
@@ -107,9 +123,7 @@ export function renderOperationHelp(operation: Operation, width: number): string
   const names = inputNames.filter(
     (name) => name !== 'operation' && inputs[name].operations.includes(operation),
   );
-  const required = names.filter(
-    (name) => inputs[name].required && !inputs[name].optionalFor?.includes(operation),
-  );
+  const required = names.filter((name) => isRequired(inputs[name], operation));
   const renderInputs = (chosen: typeof names): string[] =>
     chosen.flatMap((name) => {
       const { flag, placeholder, description, secret } = inputs[name];
@@ -153,6 +167,24 @@ export function renderOperationHelp(operation: Operation, width: number): string
 /** Names the environment variable that an input may come from. */
 export function environmentName(name: string): string {
   return `SUPABASE_BACKUP_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** Renders `mcp --help`. */
+export function renderServerHelp(width: number): string {
+  return [
+    `Usage: ${program} mcp [--verbose]`,
+    '',
+    ...wrap(
+      'Serves one assistant over the Model Context Protocol, on stdin and stdout, until it hangs up. Messages go to stderr.',
+      width,
+    ),
+    ...wrap(
+      `Database, storage and keys come from the environment alone: ${environmentName('storage')}, ${environmentName('database-url')}, ${environmentName('target-url')} and the like.`,
+      width,
+    ),
+    ...wrap('docs/assistants.md has the tools, and how a client is set up.', width),
+    '',
+  ].join('\n');
 }
 
 function renderSwitches(width: number): string[] {

@@ -10,7 +10,8 @@
 export type Severity = 'broken' | 'warning' | 'note';
 
 /** What `limit` and `measured` count */
-export type Unit = 'milliseconds' | 'bytes' | 'rows' | 'backups' | 'segments' | 'parts';
+export const units = ['milliseconds', 'bytes', 'rows', 'backups', 'segments', 'runs', 'parts'] as const;
+export type Unit = (typeof units)[number];
 
 /** Every kind of finding, with the severities that it can have. The order is that of the list. */
 export const findingKinds = {
@@ -27,6 +28,7 @@ export const findingKinds = {
   'managed-unreadable': { severities: ['broken', 'warning', 'note'], unit: 'parts' },
   'late-schedule': { severities: ['warning'], unit: 'milliseconds' },
   'disabled-schedule': { severities: ['warning'], unit: 'milliseconds' },
+  'failed-runs': { severities: ['warning'], unit: 'runs' },
   'old-backup': { severities: ['warning'], unit: 'milliseconds' },
   'damaged-changes': { severities: ['warning'], unit: 'segments' },
   shrinkage: { severities: ['warning'], unit: 'rows' },
@@ -39,6 +41,7 @@ export const findingKinds = {
   'hidden-versions': { severities: ['warning'], unit: 'bytes' },
   'mixed-encryption': { severities: ['warning'], unit: 'backups' },
   'failed-drill': { severities: ['warning'], unit: 'milliseconds' },
+  'slow-recovery': { severities: ['warning'], unit: 'milliseconds' },
   'unmeasured-recovery': { severities: ['note'], unit: 'milliseconds' },
 } as const satisfies Record<string, { readonly severities: readonly Severity[]; readonly unit: Unit }>;
 
@@ -89,6 +92,11 @@ interface Facts {
     readonly jobs: readonly string[];
     readonly state: 'disabled' | 'not on GitHub';
   };
+  /**
+   * Several runs in a row ended in an error, and none has come to its end since. One finding for each kind:
+   * types of backups, captures and drills.
+   */
+  'failed-runs': { readonly job: string /** The failure class of the newest */; readonly lastClass: string };
   /** Everything after the newest backup is in captured changes alone. */
   'old-backup': object;
   'damaged-changes': { readonly keys: readonly string[] };
@@ -106,6 +114,8 @@ interface Facts {
   /** Some backups are encrypted and some are not. */
   'mixed-encryption': { readonly all: number; readonly newestPlain: string };
   'failed-drill': { readonly backup: string; readonly why: string | null };
+  /** The newest drill that passed took longer than it was allowed to; since when all that passed did */
+  'slow-recovery': { readonly backup: string };
   /** No drill has measured how long a recovery takes. */
   'unmeasured-recovery': { readonly prediction: RecoveryPrediction | undefined };
 }

@@ -71,6 +71,11 @@ const tellings: { readonly [Kind in FindingKind]: (finding: FindingOf<Kind>) => 
           sentence: `the workflow ${workflow} is not on GitHub, so that none of its jobs is started: ${jobs.join(', ')}.`,
           remedy: 'Merge it into the default branch, the only one whose schedules run.',
         },
+  'failed-runs': ({ measured = 0, job, lastClass }) => ({
+    sentence: `the last ${formatCounted(measured, 'run')} of \`${job}\` failed, the newest of the class ${lastClass}.`,
+    remedy:
+      'Do what the message of the newest says, which stands in its log and its record, and run it once by hand.',
+  }),
   'old-backup': ({ measured }) => ({
     sentence: `the newest backup is ${measured === undefined ? 'too' : formatAge(measured)} old, more than max-age: what came after it rests on captured changes alone.`,
     remedy: 'See why the last `backup` failed or did not run, and run it.',
@@ -123,6 +128,11 @@ const tellings: { readonly [Kind in FindingKind]: (finding: FindingOf<Kind>) => 
   'failed-drill': ({ backup, why }) => ({
     sentence: `the last drill failed, of ${backup}: ${why ?? 'nobody knows why'}`,
     remedy: 'Mend what it says, and run `drill` again; until then count on an older backup.',
+  }),
+  'slow-recovery': ({ backup, limit = 0, measured = 0 }) => ({
+    sentence: `the last drill that passed, of ${backup}, took ${formatDuration(measured)} until the database could be used, and its rto-target is ${formatDuration(limit)}.`,
+    remedy:
+      'See in the report of `drill` which phase takes the time, and raise `jobs` or use a larger server; or set `rto-target` to what is enough.',
   }),
   'unmeasured-recovery': ({ prediction }) => ({
     sentence: `how long a recovery takes was never measured; ${prediction === undefined ? 'nothing tells it either' : `predicted: ${tellPrediction(prediction)}`}.`,

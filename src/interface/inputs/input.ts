@@ -6,6 +6,8 @@ export interface Input {
   readonly operations: readonly Operation[];
   /** An operation that reads it cannot do without it. */
   readonly required?: true;
+  /** These operations cannot do without it; others that read it can. */
+  readonly requiredFor?: readonly Operation[];
   /** These operations can, where another input stands in for it. */
   readonly optionalFor?: readonly Operation[];
   /** The value of an absent input: the same for every operation, or one for each. */
@@ -22,6 +24,16 @@ export interface Input {
   readonly example?: string;
   /** Complete sentences; the default and the secrecy are added when it is printed. */
   readonly description: string;
-  /** Parses a trimmed text that is not empty. Throws `Problem` and nothing else. */
-  parse(text: string): unknown;
+  readonly parse: Parser;
 }
+
+/** Parses a trimmed text that is not empty. Throws `Problem` and nothing else. */
+export interface Parser {
+  (text: string): unknown;
+  /** What the text may be, where few words say it; for whoever describes the input to a program */
+  readonly form?: ValueForm;
+}
+
+export type ValueForm =
+  | { readonly kind: 'choice'; readonly values: readonly string[] }
+  | { readonly kind: 'integer'; readonly least: number; readonly most: number };

@@ -15,7 +15,11 @@ export const operations = [
   'schedule',
   'alarm',
   'records',
+  'doctor',
+  'estimate',
   'managed',
+  'mirror',
+  'repair',
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -39,11 +43,18 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
     'Raise the alarm of an operation whose job failed before it could, as GitHub tells it to a job after it',
   managed:
     "Tell how Supabase's own backups of the project stand, beside those of the repository, and fail when something is wrong with them",
+  mirror: 'Copy what is stored to other storages, checked on the way and there; deletes nothing',
+  repair: 'Heal a storage from its copies: what is missing or damaged is stored again',
   records: 'Fill the records in a database from the repository, or compare them with it',
+  doctor: 'Check database, storage, keys, workflows and channels before anything is trusted to them',
+  estimate: 'Tell how large a backup is, how long it takes and what it costs; needs only the database',
 };
 
 /** Operations that work on a storage. */
-export const storing = operations.filter((name) => name !== 'schedule');
+export const storing = operations.filter((name) => name !== 'schedule' && name !== 'estimate');
+
+/** Operations that know the copies of a repository. */
+export const copying = ['backup', 'capture', 'validate', 'restore', 'drill', 'mirror', 'repair'] as const;
 
 /** Operations whose failure raises an alarm, and whose success ends it. */
 export const announced = [
@@ -57,6 +68,8 @@ export const announced = [
   'status',
   'schedule',
   'managed',
+  'mirror',
+  'repair',
 ] as const;
 
 /** Operations whose runs are recorded in the repository: they change something, or prove it. */
@@ -70,11 +83,26 @@ export const recordedOperations = [
   'pin',
   'unpin',
   'gate',
+  'mirror',
+  'repair',
 ] as const;
 export type RecordedOperation = (typeof recordedOperations)[number];
 
 /** `announced`, and `alarm`, which raises the alarm of one of them */
 export const alarming = [...announced, 'alarm'] as const;
+
+/** `alarming`, and `doctor`, which looks whether the channels of alarms work */
+export const channelling = [...alarming, 'doctor'] as const;
+
+/** The inputs that switch a channel of alarms on */
+export const channelInputs = [
+  'failure-issues',
+  'notify-url',
+  'slack-webhook-url',
+  'mail-to',
+  'heartbeat-url',
+] as const;
+export type ChannelInput = (typeof channelInputs)[number];
 
 /** The forms of a message to a webhook: ours, and those of services that take no other. */
 export const notifyFormats = [

@@ -1,11 +1,13 @@
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { databaseUrlForm } from './database-values.ts';
+import { takeDoctor, takeEstimate } from './doctor-inputs.ts';
 import { type Operation, operations } from './operations.ts';
 import { type InputName, inputNames, inputs, type ReadInput } from './schema.ts';
 import {
   requireManagement,
   takeAccess,
   takeCommon,
+  takeCopies,
   takeLabelled,
   takeLimits,
   takeManagement,
@@ -47,22 +49,24 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
   const { operation } = taker;
   if (operation === 'schedule') return takeSchedule(taker);
   if (operation === 'report') return takeReport(taker, env);
+  if (operation === 'doctor') return takeDoctor(taker, env);
+  if (operation === 'estimate') return takeEstimate(taker, env);
   if (operation === 'managed') return takeManaged(taker, env);
   if (operation === 'restore' && taker.take('managed')) return takeManagedRestore(taker, env);
   const common = takeCommon(taker, env);
   switch (operation) {
     case 'backup':
-      return takeBackup(taker, common);
+      return { ...takeBackup(taker, common), copies: takeCopies(taker, common, env) };
     case 'capture':
-      return takeCapture(taker, common);
+      return { ...takeCapture(taker, common), copies: takeCopies(taker, common, env) };
     case 'gate':
       return takeGate(taker, common);
     case 'status':
       return takeStatus(taker, common, env);
     case 'validate':
-      return takeValidate(taker, common);
+      return { ...takeValidate(taker, common), copies: takeCopies(taker, common, env) };
     case 'drill':
-      return takeDrill(taker, common);
+      return { ...takeDrill(taker, common), copies: takeCopies(taker, common, env) };
     case 'cleanup':
       return takeCleanup(taker, common);
     case 'alarm':
@@ -80,7 +84,14 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
     case 'records':
       return takeRecords(taker, common);
     case 'restore':
-      return takeRestore(taker, common);
+      return { ...takeRestore(taker, common), copies: takeCopies(taker, common, env) };
+    case 'mirror':
+    case 'repair':
+      return {
+        ...{ operation, ...common, copies: takeCopies(taker, common, env) },
+        ...{ share: taker.take('share'), dryRun: taker.take('dry-run') },
+        ...takeRecording(taker),
+      };
   }
 }
 

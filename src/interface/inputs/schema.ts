@@ -1,5 +1,6 @@
 import { alarmInputs } from './groups/alarm.ts';
 import { databaseInputs } from './groups/database.ts';
+import { doctorInputs } from './groups/doctor.ts';
 import { managementInputs } from './groups/management.ts';
 import { proofInputs } from './groups/proof.ts';
 import { recordsInputs } from './groups/records.ts';
@@ -31,10 +32,11 @@ export const schema = {
   ...repositoryInputs,
   ...databaseInputs,
   share: {
-    operations: ['validate'],
-    default: '100%',
+    operations: ['validate', 'mirror', 'repair'],
+    default: { validate: '100%', mirror: '10%', repair: '100%' },
     placeholder: 'percentage',
-    description: 'How much of the stored objects to read back, chosen at random: a percentage such as `10%`.',
+    description:
+      'How much of the stored objects to read back, chosen at random: a percentage such as `10%`. For `mirror`, how much of what it copied to a storage that keeps no checksums; for `repair`, how much of what is there.',
     parse: parseShare,
   },
   ...restoreInputs,
@@ -42,7 +44,7 @@ export const schema = {
   ...retentionInputs,
   ...proofInputs,
   'allow-unencrypted': {
-    operations: ['backup', 'capture', 'gate'],
+    operations: ['backup', 'capture', 'gate', 'doctor'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',
@@ -64,9 +66,10 @@ export const schema = {
   ...reportInputs,
   ...scheduleInputs,
   ...recordsInputs,
+  ...doctorInputs,
   ...alarmInputs,
   'dry-run': {
-    operations: ['restore', 'cleanup', 'schedule', 'records'],
+    operations: ['restore', 'cleanup', 'schedule', 'records', 'mirror', 'repair'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',

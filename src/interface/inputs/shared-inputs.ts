@@ -1,4 +1,6 @@
 import { findProjectRef } from '../../values/project-ref.ts';
+import type { CopyPlace } from './copies-values.ts';
+import { findSharedPlace } from './copy-places.ts';
 import type { ManagementInputs } from './management-types.ts';
 import type { Taker } from './taker.ts';
 import type { CommonInputs } from './types.ts';
@@ -10,18 +12,43 @@ export function takeCommon(taker: Taker, env: NodeJS.ProcessEnv): CommonInputs {
   return { storage, ...takeAccess(taker, storage, env) };
 }
 
+/** Takes the copies, each with the address that the environment gives where the entry has none. */
+export function takeCopies(
+  taker: Taker,
+  common: Pick<CommonInputs, 'storage' | 's3Endpoint'>,
+  env: NodeJS.ProcessEnv,
+): readonly CopyPlace[] {
+  const given = taker.take('copies') ?? [];
+  const copies = given.map((copy) => ({
+    ...copy,
+    s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env),
+  }));
+  const storage: string | undefined = common.storage;
+  if (copies.length > 0 && /^artifact:/i.test(storage ?? ''))
+    taker.note(
+      'copies',
+      'cannot be given beside an artifact, which is written once and whole',
+      'Give a folder or a bucket as storage, or leave out copies.',
+    );
+  const shared = findSharedPlace(storage === undefined ? undefined : common, copies);
+  if (shared !== undefined)
+    taker.note('copies', shared, 'A copy is for the day when the other place is gone: name another one.');
+  return copies;
+}
+
+/** The SDK would follow these variables on its own, but as if they were addresses of Amazon. */
+function endpointOf(storage: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
+  return storage?.startsWith('s3:') ? env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL : undefined;
+}
+
 /** Takes what is needed besides the storage to get at it, and at what it keeps. */
 export function takeAccess(
   taker: Taker,
   storage: string | undefined,
   env: NodeJS.ProcessEnv,
 ): Omit<CommonInputs, 'storage'> {
-  // The SDK would follow these variables on its own, but as if they were addresses of Amazon.
-  const awsEndpoint = storage?.startsWith('s3:')
-    ? env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL
-    : undefined;
   return {
-    s3Endpoint: taker.take('s3-endpoint') ?? awsEndpoint,
+    s3Endpoint: taker.take('s3-endpoint') ?? endpointOf(storage, env),
     s3Region: taker.take('s3-region'),
     s3Addressing: taker.take('s3-addressing'),
     s3Sse: taker.take('s3-sse'),

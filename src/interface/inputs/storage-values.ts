@@ -1,9 +1,15 @@
 import { archivingClasses, parseEndpoint, type S3Encryption, s3Addressings } from '../s3-settings.ts';
-import { oneOf, Problem } from './values.ts';
+import { matching, oneOf, Problem } from './values.ts';
 
 /* Parsers for inputs about storages. Each throws `Problem` and nothing else, as those of values.ts. */
 
 export const parseS3Addressing = oneOf(s3Addressings);
+
+export const parseRegion = matching(
+  /^[a-z0-9-]+$/,
+  'is not the name of a region',
+  'Write it as in `eu-central-1` or `auto`.',
+);
 
 export function parseS3Encryption(text: string): S3Encryption {
   if (text === 'AES256' || text === 'aws:kms') return { algorithm: text };

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../../runtime/errors.ts';
+import type { Input } from './input.ts';
 import type { Operation } from './operations.ts';
 import { type InputName, inputs, type ReadInput, type schema } from './schema.ts';
 import { drillable } from './time-values.ts';
@@ -33,7 +34,7 @@ export class Taker {
       const input = inputs[name];
       const text = this.#read(name)?.trim() || defaultOf(name, this.operation);
       if (text !== undefined) return input.parse(text) as Taken<N>;
-      if (input.required && !input.optionalFor?.includes(this.operation))
+      if (isRequired(input, this.operation))
         throw new Problem(`is required for ${this.operation}`, `Set it, for example to ${input.example}.`);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -168,6 +169,11 @@ export function toConfigurationError(operation: string, problems: readonly Mista
     `${problems.length} inputs of ${operation} are wrong\n${lines.join('\n')}`,
     'Correct them all and start again; nothing was read or written.',
   );
+}
+
+/** Tells whether an operation cannot do without an input. */
+export function isRequired({ required, requiredFor, optionalFor }: Input, operation: Operation): boolean {
+  return requiredFor?.includes(operation) || (required === true && !optionalFor?.includes(operation));
 }
 
 /** Returns the value of an absent input for an operation; undefined when the input simply is absent. */

@@ -2,12 +2,14 @@ import type { ColumnName } from '../../values/column-name.ts';
 import type { AskedPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
+import type { CopiesInputs } from './copies-values.ts';
 import type { ManagementInputs } from './management-types.ts';
 import type { NeededJob } from './needed-jobs.ts';
-import type { Operation, RecordedOperation } from './operations.ts';
+import type { ChannelInput, Operation, RecordedOperation } from './operations.ts';
 import type { ReportKind } from './report-kinds.ts';
 
 /* The parsed and checked inputs of each operation. */
+// Long because: every operation has its type here, and one imports those of others.
 
 /** Where a repository is, and how to access it. */
 export interface PlaceInputs {
@@ -82,7 +84,12 @@ export interface PackingInputs {
 
 export type BackupType = 'full' | 'incremental' | 'schema';
 
-export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
+export interface BackupInputs
+  extends CommonInputs,
+    SourceInputs,
+    PackingInputs,
+    RecordingInputs,
+    CopiesInputs {
   readonly operation: 'backup';
   readonly backupType: BackupType;
   readonly label: string | null;
@@ -90,7 +97,12 @@ export interface BackupInputs extends CommonInputs, SourceInputs, PackingInputs,
 }
 
 /** Includes the inputs of the backup that a capture takes when changes alone are not enough. */
-export interface CaptureInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs {
+export interface CaptureInputs
+  extends CommonInputs,
+    SourceInputs,
+    PackingInputs,
+    RecordingInputs,
+    CopiesInputs {
   readonly operation: 'capture';
   readonly unlimitedWal: boolean;
   readonly dropSlot: boolean;
@@ -104,7 +116,7 @@ export interface ReadBackRequest extends CommonInputs {
   readonly share: number;
 }
 
-export interface ValidateInputs extends ReadBackRequest, RecordingInputs {
+export interface ValidateInputs extends ReadBackRequest, RecordingInputs, CopiesInputs {
   readonly operation: 'validate';
 }
 
@@ -129,7 +141,7 @@ export interface ManagedRestoreInputs extends Omit<CommonInputs, 'storage'>, Rec
   readonly dryRun: boolean;
 }
 
-export interface RestoreInputs extends CommonInputs, RecordingInputs {
+export interface RestoreInputs extends CommonInputs, RecordingInputs, CopiesInputs {
   readonly operation: 'restore';
   readonly managed: false;
   readonly targetUrl: string;
@@ -164,7 +176,7 @@ export interface RestoreInputs extends CommonInputs, RecordingInputs {
   readonly dryRun: boolean;
 }
 
-export interface DrillInputs extends CommonInputs, RecordingInputs {
+export interface DrillInputs extends CommonInputs, RecordingInputs, CopiesInputs {
   readonly operation: 'drill';
   /** Any database of the server */
   readonly targetUrl: string;
@@ -291,6 +303,46 @@ export interface ReportInputs extends Omit<CommonInputs, 'storage'>, LimitInputs
   readonly management: ManagementInputs | undefined;
 }
 
+/** The database that is measured, and by which rules its backups would be kept. */
+export interface MeasuredInputs
+  extends Pick<
+    SourceInputs & PackingInputs,
+    'databaseUrl' | 'sslrootcert' | 'include' | 'exclude' | 'jobs' | 'compressionLevel'
+  > {
+  readonly retention: RetentionPolicy;
+  /** Of the storage, in any currency */
+  readonly pricePerGbMonth: number;
+  /** Path of a policy file, whose retention and schedules count then */
+  readonly policy: string | undefined;
+  /** What the policy calls the database; undefined: its only one */
+  readonly database: string | undefined;
+}
+
+export interface EstimateInputs extends MeasuredInputs {
+  readonly operation: 'estimate';
+}
+
+/** Whatever is given is checked; at least one of database, storage, keys, policy and channels is. */
+export interface DoctorInputs
+  extends Omit<CommonInputs, 'storage'>,
+    MeasuredInputs,
+    Pick<PackingInputs, 'encryptionRecipients' | 'allowUnencrypted'> {
+  readonly operation: 'doctor';
+  /** Whether a database is to be checked, by its URL or by the PG… variables */
+  readonly hasDatabase: boolean;
+  readonly storage: string | undefined;
+  readonly unlimitedWal: boolean;
+  /** The folder of the workflows; it may not exist */
+  readonly workflows: string;
+  /** Which channels of alarms are set */
+  readonly channels: readonly ChannelInput[];
+  /** Whether mail is wanted and no server for it is given */
+  readonly lacksMailServer: boolean;
+  /** Whether no probe is written */
+  readonly readOnly: boolean;
+  readonly testAlarm: boolean;
+}
+
 export interface ScheduleInputs extends RecordingInputs {
   readonly operation: 'schedule';
   /** Path of the policy file */
@@ -311,6 +363,16 @@ export interface RecordsInputs extends CommonInputs {
   readonly sslrootcert: string | undefined;
   readonly dryRun: boolean;
 }
+
+/** Of those that carry between a storage and its copies: `mirror` writes the copies from the storage, `repair` heals the storage from the copies. */
+interface CarryInputs extends CommonInputs, RecordingInputs, CopiesInputs {
+  /** Above 0, at most 1: of what was copied to a place without checksums; for `repair`, of what is there */
+  readonly share: number;
+  readonly dryRun: boolean;
+}
+
+export type MirrorInputs = CarryInputs & { readonly operation: 'mirror' };
+export type RepairInputs = CarryInputs & { readonly operation: 'repair' };
 
 export interface AlarmOperationInputs extends CommonInputs {
   readonly operation: 'alarm';
@@ -335,7 +397,11 @@ export type Inputs =
   | ScheduleInputs
   | AlarmOperationInputs
   | RecordsInputs
-  | ManagedInputs;
+  | DoctorInputs
+  | EstimateInputs
+  | ManagedInputs
+  | MirrorInputs
+  | RepairInputs;
 
 /** Of the operations whose runs are recorded, with the repository that they are recorded in */
 export type RecordedInputs = Extract<Inputs, { readonly operation: RecordedOperation }> & {

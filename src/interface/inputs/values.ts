@@ -1,3 +1,4 @@
+import type { ValueForm } from './input.ts';
 import { type HeartbeatSignal, heartbeatSignals } from './operations.ts';
 
 /* Parsers for the texts of inputs. Each gets a trimmed text that is not empty, and throws only `Problem`. */
@@ -12,12 +13,19 @@ export class Problem extends Error {
   }
 }
 
-export function oneOf<const T extends string>(values: readonly T[]): (text: string) => T {
-  return (text) => {
+/** A parser that says which texts it takes. */
+interface Describing<T> {
+  (text: string): T;
+  readonly form: ValueForm;
+}
+
+export function oneOf<const T extends string>(values: readonly T[]): Describing<T> {
+  const parse = (text: string) => {
     const found = values.find((value) => value === text);
     if (found === undefined) throw new Problem(`cannot be ${JSON.stringify(text)}`, `Write ${list(values)}.`);
     return found;
   };
+  return Object.assign(parse, { form: { kind: 'choice', values } as const });
 }
 
 /**
@@ -30,12 +38,13 @@ export function matching(pattern: RegExp, message: string, remedy: string): (tex
   };
 }
 
-export function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
+export function wholeNumber(least: number, most: number): Describing<number> {
+  const parse = (text: string) => {
     const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
     throw new Problem(`cannot be ${JSON.stringify(text)}`, `Write a whole number from ${least} to ${most}.`);
   };
+  return Object.assign(parse, { form: { kind: 'integer', least, most } as const });
 }
 
 /** The YAML 1.2 core schema, as GitHub's own actions read booleans. */

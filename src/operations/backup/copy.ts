@@ -79,8 +79,8 @@ interface Copying extends CopyRequest {
 
 /**
  * Copies with a limited number of sessions: pg_dump writes the archive while workers choose what to read, and
- * read it, all under the same snapshot. An archive of the base that is current stands for a new one, until
- * the recheck of its rows says no.
+ * read it, all under the same snapshot. An archive of the base that is current stands for a new one, unless
+ * the recheck of its rows or the digest of the definitions says no.
  *
  * @param room how many sessions may be open at once, besides those that are open already
  */
@@ -104,8 +104,10 @@ async function copyWithin(room: number, request: CopyRequest): Promise<CopiedDat
     (signal) => copyDescription(copying, signal),
     (signal) => copyTables(copying, signal),
   ]);
-  // Where rows have changed although nobody wrote, definitions may have, too.
-  const isRefuted = current !== undefined && rows.plan.base === undefined;
+  // Where rows have changed although nobody wrote, definitions may have, too; and these alone may have.
+  const base = rows.plan.base;
+  const isRefuted =
+    current !== undefined && (base === undefined || base.source.definitions !== described.digest);
   return {
     archive: isRefuted ? await copyArchive(copying, snapshot.signal) : archive,
     ...described,
@@ -135,10 +137,17 @@ async function copyDescription(
   { backupType, source, snapshot, settings, destination }: Copying,
   signal: AbortSignal,
 ): Promise<Pick<CopiedDatabase, 'supplement' | 'digest' | 'notCarried'>> {
-  const { repository, writer } = destination;
+  const { repository, writer, context } = destination;
   const readBeside = (session: Session) => listNotCarried({ backupType }, session, snapshot);
   const asked = askedOf({ backupType, source });
-  const { description, beside } = await readSupplement(snapshot, settings, asked, readBeside, signal);
+  const { description, beside, unanswered } = await readSupplement(
+    snapshot,
+    settings,
+    asked,
+    readBeside,
+    signal,
+  );
+  for (const message of unanswered) context.log.warn(message);
   const supplement = await storeSupplement(description, (plaintext) => writer.store(plaintext), signal);
   const { roles, definitions } = description;
   const tables = [...snapshot.tables, ...snapshot.leftOut];

@@ -128,7 +128,8 @@ export async function planIncremental(
 /**
  * Finds the archive of the base if it is still current: no transaction has written since the base, and no
  * sequence has moved. Sequences are compared because they move outside of transactions. Undefined when
- * pg_dump has to write a new archive. A recheck that finds other rows refutes what is found here.
+ * pg_dump has to write a new archive. A recheck that finds other rows refutes what is found here, and so does
+ * another digest of the definitions.
  */
 export function findArchive(
   relation: Relation,

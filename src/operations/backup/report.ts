@@ -1,8 +1,10 @@
 import type { Outcome } from '../../interface/outcome.ts';
+import type { CopyOutcome } from '../../repository/copies/outcome.ts';
+import { describeCopies, tellCopies } from '../sections/copies.ts';
 import { describeTakenBackup, tellTakenBackup } from '../sections/taken-backup.ts';
 import { type BackupResult, isUndoubted } from './result.ts';
 
-export function describeBackup(result: BackupResult): Outcome {
+export function describeBackup(result: BackupResult, copies: readonly CopyOutcome[] = []): Outcome {
   const { manifest, reuse, addedBytes, elapsed } = result;
   const { rows, bytes, stored } = manifest.totals;
   const rowBytes = manifest.tables.reduce((sum, table) => sum + table.bytes, 0);
@@ -19,9 +21,10 @@ export function describeBackup(result: BackupResult): Outcome {
       'base-id': manifest.base ?? '',
       'reused-share': rowBytes === 0 ? 0 : Math.round(((reuse?.bytes ?? 0) / rowBytes) * 10_000) / 10_000,
       objects: manifest.objects.length,
+      ...(copies.length === 0 ? {} : { copies: tellCopies(copies) }),
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
     taken: tellTakenBackup(result),
-    report: describeTakenBackup(result),
+    report: [...describeTakenBackup(result), ...describeCopies(copies)],
   };
 }

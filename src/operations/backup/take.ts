@@ -11,7 +11,7 @@ import { type ConnectionSettings, describeConnection } from '../../postgres/sess
 import { assembleManifest, type ManifestParts } from '../../repository/backups/assembly.ts';
 import { writeManifest } from '../../repository/backups/manifests.ts';
 import type { Context } from '../../runtime/context.ts';
-import { ConfigurationError, SourceError } from '../../runtime/errors.ts';
+import { SourceError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { checkAccounts, checkRecorded } from '../../source/accounts.ts';
 import { measureSlot, nameSlot } from '../../source/changes/slot.ts';
@@ -19,7 +19,8 @@ import { assertSameServer, readIdentity, type SourceIdentity } from '../../sourc
 import { measureReuse } from '../../source/incremental/reuse.ts';
 import { leaveToken } from '../../source/rollback-token.ts';
 import { type Snapshot, takeSnapshot } from '../../source/snapshot/snapshot.ts';
-import { createSelection, findUnmatched } from '../../values/table-patterns.ts';
+import { refuseUnmatched } from '../../source/unmatched.ts';
+import { createSelection } from '../../values/table-patterns.ts';
 import { createBackupId } from '../../values/timed-id.ts';
 import { askedOf, type CopiedDatabase, copyDatabase } from './copy.ts';
 import { type Destination, openDestination } from './destination.ts';
@@ -206,23 +207,6 @@ async function askServer(request: BackupRequest, session: Session): Promise<Sour
     refuseUnmatched('exclude', exclude, tables);
   }
   return readIdentity(session);
-}
-
-/**
- * Refuses patterns that match no table: a misspelled one would silently leave rows out of the backup, or in
- * it.
- */
-function refuseUnmatched(
-  input: 'include' | 'exclude',
-  patterns: readonly string[],
-  tables: readonly TableInfo[],
-): void {
-  const unmatched = findUnmatched(patterns, tables);
-  if (unmatched.length === 0) return;
-  throw new ConfigurationError(
-    `${input}: no table of this database fits ${unmatched.join(', ')}`,
-    'Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database, with double quotes around a part where it needs them.',
-  );
 }
 
 /** Selects the tables whose rows are wanted; a schema backup wants none. */

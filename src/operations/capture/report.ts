@@ -3,13 +3,15 @@ import { qualifiedName } from '../../postgres/catalog/tables.ts';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
+import type { CopyOutcome } from '../../repository/copies/outcome.ts';
 import type { Slot } from '../../source/changes/slot.ts';
+import { describeCopies, tellCopies } from '../sections/copies.ts';
 import { describeTakenBackup, tellTakenBackup } from '../sections/taken-backup.ts';
 import { type Captured, type CaptureResult, isWhole } from './result.ts';
 
 const shownTables = 10;
 
-export function describeCapture(result: CaptureResult): Outcome {
+export function describeCapture(result: CaptureResult, copies: readonly CopyOutcome[] = []): Outcome {
   const { segments, slot, from, addedBytes, elapsed, ending } = result;
   const taken = ending.kind === 'backed-up' ? ending.taken : undefined;
   // Only a capture that drops the slot may store no segment; any other stores at least the time.
@@ -27,6 +29,7 @@ export function describeCapture(result: CaptureResult): Outcome {
       barrier: last?.barrier ?? '',
       'lost-changes': result.lost ?? '',
       'backup-id': taken?.manifest.id ?? '',
+      ...(copies.length === 0 ? {} : { copies: tellCopies(copies) }),
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
     ...(taken === undefined ? {} : { taken: tellTakenBackup(taken) }),
@@ -51,6 +54,7 @@ export function describeCapture(result: CaptureResult): Outcome {
       ...describeUncovered(segments),
       ...describeKeyless(result),
       ...(taken === undefined ? [] : describeTakenBackup(taken)),
+      ...describeCopies(copies),
     ],
   };
 }

@@ -1,6 +1,7 @@
 import type { ListInputs } from '../../interface/inputs/types.ts';
 import { readCatalog } from '../../repository/backups/catalog.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
+import { DamageWarnings } from '../../repository/damage-warnings.ts';
 import { openRepository } from '../../repository/open.ts';
 import { planRetention } from '../../repository/retention/policy.ts';
 import { keepBases } from '../../repository/retention/reachable.ts';
@@ -18,8 +19,9 @@ export async function listBackups(
 ): Promise<BackupList> {
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
+  using damage = new DamageWarnings(context.log, '');
   const catalog = await readCatalog(repository, {
-    onDamaged: (error) => context.log.warn(error.message),
+    onDamaged: damage.warn,
     signal: context.signal,
   });
   const now = context.now();
@@ -29,6 +31,6 @@ export async function listBackups(
   const recoverable = await readRecoverable(repository, sound, context);
   const planned = planRetention(catalog.backups, inputs.retention, { now, timeZone: inputs.timeZone });
   const { keepChanges } = inputs;
-  const decisions = keepBases(planned, recoverable.segments, { now, keepChanges });
+  const decisions = keepBases(planned, recoverable.changes, { now, keepChanges });
   return { location: storage.location, decisions, damaged: catalog.damaged, recoverable };
 }

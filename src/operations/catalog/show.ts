@@ -1,6 +1,7 @@
 import type { ShowInputs } from '../../interface/inputs/types.ts';
 import { gatherRecords } from '../../repository/backups/catalog.ts';
 import { chooseManifest } from '../../repository/backups/choose.ts';
+import { DamageWarnings } from '../../repository/damage-warnings.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import { readRecords, type StoredRecord } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
@@ -37,7 +38,8 @@ interface History {
 }
 
 async function readHistory(repository: Repository, { log, signal }: Context): Promise<History> {
-  const onDamaged = (error: Error) => log.warn(error.message);
+  using damage = new DamageWarnings(log, '');
+  const onDamaged = damage.warn;
   return {
     pins: await readRecords(repository, 'pins', onDamaged, { signal }),
     validations: await readRecords(repository, 'validations', onDamaged, { signal }),

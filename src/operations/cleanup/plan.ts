@@ -75,9 +75,8 @@ export async function makePlan(
   const storedAt = new Map(files.map((file) => [file.key, file.modifiedAt]));
   const policy: ChangePolicy = { now: pruneContext.now(), keepChanges: inputs.keepChanges };
   const planned = await decide(inputs, repository, catalog.backups, policy.now, pruneContext);
-  // Damage that is not there must not cost a backup or a segment: what is needed with it or without it stays.
   const replayable = await barDamaged(repository, segments, onDamaged, { onRecord: onDamaged, signal });
-  const decisions = keepBases(keepBases(planned.decisions, segments, policy), replayable, policy);
+  const decisions = keepBases(planned.decisions, { stored: segments, replayable }, policy);
   // After the removal only these backups are left, so all their manifests are read before it.
   const kept = new Set(decisions.filter(({ keep }) => keep).map(({ backup }) => backup.id));
   const [rotten, vanished] = await Promise.all([
@@ -93,6 +92,7 @@ export async function makePlan(
     decisions,
     outlines,
     segments: replayable,
+    // Damage that is not there must not cost a segment either.
     listOutdated: (bases) => {
       const asStored = new Set(listOutdated(listBases(bases), segments, storedAt, policy).map(segmentKey));
       return listOutdated(listBases(bases), replayable, storedAt, policy).filter((segment) =>

@@ -2,6 +2,7 @@ import type { Outcome } from '../../interface/outcome.ts';
 import { countNotCarried, describeParity } from '../../parity/report.ts';
 import { formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
+import type { Overrun } from '../../repository/backups/findings.ts';
 import {
   type Attempt,
   explainFailure,
@@ -13,9 +14,14 @@ import {
 import { describeChecks } from '../../restorer/trial/user-checks.ts';
 import { assertNever } from '../../runtime/errors.ts';
 import { describeNotCarried, describeNotes } from '../sections/omissions.ts';
-import type { Drill, Overrun } from './result.ts';
+import { withReadings } from '../sections/readings-report.ts';
+import type { Drill } from './result.ts';
 
 export function describeDrill(drill: Drill): Outcome {
+  return withReadings(describeTried(drill), drill.readFrom);
+}
+
+function describeTried(drill: Drill): Outcome {
   const { kind, chosen, attempts } = drill;
   const { works, overrun } = kind === 'failed' ? { works: undefined, overrun: undefined } : drill;
   return {

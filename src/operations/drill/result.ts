@@ -1,9 +1,13 @@
-import { type Attempt, hasPassed } from '../../restorer/trial/attempt.ts';
+import { findOverrun, type Overrun } from '../../repository/backups/findings.ts';
+import { type Attempt, explainFailure, hasPassed } from '../../restorer/trial/attempt.ts';
+import type { CopyAnswer } from '../../storage/fallback.ts';
 
 /** The result of a drill. */
 export type Drill = Tried & (Proven | { readonly kind: 'failed' });
 
 interface Tried {
+  /** Copies that were read from in place of the storage; absent when none was */
+  readonly readFrom?: readonly CopyAnswer[];
   readonly chosen: Attempt;
   /** The chosen backup first, then older ones, as far as they were tried */
   readonly attempts: readonly Attempt[];
@@ -15,12 +19,6 @@ interface Proven {
   readonly works: Attempt;
   /** Set when the recovery took longer than it may */
   readonly overrun: Overrun | undefined;
-}
-
-/** A recovery that took too long; milliseconds */
-export interface Overrun {
-  readonly took: number;
-  readonly target: number;
 }
 
 /**
@@ -35,10 +33,30 @@ export function judgeDrill(attempts: readonly Attempt[], rtoTarget: number | und
   if (chosen === undefined || last === undefined) throw new Error('a drill without an attempt');
   if (!hasPassed(last)) return { kind: 'failed', chosen, attempts };
   const kind = last === chosen ? 'passed' : 'fell-back';
-  return { kind, chosen, attempts, works: last, overrun: findOverrun(last, rtoTarget) };
+  return {
+    kind,
+    chosen,
+    attempts,
+    works: last,
+    overrun: findOverrun({ recovery: last.recovery ?? null, rtoTarget }),
+  };
 }
 
-function findOverrun({ recovery }: Attempt, target: number | undefined): Overrun | undefined {
-  if (target === undefined || recovery === undefined || recovery <= target) return undefined;
-  return { took: recovery, target };
+/** How an attempt ended, for whoever needs no more of it */
+export interface AttemptEnd {
+  /** Id */
+  readonly backup: string;
+  /** Undefined: it passed. It may quote the server. */
+  readonly why: string | undefined;
+  /** milliseconds; undefined when the database could never have been used */
+  readonly recovery: number | undefined;
+}
+
+/** Tells how each attempt ended, the chosen backup first. */
+export function listEnds({ attempts }: Pick<Drill, 'attempts'>): AttemptEnd[] {
+  return attempts.map((attempt) => ({
+    backup: attempt.backup,
+    why: hasPassed(attempt) ? undefined : (explainFailure(attempt) ?? 'nobody knows why'),
+    recovery: attempt.recovery,
+  }));
 }

@@ -7,8 +7,8 @@ import { chooseRecovery } from '../../restorer/choose.ts';
 import { makeReportFolder } from '../../restorer/trial/parity-files.ts';
 import { type TrialCandidate, tryInTurn } from '../../restorer/trial/trial.ts';
 import type { Context } from '../../runtime/context.ts';
+import { openWithCopies } from '../../storage/copies.ts';
 import { refuseInside } from '../../storage/folder-path.ts';
-import { openStorage } from '../../storage/open.ts';
 import { type Drill, judgeDrill } from './result.ts';
 
 /**
@@ -16,20 +16,25 @@ import { type Drill, judgeDrill } from './result.ts';
  * backup fails, older ones are tried, so that the answer names a backup that works. Each attempt is recorded.
  */
 export async function tryBackups(inputs: DrillInputs, context: Context): Promise<Drill> {
-  await refuseInside(inputs.reportFolder, 'report-folder', [inputs.storage]);
+  await refuseInside(inputs.reportFolder, 'report-folder', [
+    inputs.storage,
+    ...inputs.copies.map((copy) => copy.storage),
+  ]);
   const server = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, context);
-  await using storage = await openStorage(inputs.storage, inputs, context);
+  await using storage = await openWithCopies(inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const candidates = await chooseDrilled(repository, inputs, context);
   await makeReportFolder(inputs.reportFolder);
   const jobs = await fitJobs(server, inputs.jobs, context);
   const trial = { ...inputs, jobs, include: [], exclude: [] };
-  return judgeDrill(await tryInTurn(candidates, repository, server, trial, context), inputs.rtoTarget);
+  const attempts = await tryInTurn(candidates, repository, server, trial, context);
+  return { ...judgeDrill(attempts, inputs.rtoTarget), readFrom: storage.answers };
 }
 
-function chooseDrilled(
+/** Lists the backups that a drill tries, in turn: the one that is asked for, and then older ones. */
+export function chooseDrilled(
   repository: Repository,
-  inputs: DrillInputs,
+  inputs: Pick<DrillInputs, 'backupId' | 'recoveryTargetTime' | 'fallback' | 'encryptionIdentity'>,
   context: Context,
 ): Promise<TrialCandidate[]> {
   const { recoveryTargetTime, fallback } = inputs;

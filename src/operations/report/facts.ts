@@ -2,10 +2,10 @@ import type { Manifest } from '../../format/manifest.ts';
 import type { ReportKind } from '../../interface/inputs/report-kinds.ts';
 import type { BackupSummary } from '../../repository/backups/catalog.ts';
 import type { BackupFreshness } from '../../repository/backups/freshness.ts';
-import type { Segment } from '../../repository/changes/segments.ts';
 import type { Recoverable } from '../../repository/changes/windows.ts';
 import type { RecordKind, StoredRecord } from '../../repository/records.ts';
 import type { RetentionDecision } from '../../repository/retention/policy.ts';
+import type { CapturedChanges } from '../../repository/retention/reachable.ts';
 import type { PlannedDatabase } from '../../schedule/plan/plan.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { Status } from '../status/result.ts';
@@ -81,7 +81,7 @@ export interface RetentionFacts {
   /** milliseconds */
   readonly keepChanges: number;
   /** The captured changes, by chain and position, which keep backups that no rule does */
-  readonly segments: readonly Segment[];
+  readonly changes: CapturedChanges;
   /** What a cleanup would decide now, newest backup first */
   readonly decisions: readonly RetentionDecision<BackupSummary>[];
 }

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { Manifest } from '../../format/manifest.ts';
-import type { ReportInputs } from '../../interface/inputs/types.ts';
+import type { PlaceInputs, ReportInputs } from '../../interface/inputs/types.ts';
 import { readAllRecords } from '../../repository/all-records.ts';
 import { readManifest } from '../../repository/backups/manifests.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
@@ -91,21 +91,21 @@ async function readDatabase(
   const decisions = planRetention(freshness.catalog.backups, policy, { now, timeZone });
   const name = request.name ?? repository.source.database;
   const described = describeRepository(repository, manifest);
-  const { segments } = recoverable;
+  const { changes } = recoverable;
   const status = judgeStatus(facts);
   const known = {
-    ...{ name, keyHeld: described.keyHeld, catalog: freshness.catalog, segments, manifest },
+    ...{ name, keyHeld: described.keyHeld, catalog: freshness.catalog, changes, manifest },
     managed: status.managed,
   };
   return {
     kind: 'read',
     name,
     location: storage.location,
-    place: toPlace(request),
+    place: toPlace(place),
     ...{ status, freshness, recoverable, records, rtoTarget, planned },
     retention: {
-      ...{ policy, timeZone, keepChanges, segments },
-      decisions: keepBases(decisions, segments, { now, keepChanges }),
+      ...{ policy, timeZone, keepChanges, changes },
+      decisions: keepBases(decisions, changes, { now, keepChanges }),
     },
     repository: described,
     newest: manifest && listContents(manifest),
@@ -115,7 +115,8 @@ async function readDatabase(
   };
 }
 
-function toPlace({ place }: DatabaseRequest): Place {
+/** Returns what a command line says to get at a storage. */
+export function toPlace(place: PlaceInputs): Place {
   return {
     storage: place.storage,
     's3-endpoint': place.s3Endpoint,
@@ -130,7 +131,7 @@ const madeAs = v.object({
   key: v.object({ held: v.picklist(['repository', 'outside']) }),
 });
 
-function describeRepository(repository: Repository, manifest: Manifest | undefined): RepositoryFacts {
+export function describeRepository(repository: Repository, manifest: Manifest | undefined): RepositoryFacts {
   const { format, key } = v.parse(madeAs, JSON.parse(repository.config.toString('utf8')));
   const encryption: Encryption = manifest?.encryption ?? { scheme: 'unknown' };
   return { id: repository.id, source: repository.source, format, keyHeld: key.held, encryption };

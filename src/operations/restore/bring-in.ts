@@ -37,6 +37,7 @@ export async function restoreInto(job: RestoreJob, context: Context): Promise<Re
   const target = new MarkedTarget(settings, context);
   const done: Done = {
     safetyBackup: null,
+    safety: undefined,
     left: [],
     held: state.mark?.part?.held ?? [],
     ungiven: [],
@@ -57,10 +58,10 @@ export async function restoreInto(job: RestoreJob, context: Context): Promise<Re
       if (checks.length > 0) job.clock.end('checks');
       if (parity !== undefined)
         await writeParity(inputs.reportFolder, prepared.scope, parity, context, checks);
-      await recordRestore(job, done.safetyBackup, judge(parity, checks), context);
+      await recordRestore(job, done, judge(parity, checks), context);
       return gather(job, done, { scope: prepared.scope, parity, checks, usableAfter });
     } catch (error) {
-      await recordRestore(job, done.safetyBackup, { outcome: 'failed', why: messageOf(error) }, context);
+      await recordRestore(job, done, { outcome: 'failed', why: messageOf(error) }, context);
       throw done.incomplete && isKnownError(error) ? explainStop(error, job) : error;
     }
   });

@@ -15,6 +15,12 @@ export interface Candidates {
   readonly manifest: Manifest;
 }
 
+/** What decides on them */
+export type RecoveryChoice = Pick<
+  RestoreInputs,
+  'backupId' | 'recoveryTargetTime' | 'stagingUrl' | 'fallback' | 'encryptionIdentity'
+>;
+
 /**
  * Chooses the backups that a restore may use. A safety backup shows a database in trouble, so only its id
  * selects it: `latest`, given again after a failed restore, must not select the safety backup.
@@ -24,7 +30,7 @@ export interface Candidates {
  */
 export async function chooseCandidates(
   repository: Repository,
-  inputs: RestoreInputs,
+  inputs: RecoveryChoice,
   context: Context,
 ): Promise<Candidates> {
   const { backupId, recoveryTargetTime, stagingUrl, fallback } = inputs;

@@ -28,7 +28,9 @@ export async function emptyTarget(
   const { inputs, manifest, state, clock } = job;
   if (needsSafetyBackup(inputs, state)) {
     const doubtful = job.attempts?.some((attempt) => !hasPassed(attempt)) ?? false;
-    done.safetyBackup = await takeSafetyBackup(inputs, manifest, doubtful, context);
+    const taken = await takeSafetyBackup(inputs, manifest, doubtful, context);
+    done.safetyBackup = taken.id;
+    done.safety = taken.size;
     clock.end('safety backup');
     context.log.info(`The target is backed up as ${done.safetyBackup}`);
   }

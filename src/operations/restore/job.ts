@@ -3,6 +3,7 @@ import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import type { Omission } from '../../parity/scope.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { Repository } from '../../repository/open.ts';
+import type { RecordContent } from '../../repository/records.ts';
 import type { Recovery } from '../../restorer/choose.ts';
 import type { Held } from '../../restorer/part/replacement.ts';
 import type { Attempt } from '../../restorer/trial/attempt.ts';
@@ -26,6 +27,8 @@ export interface RestoreJob {
 /** What a restore has done to the target so far. */
 export interface Done {
   safetyBackup: string | null;
+  /** The size of that; undefined where it is in another storage, or there is none */
+  safety: RecordContent<'restores'>['safety'];
   /** Objects of the target that could not be removed */
   left: readonly Omission[];
   /** What depended on replaced objects, and is given back at the end */

@@ -4,7 +4,7 @@ import { type RecordContent, recordIfPossible } from '../../repository/records.t
 import { isWhole } from '../../restorer/request.ts';
 import { explainFailure } from '../../restorer/trial/attempt.ts';
 import type { Context } from '../../runtime/context.ts';
-import type { RestoreJob } from './job.ts';
+import type { Done, RestoreJob } from './job.ts';
 
 /** The result of a restore, as it is recorded. */
 export type Judgement = Pick<RecordContent<'restores'>, 'outcome' | 'why'>;
@@ -13,11 +13,11 @@ export type Judgement = Pick<RecordContent<'restores'>, 'outcome' | 'why'>;
  * Records a restore. Credentials that may only read are enough to restore, so a failure to write the record
  * is a warning.
  *
- * @param safetyBackup id of the backup of the target; null without one
+ * @param done what is told of the backup of the target
  */
 export async function recordRestore(
   job: RestoreJob,
-  safetyBackup: string | null,
+  { safetyBackup, safety }: Pick<Done, 'safetyBackup' | 'safety'>,
   result: Judgement,
   context: Context,
 ): Promise<void> {
@@ -32,6 +32,7 @@ export async function recordRestore(
     environment: inputs.environment ?? null,
     confirmed: inputs.confirmed,
     safetyBackup,
+    ...(safety === undefined ? {} : { safety }),
     staging: attempts.map((attempt) => ({
       backup: attempt.backup,
       why: redactReason(explainFailure(attempt), context.redact),

@@ -9,6 +9,7 @@ import { type Attempt, explainFailure, hasPassed, hasReturned } from '../../rest
 import { describeChecks } from '../../restorer/trial/user-checks.ts';
 import { assertNever } from '../../runtime/errors.ts';
 import { describeOmitted } from '../sections/omissions.ts';
+import { withReadings } from '../sections/readings-report.ts';
 import { describeGone, describeLoss, describeSurplus, findLost } from './loss.ts';
 import { describeReason } from './reasons.ts';
 import {
@@ -29,6 +30,10 @@ import {
 import { holdsObjects, nameExisting } from './target-state.ts';
 
 export function describeRestore(result: RestoreResult): Outcome {
+  return withReadings(describeEnd(result), result.readFrom);
+}
+
+function describeEnd(result: RestoreResult): Outcome {
   switch (result.kind) {
     case 'planned':
       return describePlanned(result);

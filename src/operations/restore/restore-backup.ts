@@ -9,7 +9,8 @@ import { tryInTurn } from '../../restorer/trial/trial.ts';
 import type { Context } from '../../runtime/context.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
-import { openStorage } from '../../storage/open.ts';
+import { openWithCopies } from '../../storage/copies.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { restoreInto } from './bring-in.ts';
 import { chooseCandidates } from './candidates.ts';
 import { findRefusals, needsSafetyBackup, refuse, refuseContradictions } from './guard.ts';
@@ -30,13 +31,21 @@ import { inspectTarget } from './target-look.ts';
  */
 export async function restoreBackup(inputs: RestoreInputs, context: Context): Promise<RestoreResult> {
   refuseContradictions(inputs);
+  await using storage = await openWithCopies(inputs, context);
+  return { ...(await restoreFrom(storage, inputs, context)), readFrom: storage.answers };
+}
+
+async function restoreFrom(
+  storage: Storage,
+  inputs: RestoreInputs,
+  context: Context,
+): Promise<RestoreResult> {
   const clock = new PhaseClock();
   const settings = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, context);
   const staging =
     inputs.stagingUrl === undefined
       ? undefined
       : await reachDatabase('staging-url', inputs.stagingUrl, inputs.sslrootcert, context);
-  await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const { candidates, manifest } = await chooseCandidates(repository, inputs, context);
   const state = await inspectTarget(settings, inputs, context);
@@ -107,6 +116,7 @@ async function leaveAlone(
   const { manifest, state, clock } = job;
   const last = attempts.map(explainFailure).findLast((reason) => reason !== undefined);
   const why = `no backup passed on staging (${last}); the target was not touched`;
-  await recordRestore({ ...job, attempts }, null, { outcome: 'failed', why }, context);
+  const untouched = { safetyBackup: null, safety: undefined };
+  await recordRestore({ ...job, attempts }, untouched, { outcome: 'failed', why }, context);
   return { kind: 'none-passed', manifest, state, attempts, elapsed: clock.elapsed() };
 }

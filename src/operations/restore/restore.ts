@@ -12,7 +12,10 @@ import { restoreBackup } from './restore-backup.ts';
  */
 export async function restore(inputs: RestoreInputs, context: Context): Promise<Outcome> {
   const { storage, safetyStorage = storage, reportFolder } = inputs;
-  await refuseInside(reportFolder, 'report-folder', [storage, safetyStorage]);
+  await refuseInside(reportFolder, 'report-folder', [
+    ...[storage, safetyStorage],
+    ...inputs.copies.map((copy) => copy.storage),
+  ]);
   if (inputs.sideSchema !== undefined) return sideRestore(inputs, context);
   return describeRestore(await restoreBackup(inputs, context));
 }

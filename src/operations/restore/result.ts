@@ -6,6 +6,7 @@ import type { RestoreScope } from '../../restorer/scope.ts';
 import type { Attempt } from '../../restorer/trial/attempt.ts';
 import type { CheckResult } from '../../restorer/trial/checks.ts';
 import type { ConfigurationError } from '../../runtime/errors.ts';
+import type { CopyAnswer } from '../../storage/fallback.ts';
 import type { Reason } from './reasons.ts';
 import type { TargetState } from './target-state.ts';
 
@@ -13,6 +14,8 @@ import type { TargetState } from './target-state.ts';
 export type RestoreResult = PlannedRestore | Restored | NonePassed;
 
 interface Ended {
+  /** Copies that were read from in place of the storage; absent when none was */
+  readonly readFrom?: readonly CopyAnswer[];
   readonly manifest: Manifest;
   /** The target before anything was touched */
   readonly state: TargetState;

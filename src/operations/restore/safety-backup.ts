@@ -2,6 +2,7 @@ import type { Manifest } from '../../format/manifest.ts';
 import type { CommonInputs, RestoreInputs } from '../../interface/inputs/types.ts';
 import { readNewestOutline } from '../../repository/backups/manifests.ts';
 import { openRepository } from '../../repository/open.ts';
+import type { RecordContent } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, SourceError, StorageError } from '../../runtime/errors.ts';
 import { openStorage } from '../../storage/open.ts';
@@ -10,6 +11,13 @@ import { takeBackup } from '../backup/take.ts';
 import { readBack } from '../validate/read-back.ts';
 import { isSound } from '../validate/result.ts';
 
+/** A safety backup that was taken */
+export interface TakenSafety {
+  readonly id: string;
+  /** Undefined where it is in another storage */
+  readonly size: RecordContent<'restores'>['safety'];
+}
+
 /**
  * Backs up the target of a restore before the target is emptied. The backup is pinned, and encrypted for the
  * recipients of the restored backup or, if that one is not encrypted, for those of the newest backup in the
@@ -17,7 +25,7 @@ import { isSound } from '../validate/result.ts';
  *
  * @param doubtful whether the repository was found damaged. A backup shares objects that are stored already,
  * so the safety backup is read back then
- * @returns the id of the safety backup
+ * @returns its id, and its size where it is in the storage of the restored backup
  * @throws ConfigurationError, SourceError; nothing of the target is touched then
  */
 export async function takeSafetyBackup(
@@ -25,23 +33,27 @@ export async function takeSafetyBackup(
   manifest: Manifest,
   doubtful: boolean,
   context: Context,
-): Promise<string> {
+): Promise<TakenSafety> {
+  let newBytes = 0;
   const store = () =>
     context.log.group('Safety backup of the target', async () => {
       const recipients = await chooseRecipients(inputs, manifest, context);
       const request = toRequest(inputs, manifest, recipients);
-      const { manifest: taken } = await takeBackup(request, context);
-      return taken.id;
+      const { manifest: taken, addedBytes } = await takeBackup(request, context);
+      newBytes += addedBytes;
+      const { rows, bytes, stored } = taken.totals;
+      const size = { rows, bytes, storedBytes: stored, newBytes };
+      return { id: taken.id, size: inputs.safetyStorage === undefined ? size : undefined };
     });
   try {
-    const id = await store();
-    if (!doubtful || (await isWhole(id, inputs, context))) return id;
+    const first = await store();
+    if (!doubtful || (await isWhole(first.id, inputs, context))) return first;
     // The validation of the first backup has recorded the damaged objects, so the second backup stores them
     // anew.
     const second = await store();
-    if (await isWhole(second, inputs, context)) return second;
+    if (await isWhole(second.id, inputs, context)) return second;
     throw new StorageError(
-      `backup ${second} could not be read back`,
+      `backup ${second.id} could not be read back`,
       'Give another storage with safety-storage.',
     );
   } catch (error) {

@@ -1,4 +1,5 @@
-import { type Finding, findingKinds, isLimit, type Severity } from '../../interface/findings/finding.ts';
+import { toFindingFields } from '../../interface/findings/fields.ts';
+import { type Finding, isLimit, type Severity } from '../../interface/findings/finding.ts';
 import { joinTelling, tellFinding } from '../../interface/findings/telling.ts';
 import type { Section } from '../../report/section.ts';
 
@@ -12,21 +13,7 @@ export function tellBroken(findings: readonly Finding[]): string | undefined {
 
 /** Renders findings for scripts, as schema/status.schema.json describes them. */
 export function renderFindings(findings: readonly Finding[]): string {
-  return JSON.stringify(findings.map(toJson));
-}
-
-function toJson(finding: Finding) {
-  const { kind, severity, limit = null, measured = null, since } = finding;
-  const { unit } = findingKinds[kind];
-  return {
-    kind,
-    severity,
-    limit,
-    measured,
-    unit,
-    since: since?.toISOString() ?? null,
-    ...tellFinding(finding),
-  };
+  return JSON.stringify(findings.map(toFindingFields));
 }
 
 const signs: Readonly<Record<Severity, string>> = { broken: 'BROKEN', warning: 'WARNING', note: 'NOTE' };

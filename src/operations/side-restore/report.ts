@@ -8,9 +8,14 @@ import type { SideTable } from '../../restorer/side/tables.ts';
 import { assertNever } from '../../runtime/errors.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 import { describeOmitted } from '../sections/omissions.ts';
+import { withReadings } from '../sections/readings-report.ts';
 import type { ComparedAside, PlannedAside, SideRestore, SideScope } from './result.ts';
 
 export function describeAside(done: SideRestore): Outcome {
+  return withReadings(describeEnd(done), done.readFrom);
+}
+
+function describeEnd(done: SideRestore): Outcome {
   switch (done.kind) {
     case 'planned':
       return describePlanned(done);

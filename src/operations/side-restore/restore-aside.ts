@@ -36,7 +36,8 @@ import {
   TargetError,
 } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
-import { openStorage } from '../../storage/open.ts';
+import { openWithCopies } from '../../storage/copies.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { compare } from './comparison.ts';
 import type { SideFindings, SideRestore, SideScope } from './result.ts';
 import { fill, inSideSchema, type SideWork, withSession } from './rows.ts';
@@ -50,8 +51,18 @@ import { fill, inSideSchema, type SideWork, withSession } from './rows.ts';
 export async function restoreAside(inputs: RestoreInputs, context: Context): Promise<SideRestore> {
   const clock = new PhaseClock();
   const schema = checkInputs(inputs);
+  await using storage = await openWithCopies(inputs, context);
+  return { ...(await restoreFrom(storage, schema, inputs, clock, context)), readFrom: storage.answers };
+}
+
+async function restoreFrom(
+  storage: Storage,
+  schema: string,
+  inputs: RestoreInputs,
+  clock: PhaseClock,
+  context: Context,
+): Promise<SideRestore> {
   const settings = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, context);
-  await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const manifest = await chooseManifest(repository, inputs.backupId, context);
   const reader = createReader(repository, manifest, inputs.encryptionIdentity);

@@ -2,12 +2,16 @@ import type { Manifest } from '../../format/manifest.ts';
 import type { LiveTable } from '../../restorer/side/live-table.ts';
 import type { RowDifference } from '../../restorer/side/row-difference.ts';
 import type { SideTable } from '../../restorer/side/tables.ts';
+import type { CopyAnswer } from '../../storage/fallback.ts';
 
 /**
  * The result of a restore beside the live tables: a plan, or how the rows of the backup and the live rows
  * differ.
  */
-export type SideRestore = PlannedAside | ComparedAside;
+export type SideRestore = (PlannedAside | ComparedAside) & {
+  /** Copies that were read from in place of the storage; absent when none was */
+  readonly readFrom?: readonly CopyAnswer[];
+};
 
 /** A dry run: nothing was changed. */
 export interface PlannedAside {

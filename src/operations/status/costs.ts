@@ -1,9 +1,6 @@
 import type { BackupSummary } from '../../repository/backups/catalog.ts';
 import type { Growth } from '../../repository/backups/growth.ts';
-import { egressPricePerGb } from '../../supabase/egress.ts';
-
-/** Storage is billed in gigabytes of 10⁹ bytes. */
-const gigabyte = 1e9;
+import { gigabyte, priceEgress } from '../../supabase/egress.ts';
 
 /** What storage costs in a month, in the currency of the price. */
 export interface StorageCost {
@@ -42,5 +39,5 @@ export function estimateEgress(usable: readonly BackupSummary[]): Egress | undef
   const newest = usable.find(({ kind }) => kind === 'full');
   if (newest === undefined) return undefined;
   const { bytes } = newest.totals;
-  return { bytes, dollars: (bytes / gigabyte) * egressPricePerGb };
+  return { bytes, dollars: priceEgress(bytes) };
 }

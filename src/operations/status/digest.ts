@@ -4,6 +4,7 @@ import { recordedOperations } from '../../interface/inputs/operations.ts';
 import type { ListInputs } from '../../interface/inputs/types.ts';
 import type { BackupSummary } from '../../repository/backups/catalog.ts';
 import { mostRuns } from '../../repository/backups/success-rate.ts';
+import { DamageWarnings } from '../../repository/damage-warnings.ts';
 import { openRepository } from '../../repository/open.ts';
 import { readRecords, type StoredRecord } from '../../repository/records.ts';
 import type { RetentionDecision } from '../../repository/retention/policy.ts';
@@ -32,10 +33,10 @@ export async function readDigest(
   const { decisions } = await listBackups(inputs, context);
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
-  const onDamaged = (error: Error) => context.log.warn(`${error.message}; passed over`);
+  using damage = new DamageWarnings(context.log);
   const since = new Date(status.at.getTime() - period);
   const options = { newest: mostRuns, since, signal: context.signal };
-  const runs = await readRecords(repository, 'runs', onDamaged, options);
+  const runs = await readRecords(repository, 'runs', damage.warn, options);
   return toDigest(status, runs, decisions);
 }
 

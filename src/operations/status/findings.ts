@@ -1,5 +1,6 @@
 import { type Finding, findingKinds } from '../../interface/findings/finding.ts';
-import { findShrinkage, measurePoint } from '../../repository/backups/findings.ts';
+import { findFailureRows } from '../../repository/backups/failure-rows.ts';
+import { findOverrun, findShrinkage, measurePoint } from '../../repository/backups/findings.ts';
 import {
   type Ages,
   type BackupFreshness,
@@ -35,6 +36,7 @@ export function listFindings(facts: StatusFacts, measures: Measures): Finding[] 
     ...(measures.managed?.findings ?? []),
     ...findLateSchedules(measures),
     ...findDisabledSchedules(measures),
+    ...findFailedRuns(facts),
     findOldBackup(facts),
     findDamagedChanges(facts),
     findRowLoss(facts),
@@ -48,6 +50,7 @@ export function listFindings(facts: StatusFacts, measures: Measures): Finding[] 
     findHiddenVersions(facts),
     findMixedEncryption(facts.freshness),
     findFailedDrill(facts),
+    findSlowRecovery(facts),
     findUnmeasuredRecovery(facts, recovery),
   ];
   const order = Object.keys(findingKinds);
@@ -106,6 +109,12 @@ function findDisabledSchedules({ schedules }: Measures): Finding[] {
     return [
       { ...warning, kind: 'disabled-schedule', workflow: file, jobs: own.map(({ kind }) => kind), state },
     ];
+  });
+}
+
+function findFailedRuns({ runs }: StatusFacts): Finding[] {
+  return findFailureRows(runs).map(({ job, count, since, lastClass }) => {
+    return { ...warning, kind: 'failed-runs', measured: count, since, job, lastClass };
   });
 }
 
@@ -197,6 +206,18 @@ function findFailedDrill({ freshness: { drills } }: StatusFacts): Finding | unde
   if (last?.content.outcome !== 'failed') return undefined;
   const { backup, why } = last.content;
   return { ...warning, kind: 'failed-drill', since: last.at, backup, why };
+}
+
+function findSlowRecovery({ freshness: { drills } }: StatusFacts): Finding | undefined {
+  const passed = drills.filter(({ content }) => content.outcome === 'passed');
+  const newest = passed.at(-1);
+  const overrun = newest && findOverrun(newest.content);
+  if (newest === undefined || overrun === undefined) return undefined;
+  const first = passed.findLastIndex(({ content }) => findOverrun(content) === undefined) + 1;
+  return {
+    ...{ ...warning, kind: 'slow-recovery', limit: overrun.target, measured: overrun.took },
+    ...{ since: passed[first]?.at, backup: newest.content.backup },
+  };
 }
 
 /** Without a backup there is nothing to recover, which a limit says. */

@@ -23,13 +23,19 @@ export async function findNewest(
   context: StorageContext,
 ): Promise<{ id: string; takenAt: Date } | null | undefined> {
   if (inputs === undefined || context.signal.aborted) return undefined;
-  // Neither is about one storage, and no report raises an alarm.
-  if (inputs.operation === 'schedule' || inputs.operation === 'report') return undefined;
+  if (isAboutNoneOrMany(inputs)) return undefined;
   const { storage } = inputs;
   if (storage === undefined) return undefined;
   // A repository in an artifact would have to be downloaded as a whole.
   if (/^artifact:/i.test(storage)) return undefined;
   return Promise.race([look({ ...inputs, storage }, context), sleep(timeoutMs, undefined, { ref: false })]);
+}
+
+type Elsewhere = 'schedule' | 'report' | 'doctor' | 'estimate';
+
+/** A report, a schedule and an estimate are about none or many, and a doctor looks before there is a backup. */
+function isAboutNoneOrMany(inputs: Inputs): inputs is Extract<Inputs, { readonly operation: Elsewhere }> {
+  return ['schedule', 'report', 'doctor', 'estimate'].includes(inputs.operation);
 }
 
 async function look(

@@ -5,6 +5,7 @@ import { mostRuns, rateWindow } from '../../repository/backups/success-rate.ts';
 import { findVanished } from '../../repository/backups/vanished.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
+import { DamageWarnings } from '../../repository/damage-warnings.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import { readRecords, type StoredRecord } from '../../repository/records.ts';
 import { measureStored } from '../../repository/stored-bytes.ts';
@@ -53,7 +54,8 @@ export async function readStatus(inputs: StatusInputs, context: Context): Promis
 export async function readStatusFacts(repository: Repository, question: StatusQuestion, context: Context) {
   const { storage } = repository;
   const freshness = await readFreshness(repository, context);
-  const onDamaged = (error: Error) => context.log.warn(`${error.message}; passed over`);
+  using damage = new DamageWarnings(context.log);
+  const onDamaged = damage.warn;
   const { signal } = context;
   const [prune] = (await readRecords(repository, 'prunes', onDamaged, { newest: 1, signal })).slice(-1);
   const { catalog } = freshness;

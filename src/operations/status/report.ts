@@ -302,6 +302,8 @@ function tellFailure(failure: RecordedFailure): string {
       return `validate found damage in ${failure.damaged.join(', ')}`;
     case 'drill':
       return `drill of ${failure.backup} failed: ${failure.why ?? 'nobody knows why'}`;
+    case 'slow-drill':
+      return `drill of ${failure.backup} took ${formatDuration(failure.took)}, and its target is ${formatDuration(failure.target)}`;
     case 'restore':
       return `restore of ${failure.backup} into ${failure.target}: ${failure.why ?? 'it differs from the backup'}`;
     case 'run':

@@ -1,12 +1,12 @@
 import type { Manifest } from '../../format/manifest.ts';
+import type { CopiesInputs } from '../../interface/inputs/copies-values.ts';
 import type { ReadBackRequest } from '../../interface/inputs/types.ts';
 import { formatBytes, formatCount, formatCounted } from '../../report/quantity.ts';
 import { segmentKey } from '../../repository/changes/segments.ts';
 import { createReader } from '../../repository/objects/store.ts';
-import { openRepository, type Repository } from '../../repository/open.ts';
+import type { Repository } from '../../repository/open.ts';
 import type { Context } from '../../runtime/context.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
-import { openStorage } from '../../storage/open.ts';
 import { checkChanges, chooseSegments, nameSegment } from './changes.ts';
 import { checkArchive, checkSupplement } from './contents.ts';
 import { Findings } from './findings.ts';
@@ -14,6 +14,7 @@ import { matchIdentities } from './identities.ts';
 import { readManifests } from './manifests.ts';
 import { gatherUses, type Holder } from './object-uses.ts';
 import { checkObjects } from './objects.ts';
+import { findCurable, openReadable } from './place.ts';
 import type { Reading } from './reading.ts';
 import { recordValidation } from './record.ts';
 import type { Damage, Validation } from './result.ts';
@@ -25,10 +26,13 @@ import type { Damage, Validation } from './result.ts';
  *
  * @throws ConfigurationError when identities were given and open none of the encrypted backups
  */
-export async function readBack(request: ReadBackRequest, context: Context): Promise<Validation> {
+export async function readBack(
+  request: ReadBackRequest & Partial<CopiesInputs>,
+  context: Context,
+): Promise<Validation> {
   const clock = new PhaseClock();
-  await using storage = await openStorage(request.storage, request, context);
-  const repository = await openRepository(storage, request.repositoryKey);
+  await using resources = new AsyncDisposableStack();
+  const { repository, instead, behind } = await openReadable(request, resources, context);
   const findings = new Findings();
   const { manifests, segments } = await readHeaders(repository, request.backupId, findings, context);
 
@@ -59,7 +63,8 @@ export async function readBack(request: ReadBackRequest, context: Context): Prom
   const { damages, unread, broken } = findings;
   return {
     backups: manifests.length + countManifests([...damages, ...unread]),
-    ...{ broken, damages, unread, read, archives, encryption },
+    ...{ broken, damages, unread, read, archives, encryption, instead },
+    curable: await findCurable(behind, findings.damagedObjects, uses, context),
     segments: segments.length,
     objects: uses.size,
     objectsChecked: sample.length,

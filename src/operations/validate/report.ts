@@ -15,9 +15,13 @@ export function describeValidation(done: Validation): Outcome {
   return {
     exitCode: isSound(done) ? 0 : 3,
     found: tellDamage(done),
-    outputs: { backups, 'objects-checked': objectsChecked, damaged: broken.size },
+    outputs: {
+      ...{ backups, 'objects-checked': objectsChecked, damaged: broken.size },
+      ...(done.instead === undefined ? {} : { 'read-from': done.instead.name }),
+    },
     report: [
       { kind: 'heading', text: describeVerdict(done) },
+      ...describePlace(done),
       {
         kind: 'table',
         columns: [{ title: 'what' }, { title: '', align: 'right' }],
@@ -36,9 +40,27 @@ export function describeValidation(done: Validation): Outcome {
         ],
       },
       ...listDamages('damaged part', damages),
+      ...describeCure(done),
       ...listDamages('could not be read, and may be whole', unread),
     ],
   };
+}
+
+function describePlace({ instead }: Validation): Section[] {
+  if (instead === undefined) return [];
+  const { name, location, why } = instead;
+  const copy = name === location ? name : `${name} (${location})`;
+  return [{ kind: 'paragraph', text: `THE COPY ${copy} WAS VALIDATED, and not the storage: ${why}.` }];
+}
+
+function describeCure({ curable }: Validation): Section[] {
+  if (curable === undefined) return [];
+  const { whole, damaged } = curable;
+  const text =
+    whole === 0
+      ? 'No copy has any of the damaged objects whole.'
+      : `The copies have ${formatCount(whole)} of ${formatCounted(damaged, 'damaged object')} whole: \`repair\` heals them.`;
+  return [{ kind: 'paragraph', text }];
 }
 
 const encryptions: Readonly<Record<Validation['encryption'], string>> = {

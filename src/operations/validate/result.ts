@@ -11,6 +11,20 @@ export interface Damage {
   readonly how: string;
 }
 
+/** A copy that was validated in place of the storage */
+export interface ReadPlace {
+  readonly name: string;
+  readonly location: string;
+  /** Why the storage could not be opened */
+  readonly why: string;
+}
+
+/** Damaged objects, and how many of them the copies have whole */
+export interface Curable {
+  readonly whole: number;
+  readonly damaged: number;
+}
+
 /** What a validation has read and found. */
 export interface Validation {
   /** Checked backups, including those with a damaged manifest */
@@ -34,6 +48,10 @@ export interface Validation {
   readonly damages: readonly Damage[];
   /** Parts that could not be read, and may be whole */
   readonly unread: readonly Damage[];
+  /** Undefined when the storage itself was validated */
+  readonly instead: ReadPlace | undefined;
+  /** Undefined without copies or damaged objects */
+  readonly curable: Curable | undefined;
   /** milliseconds */
   readonly elapsed: number;
 }

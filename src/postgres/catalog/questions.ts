@@ -5,6 +5,7 @@ import type { ColumnName } from '../../values/column-name.ts';
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../identifier.ts';
 import type { Session } from '../session/connection.ts';
 import { ServerError } from '../session/server-error.ts';
+import { sqlState } from '../sqlstate.ts';
 import { copyOut, type RowSink } from '../wire/copy-reader.ts';
 import { qualifiedName } from './tables.ts';
 
@@ -15,29 +16,60 @@ const savepoint = 'question';
  * any query that returns rows, and makes the server write every type as text, whatever the columns are
  * called.
  *
- * @throws Error when the session is lost; a question that fails counts as an answer
+ * @param onFailed receives each question that fails, which counts as an answer
+ * @throws Error when the session is lost
  */
-export async function askQuestions(session: Session, questions: readonly string[]): Promise<Answer[]> {
+export async function askQuestions(
+  session: Session,
+  questions: readonly string[],
+  onFailed: (sql: string, error: ServerError) => void = () => undefined,
+): Promise<Answer[]> {
   const answers: Answer[] = [];
   for (const sql of questions) {
     await session.query(`SAVEPOINT ${savepoint}`);
-    answers.push(await ask(session, sql));
+    answers.push(await ask(session, sql, onFailed));
     // The rollback also follows a successful question, which may have changed a setting.
     await session.query(`ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`);
   }
   return answers;
 }
 
-async function ask(session: Session, sql: string): Promise<Answer> {
+async function ask(
+  session: Session,
+  sql: string,
+  onFailed: (sql: string, error: ServerError) => void,
+): Promise<Answer> {
   const sink = new AnswerSink();
   try {
     // The line break ends a comment at the end of the question.
     await copyOut(session, `COPY (${sql.replace(/[;\s]+$/, '')}\n) TO STDOUT`, sink);
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
+    onFailed(sql, error);
     return { sql, rows: null, digest: null, sample: cut(error.message) };
   }
   return { sql, ...(await sink.finish()) };
+}
+
+/** SQLSTATEs of names that are not found: the message has names of the question, and no value of a row. */
+const unknownNames: ReadonlySet<string> = new Set([
+  sqlState.undefinedTable,
+  sqlState.undefinedFunction,
+  sqlState.undefinedColumn,
+  sqlState.undefinedObject,
+  sqlState.invalidSchemaName,
+]);
+
+/** Says that a question of `checks` failed, and what to do where it names what is not found. */
+export function tellUnanswered(
+  sql: string,
+  { code, message }: Pick<ServerError, 'code' | 'message'>,
+): string {
+  const isUnknown = unknownNames.has(code);
+  const remedy = isUnknown
+    ? ' Write names with their schema, as public.users: it is asked with an empty search_path.'
+    : '';
+  return `checks: the source does not answer this, so that restores have nothing to compare (${isUnknown ? message : `SQLSTATE ${code}`}): ${sql}.${remedy}`;
 }
 
 const sampleRows = 3;

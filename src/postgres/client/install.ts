@@ -1,12 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
+import type * as ActionsCache from '@actions/cache';
 import type { Context } from '../../runtime/context.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { apkInstall } from './apk.ts';
 import { aptInstall, aptSources, askApt, tolerate, updateLists, withProjectSource } from './apt.ts';
 import { isOfEveryTool } from './environment.ts';
-import type { ClientSource } from './places.ts';
+import { type ClientSource, mayInstall } from './places.ts';
 import { assertRights, findProgram } from './root-command.ts';
 
 /** Replaces the machine's own paths in tests. */
@@ -48,8 +48,7 @@ export async function installClient(
   context: Context,
   options: InstallOptions = {},
 ): Promise<string | undefined> {
-  const isAllowed = policy === 'auto' ? isGitHubHosted(context) : policy === 'always';
-  if (!isAllowed) return undefined;
+  if (!mayInstall(policy, context.env)) return undefined;
   if (process.platform !== 'linux') {
     context.log.warn(`install-client: nothing is installed on this system (${process.platform})`);
     return undefined;
@@ -101,9 +100,6 @@ async function installWith(
 }
 
 /** A self-hosted runner sets GITHUB_ACTIONS, too. */
-const isGitHubHosted = ({ env }: Context): boolean =>
-  env.GITHUB_ACTIONS === 'true' && env.RUNNER_ENVIRONMENT === 'github-hosted';
-
 async function installPackages(
   wanted: WantedRelease,
   timeoutMs: number,
@@ -112,7 +108,8 @@ async function installPackages(
 ): Promise<void> {
   const packageName = `postgresql-client-${wanted.major}`;
   const folder = path.join(context.env.RUNNER_TEMP ?? context.temporaryFolder, packageName);
-  const cache = new PackageCache(folder, nameEntry(packageName, wanted, context.now()), timeoutMs, context);
+  const key = nameEntry(packageName, wanted, context.now());
+  const cache = new PackageCache(await import('@actions/cache'), { folder, key, timeoutMs }, context);
   mkdirSync(folder, { recursive: true });
   if ((await cache.restore()) && holdsRelease(folder, wanted)) {
     try {
@@ -132,18 +129,28 @@ async function installPackages(
   if (holdsRelease(fresh, wanted)) await cache.save();
 }
 
+interface CacheEntry {
+  /** Of the packages */
+  readonly folder: string;
+  readonly key: string;
+  readonly timeoutMs: number;
+}
+
 /**
  * One entry of the Actions cache. It never fails: without it the packages are downloaded. It holds only the
  * packages, because apt leaves a lock and a folder beside them that only root can read.
  */
 class PackageCache {
-  isUsable = isFeatureAvailable();
+  isUsable: boolean;
+  readonly #client: typeof ActionsCache;
   readonly #folder: string;
   readonly #key: string;
   readonly #timeoutMs: number;
   readonly #context: Context;
 
-  constructor(folder: string, key: string, timeoutMs: number, context: Context) {
+  constructor(client: typeof ActionsCache, { folder, key, timeoutMs }: CacheEntry, context: Context) {
+    this.isUsable = client.isFeatureAvailable();
+    this.#client = client;
     this.#folder = folder;
     this.#key = key;
     this.#timeoutMs = timeoutMs;
@@ -151,13 +158,15 @@ class PackageCache {
   }
 
   async restore(): Promise<boolean> {
-    const found = await this.#attempt(() => restoreCache([path.join(this.#folder, '*.deb')], this.#key));
+    const found = await this.#attempt(() =>
+      this.#client.restoreCache([path.join(this.#folder, '*.deb')], this.#key),
+    );
     return found !== undefined && listPackages(this.#folder).length > 0;
   }
 
   async save(): Promise<void> {
     if (listPackages(this.#folder).length === 0) return;
-    await this.#attempt(() => saveCache([path.join(this.#folder, '*.deb')], this.#key));
+    await this.#attempt(() => this.#client.saveCache([path.join(this.#folder, '*.deb')], this.#key));
   }
 
   async #attempt<T>(ask: () => Promise<T>): Promise<T | undefined> {

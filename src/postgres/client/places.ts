@@ -82,3 +82,9 @@ export interface ClientSource {
    */
   readonly installClient: 'auto' | 'always' | 'never';
 }
+
+/** Whether client programs that are missing are installed on this machine */
+export function mayInstall(policy: ClientSource['installClient'], env: NodeJS.ProcessEnv): boolean {
+  if (policy !== 'auto') return policy === 'always';
+  return env.GITHUB_ACTIONS === 'true' && env.RUNNER_ENVIRONMENT === 'github-hosted';
+}

@@ -78,7 +78,7 @@ export function chooseSslMode(host: string, rootCert: string | undefined, isOfTh
  * Addresses that are not routed on the internet (RFC 1918, 3927, 4193, 4291), and names that only a local
  * network knows.
  */
-function isNearby(host: string): boolean {
+export function isNearby(host: string): boolean {
   if (host.startsWith('/')) return true;
   if (isIP(host) === 4) return /^(?:127|10|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))\./.test(host);
   if (isIP(host) === 6) return host === '::1' || /^(?:f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):/i.test(host);

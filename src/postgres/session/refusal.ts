@@ -33,6 +33,31 @@ export function isCrowded(error: unknown): boolean {
   return false;
 }
 
+/**
+ * Whether the encryption of a connection has failed: its negotiation, or the certificate of the server. The
+ * codes are those of Node and OpenSSL.
+ */
+export function isAboutTls(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code = '' } = cause as { code?: unknown };
+    if (/^(?:CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(String(code))) return true;
+    if (/does not support SSL/.test(cause.message)) return true;
+  }
+  return false;
+}
+
+/** A host that only machines with IPv6 can reach, as the direct hosts of Supabase projects are. */
+export const ipv6Only: Explanation = {
+  what: 'the host has only an IPv6 address, which this machine cannot reach',
+  next: 'Use the session pooler (aws-…pooler.supabase.com, port 5432, user postgres.PROJECT_REF): GitHub-hosted runners have no IPv6.',
+};
+
+/** A host that no name server knows */
+export const unknownHost: Explanation = {
+  what: 'the host cannot be found',
+  next: 'Correct the host name; a paused Supabase project loses its name until it is resumed.',
+};
+
 const isSupabase = ({ host }: ConnectionSettings): boolean => /\.supabase\.(?:com|co)$/i.test(host);
 
 /** The first match counts, so special cases stand before general ones. */
@@ -212,16 +237,7 @@ const cases: readonly Case[] = [
   },
   {
     codes: ['ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTUNREACH'],
-    explain: async ({ host }) =>
-      (await isIpv6Only(host))
-        ? {
-            what: 'the host has only an IPv6 address, which this machine cannot reach',
-            next: 'Use the session pooler (aws-…pooler.supabase.com, port 5432, user postgres.PROJECT_REF): GitHub-hosted runners have no IPv6.',
-          }
-        : {
-            what: 'the host cannot be found',
-            next: 'Correct the host name; a paused Supabase project loses its name until it is resumed.',
-          },
+    explain: async ({ host }) => ((await isIpv6Only(host)) ? ipv6Only : unknownHost),
   },
   {
     codes: ['ECONNREFUSED'],

@@ -1,6 +1,7 @@
 import type { Manifest } from '../../format/manifest.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, IntegrityError } from '../../runtime/errors.ts';
+import { DamageWarnings } from '../damage-warnings.ts';
 import type { Repository } from '../open.ts';
 import { type BackupSummary, readCatalog } from './catalog.ts';
 import { chooseBackup, readManifest } from './manifests.ts';
@@ -29,8 +30,9 @@ export async function chooseBackups(
   choice: string,
   context: Context,
 ): Promise<BackupSummary[]> {
+  using damage = new DamageWarnings(context.log);
   const catalog = await readCatalog(repository, {
-    onDamaged: (error) => context.log.warn(`${error.message}; passed over`),
+    onDamaged: damage.warn,
     signal: context.signal,
   });
   const withRows = catalog.backups.filter((backup) => backup.kind !== 'schema');

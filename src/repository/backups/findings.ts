@@ -10,10 +10,26 @@ import type { BackupFreshness } from './freshness.ts';
 export type RecordedFailure = { readonly at: Date } & (
   | { readonly kind: 'damage' /** Backups and segments, for people */; readonly damaged: readonly string[] }
   | ({ readonly kind: 'drill' } & Pick<RecordContent<'drills'>, 'backup' | 'why'>)
+  | ({ readonly kind: 'slow-drill' } & Pick<RecordContent<'drills'>, 'backup'> & Overrun)
   | ({ readonly kind: 'restore' } & Pick<RecordContent<'restores'>, 'backup' | 'target' | 'why'>)
   | ({ readonly kind: 'run' } & Pick<RecordContent<'runs'>, 'operation'> &
       NonNullable<RecordContent<'runs'>['failure']>)
 );
+
+/** A recovery that took too long; milliseconds */
+export interface Overrun {
+  readonly took: number;
+  readonly target: number;
+}
+
+/** Tells whether the recovery of a drill took longer than it was allowed to then; undefined where it did not. */
+export function findOverrun({
+  recovery,
+  rtoTarget,
+}: Pick<RecordContent<'drills'>, 'recovery' | 'rtoTarget'>): Overrun | undefined {
+  if (recovery === null || rtoTarget == null || recovery <= rtoTarget) return undefined;
+  return { took: recovery, target: rtoTarget };
+}
 
 /**
  * Lists the failures that records report, newest first. What a validation, a drill or a restore has recorded
@@ -32,6 +48,12 @@ export function listFailures(
     ...drills
       .filter(({ content }) => content.outcome !== 'passed')
       .map(({ at, content: { backup, why } }) => ({ kind: 'drill' as const, at, backup, why })),
+    ...drills.flatMap(({ at, content }) => {
+      const overrun = content.outcome === 'passed' ? findOverrun(content) : undefined;
+      return overrun === undefined
+        ? []
+        : [{ kind: 'slow-drill' as const, at, backup: content.backup, ...overrun }];
+    }),
     ...restores
       .filter(({ content }) => content.outcome === 'failed' || content.outcome === 'different')
       .map(({ at, content: { backup, target, why } }) => {

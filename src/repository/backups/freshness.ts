@@ -1,7 +1,7 @@
 import type { Context } from '../../runtime/context.ts';
-import type { IntegrityError } from '../../runtime/errors.ts';
 import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 import { compare } from '../../values/ordering.ts';
+import { DamageWarnings } from '../damage-warnings.ts';
 import type { Repository } from '../open.ts';
 import { readRecords, type StoredRecord } from '../records.ts';
 import { type BackupSummary, type Catalog, gatherRecords, readCatalog } from './catalog.ts';
@@ -36,7 +36,8 @@ export async function readFreshness(repository: Repository, context: Context): P
     if (!told.has(message)) log.warn(message);
     told.add(message);
   };
-  const onDamaged = (error: IntegrityError) => warn(`${error.message}; passed over`);
+  using damage = new DamageWarnings(log);
+  const onDamaged = damage.warn;
   const catalog = await readCatalog(repository, { onDamaged, signal });
   // Drills of backups that retention has removed since still count.
   const validations = await readRecords(repository, 'validations', onDamaged, { signal });

@@ -2,10 +2,12 @@ import { formatSecond } from '../../report/time.ts';
 import type { Context } from '../../runtime/context.ts';
 import { clockToleranceMs } from '../../values/clock-tolerance.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
+import { DamageWarnings } from '../damage-warnings.ts';
 import type { Repository } from '../open.ts';
-import { readReplayable } from './damage.ts';
+import type { CapturedChanges } from '../retention/reachable.ts';
+import { barDamaged } from './damage.ts';
 import { findWindows, type RecoveryBase, type Window } from './recoverable.ts';
-import type { Segment } from './segments.ts';
+import { readSegments, type Segment } from './segments.ts';
 
 /** The points in time that can be recovered, and the state of the captured changes. */
 export interface Recoverable {
@@ -18,8 +20,8 @@ export interface Recoverable {
 }
 
 /**
- * Reads which points in time can be recovered, and the segments for them, by chain and position. Everything
- * that is ignored is reported as a warning.
+ * Reads which points in time can be recovered, and the segments for them, by chain and position; and as `changes`
+ * all that is stored, for retention. Everything that is ignored is reported as a warning.
  *
  * @param bases the backups that a restore would use
  */
@@ -27,23 +29,30 @@ export async function readRecoverable(
   repository: Repository,
   bases: readonly RecoveryBase[],
   { log, now, signal }: Context,
-): Promise<Recoverable & { readonly segments: readonly Segment[] }> {
+): Promise<Recoverable & { readonly segments: readonly Segment[]; readonly changes: CapturedChanges }> {
   const damaged: string[] = [];
-  const segments = await readReplayable(
-    repository,
-    ({ message }, key) => {
-      log.warn(`${message}; passed over`);
-      damaged.push(key);
-    },
-    // Whoever reads the catalog warns of these.
-    { onRecord: ({ message }) => log.debug(message), signal },
-  );
+  using warnings = new DamageWarnings(log);
+  const onDamaged = (error: Error, key: string) => {
+    warnings.warn(error);
+    damaged.push(key);
+  };
+  const stored = await readSegments(repository, onDamaged, { signal });
+  // Whoever reads the catalog warns of these.
+  const onRecord = ({ message }: Error) => log.debug(message);
+  const segments = await barDamaged(repository, stored, onDamaged, { onRecord, signal });
+  const changes = { stored, replayable: segments };
   const latest = BigInt(now().getTime() + clockToleranceMs) * 1000n;
   const sound = segments.filter(({ through }) => parseTimestamp(through) <= latest);
   if (sound.length < segments.length) {
     log.warn('some captured changes are of a time that is still to come: a clock is wrong; passed over');
   }
-  return { windows: findWindows(bases, sound), damaged, captured: segments.length > 0, segments: sound };
+  return {
+    windows: findWindows(bases, sound),
+    damaged,
+    captured: segments.length > 0,
+    segments: sound,
+    changes,
+  };
 }
 
 /** Tells whether the window is more than a single backup. */

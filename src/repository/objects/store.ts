@@ -260,7 +260,7 @@ export class ObjectReader {
           : damaged(object, difference);
       }
       return plaintext;
-    });
+    }, this.#storage.places);
   }
 
   async #unseal(stored: Buffer, object: StoredObject, difference: string | undefined): Promise<Buffer> {
@@ -300,7 +300,7 @@ export function readStored(storage: Storage, object: StoredObject): Promise<void
   return readAgain(async (options) => {
     const difference = describeDifference(await fetchStored(storage, object, options), object);
     if (difference !== undefined) throw damaged(object, difference);
-  });
+  }, storage.places);
 }
 
 async function fetchStored(storage: Storage, object: StoredObject, options: ReadOptions): Promise<Buffer> {

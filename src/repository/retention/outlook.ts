@@ -1,10 +1,9 @@
 import { day } from '../../values/duration.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { BackupSummary } from '../backups/catalog.ts';
-import type { Segment } from '../changes/segments.ts';
 import type { ChangePolicy } from './changes.ts';
 import { planRetention, type RetentionDecision } from './policy.ts';
-import { keepBases } from './reachable.ts';
+import { type CapturedChanges, keepBases } from './reachable.ts';
 
 /** Milliseconds that are foreseen; what stays for longer stays for years, or for good. */
 export const outlookLength = 400 * day;
@@ -18,8 +17,7 @@ const dailyPart = 30;
 /** What a cleanup decides by, besides the rules for backups */
 export interface Outlook extends ChangePolicy {
   readonly timeZone: string;
-  /** The captured changes, by chain and position */
-  readonly segments: readonly Segment[];
+  readonly changes: CapturedChanges;
 }
 
 /**
@@ -58,12 +56,12 @@ export function foreseeRemovals(
 function plan(
   backups: readonly BackupSummary[],
   policy: RetentionPolicy,
-  { segments, now, timeZone, keepChanges }: Outlook,
+  { changes, now, timeZone, keepChanges }: Outlook,
 ): RetentionDecision<BackupSummary>[] {
   const planned = planRetention(backups, policy, { now, timeZone });
   const since = now.getTime() - keepChanges;
-  const isOld = segments.every(({ through }) => Date.parse(through) < since);
-  return isOld ? planned : keepBases(planned, segments, { now, keepChanges });
+  const isOld = changes.stored.every(({ through }) => Date.parse(through) < since);
+  return isOld ? planned : keepBases(planned, changes, { now, keepChanges });
 }
 
 /** A backup that none of the captured changes lead on from: they are of before it. */

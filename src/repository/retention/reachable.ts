@@ -4,8 +4,26 @@ import type { ChangePolicy } from './changes.ts';
 import { keepReachable } from './changes.ts';
 import type { RetentionDecision } from './policy.ts';
 
-/** Also keeps backups that the policy alone would remove but that times to stay recoverable depend on. */
+/** The captured changes of a repository, by chain and position */
+export interface CapturedChanges {
+  readonly stored: readonly Segment[];
+  /** The same, with a barrier in each that a validation found damaged */
+  readonly replayable: readonly Segment[];
+}
+
+/**
+ * Also keeps backups that the policy alone would remove but that times to stay recoverable depend on. Damage that
+ * is not there must not cost a backup: what is needed with it or without it stays.
+ */
 export function keepBases(
+  decisions: readonly RetentionDecision<BackupSummary>[],
+  { stored, replayable }: CapturedChanges,
+  policy: ChangePolicy,
+): RetentionDecision<BackupSummary>[] {
+  return keepFor(keepFor(decisions, stored, policy), replayable, policy);
+}
+
+function keepFor(
   decisions: readonly RetentionDecision<BackupSummary>[],
   segments: readonly Segment[],
   policy: ChangePolicy,

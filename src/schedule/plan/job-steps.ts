@@ -91,6 +91,7 @@ export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Jo
     runbook: policy.runbook ?? true,
     digest: kind === 'digest' ? true : undefined,
     ...(removes && { retention, 'keep-changes': keepChanges, 'time-zone': context.plan.timeZone }),
+    'status-policy': context.policyPath,
     'unlimited-wal': planned.unlimitedWal ? true : undefined,
     'drop-slot': expression('inputs.drop-slot == true'),
     'grace-period': policy.cleanup?.['grace-period'],

@@ -104,8 +104,8 @@ function renderJob(job: WorkflowJob, beside: readonly WorkflowJob[], { policy }:
   const [repository, commit] = policy.action.split('@');
   const condition = conditionOf(job, beside);
   // Only the schedules job needs write access to workflows. A job with an artifact storage reads artifacts of
-  // other runs.
-  const reads = isArtifact(job.with.storage) ? ('read' as const) : undefined;
+  // other runs, and a status whether the workflows run.
+  const reads = isArtifact(job.with.storage) || job.calls === 'watch' ? ('read' as const) : undefined;
   const granted = job.database === undefined ? permissions : { ...permissions, actions: reads };
   const wanted = {
     ...granted,

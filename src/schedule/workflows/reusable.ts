@@ -188,6 +188,9 @@ export const reusableWorkflows = {
       'keep-changes': text('How far back any point in time stays recoverable, for the same; 8d when empty.'),
       'time-zone': text('In which days and weeks begin, for the same.'),
       policy: text('The policy whose workflows are checked by `schedule` with `check`; when empty, none.'),
+      'status-policy': text(
+        'The policy by which the status of the storage tells what is late; when empty, that is not asked.',
+      ),
     },
     secrets: { ...storageSecrets, ...recordsSecret, ...alarmSecrets },
     // `actions: write` reads the runs of workflows, and enables a workflow that GitHub disabled.

@@ -3,7 +3,7 @@ import { type Supplement, writeSupplement } from '../../format/supplement.ts';
 import { readDescription } from '../../postgres/catalog/description.ts';
 import { readGlobals } from '../../postgres/catalog/globals.ts';
 import { readPrivileges } from '../../postgres/catalog/privileges.ts';
-import { askQuestions, readFreshness } from '../../postgres/catalog/questions.ts';
+import { askQuestions, readFreshness, tellUnanswered } from '../../postgres/catalog/questions.ts';
 import { readQueues } from '../../postgres/catalog/queues.ts';
 import { letRead, openSession, type Session } from '../../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
@@ -19,6 +19,8 @@ import { readAdditions } from './extension-additions.ts';
 export interface Described<Beside> {
   readonly description: Supplement;
   readonly beside: Beside;
+  /** Sentences about questions that failed */
+  readonly unanswered: readonly string[];
 }
 
 /** The user's questions about the data. */
@@ -54,8 +56,8 @@ export async function readSupplement<Beside>(
     const described = await readThrough(session);
     const beside = await readBeside(session);
     await session.close();
-    const answered = await askThrough(snapshot, settings, questions, signal);
-    return { description: { ...described, ...answered }, beside };
+    const { unanswered, ...answered } = await askThrough(snapshot, settings, questions, signal);
+    return { description: { ...described, ...answered }, beside, unanswered };
   } catch (error) {
     signal.throwIfAborted();
     if (isKnownError(error)) throw error;
@@ -91,15 +93,19 @@ async function askThrough(
   settings: ConnectionSettings,
   { checks, freshness }: Questions,
   signal: AbortSignal,
-): Promise<Pick<Supplement, 'answers' | 'freshness'>> {
-  if (checks.length + freshness.length === 0) return { answers: [], freshness: [] };
+): Promise<Pick<Supplement, 'answers' | 'freshness'> & Pick<Described<unknown>, 'unanswered'>> {
+  if (checks.length + freshness.length === 0) return { answers: [], freshness: [], unanswered: [] };
+  const unanswered: string[] = [];
   const session = await joinSnapshot(snapshot, settings, signal);
   try {
     await letRead(session);
     await session.query('SET LOCAL enable_seqscan = on');
     const answers = {
-      answers: await askQuestions(session, checks),
+      answers: await askQuestions(session, checks, (sql, error) => {
+        unanswered.push(tellUnanswered(sql, error));
+      }),
       freshness: await readFreshness(session, freshness),
+      unanswered,
     };
     await session.close();
     return answers;

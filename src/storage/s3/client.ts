@@ -1,6 +1,6 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { chooseAgent } from '../../http/agents.ts';
-import type { S3Addressing, S3Encryption } from '../../interface/s3-settings.ts';
+import type { S3Addressing, S3Credentials, S3Encryption } from '../../interface/s3-settings.ts';
 import type { Context } from '../../runtime/context.ts';
 import { boundAnswers } from './answers.ts';
 
@@ -21,6 +21,10 @@ export interface S3Options {
   readonly encryption?: S3Encryption;
   /** The bucket's default, STANDARD, when undefined */
   readonly storageClass?: string;
+  /** Those of the environment when undefined */
+  readonly credentials?: S3Credentials;
+  /** Whether writes ask the store to check and keep the SHA-256 of each value */
+  readonly checksums?: boolean;
   /** Before the first retry, doubled for each one after it. Tests shorten it. */
   readonly firstDelayMs?: number;
   /** How long a connection may carry no byte in either direction. Tests shorten it. */
@@ -46,7 +50,7 @@ export function silenceMsOf({ silenceMs = defaultSilenceMs }: S3Options): number
 }
 
 function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
-  const { endpoint, region, context } = options;
+  const { endpoint, region, context, credentials } = options;
   const silenceMs = silenceMsOf(options);
   // `S3Requests` limits concurrency itself: `connectionTimeout` would also count the wait for a free
   // connection.
@@ -64,6 +68,7 @@ function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
       : {};
   return {
     ...custom,
+    ...(credentials && { credentials: toIdentity(credentials) }),
     maxAttempts: 1,
     forcePathStyle: isByPath(options),
     // With `Expect: 100-continue` the SDK opens a new connection for each upload.
@@ -75,6 +80,10 @@ function configure(options: S3Options, keepAlive: boolean): S3ClientConfig {
       httpsAgent: agent,
     },
   };
+}
+
+function toIdentity({ accessKeyId, secretAccessKey, sessionToken }: S3Credentials) {
+  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 
 function isByPath({ addressing = 'auto', endpoint, bucket }: S3Options): boolean {

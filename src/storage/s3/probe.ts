@@ -77,6 +77,14 @@ async function writeAndLook(parts: S3Parts, key: string): Promise<Found | undefi
   return { createOnly: writing.createOnly, left };
 }
 
+/** Tells whether a store checks the SHA-256 of what it is sent: it refuses a wrong one. */
+export async function probeChecksums({ writing, deletion }: S3Parts): Promise<boolean> {
+  const key = `probe/${randomInt(slots)}-`.padEnd(longestKey, '1');
+  if (await writing.refusesWrongChecksum(key)) return true;
+  await deletion.deleteSome([key]);
+  return false;
+}
+
 async function readIfThere(reading: S3Reading, key: string): Promise<Buffer | undefined> {
   try {
     return await reading.get(key);

@@ -60,6 +60,19 @@ export class S3Reading {
     });
   }
 
+  /**
+   * Asks for the SHA-256 that the store keeps of a value, of all its bytes; undefined where it keeps none. That of
+   * a multipart upload is one of checksums, and has its number of parts behind it.
+   */
+  async checksum(key: string): Promise<string | undefined> {
+    return this.#requests.run('look at', key, async ({ options }) => {
+      const command = new HeadObjectCommand({ ...this.#requests.address(key), ChecksumMode: 'ENABLED' });
+      const { ChecksumSHA256 = '', ChecksumType } = await this.#requests.client.send(command, options);
+      if (ChecksumType === 'COMPOSITE' || !/^[A-Za-z0-9+/]{43}=$/.test(ChecksumSHA256)) return undefined;
+      return Buffer.from(ChecksumSHA256, 'base64').toString('hex');
+    });
+  }
+
   /** Repeats a failed HEAD as a GET: the answer to a HEAD has no body, and so no message of the store. */
   async #askForWords(key: string, wordless: unknown, { options }: Attempt): Promise<unknown> {
     const command = new GetObjectCommand({ ...this.#requests.address(key), Range: 'bytes=0-0' });

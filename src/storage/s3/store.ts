@@ -4,6 +4,7 @@ import {
   assertKey,
   assertPrefix,
   type Capabilities,
+  type PlaceTraits,
   type Purge,
   type ReadOptions,
   RetainedError,
@@ -13,9 +14,10 @@ import {
 import type { S3Options } from './client.ts';
 import { deleteBatch, S3Deletion } from './deletion.ts';
 import { listValues } from './listing.ts';
-import { probeBucket } from './probe.ts';
+import { probeBucket, probeChecksums } from './probe.ts';
 import { S3Reading } from './reading.ts';
 import { S3Requests } from './requests.ts';
+import { readBucketTraits } from './traits.ts';
 import { S3Versions } from './versions.ts';
 import { S3Writing } from './writing.ts';
 
@@ -34,9 +36,13 @@ export class S3Storage implements Storage {
   readonly #deletion: S3Deletion;
   readonly #versions: S3Versions;
   readonly #now: () => Date;
+  readonly #asksForChecksums: boolean;
+  /** Whether the store has been seen to refuse a wrong SHA-256 */
+  #keepsChecksums = false;
 
   constructor(options: S3Options) {
     this.#now = () => options.context.now();
+    this.#asksForChecksums = options.checksums ?? false;
     this.#requests = new S3Requests(options);
     this.#reading = new S3Reading(this.#requests);
     this.#writing = new S3Writing(this.#requests, this.#reading, options);
@@ -47,13 +53,16 @@ export class S3Storage implements Storage {
 
   async probe(): Promise<Capabilities> {
     try {
-      return await probeBucket({
+      const parts = {
         requests: this.#requests,
         reading: this.#reading,
         writing: this.#writing,
         deletion: this.#deletion,
         now: this.#now(),
-      });
+      };
+      const capabilities = await probeBucket(parts);
+      if (this.#asksForChecksums) this.#keepsChecksums = await probeChecksums(parts);
+      return capabilities;
     } catch (error) {
       if (error instanceof StorageError && error.configuration) {
         throw new ConfigurationError(error.message, error.next, error.cause);
@@ -82,6 +91,12 @@ export class S3Storage implements Storage {
     return this.#reading.stat(key);
   }
 
+  async checksum(key: string): Promise<string | undefined> {
+    assertKey(key);
+    // A store may give back any number that it was sent, which proves nothing.
+    return this.#keepsChecksums ? this.#reading.checksum(key) : undefined;
+  }
+
   async *list(prefix: string): AsyncGenerator<StoredValue> {
     assertPrefix(prefix);
     yield* listValues(this.#requests, prefix);
@@ -99,6 +114,10 @@ export class S3Storage implements Storage {
   async purge(keys: readonly string[]): Promise<Purge> {
     keys.forEach(assertKey);
     return this.#versions.purge(keys);
+  }
+
+  readTraits(): Promise<PlaceTraits> {
+    return readBucketTraits(this.#requests);
   }
 
   async close(): Promise<void> {

@@ -4,12 +4,11 @@ import {
   ListObjectVersionsCommand,
   type ListObjectVersionsCommandOutput,
 } from '@aws-sdk/client-s3';
-import { StorageError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
 import type { Purge, RetainedValue } from '../storage.ts';
 import { deleteBatch, type S3Deletion, type Target } from './deletion.ts';
-import { statusOf } from './failure.ts';
-import type { Attempt, S3Requests } from './requests.ts';
+import { askOptional } from './optional.ts';
+import type { S3Requests } from './requests.ts';
 
 /**
  * Removes values with all their versions, where a bucket keeps versions and these credentials have
@@ -50,7 +49,9 @@ export class S3Versions {
    */
   async #learn(): Promise<boolean> {
     const command = new GetBucketVersioningCommand({ Bucket: this.#requests.bucket });
-    const answer = await this.#ask('', ({ options }) => this.#requests.client.send(command, options));
+    const answer = await askOptional(this.#requests, '', ({ options }) =>
+      this.#requests.client.send(command, options),
+    );
     return answer?.Status !== undefined;
   }
 
@@ -89,7 +90,7 @@ export class S3Versions {
         ...(after.NextKeyMarker === undefined ? {} : { KeyMarker: after.NextKeyMarker }),
         ...(after.NextVersionIdMarker === undefined ? {} : { VersionIdMarker: after.NextVersionIdMarker }),
       });
-      const page = await this.#ask(keys[0] ?? '', ({ options }) =>
+      const page = await askOptional(this.#requests, keys[0] ?? '', ({ options }) =>
         this.#requests.client.send(command, options),
       );
       if (page === undefined) return undefined;
@@ -120,21 +121,12 @@ export class S3Versions {
 
   async #findLock({ key, version }: Version): Promise<RetainedValue | undefined> {
     const command = new HeadObjectCommand({ ...this.#requests.address(key), VersionId: version });
-    const head = await this.#ask(key, ({ options }) => this.#requests.client.send(command, options));
+    const head = await askOptional(this.#requests, key, ({ options }) =>
+      this.#requests.client.send(command, options),
+    );
     const until = head?.ObjectLockRetainUntilDate;
     if (head?.ObjectLockLegalHoldStatus === 'ON') return { key, until };
     return until !== undefined && until > this.#now() ? { key, until } : undefined;
-  }
-
-  /** Runs a request; undefined when the store does not support it, or these credentials may not make it. */
-  async #ask<Answer>(key: string, call: (attempt: Attempt) => Promise<Answer>): Promise<Answer | undefined> {
-    try {
-      return await this.#requests.run('list', key, call);
-    } catch (error) {
-      const status = error instanceof StorageError ? statusOf(error.cause) : undefined;
-      if (status !== undefined && (status < 500 || status === 501)) return undefined;
-      throw error;
-    }
   }
 }
 

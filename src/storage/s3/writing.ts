@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   PutObjectCommand,
   type PutObjectCommandInput,
@@ -49,10 +49,13 @@ export class S3Writing {
   #tellsMd5: boolean | undefined;
   /** Whether the store accepts Content-MD5; undefined until known */
   #takesMd5: boolean | undefined;
+  /** Whether values are sent with their SHA-256, which the store then keeps; false once it has refused that */
+  #sendsSha256: boolean;
 
-  constructor(requests: S3Requests, reading: S3Reading, { encryption, storageClass }: S3Options) {
+  constructor(requests: S3Requests, reading: S3Reading, { encryption, storageClass, checksums }: S3Options) {
     this.#requests = requests;
     this.#reading = reading;
+    this.#sendsSha256 = checksums ?? false;
     this.#settings = {
       ...(encryption && { ServerSideEncryption: encryption.algorithm }),
       ...(encryption?.keyId !== undefined && { SSEKMSKeyId: encryption.keyId }),
@@ -97,6 +100,22 @@ export class S3Writing {
     const outcome = await this.#attempt(key, value);
     if (outcome.kind !== 'present' || outcome.attempt === 1) return outcome.kind;
     return (await this.#has(key, value)) ? 'stored' : 'present';
+  }
+
+  /** Sends a value with the SHA-256 of another one. Whether the store refuses it; it has the value if not. */
+  async refusesWrongChecksum(key: string): Promise<boolean> {
+    const [value, other] = [randomBytes(8), randomBytes(8)];
+    const input = { ...this.#requests.address(key), ...this.#settings, ChecksumSHA256: hashBase64(other) };
+    return this.#requests.run('store', key, async ({ options }) => {
+      try {
+        await this.#requests.client.send(new PutObjectCommand({ ...input, Body: value }), options);
+        return false;
+      } catch (error) {
+        if (statusOf(error) === 400) return true;
+        if (statusOf(error) === 501) return false;
+        throw error;
+      }
+    });
   }
 
   /** @returns undefined when the answer was lost and the value is stored nevertheless */
@@ -149,6 +168,16 @@ export class S3Writing {
     const send = (checked: object) =>
       this.#requests.client.send(new PutObjectCommand({ ...input, ...checked }), options);
     const md5 = createHash('md5').update(value).digest();
+    if (this.#sendsSha256) {
+      try {
+        return { answer: await send({ ChecksumSHA256: hashBase64(value) }), md5 };
+      } catch (error) {
+        const status = statusOf(error);
+        if (status !== 501 && (status !== 400 || isTransient(error))) throw error;
+        // What else may be wrong with the request shows without the checksum.
+      }
+      this.#sendsSha256 = false;
+    }
     try {
       const answer = await send(this.#takesMd5 === false ? {} : { ContentMD5: md5.toString('base64') });
       this.#takesMd5 ??= true;
@@ -222,6 +251,10 @@ export class S3Writing {
       'Do not rely on this store before its operator has explained this.',
     );
   }
+}
+
+function hashBase64(value: Uint8Array): string {
+  return createHash('sha256').update(value).digest('base64');
 }
 
 /** Returns the MD5 from the answer to a write; undefined when its ETag is something else. */

@@ -45,6 +45,10 @@ export const examples: { readonly [Kind in FindingKind]: FindingOf<Kind> } = {
     ...{ kind: 'disabled-schedule', severity: 'warning', ...bare },
     ...{ workflow: 'supabase-backup.yml', jobs: ['full', 'archive'], state: 'disabled' },
   },
+  'failed-runs': {
+    ...{ kind: 'failed-runs', severity: 'warning', ...bare, measured: 3, since },
+    ...{ job: 'full', lastClass: 'SourceError/connection' },
+  },
   'old-backup': { kind: 'old-backup', ...broken, severity: 'warning' },
   'damaged-changes': {
     ...{ kind: 'damaged-changes', severity: 'warning' },
@@ -89,6 +93,9 @@ export const examples: { readonly [Kind in FindingKind]: FindingOf<Kind> } = {
   'failed-drill': {
     ...{ kind: 'failed-drill', severity: 'warning' },
     ...{ ...bare, since, backup: 'a', why: 'it is gone' },
+  },
+  'slow-recovery': {
+    ...{ kind: 'slow-recovery', severity: 'warning', limit: hour, measured: 2 * hour, since, backup: 'a' },
   },
   'unmeasured-recovery': {
     ...{ kind: 'unmeasured-recovery', severity: 'note', ...bare },

@@ -37,9 +37,11 @@ const laterKinds: readonly FindingKind[] = [
   'managed-unreadable',
   'late-schedule',
   'disabled-schedule',
+  'failed-runs',
   'unusual-duration',
   'unusual-size',
   'unusual-rows',
+  'slow-recovery',
   'unmeasured-recovery',
 ];
 

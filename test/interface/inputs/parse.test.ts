@@ -35,6 +35,7 @@ const status: Given = { operation: 'status', storage: './backups' };
 const report: Given = { operation: 'report', storage: './backups' };
 const schedule: Given = { operation: 'schedule' };
 const mailing: Given = { ...backup, 'mail-from': 'a@example.com', 'mail-to': 'b@example.com' };
+const doctor: Given = { operation: 'doctor', 'database-url': url };
 const records: Given = { operation: 'records', storage: './backups', 'records-url': url };
 const project = 'abcdefghijklmnopqrst';
 const managed: Given = { operation: 'managed', 'supabase-access-token': 'sbp_x', 'project-ref': project };
@@ -102,6 +103,7 @@ describe('what is accepted', () => {
       freshness: [],
       databaseUrl: url,
       backupType: 'full',
+      copies: [],
       label: null,
       pin: false,
       include: [],
@@ -281,6 +283,7 @@ const refused: [Given, InputName, string][] = [
   [{ ...backup, storage: 's3://AKIA:s3cret@bucket' }, 'storage', 'must not hold credentials'],
   [{ ...backup, 's3-endpoint': 'r2.example.com' }, 's3-endpoint', 'is not the address of an S3 service'],
   [{ ...backup, 's3-endpoint': 'https://a:s3cret@r2.example.com' }, 's3-endpoint', 'is not the address'],
+  [{ ...backup, copies: 'disk' }, 'copies', 'entry 1: storage is neither a folder'],
   [{ ...backup, 's3-region': 'eu central' }, 's3-region', 'is not the name of a region'],
   [{ ...backup, 's3-addressing': 'host' }, 's3-addressing', 'cannot be "host"'],
   [{ ...backup, 's3-sse': 'aws:kms:' }, 's3-sse', 'names no encryption of S3'],
@@ -502,7 +505,34 @@ const refused: [Given, InputName, string][] = [
   [{ ...back, storage: 'artifact://x' }, 'storage', 'cannot be an artifact together with managed'],
   [{ operation: 'records', storage: './backups' }, 'records-url', 'is required for records'],
   [{ ...records, 'records-task': 'mend' }, 'records-task', 'cannot be "mend"'],
+  [{ operation: 'doctor' }, 'database-url', 'is not given, and nothing else that doctor could check'],
+  [{ operation: 'estimate' }, 'database-url', 'is required for estimate'],
+  [{ ...doctor, 'read-only': 'yes' }, 'read-only', 'cannot be "yes"'],
+  [{ ...doctor, 'test-alarm': 'yes' }, 'test-alarm', 'cannot be "yes"'],
+  [{ ...doctor, 'test-alarm': 'true' }, 'test-alarm', 'has no channel to send to'],
 ];
+
+describe('what is given to a look before the first backup', () => {
+  test('doctor checks whichever is given: a database, a storage, keys, a policy or a channel', () => {
+    const hook = 'https://example.com/hook';
+    expect(parse(doctor)).toMatchObject({ hasDatabase: true, storage: undefined, channels: [] });
+    expect(parse({ operation: 'doctor' }, { PGHOST: 'db' })).toMatchObject({ hasDatabase: true });
+    expect(parse({ operation: 'doctor', storage: './backups' })).toMatchObject({ hasDatabase: false });
+    for (const given of [{ policy: 'p.yml' }, { 'encryption-recipients': recipient }, { 'notify-url': hook }])
+      expect(parse({ operation: 'doctor', ...given })).toMatchObject({ hasDatabase: false });
+    expect(parse({ ...doctor, 'notify-url': hook, 'test-alarm': 'true' })).toMatchObject({
+      ...{ channels: ['notify-url'], testAlarm: true, readOnly: false, lacksMailServer: false },
+    });
+    const mail = { 'mail-from': 'a@example.com', 'mail-to': 'b@example.com' };
+    expect(parse({ ...doctor, ...mail })).toMatchObject({ channels: ['mail-to'], lacksMailServer: true });
+  });
+
+  test('estimate needs a database, and has a price', () => {
+    expect(parse({ operation: 'estimate', 'database-url': url })).toMatchObject({
+      ...{ databaseUrl: url, pricePerGbMonth: 0.023, policy: undefined },
+    });
+  });
+});
 
 describe('what is refused', () => {
   test.each(refused.map(([given, name, message]) => ({ given, name, message })))(
@@ -531,7 +561,7 @@ describe('what is refused', () => {
 
   test('an unknown operation is answered with the list of operations', () => {
     expect(refusalOf({ operation: 'drive' }).next).toBe(
-      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records or managed.',
+      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor, estimate, managed, mirror or repair.',
     );
   });
 });

@@ -181,7 +181,12 @@ export function describe(shelf: Shelf): DatabaseFacts {
       ...{ 's3-region': 'eu-central-1', 's3-addressing': undefined },
     },
     retention: {
-      ...{ policy: retention, timeZone: 'UTC', keepChanges: 8 * day, segments: [] },
+      ...{
+        policy: retention,
+        timeZone: 'UTC',
+        keepChanges: 8 * day,
+        changes: { stored: [], replayable: [] },
+      },
       decisions: planRetention(backups, retention, { now, timeZone: 'UTC' }),
     },
     rtoTarget: 900_000,

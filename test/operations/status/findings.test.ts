@@ -1,13 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Finding, FindingKind } from '../../../src/interface/findings/finding.ts';
 import { tellFinding } from '../../../src/interface/findings/telling.ts';
+import type { StatusFacts } from '../../../src/operations/status/facts.ts';
 import { describeStatus } from '../../../src/operations/status/report.ts';
 import { isHealthy, type Status } from '../../../src/operations/status/result.ts';
 import { renderText } from '../../../src/report/text.ts';
 import { measureFreshness } from '../../../src/repository/backups/freshness.ts';
+import type { RecordContent, StoredRecord } from '../../../src/repository/records.ts';
 import { examples } from '../../interface/findings/examples.ts';
 import { ago, hour, now, shelve } from '../../repository/backups/freshness-example.ts';
 import { weigh } from './example.ts';
+import { makeRun } from './watched-example.ts';
 
 const rows = (count: number) => ({ totals: { rows: count, bytes: 1, stored: 1, added: 1 } });
 const warningsOf = ({ findings }: Status) => findings.filter(({ severity }) => severity === 'warning');
@@ -125,6 +128,97 @@ it('findings have the order of the list of kinds', () => {
   const backups = [shelve(30, rows(1)), shelve(31, rows(3)), shelve(32, { damagedAt: ago(1) })];
   const found = weigh(backups, { vanished: ['x'] }).findings.map(({ kind }): FindingKind => kind);
   expect(found.slice(0, 4)).toEqual(['max-age', 'shrinkage', 'damaged-backups', 'vanished-backups']);
+});
+
+describe('runs that failed in a row', () => {
+  const failure = { class: 'SourceError/connection', message: 'no answer', next: null };
+  const failed = { outcome: 'failed', exitCode: 1, failure } as const;
+  const no = { outcome: 'no', exitCode: 3, failure } as const;
+  const backup = (hours: number, backupType: string, more: object = {}) =>
+    makeRun(hours, { operation: 'backup', backupType, ...more });
+  const found = (...runs: StatusFacts['runs']) =>
+    weigh([shelve(1)], { runs }).findings.filter(({ kind }) => kind === 'failed-runs');
+
+  it('are counted for each kind, since the first of them, with the class of the newest', () => {
+    const lost = { ...failed, failure: { ...failure, class: 'SourceError/lost' } };
+    const runs = [
+      ...[backup(90, 'full', failed), backup(80, 'full'), backup(70, 'full', failed), makeRun(69, failed)],
+      ...[backup(60, 'full', failed), makeRun(59, failed), makeRun(58), backup(50, 'full', lost)],
+      ...[makeRun(49, { operation: 'drill', ...failed }), makeRun(48, { operation: 'drill', ...failed })],
+      ...[
+        makeRun(47, { operation: 'validate', ...failed }),
+        makeRun(46, { operation: 'validate', ...failed }),
+      ],
+    ];
+    expect(found(...runs)).toEqual([
+      {
+        ...{ ...warning, kind: 'failed-runs', measured: 2, since: ago(49) },
+        ...{ job: 'drill', lastClass: 'SourceError/connection' },
+      },
+      {
+        ...{ ...warning, kind: 'failed-runs', measured: 3, since: ago(70) },
+        ...{ job: 'full', lastClass: 'SourceError/lost' },
+      },
+    ]);
+  });
+
+  it('are none where one failed alone, or the newest came to its end', () => {
+    expect(found(makeRun(3, failed))).toEqual([]);
+    expect(found(makeRun(3, failed), makeRun(2, failed), makeRun(1))).toEqual([]);
+    expect(found(makeRun(3, failed), makeRun(2, failed), makeRun(1, no))).toEqual([]);
+    const incremental = [backup(3, 'incremental', failed), backup(2, 'incremental', failed)];
+    expect(found(...incremental, backup(1, 'full'))).toEqual([]);
+    expect(found(...incremental, backup(1, 'schema'))).toHaveLength(1);
+    expect(
+      found(backup(3, 'full', failed), backup(2, 'full', failed), backup(1, 'incremental')),
+    ).toHaveLength(1);
+  });
+});
+
+describe('a recovery that is slower than it may be', () => {
+  const look = (...drills: [hours: number, overrides: Partial<RecordContent<'drills'>>][]) => {
+    const records = drills.map(([hours, overrides]): StoredRecord<'drills'> => {
+      const restored = { phases: {}, parity: true, checks: { asked: 0, failed: [] }, why: null };
+      const content = {
+        backup: shelve(1).id,
+        outcome: 'passed',
+        recovery: hour,
+        ...restored,
+        ...overrides,
+      } as const;
+      return { at: ago(hours), storedAt: ago(hours), content };
+    });
+    const catalog = { backups: [shelve(1)], damaged: [] };
+    return weigh([shelve(1)], {
+      freshness: measureFreshness(catalog, [], records, { now, warn: () => undefined }),
+    });
+  };
+  const [slow, quick] = [{ rtoTarget: hour / 2 }, { rtoTarget: hour }];
+
+  it('is found by the newest drill that passed, since the first of those that were', () => {
+    const status = look([50, slow], [40, quick], [30, slow], [20, slow]);
+    expect(warningsOf(status)).toEqual([
+      {
+        ...{ ...warning, kind: 'slow-recovery', limit: hour / 2, measured: hour, since: ago(30) },
+        backup: shelve(1).id,
+      },
+    ]);
+    expect(status.failures.map(({ kind, at }) => [kind, at])).toEqual([
+      ['slow-drill', ago(20)],
+      ['slow-drill', ago(30)],
+      ['slow-drill', ago(50)],
+    ]);
+    const text = renderText(describeStatus(status).report);
+    expect(text).toContain(`drill of ${shelve(1).id} took 1 h 00 min, and its target is 30 min 00 s`);
+  });
+
+  it('is none without a target, within it, or by a drill that failed', () => {
+    expect(kindsOf(look([20, {}]))).toEqual([]);
+    expect(kindsOf(look([20, { rtoTarget: null }]))).toEqual([]);
+    expect(kindsOf(look([30, slow], [20, quick]))).toEqual([]);
+    const failed = { ...slow, outcome: 'failed', why: 'gone' } as const;
+    expect(kindsOf(look([20, failed]))).toEqual(['failed-drill']);
+  });
 });
 
 describe('what is unlike earlier backups', () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { askQuestions, readFreshness } from '../../../src/postgres/catalog/questions.ts';
+import { askQuestions, readFreshness, tellUnanswered } from '../../../src/postgres/catalog/questions.ts';
 import { letRead, type Session } from '../../../src/postgres/session/connection.ts';
 import { applySettings } from '../../../src/postgres/session/output-settings.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
@@ -101,6 +101,20 @@ describe('askQuestions', () => {
       '',
     ]);
     expect(await session.query('SELECT count(*) AS count FROM public.t')).toEqual([{ count: 4 }]);
+  });
+
+  it('hands over each that fails, and says of names without a schema what to do', async () => {
+    const told: string[] = [];
+    await askQuestions(
+      session,
+      ['SELECT count(*) FROM t', 'SELECT count(*) FROM public.t', "SELECT 'secret'::int"],
+      (sql, error) => told.push(tellUnanswered(sql, error)),
+    );
+    expect(told).toEqual([
+      'checks: the source does not answer this, so that restores have nothing to compare (relation "t" does not exist): SELECT count(*) FROM t. Write names with their schema, as public.users: it is asked with an empty search_path.',
+      // The message of a value has the value.
+      "checks: the source does not answer this, so that restores have nothing to compare (SQLSTATE 22P02): SELECT 'secret'::int.",
+    ]);
   });
 
   it('digests an answer of many rows and keeps little of it', async () => {

@@ -9,7 +9,7 @@ import { atHour, idAt, makeChain, sourceAt } from '../changes-example.ts';
 
 const day = 86_400_000;
 const now = new Date('2026-11-20T12:00:00Z');
-const on = { now, timeZone: 'UTC', keepChanges: 8 * day, segments: [] };
+const on = { now, timeZone: 'UTC', keepChanges: 8 * day, changes: { stored: [], replayable: [] } };
 
 function take(at: Date, overrides: Partial<BackupSummary> = {}): BackupSummary {
   return {
@@ -70,14 +70,15 @@ describe('the outlook of retention', () => {
       return { ...shelve(0), ...times, id: idAt(when), source: sourceAt(when) };
     });
     const policy = { ...parseRetention('last=1'), verified: 1 };
-    const changes = { keepChanges: 8 * day, segments: makeChain([1, 2, 3, 4, 5, 6, 7, 8]) };
+    const stored = makeChain([1, 2, 3, 4, 5, 6, 7, 8]);
+    const captured = { keepChanges: 8 * day, changes: { stored, replayable: stored } };
     const clean = (time: Date) =>
-      keepBases(planRetention(backups, policy, { now: time, timeZone: 'UTC' }), changes.segments, {
-        ...{ now: time, keepChanges: changes.keepChanges },
+      keepBases(planRetention(backups, policy, { now: time, timeZone: 'UTC' }), captured.changes, {
+        ...{ now: time, keepChanges: captured.keepChanges },
       });
     const oldest = backups[1]?.id ?? '';
     expect(clean(at).find(({ backup }) => backup.id === oldest)?.reasons).toEqual(['keep-changes']);
-    const removals = foreseeRemovals(clean(at), policy, { ...changes, now: at, timeZone: 'UTC' });
+    const removals = foreseeRemovals(clean(at), policy, { ...captured, now: at, timeZone: 'UTC' });
     expect(removals?.get(oldest)).toEqual(new Date(at.getTime() + 8 * day));
     for (let passed = 1; passed <= 10; passed++) {
       const time = new Date(at.getTime() + passed * day);

@@ -60,7 +60,8 @@ describe.each(Object.entries(policies))('the workflows of the %s policy', (name,
       }
       const granted = 'aws-role' in job.with ? { ...permissions, 'id-token': 'write' } : permissions;
       for (const [scope, access] of Object.entries(job.permissions))
-        expect(granted, id).toHaveProperty([scope], access);
+        expect([(granted as Record<string, string>)[scope], 'read'], `${id}: ${scope}`).toContain(access);
+      expect(Object.keys(granted), id).toEqual(expect.arrayContaining(Object.keys(job.permissions)));
     }
   });
 
@@ -108,8 +109,26 @@ describe('of credentials', () => {
 
   test('only the job that looks at workflows may enable them', () => {
     for (const [id, { permissions }] of jobsOf(fullPolicy)) {
-      expect(permissions.actions, id).toBe(id === 'schedules' ? 'write' : undefined);
+      const isStatus = /-(watch|digest)$/.test(id);
+      expect(permissions.actions, id).toBe(id === 'schedules' ? 'write' : isStatus ? 'read' : undefined);
     }
+  });
+
+  test('a status knows the policy, and may ask GitHub whether its schedules run', () => {
+    const watching = jobsOf(fullPolicy).filter(([id]) => /-(watch|digest)$/.test(id));
+    expect(watching.map(([id]) => id).sort()).toEqual([
+      'production-digest',
+      'production-watch',
+      'staging-digest',
+      'staging-watch',
+    ]);
+    for (const [id, job] of watching) {
+      expect(job.with, id).toMatchObject({ 'status-policy': '.github/supabase-backup.yml' });
+      // The check of the schedules is one for all databases.
+      expect(job.with, id).not.toHaveProperty('policy');
+      expect(job.permissions, id).toMatchObject({ contents: 'read', actions: 'read' });
+    }
+    expect(jobOf(fullPolicy, 'schedules').with).not.toHaveProperty('status-policy');
   });
 
   test('without issues nobody may write any', () => {

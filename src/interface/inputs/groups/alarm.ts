@@ -1,7 +1,7 @@
 import type { Input } from '../input.ts';
 import { parseMailServer, parseRecipientsOfMail, parseSender } from '../mail-values.ts';
 import { parseNeeds } from '../needed-jobs.ts';
-import { alarming, announced, notifyFormats, operations } from '../operations.ts';
+import { announced, channelling, notifyFormats, operations } from '../operations.ts';
 import { parseDuration } from '../time-values.ts';
 import { listOf, matching, oneOf, parseBoolean, parseSignals, parseWebhook } from '../values.ts';
 
@@ -37,14 +37,14 @@ export const alarmInputs = {
     parse: matching(/^\S{1,4000}$/, 'is not a token', 'Write `${{ github.token }}`.'),
   },
   database: {
-    operations: [...alarming, 'report'],
+    operations: [...channelling, 'report', 'estimate'],
     placeholder: 'name',
     description:
-      'What the database is called in issues, messages and reports, and in the `policy` that `status` reads. When empty, the storage stands for it.',
+      'What the database is called in issues, messages and reports, and in the `policy` that `status`, `doctor` and `estimate` read. When empty, the storage stands for it.',
     parse: matching(/^\P{Cc}{1,100}$/u, 'is not one line of at most 100 characters', 'Shorten it.'),
   },
   'failure-issues': {
-    operations: alarming,
+    operations: channelling,
     default: 'false',
     flag: true,
     placeholder: 'true|false',
@@ -53,14 +53,14 @@ export const alarmInputs = {
     parse: parseBoolean,
   },
   'issue-labels': {
-    operations: alarming,
+    operations: channelling,
     default: 'backup-failure',
     placeholder: 'labels',
     description: 'Labels of such issues besides `supabase-backup`, separated by commas.',
     parse: listOf(/^\P{Cc}{1,50}$/u, 'a label has at most 50 characters', 'Shorten it.'),
   },
   'issue-assignees': {
-    operations: alarming,
+    operations: channelling,
     placeholder: 'users',
     description: 'Who is assigned to such issues: names of users, separated by commas.',
     parse: listOf(
@@ -70,7 +70,7 @@ export const alarmInputs = {
     ),
   },
   'issue-mentions': {
-    operations: alarming,
+    operations: channelling,
     placeholder: 'names',
     description: 'Who is mentioned in such issues: users and teams, separated by commas.',
     parse: listOf(
@@ -80,7 +80,7 @@ export const alarmInputs = {
     ),
   },
   'notify-url': {
-    operations: alarming,
+    operations: channelling,
     secret: true,
     placeholder: 'url',
     description:
@@ -88,7 +88,7 @@ export const alarmInputs = {
     parse: parseWebhook,
   },
   'notify-format': {
-    operations: alarming,
+    operations: channelling,
     default: 'default',
     placeholder: 'form',
     description:
@@ -97,14 +97,14 @@ export const alarmInputs = {
     parse: oneOf(notifyFormats),
   },
   'slack-webhook-url': {
-    operations: alarming,
+    operations: channelling,
     secret: true,
     placeholder: 'url',
     description: 'An incoming webhook of Slack that gets failures, and the recovery from them.',
     parse: parseWebhook,
   },
   'smtp-url': {
-    operations: alarming,
+    operations: channelling,
     secret: true,
     placeholder: 'url',
     description:
@@ -113,19 +113,19 @@ export const alarmInputs = {
     parse: parseMailServer,
   },
   'mail-from': {
-    operations: alarming,
+    operations: channelling,
     placeholder: 'address',
     description: 'Whom mail comes from, such as `Backups <backups@example.com>`. Required with `mail-to`.',
     parse: parseSender,
   },
   'mail-to': {
-    operations: alarming,
+    operations: channelling,
     placeholder: 'addresses',
     description: 'Who gets mail: addresses, separated by commas. Without it no mail is sent.',
     parse: parseRecipientsOfMail,
   },
   'heartbeat-url': {
-    operations: alarming,
+    operations: channelling,
     secret: true,
     placeholder: 'url',
     description:
@@ -133,14 +133,14 @@ export const alarmInputs = {
     parse: parseWebhook,
   },
   'heartbeat-signals': {
-    operations: alarming,
+    operations: channelling,
     placeholder: 'signals',
     description:
       'What `heartbeat-url` is told besides successes: `start`, `fail` or both separated by a comma, as healthchecks.io and Uptime Kuma understand it.',
     parse: parseSignals,
   },
   'rpo-target': {
-    operations: alarming,
+    operations: channelling,
     placeholder: 'duration',
     description:
       'How much work may be lost at most, such as `24h`: failure issues tell how long until the newest backup is older, and escalate then.',

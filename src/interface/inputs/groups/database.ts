@@ -8,7 +8,7 @@ import { matching, oneOf, parseBoolean, parseShare, wholeNumber } from '../value
 /** The source and the target, which backup or point in time, and how rows are read and written. */
 export const databaseInputs = {
   'database-url': {
-    operations: ['backup', 'capture', 'gate', 'status', 'managed'],
+    operations: ['backup', 'capture', 'gate', 'status', 'doctor', 'estimate', 'managed'],
     secret: true,
     placeholder: 'url',
     example: databaseUrlForm,
@@ -94,7 +94,7 @@ export const databaseInputs = {
     parse: parseRecoveryTarget,
   },
   'unlimited-wal': {
-    operations: ['capture'],
+    operations: ['capture', 'doctor'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',
@@ -113,7 +113,7 @@ export const databaseInputs = {
     parse: parseBoolean,
   },
   include: {
-    operations: ['backup', 'capture', 'restore', 'gate'],
+    operations: ['backup', 'capture', 'restore', 'gate', 'doctor', 'estimate'],
     placeholder: 'tables',
     description:
       'The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are. Double quotes around a part ' +
@@ -121,20 +121,20 @@ export const databaseInputs = {
     parse: parsePatterns,
   },
   exclude: {
-    operations: ['backup', 'capture', 'restore', 'gate'],
+    operations: ['backup', 'capture', 'restore', 'gate', 'doctor', 'estimate'],
     placeholder: 'tables',
     description: 'The tables to leave out, of those that `include` takes; written as there.',
     parse: parsePatterns,
   },
   'encryption-recipients': {
-    operations: ['backup', 'capture', 'gate'],
+    operations: ['backup', 'capture', 'gate', 'doctor'],
     placeholder: 'recipients',
     description:
       'Who can open the backup: age recipients (`age1…`), separated by commas or lines. When empty, the backup is stored unencrypted.',
     parse: parseRecipients,
   },
   'compression-level': {
-    operations: ['backup', 'capture', 'gate'],
+    operations: ['backup', 'capture', 'gate', 'doctor', 'estimate'],
     // For COPY text, level 2 gives about the size of level 3, zstd's default, in 2/3 of the time;
     // docs/benchmarks.md.
     default: '2',
@@ -143,7 +143,7 @@ export const databaseInputs = {
     parse: wholeNumber(1, 19),
   },
   jobs: {
-    operations: ['backup', 'capture', 'restore', 'drill', 'gate'],
+    operations: ['backup', 'capture', 'restore', 'drill', 'gate', 'doctor', 'estimate'],
     default: '4',
     placeholder: '1-16',
     description: 'How many connections copy rows at the same time, 1 to 16.',
@@ -158,7 +158,7 @@ export const databaseInputs = {
     parse: wholeNumber(1, 3600),
   },
   sslrootcert: {
-    operations: [...recordedOperations, 'status', 'schedule', 'records'],
+    operations: [...recordedOperations, 'status', 'schedule', 'records', 'doctor', 'estimate'],
     placeholder: 'file',
     description:
       "The certificate authority that the database server's certificate is checked against, in PEM form, or the path of a file with it. Supabase has it under Database settings. With it, sslmode is verify-full where nothing else is said.",

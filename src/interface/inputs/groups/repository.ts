@@ -1,8 +1,10 @@
+import { parseCopies } from '../copies-values.ts';
 import type { Input } from '../input.ts';
 import { parseFolder, parseIdentities } from '../key-values.ts';
-import { storing } from '../operations.ts';
+import { copying, storing } from '../operations.ts';
 import {
   checkEndpoint,
+  parseRegion,
   parseS3Addressing,
   parseS3Encryption,
   parseStorage,
@@ -17,7 +19,7 @@ export const repositoryInputs = {
   storage: {
     operations: storing,
     required: true,
-    optionalFor: ['report', 'managed'],
+    optionalFor: ['report', 'doctor', 'managed'],
     placeholder: 'location',
     example: './backups or s3://bucket/prefix',
     description:
@@ -39,11 +41,7 @@ export const repositoryInputs = {
     operations: storing,
     placeholder: 'region',
     description: 'Region of the S3 bucket. When empty, `AWS_REGION` or the AWS profile decides.',
-    parse: matching(
-      /^[a-z0-9-]+$/,
-      'is not the name of a region',
-      'Write it as in `eu-central-1` or `auto`.',
-    ),
+    parse: parseRegion,
   },
   's3-addressing': {
     operations: storing,
@@ -69,6 +67,19 @@ export const repositoryInputs = {
       'Storage class of what is written to S3, such as `STANDARD_IA` or `GLACIER_IR`. Classes that cannot be read at once are refused. When ' +
       'empty, the store does as the bucket is set.',
     parse: parseStorageClass,
+  },
+  copies: {
+    operations: copying,
+    requiredFor: ['mirror', 'repair'],
+    secret: true,
+    placeholder: 'yaml',
+    example: 's3://other-bucket/prefix',
+    description:
+      'Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they ' +
+      'are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one ' +
+      'address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup` and `capture` do so after the first ' +
+      'storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, and `status` tells how far behind they are.',
+    parse: parseCopies,
   },
   'repository-key': {
     operations: storing,

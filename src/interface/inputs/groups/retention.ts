@@ -4,13 +4,13 @@ import { parseInterval, parseRetention, parseTimeZone } from '../time-values.ts'
 /** Which backups and changes stay, and for how long. */
 export const retentionInputs = {
   retention: {
-    operations: ['cleanup', 'list', 'status', 'report'],
+    operations: ['cleanup', 'list', 'status', 'report', 'doctor', 'estimate'],
     default: 'daily=7 weekly=5 monthly=12',
     placeholder: 'rules',
     description:
       'Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 ' +
       'monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones ' +
-      '(`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay. `status` reads it for its digest alone.',
+      '(`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay. `status` reads it for its digest alone; `doctor` and `estimate` tell what it costs.',
     parse: parseRetention,
   },
   'keep-changes': {

@@ -25,12 +25,14 @@ export const statusInputs = {
     ),
   },
   'price-per-gb-month': {
-    operations: ['status', 'report'],
+    operations: ['status', 'report', 'doctor', 'estimate'],
+    // S3 Standard in us-east-1, the first 50 TB: https://aws.amazon.com/s3/pricing/
+    default: { doctor: '0.023', estimate: '0.023' },
     placeholder: 'price',
     example: '0.023',
     description:
-      'What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` and the dashboard tell what the backups cost. When empty, that ' +
-      'is not asked.',
+      'What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` and the dashboard tell what the backups cost, ' +
+      '`doctor` and `estimate` what they will cost. When empty, the former do not ask, and the latter take the price of Amazon S3 Standard.',
     parse: parsePrice,
   },
   digest: {

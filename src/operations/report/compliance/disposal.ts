@@ -87,15 +87,12 @@ const longestWaitMs = week;
  * Finds backups that the rules did not keep any more at the last cleanup, or a week ago where the last one is
  * longer ago, and that are stored all the same.
  */
-function findOverdue(
-  rules: Rules,
-  { catalog, segments, lastPrune, now }: EvidenceFacts,
-): Disposal['overdue'] {
+function findOverdue(rules: Rules, { catalog, changes, lastPrune, now }: EvidenceFacts): Disposal['overdue'] {
   const asOf = new Date(Math.max(lastPrune?.at.getTime() ?? 0, now.getTime() - longestWaitMs));
   const existing = catalog.backups.filter(({ finishedAt }) => finishedAt < asOf);
   const { retention, timeZone, keepChanges } = rules;
   const planned = planRetention(existing, retention, { now: asOf, timeZone });
-  return keepBases(planned, segments, { now: asOf, keepChanges })
+  return keepBases(planned, changes, { now: asOf, keepChanges })
     .filter(({ keep }) => !keep)
     .map(({ backup: { id, snapshotAt }, reasons }) => {
       return { id, evidence: manifestKey(id), takenAt: toTime(snapshotAt), why: reasons.join('; ') };

@@ -4,8 +4,8 @@ import type { WorkflowRun } from '../../../github/run.ts';
 import type { AllRecords } from '../../../repository/all-records.ts';
 import type { Catalog } from '../../../repository/backups/catalog.ts';
 import type { ManifestOutline } from '../../../repository/backups/manifests.ts';
-import type { Segment } from '../../../repository/changes/segments.ts';
 import type { NamedRecord } from '../../../repository/records.ts';
+import type { CapturedChanges } from '../../../repository/retention/reachable.ts';
 import type { PlannedDatabase } from '../../../schedule/plan/plan.ts';
 import type { Period } from '../../../values/period.ts';
 import type { RetentionPolicy } from '../../../values/retention-policy.ts';
@@ -33,7 +33,7 @@ export interface EvidenceFacts {
   /** Of the newest cleanups of all times, at most one */
   readonly lastPrune: NamedRecord<'prunes'> | undefined;
   /** Of captured changes */
-  readonly segments: readonly Segment[];
+  readonly changes: CapturedChanges;
   /** Ids of backups that are gone although no cleanup removed them */
   readonly vanished: readonly string[];
   /** Manifests and records that could not be read */

@@ -7,9 +7,9 @@ import { readAllRecords } from '../../../repository/all-records.ts';
 import type { Catalog } from '../../../repository/backups/catalog.ts';
 import { manifestKey, readOutline } from '../../../repository/backups/manifests.ts';
 import { findVanished } from '../../../repository/backups/vanished.ts';
-import type { Segment } from '../../../repository/changes/segments.ts';
 import type { Repository } from '../../../repository/open.ts';
 import { readRecords } from '../../../repository/records.ts';
+import type { CapturedChanges } from '../../../repository/retention/reachable.ts';
 import { sizeLimit } from '../../../repository/signature.ts';
 import type { Context } from '../../../runtime/context.ts';
 import { ConfigurationError, IntegrityError, StorageError } from '../../../runtime/errors.ts';
@@ -28,7 +28,7 @@ export interface KnownFacts {
   readonly name: string;
   readonly keyHeld: 'repository' | 'outside';
   readonly catalog: Catalog;
-  readonly segments: readonly Segment[];
+  readonly changes: CapturedChanges;
   /** Of the newest usable backup */
   readonly manifest: Manifest | undefined;
   /** Undefined: the platform was not asked */
@@ -47,7 +47,7 @@ export async function readEvidence(
   known: KnownFacts,
   context: Context,
 ): Promise<EvidenceFacts> {
-  const { name, keyHeld, catalog, segments, manifest, managed } = known;
+  const { name, keyHeld, catalog, changes, manifest, managed } = known;
   const now = context.now();
   const period = resolvePeriod(inputs.period, now);
   if (period.from > now) {
@@ -69,7 +69,7 @@ export async function readEvidence(
       ? undefined
       : await readPolicyFacts(inputs.policy, name, inputs.keepChanges, context);
   return {
-    ...{ now, period, database: name, catalog, segments, records, unreadable, managed },
+    ...{ now, period, database: name, catalog, changes, records, unreadable, managed },
     repository: {
       createdAt: readCreation(repository),
       ...{ id: repository.id, location: repository.storage.location, source: repository.source, keyHeld },

@@ -1,5 +1,5 @@
 import { html, type Markup, prose, time } from '../../../report/html.ts';
-import { formatCounted } from '../../../report/quantity.ts';
+import { formatCounted, formatDuration } from '../../../report/quantity.ts';
 import { listFailures, type RecordedFailure } from '../../../repository/backups/findings.ts';
 import { day } from '../../../values/duration.ts';
 import type { DatabaseFacts } from '../facts.ts';
@@ -44,6 +44,12 @@ function tell(failure: RecordedFailure): { what: string; message: string; next: 
         what: `drill of ${failure.backup}`,
         message: failure.why ?? 'nobody knows why',
         next: 'Mend it, and drill again.',
+      };
+    case 'slow-drill':
+      return {
+        what: `drill of ${failure.backup}, too slow`,
+        message: `it took ${formatDuration(failure.took)}, and its target is ${formatDuration(failure.target)}`,
+        next: 'See in its report which phase takes the time.',
       };
     case 'restore':
       return {

@@ -36,20 +36,32 @@ export function listWays({ place, recoverable }: Pick<DatabaseFacts, 'place' | '
   const points: readonly Point[] = recoverable.captured ? ['backup', 'time'] : ['backup'];
   const ways = points.flatMap((point) =>
     (['whole', 'tables'] as const).flatMap((scope) =>
-      (['empty', 'production'] as const).map((target) => makeWay({ scope, point, target }, place)),
+      (['empty', 'production'] as const).map((target) =>
+        makeWay({ scope, point, target }, place, { isBound: false }),
+      ),
     ),
   );
-  return [...ways, makeWay({ scope: 'rows', point: 'backup', target: 'live' }, place)];
+  return [...ways, makeWay({ scope: 'rows', point: 'backup', target: 'live' }, place, { isBound: false })];
 }
 
 export function keyOf({ scope, point, target }: Pick<Way, 'scope' | 'point' | 'target'>): string {
   return `${scope}-${point}-${target}`;
 }
 
-function makeWay(choice: Pick<Way, 'scope' | 'point' | 'target'>, place: Place): Way {
+/**
+ * Writes one way.
+ *
+ * @param isBound whether a way to a time names the backup, too: then nothing is chosen when the line is run
+ */
+export function makeWay(
+  choice: Pick<Way, 'scope' | 'point' | 'target'>,
+  place: Place,
+  { isBound }: { readonly isBound: boolean },
+): Way {
   const { scope, point, target } = choice;
   const chosen: Options = [
-    point === 'backup' ? ['backup-id', '{backup}'] : ['recovery-target-time', '{time}'],
+    ...(point === 'backup' || isBound ? [['backup-id', '{backup}'] as const] : []),
+    ...(point === 'time' ? [['recovery-target-time', '{time}'] as const] : []),
     ...(scope === 'whole' ? [] : [['include', '{tables}'] as const]),
   ];
   const clean: Options = target === 'production' ? [['clean', 'true']] : [];

@@ -95,8 +95,13 @@ function describeEncryption({ encryption }: RunbookFacts): Markdown {
   }
 }
 
-/** The variables that may stand in commands, and where their values are kept. */
+/** The variables that may stand in commands, and the tools that commands need. */
 export function renderVariables(facts: RunbookFacts, used: ReadonlySet<VariableName>): Markdown {
+  return stack(listVariableMeanings(facts, used), describeTools(facts));
+}
+
+/** What the variables hold, and where their values are kept. */
+export function listVariableMeanings(facts: RunbookFacts, used: ReadonlySet<VariableName>): Markdown {
   const rows = (Object.keys(variables) as VariableName[])
     .filter((name) => used.has(name) || isReadByProgram(name, facts))
     .map((name) => {
@@ -107,7 +112,6 @@ export function renderVariables(facts: RunbookFacts, used: ReadonlySet<VariableN
     md`## Variables`,
     md`Set those that the page names, with \`export NAME='value'\`. Secrets come from where your team keeps them: a secret of GitHub cannot be read back.`,
     table(['variable', 'what it holds', 'where it is'], rows),
-    describeTools(facts),
   );
 }
 

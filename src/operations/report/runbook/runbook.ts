@@ -1,13 +1,15 @@
 import type { ReportFacts } from '../facts.ts';
 import { type RunbookFacts, toRunbookFacts } from './facts.ts';
-import { renderHeader, renderLists, renderVariables } from './header.ts';
+import { listVariableMeanings, renderHeader, renderLists, renderVariables } from './header.ts';
 import { describeLeakedKey, describeRansomware } from './incidents/attacks.ts';
 import { describeFilesGone, describePlatformBackups, describeVaultKeyLost } from './incidents/platform.ts';
+import { confirmed } from './incidents/steps.ts';
 import { describeDroppedTable, describeLostRows } from './incidents/tables.ts';
 import { describeNoFreshBackups, describeSlotLost } from './incidents/watching.ts';
 import { describeBadMigration, describeProjectGone, describeRegionGone } from './incidents/whole.ts';
-import { md, stack, wrapProse } from './markdown.ts';
-import { listVariables, type Page, renderPage } from './page.ts';
+import { type Markdown, md, stack, wrapProse } from './markdown.ts';
+import { type IncidentName, listVariables, type Page, renderPage } from './page.ts';
+import { sh } from './shell.ts';
 import { renderTree } from './tree.ts';
 
 /** Renders a runbook for each database, by the names of their files. */
@@ -40,6 +42,34 @@ export function renderRunbook(facts: RunbookFacts): string {
   );
   return `${markdown}\n`;
 }
+
+/** A runbook in parts, as Markdown */
+export interface RunbookParts {
+  /** What is known of the backups, and the questions that lead to a page */
+  readonly overview: string;
+  readonly pages: ReadonlyMap<IncidentName, string>;
+}
+
+/**
+ * Writes a runbook for a program that reads it to somebody: the overview, and each page with what the variables
+ * of its commands hold. The words that confirm a restore are in none of its commands: a person types them.
+ */
+export function renderParts(facts: RunbookFacts): RunbookParts {
+  const pages = describePages(facts);
+  const write = (part: Markdown) =>
+    wrapProse(part).markdown.replaceAll(confirmed.script, withoutWords.script);
+  return {
+    overview: write(stack(renderHeader(facts), renderTree(pages, facts.isCaptured))),
+    pages: new Map(
+      pages.map((page) => [
+        page.name,
+        write(stack(renderPage(page), listVariableMeanings(facts, new Set(listVariables(page))))),
+      ]),
+    ),
+  };
+}
+
+const withoutWords = sh`--confirm '…'`;
 
 function describePages(facts: RunbookFacts): Page[] {
   const { newest } = facts;

@@ -228,7 +228,7 @@ export function makeFacts(overrides: Partial<EvidenceFacts> = {}): EvidenceFacts
     },
     records,
     lastPrune: prune,
-    segments: [],
+    changes: { stored: [], replayable: [] },
     vanished: [],
     unreadable: [],
     issues: [

@@ -31,7 +31,7 @@ async function read(period: string, inputs: Partial<ReportInputs> = {}) {
     name: 'shop',
     keyHeld: 'repository' as const,
     catalog,
-    segments: [],
+    changes: { stored: [], replayable: [] },
     manifest,
     managed: undefined,
   };

@@ -2,8 +2,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseArguments } from '../../../../src/entry/terminal/arguments.ts';
+import { environmentName } from '../../../../src/entry/terminal/help.ts';
+import { findUnused, parseInputs } from '../../../../src/interface/inputs/parse.ts';
 import type { DatabaseFacts } from '../../../../src/operations/report/facts.ts';
 import { type RunbookFacts, toRunbookFacts } from '../../../../src/operations/report/runbook/facts.ts';
 import { incidentNames } from '../../../../src/operations/report/runbook/page.ts';
@@ -13,6 +17,7 @@ import { oddNames } from '../../../fixture/names.ts';
 import { listNames } from '../../../recover/followed.ts';
 import { ago } from '../../../repository/backups/freshness-example.ts';
 import { bothLayers, report, states, unreadable } from '../example.ts';
+import { type Call, listCalls } from './calls.ts';
 
 const transcript = path.join(import.meta.dirname, '../../../../docs/transcripts/runbook.md');
 
@@ -21,8 +26,18 @@ const render = (database: DatabaseFacts, change: Partial<RunbookFacts> = {}) =>
 
 const headings = (text: string) => withoutCode(text).match(/^#+ .*$/gm) ?? [];
 const withoutCode = (text: string) => text.replace(/^(`{3,})\w*\n.*?^\1$/gms, '');
-const blocks = (text: string) =>
-  [...text.matchAll(/^(`{3,})sh\n(.*?)^\1$/gms)].map(([, , commands = '']) => commands);
+const blocksOf = (language: string, text: string) =>
+  [...text.matchAll(new RegExp(`^(\`{3,})${language}\\n(.*?)^\\1$`, 'gms'))].map(
+    ([, , content = '']) => content,
+  );
+const blocks = (text: string) => blocksOf('sh', text);
+
+/** Parses a call as the command line does. */
+function parseCall({ words, env }: Call) {
+  const given = parseArguments(words).inputs;
+  const parsed = parseInputs((name) => given.get(name) ?? env[environmentName(name)], {});
+  return { operation: parsed.operation, unused: findUnused(parsed.operation, (name) => given.get(name)) };
+}
 
 /** Every name of a field, at any depth */
 type FieldsOf<T> = T extends string | number | boolean | Date | null | undefined
@@ -72,6 +87,64 @@ describe('a runbook', () => {
       const read = [...commands.matchAll(/\$(\w+|\?)/g)].map(([, name = '']) => name);
       expect(read.filter((name) => name !== '?' && !listed.includes(name))).toEqual([]);
     }
+  });
+
+  it('has no call of this program that its command line would refuse, in blocks of other programs neither', async () => {
+    const identity = await generateX25519Identity();
+    const url = 'postgresql://postgres:secret@db.example.com:5432/postgres';
+    const env = {
+      ...{ PRODUCTION_URL: url, NEW_URL: url, TABLE: 'public.orders', BEFORE: '2026-11-20T11:29:59Z' },
+      ...{ SAFETY_ID: '20261120T021700Z-7f3a', COPY: './copy', NEW_STORAGE: 's3://other/production' },
+      SUPABASE_BACKUP_ENCRYPTION_IDENTITY: identity,
+    };
+    const encryption = { scheme: 'age' as const, recipients: [await identityToRecipient(identity)] };
+    const text = render(states.good(), { encryption });
+    // Statements of SQL are for the editor of the project.
+    const others = blocksOf('console', text).filter((block) => !block.startsWith('SELECT '));
+    expect(others.length).toBeGreaterThan(8);
+    // Blocks of a page are copied into one shell.
+    const pages = text.split(/^## /m).map((page) => blocks(page).join('\n'));
+    const calls = listCalls([...pages, ...others], env);
+    const parsed = calls.map((call) => ({ ...call, ...parseCall(call) }));
+    expect(parsed.filter(({ unused }) => unused.length > 0)).toEqual([]);
+    const operations = new Set(parsed.map(({ operation }) => operation));
+    expect([...operations]).toEqual(expect.arrayContaining(['restore', 'capture', 'status', 'schedule']));
+    expect(listCalls(others, env).map(({ words }) => words)).toEqual([['schedule'], ['schedule', '--check']]);
+  });
+
+  it.each([
+    ['with captures', {}],
+    ['without', { isCaptured: false, windows: [] }],
+  ])('draws a tree whose nodes all exist and are reached, %s', (_, change) => {
+    const text = render(states.good(), change);
+    const [drawing = '', ...more] = blocksOf('mermaid', text);
+    expect(more).toEqual([]);
+    const [first, ...lines] = drawing.trimEnd().split('\n');
+    expect(first).toBe('flowchart TD');
+    const nodes = new Map<string, string>();
+    const edges: [from: string, word: string, to: string][] = [];
+    for (const line of lines) {
+      const node = /^ {2}(n\d+)(?:\{"([^"]+)"\}|\["([^"]+)"\])$/.exec(line);
+      const edge = /^ {2}(n\d+) -->\|(yes|no)\| (n\d+)$/.exec(line);
+      if (node) {
+        expect(nodes.has(node[1] ?? ''), line).toBe(false);
+        nodes.set(node[1] ?? '', node[2] === undefined ? 'page' : 'question');
+      } else {
+        expect(edge, line).not.toBeNull();
+        edges.push([edge?.[1] ?? '', edge?.[2] ?? '', edge?.[3] ?? '']);
+      }
+    }
+    expect(edges.filter(([from, , to]) => !nodes.has(from) || !nodes.has(to))).toEqual([]);
+    for (const [node, kind] of nodes) {
+      const answers = edges.filter(([from]) => from === node).map(([, word]) => word);
+      expect(answers.sort(), node).toEqual(kind === 'question' ? ['no', 'yes'] : []);
+    }
+    const reached = new Set(['n0']);
+    for (const node of reached) for (const [from, , to] of edges) if (from === node) reached.add(to);
+    expect([...nodes.keys()].filter((node) => !reached.has(node))).toEqual([]);
+    // A tree: one way leads to each node.
+    expect(edges).toHaveLength(nodes.size - 1);
+    expect([...nodes.values()].filter((kind) => kind === 'page').length).toBeGreaterThan(10);
   });
 
   it('lists every secret that the program itself has to be given', () => {

@@ -1,0 +1,73 @@
+import { databaseUrlForm } from './database-values.ts';
+import { channelInputs } from './operations.ts';
+import { takeAccess } from './shared-inputs.ts';
+import type { Taker } from './taker.ts';
+import type { DoctorInputs, EstimateInputs, MeasuredInputs } from './types.ts';
+
+/* Inputs of the operations that look before the first backup is taken. */
+
+/** Takes what is to be checked: whichever is given, and at least one of it. */
+export function takeDoctor(taker: Taker, env: NodeJS.ProcessEnv): DoctorInputs {
+  const storage: string | undefined = taker.take('storage');
+  const measured = takeMeasured(taker);
+  const channels = channelInputs.filter((name) => taker.take(name));
+  const inputs = {
+    ...{ operation: 'doctor' as const, storage, channels },
+    ...takeAccess(taker, storage, env),
+    ...measured,
+    hasDatabase: hasDatabase(measured, env),
+    encryptionRecipients: taker.take('encryption-recipients') ?? [],
+    allowUnencrypted: taker.take('allow-unencrypted'),
+    unlimitedWal: taker.take('unlimited-wal'),
+    workflows: taker.take('workflows'),
+    lacksMailServer: channels.includes('mail-to') && taker.take('smtp-url') === undefined,
+    readOnly: taker.take('read-only'),
+    testAlarm: taker.take('test-alarm'),
+  };
+  refuseNothing(taker, inputs);
+  if (inputs.testAlarm && channels.length === 0)
+    taker.note('test-alarm', 'has no channel to send to', 'Set notify-url, slack-webhook-url or mail-to.');
+  return inputs;
+}
+
+export function takeEstimate(taker: Taker, env: NodeJS.ProcessEnv): EstimateInputs {
+  const measured = takeMeasured(taker);
+  if (!hasDatabase(measured, env) && taker.mistakes.length === 0)
+    taker.note(
+      'database-url',
+      'is required for estimate, because PGHOST is not set either',
+      `Set it, for example to ${databaseUrlForm}.`,
+    );
+  return { operation: 'estimate', ...measured };
+}
+
+function takeMeasured(taker: Taker): MeasuredInputs {
+  return {
+    databaseUrl: taker.take('database-url'),
+    sslrootcert: taker.take('sslrootcert'),
+    include: taker.take('include') ?? [],
+    exclude: taker.take('exclude') ?? [],
+    jobs: taker.take('jobs'),
+    compressionLevel: taker.take('compression-level'),
+    retention: taker.take('retention'),
+    pricePerGbMonth: taker.take('price-per-gb-month'),
+    policy: taker.take('policy'),
+    database: taker.take('database'),
+  };
+}
+
+function hasDatabase({ databaseUrl }: MeasuredInputs, env: NodeJS.ProcessEnv): boolean {
+  return databaseUrl !== undefined || (env.PGHOST ?? '') !== '';
+}
+
+/** Nothing to check is a mistake: an answer that all is well would say nothing. */
+function refuseNothing(taker: Taker, inputs: DoctorInputs): void {
+  const { hasDatabase, storage, policy, channels, encryptionRecipients, encryptionIdentity } = inputs;
+  const given = [hasDatabase, storage, policy, channels[0], encryptionRecipients[0], encryptionIdentity[0]];
+  if (given.some(Boolean) || taker.mistakes.length > 0) return;
+  taker.note(
+    'database-url',
+    'is not given, and nothing else that doctor could check',
+    'Give what is to be checked: database-url, storage, encryption-recipients, encryption-identity, policy, or a channel of alarms such as notify-url.',
+  );
+}

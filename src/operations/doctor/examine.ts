@@ -1,0 +1,59 @@
+import { openWorkflows } from '../../github/workflows.ts';
+import type { DoctorInputs } from '../../interface/inputs/types.ts';
+import { askNameServers, type LookUp } from '../../postgres/session/knock.ts';
+import type { Context } from '../../runtime/context.ts';
+import { openStorage } from '../../storage/open.ts';
+import { checkChannels } from './checks/channels.ts';
+import { checkConnection } from './checks/connection.ts';
+import { checkDatabase, type ExaminedDatabase } from './checks/database.ts';
+import { checkKeys } from './checks/keys.ts';
+import { checkStorage } from './checks/storage.ts';
+import { checkWorkflows } from './checks/workflows.ts';
+import { Examination } from './examination.ts';
+import type { Diagnosis } from './result.ts';
+
+/** Stand-ins of the world, for tests */
+export interface World {
+  readonly lookUp: LookUp;
+  readonly openApi: typeof openWorkflows;
+  /** milliseconds that each check may take; undefined: what the check says */
+  readonly limitMs?: number;
+}
+
+const realWorld: World = { lookUp: askNameServers, openApi: openWorkflows };
+
+/**
+ * Checks whatever was given: database, storage, keys, workflows, channels. Changes nothing but for a probe that
+ * it writes to the storage and removes, unless `read-only` forbids it, and a test message where one is asked for.
+ *
+ * @throws ConfigurationError when the location of the storage is wrong; what else fails is a check that has
+ */
+export async function examine(
+  inputs: DoctorInputs,
+  context: Context,
+  world: World = realWorld,
+): Promise<Diagnosis> {
+  const { storage: location } = inputs;
+  // A location that cannot be is refused before anything is asked.
+  await using storage = location === undefined ? undefined : await openStorage(location, inputs, context);
+  const examination = new Examination(context, world.limitMs);
+  const { identity, estimate } = inputs.hasDatabase
+    ? await examineDatabase(examination, inputs, world, context)
+    : { identity: undefined, estimate: undefined };
+  const repository = storage && (await checkStorage(examination, storage, inputs, identity, context));
+  if ([location, inputs.encryptionRecipients[0], inputs.encryptionIdentity[0]].some(Boolean))
+    await checkKeys(examination, inputs, repository, context);
+  await checkWorkflows(examination, inputs, world.openApi, context);
+  await checkChannels(examination, inputs, context);
+  return { checks: examination.checks, estimate };
+}
+
+async function examineDatabase(
+  examination: Examination,
+  inputs: DoctorInputs,
+  { lookUp }: World,
+  context: Context,
+): Promise<ExaminedDatabase> {
+  const settings = await checkConnection(examination, inputs, lookUp, context);
+  return checkDatabase(examination, settings, inputs, context);
+}

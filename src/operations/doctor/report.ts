@@ -1,0 +1,100 @@
+import { joinTelling } from '../../interface/findings/telling.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import { formatCounted } from '../../report/quantity.ts';
+import type { Section } from '../../report/section.ts';
+import { describeEstimate } from '../sections/estimate.ts';
+import {
+  type Area,
+  type Check,
+  type CheckState,
+  type Complaint,
+  checks as checkNames,
+  type Diagnosis,
+  findFirst,
+  listComplaints,
+} from './result.ts';
+
+/** Renders a diagnosis: the checks by area, what to do about each, and at the end what to do first. */
+export function describeDiagnosis(diagnosis: Diagnosis): Outcome {
+  const { checks, estimate } = diagnosis;
+  const [failures, warnings] = [listComplaints(diagnosis, 'failed'), listComplaints(diagnosis, 'warning')];
+  const first = findFirst(diagnosis);
+  return {
+    exitCode: failures.length > 0 ? 3 : 0,
+    // What is printed last is the cure, too.
+    found:
+      failures.length > 0 && first
+        ? joinTelling({ sentence: first.reason, remedy: first.remedy })
+        : undefined,
+    outputs: {
+      doctor: failures.length > 0 ? 'failed' : warnings.length > 0 ? 'warnings' : 'ok',
+      'failed-checks': failures.length,
+      warnings: warnings.length,
+      cure: first?.remedy ?? '',
+      checks: JSON.stringify(checks.map(toJson)),
+    },
+    report: [
+      { kind: 'heading', text: titleOf(failures.length, warnings.length) },
+      ...areas.flatMap((area) => describeArea(area, checks)),
+      ...(estimate === undefined ? [] : describeEstimate(estimate)),
+      // The first is told at the end, where the eye is when all is printed.
+      ...[...failures, ...warnings].filter((complaint) => complaint !== first).map(describeComplaint),
+      describeFirst(first, checks),
+    ],
+  };
+}
+
+const areas: readonly Area[] = ['database', 'storage', 'keys', 'workflows', 'channels'];
+
+const words: Readonly<Record<CheckState, string>> = {
+  ok: 'ok',
+  warning: 'WARNING',
+  failed: 'FAILED',
+  unchecked: 'not checked',
+};
+
+function titleOf(failures: number, warnings: number): string {
+  const warned = formatCounted(warnings, 'warning');
+  if (failures > 0) return `Doctor: ${failures} FAILED${warnings === 0 ? '' : `, ${warned}`}`;
+  return warnings > 0 ? `Doctor: ${warned}` : 'Doctor: OK';
+}
+
+function describeArea(area: Area, checks: readonly Check[]): Section[] {
+  const own = checks.filter(({ name }) => checkNames[name].area === area);
+  if (own.length === 0) return [];
+  return [
+    {
+      kind: 'table',
+      columns: [{ title: area }, { title: 'is' }, { title: '' }],
+      rows: own.map(({ name, state, reason }) => [checkNames[name].title, words[state], reason]),
+    },
+  ];
+}
+
+function describeComplaint(complaint: Complaint): Section {
+  return { kind: 'paragraph', text: tellComplaint(complaint) };
+}
+
+function tellComplaint({ name, state, remedy }: Complaint): string {
+  const { area, title } = checkNames[name];
+  return `${words[state]} ${area}, ${title}: ${remedy}`;
+}
+
+function describeFirst(first: Complaint | undefined, checks: readonly Check[]): Section {
+  if (first !== undefined) return { kind: 'paragraph', text: `Do this first: ${tellComplaint(first)}` };
+  const unchecked = checks.filter(({ state }) => state === 'unchecked').length;
+  const rest = unchecked === 0 ? '' : ` Not checked, for the reasons above: ${unchecked}.`;
+  return {
+    kind: 'paragraph',
+    text: `Nothing stands in the way of a backup, as far as it was checked.${rest}`,
+  };
+}
+
+function toJson(check: Check) {
+  const { name, state, reason } = check;
+  return {
+    area: checkNames[name].area,
+    ...{ name, state, reason },
+    remedy: 'remedy' in check ? check.remedy : null,
+  };
+}

@@ -1,0 +1,72 @@
+import type { Outcome } from '../../interface/outcome.ts';
+import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import type { Section } from '../../report/section.ts';
+import { countValues, describeRefusals } from '../sections/copies.ts';
+import { isHealed, type RepairResult } from './result.ts';
+
+export function describeRepair(result: RepairResult): Outcome {
+  const { healed, isConfigHealed, bytes, lost, checked, elapsed } = result;
+  return {
+    exitCode: isHealed(result) ? 0 : 3,
+    found: isHealed(result)
+      ? undefined
+      : lost
+          .map(({ key }) => key)
+          .slice(0, 5)
+          .join(', '),
+    outputs: {
+      healed: countValues(healed) + (isConfigHealed ? 1 : 0),
+      'new-bytes': bytes,
+      refused: lost.length,
+      lost: JSON.stringify(lost),
+      'objects-checked': checked.byStore + checked.byReading,
+      'duration-seconds': Math.round(elapsed / 100) / 10,
+    },
+    report: [{ kind: 'heading', text: titleOf(result) }, describeFigures(result), ...describeLost(result)],
+  };
+}
+
+function titleOf({ healed, isConfigHealed, isDryRun, lost }: RepairResult): string {
+  const count = countValues(healed) + (isConfigHealed ? 1 : 0);
+  const files = formatCounted(count, 'file');
+  const what = isDryRun
+    ? `${files} would be healed`
+    : count === 0
+      ? 'nothing was to be healed'
+      : `${files} healed`;
+  return lost.length === 0 ? `Repair: ${what}` : `Repair: ${what}, ${formatCount(lost.length)} NOT`;
+}
+
+function describeFigures(result: RepairResult): Section {
+  const { storage, copies, healed, isConfigHealed, bytes, checked, objects, elapsed } = result;
+  return {
+    kind: 'table',
+    columns: [{ title: 'what' }, { title: '', align: 'right' }],
+    rows: [
+      ['storage', storage],
+      ['from', copies.join(', ')],
+      ...(isConfigHealed ? [['repository.json', 'healed']] : []),
+      ['backups', formatCount(healed.backups)],
+      ['objects', `${formatCount(healed.objects)} of ${formatCount(objects)}`],
+      ['segments of changes', formatCount(healed.changes)],
+      ['records', formatCount(healed.records)],
+      ['stored again', formatBytes(bytes)],
+      [
+        'objects found whole',
+        `${formatCount(checked.byStore)} by the store, ${formatCount(checked.byReading)} by reading`,
+      ],
+      ['duration', formatDuration(elapsed)],
+    ],
+  };
+}
+
+function describeLost({ lost }: RepairResult): Section[] {
+  if (lost.length === 0) return [];
+  return [
+    {
+      kind: 'paragraph',
+      text: 'No copy has these whole. `validate` tells which backups need them; the next backup stores anew the content that the database still has.',
+    },
+    ...describeRefusals(lost, 'not healed'),
+  ];
+}

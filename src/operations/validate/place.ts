@@ -1,0 +1,79 @@
+import type { CopiesInputs } from '../../interface/inputs/copies-values.ts';
+import type { ReadBackRequest } from '../../interface/inputs/types.ts';
+import { fetchObject } from '../../repository/copies/objects.ts';
+import { openRepository, type Repository } from '../../repository/open.ts';
+import type { Context } from '../../runtime/context.ts';
+import { IntegrityError, isKnownError, StorageError } from '../../runtime/errors.ts';
+import { openCopies } from '../../storage/copies.ts';
+import { FallbackStorage, type NamedStorage } from '../../storage/fallback.ts';
+import { openStorage } from '../../storage/open.ts';
+import type { Use } from './object-uses.ts';
+import type { Curable, ReadPlace } from './result.ts';
+
+/** The repository that is read back, and the copies that stand behind it. */
+export interface ReadableRepository {
+  readonly repository: Repository;
+  /** Set when it is a copy, because those before it could not be opened */
+  readonly instead: ReadPlace | undefined;
+  /** The copies that were not needed */
+  readonly behind: readonly NamedStorage[];
+}
+
+/**
+ * Opens the storage, or, when it cannot be opened, the first copy that can: as a whole, for what is proven must be
+ * in one place. Damage in a place that can be opened is the answer of a validation, and not covered by a copy.
+ *
+ * @throws the error of the storage, when no copy can be opened either
+ */
+export async function openReadable(
+  request: ReadBackRequest & Partial<CopiesInputs>,
+  resources: AsyncDisposableStack,
+  context: Context,
+): Promise<ReadableRepository> {
+  const storage = resources.use(await openStorage(request.storage, request, context));
+  const copies = await openCopies(request.copies ?? [], context, resources);
+  const places = [{ name: request.storage, storage }, ...copies];
+  let failure: Error | undefined;
+  for (const [index, { name, storage: place }] of places.entries()) {
+    try {
+      const repository = await openRepository(place, request.repositoryKey);
+      const instead = failure && { name, location: place.location, why: failure.message };
+      if (instead !== undefined)
+        context.log.warn(`${instead.why}; the copy ${name} is validated in place of ${storage.location}`);
+      return { repository, instead, behind: places.slice(index + 1) };
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (!isKnownError(error)) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure ?? new Error('a validation without a place');
+}
+
+/** Counts the damaged objects that a copy has whole; undefined without copies or damaged objects. */
+export async function findCurable(
+  copies: readonly NamedStorage[],
+  damaged: ReadonlySet<string>,
+  uses: ReadonlyMap<string, Use>,
+  context: Context,
+): Promise<Curable | undefined> {
+  const [first, ...others] = copies;
+  if (first === undefined || damaged.size === 0) return undefined;
+  const all = new FallbackStorage([first, ...others], { warn: (message) => context.log.debug(message) });
+  const described = Map.groupBy(
+    [...uses.values()].map(({ object }) => object),
+    ({ name }) => name,
+  );
+  let whole = 0;
+  for (const name of damaged) {
+    context.signal.throwIfAborted();
+    try {
+      await fetchObject(all, name, described.get(name) ?? []);
+      whole += 1;
+    } catch (error) {
+      // A copy that lacks it, or does not answer, does not heal it.
+      if (!(error instanceof IntegrityError || error instanceof StorageError)) throw error;
+    }
+  }
+  return { whole, damaged: damaged.size };
+}

@@ -1,0 +1,22 @@
+import type { TableInfo } from '../postgres/catalog/tables.ts';
+import { ConfigurationError } from '../runtime/errors.ts';
+import { findUnmatched } from '../values/table-patterns.ts';
+
+/**
+ * Refuses patterns that match no table: a misspelled one would silently leave rows out of the backup, or in
+ * it.
+ *
+ * @throws ConfigurationError
+ */
+export function refuseUnmatched(
+  input: 'include' | 'exclude',
+  patterns: readonly string[],
+  tables: readonly TableInfo[],
+): void {
+  const unmatched = findUnmatched(patterns, tables);
+  if (unmatched.length === 0) return;
+  throw new ConfigurationError(
+    `${input}: no table of this database fits ${unmatched.join(', ')}`,
+    'Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database, with double quotes around a part where it needs them.',
+  );
+}
