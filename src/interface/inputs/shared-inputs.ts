@@ -114,7 +114,14 @@ export function takeManagement(
   databaseUrl: string | undefined,
   env: NodeJS.ProcessEnv,
 ): ManagementInputs | undefined {
-  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env);
+  const { accessToken, projectRef, apiUrl, isTokenGiven } = takeKnown(taker, databaseUrl, env);
+  // A token that lies in the environment for other tools asks for nothing.
+  if (isTokenGiven && projectRef === undefined && !taker.mistakes.some(({ name }) => name === 'project-ref'))
+    taker.note(
+      'project-ref',
+      'is required with supabase-access-token',
+      'Write the twenty small letters that stand in the address of its dashboard, or leave the token out.',
+    );
   return accessToken === undefined || projectRef === undefined
     ? undefined
     : { accessToken, projectRef, apiUrl };
@@ -146,8 +153,10 @@ export function requireManagement(
 }
 
 function takeKnown(taker: Taker, databaseUrl: string | undefined, env: NodeJS.ProcessEnv) {
+  const given = taker.take('supabase-access-token');
   return {
-    accessToken: taker.take('supabase-access-token') ?? (env.SUPABASE_ACCESS_TOKEN?.trim() || undefined),
+    accessToken: given ?? (env.SUPABASE_ACCESS_TOKEN?.trim() || undefined),
+    isTokenGiven: given !== undefined,
     projectRef: taker.take('project-ref') ?? findProjectRef(databaseUrl),
     apiUrl: taker.take('management-api-url'),
   };

@@ -52,7 +52,10 @@ function describeSteps(plan: PlannedRestore): Section[] {
             ? 'none: point-in-time recovery is not on'
             : `${formatSecond(window.from)} to ${formatSecond(window.to)}`,
         ],
-        ['safety backup', takesSafetyBackup ? 'taken before, and pinned' : takesBase ? 'no' : yes(false, '')],
+        [
+          'safety backup',
+          takesSafetyBackup ? 'taken before, and pinned' : yes(takesBase, 'none: safety-backup is false'),
+        ],
         [
           'slot of captures',
           database === undefined

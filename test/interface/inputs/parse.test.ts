@@ -492,6 +492,7 @@ const refused: [Given, InputName, string][] = [
   [{ ...managed, 'management-api-url': 'http://example.com' }, 'management-api-url', 'has the scheme http:'],
   [{ ...report, kind: 'managed' }, 'supabase-access-token', 'is required for report'],
   [{ ...report, kind: 'managed', public: 'true' }, 'public', 'is not for a report about both layers'],
+  [{ ...status, 'supabase-access-token': 'sbp_x' }, 'project-ref', 'is required with supabase-access-token'],
   [{ ...back, managed: 'yes' }, 'managed', 'cannot be "yes"'],
   [{ ...back, 'wait-at-most': 'long' }, 'wait-at-most', 'cannot be "long"'],
   [{ ...back, 'recovery-target-time': '' }, 'recovery-target-time', 'is required with managed'],
