@@ -16908,7 +16908,7 @@ var require_query2 = __commonJS({
       const self = this;
       this.native = client.native;
       client.native.arrayMode = this._arrayMode;
-      let after = function(err, rows2, results) {
+      let after = function(err, rows2, results2) {
         client.native.arrayMode = false;
         setImmediate(function() {
           self.emit("_done");
@@ -16917,22 +16917,22 @@ var require_query2 = __commonJS({
           return self.handleError(err);
         }
         if (self._emitRowEvents) {
-          if (results.length > 1) {
+          if (results2.length > 1) {
             rows2.forEach((rowOfRows, i) => {
               rowOfRows.forEach((row) => {
-                self.emit("row", row, results[i]);
+                self.emit("row", row, results2[i]);
               });
             });
           } else {
             rows2.forEach(function(row) {
-              self.emit("row", row, results);
+              self.emit("row", row, results2);
             });
           }
         }
         self.state = "end";
-        self.emit("end", results);
+        self.emit("end", results2);
         if (self.callback) {
-          self.callback(null, results);
+          self.callback(null, results2);
         }
       };
       if (process.domain) {
@@ -17246,7 +17246,7 @@ var require_client2 = __commonJS({
         }
         queries.push(pipelineEntry);
       }
-      this.native.pipeline(queries, function(err, results) {
+      this.native.pipeline(queries, function(err, results2) {
         self._pipelineInFlight = false;
         if (err) {
           self._connected = false;
@@ -17263,7 +17263,7 @@ var require_client2 = __commonJS({
         }
         for (let i = 0; i < nativeQueries.length; i++) {
           const q = nativeQueries[i];
-          const r = results[i];
+          const r = results2[i];
           q.native = self.native;
           if (r.err) {
             q.handleError(r.err);
@@ -29312,7 +29312,13 @@ function takeRecording(taker) {
   return { recordsUrl: taker.take("records-url"), sslrootcert: taker.take("sslrootcert") };
 }
 function takeManagement(taker, databaseUrl, env2) {
-  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env2);
+  const { accessToken, projectRef, apiUrl, isTokenGiven } = takeKnown(taker, databaseUrl, env2);
+  if (isTokenGiven && projectRef === void 0 && !taker.mistakes.some(({ name: name2 }) => name2 === "project-ref"))
+    taker.note(
+      "project-ref",
+      "is required with supabase-access-token",
+      "Write the twenty small letters that stand in the address of its dashboard, or leave the token out."
+    );
   return accessToken === void 0 || projectRef === void 0 ? void 0 : { accessToken, projectRef, apiUrl };
 }
 function requireManagement(taker, urlName, databaseUrl, env2) {
@@ -29333,8 +29339,10 @@ function requireManagement(taker, urlName, databaseUrl, env2) {
   return { accessToken: accessToken ?? "", projectRef: projectRef ?? "", apiUrl };
 }
 function takeKnown(taker, databaseUrl, env2) {
+  const given = taker.take("supabase-access-token");
   return {
-    accessToken: taker.take("supabase-access-token") ?? (env2.SUPABASE_ACCESS_TOKEN?.trim() || void 0),
+    accessToken: given ?? (env2.SUPABASE_ACCESS_TOKEN?.trim() || void 0),
+    isTokenGiven: given !== void 0,
     projectRef: taker.take("project-ref") ?? findProjectRef(databaseUrl),
     apiUrl: taker.take("management-api-url")
   };
@@ -30371,10 +30379,10 @@ function getElementAtPath(obj, path26) {
 function promiseAllObject(promisesObj) {
   const keys2 = Object.keys(promisesObj);
   const promises2 = keys2.map((key) => promisesObj[key]);
-  return Promise.all(promises2).then((results) => {
+  return Promise.all(promises2).then((results2) => {
     const resolvedObj = {};
     for (let i = 0; i < keys2.length; i++) {
-      resolvedObj[keys2[i]] = results[i];
+      resolvedObj[keys2[i]] = results2[i];
     }
     return resolvedObj;
   });
@@ -32787,14 +32795,14 @@ var $ZodObjectJIT = /* @__PURE__ */ $constructor("$ZodObjectJIT", (inst, def) =>
     return superParse(payload, ctx);
   };
 });
-function handleUnionResults(results, final, inst, ctx) {
-  for (const result of results) {
+function handleUnionResults(results2, final, inst, ctx) {
+  for (const result of results2) {
     if (result.issues.length === 0) {
       final.value = result.value;
       return final;
     }
   }
-  const nonaborted = results.filter((r) => !aborted(r));
+  const nonaborted = results2.filter((r) => !aborted(r));
   if (nonaborted.length === 1) {
     final.value = nonaborted[0].value;
     return nonaborted[0];
@@ -32803,7 +32811,7 @@ function handleUnionResults(results, final, inst, ctx) {
     code: "invalid_union",
     input: final.value,
     inst,
-    errors: results.map((result) => result.issues.map((iss) => finalizeIssue(iss, ctx, config())))
+    errors: results2.map((result) => result.issues.map((iss) => finalizeIssue(iss, ctx, config())))
   });
   return final;
 }
@@ -32830,25 +32838,25 @@ var $ZodUnion = /* @__PURE__ */ $constructor("$ZodUnion", (inst, def) => {
       return first2(payload, ctx);
     }
     let async = false;
-    const results = [];
+    const results2 = [];
     for (const option2 of def.options) {
       const result = option2._zod.run({
         value: payload.value,
         issues: []
       }, ctx);
       if (result instanceof Promise) {
-        results.push(result);
+        results2.push(result);
         async = true;
       } else {
         if (result.issues.length === 0)
           return result;
-        results.push(result);
+        results2.push(result);
       }
     }
     if (!async)
-      return handleUnionResults(results, payload, inst, ctx);
-    return Promise.all(results).then((results2) => {
       return handleUnionResults(results2, payload, inst, ctx);
+    return Promise.all(results2).then((results3) => {
+      return handleUnionResults(results3, payload, inst, ctx);
     });
   };
 });
@@ -41978,7 +41986,7 @@ var Protocol = class {
       ...options2,
       relatedRequestId: request2.id
     });
-    const sendRequest = (r, resultSchema2, options2) => this._requestWithSchemaViaCodec(this._resolveOutboundCodec(r.method), r, resultSchema2, {
+    const sendRequest = (r, resultSchema, options2) => this._requestWithSchemaViaCodec(this._resolveOutboundCodec(r.method), r, resultSchema, {
       ...options2,
       relatedRequestId: request2.id
     });
@@ -42159,17 +42167,17 @@ var Protocol = class {
   * explicit compatibility schemas. Spec methods are still era-gated here:
   * an explicit schema never smuggles a deleted method onto the wire.
   */
-  _requestWithSchema(request2, resultSchema2, options2) {
+  _requestWithSchema(request2, resultSchema, options2) {
     const codec = this._resolveOutboundCodec(request2.method);
     this._assertOutboundRequestInEra(codec, request2.method);
-    return this._requestWithSchemaViaCodec(codec, request2, resultSchema2, options2);
+    return this._requestWithSchemaViaCodec(codec, request2, resultSchema, options2);
   }
   /**
   * The request funnel proper, keyed by the resolved era codec: the codec
   * owns result decoding (raw-first `resultType` discrimination — V-1 —
   * and the era's lift posture) before the schema validation step.
   */
-  _requestWithSchemaViaCodec(codec, request2, resultSchema2, options2) {
+  _requestWithSchemaViaCodec(codec, request2, resultSchema, options2) {
     const { relatedRequestId, resumptionToken, onresumptiontoken, headers } = options2 ?? {};
     const flowStartedAt = Date.now();
     let onAbort;
@@ -42247,18 +42255,18 @@ var Protocol = class {
           const flow = {
             codec,
             request: request2,
-            resultSchema: resultSchema2,
+            resultSchema,
             options: options2,
             flowStartedAt,
             retry: (params, legOptions) => this._requestWithSchemaViaCodec(codec, params === void 0 ? { method: request2.method } : {
               method: request2.method,
               params
-            }, resultSchema2, legOptions)
+            }, resultSchema, legOptions)
           };
           return resolve4(this._resolveNonCompleteResult(decoded, flow));
         }
         const result = decoded.result;
-        validateStandardSchema(resultSchema2, result).then((parseResult) => {
+        validateStandardSchema(resultSchema, result).then((parseResult) => {
           if (parseResult.success) resolve4(parseResult.data);
           else reject(new SdkError(SdkErrorCode.InvalidResult, `Invalid result for ${request2.method}: ${parseResult.error}`));
         }, reject);
@@ -46371,17 +46379,17 @@ async function runTogether(signal, tasks) {
   const controller = new AbortController();
   const combined = AbortSignal.any([signal, controller.signal]);
   (0, import_node_events.setMaxListeners)(0, combined);
-  const results = await Promise.all(
+  const results2 = await Promise.all(
     tasks.map((task) => task(combined).catch((error2) => controller.abort(error2)))
   );
   signal.throwIfAborted();
   controller.signal.throwIfAborted();
-  return results;
+  return results2;
 }
 async function runInTurn(signal, tasks) {
-  const results = [];
-  for (const task of tasks) results.push(...await runTogether(signal, [task]));
-  return results;
+  const results2 = [];
+  for (const task of tasks) results2.push(...await runTogether(signal, [task]));
+  return results2;
 }
 async function runWorkers(count4, signal, work) {
   await runTogether(
@@ -52804,8 +52812,8 @@ async function setUp(client, { options: options2 }) {
 }
 async function askSetUp(client, given) {
   const ask4 = async (looks) => {
-    const results = await client.query(writeSetUp(given, looks));
-    const { rows: rows2 } = [results].flat().at(-1) ?? { rows: [] };
+    const results2 = await client.query(writeSetUp(given, looks));
+    const { rows: rows2 } = [results2].flat().at(-1) ?? { rows: [] };
     return new Map(rows2.map(({ name: name2, value }) => [name2, value]));
   };
   try {
@@ -53949,8 +53957,8 @@ var copied = strictObject({
   moreRefused: count2,
   missingBackups: pipe(maybeCount, description("That it lacks after the run"))
 });
-var resultSchema = variant("operation", [
-  strictObject({
+var results = {
+  backup: strictObject({
     operation: literal("backup"),
     backup: string(),
     kind: picklist(["full", "incremental", "schema"]),
@@ -53969,7 +53977,7 @@ var resultSchema = variant("operation", [
     notCarried: array(omissionSchema),
     milliseconds: count2
   }),
-  strictObject({
+  drill: strictObject({
     operation: literal("drill"),
     outcome: pipe(
       picklist(["passed", "fell-back", "failed"]),
@@ -53980,12 +53988,12 @@ var resultSchema = variant("operation", [
     overrunMilliseconds: pipe(maybeCount, description("By how much it took longer than it may")),
     attempts: array(attempt2)
   }),
-  strictObject({
+  mirror: strictObject({
     operation: literal("mirror"),
     copies: array(copied),
     milliseconds: count2
   }),
-  strictObject({
+  validate: strictObject({
     operation: literal("validate"),
     sound: boolean(),
     backups: count2,
@@ -54000,8 +54008,8 @@ var resultSchema = variant("operation", [
     damages: array(strictObject({ backup: nullable(string()), part: string(), how: string() })),
     moreDamages: count2
   })
-]);
-var runSchema = strictObject({
+};
+var runEntries = {
   run: pipe(string(), description("Its id, for backup_run_show")),
   operation: string(),
   state: pipe(
@@ -54012,8 +54020,16 @@ var runSchema = strictObject({
   endedAt: maybeTime,
   progress: nullable(string()),
   warnings: array(string()),
-  result: nullable(resultSchema),
   failure: nullable(strictObject({ kind: string(), message: string(), next: string() }))
+};
+function describeRun2(operation) {
+  return { ...runEntries, result: nullable(results[operation]) };
+}
+var anyRun = strictObject({
+  ...runEntries,
+  result: nullable(
+    variant("operation", [results.backup, results.drill, results.mirror, results.validate])
+  )
 });
 var mostWarnings3 = 20;
 function toRunFields(state2) {
@@ -54051,7 +54067,7 @@ var backupRunShow = defineTool({
     },
     ...wait
   },
-  output: { runs: array(runSchema) },
+  output: { runs: array(anyRun) },
   async answer({ own: own3, server: { runs }, request: request2 }) {
     const { run: run2, "wait-seconds": seconds } = own3;
     const states2 = run2 === void 0 ? runs.list() : [await runs.watch(run2, seconds * 1e3, request2.mcpReq.signal)];
@@ -54068,7 +54084,7 @@ var backupRunStop = defineTool({
     run: { description: "The id that its start answered.", default: "", parse: parseRun },
     ...wait
   },
-  output: runSchema.entries,
+  output: anyRun.entries,
   async answer({ own: own3, server: { runs }, request: request2 }) {
     runs.stop(own3.run);
     const { value } = tellRun(await runs.watch(own3.run, own3["wait-seconds"] * 1e3, request2.mcpReq.signal));
@@ -55443,6 +55459,14 @@ function damaged3(key, how, cause) {
 function isAboutObject(error2) {
   return error2 instanceof IntegrityError || error2 instanceof StorageError && isUnread(error2);
 }
+function chooseShare(share3, random) {
+  let isFirst = true;
+  return () => {
+    const isChosen = isFirst || share3 >= 1 || random() < share3;
+    isFirst = false;
+    return isChosen;
+  };
+}
 async function proveObjects({
   storage,
   objects: objects2,
@@ -55609,7 +55633,7 @@ async function carryAll(run2, assertHeld) {
     ...{ source: source.storage, target: storage, objects: objects2, writing: "create" },
     ...{ signal: context.signal, log: context.log, clock: new PhaseClock() }
   };
-  const isChosen = () => options2.share >= 1 || context.random() < options2.share;
+  const isChosen = chooseShare(options2.share, () => context.random());
   const carried = await carryProven(carriage, [...objects2.names("absent")], isChosen);
   refused3.push(...carried.refused);
   copied2.objects = carried.names.length;
@@ -61378,7 +61402,7 @@ var backupStart = defineTool({
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   inputs: ["backup-type", "label", "pin"],
   own: wait,
-  output: runSchema.entries,
+  output: describeRun2("backup"),
   async answer(call5) {
     call5.server.runs.refuseSecond();
     const inputs2 = parseFor("backup", call5);
@@ -64498,7 +64522,7 @@ var time6 = pipe(
   date()
 );
 var workflowSchema = object({ id: number(), path: string(), state: string(), created_at: time6 });
-var runSchema2 = object({
+var runSchema = object({
   id: number(),
   display_title: nullish(string(), ""),
   created_at: time6,
@@ -64546,7 +64570,7 @@ function toWorkflow(content2) {
   return { id, path: path26, state: state2, createdAt };
 }
 function toRun2(content2) {
-  const run2 = parseAnswer(runSchema2, content2, "run of a workflow");
+  const run2 = parseAnswer(runSchema, content2, "run of a workflow");
   return {
     id: run2.id,
     title: run2.display_title,
@@ -66463,7 +66487,7 @@ var backupValidate = defineTool({
   inputs: ["backup-id", "share"],
   defaults: { "backup-id": "latest" },
   own: wait,
-  output: runSchema.entries,
+  output: describeRun2("validate"),
   async answer(call5) {
     const inputs2 = parseFor("validate", call5);
     return startRun(call5, inputs2, call5.own["wait-seconds"], async (context) => {
@@ -68425,14 +68449,14 @@ function explainCheck(sql, what, cause) {
   );
 }
 async function runChecks(session, checks) {
-  const results = [];
+  const results2 = [];
   for (const sql of checks) {
     await session.query("BEGIN TRANSACTION READ ONLY");
     const answer2 = await ask2(session, sql);
     await session.query("ROLLBACK");
-    results.push({ sql, passed: answer2 === void 0, answer: answer2 });
+    results2.push({ sql, passed: answer2 === void 0, answer: answer2 });
   }
-  return results;
+  return results2;
 }
 async function ask2(session, sql) {
   try {
@@ -76466,7 +76490,7 @@ var drillStart = defineTool({
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   inputs: ["backup-id", "recovery-target-time", "fallback", "rto-target"],
   own: wait,
-  output: runSchema.entries,
+  output: describeRun2("drill"),
   async answer(call5) {
     call5.server.runs.refuseSecond();
     const bound = call5.server.confirmations.readBound(call5);
@@ -76668,7 +76692,7 @@ var mirrorStart = defineTool({
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   inputs: ["share"],
   own: wait,
-  output: runSchema.entries,
+  output: describeRun2("mirror"),
   async answer(call5) {
     call5.server.runs.refuseSecond();
     const inputs2 = parseFor("mirror", call5, { "dry-run": "false" });

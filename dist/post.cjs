@@ -41986,7 +41986,13 @@ function takeRecording(taker) {
   return { recordsUrl: taker.take("records-url"), sslrootcert: taker.take("sslrootcert") };
 }
 function takeManagement(taker, databaseUrl, env2) {
-  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env2);
+  const { accessToken, projectRef, apiUrl, isTokenGiven } = takeKnown(taker, databaseUrl, env2);
+  if (isTokenGiven && projectRef === void 0 && !taker.mistakes.some(({ name }) => name === "project-ref"))
+    taker.note(
+      "project-ref",
+      "is required with supabase-access-token",
+      "Write the twenty small letters that stand in the address of its dashboard, or leave the token out."
+    );
   return accessToken === void 0 || projectRef === void 0 ? void 0 : { accessToken, projectRef, apiUrl };
 }
 function requireManagement(taker, urlName, databaseUrl, env2) {
@@ -42007,8 +42013,10 @@ function requireManagement(taker, urlName, databaseUrl, env2) {
   return { accessToken: accessToken ?? "", projectRef: projectRef ?? "", apiUrl };
 }
 function takeKnown(taker, databaseUrl, env2) {
+  const given = taker.take("supabase-access-token");
   return {
-    accessToken: taker.take("supabase-access-token") ?? (env2.SUPABASE_ACCESS_TOKEN?.trim() || void 0),
+    accessToken: given ?? (env2.SUPABASE_ACCESS_TOKEN?.trim() || void 0),
+    isTokenGiven: given !== void 0,
     projectRef: taker.take("project-ref") ?? findProjectRef(databaseUrl),
     apiUrl: taker.take("management-api-url")
   };

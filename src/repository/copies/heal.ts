@@ -8,7 +8,7 @@ import { acquireLock } from '../locks/locks.ts';
 import { objectKey } from '../objects/store.ts';
 import { configKey, openRepository, parseRepository, type Repository, readConfig } from '../open.ts';
 import { ObjectTable } from './object-table.ts';
-import { type Carriage, carryProven, proveObjects } from './objects.ts';
+import { type Carriage, carryProven, chooseShare, proveObjects } from './objects.ts';
 import { noValues, type Refusal, type ValueCounts } from './outcome.ts';
 import { objectName, type ValueKind, valueKinds } from './sealed-value.ts';
 import { findUnsound, type Unsound } from './unsound.ts';
@@ -123,8 +123,8 @@ async function heal(run: Run, assertHeld: (() => Promise<void>) | undefined): Pr
   const { source, target, copies, options, context } = run;
   const { signal, log } = context;
   const objects = new ObjectTable(context.random());
-  const isChosen = () => options.share >= 1 || context.random() < options.share;
-  const unsound = await findUnsound(source, target, copies, objects, isChosen, context);
+  const choose = () => chooseShare(options.share, () => context.random());
+  const unsound = await findUnsound(source, target, copies, objects, choose(), context);
   for await (const { key, size } of target.storage.list('objects/')) {
     signal.throwIfAborted();
     const name = objectName(key);
@@ -132,7 +132,7 @@ async function heal(run: Run, assertHeld: (() => Promise<void>) | undefined): Pr
   }
   const there = { storage: target.storage, objects, signal, log };
   const present = [...objects.names('present')];
-  const proof = await proveObjects(there, present, isChosen);
+  const proof = await proveObjects(there, present, choose());
   for (const name of proof.wrongNames) objects.unlist(name);
   const absent = [...objects.names('absent')];
   const checked = { byStore: proof.byStore, byReading: proof.byReading };

@@ -7,7 +7,7 @@ import { acquireLock } from '../locks/locks.ts';
 import type { Repository } from '../open.ts';
 import { makeCopy, openCopy } from './initialize.ts';
 import { measureLag } from './lag.ts';
-import { type Carriage, carryProven } from './objects.ts';
+import { type Carriage, carryProven, chooseShare } from './objects.ts';
 import { type MirroredCopy, noValues, type Refusal, type ValueCounts } from './outcome.ts';
 import { type MirrorPlan, planMirror } from './plan.ts';
 import { valueKinds } from './sealed-value.ts';
@@ -114,7 +114,7 @@ async function carryAll(
     ...{ source: source.storage, target: storage, objects, writing: 'create' },
     ...{ signal: context.signal, log: context.log, clock: new PhaseClock() },
   };
-  const isChosen = () => options.share >= 1 || context.random() < options.share;
+  const isChosen = chooseShare(options.share, () => context.random());
   const carried = await carryProven(carriage, [...objects.names('absent')], isChosen);
   refused.push(...carried.refused);
   copied.objects = carried.names.length;

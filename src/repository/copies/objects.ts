@@ -144,6 +144,16 @@ function isAboutObject(error: unknown): error is IntegrityError | StorageError {
   return error instanceof IntegrityError || (error instanceof StorageError && isUnread(error));
 }
 
+/** Makes a choice at random that takes a share of what it is asked of, and always the first. */
+export function chooseShare(share: number, random: () => number): () => boolean {
+  let isFirst = true;
+  return () => {
+    const isChosen = isFirst || share >= 1 || random() < share;
+    isFirst = false;
+    return isChosen;
+  };
+}
+
 /** How the objects of a place were proven. */
 export interface Proof {
   readonly byStore: number;

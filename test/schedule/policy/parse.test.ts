@@ -169,6 +169,19 @@ describe('a wrong policy is refused', () => {
     expect(parse(`${text}schedules: { drill: false }\n`).actionVersion).toBe('v1.2.3');
   });
 
+  test('with a mirror that has no copies, and copies of an artifact', async () => {
+    const mirror = `${smallPolicy}    schedules: { mirror: true }\n`;
+    expect(await messageOf(mirror)).toContain(
+      'databases.production.schedules: has a mirror, and nothing says where the copies are',
+    );
+    expect(parse(`${mirror}    copies: COPIES\n`).actionVersion).toBe('v1.2.3');
+    expect(parse(`${mirror}    environment: production\n`).actionVersion).toBe('v1.2.3');
+    const artifact = smallPolicy.replace(/storage: .*/, 'storage: artifact://backups');
+    expect(await messageOf(`${artifact}    copies: COPIES\n`)).toContain(
+      'databases.production.copies: stands beside an artifact, of which there are no copies',
+    );
+  });
+
   test('with captures upon which no backup ever follows', async () => {
     const off = 'full: false, incremental: false, archive: false';
     const common = `${smallPolicy}schedules: { capture: true, ${off} }\n`;
