@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { renderDashboard } from '../src/operations/report/dashboard/dashboard.ts';
-import { report, states } from '../test/operations/report/example.ts';
+import { bothLayers, report, states } from '../test/operations/report/example.ts';
 import { launchBrowser, openFile } from '../test/support/browser.ts';
 import { indexPng } from './indexed-png.ts';
 
@@ -18,7 +18,7 @@ const heights = { 1280: 1500, 360: 1900 } as const;
 
 const browser = await launchBrowser();
 try {
-  for (const [state, make] of Object.entries(states)) {
+  for (const [state, make] of Object.entries({ ...states, 'both-layers': bothLayers })) {
     const file = path.join(scratch, `${state}.html`);
     writeFileSync(file, renderDashboard(report([make()])));
     for (const theme of ['light', 'dark'] as const) {
