@@ -25,9 +25,13 @@ try {
       for (const [width, height] of Object.entries(heights)) {
         const { page, complaints } = await openFile(browser, file, { theme, width: Number(width) });
         if (complaints.length > 0) throw new Error(complaints.join('\n'));
-        await page.setViewportSize({ width: Number(width), height });
+        // The section is far down, and what is out of sight has no height yet.
+        const isSection = state === 'both-layers';
+        await page.setViewportSize({ width: Number(width), height: isSection ? 12_000 : height });
         const picture = path.join(folder, `dashboard-${state}-${theme}-${width}.png`);
-        writeFileSync(picture, indexPng(await page.screenshot()));
+        const part = page.locator('section', { has: page.locator('h3[id$="-layers"]') });
+        const shown = isSection ? part.last() : page;
+        writeFileSync(picture, indexPng(await shown.screenshot()));
         await page.context().close();
         console.log(picture);
       }
