@@ -5,7 +5,8 @@ import { renderTable } from './tables.ts';
 
 /** Shows Supabase's own backups beside those of the repository. */
 export function renderLayers(managed: Managed, isPublic: boolean): Markup {
-  const own = managed.own && (isPublic ? { ...managed.own, location: '' } : managed.own);
+  // The page says above where the repository is, and a location in a head would make narrow tables wide.
+  const own = managed.own && { ...managed.own, location: '' };
   const shown = { ...managed, own };
   const names = layerNames(shown);
   const both = renderTable({
