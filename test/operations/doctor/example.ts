@@ -59,7 +59,7 @@ const exampleEstimate: Estimate = {
 export function settle(diagnosis: Diagnosis, folder: string): Diagnosis {
   const steady = (text: string) =>
     text
-      .replaceAll(folder, '/work')
+      .replaceAll(folder, '/srv')
       .replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:5432')
       .replace(/after [\d.]+ m?s\b/g, 'after 12 ms')
       .replace(/PostgreSQL \d+\.\d+, database/g, 'PostgreSQL 17.6, database')
