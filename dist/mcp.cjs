@@ -54530,6 +54530,26 @@ var PhaseClock = class {
   }
 };
 
+// src/repository/copies/alone.ts
+var lockWaitSeconds = 15 * 60;
+async function writeAlone(storage, { operation, holder }, context, work) {
+  await storage.probe();
+  const lock = await acquireLock(
+    { storage },
+    {
+      ...{ operation, holder, mode: "exclusive", waitSeconds: lockWaitSeconds },
+      ...{ now: () => context.now(), random: () => context.random() },
+      ...{ signal: context.signal, log: context.log }
+    }
+  );
+  try {
+    const signal = AbortSignal.any([context.signal, lock.signal]);
+    return await work({ ...context, signal }, () => lock.assertHeld());
+  } finally {
+    await lock.release();
+  }
+}
+
 // src/repository/copies/initialize.ts
 init_errors();
 var harmless3 = /^(probe-[0-9a-f-]{36}|probe\/[0-9a-f-]+|locks\/[0-9a-f]{16}(-\d+)?\.json)$/;
@@ -55571,7 +55591,6 @@ async function assertStored(target, key, bytes) {
 }
 
 // src/repository/copies/mirror.ts
-var lockWaitSeconds = 15 * 60;
 async function mirrorTo(source, { name: name2, storage }, options2, context) {
   const place3 = { name: name2, location: storage.location };
   const planning = {
@@ -55591,31 +55610,18 @@ async function mirrorTo(source, { name: name2, storage }, options2, context) {
       lag: await measureLag(source, plan)
     };
   }
-  await storage.probe();
-  const lock = await acquireLock(
-    { storage },
-    {
-      operation: "mirror",
-      mode: "exclusive",
-      holder: options2.holder,
-      now: () => context.now(),
-      random: () => context.random(),
-      signal: context.signal,
-      log: context.log,
-      waitSeconds: lockWaitSeconds
+  return writeAlone(
+    storage,
+    { operation: "mirror", holder: options2.holder },
+    context,
+    async (held, assertHeld) => {
+      const copy = found ?? await makeCopy(source, storage, name2);
+      const plan = await planMirror(source, copy, { ...planning, signal: held.signal });
+      const done = await carryAll({ source, storage, plan, options: options2, context: held }, assertHeld);
+      const left = await measureLag(source, plan, new Set(done.keys));
+      return { kind: "mirrored", ...place3, isNew: found === void 0, ...done.figures, lag: left };
     }
   );
-  try {
-    const signal = AbortSignal.any([context.signal, lock.signal]);
-    const copy = found ?? await makeCopy(source, storage, name2);
-    const plan = await planMirror(source, copy, { ...planning, signal });
-    const run2 = { source, storage, plan, options: options2, context: { ...context, signal } };
-    const done = await carryAll(run2, () => lock.assertHeld());
-    const left = await measureLag(source, plan, new Set(done.keys));
-    return { kind: "mirrored", ...place3, isNew: found === void 0, ...done.figures, lag: left };
-  } finally {
-    await lock.release();
-  }
 }
 function foresee({ missing, objects: objects2, bytes, refused: refused3 }) {
   const copied2 = { ...noValues };

@@ -1,16 +1,15 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ElicitResult } from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseArguments } from '../../src/entry/terminal/arguments.ts';
-import { parseInputs } from '../../src/interface/inputs/parse.ts';
-import type { RestoreInputs } from '../../src/interface/inputs/types.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { ref, startFakeManagement } from '../support/fake-management.ts';
 import { connectMcp, eras, type McpClient, type McpOptions, yes } from '../support/mcp-client.ts';
+import { isAlive } from '../support/process-alive.ts';
+import { parseRestoreLine } from '../support/restore-line.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
 import { createShop, query } from './shop.ts';
 
@@ -71,23 +70,6 @@ const supabases = [
   ],
   ...['list_tables', 'list_migrations', 'apply_migration', 'get_advisors', 'create_branch', 'reset_branch'],
 ];
-
-/** Splits a line as a shell does: by one. */
-function splitWords(line: string): string[] {
-  return execFileSync('sh', ['-c', `printf '%s\\0' ${line}`], { encoding: 'utf8' })
-    .split('\0')
-    .slice(0, -1);
-}
-
-function parseRestore(line: string): RestoreInputs {
-  const [program, ...rest] = splitWords(line);
-  expect(program).toBe('supabase-backup');
-  const { inputs } = parseArguments(rest);
-  const url = 'postgresql://postgres@db.example.com:5432/postgres';
-  const parsed = parseInputs((name) => inputs.get(name) ?? (name === 'target-url' ? url : undefined), {});
-  if (parsed.operation !== 'restore' || parsed.managed) throw new Error(`is about ${parsed.operation}`);
-  return parsed;
-}
 
 describe.each(eras)('a client of %s', (era) => {
   let mcp: McpClient;
@@ -198,11 +180,11 @@ describe.each(eras)('a client of %s', (era) => {
     });
     expect(Date.parse(plan.expiresAt) - Date.parse(plan.madeAt)).toBe(3_600_000);
     expect(plan.lost.milliseconds).toBeGreaterThan(0);
-    expect(() => parseRestore(plan.command)).toThrow('is not the words that confirm it');
-    const typed = parseRestore(plan.command.replace("'…'", "'RESTORE PRODUCTION'"));
+    expect(() => parseRestoreLine(plan.command)).toThrow('is not the words that confirm it');
+    const typed = parseRestoreLine(plan.command.replace("'…'", "'RESTORE PRODUCTION'"));
     const shown = { storage, backupId: plan.backup.id, clean: true, environment: 'production' };
     expect(typed).toMatchObject({ ...shown, confirmed: true, dryRun: false });
-    expect(parseRestore(plan.preview)).toMatchObject({ ...shown, confirmed: false, dryRun: true });
+    expect(parseRestoreLine(plan.preview)).toMatchObject({ ...shown, confirmed: false, dryRun: true });
     expect(plan.workflow).toContain(`-f backup-id=${plan.backup.id} `);
     expect(plan.workflow).toContain("-f confirm='…'");
 
@@ -211,7 +193,7 @@ describe.each(eras)('a client of %s', (era) => {
     const other = await mcp.call('restore_plan', { ...again, target: 'empty' });
     expect(other.answer).toMatchObject({ isSame: false, lost: null, words: null });
     const rows = await mcp.call('restore_plan', { include: 'public.settings', target: 'beside' });
-    expect(parseRestore(rows.answer.command)).toMatchObject({
+    expect(parseRestoreLine(rows.answer.command)).toMatchObject({
       ...{ include: ['public.settings'], sideSchema: 'rescue', backupId: plan.backup.id },
     });
     expect(rows.answer.tables).toEqual([{ name: 'public.settings', rows: 3, bytes: expect.any(Number) }]);
@@ -423,6 +405,7 @@ describe('a run', () => {
   });
 
   test('ends when the client hangs up, and leaves no lock and no folder', async () => {
+    const before = new Set(listRuns());
     const release = await holdTable();
     const mcp = await connect({ era: '2025', answer: () => yes });
     await mcp.call('backup_start', { 'wait-seconds': 0 });
@@ -430,19 +413,13 @@ describe('a run', () => {
     await expect.poll(() => isAlive(mcp.pid), { timeout: 10_000 }).toBe(false);
     await release();
     expect(readdirSync(join(storage, 'locks'))).toEqual([]);
-    const newest = listRuns().sort().at(-1) ?? '';
-    expect(readFileSync(join(storage, 'records', 'runs', newest), 'utf8')).toContain('stopped by SIGHUP');
+    // By what is new, for records of one second have no order.
+    const recorded = listRuns().filter((run) => !before.has(run));
+    expect(recorded).toHaveLength(1);
+    const record = readFileSync(join(storage, 'records', 'runs', recorded[0] ?? ''), 'utf8');
+    expect(record).toContain('stopped by SIGHUP');
   });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 describe('stdout', () => {
   test('has the protocol alone while a backup and a drill run, whoever writes there', async () => {

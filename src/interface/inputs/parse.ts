@@ -15,8 +15,9 @@ import {
   takeRetention,
   takeSource,
 } from './shared-inputs.ts';
+import type { CommonInputs } from './shared-types.ts';
 import { Taker, toConfigurationError } from './taker.ts';
-import type { CommonInputs, Inputs, ManagedRestoreInputs } from './types.ts';
+import type { Inputs, ManagedRestoreInputs } from './types.ts';
 import { list } from './values.ts';
 
 /**

@@ -1,7 +1,8 @@
 import type { ReadInput } from './schema.ts';
 import { takeCommon, takeCopies } from './shared-inputs.ts';
+import type { CommonInputs } from './shared-types.ts';
 import { Taker, toConfigurationError } from './taker.ts';
-import type { CommonInputs, RestoreInputs } from './types.ts';
+import type { RestoreInputs } from './types.ts';
 
 /** What is to be brought back, before anybody has said into what */
 export interface RecoveryRequest

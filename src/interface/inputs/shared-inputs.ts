@@ -2,8 +2,8 @@ import { findProjectRef } from '../../values/project-ref.ts';
 import type { CopyPlace } from './copies-values.ts';
 import { findSharedPlace } from './copy-places.ts';
 import type { ManagementInputs } from './management-types.ts';
+import type { CommonInputs } from './shared-types.ts';
 import type { Taker } from './taker.ts';
-import type { CommonInputs } from './types.ts';
 
 /* Inputs that several operations take alike. */
 

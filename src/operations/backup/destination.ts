@@ -1,5 +1,5 @@
 import { identifyHolder } from '../../github/run.ts';
-import type { BackupType, PackingInputs, PlaceInputs } from '../../interface/inputs/types.ts';
+import type { BackupType, PackingInputs, PlaceInputs } from '../../interface/inputs/shared-types.ts';
 import { type Base, findBase } from '../../repository/backups/base.ts';
 import { listManifests } from '../../repository/backups/manifests.ts';
 import { completeOutlines } from '../../repository/backups/outlines.ts';

@@ -1,6 +1,6 @@
 import { readRepository } from '../../github/repository.ts';
 import { nameRepository } from '../../github/run.ts';
-import type { PackingInputs } from '../../interface/inputs/types.ts';
+import type { PackingInputs } from '../../interface/inputs/shared-types.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 

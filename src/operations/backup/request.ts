@@ -5,7 +5,7 @@ import type {
   PackingInputs,
   PlaceInputs,
   SourceInputs,
-} from '../../interface/inputs/types.ts';
+} from '../../interface/inputs/shared-types.ts';
 
 /**
  * Describes a backup for any operation that takes one. Inputs that have the fields of several groups can be

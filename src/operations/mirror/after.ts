@@ -1,4 +1,4 @@
-import type { CommonInputs } from '../../interface/inputs/types.ts';
+import type { CommonInputs } from '../../interface/inputs/shared-types.ts';
 import type { CopyOutcome } from '../../repository/copies/outcome.ts';
 import { openRepository } from '../../repository/open.ts';
 import type { Context } from '../../runtime/context.ts';

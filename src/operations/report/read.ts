@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import type { Manifest } from '../../format/manifest.ts';
-import type { PlaceInputs, ReportInputs } from '../../interface/inputs/types.ts';
+import type { PlaceInputs } from '../../interface/inputs/shared-types.ts';
+import type { ReportInputs } from '../../interface/inputs/types.ts';
 import { readAllRecords } from '../../repository/all-records.ts';
 import { readManifest } from '../../repository/backups/manifests.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';

@@ -1,8 +1,9 @@
 import type { CopyPlace } from '../../interface/inputs/copies-values.ts';
 import type { ManagementInputs } from '../../interface/inputs/management-types.ts';
+import type { PlaceInputs } from '../../interface/inputs/shared-types.ts';
 import { parseS3Addressing } from '../../interface/inputs/storage-values.ts';
 import { parseDuration, parseInterval, parseRetention } from '../../interface/inputs/time-values.ts';
-import type { PlaceInputs, ReportInputs } from '../../interface/inputs/types.ts';
+import type { ReportInputs } from '../../interface/inputs/types.ts';
 import { list } from '../../interface/inputs/values.ts';
 import type { Limits } from '../../repository/backups/freshness.ts';
 import type { Context } from '../../runtime/context.ts';

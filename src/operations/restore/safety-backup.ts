@@ -1,5 +1,6 @@
 import type { Manifest } from '../../format/manifest.ts';
-import type { CommonInputs, RestoreInputs } from '../../interface/inputs/types.ts';
+import type { CommonInputs } from '../../interface/inputs/shared-types.ts';
+import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import { readNewestOutline } from '../../repository/backups/manifests.ts';
 import { openRepository } from '../../repository/open.ts';
 import type { RecordContent } from '../../repository/records.ts';

@@ -1,4 +1,4 @@
-import type { RecordingInputs } from '../../interface/inputs/types.ts';
+import type { RecordingInputs } from '../../interface/inputs/shared-types.ts';
 import { tryRecords, withRecords } from '../../records/connection.ts';
 import { type ScheduleRow, writeSchedules } from '../../records/schedules.ts';
 import type { Context } from '../../runtime/context.ts';

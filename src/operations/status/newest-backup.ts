@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Inputs, PlaceInputs } from '../../interface/inputs/types.ts';
+import type { PlaceInputs } from '../../interface/inputs/shared-types.ts';
+import type { Inputs } from '../../interface/inputs/types.ts';
 import { readCatalog } from '../../repository/backups/catalog.ts';
 import { readReplayable } from '../../repository/changes/damage.ts';
 import { findReach } from '../../repository/changes/recoverable.ts';

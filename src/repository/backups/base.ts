@@ -1,5 +1,5 @@
 import type { Manifest, StoredObject } from '../../format/manifest.ts';
-import type { PackingInputs } from '../../interface/inputs/types.ts';
+import type { PackingInputs } from '../../interface/inputs/shared-types.ts';
 import type { Inventory } from '../objects/inventory.ts';
 import { objectKey } from '../objects/store.ts';
 import type { SuspectObjects } from '../prune/suspects.ts';

@@ -4,9 +4,9 @@ import { PhaseClock } from '../../runtime/phase-clock.ts';
 import type { FallbackStorage } from '../../storage/fallback.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { LockHolder } from '../locks/lock-file.ts';
-import { acquireLock } from '../locks/locks.ts';
 import { objectKey } from '../objects/store.ts';
 import { configKey, openRepository, parseRepository, type Repository, readConfig } from '../open.ts';
+import { writeAlone } from './alone.ts';
 import { ObjectTable } from './object-table.ts';
 import { type Carriage, carryProven, chooseShare, proveObjects } from './objects.ts';
 import { noValues, type Refusal, type ValueCounts } from './outcome.ts';
@@ -37,9 +37,6 @@ export interface Healing {
   readonly objects: number;
 }
 
-/** A backup or a cleanup may hold the storage meanwhile. */
-const lockWaitSeconds = 15 * 60;
-
 /**
  * Heals a storage from its copies. Every manifest and header is read; of the objects that they need all are
  * looked for, and a share is proven. What is missing or wrong is stored again from a copy, hashed on the way.
@@ -58,29 +55,16 @@ export async function healFrom(
   const isConfigHealed = await isConfigWrong(source, storage, options.repositoryKey);
   const target: Repository = { ...source, storage };
   if (options.dryRun) return heal({ source, target, copies, isConfigHealed, options, context }, undefined);
-  await storage.probe();
-  const lock = await acquireLock(
-    { storage },
-    {
-      operation: 'repair',
-      mode: 'exclusive',
-      holder: options.holder,
-      now: () => context.now(),
-      random: () => context.random(),
-      signal: context.signal,
-      log: context.log,
-      waitSeconds: lockWaitSeconds,
+  return writeAlone(
+    storage,
+    { operation: 'repair', holder: options.holder },
+    context,
+    async (held, assertHeld) => {
+      // Without it nothing else there can be told to be whole.
+      if (isConfigHealed) await storage.put(configKey, source.config);
+      return await heal({ source, target, copies, isConfigHealed, options, context: held }, assertHeld);
     },
   );
-  try {
-    const guarded = { ...context, signal: AbortSignal.any([context.signal, lock.signal]) };
-    const run: Run = { source, target, copies, isConfigHealed, options, context: guarded };
-    // Without it nothing else there can be told to be whole.
-    if (isConfigHealed) await storage.put(configKey, source.config);
-    return await heal(run, () => lock.assertHeld());
-  } finally {
-    await lock.release();
-  }
 }
 
 interface Run {

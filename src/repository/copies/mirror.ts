@@ -3,8 +3,8 @@ import { PhaseClock } from '../../runtime/phase-clock.ts';
 import type { NamedStorage } from '../../storage/fallback.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { LockHolder } from '../locks/lock-file.ts';
-import { acquireLock } from '../locks/locks.ts';
 import type { Repository } from '../open.ts';
+import { writeAlone } from './alone.ts';
 import { makeCopy, openCopy } from './initialize.ts';
 import { measureLag } from './lag.ts';
 import { type Carriage, carryProven, chooseShare } from './objects.ts';
@@ -21,9 +21,6 @@ export interface MirrorOptions {
   readonly dryRun: boolean;
   readonly holder: LockHolder;
 }
-
-/** A cleanup of the copy, or another mirror, may hold it meanwhile. */
-const lockWaitSeconds = 15 * 60;
 
 /**
  * Brings a copy up to date, or makes it. Nothing is deleted there, and nothing replaced but objects that have not
@@ -57,31 +54,18 @@ export async function mirrorTo(
       lag: await measureLag(source, plan),
     };
   }
-  await storage.probe();
-  const lock = await acquireLock(
-    { storage },
-    {
-      operation: 'mirror',
-      mode: 'exclusive',
-      holder: options.holder,
-      now: () => context.now(),
-      random: () => context.random(),
-      signal: context.signal,
-      log: context.log,
-      waitSeconds: lockWaitSeconds,
+  return writeAlone(
+    storage,
+    { operation: 'mirror', holder: options.holder },
+    context,
+    async (held, assertHeld) => {
+      const copy = found ?? (await makeCopy(source, storage, name));
+      const plan = await planMirror(source, copy, { ...planning, signal: held.signal });
+      const done = await carryAll({ source, storage, plan, options, context: held }, assertHeld);
+      const left = await measureLag(source, plan, new Set(done.keys));
+      return { kind: 'mirrored', ...place, isNew: found === undefined, ...done.figures, lag: left };
     },
   );
-  try {
-    const signal = AbortSignal.any([context.signal, lock.signal]);
-    const copy = found ?? (await makeCopy(source, storage, name));
-    const plan = await planMirror(source, copy, { ...planning, signal });
-    const run: Run = { source, storage, plan, options, context: { ...context, signal } };
-    const done = await carryAll(run, () => lock.assertHeld());
-    const left = await measureLag(source, plan, new Set(done.keys));
-    return { kind: 'mirrored', ...place, isNew: found === undefined, ...done.figures, lag: left };
-  } finally {
-    await lock.release();
-  }
 }
 
 interface Run {

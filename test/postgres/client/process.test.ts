@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { toolEnvironment } from '../../../src/postgres/client/environment.ts';
 import { runTool, startTool, ToolError } from '../../../src/postgres/client/process.ts';
+import { isAlive } from '../../support/process-alive.ts';
 import { until } from '../database.ts';
 
 const node = (
@@ -30,15 +31,6 @@ function withMark(): string[] {
       return false;
     }
   });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 describe('a client tool', () => {

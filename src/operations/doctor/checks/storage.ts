@@ -1,4 +1,5 @@
-import type { DoctorInputs, PlaceInputs } from '../../../interface/inputs/types.ts';
+import type { PlaceInputs } from '../../../interface/inputs/shared-types.ts';
+import type { DoctorInputs } from '../../../interface/inputs/types.ts';
 import { measureClockSkew } from '../../../repository/clock-probe.ts';
 import { findRepository, type Repository, refuseOccupied } from '../../../repository/open.ts';
 import { assertOwnDatabase } from '../../../repository/own-database.ts';

@@ -1,12 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseArguments } from '../../../../src/entry/terminal/arguments.ts';
-import { parseInputs } from '../../../../src/interface/inputs/parse.ts';
-import type { RestoreInputs } from '../../../../src/interface/inputs/types.ts';
 import { renderDashboard } from '../../../../src/operations/report/dashboard/dashboard.ts';
 import {
   confirmingWords,
@@ -17,6 +13,7 @@ import {
 import type { DatabaseFacts } from '../../../../src/operations/report/facts.ts';
 import { ago } from '../../../repository/backups/freshness-example.ts';
 import { browserPath, launchBrowser, openFile, type Watched } from '../../../support/browser.ts';
+import { parseRestoreLine, splitWords } from '../../../support/restore-line.ts';
 import { workflowFiles } from '../../../workflows/files.ts';
 import { describe as describeShop, drill, nightly, report, states } from '../example.ts';
 
@@ -26,23 +23,6 @@ const words = {
   ...{ backup: nightly(1).id, time: '2026-11-20T03:00:00Z', tables: `public.orders,"o'dd ""x"".y"."t,1"` },
   confirm: confirmingWords,
 };
-
-/** Splits a line as a shell does: by one. */
-function splitWords(line: string): string[] {
-  const printed = execFileSync('sh', ['-c', `printf '%s\\0' ${line}`], { encoding: 'utf8' });
-  return printed.split('\0').slice(0, -1);
-}
-
-/** Parses a line as the program does that it starts. */
-function parse(line: string): RestoreInputs {
-  const [program, ...rest] = splitWords(line);
-  expect(program).toBe('supabase-backup');
-  const { inputs } = parseArguments(rest);
-  const url = 'postgresql://postgres@db.example.com:5432/postgres';
-  const parsed = parseInputs((name) => inputs.get(name) ?? (name === 'target-url' ? url : undefined), {});
-  if (parsed.operation !== 'restore' || parsed.managed) throw new Error(`is about ${parsed.operation}`);
-  return parsed;
-}
 
 /** What `gh workflow run` passes: the inputs by their names */
 function readWorkflowInputs(line: string): Map<string, string> {
@@ -56,7 +36,7 @@ function readWorkflowInputs(line: string): Map<string, string> {
 
 describe.each(ways.map((way) => [keyOf(way), way] as const))('the way %s', (_, way) => {
   it('is a line that the program understands, and a preview of just that', () => {
-    const command = parse(fillIn(way.command, words));
+    const command = parseRestoreLine(fillIn(way.command, words));
     expect(command).toMatchObject({
       storage: 's3://bucket/production',
       s3Region: 'eu-central-1',
@@ -67,13 +47,14 @@ describe.each(ways.map((way) => [keyOf(way), way] as const))('the way %s', (_, w
       recoveryTargetTime: way.point === 'time' ? expect.stringContaining('2026-11-20T03:00:00') : undefined,
     });
     const differs = { dryRun: true, confirmed: false, reportFolder: undefined };
-    expect(parse(fillIn(way.preview, words))).toEqual({ ...command, ...differs });
+    expect(parseRestoreLine(fillIn(way.preview, words))).toEqual({ ...command, ...differs });
   });
 
   it('is not confirmed by whoever copies it without typing the words', () => {
     const line = fillIn(way.command, { ...words, confirm: '…' });
-    if (way.target === 'production') expect(() => parse(line)).toThrow('is not the words that confirm it');
-    else expect(parse(line).confirmed).toBe(false);
+    if (way.target === 'production')
+      expect(() => parseRestoreLine(line)).toThrow('is not the words that confirm it');
+    else expect(parseRestoreLine(line).confirmed).toBe(false);
   });
 
   it('starts a workflow by inputs that it has', () => {
@@ -94,7 +75,7 @@ it('the name of a storage stays a name, whatever it looks like', () => {
   const storage = './x{tables}{confirm}';
   const place = { ...facts.place, storage, 's3-region': undefined };
   for (const way of listWays({ ...facts, place }))
-    expect(parse(fillIn(way.command, words))).toMatchObject({ storage });
+    expect(parseRestoreLine(fillIn(way.command, words))).toMatchObject({ storage });
 });
 
 it('no way to a time is offered where no changes are captured, and none beside live tables', () => {

@@ -1,0 +1,37 @@
+import type { Context } from '../../runtime/context.ts';
+import type { Storage } from '../../storage/storage.ts';
+import type { LockHolder } from '../locks/lock-file.ts';
+import { acquireLock } from '../locks/locks.ts';
+
+/** A backup, a cleanup or another mirror may hold the place meanwhile. */
+const lockWaitSeconds = 15 * 60;
+
+/**
+ * Probes a place and locks it alone while the work goes on, so that neither another mirror nor a cleanup
+ * disturbs. The lock is given back whatever the work comes to.
+ *
+ * @param work its context ends with the lock, and `assertHeld` throws when it was lost
+ * @throws StorageError when the place cannot be written, or stays locked
+ */
+export async function writeAlone<Result>(
+  storage: Storage,
+  { operation, holder }: { readonly operation: 'mirror' | 'repair'; readonly holder: LockHolder },
+  context: Context,
+  work: (context: Context, assertHeld: () => Promise<void>) => Promise<Result>,
+): Promise<Result> {
+  await storage.probe();
+  const lock = await acquireLock(
+    { storage },
+    {
+      ...{ operation, holder, mode: 'exclusive', waitSeconds: lockWaitSeconds },
+      ...{ now: () => context.now(), random: () => context.random() },
+      ...{ signal: context.signal, log: context.log },
+    },
+  );
+  try {
+    const signal = AbortSignal.any([context.signal, lock.signal]);
+    return await work({ ...context, signal }, () => lock.assertHeld());
+  } finally {
+    await lock.release();
+  }
+}
