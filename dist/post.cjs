@@ -41024,7 +41024,7 @@ var databaseInputs = {
     default: { validate: "all", restore: "latest", drill: "latest", show: "latest" },
     placeholder: "id",
     example: "20261120T021700Z-7f3a",
-    description: "Which backup: an id such as `20261120T021700Z-7f3a` or `latest`; for `validate` also `all`; for `restore` and `drill` also `latest-verified`, the newest that was read back whole or drilled, `before:<time>`, the newest backup made before a time such as `before:2026-11-20T06:00:00Z`, and `random:<interval>`, any of the last so many hours, days or weeks such as `random:7d`.",
+    description: "Which backup: an id such as `20261120T021700Z-7f3a` or `latest`; except for `validate`, `before:<time>`, the newest made before a time such as `before:2026-11-20T06:00:00Z`; for `validate` also `all`; for `restore` and `drill` also `latest-verified`, the newest that was read back whole or drilled, and `random:<interval>`, any of the last so many hours, days or weeks such as `random:7d`.",
     parse: parseBackupId
   },
   "recovery-target-time": {
@@ -42281,11 +42281,11 @@ function takeInputs(taker, env2) {
     case "list":
       return takeList(taker, common);
     case "show":
-      return { operation, ...common, backupId: taker.takeBackupId(["latest"]) };
+      return { operation, ...common, backupId: taker.takeBackupId(["latest", "before:<time>"]) };
     case "pin":
     case "unpin":
       return {
-        ...{ operation, ...common, backupId: taker.takeBackupId(["latest"]) },
+        ...{ operation, ...common, backupId: taker.takeBackupId(["latest", "before:<time>"]) },
         ...takeRecording(taker)
       };
     case "records":

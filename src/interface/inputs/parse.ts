@@ -75,11 +75,11 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
     case 'list':
       return takeList(taker, common);
     case 'show':
-      return { operation, ...common, backupId: taker.takeBackupId(['latest']) };
+      return { operation, ...common, backupId: taker.takeBackupId(['latest', 'before:<time>']) };
     case 'pin':
     case 'unpin':
       return {
-        ...{ operation, ...common, backupId: taker.takeBackupId(['latest']) },
+        ...{ operation, ...common, backupId: taker.takeBackupId(['latest', 'before:<time>']) },
         ...takeRecording(taker),
       };
     case 'records':
