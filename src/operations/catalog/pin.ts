@@ -1,6 +1,7 @@
 import type { PinInputs } from '../../interface/inputs/types.ts';
 import { readRecordedStates } from '../../repository/backups/catalog.ts';
-import { chooseBackup, readIfPresent } from '../../repository/backups/manifests.ts';
+import { chooseBackup } from '../../repository/backups/choose.ts';
+import { readIfPresent } from '../../repository/backups/manifests.ts';
 import { listLocks } from '../../repository/locks/locks.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import { appendRecord } from '../../repository/records.ts';
