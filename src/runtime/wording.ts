@@ -41,12 +41,12 @@ export class Wording {
 /** A tag for templates: `` say`${nameInput('confirm')} is empty` ``. */
 export function say(
   texts: TemplateStringsArray,
-  ...values: readonly (string | number | InputReference | Wording)[]
+  ...values: readonly (string | number | undefined | InputReference | Wording)[]
 ): Wording {
   return new Wording(
     texts.flatMap((text, index) => {
+      if (index === values.length) return [text];
       const value = values[index];
-      if (value === undefined) return [text];
       if (value instanceof Wording) return [text, ...value.parts];
       return [text, typeof value === 'object' ? value : String(value)];
     }),

@@ -330,7 +330,7 @@ function parseOperation(read: ReadInput): Operation {
   const near = text && findNearest(text, operations);
   throw new ConfigurationError(
     text
-      ? `there is no operation ${quoteWord(text)}`
+      ? say`${nameInput('operation')}: there is none named ${quoteWord(text)}`
       : say`${nameInput('operation')}: is required`,
     `${near ? `Did you mean ${near}? ` : ''}The operations are ${list(operations)}.`,
   );

@@ -89,7 +89,7 @@ export class Taker {
       this.note(
         'storage',
         'cannot be given together with policy',
-        'Leave one out: `storage` is of one database, `policy` names the storages of all.',
+        say`Leave one out: ${nameInput('storage')} is of one database, ${nameInput('policy')} names the storages of all.`,
       );
     if (storage === undefined && policy === undefined && this.mistakes.length === 0)
       this.note(
@@ -134,7 +134,7 @@ export class Taker {
     if (recoveryTargetTime !== undefined && backupId !== undefined && !/^(latest$|\d)/.test(backupId))
       this.note(
         'backup-id',
-        `cannot be ${backupId.replace(/:.*/, '')} together with recovery-target-time`,
+        say`cannot be ${backupId.replace(/:.*/, '')} together with ${nameInput('recovery-target-time')}`,
         'Leave it out, and the best backup is taken; or write an id.',
       );
     return { backupId, recoveryTargetTime };
