@@ -1,9 +1,9 @@
 import './process/node-version.ts';
 import { trustAuthorities } from '../http/authorities.ts';
 import { acceptFormerNames, adviseRename, listFormerNames } from '../interface/inputs/former-names.ts';
-import { type Operation, operations } from '../interface/inputs/operations.ts';
+import { type Operation, operationAliases, operations } from '../interface/inputs/operations.ts';
 import { findUnused, parseInputs } from '../interface/inputs/parse.ts';
-import { type InputName, inputs as inputSchema } from '../interface/inputs/schema.ts';
+import { type InputName, inputs as inputSchema, type ReadInput } from '../interface/inputs/schema.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
 import { printableForRunner, printableJson, printableLines } from '../report/printable.ts';
@@ -11,6 +11,7 @@ import { createRedactor, type Redact, redactReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
 import { tellNegative, toFailure } from './process/failure.ts';
 import { abortOnSignals } from './process/interruption.ts';
@@ -21,7 +22,9 @@ import { createTemporaryFolder } from './process/temporary-folder.ts';
 import { type Alarm, createAlarm } from './run-alarm.ts';
 import { type Arguments, parseArguments } from './terminal/arguments.ts';
 import { environmentName, renderHelp, renderOperationHelp } from './terminal/help.ts';
-import { createTerminalLog } from './terminal/log.ts';
+import { createTerminalLog, type Verbosity } from './terminal/log.ts';
+import { nameInTerminal } from './terminal/surface.ts';
+import { adviseVariables } from './terminal/variables.ts';
 
 const { argv, env, stdout, stderr } = process;
 const readEnvironment = acceptFormerNames((name) => env[environmentName(name)]);
@@ -48,22 +51,20 @@ async function main(words: readonly string[]): Promise<number> {
   // `--json` is looked up in the raw words, so that a mistake in the arguments is reported as JSON too.
   const asJson = words.includes('--json');
   let given: Arguments['inputs'] = new Map();
+  const nameHere = nameInTerminal((name) => given.has(name), env);
   const read = (name: InputName): string | undefined => given.get(name) ?? readEnvironment(name);
   let redact = createRedactor(listSecrets(read, env));
-  let log = createTerminalLog(stderr, { redact, verbose: false, shown });
+  let log = createTerminalLog(stderr, { redact, verbosity: 'normal', shown });
   let alarm: Alarm | undefined;
   const signal = abortOnSignals(
     (message) => log.warn(message),
-    (error) => alarm?.notify({ failure: toFailure(error, signal), error }),
+    (error) => alarm?.notify({ failure: toFailure(error, signal, nameHere), error }),
   );
 
   async function fail(error: unknown): Promise<number> {
-    const failure = toFailure(error, signal);
-    const { kind, message, next, exitCode, details } = failure;
-    log.error(message);
-    if (kind === 'Defect') log.info(details);
-    else log.debug(details);
-    log.info(`→ ${next}`);
+    const failure = toFailure(error, signal, nameHere);
+    const { kind, message, next, exitCode } = failure;
+    log.fail(failure);
     const told = { error: { kind, message: redact(message), next: redact(next), exitCode } };
     if (asJson) print(`${printableJson(told)}\n`);
     await alarm?.notify({ failure, error });
@@ -75,7 +76,7 @@ async function main(words: readonly string[]): Promise<number> {
     const parsed = parseArguments(words);
     given = parsed.inputs;
     redact = createRedactor(listSecrets(read, env));
-    log = createTerminalLog(stderr, { redact, verbose: parsed.switches.has('verbose'), shown });
+    log = createTerminalLog(stderr, { redact, verbosity: chooseVerbosity(parsed), shown });
 
     if (parsed.switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
     if (parsed.switches.has('help')) return print(helpFor(given.get('operation')));
@@ -88,6 +89,8 @@ async function main(words: readonly string[]): Promise<number> {
     warnOfExposedSecrets(given, (message) => log.warn(message));
     for (const name of listFormerNames())
       if (parsed.formerNames.has(name) || env[environmentName(name)]) log.warn(adviseRename(name));
+    for (const advice of adviseVariables(env)) log.warn(advice);
+    explainAlias(parsed, read, (message) => log.info(message));
     alarm = createAlarm(read, { ...machine, log, redact, signal });
     const inputs = parseInputs(read, env);
     refuseUnused(inputs.operation, given);
@@ -124,6 +127,29 @@ function renderOutputs({ outputs }: Outcome, redact: Redact): string {
     typeof value === 'string' ? redact(value) : value,
   ]);
   return `${printableJson(Object.fromEntries(shown))}\n`;
+}
+
+function chooseVerbosity({ switches }: Arguments): Verbosity {
+  if (switches.has('verbose')) return 'verbose';
+  return switches.has('quiet') ? 'quiet' : 'normal';
+}
+
+/**
+ * Says which operation the word of another tool means. Where that removes backups, which the word does not do
+ * everywhere, the rules by which it removes must be written.
+ *
+ * @throws ConfigurationError
+ */
+function explainAlias({ alias, inputs }: Arguments, read: ReadInput, tell: (message: string) => void): void {
+  if (alias === undefined) return;
+  const operation = operationAliases[alias];
+  const isSaid = Boolean(read('retention')?.trim()) || inputs.get('dry-run') === 'true';
+  if (operation === 'cleanup' && !isSaid)
+    throw new ConfigurationError(
+      `\`${alias}\` is \`cleanup\` here, which removes the backups that no rule of retention keeps, and no rules are given`,
+      say`See with \`cleanup\` and ${nameInput('dry-run', 'true')} what it would remove, or write ${nameInput('retention', inputSchema.retention.default as string)}.`,
+    );
+  tell(`\`${alias}\` is \`${operation}\` here.`);
 }
 
 function helpFor(word: string | undefined): string {

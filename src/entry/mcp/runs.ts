@@ -7,6 +7,7 @@ import { inScratchFolder } from '../../runtime/scratch-folder.ts';
 import { toFailure } from '../process/failure.ts';
 import { Interruption } from '../process/interruption.ts';
 import type { Alarm } from '../run-alarm.ts';
+import { nameForAssistant } from './surface.ts';
 
 /** How a run that was started here stands. */
 export interface RunState {
@@ -99,7 +100,7 @@ export class Runs {
       await alarm.notify({ outcome });
       this.#note(id, { state: judge(outcome), endedAt: now(), progress: undefined, result });
     } catch (error) {
-      const failure = toFailure(error, signal);
+      const failure = toFailure(error, signal, nameForAssistant([]));
       log.error(failure.message);
       if (failure.kind === 'Defect') log.info(failure.details);
       await alarm.notify({ failure, error });

@@ -17,6 +17,7 @@ import { parseOwn, toArgumentSchema } from './arguments.ts';
 import { Confirmations, NotConfirmedError } from './confirmation.ts';
 import { DefaultJsonSchemaValidator } from './protocol-shims.ts';
 import { Runs } from './runs.ts';
+import { nameForAssistant } from './surface.ts';
 import { describeEnvelope, type Services, type Tool } from './tool.ts';
 import { tools } from './tools.ts';
 import { claimStdout } from './wire.ts';
@@ -129,7 +130,8 @@ async function call(
         { kind: error.name, message: error.message, next: error.next },
         redact,
       );
-    const failure = toFailure(error, signal);
+    const name = nameForAssistant([...tool.inputs, ...Object.keys(tool.own)]);
+    const failure = toFailure(error, signal, name);
     if (failure.kind === 'Defect') context.log.error(`${tool.name}: ${failure.details}`);
     return toErrorResult(tool.title, failure, redact);
   }

@@ -2,6 +2,7 @@ import { displayWidth } from '../../report/display-width.ts';
 import { printable } from '../../report/printable.ts';
 import type { Redact } from '../../report/redact.ts';
 import type { Log } from '../../runtime/context.ts';
+import type { Failure } from '../process/failure.ts';
 import { ProgressPacer } from '../process/progress-pacer.ts';
 
 interface Terminal {
@@ -11,9 +12,14 @@ interface Terminal {
 }
 
 export interface TerminalLog extends Log {
+  /** Prints a failure and what to do about it, whatever the verbosity. */
+  fail(failure: Failure): void;
   /** Removes the progress line, before something else writes to the same screen. */
   clearProgress(): void;
 }
+
+/** How much is printed: `quiet` leaves out all but warnings and errors, `verbose` adds debugging lines */
+export type Verbosity = 'quiet' | 'normal' | 'verbose';
 
 /**
  * The log of the command line, on stderr. Every secret is replaced: messages should hold none, and no runner
@@ -23,13 +29,14 @@ export function createTerminalLog(
   stream: Terminal,
   options: {
     redact: Redact;
-    verbose: boolean;
+    verbosity: Verbosity;
     /** Makes a text of several lines printable */
     shown: (text: string) => string;
     now?: () => number;
   },
 ): TerminalLog {
   const { redact } = options;
+  const isQuiet = options.verbosity === 'quiet';
   const pacer = new ProgressPacer(options.now);
   let hasProgress = false;
 
@@ -47,16 +54,19 @@ export function createTerminalLog(
 
   return {
     debug: (message) => {
-      if (options.verbose) print(`debug: ${message}`);
+      if (options.verbosity === 'verbose') print(`debug: ${message}`);
     },
-    info: print,
+    info: (message) => {
+      if (!isQuiet) print(message);
+    },
     warn: (message) => printMessage('warning', message),
     error: (message) => printMessage('error', message),
     group: async (title, body) => {
-      print(title);
+      if (!isQuiet) print(title);
       return body();
     },
     progress: (line) => {
+      if (isQuiet) return;
       if (!stream.isTTY) {
         if (pacer.isDue()) print(line);
         return;
@@ -65,6 +75,12 @@ export function createTerminalLog(
       clearProgress();
       stream.write(cut(printable(redact(line)), (stream.columns ?? 80) - 1));
       hasProgress = true;
+    },
+    fail: ({ kind, message, next, details }) => {
+      printMessage('error', message);
+      if (kind === 'Defect') print(details);
+      else if (options.verbosity === 'verbose') print(`debug: ${details}`);
+      print(`→ ${next}`);
     },
     clearProgress,
   };

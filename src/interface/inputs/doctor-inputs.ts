@@ -1,3 +1,4 @@
+import { nameInput, say } from '../../runtime/wording.ts';
 import { databaseUrlForm } from './database-values.ts';
 import { channelInputs } from './operations.ts';
 import { takeAccess, takeCopies } from './shared-inputs.ts';
@@ -27,7 +28,11 @@ export function takeDoctor(taker: Taker, env: NodeJS.ProcessEnv): DoctorInputs {
   };
   refuseNothing(taker, inputs);
   if (inputs.testAlarm && channels.length === 0)
-    taker.note('test-alarm', 'has no channel to send to', 'Set notify-url, slack-webhook-url or mail-to.');
+    taker.note(
+      'test-alarm',
+      'has no channel to send to',
+      say`Set ${nameInput('notify-url')}, ${nameInput('slack-webhook-url')} or ${nameInput('mail-to')}.`,
+    );
   return inputs;
 }
 
@@ -70,6 +75,6 @@ function refuseNothing(taker: Taker, inputs: DoctorInputs): void {
   taker.note(
     'database-url',
     'is not given, and nothing else that doctor could check',
-    'Give what is to be checked: database-url, storage, encryption-recipients, encryption-identity, policy, or a channel of alarms such as notify-url.',
+    say`Give what is to be checked: ${nameInput('database-url')}, storage, ${nameInput('encryption-recipients')}, ${nameInput('encryption-identity')}, policy, or a channel of alarms such as ${nameInput('notify-url')}.`,
   );
 }

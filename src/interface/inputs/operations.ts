@@ -50,6 +50,25 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   estimate: 'Tell how large a backup is, how long it takes and what it costs; needs only the database',
 };
 
+/** What other tools call an operation; the command line takes these words, and says what it took them for. */
+export const operationAliases = {
+  snapshots: 'list',
+  ls: 'list',
+  info: 'show',
+  check: 'validate',
+  verify: 'validate',
+  forget: 'cleanup',
+  prune: 'cleanup',
+  expire: 'cleanup',
+  copy: 'mirror',
+  dump: 'backup',
+} as const satisfies Readonly<Record<string, Operation>>;
+export type OperationAlias = keyof typeof operationAliases;
+
+export function isOperationAlias(word: string): word is OperationAlias {
+  return Object.hasOwn(operationAliases, word);
+}
+
 /** Operations that work on a storage. */
 export const storing = operations.filter((name) => name !== 'schedule' && name !== 'estimate');
 

@@ -1,4 +1,7 @@
+import { formatCounted } from '../../report/quantity.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { askFor, nameInput, say } from '../../runtime/wording.ts';
+import { findNearest } from '../../values/nearest.ts';
 import { databaseUrlForm } from './database-values.ts';
 import { takeDoctor, takeEstimate } from './doctor-inputs.ts';
 import { type Operation, operations } from './operations.ts';
@@ -41,7 +44,7 @@ function refuseMissingDatabase(taker: Taker, parsed: Inputs, read: ReadInput, en
   taker.note(
     'database-url',
     `is required for ${taker.operation}, because PGHOST is not set either`,
-    `Set it, for example to ${databaseUrlForm}.`,
+    say`${askFor('database-url', databaseUrlForm)}`,
   );
 }
 
@@ -314,7 +317,7 @@ function takeManagedRestore(taker: Taker, env: NodeJS.ProcessEnv): ManagedRestor
 function takeRecords(taker: Taker, common: CommonInputs) {
   const { recordsUrl = '', sslrootcert } = takeRecording(taker);
   if (recordsUrl === '' && !taker.mistakes.some(({ name }) => name === 'records-url'))
-    taker.note('records-url', 'is required for records', `Set it, for example to ${databaseUrlForm}.`);
+    taker.note('records-url', 'is required for records', say`${askFor('records-url', databaseUrlForm)}`);
   const recordsTask = taker.take('records-task');
   const dryRun = taker.take('dry-run');
   return { operation: 'records' as const, ...common, recordsTask, recordsUrl, sslrootcert, dryRun };
@@ -324,9 +327,12 @@ function parseOperation(read: ReadInput): Operation {
   const text = read('operation')?.trim();
   const known = operations.find((operation) => operation === text);
   if (known !== undefined) return known;
+  const near = text && findNearest(text, operations);
   throw new ConfigurationError(
-    text ? `operation: there is none named ${quoteWord(text)}` : 'operation: is required',
-    `The operations are ${list(operations)}.`,
+    text
+      ? say`${nameInput('operation')}: there is none named ${quoteWord(text)}`
+      : say`${nameInput('operation')}: is required`,
+    `${near ? `Did you mean ${near}? ` : ''}The operations are ${list(operations)}.`,
   );
 }
 
@@ -337,7 +343,7 @@ function parseOperation(read: ReadInput): Operation {
 export function quoteWord(text: string): string {
   return /^[a-z][a-z-]{0,19}$/i.test(text)
     ? JSON.stringify(text)
-    : `what stands there (${text.length} characters)`;
+    : `what is written there (${formatCounted(text.length, 'character')}; hidden because it may be a secret)`;
 }
 
 /** Lists the given inputs that the operation does not read. An input at its default counts as not given. */

@@ -1,3 +1,4 @@
+import { nameInput, say } from '../../runtime/wording.ts';
 import { findProjectRef } from '../../values/project-ref.ts';
 import type { CopyPlace } from './copies-values.ts';
 import { findSharedPlace } from './copy-places.ts';
@@ -119,7 +120,7 @@ export function takeManagement(
   if (isTokenGiven && projectRef === undefined && !taker.mistakes.some(({ name }) => name === 'project-ref'))
     taker.note(
       'project-ref',
-      'is required with supabase-access-token',
+      say`is required with ${nameInput('supabase-access-token')}`,
       'Write the twenty small letters that stand in the address of its dashboard, or leave the token out.',
     );
   return accessToken === undefined || projectRef === undefined

@@ -1,3 +1,5 @@
+import { formatCounted } from '../../report/quantity.ts';
+import type { Wording } from '../../runtime/wording.ts';
 import type { ValueForm } from './input.ts';
 import { type HeartbeatSignal, heartbeatSignals } from './operations.ts';
 
@@ -6,10 +8,13 @@ import { type HeartbeatSignal, heartbeatSignals } from './operations.ts';
 /** A wrong input: the mistake, and what to write instead. Neither may quote a secret. */
 export class Problem extends Error {
   readonly remedy: string;
+  /** Both, with the references to inputs that they hold */
+  readonly told: { readonly message: string | Wording; readonly remedy: string | Wording };
 
-  constructor(message: string, remedy: string) {
-    super(message);
-    this.remedy = remedy;
+  constructor(message: string | Wording, remedy: string | Wording) {
+    super(String(message));
+    this.remedy = String(remedy);
+    this.told = { message, remedy };
   }
 }
 
@@ -26,6 +31,13 @@ export function oneOf<const T extends string>(values: readonly T[]): Describing<
     return found;
   };
   return Object.assign(parse, { form: { kind: 'choice', values } as const });
+}
+
+/** Quotes a text that cannot be a secret: short, and without the signs of an address or a key. */
+export function quoteHarmless(text: string): string {
+  return /^[\w.:+-]{1,40}$/.test(text)
+    ? JSON.stringify(text)
+    : `that (${formatCounted(text.length, 'character')}, hidden because it may be a secret)`;
 }
 
 /**

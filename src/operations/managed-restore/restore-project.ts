@@ -7,6 +7,7 @@ import { formatAge } from '../../report/quantity.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, PlatformError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { type Claim, dropClaim, makeClaim, readClaims, writeClaim } from './claim.ts';
@@ -89,7 +90,7 @@ function refuseOther(claims: readonly Claim[], { claim, project, at }: Job): voi
   if (claim !== undefined || other === undefined) return;
   const time = new Date(other.target * 1000).toISOString();
   throw new ConfigurationError(
-    `recovery-target-time: the platform is restoring the project, or about to, and was asked for ${time}`,
+    say`${nameInput('recovery-target-time')}: the platform is restoring the project, or about to, and was asked for ${time}`,
     `Give that time to wait for it, or wait until the project is back.`,
   );
 }

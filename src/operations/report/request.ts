@@ -8,6 +8,7 @@ import { list } from '../../interface/inputs/values.ts';
 import type { Limits } from '../../repository/backups/freshness.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { nextTimes } from '../../schedule/plan/cron.ts';
 import type { PlannedDatabase, SchedulePlan } from '../../schedule/plan/plan.ts';
 import type { Verification } from '../../schedule/verification/verify.ts';
@@ -105,7 +106,7 @@ function chooseDatabases(
   const chosen = databases.filter(({ name }) => database === undefined || name === database);
   if (chosen.length > 0) return chosen;
   throw new ConfigurationError(
-    `database: ${policy} has no database ${JSON.stringify(database)}`,
+    say`${nameInput('database')}: ${policy} has no database ${JSON.stringify(database)}`,
     `Write ${list(databases.map(({ name }) => name))}, or leave it out for all of them.`,
   );
 }
@@ -152,7 +153,7 @@ function findKey(secret: string | undefined, env: NodeJS.ProcessEnv): string | u
   const key = secret === undefined ? undefined : env[secret]?.trim() || undefined;
   if (key === undefined || /^[0-9a-f]{64}$/i.test(key)) return key;
   throw new ConfigurationError(
-    `repository-key: the variable ${secret}, which the policy names, does not hold 64 hexadecimal digits`,
+    say`${nameInput('repository-key')}: the variable ${secret}, which the policy names, does not hold 64 hexadecimal digits`,
     'Set it to the key that the repository was made with.',
   );
 }

@@ -7,6 +7,7 @@ import type { MetPart } from '../../restorer/plan.ts';
 import type { UnfinishedRestore } from '../../restorer/unfinished.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { describeLoss } from './loss.ts';
 import { describeReason, findReasons } from './reasons.ts';
 import {
@@ -30,14 +31,14 @@ export function refuseContradictions(inputs: RestoreInputs): void {
   const { clean, safetyBackup, safetyStorage, stagingUrl, fallback } = inputs;
   if (safetyStorage !== undefined && !(clean && safetyBackup)) {
     throw new ConfigurationError(
-      `safety-storage: no safety backup is taken ${clean ? 'with safety-backup false' : 'without clean'}`,
-      `Leave safety-storage out, or ${clean ? 'safety-backup' : 'give clean'}.`,
+      say`${nameInput('safety-storage')}: no safety backup is taken ${clean ? 'with safety-backup false' : 'without clean'}`,
+      say`Leave ${nameInput('safety-storage')} out, or ${clean ? 'safety-backup' : 'give clean'}.`,
     );
   }
   if (stagingUrl === undefined && fallback !== Number(defaultOf('fallback', 'restore'))) {
     throw new ConfigurationError(
-      'fallback: is given without staging-url, and a restore into the target falls back on nothing',
-      'Give staging-url, where backups can be tried, or leave fallback out.',
+      say`${nameInput('fallback')}: is given without ${nameInput('staging-url')}, and a restore into the target falls back on nothing`,
+      say`Give ${nameInput('staging-url')}, where backups can be tried, or leave fallback out.`,
     );
   }
 }
@@ -73,7 +74,7 @@ export function findRefusals(
   else if (holdsObjects(state) && !inputs.clean) {
     refusals.push(
       new ConfigurationError(
-        `target-url: the database is not empty: it has ${nameExisting(state)}`,
+        say`${nameInput('target-url')}: the database is not empty: it has ${nameExisting(state)}`,
         'Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have this one emptied first with clean.',
       ),
     );
@@ -82,7 +83,7 @@ export function findRefusals(
   if (reasons.length > 0 && !inputs.confirmed) {
     refusals.push(
       new ConfigurationError(
-        `confirm: ${state.target} needs words that confirm the restore: ${reasons.map(describeReason).join(', ')}; ${describeLoss(manifest, state)}`,
+        say`${nameInput('confirm')}: ${state.target} needs words that confirm the restore: ${reasons.map(describeReason).join(', ')}; ${describeLoss(manifest, state)}`,
         `Whoever answers for it types them: confirm: ${confirmingWords}.`,
       ),
     );
@@ -94,8 +95,8 @@ export function findRefusals(
   ) {
     refusals.push(
       new ConfigurationError(
-        `safety-storage: is required, because ${state.target} is to be emptied or changed and is not the database of this repository, which holds only one`,
-        'Say where its safety backup goes, or restore without one: safety-backup: false.',
+        say`${nameInput('safety-storage')}: is required, because ${state.target} is to be emptied or changed and is not the database of this repository, which holds only one`,
+        say`Say where its safety backup goes, or restore without one: ${nameInput('safety-backup', 'false')}.`,
       ),
     );
   }
@@ -113,7 +114,7 @@ function findMeetings(
   if (mark !== undefined && !isSamePart(inputs, mark)) {
     refusals.push(
       new ConfigurationError(
-        `target-url: it has ${describeUnfinished(mark)}, which was another part of it or all`,
+        say`${nameInput('target-url')}: it has ${describeUnfinished(mark)}, which was another part of it or all`,
         'Bring that one to its end first, with clean and the same include and exclude, and then restore this part.',
       ),
     );
@@ -121,15 +122,15 @@ function findMeetings(
   if (filled.length > 0) {
     refusals.push(
       new ConfigurationError(
-        `include: the target has rows of ${summarize(filled)} already, and tables of the platform are not replaced`,
-        'Leave them out with exclude, or restore their rows beside the live tables with side-schema.',
+        say`${nameInput('include')}: the target has rows of ${summarize(filled)} already, and tables of the platform are not replaced`,
+        say`Leave them out with exclude, or restore their rows beside the live tables with ${nameInput('side-schema')}.`,
       ),
     );
   }
   if (collisions.length > 0) {
     refusals.push(
       new ConfigurationError(
-        `target-url: indexes of the backup have names that something else there has: ${summarize(collisions)}`,
+        say`${nameInput('target-url')}: indexes of the backup have names that something else there has: ${summarize(collisions)}`,
         'A table that was renamed keeps the names of its indexes: rename these too (ALTER INDEX … RENAME TO …), or drop what has them.',
       ),
     );
@@ -137,7 +138,7 @@ function findMeetings(
   if (takenSequences.length > 0) {
     refusals.push(
       new ConfigurationError(
-        `target-url: columns of the backup number their rows by sequences that belong to another table there: ${summarize(takenSequences)}`,
+        say`${nameInput('target-url')}: columns of the backup number their rows by sequences that belong to another table there: ${summarize(takenSequences)}`,
         'A table that was renamed keeps the names of its sequences: rename these too (ALTER SEQUENCE … RENAME TO …), or drop what has them.',
       ),
     );
@@ -145,8 +146,8 @@ function findMeetings(
   if (misfits.length > 0 && replaced.objects.length > 0) {
     refusals.push(
       new ConfigurationError(
-        `clean: what is to be replaced needs things that the target has otherwise than the backup: ${summarize(misfits)}; its rows could be lost, and those of the backup not fit`,
-        'Name these in include as well, alter them to what they were, or restore the rows beside the live tables with side-schema.',
+        say`${nameInput('clean')}: what is to be replaced needs things that the target has otherwise than the backup: ${summarize(misfits)}; its rows could be lost, and those of the backup not fit`,
+        say`Name these in include as well, alter them to what they were, or restore the rows beside the live tables with ${nameInput('side-schema')}.`,
       ),
     );
   }
@@ -154,8 +155,8 @@ function findMeetings(
     const names = summarize(replaced.names);
     refusals.push(
       new ConfigurationError(
-        `target-url: it has ${mark === undefined ? `${names} already` : describeUnfinished(mark)}`,
-        'Have just these replaced with clean, restore their rows beside them with side-schema, or restore into another database.',
+        say`${nameInput('target-url')}: it has ${mark === undefined ? `${names} already` : describeUnfinished(mark)}`,
+        say`Have just these replaced with clean, restore their rows beside them with ${nameInput('side-schema')}, or restore into another database.`,
       ),
     );
   }

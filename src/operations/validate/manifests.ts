@@ -1,10 +1,7 @@
 import type { Manifest } from '../../format/manifest.ts';
-import {
-  chooseBackup,
-  listManifests,
-  readIfPresent,
-  readManifest,
-} from '../../repository/backups/manifests.ts';
+import { chooseBackup } from '../../repository/backups/choose.ts';
+import { listManifests, readIfPresent } from '../../repository/backups/manifests.ts';
+import { refuseUnknownId, resolveChoice } from '../../repository/backups/named.ts';
 import type { Repository } from '../../repository/open.ts';
 import { SealedReading } from '../../repository/signature.ts';
 import { IntegrityError } from '../../runtime/errors.ts';
@@ -16,7 +13,7 @@ const readers = 16;
 /**
  * Reads the manifests that a validation covers, oldest first.
  *
- * @param choice an id, `latest` or `all`
+ * @param choice an id or its beginning, `latest` or `all`
  * @param onDamaged called for each manifest that cannot be trusted
  */
 export async function readManifests(
@@ -53,11 +50,14 @@ export async function readManifests(
 
 async function readChosen(
   repository: Repository,
-  id: string,
+  choice: string,
   onDamaged: (id: string, error: IntegrityError) => void,
 ): Promise<Manifest[]> {
+  const id = await resolveChoice(repository, choice);
   try {
-    return [await readManifest(repository, id)];
+    const manifest = await readIfPresent(repository, id);
+    if (manifest) return [manifest];
+    throw await refuseUnknownId(repository, id);
   } catch (error) {
     if (!(error instanceof IntegrityError)) throw error;
     onDamaged(id, error);

@@ -1,6 +1,7 @@
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, IntegrityError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { FallbackStorage } from '../../storage/fallback.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { LockHolder } from '../locks/lock-file.ts';
@@ -97,7 +98,7 @@ async function isConfigWrong(
     if (!(error instanceof ConfigurationError)) throw error;
   }
   throw new ConfigurationError(
-    `copies: ${source.storage.location} holds another repository than ${storage.location}`,
+    say`${nameInput('copies')}: ${source.storage.location} holds another repository than ${storage.location}`,
     'Give the copies of this repository, or the right storage. Nothing was changed.',
   );
 }

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import { list } from '../../interface/inputs/values.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
-import { editDistance } from '../../values/edit-distance.ts';
+import { findNearest } from '../../values/nearest.ts';
 import { type Contradiction, findContradictions } from './contradictions.ts';
 import { policySchema, type WrittenPolicy } from './schema.ts';
 
@@ -103,7 +103,7 @@ function describe(issue: Issue, path: Path): string {
   const where = path.join('.') || 'the policy';
   if (isUnknownKey(issue)) {
     const known = keysBeside(path);
-    const near = nearest(String(path.at(-1)), known);
+    const near = findNearest(String(path.at(-1)), known);
     return `${where}: is no key of a policy. ${near ? `Did you mean ${near}?` : `Here stand ${list(known)}.`}`;
   }
   if (issue.type === 'strict_object' && issue.received === 'undefined' && path.length > 0)
@@ -157,16 +157,6 @@ function child(schema: unknown, key: string | number): readonly unknown[] {
   if (type === 'record') return [value];
   const found = entriesOf(schema)?.[key];
   return found === undefined ? [] : [found];
-}
-
-/** Returns the closest known key within an edit distance of 2 or a third of its length. */
-export function nearest(key: string, known: readonly string[]): string | undefined {
-  const [best] = known
-    .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name) }))
-    .sort((one, other) => one.distance - other.distance);
-  return best !== undefined && best.distance <= Math.max(2, Math.floor(best.name.length / 3))
-    ? best.name
-    : undefined;
 }
 
 /**

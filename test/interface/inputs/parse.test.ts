@@ -560,8 +560,22 @@ describe('what is refused', () => {
     for (const name of ['storage', 'target-url', 'jobs', 'verify']) expect(message).toContain(`- ${name}: `);
   });
 
+  test('a misspelt operation is answered with the one that was meant', () => {
+    expect(refusalOf({ operation: 'bakup' }).next).toMatch(/^Did you mean backup\? The operations are /);
+    expect(refusalOf({ operation: 'postgresql://u:hunter2@h/d' }).message).not.toContain('hunter2');
+  });
+
+  test('a backup that can be none is quoted only where it is no secret', () => {
+    const refuse = (id: string) => refusalOf({ operation: 'pin', storage: './b', 'backup-id': id });
+    expect(refuse('lates')).toMatchObject({
+      message: 'backup-id: cannot be "lates"',
+      next: expect.stringContaining('Did you mean latest?'),
+    });
+    expect(refuse('postgresql://u:hunter2@h/d').message).toContain('26 characters, hidden');
+  });
+
   test('an unknown operation is answered with the list of operations', () => {
-    expect(refusalOf({ operation: 'drive' }).next).toBe(
+    expect(refusalOf({ operation: 'frobnicate' }).next).toBe(
       'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor, estimate, managed, mirror or repair.',
     );
   });
@@ -640,4 +654,8 @@ describe('secrets', () => {
       expect.arrayContaining([identity, 'ab'.repeat(32), 'from-env', 'aws']),
     );
   });
+});
+
+test('every input has a place in a group', () => {
+  expect(inputNames.filter((name) => inputs[name].group === undefined)).toEqual([]);
 });

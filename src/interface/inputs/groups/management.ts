@@ -6,6 +6,7 @@ import { matching, Problem, parseBoolean, parseWebhook } from '../values.ts';
 /** The platform's own backups: which project, how it is asked, and a restore that the platform carries out. */
 export const managementInputs = {
   'supabase-access-token': {
+    group: 'platform',
     operations: ['managed', 'status', 'report', 'restore'],
     secret: true,
     placeholder: 'token',
@@ -20,6 +21,7 @@ export const managementInputs = {
     ),
   },
   'project-ref': {
+    group: 'platform',
     operations: ['managed', 'status', 'report', 'restore'],
     placeholder: 'ref',
     example: 'abcdefghijklmnopqrst',
@@ -33,6 +35,7 @@ export const managementInputs = {
     ),
   },
   'management-api-url': {
+    group: 'platform',
     operations: ['managed', 'status', 'report', 'restore'],
     default: 'https://api.supabase.com',
     placeholder: 'url',
@@ -41,6 +44,7 @@ export const managementInputs = {
     parse: parseApiRoot,
   },
   managed: {
+    group: 'platform',
     operations: ['restore'],
     default: 'false',
     flag: true,
@@ -51,6 +55,7 @@ export const managementInputs = {
     parse: parseBoolean,
   },
   'wait-at-most': {
+    group: 'platform',
     operations: ['restore'],
     default: '5h',
     placeholder: 'duration',

@@ -17,6 +17,7 @@ import { matching, oneOf } from '../values.ts';
  */
 export const repositoryInputs = {
   storage: {
+    group: 'storage',
     operations: storing,
     required: true,
     optionalFor: ['report', 'doctor', 'managed'],
@@ -30,6 +31,7 @@ export const repositoryInputs = {
     parse: parseStorage,
   },
   's3-endpoint': {
+    group: 'storage',
     operations: storing,
     placeholder: 'url',
     description:
@@ -38,12 +40,14 @@ export const repositoryInputs = {
     parse: checkEndpoint,
   },
   's3-region': {
+    group: 'storage',
     operations: storing,
     placeholder: 'region',
     description: 'Region of the S3 bucket. When empty, `AWS_REGION` or the AWS profile decides.',
     parse: parseRegion,
   },
   's3-addressing': {
+    group: 'storage',
     operations: storing,
     default: 'auto',
     placeholder: 'style',
@@ -53,6 +57,7 @@ export const repositoryInputs = {
     parse: parseS3Addressing,
   },
   's3-sse': {
+    group: 'storage',
     operations: storing,
     placeholder: 'how',
     description:
@@ -61,6 +66,7 @@ export const repositoryInputs = {
     parse: parseS3Encryption,
   },
   's3-storage-class': {
+    group: 'storage',
     operations: storing,
     placeholder: 'class',
     description:
@@ -69,6 +75,7 @@ export const repositoryInputs = {
     parse: parseStorageClass,
   },
   copies: {
+    group: 'copies',
     operations: [...copying, 'doctor'],
     requiredFor: ['mirror', 'repair'],
     secret: true,
@@ -82,6 +89,7 @@ export const repositoryInputs = {
     parse: parseCopies,
   },
   'repository-key': {
+    group: 'encryption',
     operations: storing,
     secret: true,
     placeholder: 'hex',
@@ -95,6 +103,7 @@ export const repositoryInputs = {
     ),
   },
   'encryption-identity': {
+    group: 'encryption',
     operations: storing,
     secret: true,
     placeholder: 'identity',
@@ -104,6 +113,7 @@ export const repositoryInputs = {
     parse: parseIdentities,
   },
   'client-path': {
+    group: 'programs',
     operations: storing,
     placeholder: 'folder',
     description:
@@ -111,6 +121,7 @@ export const repositoryInputs = {
     parse: parseFolder,
   },
   'install-client': {
+    group: 'programs',
     operations: storing,
     default: 'auto',
     placeholder: 'when',

@@ -13,6 +13,7 @@ import type { CapturedChanges } from '../../../repository/retention/reachable.ts
 import { sizeLimit } from '../../../repository/signature.ts';
 import type { Context } from '../../../runtime/context.ts';
 import { ConfigurationError, IntegrityError, StorageError } from '../../../runtime/errors.ts';
+import { nameInput, say } from '../../../runtime/wording.ts';
 import { drain, runWorkers } from '../../../runtime/workers.ts';
 import { isWithin, type Period, resolvePeriod } from '../../../values/period.ts';
 import { timeOf } from '../../../values/timed-id.ts';
@@ -52,7 +53,7 @@ export async function readEvidence(
   const period = resolvePeriod(inputs.period, now);
   if (period.from > now) {
     throw new ConfigurationError(
-      `period: it begins at ${period.from.toISOString()}, which is still to come`,
+      say`${nameInput('period')}: it begins at ${period.from.toISOString()}, which is still to come`,
       'Write a period that has begun, such as 90d.',
     );
   }
