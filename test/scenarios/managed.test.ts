@@ -6,6 +6,7 @@ import { FileStorage } from '../../src/storage/file.ts';
 import { createRepository } from '../repository/example.ts';
 import { presentContext } from '../support/context.ts';
 import { type FakeManagement, startFakeManagement } from '../support/fake-management.ts';
+import { writePolicy } from '../support/policy-file.ts';
 import { startBundle } from '../support/run-cli.ts';
 
 /**
@@ -90,6 +91,31 @@ describe('the command line', () => {
     expect(exitCode).toBe(0);
     expect(stderr).toContain("Supabase's own backups are not in the report");
     expect(platform.requests).toEqual([]);
+  });
+
+  test('shows project and copies that a policy names, from the variables of its names, and none of their values', async () => {
+    const policy = join(folder, 'named.yml');
+    const place = `storage: ${folder}/backups, project-ref: ${platform.project.ref}`;
+    const named = 'supabase-access-token: SHOP_TOKEN, copies: SHOP_COPIES';
+    const other = `  books: { database-url: URL, storage: ${folder}/books }`;
+    writePolicy(policy, `databases:\n  shop: { database-url: URL, ${place}, ${named} }\n${other}\n`);
+    const keys = 'access-key-id: AKIA, secret-access-key: of-the-copy';
+    const copies = `- { name: elsewhere, storage: 's3://copy/shop', endpoint: 'http://127.0.0.1:1', ${keys} }`;
+    const env = { SHOP_TOKEN: platform.token, SHOP_COPIES: `${copies}\n- { name: disk, storage: ./copy }` };
+    const about = ['--policy', policy, '--management-api-url', platform.url];
+    const ask = (words: readonly string[]) =>
+      startBundle('cli.cjs', [...words, ...about], { env, cwd: folder }).finished;
+    const status = await ask(['status', '--storage', `${folder}/backups`, '--json']);
+    const told = JSON.parse(status.stdout);
+    const kinds = JSON.parse(told.findings).map(({ kind }: { kind: string }) => kind);
+    expect(kinds).toEqual(expect.arrayContaining(['managed-out-of-step', 'late-copy']));
+    expect(JSON.parse(told.copies).map(({ name }: { name: string }) => name)).toEqual(['elsewhere', 'disk']);
+    const report = await ask(['report', '--output', 'page.html']);
+    expect(report.exitCode).toBe(0);
+    const page = readFileSync(join(folder, 'page.html'), 'utf8').replaceAll('&#39;', "'");
+    for (const shown of ["Supabase's own backups", 'elsewhere', 'copy 2']) expect(page).toContain(shown);
+    for (const text of [status.stdout, status.stderr, report.stdout, report.stderr, page])
+      expect(text).not.toMatch(/of-the-copy|sbp_/);
   });
 
   test('restores nothing without the words', async () => {

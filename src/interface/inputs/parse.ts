@@ -139,6 +139,7 @@ function takeGate(taker: Taker, common: CommonInputs) {
 
 function takeStatus(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) {
   const databaseUrl = taker.take('database-url');
+  const policy = taker.take('policy');
   return {
     operation: 'status' as const,
     ...common,
@@ -147,11 +148,11 @@ function takeStatus(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) 
     metricsFile: taker.take('metrics-file'),
     pricePerGbMonth: taker.take('price-per-gb-month'),
     database: taker.take('database'),
-    policy: taker.take('policy'),
+    policy,
     workflows: taker.take('workflows'),
     databaseUrl,
     sslrootcert: taker.take('sslrootcert'),
-    management: takeManagement(taker, databaseUrl, env),
+    ...takeManagement(taker, { databaseUrl, policy }, env),
     digest: taker.take('digest')
       ? {
           retention: taker.take('retention'),
@@ -177,11 +178,10 @@ function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
     pricePerGbMonth: taker.take('price-per-gb-month'),
     rtoTarget: taker.take('rto-target'),
     ...takeRetention(taker),
-    // The other kinds tell what there is without the platform.
-    management:
-      asked.kind === 'managed'
-        ? requireManagement(taker, undefined, undefined, env)
-        : takeManagement(taker, undefined, env),
+    ...takeManagement(taker, place, env),
+    // The other kinds tell what there is without the platform, and a policy may name token and project.
+    ...(asked.kind === 'managed' &&
+      place.policy === undefined && { management: requireManagement(taker, undefined, undefined, env) }),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { AskedPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { CopiesInputs } from './copies-values.ts';
-import type { ManagementInputs } from './management-types.ts';
+import type { ManagementAccess, ManagementInputs } from './management-types.ts';
 import type { NeededJob } from './needed-jobs.ts';
 import type { ChannelInput, Operation, RecordedOperation } from './operations.ts';
 import type { ReportKind } from './report-kinds.ts';
@@ -193,8 +193,9 @@ export interface StatusInputs extends CommonInputs, LimitInputs, CopiesInputs {
   readonly sslrootcert: string | undefined;
   /** By which rules the digest says what a cleanup will remove; undefined: no digest is sent */
   readonly digest: Pick<ListInputs, 'retention' | 'timeZone' | 'keepChanges'> | undefined;
-  /** Undefined: the platform's own backups are not asked for */
+  /** Undefined: the platform's own backups are not asked for, unless the policy names the project */
   readonly management: ManagementInputs | undefined;
+  readonly managementAccess: ManagementAccess;
 }
 
 /** About the platform's own backups, and beside them those of a repository. */
@@ -231,8 +232,9 @@ export interface ReportInputs extends Omit<CommonInputs, 'storage'>, LimitInputs
   readonly timeZone: string;
   /** milliseconds */
   readonly keepChanges: number;
-  /** Undefined: the platform's own backups are not asked for */
+  /** Undefined: the platform's own backups are not asked for, unless the policy names the project */
   readonly management: ManagementInputs | undefined;
+  readonly managementAccess: ManagementAccess;
 }
 
 /** The database that is measured, and by which rules its backups would be kept. */

@@ -1,7 +1,7 @@
-import { projectRefPattern } from '../../../values/project-ref.ts';
 import type { Input } from '../input.ts';
+import { parseProjectRef, parseToken } from '../management-values.ts';
 import { parseDuration } from '../time-values.ts';
-import { matching, Problem, parseBoolean, parseWebhook } from '../values.ts';
+import { Problem, parseBoolean, parseWebhook } from '../values.ts';
 
 /** The platform's own backups: which project, how it is asked, and a restore that the platform carries out. */
 export const managementInputs = {
@@ -13,11 +13,7 @@ export const managementInputs = {
       "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read " +
       'backups; `restore` with `managed` needs one that may also write them. When empty, `SUPABASE_ACCESS_TOKEN` is used. `status` and `report` need none; ' +
       'with it, and the project, they tell both layers. docs/managed.md.',
-    parse: matching(
-      /^[\x21-\x7e]{1,4000}$/,
-      'holds a space, a line break or a letter that no header can hold',
-      'Copy the token alone, as the dashboard has shown it.',
-    ),
+    parse: parseToken,
   },
   'project-ref': {
     operations: ['managed', 'status', 'report', 'restore'],
@@ -26,11 +22,7 @@ export const managementInputs = {
     description:
       'The project whose backups by the platform are meant: the twenty letters in the address of its dashboard. When empty, it is taken from ' +
       '`database-url`, or for `restore` from `target-url`, where that leads to a hosted project.',
-    parse: matching(
-      projectRefPattern,
-      'is not the name of a project',
-      'Write the twenty small letters that stand in the address of its dashboard.',
-    ),
+    parse: parseProjectRef,
   },
   'management-api-url': {
     operations: ['managed', 'status', 'report', 'restore'],
