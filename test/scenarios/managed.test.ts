@@ -105,12 +105,14 @@ describe('the command line', () => {
     const about = ['--policy', policy, '--management-api-url', platform.url];
     const ask = (words: readonly string[]) =>
       startBundle('cli.cjs', [...words, ...about], { env, cwd: folder }).finished;
-    const status = await ask(['status', '--storage', `${folder}/backups`, '--json']);
+    const [status, report] = await Promise.all([
+      ask(['status', '--storage', `${folder}/backups`, '--json']),
+      ask(['report', '--output', 'page.html']),
+    ]);
     const told = JSON.parse(status.stdout);
     const kinds = JSON.parse(told.findings).map(({ kind }: { kind: string }) => kind);
     expect(kinds).toEqual(expect.arrayContaining(['managed-out-of-step', 'late-copy']));
     expect(JSON.parse(told.copies).map(({ name }: { name: string }) => name)).toEqual(['elsewhere', 'disk']);
-    const report = await ask(['report', '--output', 'page.html']);
     expect(report.exitCode).toBe(0);
     const page = readFileSync(join(folder, 'page.html'), 'utf8').replaceAll('&#39;', "'");
     for (const shown of ["Supabase's own backups", 'elsewhere', 'copy 2']) expect(page).toContain(shown);
@@ -122,7 +124,9 @@ describe('the command line', () => {
     platform.project.isPitr = true;
     platform.project.window = { earliest: new Date(Date.now() - 86_400_000), latest: new Date() };
     const time = `${new Date(Date.now() - 3_600_000).toISOString().slice(0, 19)}Z`;
-    const { exitCode, stderr } = await run(['restore', '--managed', '--recovery-target-time', time]);
+    const { exitCode, stderr } = await run([
+      ...['restore', '--managed', '--storage', './backups', '--recovery-target-time', time],
+    ]);
     expect(exitCode).toBe(2);
     expect(stderr).toContain('confirm: RESTORE PRODUCTION');
     expect(platform.project.restores).toEqual([]);

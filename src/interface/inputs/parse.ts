@@ -1,6 +1,7 @@
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { databaseUrlForm } from './database-values.ts';
 import { takeDoctor, takeEstimate } from './doctor-inputs.ts';
+import { takeManaged, takeManagedRestore } from './managed-inputs.ts';
 import { type Operation, operations } from './operations.ts';
 import { type InputName, inputNames, inputs, type ReadInput } from './schema.ts';
 import {
@@ -17,7 +18,7 @@ import {
 } from './shared-inputs.ts';
 import type { CommonInputs } from './shared-types.ts';
 import { Taker, toConfigurationError } from './taker.ts';
-import type { Inputs, ManagedRestoreInputs } from './types.ts';
+import type { Inputs } from './types.ts';
 import { list } from './values.ts';
 
 /**
@@ -185,17 +186,6 @@ function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
   };
 }
 
-function takeManaged(taker: Taker, env: NodeJS.ProcessEnv) {
-  const storage = taker.takeOptional('storage');
-  return {
-    operation: 'managed' as const,
-    management: requireManagement(taker, 'database-url', taker.take('database-url'), env),
-    storage,
-    ...takeAccess(taker, storage, env),
-    maxAge: taker.take('max-age'),
-  };
-}
-
 function takeValidate(taker: Taker, common: CommonInputs) {
   const backupId = taker.takeBackupId(['latest', 'all']);
   const share = taker.take('share');
@@ -277,37 +267,6 @@ function takeRestore(taker: Taker, common: CommonInputs) {
     reportFolder: taker.take('report-folder'),
     dryRun: taker.take('dry-run'),
     ...takeRecording(taker),
-  };
-}
-
-/** What no restore by the platform heeds: it brings back the project whole and in place, or not at all. */
-const partsOnly = [
-  ...(['backup-id', 'include', 'exclude', 'clean', 'checks', 'side-schema', 'staging-url'] as const),
-  ...(['safety-storage', 'target-kind', 'default-privileges', 'verify', 'report-folder'] as const),
-];
-
-function takeManagedRestore(taker: Taker, env: NodeJS.ProcessEnv): ManagedRestoreInputs {
-  const storage = taker.takeOptional('storage');
-  const targetUrl = taker.takeOptional('target-url');
-  taker.refuseBeside('managed', partsOnly);
-  // What an earlier run has asked for is noted there, and an artifact of another run cannot be written to.
-  if (/^artifact:/i.test(storage ?? ''))
-    taker.note(
-      'storage',
-      'cannot be an artifact together with managed',
-      'Leave it out, or give a folder or a bucket.',
-    );
-  return {
-    operation: 'restore',
-    managed: true,
-    management: requireManagement(taker, 'target-url', targetUrl, env),
-    recoveryTargetTime: taker.takeWholeSecond(),
-    ...{ storage, targetUrl, ...takeAccess(taker, storage, env), ...takeRecording(taker) },
-    confirmed: taker.take('confirm') !== undefined,
-    safetyBackup: taker.take('safety-backup'),
-    jobs: taker.take('jobs'),
-    waitAtMost: taker.take('wait-at-most'),
-    dryRun: taker.take('dry-run'),
   };
 }
 

@@ -53,19 +53,17 @@ export interface ValidateInputs extends ReadBackRequest, RecordingInputs, Copies
 }
 
 /** The platform restores the project in place, from its own backups. */
-export interface ManagedRestoreInputs extends Omit<CommonInputs, 'storage'>, RecordingInputs {
+export interface ManagedRestoreInputs extends CommonInputs, RecordingInputs {
   readonly operation: 'restore';
   readonly managed: true;
   readonly management: ManagementInputs;
   /** An ISO 8601 time in UTC, on a whole second */
   readonly recoveryTargetTime: string;
-  /** The repository of the project; undefined: none is asked for, and nothing is noted */
-  readonly storage: string | undefined;
   /** The database of the project; undefined: it is not reached */
   readonly targetUrl: string | undefined;
   /** Whether the words that confirm the restore were typed */
   readonly confirmed: boolean;
-  /** Whether the project is backed up before, where storage and database are given */
+  /** Whether the project is backed up before, where its database is given */
   readonly safetyBackup: boolean;
   readonly jobs: number;
   /** milliseconds */

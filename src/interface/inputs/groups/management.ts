@@ -38,8 +38,8 @@ export const managementInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. Needs no ' +
-      '`storage` and no `target-url`; with both, the slot of captures is dropped before, and a new backup taken after. docs/managed.md.',
+      'Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. What is ' +
+      'asked is noted in `storage`, so that it is asked once. With a `target-url` the slot of captures is dropped before, and a new backup taken after. docs/managed.md.',
     parse: parseBoolean,
   },
   'wait-at-most': {
