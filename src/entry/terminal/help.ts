@@ -29,7 +29,7 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} restore --storage ./backups --dry-run`,
     `${program} restore --storage ./backups --backup-id before:2026-11-20T06:00:00Z --include 'public.*'`,
     `${program} restore --storage s3://bucket/production --recovery-target-time 2026-11-20T14:30:00Z`,
-    `${program} restore --managed --project-ref abcdefghijklmnopqrst --recovery-target-time 2026-11-20T14:30:00Z --dry-run`,
+    `${program} restore --managed --project-ref abcdefghijklmnopqrst --storage s3://bucket/production --recovery-target-time 2026-11-20T14:30:00Z --dry-run`,
   ],
   drill: [
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} drill --storage ./backups`,

@@ -4,6 +4,7 @@ import { askFor, nameInput, say } from '../../runtime/wording.ts';
 import { findNearest } from '../../values/nearest.ts';
 import { databaseUrlForm } from './database-values.ts';
 import { takeDoctor, takeEstimate } from './doctor-inputs.ts';
+import { takeManaged, takeManagedRestore } from './managed-inputs.ts';
 import { type Operation, operations } from './operations.ts';
 import { type InputName, inputNames, inputs, type ReadInput } from './schema.ts';
 import {
@@ -20,7 +21,7 @@ import {
 } from './shared-inputs.ts';
 import type { CommonInputs } from './shared-types.ts';
 import { Taker, toConfigurationError } from './taker.ts';
-import type { Inputs, ManagedRestoreInputs } from './types.ts';
+import type { Inputs } from './types.ts';
 import { list } from './values.ts';
 
 /**
@@ -142,6 +143,7 @@ function takeGate(taker: Taker, common: CommonInputs) {
 
 function takeStatus(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) {
   const databaseUrl = taker.take('database-url');
+  const policy = taker.take('policy');
   return {
     operation: 'status' as const,
     ...common,
@@ -150,11 +152,11 @@ function takeStatus(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) 
     metricsFile: taker.take('metrics-file'),
     pricePerGbMonth: taker.take('price-per-gb-month'),
     database: taker.take('database'),
-    policy: taker.take('policy'),
+    policy,
     workflows: taker.take('workflows'),
     databaseUrl,
     sslrootcert: taker.take('sslrootcert'),
-    management: takeManagement(taker, databaseUrl, env),
+    ...takeManagement(taker, { databaseUrl, policy }, env),
     digest: taker.take('digest')
       ? {
           retention: taker.take('retention'),
@@ -180,22 +182,10 @@ function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
     pricePerGbMonth: taker.take('price-per-gb-month'),
     rtoTarget: taker.take('rto-target'),
     ...takeRetention(taker),
-    // The other kinds tell what there is without the platform.
-    management:
-      asked.kind === 'managed'
-        ? requireManagement(taker, undefined, undefined, env)
-        : takeManagement(taker, undefined, env),
-  };
-}
-
-function takeManaged(taker: Taker, env: NodeJS.ProcessEnv) {
-  const storage = taker.takeOptional('storage');
-  return {
-    operation: 'managed' as const,
-    management: requireManagement(taker, 'database-url', taker.take('database-url'), env),
-    storage,
-    ...takeAccess(taker, storage, env),
-    maxAge: taker.take('max-age'),
+    ...takeManagement(taker, place, env),
+    // The other kinds tell what there is without the platform, and a policy may name token and project.
+    ...(asked.kind === 'managed' &&
+      place.policy === undefined && { management: requireManagement(taker, undefined, undefined, env) }),
   };
 }
 
@@ -280,37 +270,6 @@ function takeRestore(taker: Taker, common: CommonInputs) {
     reportFolder: taker.take('report-folder'),
     dryRun: taker.take('dry-run'),
     ...takeRecording(taker),
-  };
-}
-
-/** What no restore by the platform heeds: it brings back the project whole and in place, or not at all. */
-const partsOnly = [
-  ...(['backup-id', 'include', 'exclude', 'clean', 'checks', 'side-schema', 'staging-url'] as const),
-  ...(['safety-storage', 'target-kind', 'default-privileges', 'verify', 'report-folder'] as const),
-];
-
-function takeManagedRestore(taker: Taker, env: NodeJS.ProcessEnv): ManagedRestoreInputs {
-  const storage = taker.takeOptional('storage');
-  const targetUrl = taker.takeOptional('target-url');
-  taker.refuseBeside('managed', partsOnly);
-  // What an earlier run has asked for is noted there, and an artifact of another run cannot be written to.
-  if (/^artifact:/i.test(storage ?? ''))
-    taker.note(
-      'storage',
-      'cannot be an artifact together with managed',
-      'Leave it out, or give a folder or a bucket.',
-    );
-  return {
-    operation: 'restore',
-    managed: true,
-    management: requireManagement(taker, 'target-url', targetUrl, env),
-    recoveryTargetTime: taker.takeWholeSecond(),
-    ...{ storage, targetUrl, ...takeAccess(taker, storage, env), ...takeRecording(taker) },
-    confirmed: taker.take('confirm') !== undefined,
-    safetyBackup: taker.take('safety-backup'),
-    jobs: taker.take('jobs'),
-    waitAtMost: taker.take('wait-at-most'),
-    dryRun: taker.take('dry-run'),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { AskedPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { CopiesInputs } from './copies-values.ts';
-import type { ManagementInputs } from './management-types.ts';
+import type { ManagementAccess, ManagementInputs } from './management-types.ts';
 import type { NeededJob } from './needed-jobs.ts';
 import type { ChannelInput, Operation, RecordedOperation } from './operations.ts';
 import type { ReportKind } from './report-kinds.ts';
@@ -53,19 +53,17 @@ export interface ValidateInputs extends ReadBackRequest, RecordingInputs, Copies
 }
 
 /** The platform restores the project in place, from its own backups. */
-export interface ManagedRestoreInputs extends Omit<CommonInputs, 'storage'>, RecordingInputs {
+export interface ManagedRestoreInputs extends CommonInputs, RecordingInputs {
   readonly operation: 'restore';
   readonly managed: true;
   readonly management: ManagementInputs;
   /** An ISO 8601 time in UTC, on a whole second */
   readonly recoveryTargetTime: string;
-  /** The repository of the project; undefined: none is asked for, and nothing is noted */
-  readonly storage: string | undefined;
   /** The database of the project; undefined: it is not reached */
   readonly targetUrl: string | undefined;
   /** Whether the words that confirm the restore were typed */
   readonly confirmed: boolean;
-  /** Whether the project is backed up before, where storage and database are given */
+  /** Whether the project is backed up before, where its database is given */
   readonly safetyBackup: boolean;
   readonly jobs: number;
   /** milliseconds */
@@ -193,8 +191,9 @@ export interface StatusInputs extends CommonInputs, LimitInputs, CopiesInputs {
   readonly sslrootcert: string | undefined;
   /** By which rules the digest says what a cleanup will remove; undefined: no digest is sent */
   readonly digest: Pick<ListInputs, 'retention' | 'timeZone' | 'keepChanges'> | undefined;
-  /** Undefined: the platform's own backups are not asked for */
+  /** Undefined: the platform's own backups are not asked for, unless the policy names the project */
   readonly management: ManagementInputs | undefined;
+  readonly managementAccess: ManagementAccess;
 }
 
 /** About the platform's own backups, and beside them those of a repository. */
@@ -231,8 +230,9 @@ export interface ReportInputs extends Omit<CommonInputs, 'storage'>, LimitInputs
   readonly timeZone: string;
   /** milliseconds */
   readonly keepChanges: number;
-  /** Undefined: the platform's own backups are not asked for */
+  /** Undefined: the platform's own backups are not asked for, unless the policy names the project */
   readonly management: ManagementInputs | undefined;
+  readonly managementAccess: ManagementAccess;
 }
 
 /** The database that is measured, and by which rules its backups would be kept. */

@@ -67,7 +67,7 @@ async function readClaim(storage: Storage, key: string): Promise<Claim> {
     if (cause instanceof StorageError || cause instanceof ConfigurationError) throw cause;
     throw new IntegrityError(
       `${key} in ${storage.location} is no note of a restore by the platform`,
-      'See in the dashboard whether the project was restored. Then remove the file, or give no storage.',
+      'See in the dashboard whether the project was restored. Then remove the file.',
       cause,
     );
   }

@@ -23,16 +23,15 @@ import type { Beforehand, NewBase } from './result.ts';
  */
 export async function lookBeforehand(
   { targetUrl, sslrootcert }: ManagedRestoreInputs,
-  repository: Repository | undefined,
+  repository: Repository,
   context: Context,
 ): Promise<Beforehand | undefined> {
   if (targetUrl === undefined) return undefined;
   const session = await reach(targetUrl, sslrootcert, context);
   if (session === undefined) return undefined;
   await using _ = session;
-  if (repository !== undefined) assertOwnDatabase(repository, await readIdentity(session));
-  const name = repository && nameSlot(repository);
-  const slot = name === undefined ? undefined : await readSlot(session, name);
+  assertOwnDatabase(repository, await readIdentity(session));
+  const slot = await readSlot(session, nameSlot(repository));
   const slots = await session.query<{ name: string }>(
     'SELECT slot_name AS name FROM pg_replication_slots WHERE NOT temporary ORDER BY 1',
   );
@@ -83,7 +82,7 @@ export async function dropCaptureSlot(
  * @throws ConfigurationError, SourceError; nothing was asked of the platform then
  */
 export async function takeSafetyBackup(
-  inputs: ManagedRestoreInputs & { readonly storage: string },
+  inputs: ManagedRestoreInputs,
   repository: Repository,
   target: Date,
   context: Context,
@@ -111,7 +110,7 @@ export async function takeSafetyBackup(
  * Takes the backup from which on every time can be recovered again. That it fails does not undo the restore.
  */
 export async function takeBase(
-  inputs: ManagedRestoreInputs & { readonly storage: string },
+  inputs: ManagedRestoreInputs,
   repository: Repository,
   target: Date,
   context: Context,
@@ -128,7 +127,7 @@ export async function takeBase(
 }
 
 async function store(
-  inputs: ManagedRestoreInputs & { readonly storage: string },
+  inputs: ManagedRestoreInputs,
   repository: Repository,
   named: Pick<BackupRequest, 'purpose' | 'label' | 'pin'>,
   context: Context,
@@ -145,7 +144,7 @@ async function store(
 
 /** Of a database in trouble, or one that was taken back, nothing is taken for unchanged. */
 function toRequest(
-  inputs: ManagedRestoreInputs & { readonly storage: string },
+  inputs: ManagedRestoreInputs,
   recipients: readonly string[],
 ): Omit<BackupRequest, 'purpose' | 'label' | 'pin'> {
   const { clientPath, installClient, targetUrl: databaseUrl, sslrootcert, jobs } = inputs;

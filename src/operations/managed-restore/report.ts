@@ -39,7 +39,7 @@ function describePlan(plan: PlannedRestore, common: Outcome['outputs']): Outcome
 
 function describeSteps(plan: PlannedRestore): Section[] {
   const { window, database, takesSafetyBackup, takesBase, status } = plan;
-  const yes = (is: boolean, what: string) => (is ? what : 'no: storage and target-url are not both given');
+  const yes = (is: boolean, what: string) => (is ? what : 'no: target-url is not given');
   return [
     {
       kind: 'table',

@@ -26,7 +26,7 @@ export interface Platform {
 interface Job {
   readonly inputs: ManagedRestoreInputs;
   readonly platform: Platform;
-  readonly repository: Repository | undefined;
+  readonly repository: Repository;
   readonly target: Date;
   readonly at: Date;
   readonly project: Project;
@@ -50,22 +50,16 @@ export async function restoreProject(
   refuseOtherProject(inputs);
   const at = context.now();
   const target = new Date(inputs.recoveryTargetTime);
-  await using resources = new AsyncDisposableStack();
-  const storage = await openPlace(inputs, context);
-  if (storage !== undefined) resources.use(storage);
-  const repository = storage && (await openRepository(storage, inputs.repositoryKey));
+  await using storage = await openStorage(inputs.storage, inputs, context);
+  const repository = await openRepository(storage, inputs.repositoryKey);
   const { projectRef } = inputs.management;
-  const claims = storage === undefined ? [] : await readClaims(storage, projectRef);
+  const claims = await readClaims(storage, projectRef);
   const project = await tellKnown(() => readProject(platform.api, projectRef));
   const claim = claims.find((each) => each.target === toSeconds(target));
   const job: Job = { inputs, platform, repository, target, at, project, claim };
   refuseOther(claims, job);
   if (claim !== undefined || project.status === 'RESTORING') return await resume(job, context);
   return await begin(job, context);
-}
-
-async function openPlace(inputs: ManagedRestoreInputs, context: Context): Promise<Storage | undefined> {
-  return inputs.storage === undefined ? undefined : await openStorage(inputs.storage, inputs, context);
 }
 
 const toSeconds = (time: Date) => time.getTime() / 1000;
@@ -103,31 +97,23 @@ async function begin(job: Job, context: Context): Promise<ManagedRestoreResult> 
   const [first] = refusals;
   if (first !== undefined && !inputs.dryRun) throw first;
   const database = await lookBeforehand(inputs, repository, context);
-  const isBoth = repository !== undefined && inputs.targetUrl !== undefined;
+  const isReached = inputs.targetUrl !== undefined;
   const looked = { ref, target, window, database, at };
   if (inputs.dryRun)
     return {
       ...{ kind: 'planned', ...looked, elapsed: elapsedOf(job, context), isUnderWay: false },
-      ...{ status: project.status, refusals, takesBase: isBoth },
-      takesSafetyBackup: isBoth && inputs.safetyBackup,
+      ...{ status: project.status, refusals, takesBase: isReached },
+      takesSafetyBackup: isReached && inputs.safetyBackup,
     };
-  const place = toPlace(job);
   const safetyBackup =
-    place !== undefined && inputs.safetyBackup
-      ? await takeSafetyBackup(place.inputs, place.repository, target, context)
+    isReached && inputs.safetyBackup
+      ? await takeSafetyBackup(inputs, repository, target, context)
       : undefined;
   const slot = database?.slot ?? undefined;
   if (slot !== undefined) await dropCaptureSlot(inputs, slot, context);
   const { claim, request } = await ask(job, context);
   const done = { looked, safetyBackup, isSlotDropped: slot !== undefined, request };
   return await finish({ ...job, claim }, done, context);
-}
-
-/** The repository and the database, where both are given: only then can backups be taken. */
-function toPlace({ inputs, repository }: Job) {
-  const { storage, targetUrl } = inputs;
-  if (storage === undefined || repository === undefined || targetUrl === undefined) return undefined;
-  return { inputs: { ...inputs, storage }, repository };
 }
 
 /** Asks the platform, once. After a lost answer the state of the project tells what became of it. */
@@ -140,8 +126,8 @@ async function ask(
     ...{ ref, target: toSeconds(target), claimedAt: platform.clock.now().toISOString() },
     ...{ leftAt: null, backAt: null },
   };
-  const storage = repository?.storage;
-  if (storage !== undefined && !(await makeClaim(storage, claim)))
+  const { storage } = repository;
+  if (!(await makeClaim(storage, claim)))
     throw new PlatformError(
       'another run is asking the platform for this restore just now',
       'Let it end, or run this again: it then waits for the project as well.',
@@ -153,7 +139,7 @@ async function ask(
   } catch (error) {
     if (!(error instanceof ManagementFailure)) throw error;
     if (error.wasRefused) {
-      if (storage !== undefined) await takeBack(storage, claim, context);
+      await takeBack(storage, claim, context);
       throw toKnownError(error);
     }
     context.log.warn(
@@ -177,14 +163,14 @@ async function takeBack(storage: Storage, claim: Claim, { log }: Context): Promi
 
 /** Waits for a restore that was asked for before, or that somebody else has asked for. */
 async function resume(job: Job, context: Context): Promise<ManagedRestoreResult> {
-  const { inputs, target, at, project, claim, repository } = job;
+  const { inputs, target, at, project, claim } = job;
   const { projectRef: ref } = inputs.management;
   const looked = { ref, target, window: undefined, database: undefined, at };
   if (inputs.dryRun)
     return {
       ...{ kind: 'planned', ...looked, elapsed: elapsedOf(job, context), isUnderWay: true },
       ...{ status: project.status, refusals: [], takesSafetyBackup: false },
-      takesBase: repository !== undefined && inputs.targetUrl !== undefined,
+      takesBase: inputs.targetUrl !== undefined,
     };
   context.log.info(
     claim === undefined
@@ -210,12 +196,12 @@ interface Done {
 
 /** Waits, and takes a new base when the project is back. */
 async function finish(job: Job, { looked, ...done }: Done, context: Context): Promise<EndedRestore> {
+  const { inputs, repository } = job;
   const isOver = job.claim?.backAt != null;
   const ending = await watch(job, context);
-  const place = toPlace(job);
   const base: NewBase =
-    ending.kind === 'back' && place !== undefined && !isOver
-      ? await takeBase(place.inputs, place.repository, job.target, context)
+    ending.kind === 'back' && inputs.targetUrl !== undefined && !isOver
+      ? await takeBase(inputs, repository, job.target, context)
       : { kind: 'needed' };
   return { kind: 'ended', ...looked, ...done, ending, base, elapsed: elapsedOf(job, context) };
 }
@@ -225,9 +211,8 @@ async function watch(job: Job, context: Context): Promise<Ending> {
   const { leftAt = null, backAt = null } = claim ?? {};
   if (leftAt !== null && backAt !== null)
     return { kind: 'back', leftAt: new Date(leftAt), backAt: new Date(backAt) };
-  const storage = repository?.storage;
   const note = async (change: Partial<Claim>) => {
-    if (storage !== undefined && claim !== undefined) await writeClaim(storage, { ...claim, ...change });
+    if (claim !== undefined) await writeClaim(repository.storage, { ...claim, ...change });
   };
   const { clock } = platform;
   let noted = leftAt;

@@ -1,7 +1,7 @@
 import { type Role, roleOf } from '../policy/aws-roles.ts';
 import type { JobKind, WrittenPolicy } from '../policy/schema.ts';
 import { type ReusableName, reusableWorkflows } from '../workflows/reusable.ts';
-import type { PlannedDatabase, PlannedJob, SchedulePlan } from './plan.ts';
+import { type PlannedDatabase, type PlannedJob, type SchedulePlan, tokenNameOf } from './plan.ts';
 
 /*
  * The reusable workflow that a planned job calls, and the inputs and secrets that it passes: only those that
@@ -72,6 +72,7 @@ export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Jo
     'aws-role-seconds': role?.seconds?.toString(),
     environment: written.environment,
     sslrootcert: written.sslrootcert,
+    'project-ref': written['project-ref'],
     database,
     'rpo-target': policy.alarms?.['rpo-target'],
     include: join(written.include),
@@ -161,6 +162,8 @@ function secretsOf(
     REPOSITORY_KEY: secret(written['repository-key']),
     COPIES: secret(written.copies),
     ENCRYPTION_IDENTITY: secret(written['encryption-identity']),
+    // Without a project there is nothing to ask with it.
+    SUPABASE_ACCESS_TOKEN: written['project-ref'] === undefined ? undefined : secret(tokenNameOf(written)),
     ...sharedSecrets(policy),
   };
 }

@@ -40,7 +40,7 @@ const records: Given = { operation: 'records', storage: './backups', 'records-ur
 const project = 'abcdefghijklmnopqrst';
 const managed: Given = { operation: 'managed', 'supabase-access-token': 'sbp_x', 'project-ref': project };
 const back: Given = {
-  ...{ ...managed, operation: 'restore', managed: 'true' },
+  ...{ ...managed, operation: 'restore', managed: 'true', storage: './backups' },
   'recovery-target-time': '2026-11-20T14:30:00Z',
 };
 const alarm: Given = { operation: 'alarm', storage: './backups', 'alarm-of': 'drill', needs: '{}' };
@@ -74,13 +74,17 @@ describe('what is accepted', () => {
     expect(listSecrets((name) => managed[name], env)).toContain('sbp_x');
   });
 
-  test('a restore by the platform needs neither storage nor database, and others need both', () => {
+  test('a restore by the platform needs no database, but a storage, in which it is noted what was asked', () => {
     expect(parse(back)).toMatchObject({
-      ...{ managed: true, storage: undefined, targetUrl: undefined, confirmed: false },
+      ...{ managed: true, storage: './backups', targetUrl: undefined, confirmed: false },
       ...{ recoveryTargetTime: '2026-11-20T14:30:00.000000Z', waitAtMost: 5 * 3_600_000 },
     });
     expect(parse(restore)).toMatchObject({ managed: false });
-    expect(refusalOf({ ...back, managed: 'false' }).message).toContain('storage: is required for restore');
+    expect(refusalOf({ ...back, managed: 'false' }).message).toContain('target-url: is required for restore');
+    for (const dryRun of ['true', 'false'])
+      expect(refusalOf({ ...back, storage: '', 'dry-run': dryRun }).message).toMatch(
+        /^storage: is required for restore with managed: .* a second run could ask again$/,
+      );
   });
 
   test('a backup with nothing but the necessary has the documented defaults', () => {

@@ -92,11 +92,6 @@ describe('a restore by the platform', () => {
       expect(text).toContain(words);
   });
 
-  it('needs no storage', async () => {
-    afterwards('RESTORING', 'ACTIVE_HEALTHY');
-    expect(await tell({ storage: '' })).toBe('back 0');
-  });
-
   it('that is done is not asked for again, also by a second run', async () => {
     afterwards('RESTORING', 'ACTIVE_HEALTHY');
     await run();

@@ -1,7 +1,7 @@
-import { projectRefPattern } from '../../../values/project-ref.ts';
 import type { Input } from '../input.ts';
+import { parseProjectRef, parseToken } from '../management-values.ts';
 import { parseDuration } from '../time-values.ts';
-import { matching, Problem, parseBoolean, parseWebhook } from '../values.ts';
+import { Problem, parseBoolean, parseWebhook } from '../values.ts';
 
 /** The platform's own backups: which project, how it is asked, and a restore that the platform carries out. */
 export const managementInputs = {
@@ -14,11 +14,7 @@ export const managementInputs = {
       "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read " +
       'backups; `restore` with `managed` needs one that may also write them. When empty, `SUPABASE_ACCESS_TOKEN` is used. `status` and `report` need none; ' +
       'with it, and the project, they tell both layers. docs/managed.md.',
-    parse: matching(
-      /^[\x21-\x7e]{1,4000}$/,
-      'holds a space, a line break or a letter that no header can hold',
-      'Copy the token alone, as the dashboard has shown it.',
-    ),
+    parse: parseToken,
   },
   'project-ref': {
     group: 'platform',
@@ -28,11 +24,7 @@ export const managementInputs = {
     description:
       'The project whose backups by the platform are meant: the twenty letters in the address of its dashboard. When empty, it is taken from ' +
       '`database-url`, or for `restore` from `target-url`, where that leads to a hosted project.',
-    parse: matching(
-      projectRefPattern,
-      'is not the name of a project',
-      'Write the twenty small letters that stand in the address of its dashboard.',
-    ),
+    parse: parseProjectRef,
   },
   'management-api-url': {
     group: 'platform',
@@ -50,8 +42,8 @@ export const managementInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. Needs no ' +
-      '`storage` and no `target-url`; with both, the slot of captures is dropped before, and a new backup taken after. docs/managed.md.',
+      'Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. What is ' +
+      'asked is noted in `storage`, so that it is asked once. With a `target-url` the slot of captures is dropped before, and a new backup taken after. docs/managed.md.',
     parse: parseBoolean,
   },
   'wait-at-most': {
