@@ -5,7 +5,7 @@ import { refuseUnknownId, resolveChoice } from '../../repository/backups/named.t
 import type { Repository } from '../../repository/open.ts';
 import { SealedReading } from '../../repository/signature.ts';
 import { IntegrityError } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 
 /** How many manifests are read at once. */
 const readers = 16;
@@ -30,9 +30,9 @@ export async function readManifests(
   const ids = [...listing.keys()].sort();
   const manifests = new Map<string, Manifest>();
   const reading = new SealedReading();
-  const queue = [...ids];
+  const queue = ids.values();
   await runWorkers(Math.min(readers, ids.length), signal, async (stop) => {
-    for (const id of drain(queue)) {
+    for (const id of queue) {
       stop.throwIfAborted();
       try {
         const size = listing.get(id)?.size;

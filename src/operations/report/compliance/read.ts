@@ -14,7 +14,7 @@ import { sizeLimit } from '../../../repository/signature.ts';
 import type { Context } from '../../../runtime/context.ts';
 import { ConfigurationError, IntegrityError, StorageError } from '../../../runtime/errors.ts';
 import { nameInput, say } from '../../../runtime/wording.ts';
-import { drain, runWorkers } from '../../../runtime/workers.ts';
+import { runWorkers } from '../../../runtime/workers.ts';
 import { isWithin, type Period, resolvePeriod } from '../../../values/period.ts';
 import { timeOf } from '../../../values/timed-id.ts';
 import type { Managed } from '../../managed/result.ts';
@@ -120,9 +120,9 @@ async function readManifests(
   signal: AbortSignal,
 ): Promise<Map<string, ManifestFacts>> {
   const found = new Map<string, ManifestFacts>();
-  const queue = [...ids];
-  await runWorkers(Math.min(readers, queue.length), signal, async (stop) => {
-    for (const id of drain(queue)) {
+  const queue = ids.values();
+  await runWorkers(Math.min(readers, ids.length), signal, async (stop) => {
+    for (const id of queue) {
       stop.throwIfAborted();
       const facts = await readManifestFacts(repository, id);
       if (facts !== undefined) found.set(id, facts);
