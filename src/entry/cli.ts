@@ -7,7 +7,7 @@ import { type InputName, inputs as inputSchema } from '../interface/inputs/schem
 import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
 import { printableForRunner, printableJson, printableLines } from '../report/printable.ts';
-import { createRedactor, type Redact, redactReport } from '../report/redact.ts';
+import { createMasks, type Redact, redactReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
@@ -49,7 +49,7 @@ async function main(words: readonly string[]): Promise<number> {
   const asJson = words.includes('--json');
   let given: Arguments['inputs'] = new Map();
   const read = (name: InputName): string | undefined => given.get(name) ?? readEnvironment(name);
-  let redact = createRedactor(listSecrets(read, env));
+  let { redact, add: mask } = createMasks(listSecrets(read, env));
   let log = createTerminalLog(stderr, { redact, verbose: false, shown });
   let alarm: Alarm | undefined;
   const signal = abortOnSignals(
@@ -74,7 +74,7 @@ async function main(words: readonly string[]): Promise<number> {
   try {
     const parsed = parseArguments(words);
     given = parsed.inputs;
-    redact = createRedactor(listSecrets(read, env));
+    ({ redact, add: mask } = createMasks(listSecrets(read, env)));
     log = createTerminalLog(stderr, { redact, verbose: parsed.switches.has('verbose'), shown });
 
     if (parsed.switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
@@ -88,7 +88,7 @@ async function main(words: readonly string[]): Promise<number> {
     warnOfExposedSecrets(given, (message) => log.warn(message));
     for (const name of listFormerNames())
       if (parsed.formerNames.has(name) || env[environmentName(name)]) log.warn(adviseRename(name));
-    alarm = createAlarm(read, { ...machine, log, redact, signal });
+    alarm = createAlarm(read, { ...machine, log, redact, mask, signal });
     const inputs = parseInputs(read, env);
     refuseUnused(inputs.operation, given);
     alarm.inputs = inputs;
@@ -97,7 +97,7 @@ async function main(words: readonly string[]): Promise<number> {
     const temporaryFolder = createTemporaryFolder();
     const { noteRepository, noteSlot, tryChannels } = alarm;
     const notes = { noteRepository, noteSlot, tryChannels };
-    const context = { ...machine, log, redact, signal, temporaryFolder, ...notes };
+    const context = { ...machine, log, redact, mask, signal, temporaryFolder, ...notes };
     const outcome = await run(inputs, context);
     log.clearProgress();
     print(asJson ? renderOutputs(outcome, redact) : shown(renderPrinted(outcome, redact)));
