@@ -7,7 +7,7 @@ import { type InputName, inputs as inputSchema, type ReadInput } from '../interf
 import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
 import { printableForRunner, printableJson, printableLines } from '../report/printable.ts';
-import { createRedactor, type Redact, redactReport } from '../report/redact.ts';
+import { createMasks, type Redact, redactReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
@@ -53,7 +53,7 @@ async function main(words: readonly string[]): Promise<number> {
   let given: Arguments['inputs'] = new Map();
   const nameHere = nameInTerminal((name) => given.has(name), env);
   const read = (name: InputName): string | undefined => given.get(name) ?? readEnvironment(name);
-  let redact = createRedactor(listSecrets(read, env));
+  let { redact, add: mask } = createMasks(listSecrets(read, env));
   let log = createTerminalLog(stderr, { redact, verbosity: 'normal', shown });
   let alarm: Alarm | undefined;
   const signal = abortOnSignals(
@@ -75,7 +75,7 @@ async function main(words: readonly string[]): Promise<number> {
   try {
     const parsed = parseArguments(words);
     given = parsed.inputs;
-    redact = createRedactor(listSecrets(read, env));
+    ({ redact, add: mask } = createMasks(listSecrets(read, env)));
     log = createTerminalLog(stderr, { redact, verbosity: chooseVerbosity(parsed), shown });
 
     if (parsed.switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
@@ -91,7 +91,7 @@ async function main(words: readonly string[]): Promise<number> {
       if (parsed.formerNames.has(name) || env[environmentName(name)]) log.warn(adviseRename(name));
     for (const advice of adviseVariables(env)) log.warn(advice);
     explainAlias(parsed, read, (message) => log.info(message));
-    alarm = createAlarm(read, { ...machine, log, redact, signal });
+    alarm = createAlarm(read, { ...machine, log, redact, mask, signal });
     const inputs = parseInputs(read, env);
     refuseUnused(inputs.operation, given);
     alarm.inputs = inputs;
@@ -100,7 +100,7 @@ async function main(words: readonly string[]): Promise<number> {
     const temporaryFolder = createTemporaryFolder();
     const { noteRepository, noteSlot, tryChannels } = alarm;
     const notes = { noteRepository, noteSlot, tryChannels };
-    const context = { ...machine, log, redact, signal, temporaryFolder, ...notes };
+    const context = { ...machine, log, redact, mask, signal, temporaryFolder, ...notes };
     const outcome = await run(inputs, context);
     log.clearProgress();
     print(asJson ? renderOutputs(outcome, redact) : shown(renderPrinted(outcome, redact)));

@@ -3,7 +3,7 @@ import { trustAuthorities } from '../http/authorities.ts';
 import { acceptFormerNames, adviseRename, listFormerNames } from '../interface/inputs/former-names.ts';
 import { quoteWord } from '../interface/inputs/parse.ts';
 import { printableLines } from '../report/printable.ts';
-import { createRedactor } from '../report/redact.ts';
+import { createMasks } from '../report/redact.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { serve } from './mcp/serve.ts';
 import { nameForAssistant } from './mcp/surface.ts';
@@ -30,7 +30,7 @@ const hangUp = { orderlyMs: 10_000, latestMs: 12_000 } as const;
 /** What starts a server sets variables alone. */
 const nameHere = nameForAssistant([]);
 const read = acceptFormerNames((name) => env[environmentName(name)]);
-const redact = createRedactor(listSecrets(read, env));
+const { redact, add: mask } = createMasks(listSecrets(read, env));
 const words = argv.slice(2).filter((word, index) => index > 0 || word !== 'mcp');
 const log = createTerminalLog(stderr, {
   redact,
@@ -59,7 +59,7 @@ function start(log: TerminalLog): void {
     refuseWords(words);
     for (const advice of adviseVariables(env)) log.warn(advice);
     for (const name of listFormerNames()) if (env[environmentName(name)]) log.warn(adviseRename(name));
-    const context = { ...machine, log, redact, signal, temporaryFolder: createTemporaryFolder() };
+    const context = { ...machine, log, redact, mask, signal, temporaryFolder: createTemporaryFolder() };
     serving = serve({ context, read, process });
     const { close, ended } = serving;
     if (process.stdin.isTTY)

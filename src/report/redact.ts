@@ -36,6 +36,26 @@ export function createRedactor(secrets: readonly string[]): Redact {
     );
 }
 
+/** Replaces secrets, and learns of some only while the run goes on. */
+export interface Masks {
+  /** Always the same function, which replaces all that is known by the time of the call */
+  readonly redact: Redact;
+  add(secret: string): void;
+}
+
+/** @param secrets those that are known from the start */
+export function createMasks(secrets: readonly string[]): Masks {
+  const known = [...secrets];
+  let redact = createRedactor(known);
+  return {
+    redact: (text) => redact(text),
+    add(secret) {
+      known.push(secret);
+      redact = createRedactor(known);
+    },
+  };
+}
+
 /**
  * Redacts a report before it is rendered, because escaping for Markdown would change the text of a secret.
  */

@@ -6,6 +6,8 @@ export interface Context {
   readonly log: Log;
   /** Replaces secrets in a text that is stored or sent. The log applies it by itself. */
   readonly redact: (text: string) => string;
+  /** Makes `redact` and the log replace one more secret from now on: one that was read, and was no input. */
+  readonly mask: (secret: string) => void;
   /** Aborts when the user or the runner asks to stop. */
   readonly signal: AbortSignal;
   /** An existing folder for short-lived files, mode 0700. The entry removes it at the end. */

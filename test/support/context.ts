@@ -25,6 +25,7 @@ export function createContext(changes: Partial<Context> = {}): Context & { log: 
     random: Math.random,
     limitInherited: (_, body) => body(),
     redact: (text) => text,
+    mask: () => undefined,
     ...changes,
     log: (changes.log as CollectingLog | undefined) ?? new CollectingLog(),
   };

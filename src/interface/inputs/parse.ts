@@ -18,6 +18,7 @@ import {
   takeRecording,
   takeRetention,
   takeSource,
+  takeVaultKey,
 } from './shared-inputs.ts';
 import type { CommonInputs } from './shared-types.ts';
 import { Taker, toConfigurationError } from './taker.ts';
@@ -61,11 +62,11 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
   const common = takeCommon(taker, env);
   switch (operation) {
     case 'backup':
-      return { ...takeBackup(taker, common), copies: takeCopies(taker, common, env) };
+      return { ...takeBackup(taker, common, env), copies: takeCopies(taker, common, env) };
     case 'capture':
-      return { ...takeCapture(taker, common), copies: takeCopies(taker, common, env) };
+      return { ...takeCapture(taker, common, env), copies: takeCopies(taker, common, env) };
     case 'gate':
-      return takeGate(taker, common);
+      return takeGate(taker, common, env);
     case 'status':
       return { ...takeStatus(taker, common, env), copies: takeCopies(taker, common, env) };
     case 'validate':
@@ -89,7 +90,7 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
     case 'records':
       return takeRecords(taker, common);
     case 'restore':
-      return { ...takeRestore(taker, common), copies: takeCopies(taker, common, env) };
+      return { ...takeRestore(taker, common, env), copies: takeCopies(taker, common, env) };
     case 'mirror':
     case 'repair':
       return {
@@ -112,27 +113,27 @@ function takeSchedule(taker: Taker) {
   };
 }
 
-function takeBackup(taker: Taker, common: CommonInputs) {
+function takeBackup(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) {
   return {
-    ...takeLabelled(taker, common),
+    ...takeLabelled(taker, common, env),
     operation: 'backup' as const,
     backupType: taker.take('backup-type'),
     pin: taker.take('pin'),
   };
 }
 
-function takeCapture(taker: Taker, common: CommonInputs) {
+function takeCapture(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) {
   return {
-    ...takeSource(taker, common),
+    ...takeSource(taker, common, env),
     operation: 'capture' as const,
     unlimitedWal: taker.take('unlimited-wal'),
     dropSlot: taker.take('drop-slot'),
   };
 }
 
-function takeGate(taker: Taker, common: CommonInputs) {
+function takeGate(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) {
   return {
-    ...takeLabelled(taker, common),
+    ...takeLabelled(taker, common, env),
     ...takeLimits(taker),
     operation: 'gate' as const,
     onStale: taker.take('on-stale'),
@@ -244,12 +245,14 @@ function takeList(taker: Taker, common: CommonInputs) {
   };
 }
 
-function takeRestore(taker: Taker, common: CommonInputs) {
+function takeRestore(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) {
+  const targetUrl = taker.take('target-url');
   return {
     operation: 'restore' as const,
     managed: false as const,
     ...common,
-    targetUrl: taker.take('target-url'),
+    targetUrl,
+    vaultKey: takeVaultKey(taker, targetUrl, env),
     ...taker.takeRecoverable(),
     include: taker.take('include') ?? [],
     exclude: taker.take('exclude') ?? [],

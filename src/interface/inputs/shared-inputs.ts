@@ -63,10 +63,12 @@ export function takeAccess(
   };
 }
 
-export function takeSource(taker: Taker, common: CommonInputs) {
+export function takeSource(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) {
+  const databaseUrl = taker.take('database-url');
   return {
     ...common,
-    databaseUrl: taker.take('database-url'),
+    databaseUrl,
+    vaultKey: takeVaultKey(taker, databaseUrl, env),
     include: taker.take('include') ?? [],
     exclude: taker.take('exclude') ?? [],
     encryptionRecipients: taker.take('encryption-recipients') ?? [],
@@ -82,8 +84,8 @@ export function takeSource(taker: Taker, common: CommonInputs) {
   };
 }
 
-export function takeLabelled(taker: Taker, common: CommonInputs) {
-  return { ...takeSource(taker, common), label: taker.take('label') ?? null };
+export function takeLabelled(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) {
+  return { ...takeSource(taker, common, env), label: taker.take('label') ?? null };
 }
 
 export function takeLimits(taker: Taker) {
@@ -128,6 +130,21 @@ export function takeManagement(
     );
   const isKnown = accessToken !== undefined && projectRef !== undefined;
   return { management: isKnown ? { accessToken, projectRef, apiUrl } : undefined, managementAccess };
+}
+
+/**
+ * The same for Vault's root key. A backup, or a restore, does without rather than fail, so nothing is required.
+ */
+export function takeVaultKey(
+  taker: Taker,
+  databaseUrl: string | undefined,
+  env: NodeJS.ProcessEnv,
+): ManagementInputs | undefined {
+  const isWanted = taker.take('vault-key');
+  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env);
+  return !isWanted || accessToken === undefined || projectRef === undefined
+    ? undefined
+    : { accessToken, projectRef, apiUrl };
 }
 
 /** The same, where the operation can do nothing without. */

@@ -75,6 +75,8 @@ export interface RestoreInputs extends CommonInputs, RecordingInputs, CopiesInpu
   readonly operation: 'restore';
   readonly managed: false;
   readonly targetUrl: string;
+  /** The project of the target, which may be given Vault's root key; undefined: it is not asked */
+  readonly vaultKey: ManagementInputs | undefined;
   /**
    * An id, `latest`, `latest-verified`, `before:` with an ISO 8601 time in UTC, or `random:` with
    * milliseconds.

@@ -26,6 +26,8 @@ export interface CopiedDatabase {
   /** Digest of the definitions; the definitions themselves grow with the number of tables */
   readonly digest: string;
   readonly notCarried: Manifest['notCarried'];
+  /** Whether Vault has secrets */
+  readonly hasSecrets: boolean;
   readonly plan: CopyPlan;
   /** What was read; `plan` has what was taken over from the base. */
   readonly rowRanges: readonly CopiedRange[];
@@ -136,7 +138,7 @@ function copyArchive(
 async function copyDescription(
   { backupType, source, snapshot, settings, destination }: Copying,
   signal: AbortSignal,
-): Promise<Pick<CopiedDatabase, 'supplement' | 'digest' | 'notCarried'>> {
+): Promise<Pick<CopiedDatabase, 'supplement' | 'digest' | 'notCarried' | 'hasSecrets'>> {
   const { repository, writer, context } = destination;
   const readBeside = (session: Session) => listNotCarried({ backupType }, session, snapshot);
   const asked = askedOf({ backupType, source });
@@ -154,7 +156,8 @@ async function copyDescription(
   return {
     supplement,
     digest: digestDefinitions(repository, definitions, tables),
-    notCarried: [...beside, ...describePasswords(roles)],
+    notCarried: [...beside.omissions, ...describePasswords(roles)],
+    hasSecrets: beside.hasSecrets,
   };
 }
 

@@ -153,7 +153,7 @@ function toRequest(
     source: {
       ...{ clientPath, installClient, databaseUrl, sslrootcert, jobs },
       ...{ include: [], exclude: [], checks: [], freshness: [] },
-      ...{ lockTimeoutSeconds: 30, recheck: 0.01, rollbackToken: false },
+      ...{ lockTimeoutSeconds: 30, recheck: 0.01, rollbackToken: false, vaultKey: inputs.management },
     },
     place: inputs satisfies CommonInputs,
     // Recipients are missing only where the newest backup beside it is unencrypted, which a user has allowed.

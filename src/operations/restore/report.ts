@@ -20,6 +20,7 @@ import {
   type RestoreResult,
   type SafetyBackup,
 } from './result.ts';
+import { tellRootKey } from './root-key-report.ts';
 import {
   describeActs,
   describeAmount,
@@ -66,6 +67,7 @@ function describePlanned(plan: PlannedRestore): Outcome {
         ...describeMeeting(plan),
         ...listSteps(plan),
         ...foreseen,
+        ...tellRootKey(plan.rootKey),
         ...plan.refusals.map(({ message, next }) => `Missing: ${message}. ${next}`),
       ].map(tell),
       ...describeRecovery(plan),
@@ -116,6 +118,7 @@ function describeRestored(restored: Restored): Outcome {
       tell(`From the start until the database could be used: ${formatDuration(restored.usableAfter)}.`),
       describePhases(restored.phases),
       tell(`Restored ${describeAmount(scope)}.`),
+      ...tellRootKey(restored.rootKey).map(tell),
       ...describeReplay(scope),
       ...describeActs(scope),
       ...describeOmissions(scope),

@@ -18,6 +18,8 @@ export interface TakenSafety {
   readonly id: string;
   /** Undefined where it is in another storage */
   readonly size: RecordContent<'restores'>['safety'];
+  /** Whether it has secrets of Vault that no other key than the present one opens, and is without that key */
+  readonly lacksRootKey: boolean;
 }
 
 /**
@@ -41,11 +43,15 @@ export async function takeSafetyBackup(
     context.log.group('Safety backup of the target', async () => {
       const recipients = await chooseRecipients(inputs, manifest, context);
       const request = toRequest(inputs, manifest, recipients);
-      const { manifest: taken, addedBytes } = await takeBackup(request, context);
+      const { manifest: taken, addedBytes, rootKey } = await takeBackup(request, context);
       newBytes += addedBytes;
       const { rows, bytes, stored } = taken.totals;
       const size = { rows, bytes, storedBytes: stored, newBytes };
-      return { id: taken.id, size: inputs.safetyStorage === undefined ? size : undefined };
+      return {
+        id: taken.id,
+        size: inputs.safetyStorage === undefined ? size : undefined,
+        lacksRootKey: rootKey === 'left',
+      };
     });
   try {
     const first = await store();
@@ -116,6 +122,7 @@ function toRequest(inputs: RestoreInputs, { id }: Manifest, recipients: readonly
       lockTimeoutSeconds: 30,
       recheck: 0.01,
       rollbackToken: false,
+      vaultKey: inputs.vaultKey,
     },
     place: placeOf(inputs),
     packing: {

@@ -34,7 +34,7 @@ describe('the report of the gate', () => {
   it('is never a yes when the backup that was taken found something wrong', () => {
     const taken = {
       ...{ manifest: makeManifest(), reuse: undefined, mismatches: ['public.a differs'] },
-      ...{ addedBytes: 0, elapsed: 0 },
+      ...{ rootKey: 'none' as const, addedBytes: 0, elapsed: 0 },
     };
     const verdict = reconsider({ kind: 'back-up', why: ['old-backup'], pin: false }, taken);
     const outcome = tell({ verdict, taken });
@@ -107,7 +107,14 @@ describe('the report of the gate', () => {
   });
 
   it('tells why a backup was taken, and what that came to', () => {
-    const taken = { manifest: makeManifest(), reuse: undefined, mismatches: [], addedBytes: 77, elapsed: 0 };
+    const taken = {
+      manifest: makeManifest(),
+      reuse: undefined,
+      mismatches: [],
+      rootKey: 'none' as const,
+      addedBytes: 77,
+      elapsed: 0,
+    };
     const outcome = tell({
       verdict: { kind: 'back-up', why: ['old-backup', 'unguarded'], pin: true },
       taken,

@@ -3,22 +3,25 @@ import { parseProjectRef, parseToken } from '../management-values.ts';
 import { parseDuration } from '../time-values.ts';
 import { Problem, parseBoolean, parseWebhook } from '../values.ts';
 
+/** Operations that may ask the platform for something */
+const asking = ['managed', 'status', 'report', 'restore', 'backup', 'capture', 'gate'] as const;
+
 /** The platform's own backups: which project, how it is asked, and a restore that the platform carries out. */
 export const managementInputs = {
   'supabase-access-token': {
     group: 'platform',
-    operations: ['managed', 'status', 'report', 'restore'],
+    operations: asking,
     secret: true,
     placeholder: 'token',
     description:
       "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read " +
-      'backups; `restore` with `managed` needs one that may also write them. When empty, `SUPABASE_ACCESS_TOKEN` is used. `status` and `report` need none; ' +
-      'with it, and the project, they tell both layers. docs/managed.md.',
+      'backups; `restore` with `managed` needs one that may also write them, and `vault-key` one for secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. ' +
+      '`managed` alone needs one; with it, and the project, `status` and `report` tell both layers. docs/managed.md.',
     parse: parseToken,
   },
   'project-ref': {
     group: 'platform',
-    operations: ['managed', 'status', 'report', 'restore'],
+    operations: asking,
     placeholder: 'ref',
     example: 'abcdefghijklmnopqrst',
     description:
@@ -28,7 +31,7 @@ export const managementInputs = {
   },
   'management-api-url': {
     group: 'platform',
-    operations: ['managed', 'status', 'report', 'restore'],
+    operations: asking,
     default: 'https://api.supabase.com',
     placeholder: 'url',
     description:
@@ -44,6 +47,17 @@ export const managementInputs = {
     description:
       'Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. What is ' +
       'asked is noted in `storage`, so that it is asked once. With a `target-url` the slot of captures is dropped before, and a new backup taken after. docs/managed.md.',
+    parse: parseBoolean,
+  },
+  'vault-key': {
+    group: 'platform',
+    operations: ['backup', 'capture', 'gate', 'restore'],
+    default: 'true',
+    flag: true,
+    placeholder: 'true|false',
+    description:
+      "Whether Vault's root key, without which no other project reads the secrets, is carried where token and project are known: an encrypted backup takes it along, " +
+      'and `restore` gives it to a project that would lose nothing by it. It is never stored unencrypted, and without permission it is left out and told. docs/supabase.md.',
     parse: parseBoolean,
   },
   'wait-at-most': {
