@@ -37,7 +37,7 @@ export const alarmInputs = {
     parse: matching(/^\S{1,4000}$/, 'is not a token', 'Write `${{ github.token }}`.'),
   },
   database: {
-    operations: [...channelling, 'report', 'estimate'],
+    operations: [...channelling, 'report', 'estimate', 'keygen'],
     placeholder: 'name',
     description:
       'What the database is called in issues, messages and reports, and in the `policy` that `status`, `doctor` and `estimate` read. When empty, the storage stands for it.',
@@ -113,13 +113,13 @@ export const alarmInputs = {
     parse: parseMailServer,
   },
   'mail-from': {
-    operations: channelling,
+    operations: [...channelling, 'init'],
     placeholder: 'address',
     description: 'Whom mail comes from, such as `Backups <backups@example.com>`. Required with `mail-to`.',
     parse: parseSender,
   },
   'mail-to': {
-    operations: channelling,
+    operations: [...channelling, 'init'],
     placeholder: 'addresses',
     description: 'Who gets mail: addresses, separated by commas. Without it no mail is sent.',
     parse: parseRecipientsOfMail,

@@ -20,7 +20,7 @@ export const managementInputs = {
     ),
   },
   'project-ref': {
-    operations: ['managed', 'status', 'report', 'restore'],
+    operations: ['managed', 'status', 'report', 'restore', 'init'],
     placeholder: 'ref',
     example: 'abcdefghijklmnopqrst',
     description:

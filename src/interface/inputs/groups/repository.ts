@@ -17,9 +17,9 @@ import { matching, oneOf } from '../values.ts';
  */
 export const repositoryInputs = {
   storage: {
-    operations: storing,
+    operations: [...storing, 'init'],
     required: true,
-    optionalFor: ['report', 'doctor', 'managed'],
+    optionalFor: ['report', 'doctor', 'managed', 'init'],
     placeholder: 'location',
     example: './backups or s3://bucket/prefix',
     description:
@@ -30,7 +30,7 @@ export const repositoryInputs = {
     parse: parseStorage,
   },
   's3-endpoint': {
-    operations: storing,
+    operations: [...storing, 'init'],
     placeholder: 'url',
     description:
       'Address of an S3 service other than Amazon, for example `https://<account>.r2.cloudflarestorage.com`. Only with an `s3://` storage. ' +
@@ -38,7 +38,7 @@ export const repositoryInputs = {
     parse: checkEndpoint,
   },
   's3-region': {
-    operations: storing,
+    operations: [...storing, 'init'],
     placeholder: 'region',
     description: 'Region of the S3 bucket. When empty, `AWS_REGION` or the AWS profile decides.',
     parse: parseRegion,
