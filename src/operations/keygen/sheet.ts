@@ -53,8 +53,8 @@ Into an empty database, best a new project. Write the key into a file first, suc
     export SUPABASE_BACKUP_TARGET_URL='postgresql://…'      # of the empty database: Connect → Session pooler
 ${accessOf(storage, repository)}
     supabase-backup list --storage ${storage}
-    supabase-backup restore --storage ${storage} --backup-id latest-verified --dry-run
-    supabase-backup restore --storage ${storage} --backup-id latest-verified
+    supabase-backup restore --storage ${storage} --dry-run
+    supabase-backup restore --storage ${storage}
 
 Or on GitHub: Actions → Database restore → Run workflow.
 
