@@ -23,6 +23,7 @@ import { type Alarm, createAlarm } from './run-alarm.ts';
 import { type Arguments, parseArguments } from './terminal/arguments.ts';
 import { environmentName, renderHelp, renderOperationHelp } from './terminal/help.ts';
 import { createTerminalLog, type Verbosity } from './terminal/log.ts';
+import { createAsk } from './terminal/questions.ts';
 import { nameInTerminal } from './terminal/surface.ts';
 import { adviseVariables } from './terminal/variables.ts';
 
@@ -100,7 +101,8 @@ async function main(words: readonly string[]): Promise<number> {
     const temporaryFolder = createTemporaryFolder();
     const { noteRepository, noteSlot, tryChannels } = alarm;
     const notes = { noteRepository, noteSlot, tryChannels };
-    const context = { ...machine, log, redact, mask, signal, temporaryFolder, ...notes };
+    const ask = createAsk(process.stdin, stderr, signal);
+    const context = { ...machine, log, redact, mask, signal, temporaryFolder, ...notes, ask };
     const outcome = await run(inputs, context);
     log.clearProgress();
     print(asJson ? renderOutputs(outcome, redact) : shown(renderPrinted(outcome, redact)));

@@ -73,6 +73,10 @@ async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
       return (await import('./mirror/mirror.ts')).mirror(inputs, context);
     case 'repair':
       return (await import('./repair/repair.ts')).repair(inputs, context);
+    case 'init':
+      return (await import('./init/init.ts')).init(inputs, context);
+    case 'keygen':
+      return (await import('./keygen/keygen.ts')).keygen(inputs, context);
     case 'pin':
     case 'unpin':
       return (await import('./catalog/catalog.ts')).pin(inputs, context);

@@ -7,7 +7,7 @@ export type Section =
       readonly rows: readonly (readonly string[])[];
     }
   /** Text to copy and run; it is kept line by line. */
-  | { readonly kind: 'code'; readonly language: 'sql' | 'diff'; readonly text: string };
+  | { readonly kind: 'code'; readonly language: 'sql' | 'diff' | 'sh' | 'yaml'; readonly text: string };
 
 export interface Column {
   readonly title: string;

@@ -27,6 +27,8 @@ export interface Context {
    * Undefined where nobody knows the channels.
    */
   readonly tryChannels?: (() => Promise<readonly ChannelAnswer[]>) | undefined;
+  /** Asks the person at the terminal, and returns the answer. Undefined where there is none. */
+  readonly ask?: ((question: Question) => Promise<string>) | undefined;
   now(): Date;
   /** At least 0 and less than 1; for choices that may be predictable, never for secrets */
   random(): number;
@@ -34,6 +36,13 @@ export interface Context {
    * Runs `body`. Programs that a library starts meanwhile inherit only these variables of the environment.
    */
   limitInherited<T>(isInherited: (name: string) => boolean, body: () => Promise<T>): Promise<T>;
+}
+
+export interface Question {
+  /** One line */
+  readonly text: string;
+  /** What an empty answer means; empty where it means nothing */
+  readonly fallback: string;
 }
 
 /** How a channel of alarms answered a test message. */

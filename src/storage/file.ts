@@ -8,6 +8,7 @@ import { nameInput, say } from '../runtime/wording.ts';
 import { day } from '../values/duration.ts';
 import { isTaken, makeFolder, readBytes, syncFolder, writeDurably } from './folder/durable.ts';
 import { codeOf, foreignValues, fullDisk, isAbsence, wrongFolder } from './folder/failures.ts';
+import { ignoreInGit } from './folder/ignore.ts';
 import {
   assertKey,
   assertPrefix,
@@ -209,7 +210,9 @@ export class FileStorage implements Storage {
     try {
       for (const folder of ['tmp', dirname(key)]) await this.#refuseLinks(folder);
       await this.#refuseRemoved();
+      const isNew = !this.#isMade && !(await isTaken(this.#root));
       await makeFolder(dirname(temporary));
+      if (isNew) await ignoreInGit(this.#root);
       await makeFolder(dirname(path));
       await writeDurably(temporary, value);
       const published = await publish(temporary, path);

@@ -79,6 +79,8 @@ const negativeAnswers: Readonly<Record<Operation, string>> = {
   records: 'the records in the database are not those of the repository',
   doctor: 'something is not as a backup needs it',
   estimate: 'an estimate is made or fails, and is never answered with no',
+  init: 'a repository is set up or not, and that is never answered with no',
+  keygen: 'a key is made or not, and that is never answered with no',
 };
 
 /** Says what exit code 3 means, and what was found. It may hold secrets, as a report may. */

@@ -83,6 +83,11 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `SUPABASE_BACKUP_COPIES=/mnt/disk/backups ${program} mirror --storage s3://bucket/production --dry-run`,
   ],
   repair: [`SUPABASE_BACKUP_COPIES="$COPIES" ${program} repair --storage s3://bucket/production --dry-run`],
+  init: [
+    `${program} init`,
+    `${program} init --databases production --storage s3://bucket/production --s3-region eu-central-1 --notify issues --dry-run`,
+  ],
+  keygen: [`${program} keygen`, `${program} keygen --database shop --key-file ~/keys/shop.key`],
   unpin: [`${program} unpin 20261120T021700Z-7f3a --storage ./backups`],
 };
 

@@ -20,6 +20,8 @@ export const operations = [
   'managed',
   'mirror',
   'repair',
+  'init',
+  'keygen',
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -48,6 +50,8 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   records: 'Fill the records in a database from the repository, or compare them with it',
   doctor: 'Check database, storage, keys, workflows and channels before anything is trusted to them',
   estimate: 'Tell how large a backup is, how long it takes and what it costs; needs only the database',
+  init: 'Set a repository up: key, recovery sheet, policy, workflows, and the secrets that are left to set',
+  keygen: 'Make a key for encrypted backups, and a recovery sheet to print; on a machine of yours',
 };
 
 /** What other tools call an operation; the command line takes these words, and says what it took them for. */
@@ -70,7 +74,9 @@ export function isOperationAlias(word: string): word is OperationAlias {
 }
 
 /** Operations that work on a storage. */
-export const storing = operations.filter((name) => name !== 'schedule' && name !== 'estimate');
+export const storing = operations.filter(
+  (name) => !['schedule', 'estimate', 'init', 'keygen'].includes(name),
+);
 
 /** Operations that know the copies of a repository. */
 export const copying = [
@@ -132,6 +138,10 @@ export const channelInputs = [
   'heartbeat-url',
 ] as const;
 export type ChannelInput = (typeof channelInputs)[number];
+
+/** The channels of alarms as `init` calls them */
+export const notifyChannels = ['issues', 'webhook', 'slack', 'mail', 'heartbeat', 'none'] as const;
+export type NotifyChannel = (typeof notifyChannels)[number];
 
 /** The forms of a message to a webhook: ours, and those of services that take no other. */
 export const notifyFormats = [

@@ -7,6 +7,7 @@ import { takeDoctor, takeEstimate } from './doctor-inputs.ts';
 import { takeManaged, takeManagedRestore } from './managed-inputs.ts';
 import { type Operation, operations } from './operations.ts';
 import { type InputName, inputNames, inputs, type ReadInput } from './schema.ts';
+import { takeInit, takeKeygen } from './setup-inputs.ts';
 import {
   requireManagement,
   takeAccess,
@@ -58,6 +59,8 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
   if (operation === 'doctor') return takeDoctor(taker, env);
   if (operation === 'estimate') return takeEstimate(taker, env);
   if (operation === 'managed') return takeManaged(taker, env);
+  if (operation === 'init') return takeInit(taker);
+  if (operation === 'keygen') return takeKeygen(taker);
   if (operation === 'restore' && taker.take('managed')) return takeManagedRestore(taker, env);
   const common = takeCommon(taker, env);
   switch (operation) {

@@ -10,6 +10,7 @@ import { repositoryInputs } from './groups/repository.ts';
 import { restoreInputs } from './groups/restore.ts';
 import { retentionInputs } from './groups/retention.ts';
 import { scheduleInputs } from './groups/schedule.ts';
+import { setupInputs } from './groups/setup.ts';
 import { statusInputs } from './groups/status.ts';
 import type { Input } from './input.ts';
 import { operations, storing } from './operations.ts';
@@ -69,12 +70,13 @@ export const schema = {
   ...statusInputs,
   ...reportInputs,
   ...scheduleInputs,
+  ...setupInputs,
   ...recordsInputs,
   ...doctorInputs,
   ...alarmInputs,
   'dry-run': {
     group: 'general',
-    operations: ['restore', 'cleanup', 'schedule', 'records', 'mirror', 'repair'],
+    operations: ['restore', 'cleanup', 'schedule', 'records', 'mirror', 'repair', 'init'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',

@@ -61,6 +61,19 @@ export const surroundingOutputs = {
     description:
       'What is missing or damaged and no copy has whole, as a JSON array of objects with `key` and `why`.',
   },
+  recipient: {
+    operations: ['init', 'keygen'],
+    description:
+      'The public half of the key that was made, for `encryption-recipients`; empty when none was.',
+  },
+  'key-file': {
+    operations: ['init', 'keygen'],
+    description: 'The file with the key that was made, for `encryption-identity`; empty when none was.',
+  },
+  'recovery-sheet': {
+    operations: ['init', 'keygen'],
+    description: 'The page to print, with the key and how to restore with it; empty when no key was made.',
+  },
   'next-run': { operations: ['schedule'], description: 'When the next scheduled run is due, ISO 8601.' },
   'missed-runs': {
     operations: ['schedule'],

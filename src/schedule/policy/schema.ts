@@ -18,6 +18,7 @@ import {
   parseTimeZone,
 } from '../../interface/inputs/time-values.ts';
 import { oneOf, Problem, parseSignals } from '../../interface/inputs/values.ts';
+import { databaseNamePattern } from '../../values/policy-names.ts';
 import { parseCron } from '../plan/cron.ts';
 
 /*
@@ -159,6 +160,17 @@ export const databaseSchema = v.strictObject({
     'Where the backups are kept: `s3://bucket/prefix`, `artifact://name`, or a folder of a self-hosted runner.',
     parseStorage,
   ),
+  'artifact-retention-days': v.optional(
+    v.pipe(
+      v.number(),
+      v.integer('is not a whole number'),
+      v.minValue(1, 'is below 1'),
+      v.maxValue(90, 'is above 90'),
+      v.description(
+        'How many days GitHub keeps the artifact of each run that writes into an `artifact://` storage.',
+      ),
+    ),
+  ),
   's3-endpoint': v.optional(text('Address of an S3 service other than Amazon.', checkEndpoint)),
   's3-region': v.optional(
     shaped(
@@ -272,7 +284,7 @@ const alarmsSchema = v.strictObject({
 const databaseName = v.pipe(
   v.string(),
   v.regex(
-    /^(?!all$)[a-z][a-z0-9-]{0,39}$/,
+    databaseNamePattern,
     'is no name for a database. Write small letters, digits and -; `all` is taken',
   ),
 );

@@ -41,7 +41,7 @@ export const alarmInputs = {
   },
   database: {
     group: 'report',
-    operations: [...channelling, 'report', 'estimate'],
+    operations: [...channelling, 'report', 'estimate', 'keygen'],
     placeholder: 'name',
     description:
       'What the database is called in issues, messages and reports, and in the `policy` that `status`, `doctor` and `estimate` read. When empty, the storage stands for it.',
@@ -126,14 +126,14 @@ export const alarmInputs = {
   },
   'mail-from': {
     group: 'alarm',
-    operations: channelling,
+    operations: [...channelling, 'init'],
     placeholder: 'address',
     description: 'Whom mail comes from, such as `Backups <backups@example.com>`. Required with `mail-to`.',
     parse: parseSender,
   },
   'mail-to': {
     group: 'alarm',
-    operations: channelling,
+    operations: [...channelling, 'init'],
     placeholder: 'addresses',
     description: 'Who gets mail: addresses, separated by commas. Without it no mail is sent.',
     parse: parseRecipientsOfMail,

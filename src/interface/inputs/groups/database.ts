@@ -142,10 +142,10 @@ export const databaseInputs = {
   },
   'encryption-recipients': {
     group: 'encryption',
-    operations: ['backup', 'capture', 'gate', 'doctor'],
+    operations: ['backup', 'capture', 'gate', 'doctor', 'init'],
     placeholder: 'recipients',
     description:
-      'Who can open the backup: age recipients (`age1…`), separated by commas or lines. When empty, the backup is stored unencrypted.',
+      'Who can open the backup: age recipients (`age1…`), separated by commas or lines. When empty, the backup is stored unencrypted; `init` makes a key then.',
     parse: parseRecipients,
   },
   'compression-level': {

@@ -21,7 +21,7 @@ export const managementInputs = {
   },
   'project-ref': {
     group: 'platform',
-    operations: asking,
+    operations: [...asking, 'init'],
     placeholder: 'ref',
     example: 'abcdefghijklmnopqrst',
     description:

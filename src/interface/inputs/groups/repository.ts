@@ -18,9 +18,9 @@ import { matching, oneOf } from '../values.ts';
 export const repositoryInputs = {
   storage: {
     group: 'storage',
-    operations: storing,
+    operations: [...storing, 'init'],
     required: true,
-    optionalFor: ['report', 'doctor', 'managed'],
+    optionalFor: ['report', 'doctor', 'managed', 'init'],
     placeholder: 'location',
     example: './backups or s3://bucket/prefix',
     description:
@@ -32,7 +32,7 @@ export const repositoryInputs = {
   },
   's3-endpoint': {
     group: 'storage',
-    operations: storing,
+    operations: [...storing, 'init'],
     placeholder: 'url',
     description:
       'Address of an S3 service other than Amazon, for example `https://<account>.r2.cloudflarestorage.com`. Only with an `s3://` storage. ' +
@@ -41,7 +41,7 @@ export const repositoryInputs = {
   },
   's3-region': {
     group: 'storage',
-    operations: storing,
+    operations: [...storing, 'init'],
     placeholder: 'region',
     description: 'Region of the S3 bucket. When empty, `AWS_REGION` or the AWS profile decides.',
     parse: parseRegion,
