@@ -21,6 +21,7 @@ import { listSecrets } from './process/secrets.ts';
 import { createTemporaryFolder } from './process/temporary-folder.ts';
 import { type Alarm, createAlarm } from './run-alarm.ts';
 import { type Arguments, parseArguments } from './terminal/arguments.ts';
+import { renderCompletion } from './terminal/completion/completion.ts';
 import { environmentName, renderHelp, renderOperationHelp } from './terminal/help.ts';
 import { createTerminalLog, type Verbosity } from './terminal/log.ts';
 import { createAsk } from './terminal/questions.ts';
@@ -74,6 +75,7 @@ async function main(words: readonly string[]): Promise<number> {
   endOnDefect(async (error) => void (await fail(error)));
 
   try {
+    if (words[0] === 'completion') return print(renderCompletion(words.slice(1)));
     const parsed = parseArguments(words);
     given = parsed.inputs;
     ({ redact, add: mask } = createMasks(listSecrets(read, env)));

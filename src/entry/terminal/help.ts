@@ -127,6 +127,10 @@ export function renderHelp(width: number): string {
       `\`${program} mcp\` serves an assistant over the Model Context Protocol (docs/assistants.md).`,
       width,
     ),
+    ...wrap(
+      `\`${program} completion bash\` (or zsh, fish) prints what that shell completes these words with.`,
+      width,
+    ),
     ...renderEnvironment(width),
     ...wrap(exitCodes, width),
     '',
