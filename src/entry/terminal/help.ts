@@ -8,7 +8,7 @@ import {
 import { essentialInputs, type InputName, inputNames, inputs } from '../../interface/inputs/schema.ts';
 import { defaultOf, isRequired } from '../../interface/inputs/taker.ts';
 import { displayWidth } from '../../report/display-width.ts';
-import { findPositional, switches } from './arguments.ts';
+import { configOption, findPositional, switches } from './arguments.ts';
 
 const program = 'supabase-backup';
 
@@ -235,10 +235,13 @@ export function renderServerHelp(width: number): string {
 
 function renderSwitches(width: number): string[] {
   return renderDefinitions(
-    Object.entries(switches).map(([name, { short, description }]) => [
-      `${short === undefined ? '    ' : `-${short}, `}--${name}`,
-      description,
-    ]),
+    [
+      ...Object.entries(switches).map(
+        ([name, { short, description }]) =>
+          [`${short === undefined ? '    ' : `-${short}, `}--${name}`, description] as const,
+      ),
+      [`    --${configOption.name} <${configOption.placeholder}>`, configOption.description],
+    ],
     width,
   );
 }

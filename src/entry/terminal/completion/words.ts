@@ -1,6 +1,6 @@
 import { type Operation, operationSummaries, operations } from '../../../interface/inputs/operations.ts';
 import { type InputName, inputNames, inputs } from '../../../interface/inputs/schema.ts';
-import { switches } from '../arguments.ts';
+import { configOption, switches } from '../arguments.ts';
 
 /** What may stand on the command line, as far as a shell can complete it. */
 export interface Vocabulary {
@@ -55,12 +55,18 @@ export function listWords(): Vocabulary {
         value: toValue(name),
         commands: inputs[name].operations,
       })),
-      ...Object.entries(switches).map(([name, description]) => ({
+      ...Object.entries(switches).map(([name, { description }]) => ({
         name,
         description: firstSentence(description),
         value: { kind: 'none' } as const,
         commands: undefined,
       })),
+      {
+        name: configOption.name,
+        description: firstSentence(configOption.description),
+        value: { kind: 'file', placeholder: configOption.placeholder },
+        commands: undefined,
+      },
     ],
   };
 }
