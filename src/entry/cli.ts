@@ -21,8 +21,10 @@ import { listSecrets } from './process/secrets.ts';
 import { createTemporaryFolder } from './process/temporary-folder.ts';
 import { type Alarm, createAlarm } from './run-alarm.ts';
 import { type Arguments, parseArguments } from './terminal/arguments.ts';
+import { renderCompletion } from './terminal/completion/completion.ts';
+import { type Configuration, configVariable, readConfiguration } from './terminal/configuration.ts';
 import { environmentName, renderHelp, renderOperationHelp } from './terminal/help.ts';
-import { createTerminalLog, type Verbosity } from './terminal/log.ts';
+import { createTerminalLog, type TerminalLog, type Verbosity } from './terminal/log.ts';
 import { createAsk } from './terminal/questions.ts';
 import { nameInTerminal } from './terminal/surface.ts';
 import { adviseVariables } from './terminal/variables.ts';
@@ -53,10 +55,17 @@ async function main(words: readonly string[]): Promise<number> {
   const asJson = words.includes('--json');
   let given: Arguments['inputs'] = new Map();
   const nameHere = nameInTerminal((name) => given.has(name), env);
-  const read = (name: InputName): string | undefined => given.get(name) ?? readEnvironment(name);
+  const readGiven = (name: InputName): string | undefined => given.get(name) ?? readEnvironment(name);
+  let configuration: Configuration | undefined;
+  const read = (name: InputName): string | undefined => readGiven(name) || configuration?.values.get(name);
   let { redact, add: mask } = createMasks(listSecrets(read, env));
   let log = createTerminalLog(stderr, { redact, verbosity: 'normal', shown });
   let alarm: Alarm | undefined;
+  /** More secrets are known once more has been read. */
+  function renewLog(verbosity: Verbosity): void {
+    ({ redact, add: mask } = createMasks(listSecrets(read, env)));
+    log = createTerminalLog(stderr, { redact, verbosity, shown });
+  }
   const signal = abortOnSignals(
     (message) => log.warn(message),
     (error) => alarm?.notify({ failure: toFailure(error, signal, nameHere), error }),
@@ -74,27 +83,21 @@ async function main(words: readonly string[]): Promise<number> {
   endOnDefect(async (error) => void (await fail(error)));
 
   try {
+    if (words[0] === 'completion') return print(renderCompletion(words.slice(1)));
     const parsed = parseArguments(words);
     given = parsed.inputs;
-    ({ redact, add: mask } = createMasks(listSecrets(read, env)));
-    log = createTerminalLog(stderr, { redact, verbosity: chooseVerbosity(parsed), shown });
-
-    if (parsed.switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
-    if (parsed.switches.has('help')) return print(helpFor(given.get('operation')));
-    if (words.length === 0 && !read('operation')) {
-      stderr.write(renderHelp(width));
-      return 2;
-    }
+    renewLog(chooseVerbosity(parsed));
+    const answered = answerAtOnce(words, parsed);
+    if (answered !== undefined) return answered;
 
     assertPlatform(process.platform);
-    warnOfExposedSecrets(given, (message) => log.warn(message));
-    for (const name of listFormerNames())
-      if (parsed.formerNames.has(name) || env[environmentName(name)]) log.warn(adviseRename(name));
-    for (const advice of adviseVariables(env)) log.warn(advice);
-    explainAlias(parsed, read, (message) => log.info(message));
+    warnOf(parsed, (message) => log.warn(message));
+    configuration = await configure(parsed, readGiven, log);
+    renewLog(chooseVerbosity(parsed));
+    explainAlias(parsed, readGiven, (message) => log.info(message));
     alarm = createAlarm(read, { ...machine, log, redact, mask, signal });
     const inputs = parseInputs(read, env);
-    refuseUnused(inputs.operation, given);
+    refuseUnused(inputs.operation, given, configuration);
     alarm.inputs = inputs;
     alarm.begin();
 
@@ -112,6 +115,15 @@ async function main(words: readonly string[]): Promise<number> {
   } catch (error) {
     return fail(error);
   }
+}
+
+/** Answers what needs no operation; returns the exit code, or undefined where there is an operation to run. */
+function answerAtOnce(words: readonly string[], { switches, inputs }: Arguments): number | undefined {
+  if (switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
+  if (switches.has('help')) return print(helpFor(inputs.get('operation')));
+  if (words.length > 0 || readEnvironment('operation')) return undefined;
+  stderr.write(renderHelp(width));
+  return 2;
 }
 
 function print(text: string): 0 {
@@ -159,11 +171,40 @@ function helpFor(word: string | undefined): string {
   return operation === undefined ? renderHelp(width) : renderOperationHelp(operation, width);
 }
 
-function warnOfExposedSecrets(given: Arguments['inputs'], warn: (message: string) => void): void {
+/** Warns of secrets that others can see, and of names that are no longer or not at all those of inputs. */
+function warnOf({ inputs: given, formerNames }: Arguments, warn: (message: string) => void): void {
   for (const name of given.keys()) {
     if (!inputSchema[name].secret) continue;
     warn(`--${name} is a secret that a list of processes shows; set ${environmentName(name)} instead`);
   }
+  for (const name of listFormerNames())
+    if (formerNames.has(name) || env[environmentName(name)]) warn(adviseRename(name));
+  for (const advice of adviseVariables(env)) warn(advice);
+}
+
+/** Reads the policy for this operation, if there is one, and says so. */
+async function configure(
+  parsed: Arguments,
+  read: ReadInput,
+  log: TerminalLog,
+): Promise<Configuration | undefined> {
+  const wanted = read('operation')?.trim();
+  const configuration = await readConfiguration(
+    operations.find((operation) => operation === wanted),
+    {
+      ...{ named: parsed.config ?? (env[configVariable]?.trim() || undefined), read, env },
+      ...{ folder: process.cwd(), userId: process.getuid?.() },
+    },
+  );
+  if (configuration === undefined) return undefined;
+  // What nobody named must be seen, also by those who want to see little.
+  const tell = configuration.isNamed || !parsed.switches.has('quiet') ? log.info : log.warn;
+  tell(configuration.told);
+  for (const [name, value] of Object.entries(configuration.environment)) {
+    if (value === undefined) delete env[name];
+    else env[name] = value;
+  }
+  return configuration;
 }
 
 /**
@@ -172,8 +213,14 @@ function warnOfExposedSecrets(given: Arguments['inputs'], warn: (message: string
  *
  * @throws ConfigurationError
  */
-function refuseUnused(operation: Operation, given: Arguments['inputs']): void {
-  const unused = findUnused(operation, (name) => given.get(name));
+function refuseUnused(
+  operation: Operation,
+  given: Arguments['inputs'],
+  configuration: Configuration | undefined,
+): void {
+  // With a policy it says which of its databases is meant.
+  const isUsed = (name: InputName) => name === 'database' && configuration !== undefined;
+  const unused = findUnused(operation, (name) => given.get(name)).filter((name) => !isUsed(name));
   if (unused.length === 0) return;
   throw new ConfigurationError(
     `${operation} does not use ${unused.map((name) => `--${name}`).join(', ')}`,

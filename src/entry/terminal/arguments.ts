@@ -24,6 +24,14 @@ export const switches = {
   version: { short: 'V', description: 'Print the version.' },
 } as const;
 export type Switch = keyof typeof switches;
+
+/** The policy of the command line; `configuration.ts` beside this file reads it. */
+export const configOption = {
+  name: 'config',
+  placeholder: 'file',
+  description:
+    'The policy that says where backups are kept, and by whom they can be opened. When absent, supabase-backup.yml of this folder, where no storage is named.',
+} as const;
 const switchNames = Object.keys(switches) as readonly Switch[];
 
 export interface Arguments {
@@ -32,6 +40,8 @@ export interface Arguments {
   readonly inputs: ReadonlyMap<InputName, string>;
   /** Former names that were used; `inputs` holds their values under the present names. */
   readonly formerNames: ReadonlySet<FormerName>;
+  /** The file with the configuration, if one was named */
+  readonly config: string | undefined;
   /** The word of another tool that was used for the operation, if one was */
   readonly alias: OperationAlias | undefined;
 }
@@ -52,6 +62,7 @@ class Reader {
   readonly #given = new Map<InputName, string>();
   readonly #former = new Set<FormerName>();
   #alias: OperationAlias | undefined;
+  #config: string | undefined;
 
   constructor(argv: readonly string[]) {
     this.#rest = [...argv];
@@ -64,7 +75,7 @@ class Reader {
     }
     return {
       ...{ switches: this.#switches, inputs: this.#given },
-      ...{ formerNames: this.#former, alias: this.#alias },
+      ...{ formerNames: this.#former, alias: this.#alias, config: this.#config },
     };
   }
 
@@ -76,7 +87,16 @@ class Reader {
     else if (isFormerName(name)) {
       this.#former.add(name);
       this.#give(formerNames[name], inline ?? this.#takeValue(formerNames[name]));
+    } else if (name === configOption.name) {
+      this.#takeConfig(inline ?? this.#rest.shift() ?? '');
     } else throw unknownOption(dashes, name);
+  }
+
+  #takeConfig(file: string): void {
+    if (file === '' || file.startsWith('--'))
+      throw new ConfigurationError('--config has no value', 'Write --config <file>.');
+    if (this.#config !== undefined) throw new ConfigurationError('--config is given twice', 'Name one file.');
+    this.#config = file;
   }
 
   #takeValue(name: InputName): string {
@@ -177,7 +197,8 @@ function unknownOption(dashes: string, name: string): ConfigurationError {
       `there is no input ${dashes}${name}`,
       say`Did you mean ${nameInput(negated, 'false')}?`,
     );
-  const nearest = dashes === '-' ? undefined : findNearest(name, [...inputNames, ...switchNames]);
+  const nearest =
+    dashes === '-' ? undefined : findNearest(name, [...inputNames, ...switchNames, configOption.name]);
   return new ConfigurationError(
     `there is no input ${dashes}${name}`,
     nearest === undefined ? next : `Did you mean --${nearest}?`,

@@ -8,7 +8,7 @@ import {
 import { essentialInputs, type InputName, inputNames, inputs } from '../../interface/inputs/schema.ts';
 import { defaultOf, isRequired } from '../../interface/inputs/taker.ts';
 import { displayWidth } from '../../report/display-width.ts';
-import { findPositional, switches } from './arguments.ts';
+import { configOption, findPositional, switches } from './arguments.ts';
 
 const program = 'supabase-backup';
 
@@ -127,6 +127,10 @@ export function renderHelp(width: number): string {
       `\`${program} mcp\` serves an assistant over the Model Context Protocol (docs/assistants.md).`,
       width,
     ),
+    ...wrap(
+      `\`${program} completion bash\` (or zsh, fish) prints what that shell completes these words with.`,
+      width,
+    ),
     ...renderEnvironment(width),
     ...wrap(exitCodes, width),
     '',
@@ -231,10 +235,13 @@ export function renderServerHelp(width: number): string {
 
 function renderSwitches(width: number): string[] {
   return renderDefinitions(
-    Object.entries(switches).map(([name, { short, description }]) => [
-      `${short === undefined ? '    ' : `-${short}, `}--${name}`,
-      description,
-    ]),
+    [
+      ...Object.entries(switches).map(
+        ([name, { short, description }]) =>
+          [`${short === undefined ? '    ' : `-${short}, `}--${name}`, description] as const,
+      ),
+      [`    --${configOption.name} <${configOption.placeholder}>`, configOption.description],
+    ],
     width,
   );
 }

@@ -2,6 +2,7 @@ import { stepVariable } from '../../github/step.ts';
 import { listFormerNames } from '../../interface/inputs/former-names.ts';
 import { inputNames } from '../../interface/inputs/schema.ts';
 import { findNearest } from '../../values/nearest.ts';
+import { configOption } from './arguments.ts';
 import { environmentName } from './help.ts';
 
 const prefix = environmentName('');
@@ -11,7 +12,7 @@ const prefix = environmentName('');
  * effect, and nobody would notice.
  */
 export function adviseVariables(env: NodeJS.ProcessEnv): string[] {
-  const known = [...inputNames, ...listFormerNames()].map((name) =>
+  const known = [...inputNames, ...listFormerNames(), configOption.name].map((name) =>
     environmentName(name).slice(prefix.length),
   );
   return Object.keys(env).flatMap((variable) => {

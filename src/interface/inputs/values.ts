@@ -92,8 +92,8 @@ export function splitList(text: string): readonly string[] {
     .filter((part) => part !== '');
 }
 
-export function list(values: readonly string[]): string {
-  return values.length < 2 ? values.join() : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
+export function list(values: readonly string[], word: 'or' | 'and' = 'or'): string {
+  return values.length < 2 ? values.join() : `${values.slice(0, -1).join(', ')} ${word} ${values.at(-1)}`;
 }
 
 /** Makes a parser for a list of names of one form. */

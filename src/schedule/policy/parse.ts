@@ -44,13 +44,24 @@ function stepsTo([first, ...rest]: Contradiction['path'], policy: WrittenPolicy)
   return steps;
 }
 
+/** A policy that a terminal reads: nothing is called in a workflow, and what suits no runner may suit it. */
+const terminalPolicySchema = v.strictObject({
+  ...policySchema.entries,
+  action: v.optional(policySchema.entries.action),
+});
+
 /**
  * Parses a policy.
  *
  * @param file the name of the file, for messages
+ * @param reader who reads it: a policy of workflows must name its action, and its keys must work together
  * @throws ConfigurationError one error that lists every mistake with its line and column
  */
-export function parsePolicy(source: string, file: string): ParsedPolicy {
+export function parsePolicy(
+  source: string,
+  file: string,
+  reader: 'workflows' | 'terminal' = 'workflows',
+): ParsedPolicy {
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
   const place = (offset: number) => {
@@ -64,7 +75,10 @@ export function parsePolicy(source: string, file: string): ParsedPolicy {
     }));
     throw toError(file, problems);
   }
-  const result = v.safeParse(checkedPolicySchema, resolveAliases(document, file));
+  const result = v.safeParse(
+    reader === 'terminal' ? terminalPolicySchema : checkedPolicySchema,
+    resolveAliases(document, file),
+  );
   if (!result.success) {
     const problems = result.issues
       .flatMap((issue) => unfold(issue, []))
@@ -76,7 +90,8 @@ export function parsePolicy(source: string, file: string): ParsedPolicy {
   }
   const action = document.get('action', true);
   const comment = isScalar(action) ? (action.comment?.trim() ?? '') : '';
-  return { policy: result.output, actionVersion: /^[\w.+-]{1,40}$/.test(comment) ? comment : '' };
+  const policy = { ...result.output, action: result.output.action ?? '' };
+  return { policy, actionVersion: /^[\w.+-]{1,40}$/.test(comment) ? comment : '' };
 }
 
 function resolveAliases(document: Document.Parsed, file: string): unknown {
