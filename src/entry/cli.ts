@@ -11,7 +11,7 @@ import { createRedactor, type Redact, redactReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
-import { nameInput, say } from '../runtime/wording.ts';
+import { type NameInput, nameInput, say } from '../runtime/wording.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
 import { tellNegative, toFailure } from './process/failure.ts';
 import { abortOnSignals } from './process/interruption.ts';
@@ -54,7 +54,7 @@ async function main(words: readonly string[]): Promise<number> {
   const nameHere = nameInTerminal((name) => given.has(name), env);
   const read = (name: InputName): string | undefined => given.get(name) ?? readEnvironment(name);
   let redact = createRedactor(listSecrets(read, env));
-  let log = createTerminalLog(stderr, { redact, verbosity: 'normal', shown });
+  let log = createTerminalLog(stderr, { redact, verbosity: 'normal', shown, name: nameHere });
   let alarm: Alarm | undefined;
   const signal = abortOnSignals(
     (message) => log.warn(message),
@@ -76,7 +76,7 @@ async function main(words: readonly string[]): Promise<number> {
     const parsed = parseArguments(words);
     given = parsed.inputs;
     redact = createRedactor(listSecrets(read, env));
-    log = createTerminalLog(stderr, { redact, verbosity: chooseVerbosity(parsed), shown });
+    log = createTerminalLog(stderr, { redact, verbosity: chooseVerbosity(parsed), shown, name: nameHere });
 
     if (parsed.switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
     if (parsed.switches.has('help')) return print(helpFor(given.get('operation')));
@@ -103,8 +103,8 @@ async function main(words: readonly string[]): Promise<number> {
     const context = { ...machine, log, redact, signal, temporaryFolder, ...notes };
     const outcome = await run(inputs, context);
     log.clearProgress();
-    print(asJson ? renderOutputs(outcome, redact) : shown(renderPrinted(outcome, redact)));
-    if (outcome.exitCode === 3) log.error(tellNegative(inputs.operation, outcome));
+    print(asJson ? renderOutputs(outcome, redact) : shown(renderPrinted(outcome, redact, nameHere)));
+    if (outcome.exitCode === 3) log.error(tellNegative(inputs.operation, outcome, nameHere));
     await alarm.notify({ outcome });
     return outcome.exitCode;
   } catch (error) {
@@ -117,8 +117,8 @@ function print(text: string): 0 {
   return 0;
 }
 
-function renderPrinted({ printed, report }: Outcome, redact: Redact): string {
-  return printed === undefined ? renderText(redactReport(report, redact)) : redact(printed);
+function renderPrinted({ printed, report }: Outcome, redact: Redact, name: NameInput): string {
+  return printed === undefined ? renderText(redactReport(report, redact, name)) : redact(printed);
 }
 
 function renderOutputs({ outputs }: Outcome, redact: Redact): string {

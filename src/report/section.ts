@@ -1,13 +1,19 @@
+import type { Wording } from '../runtime/wording.ts';
+
 export type Section =
   | { readonly kind: 'heading'; readonly text: string }
-  | { readonly kind: 'paragraph'; readonly text: string }
+  /** Where it names inputs, an entry names them as its user sets them. */
+  | { readonly kind: 'paragraph'; readonly text: string | Wording }
   | {
       readonly kind: 'table';
       readonly columns: readonly Column[];
-      readonly rows: readonly (readonly string[])[];
+      readonly rows: readonly (readonly Cell[])[];
     }
   /** Text to copy and run; it is kept line by line. */
   | { readonly kind: 'code'; readonly language: 'sql' | 'diff'; readonly text: string };
+
+/** A cell of a table, which may name inputs as a paragraph may */
+export type Cell = string | Wording;
 
 export interface Column {
   readonly title: string;

@@ -1,7 +1,7 @@
 import { assertNever } from '../runtime/errors.ts';
 import { displayWidth } from './display-width.ts';
 import { printable, printableCode, printableLines } from './printable.ts';
-import type { Column, Section } from './section.ts';
+import type { Cell, Column, Section } from './section.ts';
 
 const gap = '  ';
 
@@ -17,7 +17,7 @@ function renderSection(section: Section): string {
       return `${text}\n${'='.repeat(displayWidth(text))}`;
     }
     case 'paragraph':
-      return printableLines(section.text);
+      return printableLines(String(section.text));
     case 'code':
       return printableCode(section.text);
     case 'table':
@@ -27,9 +27,9 @@ function renderSection(section: Section): string {
   }
 }
 
-function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+function renderTable(columns: readonly Column[], rows: readonly (readonly Cell[])[]): string {
   const titles = columns.map((column) => printable(column.title));
-  const cells = rows.map((row) => columns.map((_, index) => printable(row[index] ?? '')));
+  const cells = rows.map((row) => columns.map((_, index) => printable(String(row[index] ?? ''))));
   const widths = columns.map((_, index) =>
     [titles, ...cells].reduce((widest, line) => Math.max(widest, displayWidth(line[index] ?? '')), 0),
   );

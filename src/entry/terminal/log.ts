@@ -2,6 +2,7 @@ import { displayWidth } from '../../report/display-width.ts';
 import { printable } from '../../report/printable.ts';
 import type { Redact } from '../../report/redact.ts';
 import type { Log } from '../../runtime/context.ts';
+import { type NameInput, nameForWorkflow, renderWording } from '../../runtime/wording.ts';
 import type { Failure } from '../process/failure.ts';
 import { ProgressPacer } from '../process/progress-pacer.ts';
 
@@ -32,6 +33,8 @@ export function createTerminalLog(
     verbosity: Verbosity;
     /** Makes a text of several lines printable */
     shown: (text: string) => string;
+    /** Writes the inputs that a message names */
+    name?: NameInput;
     now?: () => number;
   },
 ): TerminalLog {
@@ -59,7 +62,7 @@ export function createTerminalLog(
     info: (message) => {
       if (!isQuiet) print(message);
     },
-    warn: (message) => printMessage('warning', message),
+    warn: (message) => printMessage('warning', renderWording(message, options.name ?? nameForWorkflow)),
     error: (message) => printMessage('error', message),
     group: async (title, body) => {
       if (!isQuiet) print(title);

@@ -78,7 +78,7 @@ function chooseManagement(
 ): ManagementInputs | undefined {
   if (management === undefined || databases.length === 1) return management;
   log.warn(
-    "Supabase's own backups are not in the report: project-ref names one project, and the report is about several databases. Name one with database.",
+    say`Supabase's own backups are not in the report: ${nameInput('project-ref')} names one project, and the report is about several databases. Name one with database.`,
   );
   return undefined;
 }
