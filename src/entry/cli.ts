@@ -23,14 +23,21 @@ import { type Alarm, createAlarm } from './run-alarm.ts';
 import { type Arguments, parseArguments } from './terminal/arguments.ts';
 import { environmentName, renderHelp, renderOperationHelp } from './terminal/help.ts';
 import { createTerminalLog, type Verbosity } from './terminal/log.ts';
+import { createPaint } from './terminal/paint.ts';
 import { nameInTerminal } from './terminal/surface.ts';
 import { adviseVariables } from './terminal/variables.ts';
 
 const { argv, env, stdout, stderr } = process;
 const readEnvironment = acceptFormerNames((name) => env[environmentName(name)]);
 /** The command line may run as a step of a workflow. */
-const shown = env.GITHUB_ACTIONS === 'true' ? printableForRunner : printableLines;
+const isRunner = env.GITHUB_ACTIONS === 'true';
+const shown = isRunner ? printableForRunner : printableLines;
 const width = Math.min(stdout.columns ?? 80, 100);
+/** A pipe or a file gets lines as long as what they hold, for programs that read them. */
+const screen = {
+  width: stdout.isTTY ? (stdout.columns ?? 80) : undefined,
+  ...(isRunner ? {} : { paint: createPaint(stdout) }),
+};
 
 // `supabase-backup … | head` closes the pipe early, which is no failure.
 stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -54,7 +61,9 @@ async function main(words: readonly string[]): Promise<number> {
   const nameHere = nameInTerminal((name) => given.has(name), env);
   const read = (name: InputName): string | undefined => given.get(name) ?? readEnvironment(name);
   let redact = createRedactor(listSecrets(read, env));
-  let log = createTerminalLog(stderr, { redact, verbosity: 'normal', shown, name: nameHere });
+  const open = (verbosity: Verbosity) =>
+    createTerminalLog(stderr, { redact, verbosity, shown, name: nameHere, paint: createPaint(stderr) });
+  let log = open('normal');
   let alarm: Alarm | undefined;
   const signal = abortOnSignals(
     (message) => log.warn(message),
@@ -76,7 +85,7 @@ async function main(words: readonly string[]): Promise<number> {
     const parsed = parseArguments(words);
     given = parsed.inputs;
     redact = createRedactor(listSecrets(read, env));
-    log = createTerminalLog(stderr, { redact, verbosity: chooseVerbosity(parsed), shown, name: nameHere });
+    log = open(chooseVerbosity(parsed));
 
     if (parsed.switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
     if (parsed.switches.has('help')) return print(helpFor(given.get('operation')));
@@ -86,10 +95,7 @@ async function main(words: readonly string[]): Promise<number> {
     }
 
     assertPlatform(process.platform);
-    warnOfExposedSecrets(given, (message) => log.warn(message));
-    for (const name of listFormerNames())
-      if (parsed.formerNames.has(name) || env[environmentName(name)]) log.warn(adviseRename(name));
-    for (const advice of adviseVariables(env)) log.warn(advice);
+    for (const advice of listAdvice(parsed)) log.warn(advice);
     explainAlias(parsed, read, (message) => log.info(message));
     alarm = createAlarm(read, { ...machine, log, redact, signal });
     const inputs = parseInputs(read, env);
@@ -103,7 +109,7 @@ async function main(words: readonly string[]): Promise<number> {
     const context = { ...machine, log, redact, signal, temporaryFolder, ...notes };
     const outcome = await run(inputs, context);
     log.clearProgress();
-    print(asJson ? renderOutputs(outcome, redact) : shown(renderPrinted(outcome, redact, nameHere)));
+    print(asJson ? renderOutputs(outcome, redact) : renderPrinted(outcome, redact, nameHere));
     if (outcome.exitCode === 3) log.error(tellNegative(inputs.operation, outcome, nameHere));
     await alarm.notify({ outcome });
     return outcome.exitCode;
@@ -118,7 +124,10 @@ function print(text: string): 0 {
 }
 
 function renderPrinted({ printed, report }: Outcome, redact: Redact, name: NameInput): string {
-  return printed === undefined ? renderText(redactReport(report, redact, name)) : redact(printed);
+  if (printed !== undefined) return shown(redact(printed));
+  const text = renderText(redactReport(report, redact, name), screen);
+  // Of a report, all that came from elsewhere is printable already, and colours are to stay.
+  return isRunner ? shown(text) : text;
 }
 
 function renderOutputs({ outputs }: Outcome, redact: Redact): string {
@@ -157,11 +166,19 @@ function helpFor(word: string | undefined): string {
   return operation === undefined ? renderHelp(width) : renderOperationHelp(operation, width);
 }
 
-function warnOfExposedSecrets(given: Arguments['inputs'], warn: (message: string) => void): void {
-  for (const name of given.keys()) {
-    if (!inputSchema[name].secret) continue;
-    warn(`--${name} is a secret that a list of processes shows; set ${environmentName(name)} instead`);
-  }
+/** Lists what to warn of before anything is done: exposed secrets, former names, misspelt variables. */
+function listAdvice({ inputs, formerNames }: Arguments): string[] {
+  return [
+    ...[...inputs.keys()].flatMap((name) =>
+      inputSchema[name].secret
+        ? [`--${name} is a secret that a list of processes shows; set ${environmentName(name)} instead`]
+        : [],
+    ),
+    ...listFormerNames()
+      .filter((name) => formerNames.has(name) || env[environmentName(name)])
+      .map(adviseRename),
+    ...adviseVariables(env),
+  ];
 }
 
 /**
