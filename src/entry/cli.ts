@@ -11,7 +11,7 @@ import { createMasks, type Redact, redactReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
-import { nameInput, say } from '../runtime/wording.ts';
+import { type NameInput, nameInput, say } from '../runtime/wording.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
 import { tellNegative, toFailure } from './process/failure.ts';
 import { abortOnSignals } from './process/interruption.ts';
@@ -25,6 +25,7 @@ import { renderCompletion } from './terminal/completion/completion.ts';
 import { type Configuration, configVariable, readConfiguration } from './terminal/configuration.ts';
 import { environmentName, renderHelp, renderOperationHelp } from './terminal/help.ts';
 import { createTerminalLog, type TerminalLog, type Verbosity } from './terminal/log.ts';
+import { createPaint } from './terminal/paint.ts';
 import { createAsk } from './terminal/questions.ts';
 import { nameInTerminal } from './terminal/surface.ts';
 import { adviseVariables } from './terminal/variables.ts';
@@ -32,8 +33,14 @@ import { adviseVariables } from './terminal/variables.ts';
 const { argv, env, stdout, stderr } = process;
 const readEnvironment = acceptFormerNames((name) => env[environmentName(name)]);
 /** The command line may run as a step of a workflow. */
-const shown = env.GITHUB_ACTIONS === 'true' ? printableForRunner : printableLines;
+const isRunner = env.GITHUB_ACTIONS === 'true';
+const shown = isRunner ? printableForRunner : printableLines;
 const width = Math.min(stdout.columns ?? 80, 100);
+/** A pipe or a file gets lines as long as what they hold, for programs that read them. */
+const screen = {
+  width: stdout.isTTY ? (stdout.columns ?? 80) : undefined,
+  ...(isRunner ? {} : { paint: createPaint(stdout) }),
+};
 
 // `supabase-backup … | head` closes the pipe early, which is no failure.
 stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -59,12 +66,14 @@ async function main(words: readonly string[]): Promise<number> {
   let configuration: Configuration | undefined;
   const read = (name: InputName): string | undefined => readGiven(name) || configuration?.values.get(name);
   let { redact, add: mask } = createMasks(listSecrets(read, env));
-  let log = createTerminalLog(stderr, { redact, verbosity: 'normal', shown });
+  const open = (verbosity: Verbosity) =>
+    createTerminalLog(stderr, { redact, verbosity, shown, name: nameHere, paint: createPaint(stderr) });
+  let log = open('normal');
   let alarm: Alarm | undefined;
   /** More secrets are known once more has been read. */
   function renewLog(verbosity: Verbosity): void {
     ({ redact, add: mask } = createMasks(listSecrets(read, env)));
-    log = createTerminalLog(stderr, { redact, verbosity, shown });
+    log = open(verbosity);
   }
   const signal = abortOnSignals(
     (message) => log.warn(message),
@@ -91,7 +100,7 @@ async function main(words: readonly string[]): Promise<number> {
     if (answered !== undefined) return answered;
 
     assertPlatform(process.platform);
-    warnOf(parsed, (message) => log.warn(message));
+    for (const advice of listAdvice(parsed)) log.warn(advice);
     configuration = await configure(parsed, readGiven, log);
     renewLog(chooseVerbosity(parsed));
     explainAlias(parsed, readGiven, (message) => log.info(message));
@@ -101,20 +110,22 @@ async function main(words: readonly string[]): Promise<number> {
     alarm.inputs = inputs;
     alarm.begin();
 
-    const temporaryFolder = createTemporaryFolder();
-    const { noteRepository, noteSlot, tryChannels } = alarm;
-    const notes = { noteRepository, noteSlot, tryChannels };
     const ask = createAsk(process.stdin, stderr, signal);
-    const context = { ...machine, log, redact, mask, signal, temporaryFolder, ...notes, ask };
+    const context = { ...machine, log, redact, mask, signal, ...prepareRun(alarm), ask };
     const outcome = await run(inputs, context);
     log.clearProgress();
-    print(asJson ? renderOutputs(outcome, redact) : shown(renderPrinted(outcome, redact)));
-    if (outcome.exitCode === 3) log.error(tellNegative(inputs.operation, outcome));
+    print(asJson ? renderOutputs(outcome, redact) : renderPrinted(outcome, redact, nameHere));
+    if (outcome.exitCode === 3) log.error(tellNegative(inputs.operation, outcome, nameHere));
     await alarm.notify({ outcome });
     return outcome.exitCode;
   } catch (error) {
     return fail(error);
   }
+}
+
+/** What a run has of its own: a folder that goes with it, and what it tells the alarm. */
+function prepareRun({ noteRepository, noteSlot, tryChannels }: Alarm) {
+  return { temporaryFolder: createTemporaryFolder(), noteRepository, noteSlot, tryChannels };
 }
 
 /** Answers what needs no operation; returns the exit code, or undefined where there is an operation to run. */
@@ -131,8 +142,11 @@ function print(text: string): 0 {
   return 0;
 }
 
-function renderPrinted({ printed, report }: Outcome, redact: Redact): string {
-  return printed === undefined ? renderText(redactReport(report, redact)) : redact(printed);
+function renderPrinted({ printed, report }: Outcome, redact: Redact, name: NameInput): string {
+  if (printed !== undefined) return shown(redact(printed));
+  const text = renderText(redactReport(report, redact, name), screen);
+  // Of a report, all that came from elsewhere is printable already, and colours are to stay.
+  return isRunner ? shown(text) : text;
 }
 
 function renderOutputs({ outputs }: Outcome, redact: Redact): string {
@@ -171,15 +185,19 @@ function helpFor(word: string | undefined): string {
   return operation === undefined ? renderHelp(width) : renderOperationHelp(operation, width);
 }
 
-/** Warns of secrets that others can see, and of names that are no longer or not at all those of inputs. */
-function warnOf({ inputs: given, formerNames }: Arguments, warn: (message: string) => void): void {
-  for (const name of given.keys()) {
-    if (!inputSchema[name].secret) continue;
-    warn(`--${name} is a secret that a list of processes shows; set ${environmentName(name)} instead`);
-  }
-  for (const name of listFormerNames())
-    if (formerNames.has(name) || env[environmentName(name)]) warn(adviseRename(name));
-  for (const advice of adviseVariables(env)) warn(advice);
+/** Lists what to warn of before anything is done: exposed secrets, former names, misspelt variables. */
+function listAdvice({ inputs, formerNames }: Arguments): string[] {
+  return [
+    ...[...inputs.keys()].flatMap((name) =>
+      inputSchema[name].secret
+        ? [`--${name} is a secret that a list of processes shows; set ${environmentName(name)} instead`]
+        : [],
+    ),
+    ...listFormerNames()
+      .filter((name) => formerNames.has(name) || env[environmentName(name)])
+      .map(adviseRename),
+    ...adviseVariables(env),
+  ];
 }
 
 /** Reads the policy for this operation, if there is one, and says so. */

@@ -1,7 +1,7 @@
 import './process/node-version.ts';
 import { trustAuthorities } from '../http/authorities.ts';
 import { acceptFormerNames, adviseRename, listFormerNames } from '../interface/inputs/former-names.ts';
-import { quoteWord } from '../interface/inputs/parse.ts';
+import { quoteWord } from '../interface/inputs/values.ts';
 import { printableLines } from '../report/printable.ts';
 import { createMasks } from '../report/redact.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
@@ -36,6 +36,7 @@ const log = createTerminalLog(stderr, {
   redact,
   verbosity: words.includes('--verbose') ? 'verbose' : 'normal',
   shown: printableLines,
+  name: nameHere,
 });
 
 trustAuthorities(env);

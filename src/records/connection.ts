@@ -64,7 +64,7 @@ export async function tryRecords<T>(
     return await endWith(timer, body);
   } catch (error) {
     log.warn(
-      `the records were not brought into the database of records-url, and come with a later run: ${messageOf(error)}${isKnownError(error) ? `\n→ ${error.next}` : ''}`,
+      say`the records were not brought into the database of ${nameInput('records-url')}, and come with a later run: ${messageOf(error)}${isKnownError(error) ? `\n→ ${error.next}` : ''}`,
     );
     return undefined;
   }

@@ -220,14 +220,14 @@ export async function findRepository(
   } catch (error) {
     if (error instanceof DeniedValueError)
       throw new ConfigurationError(
-        say`${nameInput('storage')}: ${error.message}`,
+        say`${nameInput('storage')}: ${error.told.message}`,
         'Give this user the right to read it.',
         error,
       );
     if (error instanceof ForeignValueError) throw toDamageError(storage, error.how, error);
     // This is the first read from a repository: nothing was done yet, so the location is wrong.
     if (error instanceof StorageError && error.configuration) {
-      throw new ConfigurationError(error.message, error.next, error);
+      throw new ConfigurationError(error.told.message, error.told.next, error);
     }
     throw error;
   }

@@ -1,4 +1,5 @@
 import type { SlotLook } from '../values/slot-look.ts';
+import type { Wording } from './wording.ts';
 
 /** What an operation may touch besides its inputs; passed in, so that a test controls each part. */
 export interface Context {
@@ -59,7 +60,7 @@ export interface ChannelAnswer {
 export interface Log {
   debug(message: string): void;
   info(message: string): void;
-  warn(message: string): void;
+  warn(message: string | Wording): void;
   error(message: string): void;
   /** Runs `body` under a heading, which folds its lines in a runner's log. */
   group<T>(title: string, body: () => Promise<T>): Promise<T>;

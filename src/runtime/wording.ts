@@ -58,6 +58,11 @@ export function nameInput(input: string, value?: string): InputReference {
   return { input, value };
 }
 
+/** Names several inputs, separated by commas. */
+export function nameInputs(inputs: readonly string[]): Wording {
+  return new Wording(inputs.flatMap((input, index) => (index === 0 ? [{ input }] : [', ', { input }])));
+}
+
 /** Asks for an input that is required and absent. */
 export function askFor(input: string, sample: string): InputReference {
   return { input, sample };

@@ -32,8 +32,8 @@ export async function openCopies(
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
       throw new ConfigurationError(
-        say`${nameInput('copies')}: entry ${index + 1}: ${error.message}`,
-        error.next,
+        say`${nameInput('copies')}: entry ${index + 1}: ${error.told.message}`,
+        error.told.next,
         error,
       );
     }

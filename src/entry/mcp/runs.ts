@@ -4,6 +4,7 @@ import type { Outcome, Told } from '../../interface/outcome.ts';
 import type { Context, Log } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
+import { renderWording } from '../../runtime/wording.ts';
 import { toFailure } from '../process/failure.ts';
 import { Interruption } from '../process/interruption.ts';
 import type { Alarm } from '../run-alarm.ts';
@@ -115,8 +116,9 @@ export class Runs {
       ...log,
       warn: (message) => {
         log.warn(message);
+        const told = renderWording(message, nameForAssistant([]));
         const earlier = this.#entries.get(id)?.state.warnings ?? [];
-        this.#note(id, { warnings: [...earlier, message].slice(-mostWarnings) });
+        this.#note(id, { warnings: [...earlier, told].slice(-mostWarnings) });
       },
       progress: (line) => {
         log.progress(line);

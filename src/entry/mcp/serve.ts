@@ -11,6 +11,7 @@ import type { ReadInput } from '../../interface/inputs/schema.ts';
 import type { Context, Log } from '../../runtime/context.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
 import { toolName, toolVersion } from '../../runtime/version.ts';
+import { type NameInput, renderWording, type Wording } from '../../runtime/wording.ts';
 import { toFailure } from '../process/failure.ts';
 import { toErrorResult, toResult } from './answer.ts';
 import { parseOwn, toArgumentSchema } from './arguments.ts';
@@ -112,7 +113,8 @@ async function call(
   const { given, request } = asked;
   const { redact } = context;
   const signal = AbortSignal.any([context.signal, request.mcpReq.signal]);
-  const { log, warnings } = collectWarnings(context.log);
+  const name = nameForAssistant([...tool.inputs, ...Object.keys(tool.own)]);
+  const { log, warnings } = collectWarnings(context.log, name);
   try {
     const answer = await inScratchFolder({ ...context, signal, log }, (scratch) =>
       tool.answer({
@@ -130,7 +132,6 @@ async function call(
         { kind: error.name, message: error.message, next: error.next },
         redact,
       );
-    const name = nameForAssistant([...tool.inputs, ...Object.keys(tool.own)]);
     const failure = toFailure(error, signal, name);
     if (failure.kind === 'Defect') context.log.error(`${tool.name}: ${failure.details}`);
     return toErrorResult(tool.title, failure, redact);
@@ -138,11 +139,11 @@ async function call(
 }
 
 /** What is passed over belongs to the answer: nobody at an assistant reads stderr. */
-function collectWarnings(log: Log): { log: Log; warnings: readonly string[] } {
+function collectWarnings(log: Log, name: NameInput): { log: Log; warnings: readonly string[] } {
   const warnings: string[] = [];
-  const warn = (message: string) => {
+  const warn = (message: string | Wording) => {
     log.warn(message);
-    warnings.push(message);
+    warnings.push(renderWording(message, name));
   };
   return { log: { ...log, warn }, warnings };
 }

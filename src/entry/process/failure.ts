@@ -84,8 +84,14 @@ const negativeAnswers: Readonly<Record<Operation, string>> = {
 };
 
 /** Says what exit code 3 means, and what was found. It may hold secrets, as a report may. */
-export function tellNegative(operation: Operation, { found }: Pick<Outcome, 'found'>): string {
-  return found === undefined ? negativeAnswers[operation] : `${negativeAnswers[operation]}: ${found}`;
+export function tellNegative(
+  operation: Operation,
+  { found }: Pick<Outcome, 'found'>,
+  name: NameInput = nameForWorkflow,
+): string {
+  return found === undefined
+    ? negativeAnswers[operation]
+    : `${negativeAnswers[operation]}: ${renderWording(found, name)}`;
 }
 
 function detailsOf(error: unknown): string {

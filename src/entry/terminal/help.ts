@@ -7,7 +7,7 @@ import {
 } from '../../interface/inputs/operations.ts';
 import { essentialInputs, type InputName, inputNames, inputs } from '../../interface/inputs/schema.ts';
 import { defaultOf, isRequired } from '../../interface/inputs/taker.ts';
-import { displayWidth } from '../../report/display-width.ts';
+import { wrap } from '../../report/wrap.ts';
 import { configOption, findPositional, switches } from './arguments.ts';
 
 const program = 'supabase-backup';
@@ -265,18 +265,4 @@ function renderDefinitions(entries: readonly (readonly [string, string])[], widt
 /** Removes the backticks, which are the only Markdown in descriptions. */
 function plain(markdown: string): string {
   return markdown.replaceAll('`', '');
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && displayWidth(line) + 1 + displayWidth(word) > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === '' ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
 }

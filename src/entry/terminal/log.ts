@@ -1,9 +1,12 @@
 import { displayWidth } from '../../report/display-width.ts';
 import { printable } from '../../report/printable.ts';
 import type { Redact } from '../../report/redact.ts';
+import { wrapLines } from '../../report/wrap.ts';
 import type { Log } from '../../runtime/context.ts';
+import { type NameInput, nameForWorkflow, renderWording } from '../../runtime/wording.ts';
 import type { Failure } from '../process/failure.ts';
 import { ProgressPacer } from '../process/progress-pacer.ts';
+import type { Paint } from './paint.ts';
 
 interface Terminal {
   readonly isTTY?: boolean;
@@ -32,10 +35,13 @@ export function createTerminalLog(
     verbosity: Verbosity;
     /** Makes a text of several lines printable */
     shown: (text: string) => string;
+    /** Writes the inputs that a message names */
+    name?: NameInput;
+    paint?: Paint;
     now?: () => number;
   },
 ): TerminalLog {
-  const { redact } = options;
+  const { redact, paint = (text: string) => text } = options;
   const isQuiet = options.verbosity === 'quiet';
   const pacer = new ProgressPacer(options.now);
   let hasProgress = false;
@@ -46,11 +52,16 @@ export function createTerminalLog(
   };
   const print = (text: string): void => {
     clearProgress();
-    stream.write(`${options.shown(redact(text))}\n`);
+    stream.write(`${wrapHere(options.shown(redact(text)))}\n`);
   };
+  const wrapHere = (text: string): string => (stream.isTTY ? wrapLines(text, stream.columns ?? 80) : text);
   // Later lines of a message are indented, so that they are not taken for messages of their own.
-  const printMessage = (kind: string, text: string): void =>
-    print(`${kind}: ${text.replaceAll('\n', '\n  ')}`);
+  const printMessage = (kind: 'error' | 'warning', text: string): void => {
+    clearProgress();
+    const message = options.shown(redact(text.replaceAll('\n', '\n  ')));
+    const shown = wrapHere(`${kind}: ${message}`).slice(kind.length + 1);
+    stream.write(`${paint(`${kind}:`, kind === 'error' ? 'bad' : 'warning')}${shown}\n`);
+  };
 
   return {
     debug: (message) => {
@@ -59,7 +70,7 @@ export function createTerminalLog(
     info: (message) => {
       if (!isQuiet) print(message);
     },
-    warn: (message) => printMessage('warning', message),
+    warn: (message) => printMessage('warning', renderWording(message, options.name ?? nameForWorkflow)),
     error: (message) => printMessage('error', message),
     group: async (title, body) => {
       if (!isQuiet) print(title);

@@ -1,4 +1,3 @@
-import { formatCounted } from '../../report/quantity.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { askFor, nameInput, say } from '../../runtime/wording.ts';
 import { findNearest } from '../../values/nearest.ts';
@@ -24,7 +23,7 @@ import {
 import type { CommonInputs } from './shared-types.ts';
 import { Taker, toConfigurationError } from './taker.ts';
 import type { Inputs } from './types.ts';
-import { list } from './values.ts';
+import { list, quoteWord } from './values.ts';
 
 /**
  * Reads, checks and types the inputs of the operation that they name.
@@ -299,16 +298,6 @@ function parseOperation(read: ReadInput): Operation {
       : say`${nameInput('operation')}: is required`,
     `${near ? `Did you mean ${near}? ` : ''}The operations are ${list(operations)}.`,
   );
-}
-
-/**
- * Quotes only a text that looks like a word: a user who forgot the `--name` of a secret input must not see
- * the secret in a log.
- */
-export function quoteWord(text: string): string {
-  return /^[a-z][a-z-]{0,19}$/i.test(text)
-    ? JSON.stringify(text)
-    : `what is written there (${formatCounted(text.length, 'character')}; hidden because it may be a secret)`;
 }
 
 /** Lists the given inputs that the operation does not read. An input at its default counts as not given. */

@@ -55,7 +55,11 @@ export class Taker {
     for (const name of names) {
       const text = this.#read(name)?.trim();
       if (text && text !== defaultOf(name, this.operation))
-        this.note(name, `means nothing together with ${other}`, `Leave it out, or ${other}.`);
+        this.note(
+          name,
+          say`means nothing together with ${nameInput(other)}`,
+          say`Leave it out, or ${nameInput(other)}.`,
+        );
     }
   }
 
@@ -88,14 +92,14 @@ export class Taker {
     if (storage !== undefined && policy !== undefined)
       this.note(
         'storage',
-        'cannot be given together with policy',
+        say`cannot be given together with ${nameInput('policy')}`,
         say`Leave one out: ${nameInput('storage')} is of one database, ${nameInput('policy')} names the storages of all.`,
       );
     if (storage === undefined && policy === undefined && this.mistakes.length === 0)
       this.note(
         'storage',
-        `is required for ${this.operation}, unless policy is given`,
-        `Set it, for example to ${inputs.storage.example}, or set policy.`,
+        say`is required for ${this.operation}, unless ${nameInput('policy')} is given`,
+        say`${askFor('storage', inputs.storage.example ?? '')} Or set ${nameInput('policy')}.`,
       );
     return { storage, policy };
   }
@@ -147,13 +151,13 @@ export class Taker {
     if (time === undefined && !isNoted)
       this.note(
         'recovery-target-time',
-        'is required with managed',
+        say`is required with ${nameInput('managed', 'true')}`,
         'Set it, for example to 2026-11-20T14:30:00Z; `managed` tells the times that can be reached.',
       );
     if (time !== undefined && !/:\d\d\.0+Z$/.test(time))
       this.note(
         'recovery-target-time',
-        `${time === 'latest' ? 'cannot be latest' : 'has parts of a second'} together with managed`,
+        say`${time === 'latest' ? 'cannot be latest' : 'has parts of a second'} together with ${nameInput('managed')}`,
         'Write a time on a whole second, as in 2026-11-20T14:30:00Z.',
       );
     return time ?? '';

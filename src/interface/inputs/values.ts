@@ -33,6 +33,16 @@ export function oneOf<const T extends string>(values: readonly T[]): Describing<
   return Object.assign(parse, { form: { kind: 'choice', values } as const });
 }
 
+/**
+ * Quotes only a text that looks like a word: a user who forgot the `--name` of a secret input must not see
+ * the secret in a log.
+ */
+export function quoteWord(text: string): string {
+  return /^[a-z][a-z-]{0,19}$/i.test(text)
+    ? JSON.stringify(text)
+    : `what is written there (${formatCounted(text.length, 'character')}; hidden because it may be a secret)`;
+}
+
 /** Quotes a text that cannot be a secret: short, and without the signs of an address or a key. */
 export function quoteHarmless(text: string): string {
   return /^[\w.:+-]{1,40}$/.test(text)

@@ -25,7 +25,7 @@ export function refuseUnencrypted(
     const who = isArtifact
       ? 'anybody with an account on GitHub can download it'
       : 'whoever gets at the storage can read it';
-    log.warn(`the backup is stored unencrypted, as allow-unencrypted says: ${who}`);
+    log.warn(say`the backup is stored unencrypted, as ${nameInput('allow-unencrypted')} says: ${who}`);
     return;
   }
   const standing =

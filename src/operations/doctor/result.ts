@@ -1,4 +1,5 @@
 import type { Estimate } from '../../interface/estimate.ts';
+import type { Wording } from '../../runtime/wording.ts';
 
 export type Area = 'database' | 'storage' | 'keys' | 'workflows' | 'channels';
 
@@ -46,13 +47,13 @@ export type Check = {
   /** Which of several is meant, such as the name of a copy */
   readonly subject?: string;
   /** What was seen, in the engine's own words where it has failed */
-  readonly reason: string;
+  readonly reason: string | Wording;
 } & (
   | { readonly state: 'ok' }
   /** A backup can be taken, and something should be looked at. */
-  | { readonly state: 'warning'; readonly remedy: string }
+  | { readonly state: 'warning'; readonly remedy: string | Wording }
   /** A backup cannot be taken, or could not be used. */
-  | { readonly state: 'failed'; readonly remedy: string }
+  | { readonly state: 'failed'; readonly remedy: string | Wording }
   /** It could not be checked, or was not to be. */
   | { readonly state: 'unchecked' }
 );
@@ -66,7 +67,7 @@ export interface Diagnosis {
 }
 
 /** A check that asks for something to be done */
-export type Complaint = Extract<Check, { readonly remedy: string }>;
+export type Complaint = Extract<Check, { readonly remedy: string | Wording }>;
 
 /** What people call a check. */
 export function titleOf({ name, subject }: Pick<Check, 'name' | 'subject'>): string {

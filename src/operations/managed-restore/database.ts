@@ -7,6 +7,7 @@ import type { Repository } from '../../repository/open.ts';
 import { assertOwnDatabase } from '../../repository/own-database.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, SourceError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { dropSlot, nameSlot, readSlot } from '../../source/changes/slot.ts';
 import { readIdentity } from '../../source/identity.ts';
 import type { BackupRequest } from '../backup/request.ts';
@@ -99,8 +100,8 @@ export async function takeSafetyBackup(
     if (!isKnownError(error)) throw error;
     const Kind = error instanceof ConfigurationError ? ConfigurationError : SourceError;
     throw new Kind(
-      `the safety backup of the project failed, and nothing was asked of Supabase: ${error.message}`,
-      `${error.next} Without one the restore goes on with safety-backup: false.`,
+      say`the safety backup of the project failed, and nothing was asked of Supabase: ${error.told.message}`,
+      say`${error.told.next} Without one the restore goes on with ${nameInput('safety-backup', 'false')}.`,
       error,
     );
   }

@@ -52,7 +52,7 @@ export function findRefusals(
     refusals.push(
       new ConfigurationError(
         say`${nameInput('managed')}: point-in-time recovery is not on for ${projectRef}, and without it the platform restores nothing that is asked for from here`,
-        'Restore one of its daily backups in the dashboard, under Database, Backups; or restore from the repository, without managed.',
+        say`Restore one of its daily backups in the dashboard, under Database, Backups; or restore from the repository, without ${nameInput('managed')}.`,
       ),
     );
   else if (target < window.from || target > window.to)
@@ -61,14 +61,14 @@ export function findRefusals(
         say`${nameInput('recovery-target-time')}: ${formatSecond(target)} is not among the times that Supabase can restore: ${formatSecond(window.from)} to ${formatSecond(window.to)}`,
         target > window.to
           ? 'The end follows the transactions by some minutes: try again later, or write an earlier time.'
-          : 'Write a later time, or restore from the repository, without managed: it may reach back further.',
+          : say`Write a later time, or restore from the repository, without ${nameInput('managed')}: it may reach back further.`,
       ),
     );
   if (!confirmed)
     refusals.push(
       new ConfigurationError(
         say`${nameInput('confirm')}: the project ${projectRef} needs words that confirm the restore: all of it is taken back, and what was committed in the ${formatAge(Math.max(0, now.getTime() - target.getTime()))} since ${formatSecond(target)} is lost`,
-        `Whoever answers for it types them: confirm: ${confirmingWords}.`,
+        say`If you are sure, add ${nameInput('confirm', confirmingWords)}.`,
       ),
     );
   return refusals;

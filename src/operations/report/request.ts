@@ -85,8 +85,8 @@ function refuseUnasked(
 ): void {
   if (kind !== 'managed' || projects.some((project) => project !== undefined)) return;
   throw new ConfigurationError(
-    `project-ref: a report of the kind managed needs a project and a token, and ${policy} and the inputs name both for no database`,
-    'Write project-ref for the database in the policy, and set SUPABASE_ACCESS_TOKEN.',
+    say`${nameInput('project-ref')}: a report of the kind managed needs a project and a token, and ${policy} and the inputs name both for no database`,
+    'Write `project-ref` for the database in the policy, and set SUPABASE_ACCESS_TOKEN.',
   );
 }
 

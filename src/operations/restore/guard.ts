@@ -31,14 +31,18 @@ export function refuseContradictions(inputs: RestoreInputs): void {
   const { clean, safetyBackup, safetyStorage, stagingUrl, fallback } = inputs;
   if (safetyStorage !== undefined && !(clean && safetyBackup)) {
     throw new ConfigurationError(
-      say`${nameInput('safety-storage')}: no safety backup is taken ${clean ? 'with safety-backup false' : 'without clean'}`,
-      say`Leave ${nameInput('safety-storage')} out, or ${clean ? 'safety-backup' : 'give clean'}.`,
+      clean
+        ? say`${nameInput('safety-storage')}: no safety backup is taken with ${nameInput('safety-backup', 'false')}`
+        : say`${nameInput('safety-storage')}: no safety backup is taken without ${nameInput('clean', 'true')}`,
+      clean
+        ? say`Leave ${nameInput('safety-storage')} out, or ${nameInput('safety-backup', 'false')}.`
+        : say`Leave ${nameInput('safety-storage')} out, or add ${nameInput('clean', 'true')}.`,
     );
   }
   if (stagingUrl === undefined && fallback !== Number(defaultOf('fallback', 'restore'))) {
     throw new ConfigurationError(
       say`${nameInput('fallback')}: is given without ${nameInput('staging-url')}, and a restore into the target falls back on nothing`,
-      say`Give ${nameInput('staging-url')}, where backups can be tried, or leave fallback out.`,
+      say`Give ${nameInput('staging-url')}, where backups can be tried, or leave ${nameInput('fallback')} out.`,
     );
   }
 }
@@ -75,7 +79,7 @@ export function findRefusals(
     refusals.push(
       new ConfigurationError(
         say`${nameInput('target-url')}: the database is not empty: it has ${nameExisting(state)}`,
-        'Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have this one emptied first with clean.',
+        say`Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have this one emptied first with ${nameInput('clean', 'true')}.`,
       ),
     );
   }
@@ -84,7 +88,7 @@ export function findRefusals(
     refusals.push(
       new ConfigurationError(
         say`${nameInput('confirm')}: ${state.target} needs words that confirm the restore: ${reasons.map(describeReason).join(', ')}; ${describeLoss(manifest, state)}`,
-        `Whoever answers for it types them: confirm: ${confirmingWords}.`,
+        say`If you are sure, add ${nameInput('confirm', confirmingWords)}.`,
       ),
     );
   }
@@ -115,7 +119,7 @@ function findMeetings(
     refusals.push(
       new ConfigurationError(
         say`${nameInput('target-url')}: it has ${describeUnfinished(mark)}, which was another part of it or all`,
-        'Bring that one to its end first, with clean and the same include and exclude, and then restore this part.',
+        say`Bring that one to its end first, with ${nameInput('clean', 'true')} and the same ${nameInput('include')} and ${nameInput('exclude')}, and then restore this part.`,
       ),
     );
   }
@@ -123,7 +127,7 @@ function findMeetings(
     refusals.push(
       new ConfigurationError(
         say`${nameInput('include')}: the target has rows of ${summarize(filled)} already, and tables of the platform are not replaced`,
-        say`Leave them out with exclude, or restore their rows beside the live tables with ${nameInput('side-schema')}.`,
+        say`Leave them out with ${nameInput('exclude')}, or restore their rows beside the live tables with ${nameInput('side-schema')}.`,
       ),
     );
   }
@@ -147,7 +151,7 @@ function findMeetings(
     refusals.push(
       new ConfigurationError(
         say`${nameInput('clean')}: what is to be replaced needs things that the target has otherwise than the backup: ${summarize(misfits)}; its rows could be lost, and those of the backup not fit`,
-        say`Name these in include as well, alter them to what they were, or restore the rows beside the live tables with ${nameInput('side-schema')}.`,
+        say`Name these in ${nameInput('include')} as well, alter them to what they were, or restore the rows beside the live tables with ${nameInput('side-schema')}.`,
       ),
     );
   }
@@ -156,7 +160,7 @@ function findMeetings(
     refusals.push(
       new ConfigurationError(
         say`${nameInput('target-url')}: it has ${mark === undefined ? `${names} already` : describeUnfinished(mark)}`,
-        say`Have just these replaced with clean, restore their rows beside them with ${nameInput('side-schema')}, or restore into another database.`,
+        say`Have just these replaced with ${nameInput('clean', 'true')}, restore their rows beside them with ${nameInput('side-schema')}, or restore into another database.`,
       ),
     );
   }

@@ -69,8 +69,8 @@ export async function takeSafetyBackup(
     if (!isKnownError(error)) throw error;
     const Kind = error instanceof ConfigurationError ? ConfigurationError : SourceError;
     throw new Kind(
-      `the safety backup of the target failed, and nothing was touched: ${error.message}`,
-      `${error.next} Without one the restore goes on with safety-backup: false.`,
+      say`the safety backup of the target failed, and nothing was touched: ${error.told.message}`,
+      say`${error.told.next} Without one the restore goes on with ${nameInput('safety-backup', 'false')}.`,
       error,
     );
   }

@@ -36,7 +36,7 @@ import {
   TargetError,
 } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
-import { nameInput, say } from '../../runtime/wording.ts';
+import { nameInput, nameInputs, say } from '../../runtime/wording.ts';
 import { openWithCopies } from '../../storage/copies.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { compare } from './comparison.ts';
@@ -108,7 +108,7 @@ function checkInputs(inputs: RestoreInputs): string {
   ];
   if (contrary.length > 0) {
     throw new ConfigurationError(
-      say`${nameInput('side-schema')}: cannot be used together with ${contrary.join(', ')}`,
+      say`${nameInput('side-schema')}: cannot be used together with ${nameInputs(contrary)}`,
       'A restore into a side schema leaves the live tables as they are: leave the others out.',
     );
   }

@@ -66,7 +66,7 @@ export function toHindranceError({ hindrances, names }: Replacement): Configurat
   const list = `${hindrances.slice(0, shown).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
   return new ConfigurationError(
     say`${nameInput('clean')}: what is to be replaced (${summarize(names)}) cannot be dropped alone, because other things need it: ${list}`,
-    say`Name them in include as well, so that they come from the backup too; drop them by hand, if they can be made again; leave out with exclude what need not be replaced; or restore the rows beside the live tables with ${nameInput('side-schema')}.`,
+    say`Name them in ${nameInput('include')} as well, so that they come from the backup too; drop them by hand, if they can be made again; leave out with ${nameInput('exclude')} what need not be replaced; or restore the rows beside the live tables with ${nameInput('side-schema')}.`,
   );
 }
 

@@ -58,7 +58,9 @@ export async function writeParity(
       }
     }
   } catch (error) {
-    context.log.warn(`report-folder: the comparison could not be written: ${messageOf(error)}`);
+    context.log.warn(
+      say`${nameInput('report-folder')}: the comparison could not be written: ${messageOf(error)}`,
+    );
   }
 }
 

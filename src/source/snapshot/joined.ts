@@ -155,7 +155,7 @@ export async function explainUnreadable(
   if (isTooLong(error)) {
     return new SourceError(
       `${what}: a row of it is larger than the server can send as text, which is 1 GB (${messageOf(error)})`,
-      'Nothing was recorded. No program can read it this way, pg_dump neither. Store less in that row, or leave the table out with exclude; bytea counts twice.',
+      say`Nothing was recorded. No program can read it this way, pg_dump neither. Store less in that row, or leave the table out with ${nameInput('exclude')}; bytea counts twice.`,
       error,
     );
   }

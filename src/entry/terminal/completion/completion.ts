@@ -1,5 +1,4 @@
-import { quoteWord } from '../../../interface/inputs/parse.ts';
-import { list } from '../../../interface/inputs/values.ts';
+import { list, quoteWord } from '../../../interface/inputs/values.ts';
 import { ConfigurationError } from '../../../runtime/errors.ts';
 import { renderBash } from './bash.ts';
 import { renderFish } from './fish.ts';
