@@ -12,6 +12,7 @@ import { renderText } from '../report/text.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
 import { type NameInput, nameInput, say } from '../runtime/wording.ts';
+import { surviveBrokenPipe } from './process/broken-pipe.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
 import { tellNegative, toFailure } from './process/failure.ts';
 import { abortOnSignals } from './process/interruption.ts';
@@ -42,10 +43,9 @@ const screen = {
   ...(isRunner ? {} : { paint: createPaint(stdout) }),
 };
 
-// `supabase-backup … | head` closes the pipe early, which is no failure.
-stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
+// `supabase-backup … 2>&1 | head` closes the pipes early, which is no failure, and must not end a run halfway.
+surviveBrokenPipe(stdout);
+surviveBrokenPipe(stderr);
 
 trustAuthorities(env);
 // `mcp` is no operation: it serves an assistant until that hangs up, and prints nothing of its own.

@@ -7,6 +7,7 @@ import { createMasks } from '../report/redact.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { serve } from './mcp/serve.ts';
 import { nameForAssistant } from './mcp/surface.ts';
+import { surviveBrokenPipe } from './process/broken-pipe.ts';
 import { endOnDefect, endProcess, forceEnd } from './process/end.ts';
 import { toFailure } from './process/failure.ts';
 import { abortOnSignals } from './process/interruption.ts';
@@ -39,6 +40,8 @@ const log = createTerminalLog(stderr, {
   name: nameHere,
 });
 
+// A client that dies takes stderr with it, and what it had started is to be stopped in order.
+surviveBrokenPipe(stderr);
 trustAuthorities(env);
 if (words.includes('--help') || words.includes('-h')) stderr.write(renderServerHelp(80));
 else start(log);
@@ -62,11 +65,11 @@ function start(log: TerminalLog): void {
     for (const name of listFormerNames()) if (env[environmentName(name)]) log.warn(adviseRename(name));
     const context = { ...machine, log, redact, mask, signal, temporaryFolder: createTemporaryFolder() };
     serving = serve({ context, read, process });
-    const { close, ended } = serving;
+    const { close, left, ended } = serving;
     if (process.stdin.isTTY)
       log.info('Waiting for an assistant on stdin. `supabase-backup mcp --help` says more.');
     signal.addEventListener('abort', () => void close(), { once: true });
-    process.stdin.once('end', () => forceEnd(129, hangUp, () => undefined));
+    left.then(() => forceEnd(129, hangUp, () => undefined));
     ended.then(() => endProcess(0));
   } catch (error) {
     endProcess(tell(error));

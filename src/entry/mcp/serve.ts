@@ -42,7 +42,9 @@ export interface Host {
 
 export interface Serving {
   readonly runs: Runs;
-  /** Resolves when the client has hung up, and what it had started has ended. */
+  /** Resolves when the client has hung up, or cannot be heard or answered any more. */
+  readonly left: Promise<void>;
+  /** Resolves after that, when what it had started has ended. */
   readonly ended: Promise<void>;
   /** Hangs up on the client. */
   close(): Promise<void>;
@@ -54,12 +56,26 @@ export function serve({ context, read, process }: Host): Serving {
   const wire = new StdioServerTransport(process.stdin, claimStdout(process));
   const left = Promise.withResolvers<void>();
   for (const event of ['end', 'close'] as const) process.stdin.once(event, () => left.resolve());
+  let trouble: string | undefined;
   const handle = serveStdio(() => createServer(runs, { context, read }), {
     transport: wire,
-    onerror: (error) => context.log.debug(`protocol: ${error.message}`),
+    onerror: ({ message }) => {
+      trouble = message;
+      context.log.debug(`protocol: ${message}`);
+    },
   });
+  // A wire that closes by itself, after a broken pipe or a message that is too long, reads stdin no more: its
+  // end would never be noticed, and a run would go on with nobody to stop it.
+  const { onclose } = wire;
+  wire.onclose = () => {
+    onclose?.();
+    if (!context.signal.aborted && !process.stdin.readableEnded && trouble !== undefined)
+      context.log.warn(`the connection to the client has ended: ${trouble}`);
+    left.resolve();
+  };
   return {
     runs,
+    left: left.promise,
     ended: left.promise.then(() => runs.hangUp()),
     close: async () => {
       await handle.close();
@@ -133,7 +149,9 @@ async function call(
         redact,
       );
     const failure = toFailure(error, signal, name);
-    if (failure.kind === 'Defect') context.log.error(`${tool.name}: ${failure.details}`);
+    // What fails after the client has taken the call back, fails for that.
+    if (failure.kind === 'Defect' && !request.mcpReq.signal.aborted)
+      context.log.error(`${tool.name}: ${failure.details}`);
     return toErrorResult(tool.title, failure, redact);
   }
 }

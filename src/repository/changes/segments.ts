@@ -93,7 +93,11 @@ const segmentSchema = v.strictObject({
 export type Segment = v.InferOutput<typeof segmentSchema>;
 
 /** Returns the key of a segment; keys of one chain sort by position. */
-export function segmentKey({ chain, from, to }: Pick<Segment, 'chain' | 'from' | 'to'>): string {
+export function segmentKey({
+  chain,
+  from,
+  to,
+}: Pick<Segment, 'from' | 'to'> & { readonly chain: Pick<Segment['chain'], 'id'> }): string {
   return `changes/${chain.id}/${padPosition(from)}-${padPosition(to)}.json`;
 }
 
