@@ -256,7 +256,7 @@ export interface EstimateInputs extends MeasuredInputs {
   readonly operation: 'estimate';
 }
 
-/** Whatever is given is checked; at least one of database, storage, keys, policy and channels is. */
+/** Whatever is given is checked; at least one of project, database, storage, keys, policy and channels is. */
 export interface DoctorInputs
   extends Omit<CommonInputs, 'storage'>,
     CopiesInputs,
@@ -276,6 +276,9 @@ export interface DoctorInputs
   /** Whether no probe is written */
   readonly readOnly: boolean;
   readonly testAlarm: boolean;
+  /** Undefined: the inputs do not name both project and token; a policy may */
+  readonly management: ManagementInputs | undefined;
+  readonly managementAccess: ManagementAccess;
 }
 
 export interface ScheduleInputs extends RecordingInputs {

@@ -1,9 +1,12 @@
 import type { Estimate } from '../../interface/estimate.ts';
 
-export type Area = 'database' | 'storage' | 'keys' | 'workflows' | 'channels';
+export type Area = 'platform' | 'database' | 'storage' | 'keys' | 'workflows' | 'channels';
 
 /** Every check, in the order in which they are told. */
 export const checks = {
+  'platform-token': { area: 'platform', title: 'token' },
+  'platform-project': { area: 'platform', title: 'project' },
+  'platform-backups': { area: 'platform', title: "Supabase's own backups" },
   'connection-string': { area: 'database', title: 'connection string' },
   address: { area: 'database', title: 'address' },
   reach: { area: 'database', title: 'reach' },
