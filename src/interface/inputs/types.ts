@@ -164,7 +164,13 @@ export interface PinInputs extends CommonInputs, RecordingInputs {
 }
 
 /** Includes the inputs of the backup that a gate takes when the newest one is not good enough. */
-export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs, LimitInputs {
+export interface GateInputs
+  extends CommonInputs,
+    SourceInputs,
+    PackingInputs,
+    RecordingInputs,
+    LimitInputs,
+    CopiesInputs {
   readonly operation: 'gate';
   /** Of the backup; null: the gate chooses one */
   readonly label: string | null;
