@@ -1,7 +1,12 @@
 import type { AskedPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { CopiesInputs } from './copies-values.ts';
-import type { ManagementAccess, ManagementInputs } from './management-types.ts';
+import type {
+  ManagedInputs,
+  ManagedRestoreInputs,
+  ManagementAccess,
+  ManagementInputs,
+} from './management-types.ts';
 import type { NeededJob } from './needed-jobs.ts';
 import type { ChannelInput, NotifyChannel, Operation, RecordedOperation } from './operations.ts';
 import type { ReportKind } from './report-kinds.ts';
@@ -50,25 +55,6 @@ export interface ReadBackRequest extends CommonInputs {
 
 export interface ValidateInputs extends ReadBackRequest, RecordingInputs, CopiesInputs {
   readonly operation: 'validate';
-}
-
-/** The platform restores the project in place, from its own backups. */
-export interface ManagedRestoreInputs extends CommonInputs, RecordingInputs {
-  readonly operation: 'restore';
-  readonly managed: true;
-  readonly management: ManagementInputs;
-  /** An ISO 8601 time in UTC, on a whole second */
-  readonly recoveryTargetTime: string;
-  /** The database of the project; undefined: it is not reached */
-  readonly targetUrl: string | undefined;
-  /** Whether the words that confirm the restore were typed */
-  readonly confirmed: boolean;
-  /** Whether the project is backed up before, where its database is given */
-  readonly safetyBackup: boolean;
-  readonly jobs: number;
-  /** milliseconds */
-  readonly waitAtMost: number;
-  readonly dryRun: boolean;
 }
 
 export interface RestoreInputs extends CommonInputs, RecordingInputs, CopiesInputs {
@@ -202,16 +188,6 @@ export interface StatusInputs extends CommonInputs, LimitInputs, CopiesInputs {
   /** Undefined: the platform's own backups are not asked for, unless the policy names the project */
   readonly management: ManagementInputs | undefined;
   readonly managementAccess: ManagementAccess;
-}
-
-/** About the platform's own backups, and beside them those of a repository. */
-export interface ManagedInputs extends Omit<CommonInputs, 'storage'> {
-  readonly operation: 'managed';
-  readonly management: ManagementInputs;
-  /** Undefined: the platform's own backups alone */
-  readonly storage: string | undefined;
-  /** milliseconds */
-  readonly maxAge: number;
 }
 
 /** About one database, that of `storage`, or about those of `policy`: one of the two is given. */
