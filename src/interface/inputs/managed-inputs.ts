@@ -1,6 +1,6 @@
+import type { ManagedInputs, ManagedRestoreInputs } from './management-types.ts';
 import { requireManagement, takeAccess, takeRecording } from './shared-inputs.ts';
 import type { Taker } from './taker.ts';
-import type { ManagedInputs, ManagedRestoreInputs } from './types.ts';
 
 /* Inputs of what concerns the platform's own backups. */
 

@@ -68,7 +68,7 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
     case 'capture':
       return { ...takeCapture(taker, common, env), copies: takeCopies(taker, common, env) };
     case 'gate':
-      return takeGate(taker, common, env);
+      return { ...takeGate(taker, common, env), copies: takeCopies(taker, common, env) };
     case 'status':
       return { ...takeStatus(taker, common, env), copies: takeCopies(taker, common, env) };
     case 'validate':

@@ -1,7 +1,12 @@
 import type { AskedPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { CopiesInputs } from './copies-values.ts';
-import type { ManagementAccess, ManagementInputs } from './management-types.ts';
+import type {
+  ManagedInputs,
+  ManagedRestoreInputs,
+  ManagementAccess,
+  ManagementInputs,
+} from './management-types.ts';
 import type { NeededJob } from './needed-jobs.ts';
 import type { ChannelInput, NotifyChannel, Operation, RecordedOperation } from './operations.ts';
 import type { ReportKind } from './report-kinds.ts';
@@ -50,25 +55,6 @@ export interface ReadBackRequest extends CommonInputs {
 
 export interface ValidateInputs extends ReadBackRequest, RecordingInputs, CopiesInputs {
   readonly operation: 'validate';
-}
-
-/** The platform restores the project in place, from its own backups. */
-export interface ManagedRestoreInputs extends CommonInputs, RecordingInputs {
-  readonly operation: 'restore';
-  readonly managed: true;
-  readonly management: ManagementInputs;
-  /** An ISO 8601 time in UTC, on a whole second */
-  readonly recoveryTargetTime: string;
-  /** The database of the project; undefined: it is not reached */
-  readonly targetUrl: string | undefined;
-  /** Whether the words that confirm the restore were typed */
-  readonly confirmed: boolean;
-  /** Whether the project is backed up before, where its database is given */
-  readonly safetyBackup: boolean;
-  readonly jobs: number;
-  /** milliseconds */
-  readonly waitAtMost: number;
-  readonly dryRun: boolean;
 }
 
 export interface RestoreInputs extends CommonInputs, RecordingInputs, CopiesInputs {
@@ -164,7 +150,13 @@ export interface PinInputs extends CommonInputs, RecordingInputs {
 }
 
 /** Includes the inputs of the backup that a gate takes when the newest one is not good enough. */
-export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs, LimitInputs {
+export interface GateInputs
+  extends CommonInputs,
+    SourceInputs,
+    PackingInputs,
+    RecordingInputs,
+    LimitInputs,
+    CopiesInputs {
   readonly operation: 'gate';
   /** Of the backup; null: the gate chooses one */
   readonly label: string | null;
@@ -196,16 +188,6 @@ export interface StatusInputs extends CommonInputs, LimitInputs, CopiesInputs {
   /** Undefined: the platform's own backups are not asked for, unless the policy names the project */
   readonly management: ManagementInputs | undefined;
   readonly managementAccess: ManagementAccess;
-}
-
-/** About the platform's own backups, and beside them those of a repository. */
-export interface ManagedInputs extends Omit<CommonInputs, 'storage'> {
-  readonly operation: 'managed';
-  readonly management: ManagementInputs;
-  /** Undefined: the platform's own backups alone */
-  readonly storage: string | undefined;
-  /** milliseconds */
-  readonly maxAge: number;
 }
 
 /** About one database, that of `storage`, or about those of `policy`: one of the two is given. */
@@ -256,7 +238,7 @@ export interface EstimateInputs extends MeasuredInputs {
   readonly operation: 'estimate';
 }
 
-/** Whatever is given is checked; at least one of database, storage, keys, policy and channels is. */
+/** Whatever is given is checked; at least one of project, database, storage, keys, policy and channels is. */
 export interface DoctorInputs
   extends Omit<CommonInputs, 'storage'>,
     CopiesInputs,
@@ -276,6 +258,9 @@ export interface DoctorInputs
   /** Whether no probe is written */
   readonly readOnly: boolean;
   readonly testAlarm: boolean;
+  /** Undefined: the inputs do not name both project and token; a policy may */
+  readonly management: ManagementInputs | undefined;
+  readonly managementAccess: ManagementAccess;
 }
 
 export interface ScheduleInputs extends RecordingInputs {

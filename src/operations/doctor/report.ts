@@ -45,7 +45,7 @@ export function describeDiagnosis(diagnosis: Diagnosis): Outcome {
   };
 }
 
-const areas: readonly Area[] = ['database', 'storage', 'keys', 'workflows', 'channels'];
+const areas: readonly Area[] = ['platform', 'database', 'storage', 'keys', 'workflows', 'channels'];
 
 const words: Readonly<Record<CheckState, string>> = {
   ok: 'ok',

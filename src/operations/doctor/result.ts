@@ -1,10 +1,13 @@
 import type { Estimate } from '../../interface/estimate.ts';
 import type { Wording } from '../../runtime/wording.ts';
 
-export type Area = 'database' | 'storage' | 'keys' | 'workflows' | 'channels';
+export type Area = 'platform' | 'database' | 'storage' | 'keys' | 'workflows' | 'channels';
 
 /** Every check, in the order in which they are told. */
 export const checks = {
+  'platform-token': { area: 'platform', title: 'token' },
+  'platform-project': { area: 'platform', title: 'project' },
+  'platform-backups': { area: 'platform', title: "Supabase's own backups" },
   'connection-string': { area: 'database', title: 'connection string' },
   address: { area: 'database', title: 'address' },
   reach: { area: 'database', title: 'reach' },

@@ -1,4 +1,5 @@
-import type { ManagedRestoreInputs } from '../../interface/inputs/types.ts';
+import { randomUUID } from 'node:crypto';
+import type { ManagedRestoreInputs } from '../../interface/inputs/management-types.ts';
 import type { Clock, ManagementApi } from '../../management/api.ts';
 import { isPassing } from '../../management/facts.ts';
 import { ManagementFailure, toKnownError } from '../../management/failure.ts';
@@ -123,11 +124,11 @@ async function ask(
 ): Promise<{ claim: Claim; request: 'asked' | 'lost' }> {
   const { projectRef: ref } = inputs.management;
   const claim: Claim = {
-    ...{ ref, target: toSeconds(target), claimedAt: platform.clock.now().toISOString() },
-    ...{ leftAt: null, backAt: null },
+    ...{ ref, run: randomUUID(), target: toSeconds(target) },
+    ...{ claimedAt: platform.clock.now().toISOString(), leftAt: null, backAt: null },
   };
   const { storage } = repository;
-  if (!(await makeClaim(storage, claim)))
+  if (!(await makeClaim(storage, claim, platform.clock)))
     throw new PlatformError(
       'another run is asking the platform for this restore just now',
       'Let it end, or run this again: it then waits for the project as well.',

@@ -6,7 +6,7 @@ import { withEndpoints } from '../../interface/inputs/shared-inputs.ts';
 import { Problem } from '../../interface/inputs/values.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
-import { type PlannedDatabase, tokenNameOf } from '../../schedule/plan/plan.ts';
+import { defaultTokenName, type PlannedDatabase, tokenNameOf } from '../../schedule/plan/plan.ts';
 
 /*
  * What a policy says of a database by the names of secrets: a job passes each as a variable of that name, or
@@ -15,41 +15,64 @@ import { type PlannedDatabase, tokenNameOf } from '../../schedule/plan/plan.ts';
 
 type Means = Pick<Context, 'env' | 'log'>;
 
+/** The project of a database, and how it is asked. */
+export interface FoundProject {
+  /** Undefined: neither policy nor inputs name one */
+  readonly projectRef: string | undefined;
+  /** The variable in which the token is looked for */
+  readonly variable: string;
+  /** Undefined: the project or the token is missing */
+  readonly management: ManagementInputs | undefined;
+}
+
+/**
+ * Finds the project of a database: the policy goes before the inputs.
+ *
+ * @param database undefined: the inputs alone
+ * @throws ConfigurationError when inputs and policy name different projects, or a variable holds no token
+ */
+export function findProject(
+  database: PlannedDatabase | undefined,
+  given: ManagementAccess,
+  policy: string,
+  env: NodeJS.ProcessEnv,
+): FoundProject {
+  const { 'project-ref': ofPolicy, 'supabase-access-token': secret } = database?.written ?? {};
+  if (ofPolicy !== undefined && given.projectRef !== undefined && ofPolicy !== given.projectRef)
+    throw new ConfigurationError(
+      `project-ref: ${policy} names the project ${ofPolicy} for ${database?.name}, and the inputs lead to ${given.projectRef}`,
+      'Leave project-ref and database-url out, or correct the policy.',
+    );
+  const projectRef = ofPolicy ?? given.projectRef;
+  const variable = database === undefined ? defaultTokenName : tokenNameOf(database.written);
+  const accessToken = readVariable('supabase-access-token', secret, env, parseToken) ?? given.accessToken;
+  const isKnown = projectRef !== undefined && accessToken !== undefined;
+  const management = isKnown ? { accessToken, projectRef, apiUrl: given.apiUrl } : undefined;
+  return { projectRef, variable, management };
+}
+
 /**
  * Chooses, of each database, how the platform is asked for its own backups.
  *
  * @param given the project of the inputs is that of the only database; of several, the policy names them
  * @returns in the order of the databases; undefined: the platform is not asked
- * @throws ConfigurationError when inputs and policy name different projects, when a token is given and no
- *   project, or when a variable holds no token
+ * @throws ConfigurationError as `findProject` does, and when a token is given and nothing names a project
  */
 export function chooseProjects(
   databases: readonly PlannedDatabase[],
   { policy, managementAccess: given }: { policy: string; managementAccess: ManagementAccess },
   { env, log }: Means,
 ): (ManagementInputs | undefined)[] {
-  const [only] = databases.length === 1 ? databases : [];
-  const ofOnly = only?.written['project-ref'];
-  if (ofOnly !== undefined && given.projectRef !== undefined && ofOnly !== given.projectRef)
-    throw new ConfigurationError(
-      `project-ref: ${policy} names the project ${ofOnly} for ${only?.name}, and the inputs lead to ${given.projectRef}`,
-      'Leave project-ref and database-url out, or correct the policy.',
-    );
-  const refs = databases.map(({ written }) => written['project-ref'] ?? (only && given.projectRef));
-  if (refs.every((ref) => ref === undefined)) refuseIdle(policy, given, databases.length, log);
-  return databases.map(({ name, written }, index) => {
-    const projectRef = refs[index];
-    if (projectRef === undefined) return undefined;
-    const variable = tokenNameOf(written);
-    const accessToken =
-      readVariable('supabase-access-token', written['supabase-access-token'], env, parseToken) ??
-      given.accessToken;
-    if (accessToken !== undefined) return { accessToken, projectRef, apiUrl: given.apiUrl };
-    log.warn(
-      `${name}: Supabase's own backups are not looked at, because there is no token. Set the variable ${variable}, or supabase-access-token.`,
-    );
-    return undefined;
-  });
+  const ofEach = databases.length === 1 ? given : { ...given, projectRef: undefined };
+  const found = databases.map((database) => findProject(database, ofEach, policy, env));
+  if (found.every(({ projectRef }) => projectRef === undefined))
+    refuseIdle(policy, given, databases.length, log);
+  for (const [index, { projectRef, variable, management }] of found.entries())
+    if (projectRef !== undefined && management === undefined)
+      log.warn(
+        `${databases[index]?.name}: Supabase's own backups are not looked at, because there is no token. Set the variable ${variable}, or supabase-access-token.`,
+      );
+  return found.map(({ management }) => management);
 }
 
 function refuseIdle(

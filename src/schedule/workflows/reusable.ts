@@ -85,7 +85,7 @@ const storageSecrets = {
   REPOSITORY_KEY: 'Names stored objects; only where the repository keeps none of its own.',
 } as const;
 
-/** Not of those that remove or let pass: they concern one storage. */
+/** Not of those that remove: they concern one storage. */
 const copiesSecret = { COPIES: 'Other storages with copies, a YAML list (docs/copies.md).' } as const;
 
 const tokenSecret = {
@@ -305,7 +305,7 @@ export const reusableWorkflows = {
       'base-ref': text("What runs in production; when empty, what the run's event says."),
       label: text('A note kept with such a backup.'),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...recordsSecret, ...alarmSecrets },
+    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
     outputs: ['backup-id', 'gate', 'destructive'],
     permissions: usual,
     timeoutMinutes: 350,

@@ -74,6 +74,26 @@ describe('what is accepted', () => {
     expect(listSecrets((name) => managed[name], env)).toContain('sbp_x');
   });
 
+  test('with a policy the project may be named there, so that a token alone is enough; without one it is not', () => {
+    const token = { 'supabase-access-token': 'sbp_x' };
+    const access = { accessToken: 'sbp_x', isTokenGiven: true, projectRef: undefined };
+    const ofPolicy = { policy: 'policy.yml', ...token };
+    for (const given of [
+      { ...status, ...ofPolicy },
+      { operation: 'report', ...ofPolicy },
+      { operation: 'report', kind: 'managed', ...ofPolicy },
+      { operation: 'doctor', ...ofPolicy },
+    ])
+      expect(parse(given)).toMatchObject({ management: undefined, managementAccess: access });
+    for (const given of [status, report, doctor])
+      expect(refusalOf({ ...given, ...token }).message).toBe(
+        'project-ref: is required with supabase-access-token',
+      );
+    expect(parse({ operation: 'doctor', 'project-ref': project, ...token })).toMatchObject({
+      management: { projectRef: project },
+    });
+  });
+
   test('a restore by the platform needs no database, but a storage, in which it is noted what was asked', () => {
     expect(parse(back)).toMatchObject({
       ...{ managed: true, storage: './backups', targetUrl: undefined, confirmed: false },

@@ -186,6 +186,22 @@ describe('a restore by the platform', () => {
     expect(await refusalOf()).toMatch(/^PlatformError: another run is asking/);
     expect(posts()).toHaveLength(0);
   });
+
+  it('is asked for by one of two runs, also where the store replaces what it was to create', async () => {
+    afterwards('RESTORING', 'ACTIVE_HEALTHY');
+    const both = Promise.withResolvers<void>();
+    let writing = 0;
+    storage.create = async (key, value) => {
+      await storage.put(key, value);
+      writing += 1;
+      if (writing === 2) both.resolve();
+      await both.promise;
+      return true;
+    };
+    const endings = await Promise.allSettled([run(), run()]);
+    expect(endings.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(posts()).toHaveLength(1);
+  });
 });
 
 describe('a restore by the platform is refused, and nothing is asked for', () => {

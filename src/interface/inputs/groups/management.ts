@@ -4,7 +4,7 @@ import { parseDuration } from '../time-values.ts';
 import { Problem, parseBoolean, parseWebhook } from '../values.ts';
 
 /** Operations that may ask the platform for something */
-const asking = ['managed', 'status', 'report', 'restore', 'backup', 'capture', 'gate'] as const;
+const asking = ['managed', 'status', 'report', 'doctor', 'restore', 'backup', 'capture', 'gate'] as const;
 
 /** The platform's own backups: which project, how it is asked, and a restore that the platform carries out. */
 export const managementInputs = {
@@ -16,7 +16,7 @@ export const managementInputs = {
     description:
       "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read " +
       'backups; `restore` with `managed` needs one that may also write them, and `vault-key` one for secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. ' +
-      '`managed` alone needs one; with it, and the project, `status` and `report` tell both layers. docs/managed.md.',
+      '`managed` alone needs one; with it, and the project, which a `policy` may name, `status`, `report` and `doctor` tell of both layers. docs/managed.md.',
     parse: parseToken,
   },
   'project-ref': {

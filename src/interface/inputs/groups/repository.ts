@@ -76,7 +76,7 @@ export const repositoryInputs = {
   },
   copies: {
     group: 'copies',
-    operations: [...copying, 'doctor'],
+    operations: [...copying, 'gate', 'doctor'],
     requiredFor: ['mirror', 'repair'],
     secret: true,
     placeholder: 'yaml',
@@ -84,7 +84,7 @@ export const repositoryInputs = {
     description:
       'Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they ' +
       'are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one ' +
-      'address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup` and `capture` do so after the first ' +
+      'address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup`, `capture` and a `gate` that takes a backup do so after the first ' +
       'storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, `doctor` checks them, and `status` tells how far behind they are.',
     parse: parseCopies,
   },
