@@ -22,7 +22,8 @@ databases:
 `;
 
 /** A policy with two workflows: one run of each a night. */
-export const nightlyPolicy = `${smallPolicy}schedules:
+export const nightlyPolicy = `${smallPolicy}restore: false
+schedules:
   full: 17 2 * * *
   cleanup: 17 6 * * *
   incremental: false
