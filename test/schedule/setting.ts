@@ -22,8 +22,7 @@ databases:
 `;
 
 /** A policy with two workflows: one run of each a night. */
-export const nightlyPolicy = `${smallPolicy}restore: false
-schedules:
+export const nightlyPolicy = `${smallPolicy}schedules:
   full: 17 2 * * *
   cleanup: 17 6 * * *
   incremental: false
@@ -32,6 +31,7 @@ schedules:
   capture: false
   drill: false
   watch: false
+restore: false
 `;
 
 /** @param more further lines of the policy */
