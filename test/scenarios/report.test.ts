@@ -76,13 +76,13 @@ test('one file says what is stored, for its user alone, and replaces the one bef
 
 test('what is encrypted is told to be closed, where nothing opens it, and a broken limit fails nothing', async () => {
   const output = join(folder, 'closed.html');
-  const args = ['report', '--storage', storage, '--output', output, '--verified-within', '1d'];
+  const args = ['report', '--storage', storage, '--output', output, '--drilled-within', '1s'];
   const { exitCode, stdout } = await runCli(args, { env: env() });
   expect(exitCode).toBe(0);
   expect(stdout).toMatch(/1 finding broken/);
   const page = readFileSync(output, 'utf8');
   expect(page).toContain('<code>encryption-identity</code> was not given to open them');
-  expect(page).toMatch(/data-finding="verified-within" data-severity="broken"/);
+  expect(page).toMatch(/data-finding="drilled-within" data-severity="broken"/);
 });
 
 test('a policy puts all its databases on one page, also one that cannot be read', async () => {
