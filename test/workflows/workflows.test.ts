@@ -291,6 +291,25 @@ describe('what the action gets of a reusable workflow', () => {
     expect(ask(inputsOf(restore, { ...given, environment: 'staging' }) as RestoreInputs)).toEqual([]);
   });
 
+  test('is what whoever starts a restore was asked: the smallest repair, and a plan that no trial goes before', () => {
+    const restore = find('restore.yml, restore, step restore');
+    const asked = { storage, environment: 'production-restore', fallback: '3', 'safety-backup': true };
+    expect(inputsOf(restore, asked)).toMatchObject({
+      ...{ fallback: 3, safetyBackup: true, stagingUrl: expect.stringContaining('localhost') },
+    });
+    const safety = { 'safety-storage': 's3://bucket/safety' };
+    const aside = { ...asked, ...safety, include: 'public.orders', 'side-schema': 'rescue' };
+    expect(inputsOf(restore, aside)).toMatchObject({
+      ...{ sideSchema: 'rescue', stagingUrl: undefined, safetyStorage: undefined },
+    });
+    expect(inputsOf(restore, { ...asked, ...safety })).toMatchObject({ safetyStorage: 's3://bucket/safety' });
+    // A fallback without a trial would be refused.
+    const planned = inputsOf(restore, { ...asked, 'dry-run': true, checks: 'SELECT true' }) as RestoreInputs;
+    expect(planned).toMatchObject({ stagingUrl: undefined, dryRun: true, checks: ['SELECT true'] });
+    expect(String(planned.fallback)).toBe(inputs.fallback.default);
+    expect(inputsOf(restore, { ...asked, 'safety-backup': false })).toMatchObject({ safetyBackup: false });
+  });
+
   test('is, with a point in time, the backup that fits the time, whatever a form holds before anybody writes into it', () => {
     const restore = find('restore.yml, restore, step restore');
     const given = { storage, environment: 'staging', 'recovery-target-time': '2026-11-20T14:30:00Z' };
@@ -465,7 +484,9 @@ describe('the token', () => {
       const callee = reusable.get(/^OWNER\/supabase-backup\/(.*)@/.exec(job.uses ?? '')?.[1] ?? '');
       expect(callee, where).toBeDefined();
       for (const [scope, access] of Object.entries(job.permissions ?? {}))
-        if (scope !== 'id-token') expect(callee?.permissions[scope], `${where}: ${scope}`).toBe(access);
+        if (scope === 'actions' && String(job.with?.storage).startsWith('artifact:'))
+          expect(access, where).toBe('read');
+        else if (scope !== 'id-token') expect(callee?.permissions[scope], `${where}: ${scope}`).toBe(access);
     }
   });
 

@@ -6,7 +6,7 @@ import { takeDoctor, takeEstimate } from './doctor-inputs.ts';
 import { takeManaged, takeManagedRestore } from './managed-inputs.ts';
 import { type Operation, operations } from './operations.ts';
 import { type InputName, inputNames, inputs, type ReadInput } from './schema.ts';
-import { takeInit, takeKeygen } from './setup-inputs.ts';
+import { takeInit, takeKeygen, takeSchedule } from './setup-inputs.ts';
 import {
   requireManagement,
   takeAccess,
@@ -101,18 +101,6 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
         ...takeRecording(taker),
       };
   }
-}
-
-function takeSchedule(taker: Taker) {
-  return {
-    operation: 'schedule' as const,
-    policy: taker.take('policy'),
-    workflows: taker.take('workflows'),
-    check: taker.take('check'),
-    dryRun: taker.take('dry-run'),
-    githubToken: taker.take('github-token'),
-    ...takeRecording(taker),
-  };
 }
 
 function takeBackup(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) {

@@ -1,7 +1,8 @@
+import type { InitInputs, KeyFileInputs, KeygenInputs } from './setup-types.ts';
+import { takeRecording } from './shared-inputs.ts';
 import type { Taker } from './taker.ts';
-import type { InitInputs, KeyFileInputs, KeygenInputs } from './types.ts';
 
-/* Inputs of the operations that set a repository up, on a machine of the user's. */
+/* Inputs of the operations that set a repository up, and make its workflows. */
 
 /** What is not given here is asked for, or told to be missing, once it is known whether somebody can be asked. */
 export function takeInit(taker: Taker): InitInputs {
@@ -42,5 +43,17 @@ function takeMail(taker: Taker): Pick<InitInputs, 'mailFrom' | 'mailTo'> {
   return {
     mailFrom: from && (from.name === '' ? from.address : `${from.name} <${from.address}>`),
     mailTo: to?.map(({ address }) => address),
+  };
+}
+
+export function takeSchedule(taker: Taker) {
+  return {
+    operation: 'schedule' as const,
+    policy: taker.take('policy'),
+    workflows: taker.take('workflows'),
+    check: taker.take('check'),
+    dryRun: taker.take('dry-run'),
+    githubToken: taker.take('github-token'),
+    ...takeRecording(taker),
   };
 }

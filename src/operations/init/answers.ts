@@ -1,8 +1,8 @@
-import { setupInputs } from '../../interface/inputs/groups/setup.ts';
 import { parseRecipientsOfMail, parseSender } from '../../interface/inputs/mail-values.ts';
 import type { NotifyChannel } from '../../interface/inputs/operations.ts';
+import { inputs as inputSchema, schema } from '../../interface/inputs/schema.ts';
+import type { InitInputs } from '../../interface/inputs/setup-types.ts';
 import { checkEndpoint, parseRegion, parseStorage } from '../../interface/inputs/storage-values.ts';
-import type { InitInputs } from '../../interface/inputs/types.ts';
 import { matching, Problem } from '../../interface/inputs/values.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
@@ -100,7 +100,7 @@ export async function settleAnswers(
 ): Promise<Answers> {
   const interview = new Interview(context);
   const databases = await interview.need(inputs.databases, {
-    ...{ input: 'databases', fallback: 'production', parse: setupInputs.databases.parse },
+    ...{ input: 'databases', fallback: 'production', parse: schema.databases.parse },
     text: 'What the databases are called, separated by commas',
   });
   const place = await settlePlace(inputs, interview);
@@ -114,11 +114,11 @@ export async function settleAnswers(
   const alarms = await settleAlarms(inputs, interview, context.ask !== undefined);
   const found = inputs.githubRepository ?? (await findRepository(inputs.policy, context.env));
   const repository = await interview.need(found, {
-    ...{ input: 'github-repository', fallback: '', parse: setupInputs['github-repository'].parse },
+    ...{ input: 'github-repository', fallback: '', parse: schema['github-repository'].parse },
     text: 'Repository on GitHub, OWNER/REPO',
   });
   const action = await interview.need(inputs.action ?? actionPin, {
-    ...{ input: 'action', fallback: '', parse: setupInputs.action.parse },
+    ...{ input: 'action', fallback: '', parse: schema.action.parse },
     text: 'This action, pinned, OWNER/REPO@COMMIT (the release page names it)',
   });
   refuseMissing(interview.missing);
@@ -155,7 +155,7 @@ async function settleAlarms(
   const notify: readonly NotifyChannel[] = await interview.need(
     inputs.notify ?? (canAsk ? undefined : ['issues']),
     {
-      ...{ input: 'notify', fallback: 'issues', parse: setupInputs.notify.parse },
+      ...{ input: 'notify', fallback: 'issues', parse: schema.notify.parse },
       text: 'Who is told of failures: issues, webhook, slack, mail, heartbeat, separated by commas, or none',
     },
   );
@@ -194,6 +194,6 @@ function refuseMissing(missing: readonly string[]): void {
 }
 
 function placeholderOf(name: string): string {
-  const input: Record<string, { readonly placeholder: string }> = setupInputs;
-  return input[name]?.placeholder ?? name.replace(/^(s3|mail)-/, '');
+  const known: Readonly<Record<string, { readonly placeholder: string }>> = inputSchema;
+  return known[name]?.placeholder ?? 'value';
 }

@@ -1,4 +1,4 @@
-import type { InitInputs } from '../../interface/inputs/types.ts';
+import type { InitInputs } from '../../interface/inputs/setup-types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import type { Context } from '../../runtime/context.ts';
 import { describeSetUp } from './report.ts';

@@ -1,6 +1,6 @@
 import { lstat, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { InitInputs } from '../../interface/inputs/types.ts';
+import type { InitInputs } from '../../interface/inputs/setup-types.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { isHosted, type SchedulePlan } from '../../schedule/plan/plan.ts';

@@ -1,4 +1,4 @@
-import type { KeygenInputs } from '../../interface/inputs/types.ts';
+import type { KeygenInputs } from '../../interface/inputs/setup-types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import type { Context } from '../../runtime/context.ts';
 import { chooseKeyFiles, generateKey, refuseRunner, storeKey } from './make-key.ts';

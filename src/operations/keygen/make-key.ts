@@ -4,7 +4,7 @@ import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { nameHost } from '../../github/run.ts';
 import { identityLines } from '../../interface/inputs/key-values.ts';
 import type { Operation } from '../../interface/inputs/operations.ts';
-import type { KeyFileInputs } from '../../interface/inputs/types.ts';
+import type { KeyFileInputs } from '../../interface/inputs/setup-types.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import type { MadeKey } from './result.ts';

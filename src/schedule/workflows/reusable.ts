@@ -6,6 +6,8 @@
 export interface ReusableInput {
   readonly type: 'string' | 'boolean';
   readonly required?: true;
+  /** Of a flag that is not passed; false otherwise */
+  readonly default?: true;
   readonly description: string;
 }
 
@@ -40,6 +42,13 @@ const placeInputs = {
   'aws-role-seconds': text('For how long it is taken; 3600 when empty.'),
   environment: text('The GitHub environment of the job.'),
   'runs-on': text('The runner of the job; ubuntu-latest when empty.'),
+} as const;
+
+/** Of those that write: an artifact is stored anew by each run. */
+const artifactInputs = {
+  'artifact-retention-days': text(
+    'How many days GitHub keeps an artifact, 1 to 90; as the repository is set when empty.',
+  ),
 } as const;
 
 const clientInputs = {
@@ -110,6 +119,7 @@ export const reusableWorkflows = {
     file: 'backup.yml',
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
       ...projectInputs,
@@ -137,6 +147,7 @@ export const reusableWorkflows = {
     file: 'capture.yml',
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
       ...alarmInputs,
@@ -161,6 +172,7 @@ export const reusableWorkflows = {
     file: 'drill.yml',
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...alarmInputs,
       'backup-id': text('Which backup; latest when empty.'),
@@ -181,6 +193,7 @@ export const reusableWorkflows = {
     file: 'cleanup.yml',
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...alarmInputs,
       retention: text('Which backups stay.'),
       'keep-changes': text('How far back any point in time stays recoverable; 8d when empty.'),
@@ -255,6 +268,7 @@ export const reusableWorkflows = {
     file: 'restore.yml',
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
       ...alarmInputs,
@@ -269,6 +283,15 @@ export const reusableWorkflows = {
       'recovery-target-time': text('The point in time to recover to: an ISO 8601 time, or latest.'),
       confirm: text('The words that confirm a restore into production.'),
       clean: flag('Whether a target that is not empty is emptied.'),
+      'side-schema': text(
+        'The rows of the tables in include go into this new schema beside the live tables.',
+      ),
+      checks: text('Questions that must return true of what was restored, one SELECT a line.'),
+      fallback: text('How many older backups are tried on the runner when the chosen one fails there.'),
+      'safety-backup': {
+        ...flag('Whether a target that is emptied is backed up first.'),
+        default: true,
+      },
       'safety-storage': text('Where a safety backup goes when the target is another database.'),
       'target-kind': text('auto, plain, supabase-image or supabase-project; auto when empty.'),
       verify: text('content, counts or none; content when empty.'),
@@ -294,6 +317,7 @@ export const reusableWorkflows = {
     file: 'gate.yml',
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
       ...alarmInputs,

@@ -34,6 +34,7 @@ const gate: Given = { ...backup, operation: 'gate' };
 const status: Given = { operation: 'status', storage: './backups' };
 const report: Given = { operation: 'report', storage: './backups' };
 const schedule: Given = { operation: 'schedule' };
+const init: Given = { operation: 'init' };
 const mailing: Given = { ...backup, 'mail-from': 'a@example.com', 'mail-to': 'b@example.com' };
 const doctor: Given = { operation: 'doctor', 'database-url': url };
 const records: Given = { operation: 'records', storage: './backups', 'records-url': url };
@@ -502,6 +503,14 @@ const refused: [Given, InputName, string][] = [
   ],
   [{ ...backup, 'mail-to': 'ops@example.com, ops' }, 'mail-to', 'cannot contain "ops"'],
   [{ ...backup, 'mail-to': 'Ops <ops@example.com>' }, 'mail-to', 'that is no address of mail'],
+  [{ ...init, databases: 'Shop' }, 'databases', 'cannot contain "Shop"'],
+  [{ ...init, databases: 'all' }, 'databases', '`all` is taken'],
+  [{ ...init, notify: 'pager' }, 'notify', 'cannot be "pager"'],
+  [{ ...init, notify: 'none, issues' }, 'notify', 'cannot be none and something else'],
+  [{ ...init, action: 'octo-org/supabase-backup@v1' }, 'action', 'with a commit of 40 hexadecimal digits'],
+  [{ ...init, 'github-repository': 'shop' }, 'github-repository', 'is not OWNER/REPO'],
+  [{ ...init, 'key-file': 'a\0b' }, 'key-file', 'is not a path'],
+  [{ operation: 'keygen', 'recovery-sheet': 'a\nb' }, 'recovery-sheet', 'is not a path'],
   [{ ...status, digest: 'weekly' }, 'digest', 'cannot be "weekly"'],
   [
     { ...validate, 'records-url': 'mysql://u:s3cret@h/d' },
@@ -600,7 +609,7 @@ describe('what is refused', () => {
 
   test('an unknown operation is answered with the list of operations', () => {
     expect(refusalOf({ operation: 'frobnicate' }).next).toBe(
-      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor, estimate, managed, mirror or repair.',
+      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor, estimate, managed, mirror, repair, init or keygen.',
     );
   });
 });

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseInputs } from '../../../src/interface/inputs/parse.ts';
 import type { InputName } from '../../../src/interface/inputs/schema.ts';
-import type { InitInputs } from '../../../src/interface/inputs/types.ts';
+import type { InitInputs } from '../../../src/interface/inputs/setup-types.ts';
 import { init } from '../../../src/operations/init/init.ts';
 import { schedule } from '../../../src/operations/schedule/schedule.ts';
 import { renderText } from '../../../src/report/text.ts';
