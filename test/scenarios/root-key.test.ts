@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { vault, vaultCipher } from '../fixture/extensions.ts';
@@ -15,6 +16,7 @@ import { query } from './shop.ts';
 
 /* The root key of Vault through the whole program: from one project, with a backup, into another. */
 
+const page = readFileSync(join(import.meta.dirname, '../../docs/recover-by-hand.md'), 'utf8');
 const minutes = 60_000;
 const owner = 'app_owner';
 let cluster: Cluster;
@@ -72,7 +74,7 @@ function expectSilent(text: string): void {
 
 async function backUp(storage: string, ...words: string[]): Promise<string> {
   const env = { SUPABASE_BACKUP_DATABASE_URL: source, ...environment(from) };
-  const run = await runCli(['backup', '--storage', storage, ...words], { env });
+  const run = await runCli(['backup', '--verbose', '--storage', storage, ...words], { env });
   expect(run, run.stderr).toMatchObject({ exitCode: 0 });
   expectSilent(run.stdout + run.stderr);
   return run.stdout;
@@ -82,7 +84,7 @@ const encrypted = () => ['--encryption-recipients', recipient];
 
 async function restore(target: Target, storage: string, ...words: string[]) {
   const env = { SUPABASE_BACKUP_TARGET_URL: target.url, ...environment(into) };
-  const run = await runCli(['restore', '--storage', storage, ...words], { env });
+  const run = await runCli(['restore', '--verbose', '--storage', storage, ...words], { env });
   expectSilent(run.stdout + run.stderr);
   return run;
 }
@@ -132,6 +134,19 @@ describe('a backup', () => {
       const validated = await runCli(['validate', '--storage', storage], { env: environment(from) });
       expect(validated, validated.stderr).toMatchObject({ exitCode: 0 });
       expectSilent(validated.stdout + validated.stderr);
+
+      // Somebody without this program gives it to a project with the commands of the documentation.
+      const [, section = ''] = page.split("\n## Vault's root key\n");
+      const commands = (section.split('\n## ')[0] ?? '').match(/^ {4}.*$/gm) ?? [];
+      expect(commands.join('\n')).toContain('--data-binary @-');
+      const script = commands.join('\n').replaceAll('https://api.supabase.com', into.url);
+      const file = join(folder, 'identity.txt');
+      const [backup = ''] = listBackups(storage);
+      const names = { BACKUP: backup, IDENTITY: file, TARGET_REF: into.project.ref };
+      const env = { PATH: process.env.PATH, SUPABASE_ACCESS_TOKEN: into.token, ...names };
+      const shell = await promisify(execFile)('sh', ['-euc', script], { cwd: storage, env });
+      expect(shell).toEqual({ stdout: '', stderr: '' });
+      expect(into.project.rootKey).toBe(rootKeys.own);
 
       // It is an object like any other, so damage of it is found, and named, without a key, too.
       const manifest = readStoredManifest(storage);
