@@ -8,13 +8,16 @@ import {
   readPitrDays,
   readPlan,
   readProject,
+  readRootKey,
   requestPitr,
+  setRootKey,
 } from '../../src/management/project.ts';
 import {
   type FakeManagement,
   type ManagementFault,
   makeClock,
   ref,
+  rootKeys,
   startFakeManagement,
   unvalidated,
 } from '../support/fake-management.ts';
@@ -75,7 +78,11 @@ describe('what is asked', () => {
       platform.project.window = { earliest: new Date('2026-11-13T00:00:00Z'), latest: now };
       await requestPitr(api, ref, now.getTime() / 1000);
       expect(platform.project.restores).toEqual([now.getTime() / 1000]);
-      expect(platform.requests).toHaveLength(7);
+      const masked: string[] = [];
+      expect(await readRootKey(api, ref, (secret) => masked.push(secret))).toBe(rootKeys.own);
+      await setRootKey(api, ref, rootKeys.other);
+      expect([masked, platform.project.rootKey]).toEqual([[rootKeys.own], rootKeys.other]);
+      expect(platform.requests).toHaveLength(9);
     },
   );
 
@@ -144,6 +151,24 @@ describe('a restore', () => {
     const failure = await failureOf(requestPitr(connect(), ref, now.getTime() / 1000));
     expect(failure.wasRefused).toBe(wasRefused);
     expect(platform.requests).toHaveLength(1);
+  });
+});
+
+describe("Vault's root key", () => {
+  it.each<[string, ManagementFault]>([
+    ['its answer is lost', { kind: 'lose-answer' }],
+    ['the server fails', answer(500)],
+  ])('is set once, also when %s', async (_, fault) => {
+    script(fault);
+    const failure = await failureOf(setRootKey(connect(), ref, rootKeys.other));
+    expect(failure.wasRefused).toBe(false);
+    expect(failure.message).not.toContain(rootKeys.other);
+    expect(platform.requests).toHaveLength(1);
+  });
+
+  it('is none that no header or statement could hold', async () => {
+    script(answer(200, { root_key: 'a key\nof two lines' }));
+    expect((await failureOf(readRootKey(connect(), ref, () => undefined))).reason).toBe('unclear');
   });
 });
 
