@@ -207,7 +207,8 @@ export class FileStorage implements Storage {
     const temporary = join(this.#root, 'tmp', randomUUID());
     try {
       const missing: string[] = [];
-      for (const folder of ['tmp', dirname(key)]) if (!(await this.#refuseLinks(folder))) missing.push(folder);
+      for (const folder of ['tmp', dirname(key)])
+        if (!(await this.#refuseLinks(folder))) missing.push(folder);
       await this.#refuseRemoved();
       for (const folder of missing) await makeFolder(join(this.#root, folder));
       await writeDurably(temporary, value);
