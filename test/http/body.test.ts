@@ -7,7 +7,9 @@ import { request } from '../../src/http/request.ts';
 /** Answers with as many bytes as the path says, or without an end. */
 const server = createServer(({ url = '' }, response) => {
   if (url !== '/endless') return void response.end('é'.repeat(Number(url.slice(1)) / 2));
-  response.on('close', () => void (isClosed = true));
+  response.on('close', () => {
+    isClosed = true;
+  });
   const more = () => {
     while (!response.destroyed && response.write('x'.repeat(65_536)));
     response.once('drain', more);
