@@ -241,6 +241,39 @@ describe('a failure says what to do', () => {
   });
 });
 
+describe('an answer that cannot be right', () => {
+  it('is refused when it is of another project', async () => {
+    script(answer(200, { id: 'x', ref: 'zzzzzzzzzzzzzzzzzzzz', status: 'ACTIVE_HEALTHY' }));
+    expect(await failureOf(readProject(connect(), ref))).toMatchObject({ reason: 'unclear' });
+  });
+
+  it('is given up when it has no end', async () => {
+    script(answer(200, { status: ' '.repeat(9 * 1024 * 1024) }));
+    expect(await failureOf(readProject(connect(), ref))).toMatchObject({ reason: 'unclear' });
+  });
+
+  it('names no time: milliseconds for seconds, and numbers beyond all calendars', async () => {
+    for (const seconds of [now.getTime(), 1e18, 1e300]) {
+      const physical = {
+        earliest_physical_backup_date_unix: seconds,
+        latest_physical_backup_date_unix: seconds,
+      };
+      script(answer(200, { pitr_enabled: true, backups: [], physical_backup_data: physical }));
+      expect(await readBackups(connect(), ref)).toMatchObject({ earliest: undefined, latest: undefined });
+    }
+    script(answer(200, { backups: [{ status: 'COMPLETED', inserted_at: '+275760-09-13T00:00:00Z' }] }));
+    expect(await failureOf(readBackups(connect(), ref))).toMatchObject({ reason: 'unclear' });
+    script(answer(200, { selected_addons: [{ type: 'pitr', variant: { id: `pitr_${'9'.repeat(400)}` } }] }));
+    expect(await failureOf(readPitrDays(connect(), ref))).toMatchObject({ reason: 'unclear' });
+  });
+
+  it('fills no report with one word', async () => {
+    script(answer(200, { ref, status: 'A'.repeat(500_000), name: 'ü'.repeat(500_000) }));
+    const { status, name } = await readProject(connect(), ref);
+    expect([status, name]).toEqual([`${'A'.repeat(200)}…`, `${'ü'.repeat(200)}…`]);
+  });
+});
+
 describe('what is newer than this program', () => {
   it('is passed over: fields, states and kinds of backups', async () => {
     script(
