@@ -51,9 +51,9 @@ const connectionInputs = {
   sslrootcert: text("The authority of the server's certificate, in PEM form."),
 } as const;
 
-/** For what asks Supabase of its own backups, beside the token */
+/** For what asks Supabase of its own backups, or of Vault's root key, beside the token */
 const projectInputs = {
-  'project-ref': text('The project at Supabase whose own backups are told, too; only with the token.'),
+  'project-ref': text('The project at Supabase, for what only Supabase tells of it; only with the token.'),
 } as const;
 
 const alarmInputs = {
@@ -89,7 +89,8 @@ const storageSecrets = {
 const copiesSecret = { COPIES: 'Other storages with copies, a YAML list (docs/copies.md).' } as const;
 
 const tokenSecret = {
-  SUPABASE_ACCESS_TOKEN: "A token of Supabase's Management API that may read the backups of the project.",
+  SUPABASE_ACCESS_TOKEN:
+    "A token of Supabase's Management API, which may read backups and secrets of the project.",
 } as const;
 
 const recordsSecret = { RECORDS_URL: 'The database that keeps the records in SQL.' } as const;
@@ -103,6 +104,11 @@ const alarmSecrets = {
 
 const databaseSecret = { DATABASE_URL: 'The database to back up.' } as const;
 const identitySecret = { ENCRYPTION_IDENTITY: 'Opens encrypted backups.' } as const;
+/** Of what takes backups */
+const backingUpSecrets = {
+  ...{ ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret },
+  ...alarmSecrets,
+} as const;
 const usual = { contents: 'read', issues: 'write' } as const;
 
 export const reusableWorkflows = {
@@ -125,10 +131,7 @@ export const reusableWorkflows = {
         'Whether a runbook is written after the backup and kept with the run, unless the repository is public.',
       ),
     },
-    secrets: {
-      ...{ ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret },
-      ...alarmSecrets,
-    },
+    secrets: backingUpSecrets,
     outputs: ['backup-id', 'backup-type', 'rows'],
     permissions: usual,
     timeoutMinutes: 350,
@@ -139,6 +142,7 @@ export const reusableWorkflows = {
       ...placeInputs,
       ...clientInputs,
       ...connectionInputs,
+      ...projectInputs,
       ...alarmInputs,
       ...tableInputs,
       'encryption-recipients': text(
@@ -151,7 +155,7 @@ export const reusableWorkflows = {
       ),
       'drop-slot': flag('Whether to capture a last time and drop the slot.'),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
+    secrets: backingUpSecrets,
     outputs: ['captured-through', 'transactions', 'barrier', 'lost-changes', 'backup-id'],
     permissions: usual,
     // The first capture takes a backup, and so does one after a change of the schema.
@@ -296,6 +300,7 @@ export const reusableWorkflows = {
       ...placeInputs,
       ...clientInputs,
       ...connectionInputs,
+      ...projectInputs,
       ...alarmInputs,
       'encryption-recipients': text('Who can open a backup that the gate takes.'),
       'max-age': text('How old the newest backup may be.'),
@@ -305,7 +310,7 @@ export const reusableWorkflows = {
       'base-ref': text("What runs in production; when empty, what the run's event says."),
       label: text('A note kept with such a backup.'),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
+    secrets: backingUpSecrets,
     outputs: ['backup-id', 'gate', 'destructive'],
     permissions: usual,
     timeoutMinutes: 350,
