@@ -256,7 +256,7 @@ describe('what the action gets of a reusable workflow', () => {
 
   test('is the project at Supabase where it is asked for its own backups, and the token in no other step', () => {
     const asking = [
-      ...['backup', 'capture', 'gate'].map((name) => `${name}.yml, ${name}, step ${name}`),
+      ...['backup', 'capture', 'gate', 'restore'].map((name) => `${name}.yml, ${name}, step ${name}`),
       ...['backup.yml, backup, step runbook', 'report.yml, report, step report', 'watch.yml, watch, step 3'],
     ];
     for (const step of own) {

@@ -261,6 +261,7 @@ export const reusableWorkflows = {
       ...placeInputs,
       ...clientInputs,
       ...connectionInputs,
+      ...projectInputs,
       ...alarmInputs,
       ...tableInputs,
       // The environment's reviewers approve the restore. Without protection rules GitHub asks for no
@@ -284,6 +285,7 @@ export const reusableWorkflows = {
     },
     secrets: {
       TARGET_URL: 'The database to restore into.',
+      SUPABASE_ACCESS_TOKEN: "A token of Supabase's Management API, which may write secrets of the target.",
       ...storageSecrets,
       ...copiesSecret,
       ...recordsSecret,
