@@ -25,6 +25,9 @@ import { type Checker, type Contexts, openParser } from './parser.ts';
 const githubToken = '${{ github.token }}';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
+const projectRef = '${{ inputs.project-ref }}';
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
 const toJsonOfNeeds = '${{ toJSON(needs) }}';
 
 const ours = Object.entries<ReusableWorkflow>(reusableWorkflows);
@@ -262,9 +265,8 @@ describe('what the action gets of a reusable workflow', () => {
 
   test('is the project at Supabase where it is asked for its own backups, and the token in no other step', () => {
     const asking = [
-      'backup.yml, backup, step runbook',
-      'report.yml, report, step report',
-      'watch.yml, watch, step 3',
+      ...['backup', 'capture', 'gate', 'restore'].map((name) => `${name}.yml, ${name}, step ${name}`),
+      ...['backup.yml, backup, step runbook', 'report.yml, report, step report', 'watch.yml, watch, step 3'],
     ];
     for (const step of own) {
       const isAsking = asking.some((where) => step.where.endsWith(where));
@@ -277,9 +279,7 @@ describe('what the action gets of a reusable workflow', () => {
         secrets: { SUPABASE_ACCESS_TOKEN: 'sbp_x' },
       });
       expect(token, step.where).toBe('sbp_x');
-      expect(inputsOf(step, { storage, 'project-ref': 'abcdefghijklmnopqrst' }), step.where).toMatchObject({
-        managementAccess: { projectRef: 'abcdefghijklmnopqrst' },
-      });
+      expect(step.with?.['project-ref'], step.where).toBe(projectRef);
     }
   });
 
