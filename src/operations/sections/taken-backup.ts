@@ -56,7 +56,7 @@ function describeFigures({ manifest, reuse, addedBytes, elapsed }: TakenBackup):
   const { encryption } = manifest;
   return {
     kind: 'table',
-    columns: [{ title: 'what' }, { title: '', align: 'right' }],
+    columns: [{ title: 'what' }, { title: 'value', align: 'right' }],
     rows: [
       ['kind', manifest.kind],
       ...(manifest.base === null ? [] : [['built upon', manifest.base]]),
