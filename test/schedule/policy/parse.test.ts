@@ -35,11 +35,11 @@ describe('a policy', () => {
 
 describe('a wrong policy is refused', () => {
   test.each([
-    ['an unknown key', 'timezone: UTC', '7:1: timezone: is no key of a policy. Did you mean time-zone?'],
+    ['an unknown key', 'timezone: UTC', '7:1: timezone: is an unknown key. Did you mean time-zone?'],
     [
       'an unknown key that is like no other',
       'drill: { colour: red }',
-      '7:10: drill.colour: is no key of a policy. Here stand backup-id, fallback, rto-target, checks or image.',
+      '7:10: drill.colour: is an unknown key. Valid keys here: backup-id, fallback, rto-target, checks, image.',
     ],
     [
       'an image of somebody else',
@@ -49,13 +49,19 @@ describe('a wrong policy is refused', () => {
     [
       'an unknown kind of job',
       'schedules: { ful: true }',
-      '7:14: schedules.ful: is no key of a policy. Did you mean full?',
+      '7:14: schedules.ful: is an unknown key. Did you mean full?',
     ],
     [
       'an unknown key of a job',
       "schedules:\n  archive:\n    labl: x\n    cron: 'auto 2 * * *'",
-      '9:5: schedules.archive.labl: is no key of a policy. Did you mean label?',
+      '9:5: schedules.archive.labl: is an unknown key. Did you mean label?',
     ],
+    [
+      'a number where a text is wanted',
+      'alarm: { rpo-target: 26 }',
+      'alarm.rpo-target: is the number 26, and a text is wanted. Write it with its unit, as in 26h',
+    ],
+    ['a boolean of YAML 1.1', 'schedules: { full: yes }', 'schedules.full: is the text yes. Write true'],
     [
       'a wrong cron expression in a list',
       "schedules: { full: ['auto 2 * * *', '5 25 * * *'] }",
@@ -74,7 +80,7 @@ describe('a wrong policy is refused', () => {
     [
       'a setting that captures do not have',
       'schedules: { capture: { unlimited: true } }',
-      '7:25: schedules.capture.unlimited: is no key of a policy. Did you mean unlimited-wal?',
+      '7:25: schedules.capture.unlimited: is an unknown key. Did you mean unlimited-wal?',
     ],
     [
       'no interval for which changes are kept',

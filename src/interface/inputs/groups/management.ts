@@ -31,7 +31,7 @@ export const managementInputs = {
     parse: matching(
       projectRefPattern,
       'is not the name of a project',
-      'Write the twenty small letters that stand in the address of its dashboard.',
+      'Write the twenty lower-case letters in the address of its dashboard.',
     ),
   },
   'management-api-url': {
