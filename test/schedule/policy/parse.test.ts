@@ -58,10 +58,14 @@ describe('a wrong policy is refused', () => {
     ],
     [
       'a number where a text is wanted',
-      'alarm: { rpo-target: 26 }',
-      'alarm.rpo-target: is the number 26, and a text is wanted. Write it with its unit, as in 26h',
+      'alarms: { rpo-target: 26 }',
+      '7:23: alarms.rpo-target: is the number 26, and a text is wanted. Write it with its unit, as in 26h, or in quotes',
     ],
-    ['a boolean of YAML 1.1', 'schedules: { full: yes }', 'schedules.full: is the text yes. Write true'],
+    [
+      'a boolean of YAML 1.1',
+      'schedules: { full: yes }',
+      '7:20: schedules.full: is the text yes. Write true',
+    ],
     [
       'a wrong cron expression in a list',
       "schedules: { full: ['auto 2 * * *', '5 25 * * *'] }",
@@ -169,7 +173,7 @@ describe('a wrong policy is refused', () => {
     const recipient = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p';
     const text = `${smallPolicy}    encryption-recipients: ${recipient}\n`;
     expect(await messageOf(text)).toContain(
-      '7:28: databases.production.encryption-recipients: makes backups that',
+      '7:28: databases.production.encryption-recipients: encrypts backups that',
     );
     expect(parse(`${text}    encryption-identity: IDENTITY\n`).actionVersion).toBe('v1.2.3');
     expect(parse(`${text}schedules: { drill: false }\n`).actionVersion).toBe('v1.2.3');
