@@ -7,6 +7,7 @@ import { createRepository } from '../repository/example.ts';
 import { presentContext } from '../support/context.ts';
 import { type FakeManagement, startFakeManagement } from '../support/fake-management.ts';
 import { startBundle } from '../support/run-cli.ts';
+import { inWords } from './refusal.ts';
 
 /**
  * The program as it is shipped, against the stand-in for Supabase's Management API. Each look takes six seconds, one for each request.
@@ -53,7 +54,7 @@ describe('the command line', () => {
   test('ends with 2 where the token is not known any more, and says that it may have expired', async () => {
     const { exitCode, stderr } = await run(['managed'], 'sbp_gone');
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/supabase-access-token: .*maybe expired[\s\S]*→ Make a new one/);
+    expect(inWords(stderr)).toMatch(/supabase-access-token: .*maybe expired[\s\S]*→ Make a new one/);
     expect(stderr).not.toContain('sbp_gone');
   });
 
@@ -98,7 +99,7 @@ describe('the command line', () => {
     const time = `${new Date(Date.now() - 3_600_000).toISOString().slice(0, 19)}Z`;
     const { exitCode, stderr } = await run(['restore', '--managed', '--recovery-target-time', time]);
     expect(exitCode).toBe(2);
-    expect(stderr).toContain('confirm: RESTORE PRODUCTION');
+    expect(stderr).toContain("add --confirm 'RESTORE PRODUCTION'");
     expect(platform.project.restores).toEqual([]);
   });
 });
