@@ -140,7 +140,8 @@ function listFacts(event: RunEvent, change: IssueChange): [title: string, value:
       ? listEvidence(event)
       : [fact('Cause', describeClass(event.failureClass))]),
     ...(failures === undefined ? [] : [fact('Failures', formatCounted(failures, 'failure'))]),
-    ...(failingSince === undefined
+    // The first failure has been going on for no time.
+    ...(failingSince === undefined || event.at.getTime() - failingSince.getTime() < 1000
       ? []
       : [fact('Failing for', formatDuration(event.at.getTime() - failingSince.getTime()))]),
     fact('Last good backup', tellLastGood(event)),

@@ -6,6 +6,7 @@ import type { CopyPlace } from '../interface/inputs/copies-values.ts';
 import { acceptFormerNames } from '../interface/inputs/former-names.ts';
 import { parseInputs } from '../interface/inputs/parse.ts';
 import type { Inputs } from '../interface/inputs/types.ts';
+import { formatCounted } from '../report/quantity.ts';
 import { createRedactor } from '../report/redact.ts';
 import { isKnownError, messageOf } from '../runtime/errors.ts';
 import { endProcess } from './process/end.ts';
@@ -47,7 +48,9 @@ async function main(): Promise<void> {
     let released = 0;
     for (const place of listPlaces(parseInputs(read, env)))
       released += await releaseLocks(place, step, context);
-    log.info(`The step was stopped before its end; ${released} locks that it had left are released.`);
+    log.info(
+      `The step was stopped before its end; ${formatCounted(released, 'lock')} that it had left ${released === 1 ? 'is' : 'are'} released.`,
+    );
   } catch (error) {
     // A second failure would not help the user of a job that was cancelled, so this one is a warning.
     log.warn(isKnownError(error) ? `${error.message}\n→ ${error.next}` : messageOf(error));

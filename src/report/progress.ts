@@ -24,7 +24,14 @@ export class Progress {
     const share = this.#total > 0 ? Math.min(1, this.#weight / this.#total) : 1;
     const left = share > 0 ? elapsed / share - elapsed : 0;
     this.#log.progress(
-      `${Math.floor(share * 100)} %: ${formatCount(this.#rows)} rows, ${formatBytes(this.#bytes)}, ${formatRate(this.#bytes, elapsed)}, about ${formatDuration(left)} left`,
+      `${Math.floor(share * 100)} %: ${formatCount(this.#rows)} rows, ${formatBytes(this.#bytes)}, ${formatRate(this.#bytes, elapsed)}, ${tellLeft(left)}`,
     );
   }
+}
+
+/** An estimate, to the second: it is no better than that. */
+function tellLeft(milliseconds: number): string {
+  return milliseconds < 1000
+    ? 'less than a second left'
+    : `about ${formatDuration(milliseconds < 59_500 ? Math.round(milliseconds / 1000) * 1000 : milliseconds).replace('.0 s', ' s')} left`;
 }

@@ -3,6 +3,7 @@ import type { RestoreSelection } from '../parity/scope.ts';
 import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { nameInput, say } from '../runtime/wording.ts';
+import { askForTables } from '../values/nearest-tables.ts';
 import { createSelection } from '../values/table-patterns.ts';
 import { createChoice, findUnmatchedIn, selectAll, selectPart } from './archive/selection.ts';
 import { isWhole, type RestoreRequest } from './request.ts';
@@ -33,7 +34,7 @@ export function refuseUnmatched(
     if (unmatched.length === 0) continue;
     throw new ConfigurationError(
       say`${nameInput(input)}: nothing in backup ${manifest.id} fits ${unmatched.join(', ')}`,
-      'Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database; the operation show lists the tables.',
+      `${askForTables(unmatched, manifest.tables)}Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database; \`show\` lists the tables.`,
     );
   }
 }
@@ -52,7 +53,7 @@ export function refuseNothing(
   const without = request.exclude.length > 0 ? ` without ${request.exclude.join(', ')}` : '';
   throw new ConfigurationError(
     say`${nameInput('include')}: nothing in backup ${manifest.id} fits ${request.include.join(', ')}${without}`,
-    'Give names as schema.table or schema.*; the manifest lists the tables.',
+    `${askForTables(request.include, manifest.tables)}Give names as schema.table or schema.*; \`show\` lists the tables.`,
   );
 }
 

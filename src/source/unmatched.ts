@@ -1,6 +1,7 @@
 import type { TableInfo } from '../postgres/catalog/tables.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { nameInput, say } from '../runtime/wording.ts';
+import { askForTables } from '../values/nearest-tables.ts';
 import { findUnmatched } from '../values/table-patterns.ts';
 
 /**
@@ -18,6 +19,6 @@ export function refuseUnmatched(
   if (unmatched.length === 0) return;
   throw new ConfigurationError(
     say`${nameInput(input)}: no table of this database fits ${unmatched.join(', ')}`,
-    'Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database, with double quotes around a part where it needs them.',
+    `${askForTables(unmatched, tables)}Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database, with double quotes around a part where it needs them.`,
   );
 }

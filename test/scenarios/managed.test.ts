@@ -8,6 +8,7 @@ import { presentContext } from '../support/context.ts';
 import { type FakeManagement, startFakeManagement } from '../support/fake-management.ts';
 import { writePolicy } from '../support/policy-file.ts';
 import { startBundle } from '../support/run-cli.ts';
+import { inWords } from './refusal.ts';
 
 /**
  * The program as it is shipped, against the stand-in for Supabase's Management API. Each look takes six seconds, one for each request.
@@ -54,7 +55,7 @@ describe('the command line', () => {
   test('ends with 2 where the token is not known any more, and says that it may have expired', async () => {
     const { exitCode, stderr } = await run(['managed'], 'sbp_gone');
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/supabase-access-token: .*maybe expired[\s\S]*→ Make a new one/);
+    expect(inWords(stderr)).toMatch(/supabase-access-token: .*maybe expired[\s\S]*→ Make a new one/);
     expect(stderr).not.toContain('sbp_gone');
   });
 
@@ -128,7 +129,7 @@ describe('the command line', () => {
       ...['restore', '--managed', '--storage', './backups', '--recovery-target-time', time],
     ]);
     expect(exitCode).toBe(2);
-    expect(stderr).toContain('confirm: RESTORE PRODUCTION');
+    expect(stderr).toContain("add --confirm 'RESTORE PRODUCTION'");
     expect(platform.project.restores).toEqual([]);
   });
 });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { compareData, dumpData, dumpSchema } from '../fixture/dump.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type Finished, runCli, succeed } from '../support/run-cli.ts';
+import { inWords } from './refusal.ts';
 import { listBackups } from './repository-folder.ts';
 import { createDatabase, createShop, describeDatabase, query } from './shop.ts';
 
@@ -381,7 +382,9 @@ describe('without clean', () => {
     const before = await dump(live);
     const run = await restore(live, '--include', 'private.*', ...words);
     expect(run.exitCode).toBe(2);
-    expect(run.stderr).toMatch(/target-url: it has private\.notes, private\.ratings, private\.words already/);
+    expect(inWords(run.stderr)).toMatch(
+      /target-url: it has private\.notes, private\.ratings, private\.words already/,
+    );
     await expectSame(live, before);
   });
 

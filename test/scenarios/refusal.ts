@@ -12,10 +12,23 @@ export function expectRefusal(
   const all = `${run.stdout}\n${run.stderr}`;
   expect(all).not.toMatch(/^\s+at .+[:)]/m);
   expect(all).not.toContain('unexpected:');
-  for (const says of [expected.says].flat()) expect(run.stderr).toMatch(says);
+  const told = inWords(run.stderr);
+  for (const says of [expected.says].flat()) expect(told).toMatch(says);
   expect(run.stderr).toMatch(/^→ \S.+[.;?]$/m);
   expect(run.exitCode).toBe(expected.exitCode);
   expectNoSecret(all, expected.secrets ?? []);
+}
+
+/**
+ * A message with the names of inputs as a workflow has them: a terminal shows options and variables, an action none, and both refuse
+ * for the same reasons. How each names inputs is tested in test/entry/terminal/surface.test.ts.
+ */
+export function inWords(text: string): string {
+  return text
+    .replace(/\bSUPABASE_BACKUP_([A-Z0-9_]+)/g, (_, name: string) => name.toLowerCase().replaceAll('_', '-'))
+    .replace(/(?<=^|[\s(])--([a-z][a-z0-9-]*)=(true|false)\b/gm, '$1: $2')
+    .replace(/(?<=^|[\s(])--confirm 'RESTORE PRODUCTION'/gm, 'confirm: RESTORE PRODUCTION')
+    .replace(/(?<=^|[\s(])--([a-z][a-z0-9-]*)/gm, '$1');
 }
 
 /** Neither as it is, nor percent-encoded or decoded, nor in base64. */

@@ -8,7 +8,7 @@ import { makeProjectTarget } from '../fixture/target.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type Finished, runCli, startCli } from '../support/run-cli.ts';
 import { Watcher, waitUntil } from './processes.ts';
-import { expectRefusal } from './refusal.ts';
+import { expectRefusal, inWords } from './refusal.ts';
 import { findObject, flipBit, listBackups, listFolder, readStoredManifest } from './repository-folder.ts';
 import { createDatabase, createShop, describeDatabase, query } from './shop.ts';
 
@@ -170,12 +170,12 @@ describe('a restore is refused', () => {
     ['a fallback without staging', /fallback: is given without staging-url/, ['--fallback', '2']],
     [
       'a place for a safety backup that is not taken',
-      /safety-storage: no safety backup is taken without (--clean|clean: true)/,
+      /safety-storage: no safety backup is taken without clean/,
       ['--safety-storage', './x'],
     ],
     [
       'a place for a safety backup that is not wanted',
-      /safety-storage: .* with (--safety-backup=false|SUPABASE_BACKUP_SAFETY_BACKUP=false|safety-backup: false)/,
+      /safety-storage: .* with safety-backup: false/,
       ['--clean', '--safety-backup', 'false', '--safety-storage', './x'],
     ],
     [
@@ -199,8 +199,8 @@ describe('a restore is refused', () => {
     expect(run.stdout).toMatch(
       /has to be confirmed: it is the database that was backed up, environment is production/,
     );
-    expect(run.stdout).toMatch(/Missing: target-url: the database is not empty/);
-    expect(run.stdout).toMatch(/Missing: confirm: /);
+    expect(inWords(run.stdout)).toMatch(/Missing: target-url: the database is not empty/);
+    expect(inWords(run.stdout)).toMatch(/Missing: confirm: /);
     expect([await describeDatabase(source), listFolder(storage)]).toEqual(before);
     const planned = await restore(source, '--dry-run', '--clean', ...words);
     expect(planned.stdout).toContain(

@@ -33,7 +33,9 @@ export function parseDatabaseUrl(text: string): string {
     // URLs do not allow several hosts either.
     .replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, '$1');
   const url = URL.canParse(standard) ? new URL(standard) : undefined;
-  if (url === undefined || decode(url.password) === undefined) {
+  // A # begins no part of a connection string, and a second @ or a / before one belongs to a password.
+  const isCut = url !== undefined && (url.hash !== '' || url.pathname.includes('@'));
+  if (url === undefined || isCut || decode(url.password) === undefined) {
     const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
     throw new Problem('is not a valid URL', remedy);
   }

@@ -7,7 +7,7 @@ import { matching } from './values.ts';
 export const parseProjectRef = matching(
   projectRefPattern,
   'is not the name of a project',
-  'Write the twenty small letters that stand in the address of its dashboard.',
+  'Write the twenty lower-case letters that stand in the address of its dashboard.',
 );
 
 /** @throws Problem when the text is no token that a header could hold; its shape is not checked */

@@ -126,7 +126,7 @@ export function takeManagement(
     taker.note(
       'project-ref',
       say`is required with ${nameInput('supabase-access-token')}`,
-      'Write the twenty small letters that stand in the address of its dashboard, or leave the token out.',
+      'Write the twenty lower-case letters in the address of its dashboard, or leave the token out.',
     );
   const isKnown = accessToken !== undefined && projectRef !== undefined;
   return { management: isKnown ? { accessToken, projectRef, apiUrl } : undefined, managementAccess };
@@ -166,7 +166,7 @@ export function requireManagement(
     taker.note(
       'project-ref',
       `is required for ${taker.operation}${urlName === undefined ? ' of the kind managed' : `, because ${urlName} leads to no hosted project`}`,
-      'Write the twenty small letters that stand in the address of its dashboard.',
+      'Write the twenty lower-case letters in the address of its dashboard.',
     );
   // Where one is missing, the mistake just noted is thrown before this value is used.
   return { accessToken: accessToken ?? '', projectRef: projectRef ?? '', apiUrl };

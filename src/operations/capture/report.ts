@@ -37,7 +37,7 @@ export function describeCapture(result: CaptureResult, copies: readonly CopyOutc
       { kind: 'heading', text: last === undefined ? 'Nothing captured' : `Captured through ${last.through}` },
       {
         kind: 'table',
-        columns: [{ title: 'what' }, { title: '', align: 'right' }],
+        columns: [{ title: 'what' }, { title: 'value', align: 'right' }],
         rows: [
           ['transactions', formatCount(transactions)],
           ['rows changed', formatCount(changes)],

@@ -151,5 +151,5 @@ function tellEvent(event: BackupEvent): string {
 }
 
 function describePairs(title: string, rows: readonly (readonly string[])[]): Section {
-  return { kind: 'table', columns: [{ title }, { title: '' }], rows };
+  return { kind: 'table', columns: [{ title }, { title: 'value' }], rows };
 }

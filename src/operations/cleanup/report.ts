@@ -151,7 +151,7 @@ function describeFigures(done: Cleanup): Section {
   const { kind, ending, backups, removed, swept, hidden, retained } = done;
   return {
     kind: 'table',
-    columns: [{ title: 'what' }, { title: '', align: 'right' }],
+    columns: [{ title: 'what' }, { title: 'value', align: 'right' }],
     rows: [
       ['backups that stay', formatCount(backups - removed.length)],
       ['backups removed', formatCount(removed.length)],

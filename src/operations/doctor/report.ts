@@ -1,6 +1,6 @@
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatCounted } from '../../report/quantity.ts';
-import type { Section } from '../../report/section.ts';
+import type { Section, Tone } from '../../report/section.ts';
 import { say, type Wording } from '../../runtime/wording.ts';
 import { describeEstimate } from '../sections/estimate.ts';
 import {
@@ -35,7 +35,11 @@ export function describeDiagnosis(diagnosis: Diagnosis): Outcome {
       checks: JSON.stringify(checks.map(toJson)),
     },
     report: [
-      { kind: 'heading', text: headOf(failures.length, warnings.length) },
+      {
+        kind: 'heading',
+        text: headOf(failures.length, warnings.length),
+        tone: failures.length > 0 ? 'bad' : warnings.length > 0 ? 'warning' : 'good',
+      },
       ...areas.flatMap((area) => describeArea(area, checks)),
       ...(estimate === undefined ? [] : describeEstimate(estimate)),
       // The first is told at the end, where the eye is when all is printed.
@@ -46,6 +50,13 @@ export function describeDiagnosis(diagnosis: Diagnosis): Outcome {
 }
 
 const areas: readonly Area[] = ['platform', 'database', 'storage', 'keys', 'workflows', 'channels'];
+
+const tones: Readonly<Record<CheckState, Tone | undefined>> = {
+  ok: 'good',
+  warning: 'warning',
+  failed: 'bad',
+  unchecked: undefined,
+};
 
 const words: Readonly<Record<CheckState, string>> = {
   ok: 'ok',
@@ -66,14 +77,15 @@ function describeArea(area: Area, checks: readonly Check[]): Section[] {
   return [
     {
       kind: 'table',
-      columns: [{ title: area }, { title: 'is' }, { title: '' }],
+      columns: [{ title: area }, { title: 'is' }, { title: 'because' }],
       rows: own.map((check) => [titleOf(check), words[check.state], check.reason]),
+      tones: own.map((check) => tones[check.state]),
     },
   ];
 }
 
 function describeComplaint(complaint: Complaint): Section {
-  return { kind: 'paragraph', text: tellComplaint(complaint) };
+  return { kind: 'paragraph', text: tellComplaint(complaint), tone: tones[complaint.state] };
 }
 
 function tellComplaint(complaint: Complaint): Wording {

@@ -41,7 +41,7 @@ function describeTried(drill: Drill): Outcome {
     report: [
       { kind: 'heading', text: `Drill of backup ${chosen.backup}` },
       ...attempts.flatMap((attempt) => describeAttempt(attempt, attempts.length > 1)),
-      { kind: 'paragraph', text: describeVerdict(drill) },
+      { kind: 'paragraph', text: describeVerdict(drill), tone: kind === 'passed' ? 'good' : 'bad' },
       ...describeOverrun(overrun),
     ],
   };
@@ -64,8 +64,8 @@ function describeVerdict(drill: Drill): string {
       const { until } = drill.works;
       const time = tellTime(drill.works);
       return until === undefined
-        ? `PASSED: the backup was restored${time}, and is what it was.`
-        : `PASSED: the backup was restored, and changes replayed until ${until}${time}; nothing is missing.`;
+        ? `PASSED: restored${time}, and identical to the source.`
+        : `PASSED: restored${time}, with changes replayed until ${until}; nothing is missing.`;
     }
     case 'fell-back': {
       const { backup, manifest } = drill.works;
@@ -89,11 +89,15 @@ function describeFailure(attempts: readonly Attempt[]): string {
     const cause = findFault(sound) === 'command' ? 'what the command found' : 'the check, or the data';
     return `FAILED: backup ${sound.backup} came back as it was, and ${explainFailure(sound)}.${others} The backup is sound: look at ${cause}.`;
   }
-  const tried = `the ${formatCounted(attempts.length, 'backup')} that were tried`;
+  const subject =
+    attempts.length === 1
+      ? `backup ${attempts[0]?.backup}`
+      : `none of the ${formatCounted(attempts.length, 'backup')} that were tried`;
+  const not = attempts.length === 1 ? ' not' : '';
   if (attempts.some(isDoubtful)) {
-    return `FAILED: none of ${tried} can be relied upon. Run validate, which finds what is damaged, and a full backup, which stores it anew.`;
+    return `FAILED: ${subject} can${not} be relied upon. Run validate, which finds what is damaged, and a full backup, which stores it anew.`;
   }
-  return `FAILED: none of ${tried} could be restored here as it was. That says nothing about what is stored: see below what the server refused, mend it, and drill again.`;
+  return `FAILED: ${subject} could${not} be restored here as it was. That says nothing about what is stored: see below what the server refused, mend it, and drill again.`;
 }
 
 function describeAttempt(attempt: Attempt, named: boolean): Section[] {

@@ -142,7 +142,7 @@ function describeMigrations(migrations: Migrations): Section[] {
       : [
           {
             kind: 'table' as const,
-            columns: [{ title: 'where' }, { title: 'what' }, { title: 'command' }, { title: '' }],
+            columns: [{ title: 'where' }, { title: 'what' }, { title: 'command' }, { title: 'inside of' }],
             rows: destructive.flatMap(({ path, findings }) =>
               findings.map(({ line, what, words, inside }) => [
                 `${path}:${line}`,

@@ -44,7 +44,7 @@ function describeSteps(plan: PlannedRestore): Section[] {
   return [
     {
       kind: 'table',
-      columns: [{ title: 'step' }, { title: '' }],
+      columns: [{ title: 'step' }, { title: 'state' }],
       rows: [
         ['project', status],
         [
@@ -128,7 +128,7 @@ function describeDone({ request, safetyBackup, isSlotDropped }: EndedRestore): S
   return [
     {
       kind: 'table',
-      columns: [{ title: 'step' }, { title: '' }],
+      columns: [{ title: 'step' }, { title: 'state' }],
       rows: [
         ['Supabase was', requests[request]],
         ['safety backup', safetyBackup ?? 'none'],
@@ -181,5 +181,5 @@ function describeConsequences({ target, database }: ManagedRestoreResult): Secti
     ],
     ['deletions since then', 'have to be done again: whoever asked to be erased is there again'],
   ];
-  return [{ kind: 'table', columns: [{ title: 'not brought back' }, { title: '' }], rows }];
+  return [{ kind: 'table', columns: [{ title: 'not brought back' }, { title: 'what becomes of it' }], rows }];
 }

@@ -41,7 +41,7 @@ function describeFigures(result: RepairResult): Section {
   const { storage, copies, healed, isConfigHealed, bytes, checked, objects, elapsed } = result;
   return {
     kind: 'table',
-    columns: [{ title: 'what' }, { title: '', align: 'right' }],
+    columns: [{ title: 'what' }, { title: 'value', align: 'right' }],
     rows: [
       ['storage', storage],
       ['from', copies.join(', ')],

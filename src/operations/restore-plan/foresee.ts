@@ -13,6 +13,7 @@ import { ConfigurationError } from '../../runtime/errors.ts';
 import { nameInput, say } from '../../runtime/wording.ts';
 import { openWithCopies } from '../../storage/copies.ts';
 import { hour } from '../../values/duration.ts';
+import { askForTables } from '../../values/nearest-tables.ts';
 import { createSelection, findUnmatched, writePattern } from '../../values/table-patterns.ts';
 import { parseTimestamp } from '../../values/timestamp.ts';
 import {
@@ -125,7 +126,7 @@ function chooseTables(manifest: Manifest, include: readonly string[]): TableCont
   if (unmatched.length > 0)
     throw new ConfigurationError(
       say`${nameInput('include')}: no table of backup ${manifest.id} fits ${unmatched.join(', ')}`,
-      'Correct the name, in the letters of the database, or name a backup that has the table; backup_show lists them.',
+      `${askForTables(unmatched, manifest.tables)}Correct the name, in the letters of the database, or name a backup that has the table; backup_show lists them.`,
     );
   return manifest.tables
     .filter(createSelection(include, []))

@@ -42,7 +42,7 @@ export function describeEstimate(estimate: Estimate): Section[] {
     ],
   ];
   return [
-    { kind: 'table', columns: [{ title: 'estimate' }, { title: '' }], rows },
+    { kind: 'table', columns: [{ title: 'estimate' }, { title: 'about' }], rows },
     { kind: 'paragraph', text: tellBasis(estimate) },
   ];
 }

@@ -1,7 +1,7 @@
 import { toFindingFields } from '../../interface/findings/fields.ts';
 import { type Finding, isLimit, type Severity } from '../../interface/findings/finding.ts';
 import { joinTelling, tellFinding } from '../../interface/findings/telling.ts';
-import type { Section } from '../../report/section.ts';
+import type { Section, Tone } from '../../report/section.ts';
 
 /** Joins what is broken, for an alarm; undefined where nothing is. */
 export function tellBroken(findings: readonly Finding[]): string | undefined {
@@ -18,9 +18,16 @@ export function renderFindings(findings: readonly Finding[]): string {
 
 const signs: Readonly<Record<Severity, string>> = { broken: 'BROKEN', warning: 'WARNING', note: 'NOTE' };
 
+const tones: Readonly<Record<Severity, Tone | undefined>> = {
+  broken: 'bad',
+  warning: 'warning',
+  note: undefined,
+};
+
 /** Says what a table does not: a limit that is met is in the table of limits alone. */
 export function describeFinding(finding: Finding): Section[] {
   const { severity } = finding;
   if (isLimit(finding) && severity === 'note') return [];
-  return [{ kind: 'paragraph', text: `${signs[severity]}: ${joinTelling(tellFinding(finding))}` }];
+  const text = `${signs[severity]}: ${joinTelling(tellFinding(finding))}`;
+  return [{ kind: 'paragraph', text, tone: tones[severity] }];
 }

@@ -37,7 +37,7 @@ export function describeLimits(
       { title: 'what' },
       { title: 'at most', align: 'right' },
       { title: 'is', align: 'right' },
-      { title: '' },
+      { title: 'verdict' },
     ],
     rows: limits.map(({ input, limit, age, met }) => [
       input,
@@ -46,5 +46,6 @@ export function describeLimits(
       age === undefined ? (input === 'max-age' ? 'there is none' : 'never') : formatAge(age),
       met ? (age === undefined ? 'not due yet' : 'met') : 'BROKEN',
     ]),
+    tones: limits.map(({ met }) => (met ? 'good' : 'bad')),
   };
 }

@@ -58,7 +58,7 @@ function describeFigures({ manifest, reuse, rootKey, addedBytes, elapsed }: Take
   const { encryption } = manifest;
   return {
     kind: 'table',
-    columns: [{ title: 'what' }, { title: '', align: 'right' }],
+    columns: [{ title: 'what' }, { title: 'value', align: 'right' }],
     rows: [
       ['kind', manifest.kind],
       ...(manifest.base === null ? [] : [['built upon', manifest.base]]),

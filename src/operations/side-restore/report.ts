@@ -86,7 +86,7 @@ function describeCompared({ scope, findings, file, phases, elapsed }: ComparedAs
       { kind: 'heading', text: `Backup ${manifest.id} beside the live tables of ${target}` },
       {
         kind: 'paragraph',
-        text: `The rows of ${manifest.source.snapshotAt} are in the schema ${schema}, for this role alone. The live tables lack ${formatCounted(total('missing'), 'row')} of them, have ${formatCount(total('changed'))} otherwise, and ${formatCount(total('added'))} that the backup lacks.`,
+        text: `The rows of ${manifest.source.snapshotAt} are in the schema ${schema}, for this role alone. Compared with the backup, the live tables are missing ${formatCounted(total('missing'), 'row')}, ${formatCount(total('changed'))} ${total('changed') === 1 ? 'differs' : 'differ'}, and ${formatCount(total('added'))} ${total('added') === 1 ? 'is' : 'are'} new.`,
       },
       ...describeDifferences(schema, differences),
       ...describeExamples(differences),

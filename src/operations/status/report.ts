@@ -42,7 +42,11 @@ export function describeStatus(status: Status): Outcome {
       findings: renderFindings(status.findings),
     },
     report: [
-      { kind: 'heading', text: `Backups in ${location}: ${verdict.toUpperCase()}` },
+      {
+        kind: 'heading',
+        text: `Backups in ${location}: ${verdict.toUpperCase()}`,
+        tone: isHealthy(status) ? 'good' : 'bad',
+      },
       describeLimits(...toLimits(status.findings)),
       ...status.findings.flatMap(describeFinding),
       describeCatalog(status),
@@ -87,7 +91,7 @@ function describeCatalog(status: Status): Section {
     proof === undefined ? 'never' : `${proof.id}, ${since(proof.at)} ago (${formatTime(proof.at)} UTC)`;
   return {
     kind: 'table',
-    columns: [{ title: 'what' }, { title: '' }],
+    columns: [{ title: 'what' }, { title: 'value' }],
     rows: [
       ['newest backup', newest === undefined ? 'none' : describeBackup(newest, since(newest.snapshotAt))],
       ['last verified', tellProof(verified)],

@@ -59,7 +59,7 @@ export function describeSchedules({ schedules, at: now }: Status): Section[] {
       { title: 'last success (UTC)' },
       { title: 'at most', align: 'right' },
       { title: 'is', align: 'right' },
-      { title: '' },
+      { title: 'verdict' },
       { title: 'workflow' },
       { title: 'last run there' },
     ],

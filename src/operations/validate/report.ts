@@ -20,11 +20,11 @@ export function describeValidation(done: Validation): Outcome {
       ...(done.instead === undefined ? {} : { 'read-from': done.instead.name }),
     },
     report: [
-      { kind: 'heading', text: describeVerdict(done) },
+      { kind: 'heading', text: describeVerdict(done), tone: isSound(done) ? 'good' : 'bad' },
       ...describePlace(done),
       {
         kind: 'table',
-        columns: [{ title: 'what' }, { title: '', align: 'right' }],
+        columns: [{ title: 'what' }, { title: 'value', align: 'right' }],
         rows: [
           ['backups', formatCount(backups)],
           ['damaged backups', formatCount(broken.size)],

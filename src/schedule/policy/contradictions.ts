@@ -59,7 +59,7 @@ function findInDatabases(policy: WrittenPolicy): Contradiction[] {
     }
     if (isOn('drill') && written['encryption-recipients'] !== undefined && !canOpen) {
       const message =
-        'makes backups that drills cannot open. Name the secret in encryption-identity, or write false for the schedule of drill';
+        'encrypts backups that drills cannot open. Name the secret in encryption-identity, or write drill: false in the schedules';
       found.push({ path: at('encryption-recipients'), message });
     }
     if (isOn('mirror') && written.copies === undefined && written.environment === undefined) {

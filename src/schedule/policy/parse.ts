@@ -119,7 +119,7 @@ function describe(issue: Issue, path: Path): string {
   if (isUnknownKey(issue)) {
     const known = keysBeside(path);
     const near = findNearest(String(path.at(-1)), known);
-    return `${where}: is no key of a policy. ${near ? `Did you mean ${near}?` : `Here stand ${list(known)}.`}`;
+    return `${where}: is an unknown key. ${near ? `Did you mean ${near}?` : `Valid keys here: ${known.join(', ')}.`}`;
   }
   if (issue.type === 'strict_object' && issue.received === 'undefined' && path.length > 0)
     return `${where}: is required.`;
@@ -137,6 +137,8 @@ const kinds: Readonly<Record<string, string>> = {
 };
 
 function describeType(issue: Issue): string {
+  if (issue.expected === 'string' && typeof issue.input === 'number')
+    return `is the number ${issue.input}, and a text is wanted. Write it with its unit, as in ${issue.input}h, or in quotes`;
   const expected = [...new Set((issue.expected ?? '').replace(/[()]/g, '').split(' | '))];
   return `is not ${list(expected.map((kind) => kinds[kind] ?? kind))}`;
 }

@@ -51,7 +51,12 @@ const roleEntries = {
 const cron = text(
   'When: five fields of cron (minute, hour, day of the month, month, day of the week) in the time zone of the policy. The minute may be ' +
     '`auto`, a stable minute off the peaks, or `auto/15`, every so many minutes.',
-  parseCron,
+  (value) => {
+    // To YAML 1.2 these are texts.
+    if (/^(yes|no|on|off)$/i.test(value))
+      throw new Problem(`is the text ${value}`, `Write ${/^(yes|on)$/i.test(value) ? 'true' : 'false'}`);
+    return parseCron(value);
+  },
 );
 const cronList = v.pipe(v.array(cron), v.minLength(1, 'is an empty list. Write false to switch the job off'));
 const crons = v.union([cron, cronList], 'is neither a cron expression nor a list of them');
@@ -256,7 +261,7 @@ const databaseName = v.pipe(
   v.string(),
   v.regex(
     databaseNamePattern,
-    'is no name for a database. Write small letters, digits and -; `all` is taken',
+    'is no name for a database. Write lower-case letters, digits and -; `all` is taken',
   ),
 );
 

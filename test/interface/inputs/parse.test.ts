@@ -352,6 +352,8 @@ const refused: [Given, InputName, string][] = [
   [{ ...backup, 'database-url': 'postgresql://u:s3cret%@h/db' }, 'database-url', 'is not a valid URL'],
   [{ ...backup, 'database-url': 'postgresql:///db' }, 'database-url', 'names no host'],
   [{ ...backup, 'database-url': 'postgresql://u:s3cret@h' }, 'database-url', 'names no database'],
+  [{ ...backup, 'database-url': 'postgresql://u:p@ss#w/rd@h:5432/db' }, 'database-url', 'is not a valid URL'],
+  [{ ...backup, 'database-url': 'postgresql://u:p@ss/w@h:5432/db' }, 'database-url', 'is not a valid URL'],
   [
     { ...backup, 'database-url': 'postgresql://u:[YOUR-PASSWORD]@h/db' },
     'database-url',

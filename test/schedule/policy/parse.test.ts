@@ -35,11 +35,11 @@ describe('a policy', () => {
 
 describe('a wrong policy is refused', () => {
   test.each([
-    ['an unknown key', 'timezone: UTC', '7:1: timezone: is no key of a policy. Did you mean time-zone?'],
+    ['an unknown key', 'timezone: UTC', '7:1: timezone: is an unknown key. Did you mean time-zone?'],
     [
       'an unknown key that is like no other',
       'drill: { colour: red }',
-      '7:10: drill.colour: is no key of a policy. Here stand backup-id, fallback, rto-target, checks or image.',
+      '7:10: drill.colour: is an unknown key. Valid keys here: backup-id, fallback, rto-target, checks, image.',
     ],
     [
       'an image of somebody else',
@@ -49,12 +49,22 @@ describe('a wrong policy is refused', () => {
     [
       'an unknown kind of job',
       'schedules: { ful: true }',
-      '7:14: schedules.ful: is no key of a policy. Did you mean full?',
+      '7:14: schedules.ful: is an unknown key. Did you mean full?',
     ],
     [
       'an unknown key of a job',
       "schedules:\n  archive:\n    labl: x\n    cron: 'auto 2 * * *'",
-      '9:5: schedules.archive.labl: is no key of a policy. Did you mean label?',
+      '9:5: schedules.archive.labl: is an unknown key. Did you mean label?',
+    ],
+    [
+      'a number where a text is wanted',
+      'alarms: { rpo-target: 26 }',
+      '7:23: alarms.rpo-target: is the number 26, and a text is wanted. Write it with its unit, as in 26h, or in quotes',
+    ],
+    [
+      'a boolean of YAML 1.1',
+      'schedules: { full: yes }',
+      '7:20: schedules.full: is the text yes. Write true',
     ],
     [
       'a wrong cron expression in a list',
@@ -74,7 +84,7 @@ describe('a wrong policy is refused', () => {
     [
       'a setting that captures do not have',
       'schedules: { capture: { unlimited: true } }',
-      '7:25: schedules.capture.unlimited: is no key of a policy. Did you mean unlimited-wal?',
+      '7:25: schedules.capture.unlimited: is an unknown key. Did you mean unlimited-wal?',
     ],
     [
       'no interval for which changes are kept',
@@ -163,7 +173,7 @@ describe('a wrong policy is refused', () => {
     const recipient = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p';
     const text = `${smallPolicy}    encryption-recipients: ${recipient}\n`;
     expect(await messageOf(text)).toContain(
-      '7:28: databases.production.encryption-recipients: makes backups that',
+      '7:28: databases.production.encryption-recipients: encrypts backups that',
     );
     expect(parse(`${text}    encryption-identity: IDENTITY\n`).actionVersion).toBe('v1.2.3');
     expect(parse(`${text}schedules: { drill: false }\n`).actionVersion).toBe('v1.2.3');
