@@ -36,7 +36,7 @@ export function refuseUnencrypted(
     : 'and an unencrypted backup is one mistake with the storage away from everybody';
   throw new ConfigurationError(
     `encryption-recipients: is empty; ${standing}, ${danger}`,
-    'Make a key pair with `age-keygen`, give its recipient (age1…), and keep the identity somewhere else than in this repository. ' +
+    'Make a key with `supabase-backup keygen`, give its recipient (age1…), and keep the identity somewhere else than in this repository. ' +
       '`allow-unencrypted: true` stores the backup as it is all the same.',
   );
 }
