@@ -10,7 +10,7 @@ import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
 import { fitSummary, renderMarkdown } from '../report/markdown.ts';
 import { printableForRunner } from '../report/printable.ts';
-import { createRedactor, redactReport } from '../report/redact.ts';
+import { createMasks, redactReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
 import { tellNegative, toFailure } from './process/failure.ts';
@@ -18,6 +18,7 @@ import { abortOnSignals } from './process/interruption.ts';
 import { machine } from './process/machine.ts';
 import { assertPlatform } from './process/platform.ts';
 import { createRunnerLog } from './process/runner-log.ts';
+import { nameOnRunner } from './process/runner-surface.ts';
 import { listSecrets } from './process/secrets.ts';
 import { createTemporaryFolder } from './process/temporary-folder.ts';
 import { type Alarm, createAlarm } from './run-alarm.ts';
@@ -35,7 +36,12 @@ async function main(): Promise<void> {
   // The secrets are masked before anything is printed.
   const secrets = listSecrets(read, env);
   for (const secret of secrets) core.setSecret(secret);
-  const redact = createRedactor(secrets);
+  const masks = createMasks(secrets);
+  const { redact } = masks;
+  const mask = (secret: string) => {
+    core.setSecret(secret);
+    masks.add(secret);
+  };
   // post.ts needs these if this process is killed.
   env[stepVariable] = randomUUID();
   core.saveState(stepState.step, env[stepVariable]);
@@ -43,10 +49,10 @@ async function main(): Promise<void> {
   const log = createRunnerLog(redact);
   let alarm: Alarm | undefined;
   const signal = abortOnSignals(log.warn, (error) =>
-    alarm?.notify({ failure: toFailure(error, signal), error }),
+    alarm?.notify({ failure: toFailure(error, signal, nameOnRunner), error }),
   );
   async function fail(error: unknown): Promise<void> {
-    const failure = toFailure(error, signal);
+    const failure = toFailure(error, signal, nameOnRunner);
     const { kind, message, next, details } = failure;
     if (kind === 'Defect') log.info(details);
     else log.debug(details);
@@ -61,7 +67,7 @@ async function main(): Promise<void> {
   endOnDefect(fail);
   try {
     assertPlatform(process.platform);
-    alarm = createAlarm(read, { ...machine, log, redact, signal });
+    alarm = createAlarm(read, { ...machine, log, redact, mask, signal });
     const inputs = parseInputs(read, env);
     const { operation } = inputs;
     alarm.inputs = inputs;
@@ -72,7 +78,7 @@ async function main(): Promise<void> {
     const temporaryFolder = createTemporaryFolder(env.RUNNER_TEMP);
     const { noteRepository, noteSlot, tryChannels } = alarm;
     const notes = { noteRepository, noteSlot, tryChannels };
-    const context = { ...machine, log, redact, signal, temporaryFolder, ...notes };
+    const context = { ...machine, log, redact, mask, signal, temporaryFolder, ...notes };
     const outcome = await run(inputs, context);
     const { printed } = outcome;
     report({

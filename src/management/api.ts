@@ -86,7 +86,16 @@ export class ManagementApi {
     await this.#send('POST', path, what, body);
   }
 
-  async #send(method: 'GET' | 'POST', path: string, what: string, body?: object): Promise<unknown> {
+  /**
+   * Asks for a value to be set, once. A lost answer is not tried again: whoever asked reads the value.
+   *
+   * @throws ManagementFailure, whose `wasRefused` says whether nothing was changed
+   */
+  async put(path: string, body: object, what: string): Promise<void> {
+    await this.#send('PUT', path, what, body);
+  }
+
+  async #send(method: 'GET' | 'POST' | 'PUT', path: string, what: string, body?: object): Promise<unknown> {
     const { root, token, env, signal, clock } = this.#options;
     await this.#takeTurn();
     try {

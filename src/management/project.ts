@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { rootKeyText } from '../format/root-key.ts';
 import type { ManagementApi } from './api.ts';
 import { ManagementFailure } from './failure.ts';
 
@@ -175,6 +176,35 @@ export async function readEntitlements(api: ManagementApi, slug: string): Promis
 export async function requestPitr(api: ManagementApi, ref: string, unixSeconds: number): Promise<void> {
   const path = `${pathOf(ref)}/database/backups/restore-pitr`;
   await api.post(path, { recovery_time_target_unix: unixSeconds }, 'the restore');
+}
+
+const rootKeySchema = v.looseObject({ root_key: rootKeyText });
+
+/**
+ * The root key of Vault, which the platform keeps outside of the database. Needs a permission to write
+ * (`project_admin_write`) even to be read.
+ *
+ * @param mask called with the key before anybody else sees it
+ * @throws ManagementFailure
+ */
+export async function readRootKey(
+  api: ManagementApi,
+  ref: string,
+  mask: (secret: string) => void,
+): Promise<string> {
+  const { root_key: key } = await api.get(`${pathOf(ref)}/pgsodium`, rootKeySchema, 'the root key of Vault');
+  mask(key);
+  return key;
+}
+
+/**
+ * Gives a project another root key. What it has encrypted with the one before cannot be read any more. Asked
+ * once.
+ *
+ * @throws ManagementFailure, whose `wasRefused` says whether the key is the one before
+ */
+export async function setRootKey(api: ManagementApi, ref: string, key: string): Promise<void> {
+  await api.put(`${pathOf(ref)}/pgsodium`, { root_key: key }, 'the new root key of Vault');
 }
 
 const pathOf = (ref: string) => `/v1/projects/${ref}`;

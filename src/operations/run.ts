@@ -21,7 +21,7 @@ export async function run(given: Inputs, context: Context): Promise<Outcome> {
     // An operation that only looks has touched nothing, so wrong inputs are the user's mistake whenever they
     // show.
     if (error instanceof StorageError && error.configuration && looking.has(inputs.operation)) {
-      throw new ConfigurationError(error.message, error.next, error);
+      throw new ConfigurationError(error.told.message, error.told.next, error);
     }
     throw error;
   }

@@ -1,7 +1,7 @@
 import type { Advance, Omission } from '../parity/scope.ts';
 import { keyOfEntry } from '../parity/subject.ts';
 import { qualifiedName } from '../postgres/catalog/tables.ts';
-import { describeEntry } from '../postgres/client/table-of-contents.ts';
+import { type ArchiveEntry, describeEntry } from '../postgres/client/table-of-contents.ts';
 import { clientEnvironment } from '../postgres/session/client-variables.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { applySettings } from '../postgres/session/output-settings.ts';
@@ -17,7 +17,7 @@ import { type Step, steps } from './archive/steps.ts';
 import type { RestoredArchive } from './archive/tool.ts';
 import { beginStep } from './begun-step.ts';
 import { findGivenGrants, grantRightsAgain } from './extensions/grants.ts';
-import { readArchivedRows } from './extensions/parts.ts';
+import { type ArchivedRows, readArchivedRows } from './extensions/parts.ts';
 import type { RestorePlan } from './plan.ts';
 import { isWhole, type RestoreRequest } from './request.ts';
 import { grantAgain } from './roles/grants.ts';
@@ -30,7 +30,7 @@ import type { RestoreProgress, RestoreScope } from './scope.ts';
 import { listSearchPaths, type SearchPaths } from './search-paths.ts';
 import { askServer } from './step.ts';
 import { tryChecks } from './trial/user-checks.ts';
-import { bringSecrets } from './vault.ts';
+import { bringSecrets, lookAtSecrets, type SecretsLook } from './vault.ts';
 
 /** The rows that were loaded, for the comparison. */
 export interface LoadedRows {
@@ -209,15 +209,33 @@ async function grant(
   return notCarried;
 }
 
+/** Asks the server whether it opens the secrets of the backup; undefined where the backup has none for it. */
+export function lookAtTarget(
+  request: RestoreRequest,
+  plan: RestorePlan,
+  context: Context,
+): Promise<SecretsLook | undefined> {
+  return withSecrets(request, plan, context, (session, _entry, rows) => lookAtSecrets(session, rows));
+}
+
 async function makeSecrets(
+  request: RestoreRequest,
+  plan: RestorePlan,
+  context: Context,
+): Promise<Pick<RestoreScope, 'notes' | 'notCarried'>> {
+  return (await withSecrets(request, plan, context, bringSecrets)) ?? { notes: [], notCarried: [] };
+}
+
+async function withSecrets<Result>(
   request: RestoreRequest,
   { secrets, client, archive, scope }: RestorePlan,
   context: Context,
-): Promise<Pick<RestoreScope, 'notes' | 'notCarried'>> {
+  ask: (session: Session, entry: ArchiveEntry, rows: ArchivedRows) => Promise<Result>,
+): Promise<Result | undefined> {
   const rows = secrets && (await readArchivedRows(client, archive, secrets, context));
-  if (secrets === undefined || rows === undefined) return { notes: [], notCarried: [] };
+  if (secrets === undefined || rows === undefined) return undefined;
   return askServer(request, context, 'secrets', async (session) => {
     await applySettings(session, scope.manifest.source.encoding);
-    return bringSecrets(session, secrets, rows);
+    return ask(session, secrets, rows);
   });
 }

@@ -9,7 +9,7 @@ import { append } from '../runtime/lists.ts';
 import type { PhaseClock } from '../runtime/phase-clock.ts';
 import { clearImage } from '../supabase/image.ts';
 import { beginStep, type OnStep } from './begun-step.ts';
-import { type LoadedRows, restoreContents } from './contents.ts';
+import { type LoadedRows, lookAtTarget, restoreContents } from './contents.ts';
 import { restoreCronJobs } from './cron.ts';
 import { findExistingObjects, refuseExistingObjects } from './existing-objects.ts';
 import { planRestore, type RestorePlan } from './plan.ts';
@@ -21,6 +21,7 @@ import { createRolesOf, finishRoles, returnRoles } from './roles/roles.ts';
 import { RestoreProgress, type RestoreScope } from './scope.ts';
 import { askServer } from './step.ts';
 import { type Surroundings, surround } from './surroundings.ts';
+import type { SecretsLook } from './vault.ts';
 
 /** A restore that is ready: everything has been checked, and the target is untouched. */
 export interface PreparedRestore {
@@ -29,6 +30,12 @@ export interface PreparedRestore {
   readonly part: RestorePlan['part'];
   /** What the server will probably refuse, for people */
   readonly foreseen: readonly string[];
+  /**
+   * Asks the target's server whether it opens the secrets of Vault that the backup has; changes nothing.
+   *
+   * @returns undefined where none are to be restored by its functions
+   */
+  lookAtSecrets(): Promise<SecretsLook | undefined>;
   /**
    * @param onStep called before each step begins
    * @returns undefined when nothing was to be compared
@@ -59,6 +66,7 @@ export async function prepareRestore(
     },
     part: plan.part,
     foreseen: plan.foreseen,
+    lookAtSecrets: () => lookAtTarget(request, plan, context),
     run: (onStep) => carryOut({ ...request, onStep }, plan, progress, context, clock),
   };
 }

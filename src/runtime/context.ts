@@ -1,4 +1,5 @@
 import type { SlotLook } from '../values/slot-look.ts';
+import type { Wording } from './wording.ts';
 
 /** What an operation may touch besides its inputs; passed in, so that a test controls each part. */
 export interface Context {
@@ -6,6 +7,8 @@ export interface Context {
   readonly log: Log;
   /** Replaces secrets in a text that is stored or sent. The log applies it by itself. */
   readonly redact: (text: string) => string;
+  /** Makes `redact` and the log replace one more secret from now on: one that was read, and was no input. */
+  readonly mask: (secret: string) => void;
   /** Aborts when the user or the runner asks to stop. */
   readonly signal: AbortSignal;
   /** An existing folder for short-lived files, mode 0700. The entry removes it at the end. */
@@ -57,7 +60,7 @@ export interface ChannelAnswer {
 export interface Log {
   debug(message: string): void;
   info(message: string): void;
-  warn(message: string): void;
+  warn(message: string | Wording): void;
   error(message: string): void;
   /** Runs `body` under a heading, which folds its lines in a runner's log. */
   group<T>(title: string, body: () => Promise<T>): Promise<T>;

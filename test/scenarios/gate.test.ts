@@ -137,12 +137,19 @@ describe('a release passes', () => {
     });
   });
 
-  test('where nothing was ever stored, with the first backup; with a label of ones own', async () => {
-    const place = newPlace();
-    const { run, outputs } = await gate(place, ['--label', 'v2.4']);
+  test('where nothing was ever stored, with the first backup, which is copied; with a label of ones own', async () => {
+    const [place, other] = [newPlace(), newPlace()];
+    const copies = { env: { SUPABASE_BACKUP_COPIES: `- { name: elsewhere, storage: '${other}' }` } };
+    const { run, outputs } = await gate(place, ['--label', 'v2.4'], copies);
     expect(run).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('holds nothing yet') });
     expect(outputs).toMatchObject({ gate: 'backed-up', 'backup-id': listBackups(place)[0] });
     expect(await find(place, outputs['backup-id'])).toMatchObject({ label: 'v2.4' });
+    expect(JSON.parse(String(outputs.copies))).toMatchObject([{ name: 'elsewhere', state: 'complete' }]);
+    expect(listBackups(other)).toEqual(listBackups(place));
+    // One that takes nothing copies nothing.
+    const again = (await gate(place, [], copies)).outputs;
+    expect(again).toMatchObject({ gate: 'passed' });
+    expect(again).not.toHaveProperty('copies');
   });
 
   test('and the command of the report brings the backup back', async () => {

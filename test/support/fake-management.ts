@@ -62,6 +62,10 @@ export interface FakeProject {
   readonly restores: number[];
   /** Called when a restore was accepted */
   onRestore: () => void;
+  /** Of Vault */
+  rootKey: string;
+  /** Called when another root key was accepted, before that is answered */
+  onRootKey: (key: string) => unknown;
 }
 
 export interface FakeManagement {
@@ -78,6 +82,12 @@ export interface FakeManagement {
 
 export const ref = 'abcdefghijklmnopqrst';
 const organization = 'acme-inc';
+
+/** Root keys of Vault, made up; no other text is like them. */
+export const rootKeys = {
+  own: '5c1e0f9b7a3d8264c9e15f0ab37d4826e1c95b0fa7d3824659ce1f0b7a3d8264',
+  other: 'a7d3824659ce1f0b7a3d82645c1e0f9b7a3d8264c9e15f0ab37d4826e1c95b0f',
+} as const;
 
 /** A project with the plan Pro, a backup a day, and all that a token may read. */
 export async function startFakeManagement(now: Date): Promise<FakeManagement> {
@@ -98,6 +108,8 @@ export async function startFakeManagement(now: Date): Promise<FakeManagement> {
     denied: new Map(),
     restores: [],
     onRestore: () => undefined,
+    rootKey: rootKeys.own,
+    onRootKey: () => undefined,
   };
   const server = createServer((message, response) => {
     serve(message, response).catch((error) => {
@@ -126,7 +138,7 @@ export async function startFakeManagement(now: Date): Promise<FakeManagement> {
     const fault = fake.fault(request);
     if (fault?.kind === 'reset') return void message.socket.destroy();
     if (fault?.kind === 'answer') return send(response, fault.status, fault.body, fault.headers);
-    const { status, body } = perform(fake, request);
+    const { status, body } = await perform(fake, request);
     const operation = findOperation(request);
     fake.violations.push(...validate(operation, request, status, body));
     if (fault?.kind === 'lose-answer') return void message.socket.destroy();
@@ -155,7 +167,10 @@ interface Answer {
   readonly body?: unknown;
 }
 
-function perform({ project, token, violations }: FakeManagement, request: ManagementRequest): Answer {
+async function perform(
+  { project, token, violations }: FakeManagement,
+  request: ManagementRequest,
+): Promise<Answer> {
   if (request.headers.authorization !== `Bearer ${token}`)
     return { status: 401, body: { message: 'Unauthorized' } };
   const root = `/v1/projects/${project.ref}`;
@@ -176,6 +191,13 @@ function perform({ project, token, violations }: FakeManagement, request: Manage
       return { status: 200, body: listAddons(project) };
     case `POST ${root}/database/backups/restore-pitr`:
       return restore(project, JSON.parse(request.body));
+    case `GET ${root}/pgsodium`:
+      return { status: 200, body: { root_key: project.rootKey } };
+    case `PUT ${root}/pgsodium`: {
+      project.rootKey = (JSON.parse(request.body) as { root_key: string }).root_key;
+      await project.onRootKey(project.rootKey);
+      return { status: 200, body: { root_key: project.rootKey } };
+    }
     case `GET ${organizationRoot}`:
       return { status: 200, body: describeOrganization(project) };
     case `GET ${organizationRoot}/entitlements`:
@@ -302,6 +324,8 @@ function readOperations(): ReadonlyMap<string, Operation> {
     ['get', '/v1/projects/{ref}/database/backups/schedule'],
     ['post', '/v1/projects/{ref}/database/backups/restore-pitr'],
     ['get', '/v1/projects/{ref}/billing/addons'],
+    ['get', '/v1/projects/{ref}/pgsodium'],
+    ['put', '/v1/projects/{ref}/pgsodium'],
     ['get', '/v1/organizations/{slug}'],
     ['get', '/v1/organizations/{slug}/entitlements'],
   ] as const;

@@ -251,6 +251,29 @@ describe('what the action gets of a reusable workflow', () => {
     expect(inputsOf(status, { storage, 'status-policy': policy })).toMatchObject({ policy });
   });
 
+  test('is the project at Supabase where it is asked for its own backups, and the token in no other step', () => {
+    const asking = [
+      'backup.yml, backup, step runbook',
+      'report.yml, report, step report',
+      'watch.yml, watch, step 3',
+    ];
+    for (const step of own) {
+      const isAsking = asking.some((where) => step.where.endsWith(where));
+      expect('project-ref' in (step.with ?? {}), step.where).toBe(isAsking);
+      expect('SUPABASE_ACCESS_TOKEN' in (step.env ?? {}), step.where).toBe(isAsking);
+      expect(JSON.stringify(step.with), step.where).not.toContain('SUPABASE_ACCESS_TOKEN');
+      if (!isAsking) continue;
+      const token = parser.evaluate(String(step.env?.SUPABASE_ACCESS_TOKEN), {
+        ...contexts({}),
+        secrets: { SUPABASE_ACCESS_TOKEN: 'sbp_x' },
+      });
+      expect(token, step.where).toBe('sbp_x');
+      expect(inputsOf(step, { storage, 'project-ref': 'abcdefghijklmnopqrst' }), step.where).toMatchObject({
+        managementAccess: { projectRef: 'abcdefghijklmnopqrst' },
+      });
+    }
+  });
+
   test('asks for the words that confirm it in the environment that the example ships', () => {
     const { jobs, on } = parse(readText('examples/emergency-restore.yml'));
     const called = jobs.restore.with as Record<string, string>;

@@ -54,6 +54,25 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   keygen: 'Make a key for encrypted backups, and a recovery sheet to print; on a machine of yours',
 };
 
+/** What other tools call an operation; the command line takes these words, and says what it took them for. */
+export const operationAliases = {
+  snapshots: 'list',
+  ls: 'list',
+  info: 'show',
+  check: 'validate',
+  verify: 'validate',
+  forget: 'cleanup',
+  prune: 'cleanup',
+  expire: 'cleanup',
+  copy: 'mirror',
+  dump: 'backup',
+} as const satisfies Readonly<Record<string, Operation>>;
+export type OperationAlias = keyof typeof operationAliases;
+
+export function isOperationAlias(word: string): word is OperationAlias {
+  return Object.hasOwn(operationAliases, word);
+}
+
 /** Operations that work on a storage. */
 export const storing = operations.filter(
   (name) => !['schedule', 'estimate', 'init', 'keygen'].includes(name),

@@ -1,5 +1,6 @@
 import type { ColumnName } from '../../values/column-name.ts';
 import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
+import type { ManagementInputs } from './management-types.ts';
 
 /* What the inputs of several operations have in common. */
 
@@ -63,6 +64,8 @@ export interface SourceInputs {
   /** Above 0, at most 1. */
   readonly recheck: number;
   readonly rollbackToken: boolean;
+  /** The project of the database, which is asked for Vault's root key; undefined: it is not asked */
+  readonly vaultKey: ManagementInputs | undefined;
 }
 
 /** How stored data is compressed, and for whom it is encrypted. */

@@ -38,7 +38,7 @@ export const surroundingOutputs = {
       'What these backups cost the storage for a month at most, when everything changes between them; in the currency of `price-per-gb-month`.',
   },
   copies: {
-    operations: ['backup', 'capture', 'status', 'mirror'],
+    operations: ['backup', 'capture', 'gate', 'status', 'mirror'],
     description:
       'What became of each copy, as a JSON array of objects with `name`, `location`, `state` (`complete`, `incomplete`, `failed`), `copied`, `bytes`, `refused` and `lag`; empty without copies.',
   },

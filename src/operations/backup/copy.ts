@@ -8,6 +8,7 @@ import { countSessions } from '../../postgres/session/room.ts';
 import { writeRootCertificates } from '../../postgres/session/root-certificates.ts';
 import { Progress } from '../../report/progress.ts';
 import { formatBytes, formatCounted } from '../../report/quantity.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { runInTurn, runTogether } from '../../runtime/workers.ts';
 import { type Questions, readSupplement, storeSupplement } from '../../source/archive/describe.ts';
 import { dumpArchive } from '../../source/archive/dump.ts';
@@ -26,6 +27,8 @@ export interface CopiedDatabase {
   /** Digest of the definitions; the definitions themselves grow with the number of tables */
   readonly digest: string;
   readonly notCarried: Manifest['notCarried'];
+  /** Whether Vault has secrets */
+  readonly hasSecrets: boolean;
   readonly plan: CopyPlan;
   /** What was read; `plan` has what was taken over from the base. */
   readonly rowRanges: readonly CopiedRange[];
@@ -60,7 +63,7 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
       // Another client may have taken one of the counted sessions by now.
       room = Math.max(1, Math.min(room - 1, found));
       log.warn(
-        `${settings.input}: there are not the ${wanted} sessions that ${formatCounted(jobs, 'job')} want: it goes on with ${room + openAlready}, and takes longer. Set jobs lower, or raise the pool size or the limit of the role.`,
+        say`${nameInput(settings.input)}: there are not the ${wanted} sessions that ${formatCounted(jobs, 'job')} want: it goes on with ${room + openAlready}, and takes longer. Set ${nameInput('jobs')} lower, or raise the pool size or the limit of the role.`,
       );
     }
   }
@@ -136,7 +139,7 @@ function copyArchive(
 async function copyDescription(
   { backupType, source, snapshot, settings, destination }: Copying,
   signal: AbortSignal,
-): Promise<Pick<CopiedDatabase, 'supplement' | 'digest' | 'notCarried'>> {
+): Promise<Pick<CopiedDatabase, 'supplement' | 'digest' | 'notCarried' | 'hasSecrets'>> {
   const { repository, writer, context } = destination;
   const readBeside = (session: Session) => listNotCarried({ backupType }, session, snapshot);
   const asked = askedOf({ backupType, source });
@@ -154,7 +157,8 @@ async function copyDescription(
   return {
     supplement,
     digest: digestDefinitions(repository, definitions, tables),
-    notCarried: [...beside, ...describePasswords(roles)],
+    notCarried: [...beside.omissions, ...describePasswords(roles)],
+    hasSecrets: beside.hasSecrets,
   };
 }
 

@@ -11,6 +11,8 @@ export interface BackupResult {
    * everything was read for it; earlier ones may not be. Empty in a sound repository.
    */
   readonly mismatches: readonly string[];
+  /** Whether Vault's root key is in it; `none`: there are no secrets that need it */
+  readonly rootKey: 'none' | 'carried' | 'left';
   /** stored bytes that are new in the repository */
   readonly addedBytes: number;
   /** milliseconds */

@@ -27,6 +27,7 @@ import { type Destination, openDestination } from './destination.ts';
 import { refuseUnencrypted } from './encryption-rule.ts';
 import type { BackupRequest } from './request.ts';
 import type { BackupResult } from './result.ts';
+import { type CarriedKey, carryRootKey } from './root-key.ts';
 
 /**
  * Stores a restore point: everything the database holds, in one snapshot. The manifest is written last: until
@@ -70,8 +71,9 @@ export async function takeBackup(request: BackupRequest, context: Context): Prom
   await snapshot.close();
   clock.end('copy');
 
+  const rootKey = await carryRootKey(request, copied, destination);
   const manifest = assembleManifest({
-    ...gatherParts(request, copied, destination, calledAt, context.now()),
+    ...gatherParts(request, copied, rootKey, destination, calledAt, context.now()),
     source: { ...toSource(held), definitions: copied.digest },
     facts: { ...facts, latest },
     durations: clock.milliseconds(),
@@ -83,6 +85,7 @@ export async function takeBackup(request: BackupRequest, context: Context): Prom
     manifest,
     reuse: plan.base && measureReuse(manifest, plan.base, plan.choices),
     mismatches: plan.mismatches,
+    rootKey: rootKey.kind,
     addedBytes: destination.writer.addedBytes,
     elapsed: clock.elapsed(),
   };
@@ -142,6 +145,7 @@ async function holdSnapshot(
 function gatherParts(
   { backupType, purpose, label, pin, packing }: BackupRequest,
   { plan, rowRanges, archive, supplement, notCarried }: CopiedDatabase,
+  rootKey: CarriedKey,
   { date, writer }: Destination,
   startedAt: Date,
   finishedAt: Date,
@@ -155,7 +159,9 @@ function gatherParts(
     startedAt: date(startedAt),
     finishedAt: date(finishedAt),
     recipients: packing.encryptionRecipients,
-    ...{ archive, supplement, notCarried },
+    ...{ archive, supplement },
+    extras: rootKey.kind === 'carried' ? [rootKey.piece] : [],
+    notCarried: rootKey.kind === 'left' ? [rootKey.omission, ...notCarried] : notCarried,
     rowRanges: [...plan.choices.flatMap((choice) => choice.reused), ...rowRanges],
     added: writer.addedBytes,
   };

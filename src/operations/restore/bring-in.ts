@@ -1,3 +1,4 @@
+import { clockOf } from '../../management/connect.ts';
 import type { Parity } from '../../parity/compare.ts';
 import { describeConnection } from '../../postgres/session/settings.ts';
 import { type CheckResult, explainChecks } from '../../restorer/trial/checks.ts';
@@ -13,12 +14,14 @@ import {
   type TargetError,
 } from '../../runtime/errors.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { emptyTarget, giveBack } from './clearing.ts';
 import { refuse } from './guard.ts';
 import type { Done, RestoreJob } from './job.ts';
 import { prepareUntouched } from './preparation.ts';
 import { type Judgement, recordRestore } from './record.ts';
 import type { Restored } from './result.ts';
+import { bringRootKey, toKeyRequest } from './root-key.ts';
 import { MarkedTarget, toMark } from './unfinished-target.ts';
 
 /**
@@ -38,6 +41,7 @@ export async function restoreInto(job: RestoreJob, context: Context): Promise<Re
   const done: Done = {
     safetyBackup: null,
     safety: undefined,
+    lacksRootKey: false,
     left: [],
     held: state.mark?.part?.held ?? [],
     ungiven: [],
@@ -49,6 +53,12 @@ export async function restoreInto(job: RestoreJob, context: Context): Promise<Re
       const prepared = planned ?? (await emptyTarget(job, done, target, scratch));
       await target.leave(toMark(job, done));
       done.incomplete = true;
+      const rootKey = await bringRootKey(
+        toKeyRequest(job, prepared, done, context),
+        clockOf(context),
+        context,
+      );
+      if (rootKey.kind === 'set') job.clock.end('root key');
       const parity = await prepared.run(target.note);
       done.ungiven = await giveBack(done.held, settings, target, context);
       await target.remove();
@@ -59,7 +69,7 @@ export async function restoreInto(job: RestoreJob, context: Context): Promise<Re
       if (parity !== undefined)
         await writeParity(inputs.reportFolder, prepared.scope, parity, context, checks);
       await recordRestore(job, done, judge(parity, checks), context);
-      return gather(job, done, { scope: prepared.scope, parity, checks, usableAfter });
+      return gather(job, done, { scope: prepared.scope, rootKey, parity, checks, usableAfter });
     } catch (error) {
       await recordRestore(job, done, { outcome: 'failed', why: messageOf(error) }, context);
       throw done.incomplete && isKnownError(error) ? explainStop(error, job) : error;
@@ -77,7 +87,7 @@ function judge(parity: Parity | undefined, checks: readonly CheckResult[]): Judg
 function gather(
   { inputs, manifest, state, attempts, clock }: RestoreJob,
   { safetyBackup, left, ungiven }: Done,
-  found: Pick<Restored, 'scope' | 'parity' | 'checks' | 'usableAfter'>,
+  found: Pick<Restored, 'scope' | 'rootKey' | 'parity' | 'checks' | 'usableAfter'>,
 ): Restored {
   const storage = inputs.safetyStorage ?? inputs.storage;
   return {
@@ -93,11 +103,11 @@ function gather(
 /** Adds to an error how far the restore came, and the ways to go on. */
 function explainStop(error: KnownError, { manifest, state, clock }: RestoreJob): KnownError {
   const phases = Object.keys(clock.milliseconds()).filter((phase) => phase !== 'total');
-  const message = `${error.message}; the restore stopped after ${phases.join(', ')}, and the target is incomplete`;
+  const message = say`${error.told.message}; the restore stopped after ${phases.join(', ')}, and the target is incomplete`;
   const next =
     state.part?.isInUse === true
-      ? `Nothing but the chosen objects was touched: keep the database, mend the cause, and run the same again with backup-id ${manifest.id} and clean.`
-      : `${error.next} Then start over with backup-id ${manifest.id} and clean, or restore into a new database.`;
+      ? say`Nothing but the chosen objects was touched: keep the database, mend the cause, and run the same again with ${nameInput('backup-id', manifest.id)} and ${nameInput('clean', 'true')}.`
+      : say`${error.told.next} Then start over with ${nameInput('backup-id', manifest.id)} and ${nameInput('clean', 'true')}, or restore into a new database.`;
   if (error instanceof StorageError) {
     const { configuration, missing } = error;
     return new StorageError(message, next, { cause: error, configuration, missing });

@@ -31,6 +31,7 @@ export async function emptyTarget(
     const taken = await takeSafetyBackup(inputs, manifest, doubtful, context);
     done.safetyBackup = taken.id;
     done.safety = taken.size;
+    done.lacksRootKey = taken.lacksRootKey;
     clock.end('safety backup');
     context.log.info(`The target is backed up as ${done.safetyBackup}`);
   }

@@ -29,6 +29,8 @@ export interface Done {
   safetyBackup: string | null;
   /** The size of that; undefined where it is in another storage, or there is none */
   safety: RecordContent<'restores'>['safety'];
+  /** Whether that has secrets of Vault, and is without the key that opens them */
+  lacksRootKey: boolean;
   /** Objects of the target that could not be removed */
   left: readonly Omission[];
   /** What depended on replaced objects, and is given back at the end */

@@ -8,6 +8,7 @@ import type { RestoreScope } from '../../restorer/scope.ts';
 import { type Attempt, explainFailure, hasPassed, hasReturned } from '../../restorer/trial/attempt.ts';
 import { describeChecks } from '../../restorer/trial/user-checks.ts';
 import { assertNever } from '../../runtime/errors.ts';
+import { say, type Wording } from '../../runtime/wording.ts';
 import { describeOmitted } from '../sections/omissions.ts';
 import { withReadings } from '../sections/readings-report.ts';
 import { describeGone, describeLoss, describeSurplus, findLost } from './loss.ts';
@@ -20,6 +21,7 @@ import {
   type RestoreResult,
   type SafetyBackup,
 } from './result.ts';
+import { tellRootKey } from './root-key-report.ts';
 import {
   describeActs,
   describeAmount,
@@ -66,7 +68,8 @@ function describePlanned(plan: PlannedRestore): Outcome {
         ...describeMeeting(plan),
         ...listSteps(plan),
         ...foreseen,
-        ...plan.refusals.map(({ message, next }) => `Missing: ${message}. ${next}`),
+        ...tellRootKey(plan.rootKey),
+        ...plan.refusals.map(({ told }) => say`Missing: ${told.message}. ${told.next}`),
       ].map(tell),
       ...describeRecovery(plan),
       tell(
@@ -116,6 +119,7 @@ function describeRestored(restored: Restored): Outcome {
       tell(`From the start until the database could be used: ${formatDuration(restored.usableAfter)}.`),
       describePhases(restored.phases),
       tell(`Restored ${describeAmount(scope)}.`),
+      ...tellRootKey(restored.rootKey).map(tell),
       ...describeReplay(scope),
       ...describeActs(scope),
       ...describeOmissions(scope),
@@ -282,6 +286,6 @@ function describeLeft(left: readonly Omission[]): Section[] {
   ]);
 }
 
-function tell(text: string): Section {
+function tell(text: string | Wording): Section {
   return { kind: 'paragraph', text };
 }

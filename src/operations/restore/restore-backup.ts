@@ -19,6 +19,7 @@ import { prepare, prepareQuietly } from './preparation.ts';
 import { findReasons } from './reasons.ts';
 import { recordRestore } from './record.ts';
 import type { NonePassed, PlannedRestore, RestoreResult } from './result.ts';
+import { foreseeRootKey, toKeyRequest } from './root-key.ts';
 import { inspectTarget } from './target-look.ts';
 
 /**
@@ -94,10 +95,12 @@ async function fitToTarget(job: RestoreJob, context: Context): Promise<RestoreJo
 function previewPlan(job: RestoreJob, context: Context): Promise<PlannedRestore> {
   const { inputs, manifest, state, recovery, clock } = job;
   return inScratchFolder(context, async (scratch) => {
-    const { scope, foreseen } = await prepare(job, 'accept', scratch);
+    const prepared = await prepare(job, 'accept', scratch);
+    const { scope, foreseen } = prepared;
+    const rootKey = await foreseeRootKey(toKeyRequest(job, prepared, undefined, context), context);
     return {
       kind: 'planned',
-      ...{ manifest, state, scope, foreseen, recovery },
+      ...{ manifest, state, scope, foreseen, rootKey, recovery },
       reasons: findReasons(inputs, manifest, state),
       isStaged: inputs.stagingUrl !== undefined,
       safetyStorage: needsSafetyBackup(inputs, state) ? (inputs.safetyStorage ?? inputs.storage) : undefined,

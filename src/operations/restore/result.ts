@@ -8,6 +8,7 @@ import type { CheckResult } from '../../restorer/trial/checks.ts';
 import type { ConfigurationError } from '../../runtime/errors.ts';
 import type { CopyAnswer } from '../../storage/fallback.ts';
 import type { Reason } from './reasons.ts';
+import type { KeyOutcome } from './root-key.ts';
 import type { TargetState } from './target-state.ts';
 
 /** How a restore ended. A restore that is refused or stops throws instead. */
@@ -35,6 +36,8 @@ export interface PlannedRestore extends Ended {
   readonly isStaged: boolean;
   /** Location of the safety backup; undefined when the target would not be backed up */
   readonly safetyStorage: string | undefined;
+  /** What would become of Vault's root key; never `set` */
+  readonly rootKey: KeyOutcome;
   /** What is missing for the restore to begin */
   readonly refusals: readonly ConfigurationError[];
   /** How to reach the recovery target; undefined: the backup is restored as it is */
@@ -56,6 +59,8 @@ export interface Restored extends Ended {
   readonly left: readonly Omission[];
   /** What depended on replaced objects, and could not be given back unchanged */
   readonly ungiven: readonly Omission[];
+  /** What became of Vault's root key; never `wanted` */
+  readonly rootKey: KeyOutcome;
   /** Undefined where nothing was compared */
   readonly parity: Parity | undefined;
   readonly checks: readonly CheckResult[];

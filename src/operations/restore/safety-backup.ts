@@ -6,6 +6,7 @@ import { openRepository } from '../../repository/open.ts';
 import type { RecordContent } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, SourceError, StorageError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { BackupRequest } from '../backup/request.ts';
 import { takeBackup } from '../backup/take.ts';
@@ -17,6 +18,8 @@ export interface TakenSafety {
   readonly id: string;
   /** Undefined where it is in another storage */
   readonly size: RecordContent<'restores'>['safety'];
+  /** Whether it has secrets of Vault that no other key than the present one opens, and is without that key */
+  readonly lacksRootKey: boolean;
 }
 
 /**
@@ -40,11 +43,15 @@ export async function takeSafetyBackup(
     context.log.group('Safety backup of the target', async () => {
       const recipients = await chooseRecipients(inputs, manifest, context);
       const request = toRequest(inputs, manifest, recipients);
-      const { manifest: taken, addedBytes } = await takeBackup(request, context);
+      const { manifest: taken, addedBytes, rootKey } = await takeBackup(request, context);
       newBytes += addedBytes;
       const { rows, bytes, stored } = taken.totals;
       const size = { rows, bytes, storedBytes: stored, newBytes };
-      return { id: taken.id, size: inputs.safetyStorage === undefined ? size : undefined };
+      return {
+        id: taken.id,
+        size: inputs.safetyStorage === undefined ? size : undefined,
+        lacksRootKey: rootKey === 'left',
+      };
     });
   try {
     const first = await store();
@@ -55,15 +62,15 @@ export async function takeSafetyBackup(
     if (await isWhole(second.id, inputs, context)) return second;
     throw new StorageError(
       `backup ${second.id} could not be read back`,
-      'Give another storage with safety-storage.',
+      say`Give another storage with ${nameInput('safety-storage')}.`,
     );
   } catch (error) {
     context.signal.throwIfAborted();
     if (!isKnownError(error)) throw error;
     const Kind = error instanceof ConfigurationError ? ConfigurationError : SourceError;
     throw new Kind(
-      `the safety backup of the target failed, and nothing was touched: ${error.message}`,
-      `${error.next} Without one the restore goes on with safety-backup: false.`,
+      say`the safety backup of the target failed, and nothing was touched: ${error.told.message}`,
+      say`${error.told.next} Without one the restore goes on with ${nameInput('safety-backup', 'false')}.`,
       error,
     );
   }
@@ -115,6 +122,7 @@ function toRequest(inputs: RestoreInputs, { id }: Manifest, recipients: readonly
       lockTimeoutSeconds: 30,
       recheck: 0.01,
       rollbackToken: false,
+      vaultKey: inputs.vaultKey,
     },
     place: placeOf(inputs),
     packing: {

@@ -1,5 +1,6 @@
 import type { Manifest, StoredObject } from '../../format/manifest.ts';
 import { type Segment, segmentKey } from '../../repository/changes/segments.ts';
+import { listExtras } from '../../repository/objects/extras.ts';
 import { nameSegment } from './changes.ts';
 import type { Damage } from './result.ts';
 
@@ -34,6 +35,7 @@ export function gatherUses(manifests: readonly Manifest[], segments: readonly Se
   for (const manifest of manifests) {
     for (const index of manifest.archive.objects) note(manifest, index, 'schema archive');
     for (const index of manifest.supplement.objects) note(manifest, index, 'supplement');
+    for (const index of listExtras(manifest)) note(manifest, index, 'extra object');
     for (const table of manifest.tables) {
       for (const range of table.ranges) {
         const pages = table.ranges.length === 1 ? '' : `, pages ${range.from} to ${range.to ?? 'the end'}`;

@@ -42,6 +42,8 @@ export interface ManifestParts {
   readonly recipients: readonly string[];
   readonly archive: readonly StoredPiece[];
   readonly supplement: readonly StoredPiece[];
+  /** Objects to which no other part refers (docs/format.md, extras) */
+  readonly extras: readonly StoredPiece[];
   readonly rowRanges: readonly {
     readonly rowRange: { readonly table: CopiedTable; readonly from: number; readonly to: number | null };
     readonly rows: number;
@@ -68,6 +70,7 @@ export function assembleManifest(parts: ManifestParts): Manifest {
   const archive = place(parts.archive);
   const supplement = place(parts.supplement);
   const tables = assembleTables(parts.rowRanges, place);
+  place(parts.extras);
   return {
     format: 2,
     tool: { name: toolName, version: toolVersion },

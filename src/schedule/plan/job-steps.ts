@@ -1,7 +1,13 @@
 import { type Role, roleOf } from '../policy/aws-roles.ts';
 import type { JobKind, WrittenPolicy } from '../policy/schema.ts';
 import { type ReusableName, reusableWorkflows } from '../workflows/reusable.ts';
-import { listWatched, type PlannedDatabase, type PlannedJob, type SchedulePlan } from './plan.ts';
+import {
+  listWatched,
+  type PlannedDatabase,
+  type PlannedJob,
+  type SchedulePlan,
+  tokenNameOf,
+} from './plan.ts';
 
 /*
  * The reusable workflow that a planned job calls, and the inputs and secrets that it passes: only those that
@@ -70,6 +76,7 @@ export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Jo
     ...placeInputs(written, role),
     environment: written.environment,
     sslrootcert: written.sslrootcert,
+    'project-ref': written['project-ref'],
     database,
     'rpo-target': policy.alarms?.['rpo-target'],
     // One watch alone looks at the workflows, too; several leave that to a job of its own.
@@ -251,6 +258,8 @@ function secretsOf(
     COPIES: secret(written.copies),
     ENCRYPTION_IDENTITY: secret(written['encryption-identity']),
     HEARTBEAT_URL: kind === 'watch' ? secret(heartbeatOf(written, policy)) : undefined,
+    // Without a project there is nothing to ask with it.
+    SUPABASE_ACCESS_TOKEN: written['project-ref'] === undefined ? undefined : secret(tokenNameOf(written)),
     ...sharedSecrets(policy),
   };
 }

@@ -95,6 +95,13 @@ export const defaultRetention = 'hourly=24 daily=7 weekly=5 monthly=12';
 export const usualRunner = 'ubuntu-latest';
 export const defaultKeepChanges = '8d';
 
+export const defaultTokenName = 'SUPABASE_ACCESS_TOKEN';
+
+/** Names the secret with the token of the Management API. */
+export function tokenNameOf(written: WrittenDatabase): string {
+  return written['supabase-access-token'] ?? defaultTokenName;
+}
+
 /**
  * Resolves a policy into jobs with their files and minutes. The same policy and repository give the same plan
  * on every machine.

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { nameRepository } from '../../github/run.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { type ParsedPolicy, parsePolicy } from '../policy/parse.ts';
 import { planJobs, type SchedulePlan } from './plan.ts';
 
@@ -19,7 +20,7 @@ export async function planPolicyFile(file: string, env: NodeJS.ProcessEnv): Prom
   const repository = parsed.policy.repository ?? (await findRepository(file, env));
   if (repository !== undefined) return { ...parsed, plan: planJobs(parsed.policy, repository) };
   throw new ConfigurationError(
-    'policy: names no repository, and there is neither GITHUB_REPOSITORY nor a remote `origin` to tell it',
+    say`${nameInput('policy')}: names no repository, and there is neither GITHUB_REPOSITORY nor a remote \`origin\` to tell it`,
     'Write `repository: OWNER/REPO` into the policy.',
   );
 }
@@ -40,7 +41,7 @@ async function readPolicyFile(file: string): Promise<string> {
     return await readFile(file, 'utf8');
   } catch (error) {
     throw new ConfigurationError(
-      `policy: ${file} cannot be read`,
+      say`${nameInput('policy')}: ${file} cannot be read`,
       'Write the path of the policy file; docs/schedule.md has one to begin with.',
       error,
     );

@@ -80,6 +80,11 @@ function findInDatabases(policy: WrittenPolicy): Contradiction[] {
       const message = 'is called by the watch, which is switched off. Switch it on, or leave this out';
       found.push({ path: at('heartbeat-url'), message });
     }
+    if (written['supabase-access-token'] !== undefined && written['project-ref'] === undefined) {
+      const message =
+        'names the token for a project, and there is none. Write project-ref beside it, the twenty letters in the address of its dashboard';
+      found.push({ path: at('supabase-access-token'), message });
+    }
     if (isOn('capture') && !isOn('full') && !isOn('incremental') && !isOn('archive')) {
       const message =
         'captures changes and takes no backups, so that each recovery would replay all that ever changed. Switch on full or incremental';

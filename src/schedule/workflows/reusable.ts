@@ -60,6 +60,11 @@ const connectionInputs = {
   sslrootcert: text("The authority of the server's certificate, in PEM form."),
 } as const;
 
+/** For what asks Supabase of its own backups, beside the token */
+const projectInputs = {
+  'project-ref': text('The project at Supabase whose own backups are told, too; only with the token.'),
+} as const;
+
 const alarmInputs = {
   database: text('What the database is called in reports and alarms.'),
   'failure-issues': flag('Whether a failure opens an issue.'),
@@ -89,8 +94,12 @@ const storageSecrets = {
   REPOSITORY_KEY: 'Names stored objects; only where the repository keeps none of its own.',
 } as const;
 
-/** Not of those that remove or let pass: they concern one storage. */
+/** Not of those that remove: they concern one storage. */
 const copiesSecret = { COPIES: 'Other storages with copies, a YAML list (docs/copies.md).' } as const;
+
+const tokenSecret = {
+  SUPABASE_ACCESS_TOKEN: "A token of Supabase's Management API that may read the backups of the project.",
+} as const;
 
 const recordsSecret = { RECORDS_URL: 'The database that keeps the records in SQL.' } as const;
 
@@ -113,6 +122,7 @@ export const reusableWorkflows = {
       ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
+      ...projectInputs,
       ...alarmInputs,
       ...tableInputs,
       'backup-type': text('full, incremental or schema; full when empty.'),
@@ -125,7 +135,10 @@ export const reusableWorkflows = {
         'Whether a runbook is written after the backup and kept with the run, unless the repository is public.',
       ),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
+    secrets: {
+      ...{ ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret },
+      ...alarmSecrets,
+    },
     outputs: ['backup-id', 'backup-type', 'rows'],
     permissions: usual,
     timeoutMinutes: 350,
@@ -209,6 +222,7 @@ export const reusableWorkflows = {
     file: 'watch.yml',
     inputs: {
       ...placeInputs,
+      ...projectInputs,
       ...alarmInputs,
       storage: text('Whose backups are watched; when empty, none.'),
       ...proofInputs,
@@ -221,7 +235,7 @@ export const reusableWorkflows = {
         'The policy by which the status of the storage tells what is late; when empty, that is not asked.',
       ),
     },
-    secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
+    secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret, ...alarmSecrets },
     // `actions: write` reads the runs of workflows, and enables a workflow that GitHub disabled.
     permissions: { ...usual, actions: 'write' },
     timeoutMinutes: 15,
@@ -230,10 +244,11 @@ export const reusableWorkflows = {
     file: 'report.yml',
     inputs: {
       ...placeInputs,
+      ...projectInputs,
       storage: text('Where the backups of the one database are kept; when empty, policy says it.'),
       policy: text('The policy whose databases the report is about; when empty, storage has the one.'),
       database: text('What the database is called; with a policy, the only one that the report is about.'),
-      kind: text('dashboard, compliance or runbook; dashboard when empty.'),
+      kind: text('dashboard, compliance, managed or runbook; dashboard when empty.'),
       period: text('The time that evidence is about, such as 2026-Q3 or 90d.'),
       'max-age': text('How old the newest backup may be; 26h when empty, or what the policy says.'),
       ...proofInputs,
@@ -244,7 +259,7 @@ export const reusableWorkflows = {
       'price-per-gb-month': text('What a gigabyte of the storage costs for a month; not asked when empty.'),
       pages: flag('Whether the report is also made ready for GitHub Pages, which everybody can read.'),
     },
-    secrets: { ...storageSecrets, ...identitySecret },
+    secrets: { ...storageSecrets, ...copiesSecret, ...tokenSecret, ...identitySecret },
     // `actions: read` tells whether the workflows of a policy run.
     permissions: { contents: 'read', actions: 'read' },
     timeoutMinutes: 30,
@@ -314,7 +329,7 @@ export const reusableWorkflows = {
       'base-ref': text("What runs in production; when empty, what the run's event says."),
       label: text('A note kept with such a backup.'),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...recordsSecret, ...alarmSecrets },
+    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
     outputs: ['backup-id', 'gate', 'destructive'],
     permissions: usual,
     timeoutMinutes: 350,

@@ -12,6 +12,13 @@ import { listUnwritten } from './unwritten.ts';
 
 type Omission = Manifest['notCarried'][number];
 
+/** What the snapshot shows of what no backup reads there. */
+export interface NotCarried {
+  readonly omissions: Omission[];
+  /** Whether Vault has secrets, which open with a key that is outside of the database */
+  readonly hasSecrets: boolean;
+}
+
 /**
  * Lists what the backup omits and why, for the manifest, so that users learn it before a loss.
  *
@@ -21,14 +28,15 @@ export async function listNotCarried(
   inputs: Pick<BackupInputs, 'backupType'>,
   session: Session,
   snapshot: Snapshot,
-): Promise<Omission[]> {
+): Promise<NotCarried> {
   const leftOut = inputs.backupType === 'schema' ? [] : snapshot.leftOut;
   const [invalid, mappings, subscriptions] = await Promise.all([
     readInvalidIndexes(session),
     readUserMappings(session),
     readSubscriptions(session),
   ]);
-  return [
+  const managed = await readManagedSchemas(session);
+  const omissions = [
     ...leftOut.map((table) => ({
       what: `rows of ${qualifiedName(table)}`,
       why: 'left out by include or exclude',
@@ -42,8 +50,9 @@ export async function listNotCarried(
     ...(await listUnwritten(inputs, session, snapshot)),
     ...mappings,
     ...subscriptions,
-    ...(await readPlatform(session)),
+    ...(await findFiles(session, managed)),
   ];
+  return { omissions, hasSecrets: managed.has('vault') && (await hasRows(session, 'vault', 'secrets')) };
 }
 
 /** Passwords of roles, which no backup contains. */
@@ -86,26 +95,16 @@ async function readSubscriptions(session: Session): Promise<Omission[]> {
   }));
 }
 
-/** What a Supabase project keeps outside of its database, if the database has traces of it. */
-async function readPlatform(session: Session): Promise<Omission[]> {
-  const found: Omission[] = [];
-  const managed = await readManagedSchemas(session);
-  if (managed.has('vault') && (await hasRows(session, 'vault', 'secrets'))) {
-    found.push({
-      what: 'the root key of the vault',
-      why: 'it lives outside of the database; the secrets are in the backup as they are stored, encrypted with it',
-      remedy:
-        'Before this project is paused or deleted, copy its key to the new one: GET and then PUT https://api.supabase.com/v1/projects/<ref>/pgsodium.',
-    });
-  }
-  if (managed.has('storage') && (await hasRows(session, 'storage', 'objects'))) {
-    found.push({
+/** The files of a Supabase project, of which its database has the names alone. */
+async function findFiles(session: Session, managed: ReadonlySet<string>): Promise<Omission[]> {
+  if (!managed.has('storage') || !(await hasRows(session, 'storage', 'objects'))) return [];
+  return [
+    {
       what: 'the files of Storage',
       why: 'the database holds only their names; the bytes are in an object store',
       remedy: 'Copy the buckets over the S3 protocol of Storage, for example with rclone.',
-    });
-  }
-  return found;
+    },
+  ];
 }
 
 async function hasRows(session: Session, schema: string, name: string): Promise<boolean> {

@@ -41,7 +41,7 @@ const records: Given = { operation: 'records', storage: './backups', 'records-ur
 const project = 'abcdefghijklmnopqrst';
 const managed: Given = { operation: 'managed', 'supabase-access-token': 'sbp_x', 'project-ref': project };
 const back: Given = {
-  ...{ ...managed, operation: 'restore', managed: 'true' },
+  ...{ ...managed, operation: 'restore', managed: 'true', storage: './backups' },
   'recovery-target-time': '2026-11-20T14:30:00Z',
 };
 const alarm: Given = { operation: 'alarm', storage: './backups', 'alarm-of': 'drill', needs: '{}' };
@@ -75,13 +75,37 @@ describe('what is accepted', () => {
     expect(listSecrets((name) => managed[name], env)).toContain('sbp_x');
   });
 
-  test('a restore by the platform needs neither storage nor database, and others need both', () => {
+  test('with a policy the project may be named there, so that a token alone is enough; without one it is not', () => {
+    const token = { 'supabase-access-token': 'sbp_x' };
+    const access = { accessToken: 'sbp_x', isTokenGiven: true, projectRef: undefined };
+    const ofPolicy = { policy: 'policy.yml', ...token };
+    for (const given of [
+      { ...status, ...ofPolicy },
+      { operation: 'report', ...ofPolicy },
+      { operation: 'report', kind: 'managed', ...ofPolicy },
+      { operation: 'doctor', ...ofPolicy },
+    ])
+      expect(parse(given)).toMatchObject({ management: undefined, managementAccess: access });
+    for (const given of [status, report, doctor])
+      expect(refusalOf({ ...given, ...token }).message).toBe(
+        'project-ref: is required with supabase-access-token',
+      );
+    expect(parse({ operation: 'doctor', 'project-ref': project, ...token })).toMatchObject({
+      management: { projectRef: project },
+    });
+  });
+
+  test('a restore by the platform needs no database, but a storage, in which it is noted what was asked', () => {
     expect(parse(back)).toMatchObject({
-      ...{ managed: true, storage: undefined, targetUrl: undefined, confirmed: false },
+      ...{ managed: true, storage: './backups', targetUrl: undefined, confirmed: false },
       ...{ recoveryTargetTime: '2026-11-20T14:30:00.000000Z', waitAtMost: 5 * 3_600_000 },
     });
     expect(parse(restore)).toMatchObject({ managed: false });
-    expect(refusalOf({ ...back, managed: 'false' }).message).toContain('storage: is required for restore');
+    expect(refusalOf({ ...back, managed: 'false' }).message).toContain('target-url: is required for restore');
+    for (const dryRun of ['true', 'false'])
+      expect(refusalOf({ ...back, storage: '', 'dry-run': dryRun }).message).toMatch(
+        /^storage: is required for restore with managed: .* a second run could ask again$/,
+      );
   });
 
   test('a backup with nothing but the necessary has the documented defaults', () => {
@@ -569,8 +593,22 @@ describe('what is refused', () => {
     for (const name of ['storage', 'target-url', 'jobs', 'verify']) expect(message).toContain(`- ${name}: `);
   });
 
+  test('a misspelt operation is answered with the one that was meant', () => {
+    expect(refusalOf({ operation: 'bakup' }).next).toMatch(/^Did you mean backup\? The operations are /);
+    expect(refusalOf({ operation: 'postgresql://u:hunter2@h/d' }).message).not.toContain('hunter2');
+  });
+
+  test('a backup that can be none is quoted only where it is no secret', () => {
+    const refuse = (id: string) => refusalOf({ operation: 'pin', storage: './b', 'backup-id': id });
+    expect(refuse('lates')).toMatchObject({
+      message: 'backup-id: cannot be "lates"',
+      next: expect.stringContaining('Did you mean latest?'),
+    });
+    expect(refuse('postgresql://u:hunter2@h/d').message).toContain('26 characters, hidden');
+  });
+
   test('an unknown operation is answered with the list of operations', () => {
-    expect(refusalOf({ operation: 'drive' }).next).toBe(
+    expect(refusalOf({ operation: 'frobnicate' }).next).toBe(
       'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor, estimate, managed, mirror, repair, init or keygen.',
     );
   });
@@ -649,4 +687,8 @@ describe('secrets', () => {
       expect.arrayContaining([identity, 'ab'.repeat(32), 'from-env', 'aws']),
     );
   });
+});
+
+test('every input has a place in a group', () => {
+  expect(inputNames.filter((name) => inputs[name].group === undefined)).toEqual([]);
 });

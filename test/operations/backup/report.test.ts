@@ -7,7 +7,14 @@ import { makeManifest } from '../../repository/example.ts';
 
 const tell = (overrides: Partial<BackupResult> = {}) =>
   describeBackup({
-    ...{ manifest: makeManifest(), reuse: undefined, mismatches: [], addedBytes: 77, elapsed: 1234 },
+    ...{
+      manifest: makeManifest(),
+      reuse: undefined,
+      mismatches: [],
+      rootKey: 'none' as const,
+      addedBytes: 77,
+      elapsed: 1234,
+    },
     ...overrides,
   });
 const reuse = {

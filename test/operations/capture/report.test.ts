@@ -23,7 +23,14 @@ const tell = (overrides: Partial<CaptureResult> = {}) =>
     elapsed: 1234,
     ...overrides,
   });
-const taken = { manifest: makeManifest(), reuse: undefined, mismatches: [], addedBytes: 7, elapsed: 0 };
+const taken = {
+  manifest: makeManifest(),
+  reuse: undefined,
+  mismatches: [],
+  rootKey: 'none' as const,
+  addedBytes: 7,
+  elapsed: 0,
+};
 
 describe('the report of a capture', () => {
   it('that a backup can be brought to the end of is a yes that names the backup', () => {

@@ -3,6 +3,7 @@ import { reconsider } from '../../../src/operations/gate/decision.ts';
 import { describeGate } from '../../../src/operations/gate/report.ts';
 import type { GateResult, Missing } from '../../../src/operations/gate/result.ts';
 import { renderText } from '../../../src/report/text.ts';
+import { StorageError } from '../../../src/runtime/errors.ts';
 import { makeManifest } from '../../repository/example.ts';
 import { makeGateResult, makeWayBack } from './example.ts';
 
@@ -31,10 +32,22 @@ describe('the report of the gate', () => {
     expect(text).not.toContain('RESTORE PRODUCTION');
   });
 
+  it('tells what became of the copies of a backup that was taken, which stop no release', () => {
+    const error = new StorageError('nothing answers', 'See that it runs.');
+    const copy = { kind: 'failed', name: 'elsewhere', location: 's3://other', error } as const;
+    const outcome = describeGate(makeGateResult(), [copy]);
+    expect(outcome.exitCode).toBe(0);
+    expect(JSON.parse(String(outcome.outputs.copies))).toMatchObject([
+      { name: 'elsewhere', state: 'failed' },
+    ]);
+    expect(renderText(outcome.report)).toContain('elsewhere (s3://other) FAILED: nothing answers');
+    expect(tell().outputs).not.toHaveProperty('copies');
+  });
+
   it('is never a yes when the backup that was taken found something wrong', () => {
     const taken = {
       ...{ manifest: makeManifest(), reuse: undefined, mismatches: ['public.a differs'] },
-      ...{ addedBytes: 0, elapsed: 0 },
+      ...{ rootKey: 'none' as const, addedBytes: 0, elapsed: 0 },
     };
     const verdict = reconsider({ kind: 'back-up', why: ['old-backup'], pin: false }, taken);
     const outcome = tell({ verdict, taken });
@@ -107,7 +120,14 @@ describe('the report of the gate', () => {
   });
 
   it('tells why a backup was taken, and what that came to', () => {
-    const taken = { manifest: makeManifest(), reuse: undefined, mismatches: [], addedBytes: 77, elapsed: 0 };
+    const taken = {
+      manifest: makeManifest(),
+      reuse: undefined,
+      mismatches: [],
+      rootKey: 'none' as const,
+      addedBytes: 77,
+      elapsed: 0,
+    };
     const outcome = tell({
       verdict: { kind: 'back-up', why: ['old-backup', 'unguarded'], pin: true },
       taken,

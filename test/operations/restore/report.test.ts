@@ -37,12 +37,14 @@ const planned: PlannedRestore = {
     safetyStorage: undefined,
     refusals: [],
     recovery: undefined,
+    rootKey: { kind: 'unneeded' },
   },
 };
 const restored: Restored = {
   ...{ kind: 'restored', manifest, state, scope, elapsed: 1234, phases: { preflight: 100, total: 1234 } },
   ...{ attempts: undefined, safetyBackup: undefined, left: [], ungiven: [], checks: [], usableAfter: 1000 },
   parity: makeParity(),
+  rootKey: { kind: 'unneeded' },
 };
 const nonePassed: NonePassed = {
   ...{ kind: 'none-passed', manifest, state, elapsed: 1234 },

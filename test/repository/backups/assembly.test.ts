@@ -21,6 +21,7 @@ function makeParts(overrides: Partial<ManifestParts> = {}): ManifestParts {
     source: example.source,
     recipients: [],
     archive: [],
+    extras: [],
     supplement: [],
     rowRanges: [],
     facts: { sequences: [], latest: [], objects: {}, roles: [], extensions: [] },

@@ -121,6 +121,19 @@ describe('of credentials', () => {
     expect(jobsOf(smallPolicy).map(([id]) => id)).not.toContain('production-mirror');
   });
 
+  test('what asks the platform gets project and token, where the policy names a project, and nothing else does', () => {
+    for (const [id, { with: given, secrets = {} }] of jobsOf(fullPolicy)) {
+      const asks = /-(full|incremental|schema|archive|watch|digest)$/.test(id);
+      const isProduction = id.startsWith('production');
+      const ref = isProduction ? 'abcdefghijklmnopqrst' : 'tsrqponmlkjihgfedcba';
+      const token = isProduction ? 'PROJECT_TOKEN' : 'SUPABASE_ACCESS_TOKEN';
+      expect(given['project-ref'], id).toBe(asks ? ref : undefined);
+      expect(secrets.SUPABASE_ACCESS_TOKEN, id).toBe(asks ? `\${{ secrets.${token} }}` : undefined);
+    }
+    for (const [id, job] of jobsOf(smallPolicy))
+      expect(JSON.stringify(job), id).not.toContain('SUPABASE_ACC');
+  });
+
   test('what needs no database gets no connection string', () => {
     for (const [id, { secrets = {} }] of jobsOf(fullPolicy)) {
       const isSource = /-(full|incremental|schema|archive|capture)$/.test(id);

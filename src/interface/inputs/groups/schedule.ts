@@ -4,6 +4,7 @@ import { matching, parseBoolean } from '../values.ts';
 /** The policy file, and the workflows generated from it. */
 export const scheduleInputs = {
   policy: {
+    group: 'policy',
     operations: ['schedule', 'status', 'report', 'doctor', 'estimate', 'init'],
     default: { schedule: '.github/supabase-backup.yml', init: '.github/supabase-backup.yml' },
     placeholder: 'file',
@@ -14,6 +15,7 @@ export const scheduleInputs = {
     parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of the policy file.'),
   },
   workflows: {
+    group: 'policy',
     operations: ['schedule', 'status', 'report', 'doctor', 'init'],
     default: '.github/workflows',
     placeholder: 'folder',
@@ -22,6 +24,7 @@ export const scheduleInputs = {
     parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a folder.'),
   },
   check: {
+    group: 'policy',
     operations: ['schedule'],
     default: 'false',
     flag: true,

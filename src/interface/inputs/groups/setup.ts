@@ -8,6 +8,7 @@ const parsePath = matching(/^[^\0\r\n]{1,1000}$/, 'is not a path', 'Write the pa
 /** What a repository is set up with, and where a key is put. */
 export const setupInputs = {
   databases: {
+    group: 'policy',
     operations: ['init'],
     placeholder: 'names',
     example: 'production',
@@ -20,6 +21,7 @@ export const setupInputs = {
     ),
   },
   notify: {
+    group: 'policy',
     operations: ['init'],
     placeholder: 'channels',
     example: 'issues',
@@ -29,6 +31,7 @@ export const setupInputs = {
     parse: (text: string) => splitList(text).map(oneOf(notifyChannels)),
   },
   action: {
+    group: 'policy',
     operations: ['init'],
     placeholder: 'pin',
     example: 'octo-org/supabase-backup@0123456789abcdef0123456789abcdef01234567',
@@ -41,6 +44,7 @@ export const setupInputs = {
     ),
   },
   'github-repository': {
+    group: 'policy',
     operations: ['init'],
     placeholder: 'name',
     example: 'octo-org/shop',
@@ -49,6 +53,7 @@ export const setupInputs = {
     parse: matching(/^[\w.-]+\/[\w.-]+$/, 'is not OWNER/REPO', 'Write it as in octo-org/shop.'),
   },
   'key-file': {
+    group: 'encryption',
     operations: ['init', 'keygen'],
     placeholder: 'file',
     description:
@@ -57,6 +62,7 @@ export const setupInputs = {
     parse: parsePath,
   },
   'recovery-sheet': {
+    group: 'encryption',
     operations: ['init', 'keygen'],
     placeholder: 'file',
     description:
