@@ -145,7 +145,7 @@ describe('an unencrypted backup', () => {
     expect(refused.exitCode).toBe(1);
     expect(refused.lines).toContainEqual(
       expect.stringMatching(
-        /^::error::encryption-recipients: is empty; acme\/shop is public, and anybody with an account on GitHub can download its artifacts%0A→ Make a key pair/,
+        /^::error::encryption-recipients: is empty; acme\/shop is public, and anybody with an account on GitHub can download its artifacts%0A→ Make a key with `supabase-backup keygen`/,
       ),
     );
     expect(fake.artifacts).toEqual([]);

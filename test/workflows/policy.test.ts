@@ -83,3 +83,20 @@ test.each([
 test('with its placeholders it is refused', () => {
   expect(() => parsePolicy(example, 'policy.yml')).toThrow(ConfigurationError);
 });
+
+test('the heartbeat of several databases is called only when all watches went well', () => {
+  const watch = render(filled).find(({ file }) => file === 'supabase-backup-watch.yml');
+  const address = (parse(watch?.text ?? '').jobs as Record<string, Job>).schedules?.secrets?.HEARTBEAT_URL;
+  const called = (results: readonly string[], event = 'schedule') =>
+    parser.evaluate(String(address), {
+      github: { event_name: event },
+      needs: Object.fromEntries(results.map((result, index) => [`watch-${index}`, { result }])),
+      secrets: { HEARTBEAT_URL: 'https://heartbeat.example.com/1' },
+    }) !== '';
+  expect(called(['success', 'success'])).toBe(true);
+  expect(called(['success', 'failure'])).toBe(false);
+  expect(called(['success', 'cancelled'])).toBe(false);
+  // Of a schedule of its own another watch is not part of this run; by hand one was left out.
+  expect(called(['success', 'skipped'])).toBe(true);
+  expect(called(['success', 'skipped'], 'workflow_dispatch')).toBe(false);
+});

@@ -691,3 +691,21 @@ describe('a job with a service', () => {
     for (const serve of serving) expect(alarmOf(serve)?.if, serve.where).toMatch(/^\$\{\{ failure\(\) && /);
   });
 });
+
+test('the quick start needs two secrets, keeps little, proves each backup, and stores none without a recipient', () => {
+  const text = readText('examples/quick-start.yml');
+  const used = new Set(namesAfter('secrets', text.replace(/^ *#.*$/gm, '')));
+  expect([...used].sort()).toEqual(['BACKUP_IDENTITY', 'DATABASE_URL']);
+  const { jobs } = parse(text) as {
+    jobs: Record<string, { uses?: string; needs?: string; steps?: NamedStep[] }>;
+  };
+  expect(jobs.drill).toMatchObject({ needs: 'backup', uses: expect.stringContaining('/drill.yml@') });
+  const storing = (jobs.backup?.steps ?? []).filter(({ with: given }) => given?.operation !== 'doctor');
+  expect(storing.map(({ with: given }) => given?.operation)).toEqual(['backup', 'cleanup']);
+  for (const { with: given } of storing) expect(Number(given?.['artifact-retention-days'])).toBeLessThan(15);
+  const recipients = String(storing[0]?.with?.['encryption-recipients']);
+  expect(() => inputs['encryption-recipients'].parse(parser.evaluate(recipients, { vars: {} }))).toThrow(
+    'is not an age recipient',
+  );
+  expect(parser.evaluate(recipients, { vars: { BACKUP_RECIPIENT: 'age1x' } })).toBe('age1x');
+});

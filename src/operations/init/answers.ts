@@ -174,7 +174,7 @@ async function settleAlarms(
 const parseProjectRef = matching(
   projectRefPattern,
   'is not the name of a project',
-  'Write the twenty small letters that stand in the address of its dashboard, or nothing.',
+  'Write the twenty lower-case letters that stand in the address of its dashboard, or nothing.',
 );
 
 function checkedBy(parse: (text: string) => unknown): (text: string) => string {

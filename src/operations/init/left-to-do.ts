@@ -23,6 +23,9 @@ export function listSecretsToSet(answers: Answers, keyFile: string | undefined):
           (name): SecretToSet => ({ name, purpose: { kind: 'storage' } }),
         )
       : []),
+    ...(projectRef === undefined || databases.length > 1
+      ? []
+      : [{ name: 'SUPABASE_ACCESS_TOKEN', purpose: { kind: 'platform' } } as const]),
     ...channel('NOTIFY_URL', 'webhook'),
     ...channel('SLACK_WEBHOOK_URL', 'slack'),
     ...channel('SMTP_URL', 'mail'),

@@ -39,6 +39,9 @@ function toDatabase(name: string, answers: Answers, recipients: readonly string[
     ...(s3Endpoint === undefined ? {} : { 's3-endpoint': s3Endpoint }),
     ...(s3Region === undefined ? {} : { 's3-region': s3Region }),
     ...(isArtifact(place) ? { 'artifact-retention-days': artifactDays } : {}),
+    ...(answers.projectRef === undefined || answers.databases.length > 1
+      ? {}
+      : { 'project-ref': answers.projectRef }),
     'encryption-recipients': recipients.length === 1 ? recipients[0] : recipients,
     'encryption-identity': identitySecret,
   };

@@ -90,6 +90,8 @@ function purposeOf({ purpose }: SecretToSet): string {
       return 'the key, for drills and restores alone';
     case 'storage':
       return 'of the bucket';
+    case 'platform':
+      return "if you like: tells Supabase's own backups beside these (docs/managed.md)";
     case 'channel':
       return {
         webhook: 'the address of the webhook',

@@ -29,6 +29,8 @@ export interface SecretToSet {
     /** `file`: the path of the file with it; undefined: wherever the user has it */
     | { readonly kind: 'identity'; readonly file: string | undefined }
     | { readonly kind: 'storage' }
+    /** It may be left out: then nothing is told of Supabase's own backups */
+    | { readonly kind: 'platform' }
     | { readonly kind: 'channel'; readonly channel: 'webhook' | 'slack' | 'mail' | 'heartbeat' };
 }
 

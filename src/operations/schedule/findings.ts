@@ -47,9 +47,16 @@ export function findRemarks(
   const ended = findEndedCaptures(changes);
   return [
     ...ended.map((database) => ({ kind: 'ended-capture' as const, database })),
+    ...findUnencrypted(plan),
     ...findPauses(plan, verification, now),
     ...findCost(plan, databases),
   ];
+}
+
+function findUnencrypted({ databases }: SchedulePlan): Remark[] {
+  return databases
+    .filter(({ written }) => written['encryption-recipients'] === undefined)
+    .map(({ name }) => ({ kind: 'unencrypted', database: name }));
 }
 
 function findPauses(

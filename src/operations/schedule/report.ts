@@ -112,6 +112,11 @@ function tellRemark(remark: Remark): string {
         `${remark.database} is not captured any more, and its slot stays on the server, which keeps write-ahead log for it until its disk is ` +
         'full: once this is pushed, run `supabase-backup capture --drop-slot` with its database-url and storage.'
       );
+    case 'unencrypted':
+      return (
+        `Backups of ${remark.database} are stored unencrypted: whoever gets at the storage can read them. Name encryption-recipients in the policy; ` +
+        '`supabase-backup keygen` makes a key.'
+      );
     case 'longest-pause':
       return (
         `Captures of ${remark.database} that succeeded in the last seven days were ${formatDuration(remark.length)} apart at most: ` +

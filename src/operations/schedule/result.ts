@@ -60,6 +60,8 @@ export type Remark =
   | { readonly kind: 'ended-capture'; readonly database: string }
   /** The longest time between captures that succeeded, in milliseconds */
   | { readonly kind: 'longest-pause'; readonly database: string; readonly length: number }
+  /** Its backups are stored as they are: no recipients are named */
+  | { readonly kind: 'unencrypted'; readonly database: string }
   /** More minutes in 30 days than GitHub gives for free */
   | { readonly kind: 'cost'; readonly minutes: number; readonly free: number };
 

@@ -17,7 +17,7 @@ import {
   parseRetention,
   parseTimeZone,
 } from '../../interface/inputs/time-values.ts';
-import { oneOf, parseSignals } from '../../interface/inputs/values.ts';
+import { oneOf, Problem, parseSignals } from '../../interface/inputs/values.ts';
 import { databaseNamePattern } from '../../values/policy-names.ts';
 import { parseCron } from '../plan/cron.ts';
 import { secretName, shaped, text, texts } from './texts.ts';

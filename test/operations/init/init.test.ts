@@ -105,6 +105,7 @@ describe('what init writes', () => {
       `gh secret set BACKUP_IDENTITY < ${keyFile} `,
       'gh secret set AWS_ACCESS_KEY_ID ',
       'gh secret set AWS_SECRET_ACCESS_KEY ',
+      'gh secret set SUPABASE_ACCESS_TOKEN ',
       'gh secret set SLACK_WEBHOOK_URL ',
       'gh workflow run supabase-backup.yml ',
     ])

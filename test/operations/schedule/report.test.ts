@@ -52,6 +52,7 @@ test.each<[Problem, string]>([
 
 test.each<[Remark, string]>([
   [{ kind: 'ended-capture', database: 'shop' }, 'shop is not captured any more, and its slot stays'],
+  [{ kind: 'unencrypted', database: 'shop' }, 'Backups of shop are stored unencrypted: whoever'],
   [{ kind: 'longest-pause', database: 'shop', length: 2 * hour }, 'were 2 h 00 min apart at most'],
   [
     { kind: 'cost', minutes: 300, free: 200 },
@@ -108,6 +109,11 @@ it('remarks on minutes that are more than those that cost nothing, of hosted run
       { changes: [], verification: undefined, ...previewSchedule(given, undefined, now) },
       now,
     );
-  expect(remarksOf(often)).toMatchObject([{ kind: 'cost', free: 2000 }]);
-  expect(remarksOf({ ...often, runsOn: 'own' })).toEqual([]);
+  const clear = { kind: 'unencrypted', database: 'production' };
+  expect(remarksOf(often)).toMatchObject([clear, { kind: 'cost', free: 2000 }]);
+  expect(remarksOf({ ...often, runsOn: 'own' })).toEqual([clear]);
+  const [database] = often.databases;
+  const written = { ...database?.written, 'encryption-recipients': 'age1…' };
+  const databases = [{ ...database, written }] as unknown as typeof often.databases;
+  expect(remarksOf({ ...often, runsOn: 'own', databases })).toEqual([]);
 });

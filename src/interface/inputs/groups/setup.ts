@@ -13,10 +13,10 @@ export const setupInputs = {
     placeholder: 'names',
     example: 'production',
     description:
-      'What the databases are called in the policy, separated by commas: small letters, digits and `-`. With several, each gets a place of its own in `storage`.',
+      'What the databases are called in the policy, separated by commas: lower-case letters, digits and `-`. With several, each gets a place of its own in `storage`.',
     parse: listOf(
       databaseNamePattern,
-      'a name is small letters, digits and -, and `all` is taken',
+      'a name is lower-case letters, digits and -, and `all` is taken',
       'Write names as in `production, staging`.',
     ),
   },

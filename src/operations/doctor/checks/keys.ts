@@ -53,7 +53,7 @@ async function judgeEncryption(inputs: KeyInputs, { env, log }: Context): Promis
   refuseUnencrypted(storage, inputs, { env, log: { ...log, warn: (message) => log.debug(String(message)) } });
   return warning(
     say`${nameInput('encryption-recipients')}: is empty, so that backups are stored as they are: whoever gets at the storage can read them`,
-    'Make a key pair with `age-keygen`, give its recipient (age1…), and keep the identity somewhere else than the backups.',
+    'Make a key with `supabase-backup keygen`, give its recipient (age1…), and keep the identity somewhere else than the backups.',
   );
 }
 
