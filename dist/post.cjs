@@ -19251,6 +19251,18 @@ var init_authorities = __esm({
   }
 });
 
+// src/values/duration.ts
+var minute, hour, day, week;
+var init_duration = __esm({
+  "src/values/duration.ts"() {
+    "use strict";
+    minute = 6e4;
+    hour = 60 * minute;
+    day = 24 * hour;
+    week = 7 * day;
+  }
+});
+
 // node_modules/valibot/dist/index.mjs
 // @__NO_SIDE_EFFECTS__
 function getGlobalConfig(config$1) {
@@ -19940,18 +19952,6 @@ var init_dist = __esm({
   }
 });
 
-// src/values/duration.ts
-var minute, hour, day, week;
-var init_duration = __esm({
-  "src/values/duration.ts"() {
-    "use strict";
-    minute = 6e4;
-    hour = 60 * minute;
-    day = 24 * hour;
-    week = 7 * day;
-  }
-});
-
 // src/runtime/errors.ts
 function isKnownError(error2) {
   return error2 instanceof BackupError;
@@ -19986,10 +19986,13 @@ var init_errors = __esm({
     BackupError = class extends Error {
       /** What the reader should do now, as one sentence */
       next;
+      /** The message and `next`, for an entry that names inputs as its user sets them */
+      told;
       constructor(message, next, cause) {
-        super(message, cause === void 0 ? void 0 : { cause });
+        super(String(message), cause === void 0 ? void 0 : { cause });
         this.name = new.target.name;
-        this.next = next;
+        this.next = String(next);
+        this.told = { message, next };
       }
     };
     ConfigurationError = class extends BackupError {
@@ -27348,13 +27351,54 @@ var require_dist = __commonJS({
   }
 });
 
+// src/runtime/wording.ts
+function say(texts, ...values) {
+  return new Wording(
+    texts.flatMap((text, index) => {
+      if (index === values.length) return [text];
+      const value = values[index];
+      if (value instanceof Wording) return [text, ...value.parts];
+      return [text, typeof value === "object" ? value : String(value)];
+    })
+  );
+}
+function nameInput(input, value) {
+  return { input, value };
+}
+function askFor(input, sample) {
+  return { input, sample };
+}
+function nameForWorkflow({ input, value, sample }) {
+  if (sample !== void 0) return `Set it, for example to ${sample}.`;
+  return value === void 0 ? input : `${input}: ${value}`;
+}
+var Wording;
+var init_wording = __esm({
+  "src/runtime/wording.ts"() {
+    "use strict";
+    Wording = class {
+      parts;
+      constructor(parts) {
+        this.parts = parts;
+      }
+      render(name) {
+        return this.parts.map((part) => typeof part === "string" ? part : name(part)).join("");
+      }
+      /** The text for wherever nobody knows who will read it: as a workflow sets inputs. */
+      toString() {
+        return this.render(nameForWorkflow);
+      }
+    };
+  }
+});
+
 // src/storage/storage.ts
 function assertSize(key, location, bytes, limit) {
   if (bytes <= limit) return;
   throw new ForeignValueError(key, location, `it has ${bytes} bytes, where ${limit} are the most`);
 }
 function isKey(key) {
-  return keyPattern.test(key) && key !== "tmp" && !key.split("/").some((part) => part === ".." || part === ".");
+  return keyPattern.test(key) && !besideValues.includes(key) && !key.split("/").some((part) => part === ".." || part === ".");
 }
 function assertKey(key) {
   if (!isKey(key)) {
@@ -27366,7 +27410,7 @@ function assertPrefix(prefix) {
     throw new Error(`not a prefix of storage keys: ${JSON.stringify(prefix)}`);
   }
 }
-var storageLanes, largestValue, ForeignValueError, DeniedValueError, BrokenBodyError, RetainedError, longestKey, keyPattern;
+var storageLanes, largestValue, ForeignValueError, DeniedValueError, BrokenBodyError, RetainedError, longestKey, keyPattern, besideValues;
 var init_storage = __esm({
   "src/storage/storage.ts"() {
     "use strict";
@@ -27399,6 +27443,7 @@ var init_storage = __esm({
     };
     longestKey = 80;
     keyPattern = /^(?!\/|tmp\/)(?!.*\/\/)[A-Za-z0-9._/-]+(?<!\/)$/;
+    besideValues = ["tmp", ".gitignore"];
   }
 });
 
@@ -27509,24 +27554,52 @@ var init_durable = __esm({
   }
 });
 
+// src/storage/folder/ignore.ts
+async function ignoreInGit(folder) {
+  if (!await isInWorkTree(folder)) return;
+  try {
+    await (0, import_promises3.writeFile)((0, import_node_path5.join)(folder, ".gitignore"), "*\n", { flag: "wx", mode: 384 });
+  } catch (error2) {
+    if (codeOf2(error2) !== "EEXIST") throw error2;
+  }
+}
+async function isInWorkTree(folder) {
+  for (let at = folder; ; at = (0, import_node_path5.dirname)(at)) {
+    if (await isTaken((0, import_node_path5.join)(at, ".git"))) return true;
+    if (at === (0, import_node_path5.dirname)(at)) return false;
+  }
+}
+var import_promises3, import_node_path5;
+var init_ignore = __esm({
+  "src/storage/folder/ignore.ts"() {
+    "use strict";
+    import_promises3 = require("node:fs/promises");
+    import_node_path5 = require("node:path");
+    init_durable();
+    init_failures();
+  }
+});
+
 // src/storage/file.ts
-var import_node_crypto5, import_node_fs6, import_promises3, import_node_path5, looksAtOnce, abandonedAfterMs, temporaryName, readOnly, noHardLinks, FileStorage;
+var import_node_crypto5, import_node_fs7, import_promises4, import_node_path6, looksAtOnce, abandonedAfterMs, temporaryName, readOnly, noHardLinks, FileStorage;
 var init_file = __esm({
   "src/storage/file.ts"() {
     "use strict";
     import_node_crypto5 = require("node:crypto");
-    import_node_fs6 = require("node:fs");
-    import_promises3 = require("node:fs/promises");
-    import_node_path5 = require("node:path");
+    import_node_fs7 = require("node:fs");
+    import_promises4 = require("node:fs/promises");
+    import_node_path6 = require("node:path");
     init_errors();
+    init_wording();
     init_duration();
     init_durable();
     init_failures();
+    init_ignore();
     init_storage();
     looksAtOnce = 64;
     abandonedAfterMs = day;
     temporaryName = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-    readOnly = import_node_fs6.constants.O_RDONLY | (import_node_fs6.constants.O_NOFOLLOW ?? 0) | (import_node_fs6.constants.O_NONBLOCK ?? 0);
+    readOnly = import_node_fs7.constants.O_RDONLY | (import_node_fs7.constants.O_NOFOLLOW ?? 0) | (import_node_fs7.constants.O_NONBLOCK ?? 0);
     noHardLinks = /* @__PURE__ */ new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
     FileStorage = class {
       location;
@@ -27540,7 +27613,7 @@ var init_file = __esm({
        * @param location the name of the folder for people
        */
       constructor(root, context, location = root) {
-        this.#root = (0, import_node_path5.resolve)(root);
+        this.#root = (0, import_node_path6.resolve)(root);
         this.#context = context;
         this.location = location;
       }
@@ -27560,7 +27633,7 @@ var init_file = __esm({
           }
           await this.delete([key]);
         } catch (error2) {
-          await (0, import_promises3.rm)(this.#path(key), { force: true }).catch(() => {
+          await (0, import_promises4.rm)(this.#path(key), { force: true }).catch(() => {
           });
           const wrong2 = error2 instanceof StorageError && wrongFolder[codeOf2(error2.cause) ?? ""];
           if (wrong2) throw new ConfigurationError(`${this.location} ${wrong2.what}`, wrong2.next, error2.cause);
@@ -27571,7 +27644,7 @@ var init_file = __esm({
       async put(key, value) {
         assertKey(key);
         await this.#write(key, value, async (temporary, path3) => {
-          await (0, import_promises3.rename)(temporary, path3);
+          await (0, import_promises4.rename)(temporary, path3);
           return true;
         });
       }
@@ -27580,13 +27653,13 @@ var init_file = __esm({
         return this.#write(key, value, async (temporary, path3) => {
           if (this.#hardLinks) {
             try {
-              await (0, import_promises3.link)(temporary, path3);
-              await (0, import_promises3.unlink)(temporary);
+              await (0, import_promises4.link)(temporary, path3);
+              await (0, import_promises4.unlink)(temporary);
               return true;
             } catch (error2) {
               const code = codeOf2(error2);
               if (code === "EEXIST") {
-                await (0, import_promises3.unlink)(temporary);
+                await (0, import_promises4.unlink)(temporary);
                 return false;
               }
               if (!code || !noHardLinks.has(code)) throw error2;
@@ -27594,18 +27667,18 @@ var init_file = __esm({
             }
           }
           if (await isTaken(path3)) {
-            await (0, import_promises3.unlink)(temporary);
+            await (0, import_promises4.unlink)(temporary);
             return false;
           }
-          await (0, import_promises3.rename)(temporary, path3);
+          await (0, import_promises4.rename)(temporary, path3);
           return true;
         });
       }
       async get(key, limit = largestValue) {
         assertKey(key);
         try {
-          await this.#refuseLinks((0, import_node_path5.dirname)(key));
-          const file = await (0, import_promises3.open)(this.#path(key), readOnly);
+          await this.#refuseLinks((0, import_node_path6.dirname)(key));
+          const file = await (0, import_promises4.open)(this.#path(key), readOnly);
           try {
             const found = await file.stat();
             if (!found.isFile()) throw Object.assign(new Error("it is no file"), { code: "EISDIR" });
@@ -27620,7 +27693,7 @@ var init_file = __esm({
       }
       async stat(key) {
         assertKey(key);
-        await this.#refuseLinks((0, import_node_path5.dirname)(key));
+        await this.#refuseLinks((0, import_node_path6.dirname)(key));
         return this.#look(key);
       }
       async *list(prefix) {
@@ -27646,11 +27719,11 @@ var init_file = __esm({
         const folders = /* @__PURE__ */ new Set();
         const retained = [];
         let denial;
-        for (const folder of new Set(keys.map((key) => (0, import_node_path5.dirname)(key)))) await this.#refuseLinks(folder);
+        for (const folder of new Set(keys.map((key) => (0, import_node_path6.dirname)(key)))) await this.#refuseLinks(folder);
         for (const key of keys) {
           try {
-            await (0, import_promises3.unlink)(this.#path(key));
-            folders.add((0, import_node_path5.dirname)(this.#path(key)));
+            await (0, import_promises4.unlink)(this.#path(key));
+            folders.add((0, import_node_path6.dirname)(this.#path(key)));
           } catch (error2) {
             const code = codeOf2(error2);
             if (isAbsence(code)) continue;
@@ -27668,24 +27741,26 @@ var init_file = __esm({
         await this.close();
       }
       #path(key) {
-        return (0, import_node_path5.join)(this.#root, key);
+        return (0, import_node_path6.join)(this.#root, key);
       }
       /** Writes a value under a temporary name; `publish` renames it, or removes it and returns false. */
       async #write(key, value, publish) {
         const path3 = this.#path(key);
-        const temporary = (0, import_node_path5.join)(this.#root, "tmp", (0, import_node_crypto5.randomUUID)());
+        const temporary = (0, import_node_path6.join)(this.#root, "tmp", (0, import_node_crypto5.randomUUID)());
         try {
-          for (const folder of ["tmp", (0, import_node_path5.dirname)(key)]) await this.#refuseLinks(folder);
+          for (const folder of ["tmp", (0, import_node_path6.dirname)(key)]) await this.#refuseLinks(folder);
           await this.#refuseRemoved();
-          await makeFolder((0, import_node_path5.dirname)(temporary));
-          await makeFolder((0, import_node_path5.dirname)(path3));
+          const isNew = !this.#isMade && !await isTaken(this.#root);
+          await makeFolder((0, import_node_path6.dirname)(temporary));
+          if (isNew) await ignoreInGit(this.#root);
+          await makeFolder((0, import_node_path6.dirname)(path3));
           await writeDurably(temporary, value);
           const published = await publish(temporary, path3);
-          await syncFolder((0, import_node_path5.dirname)(path3));
+          await syncFolder((0, import_node_path6.dirname)(path3));
           this.#isMade = true;
           return published;
         } catch (error2) {
-          await (0, import_promises3.rm)(temporary, { force: true }).catch(() => {
+          await (0, import_promises4.rm)(temporary, { force: true }).catch(() => {
           });
           throw this.#failure("store", key, error2);
         }
@@ -27700,7 +27775,7 @@ var init_file = __esm({
       }
       async #look(key) {
         try {
-          const found = await (0, import_promises3.lstat)(this.#path(key));
+          const found = await (0, import_promises4.lstat)(this.#path(key));
           const isValue = found.isFile() || found.isSymbolicLink();
           return isValue ? { key, size: found.size, modifiedAt: found.mtime } : void 0;
         } catch (error2) {
@@ -27711,7 +27786,7 @@ var init_file = __esm({
       async #entries(folder) {
         await this.#refuseLinks(folder);
         try {
-          return await (0, import_promises3.readdir)((0, import_node_path5.join)(this.#root, folder), { withFileTypes: true });
+          return await (0, import_promises4.readdir)((0, import_node_path6.join)(this.#root, folder), { withFileTypes: true });
         } catch (error2) {
           if (codeOf2(error2) === "ENOENT" || folder !== "" && codeOf2(error2) === "ENOTDIR") return [];
           if (folder !== "" && codeOf2(error2) === "ENAMETOOLONG") return [];
@@ -27725,10 +27800,10 @@ var init_file = __esm({
       async #removeAbandoned() {
         for (const entry of await this.#entries("tmp")) {
           if (!temporaryName.test(entry.name)) continue;
-          const path3 = (0, import_node_path5.join)(this.#root, "tmp", entry.name);
-          const found = await (0, import_promises3.lstat)(path3).catch(() => void 0);
+          const path3 = (0, import_node_path6.join)(this.#root, "tmp", entry.name);
+          const found = await (0, import_promises4.lstat)(path3).catch(() => void 0);
           const ageMs = this.#context.now().getTime() - (found?.mtimeMs ?? Number.NaN);
-          if (found?.isFile() && ageMs > abandonedAfterMs) await (0, import_promises3.rm)(path3, { force: true });
+          if (found?.isFile() && ageMs > abandonedAfterMs) await (0, import_promises4.rm)(path3, { force: true });
         }
       }
       /**
@@ -27741,12 +27816,12 @@ var init_file = __esm({
       async #refuseLinks(folder) {
         let path3 = this.#root;
         for (const part of folder.split("/").filter((name) => name !== "" && name !== ".")) {
-          path3 = (0, import_node_path5.join)(path3, part);
-          const found = await (0, import_promises3.lstat)(path3).catch(() => void 0);
+          path3 = (0, import_node_path6.join)(path3, part);
+          const found = await (0, import_promises4.lstat)(path3).catch(() => void 0);
           if (found === void 0) return;
           if (!found.isSymbolicLink()) continue;
           throw new ConfigurationError(
-            `storage: ${path3} is a symbolic link, and inside of a repository links are not followed`,
+            say`${nameInput("storage")}: ${path3} is a symbolic link, and inside of a repository links are not followed`,
             "If you made it, move the folder itself there, mount it, or make the folder of the whole repository a link. If you did not, look at who can write there, and remove the link."
           );
         }
@@ -29265,16 +29340,16 @@ function retry(attempt, policy) {
     randomize: true,
     shouldRetry: async ({ error: error2, retriesConsumed }) => {
       const waitMs = waitMsAfter(error2, retriesConsumed);
-      if (waitMs) await (0, import_promises4.setTimeout)(waitMs, void 0, { signal });
+      if (waitMs) await (0, import_promises5.setTimeout)(waitMs, void 0, { signal });
       return waitMs !== void 0;
     }
   });
 }
-var import_promises4;
+var import_promises5;
 var init_retry = __esm({
   "src/http/retry.ts"() {
     "use strict";
-    import_promises4 = require("node:timers/promises");
+    import_promises5 = require("node:timers/promises");
     init_p_retry();
   }
 });
@@ -30116,7 +30191,7 @@ async function fetchTo(address, path3, artifact, { env: env2, signal }) {
     }
   });
   const source = import_node_stream3.Readable.fromWeb(response.body);
-  await (0, import_promises5.pipeline)(source, check, (0, import_node_fs7.createWriteStream)(path3, { mode: 384 }), { signal });
+  await (0, import_promises6.pipeline)(source, check, (0, import_node_fs8.createWriteStream)(path3, { mode: 384 }), { signal });
   const digest = `sha256:${hash.digest("hex")}`;
   if (artifact.digest !== void 0 && digest !== artifact.digest) throw toDamageError2(artifact);
 }
@@ -30136,20 +30211,21 @@ function toRefusalError({ status, headers }, repository) {
     });
   }
   return new ConfigurationError(
-    `github-token: GitHub answered ${status} when asked for the artifacts of ${repository}`,
+    say`${nameInput("github-token")}: GitHub answered ${status} when asked for the artifacts of ${repository}`,
     status === 401 ? "Give a token that is valid, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository."
   );
 }
-var import_node_crypto8, import_node_fs7, import_node_stream3, import_promises5, Unanswered, tryLater;
+var import_node_crypto8, import_node_fs8, import_node_stream3, import_promises6, Unanswered, tryLater;
 var init_answers2 = __esm({
   "src/storage/artifact/answers.ts"() {
     "use strict";
     import_node_crypto8 = require("node:crypto");
-    import_node_fs7 = require("node:fs");
+    import_node_fs8 = require("node:fs");
     import_node_stream3 = require("node:stream");
-    import_promises5 = require("node:stream/promises");
+    import_promises6 = require("node:stream/promises");
     init_request();
     init_errors();
+    init_wording();
     Unanswered = class extends StorageError {
     };
     tryLater = "Run it again later; https://www.githubstatus.com tells whether GitHub has trouble.";
@@ -30171,16 +30247,17 @@ function isOf({ workflow_run: run }, branch) {
 function toStored({ id, name, size_in_bytes: size, digest }) {
   return { id, name, size, digest: digest ?? void 0, isOfThisRun: false };
 }
-var import_promises6, import_node_path6, listSchema, repositorySchema2, pageSize, mostPages, answerTimeoutMs, ArtifactService;
+var import_promises7, import_node_path7, listSchema, repositorySchema2, pageSize, mostPages, answerTimeoutMs, ArtifactService;
 var init_service = __esm({
   "src/storage/artifact/service.ts"() {
     "use strict";
-    import_promises6 = require("node:fs/promises");
-    import_node_path6 = require("node:path");
+    import_promises7 = require("node:fs/promises");
+    import_node_path7 = require("node:path");
     init_dist();
     init_request();
     init_retry();
     init_errors();
+    init_wording();
     init_answers2();
     listSchema = object({
       artifacts: array(
@@ -30217,19 +30294,19 @@ var init_service = __esm({
         const { GITHUB_REPOSITORY = "", ACTIONS_RUNTIME_TOKEN, ACTIONS_RESULTS_URL } = env2;
         if (!/^[\w.-]+\/[\w.-]+$/.test(GITHUB_REPOSITORY)) {
           throw new ConfigurationError(
-            "storage: GITHUB_REPOSITORY does not say of which repository the artifact is",
+            say`${nameInput("storage")}: GITHUB_REPOSITORY does not say of which repository the artifact is`,
             "Set GITHUB_REPOSITORY to owner/name; on a runner it is set already."
           );
         }
         if (isEnterpriseServer(env2)) {
           throw new ConfigurationError(
-            "storage: GitHub Enterprise Server has no artifacts of the kind that artifact:// needs",
+            say`${nameInput("storage")}: GitHub Enterprise Server has no artifacts of the kind that artifact:// needs`,
             "Use an s3:// storage, or a folder."
           );
         }
         if (token === void 0) {
           throw new ConfigurationError(
-            "github-token: an artifact:// storage needs it, to find the artifact of earlier runs",
+            say`${nameInput("github-token")}: an artifact:// storage needs it, to find the artifact of earlier runs`,
             "Give `github.token` of the job, and grant `actions: read` in the `permissions` of the job."
           );
         }
@@ -30275,7 +30352,7 @@ var init_service = __esm({
        * @throws StorageError when the artifact cannot be downloaded, or differs from what GitHub stored
        */
       async download(artifact, folder) {
-        const path3 = (0, import_node_path6.join)(folder, "artifact.zip");
+        const path3 = (0, import_node_path7.join)(folder, "artifact.zip");
         if (artifact.isOfThisRun) {
           const client = await openClient2();
           const options = {
@@ -30288,8 +30365,8 @@ var init_service = __esm({
             () => client.downloadArtifact(artifact.id, options)
           );
           if (digestMismatch) throw toDamageError2(artifact);
-          const [file = ""] = await (0, import_promises6.readdir)(folder);
-          await (0, import_promises6.rename)((0, import_node_path6.join)(folder, file), path3);
+          const [file = ""] = await (0, import_promises7.readdir)(folder);
+          await (0, import_promises7.rename)((0, import_node_path7.join)(folder, file), path3);
           return path3;
         }
         await this.#retry(async () => {
@@ -30419,7 +30496,7 @@ var init_service = __esm({
 
 // src/storage/artifact/zip.ts
 async function openZip(path3) {
-  const file = await (0, import_promises7.open)(path3, "r");
+  const file = await (0, import_promises8.open)(path3, "r");
   try {
     const { size } = await file.stat();
     const read4 = async (offset, length) => {
@@ -30433,12 +30510,12 @@ async function openZip(path3) {
     return {
       entries: entries.filter(({ name }) => !name.endsWith("/")),
       unpack: async (entry, folder) => {
-        const path4 = (0, import_node_path7.join)(folder, entry.name);
+        const path4 = (0, import_node_path8.join)(folder, entry.name);
         const value = await readEntry2(read4, entry);
         try {
-          await (0, import_promises7.mkdir)((0, import_node_path7.dirname)(path4), { recursive: true, mode: 448 });
-          await (0, import_promises7.writeFile)(path4, value, { flag: "wx", mode: 384 });
-          await (0, import_promises7.utimes)(path4, entry.modifiedAt, entry.modifiedAt);
+          await (0, import_promises8.mkdir)((0, import_node_path8.dirname)(path4), { recursive: true, mode: 448 });
+          await (0, import_promises8.writeFile)(path4, value, { flag: "wx", mode: 384 });
+          await (0, import_promises8.utimes)(path4, entry.modifiedAt, entry.modifiedAt);
         } catch (error2) {
           if (!wrongNames.has(error2.code ?? "")) throw error2;
           throw damaged(`${quote2(entry.name)} cannot be unpacked here`, error2);
@@ -30554,12 +30631,12 @@ function damaged(how, cause) {
     cause
   );
 }
-var import_promises7, import_node_path7, import_node_util, import_node_zlib2, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
+var import_promises8, import_node_path8, import_node_util, import_node_zlib2, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
 var init_zip = __esm({
   "src/storage/artifact/zip.ts"() {
     "use strict";
-    import_promises7 = require("node:fs/promises");
-    import_node_path7 = require("node:path");
+    import_promises8 = require("node:fs/promises");
+    import_node_path8 = require("node:path");
     import_node_util = require("node:util");
     import_node_zlib2 = require("node:zlib");
     init_errors();
@@ -30583,7 +30660,7 @@ __export(store_exports2, {
 async function assertSameRepository(ours, theirs, location) {
   const [one, other] = await Promise.all(
     [ours, theirs].map(
-      (folder) => (0, import_promises8.readFile)((0, import_node_path8.join)(folder, "repository.json")).catch((error2) => {
+      (folder) => (0, import_promises9.readFile)((0, import_node_path9.join)(folder, "repository.json")).catch((error2) => {
         if (error2.code === "ENOENT") return void 0;
         throw error2;
       })
@@ -30601,13 +30678,13 @@ function toForeignError({ name, id }, entry) {
     "Name an artifact that nothing but supabase-backup stores."
   );
 }
-var import_promises8, import_node_path8, import_promises9, secondSlot, mostRounds, isShared, ArtifactStorage;
+var import_promises9, import_node_path9, import_promises10, secondSlot, mostRounds, isShared, ArtifactStorage;
 var init_store2 = __esm({
   "src/storage/artifact/store.ts"() {
     "use strict";
-    import_promises8 = require("node:fs/promises");
-    import_node_path8 = require("node:path");
-    import_promises9 = require("node:timers/promises");
+    import_promises9 = require("node:fs/promises");
+    import_node_path9 = require("node:path");
+    import_promises10 = require("node:timers/promises");
     init_errors();
     init_file();
     init_storage();
@@ -30674,7 +30751,7 @@ var init_store2 = __esm({
           const isChanged = copy.deleted.size > 0 || [...copy.written].some(isShared);
           if (isChanged && !this.#options.context.signal.aborted) await this.#publish(copy);
         } finally {
-          await (0, import_promises8.rm)(copy.root, { recursive: true, force: true });
+          await (0, import_promises9.rm)(copy.root, { recursive: true, force: true });
         }
       }
       async [Symbol.asyncDispose]() {
@@ -30707,10 +30784,10 @@ var init_store2 = __esm({
       }
       async #makeCopy() {
         const { context } = this.#options;
-        const root = await (0, import_promises8.mkdtemp)((0, import_node_path8.join)(context.temporaryFolder, "artifact-"));
+        const root = await (0, import_promises9.mkdtemp)((0, import_node_path9.join)(context.temporaryFolder, "artifact-"));
         try {
-          const files = (0, import_node_path8.join)(root, "files");
-          await (0, import_promises8.mkdir)(files, { mode: 448 });
+          const files = (0, import_node_path9.join)(root, "files");
+          await (0, import_promises9.mkdir)(files, { mode: 448 });
           const [newest] = await this.#service.list(this.#names);
           const original = newest ? await this.#fetch(newest, root, files) : [];
           return {
@@ -30723,7 +30800,7 @@ var init_store2 = __esm({
             deleted: /* @__PURE__ */ new Set()
           };
         } catch (error2) {
-          await (0, import_promises8.rm)(root, { recursive: true, force: true });
+          await (0, import_promises9.rm)(root, { recursive: true, force: true });
           throw error2;
         }
       }
@@ -30733,8 +30810,8 @@ var init_store2 = __esm({
           `reading the artifact ${artifact.name} (${artifact.id}, ${artifact.size} bytes)`
         );
         await this.#assertSpace(root, artifact.size);
-        const download = (0, import_node_path8.join)(root, `download-${artifact.id}`);
-        await (0, import_promises8.mkdir)(download, { mode: 448 });
+        const download = (0, import_node_path9.join)(root, `download-${artifact.id}`);
+        await (0, import_promises9.mkdir)(download, { mode: 448 });
         const zip = await openZip(await this.#service.download(artifact, download));
         try {
           const foreign = zip.entries.find(({ name }) => !isKey(name));
@@ -30748,11 +30825,11 @@ var init_store2 = __esm({
           return entries.map(({ name }) => name);
         } finally {
           await zip.close();
-          await (0, import_promises8.rm)(download, { recursive: true, force: true });
+          await (0, import_promises9.rm)(download, { recursive: true, force: true });
         }
       }
       async #assertSpace(folder, bytes) {
-        const { bavail, bsize } = await (0, import_promises8.statfs)(folder);
+        const { bavail, bsize } = await (0, import_promises9.statfs)(folder);
         if (bytes < bavail * bsize) return;
         throw new StorageError(
           `${this.location} needs ${bytes} bytes on this machine, of which ${bavail * bsize} are free`,
@@ -30770,7 +30847,7 @@ var init_store2 = __esm({
           const id = await this.#upload(copy, slot);
           if (id === void 0) {
             blocked = slot;
-            await (0, import_promises9.setTimeout)((this.#options.delayMs ?? 1e3) * round, void 0, {
+            await (0, import_promises10.setTimeout)((this.#options.delayMs ?? 1e3) * round, void 0, {
               signal: this.#options.context.signal
             });
             continue;
@@ -30802,7 +30879,7 @@ var init_store2 = __esm({
       }
       async #upload({ storage, files }, slot) {
         const paths = [];
-        for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path8.join)(files, key));
+        for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path9.join)(files, key));
         return this.#service.upload(slot, paths, files, this.#options.retentionDays);
       }
       /**
@@ -30824,17 +30901,17 @@ var init_store2 = __esm({
        */
       async #merge(copy, newer) {
         const { log } = this.#options.context;
-        const folder = (0, import_node_path8.join)(copy.root, `merge-${newer.id}`);
-        await (0, import_promises8.mkdir)(folder, { mode: 448 });
+        const folder = (0, import_node_path9.join)(copy.root, `merge-${newer.id}`);
+        await (0, import_promises9.mkdir)(folder, { mode: 448 });
         const keys = await this.#fetch(newer, copy.root, folder);
         await assertSameRepository(copy.files, folder, this.location);
         for (const key of keys) {
           if (copy.written.has(key)) continue;
-          await (0, import_promises8.mkdir)((0, import_node_path8.dirname)((0, import_node_path8.join)(copy.files, key)), { recursive: true, mode: 448 });
-          await (0, import_promises8.rename)((0, import_node_path8.join)(folder, key), (0, import_node_path8.join)(copy.files, key));
+          await (0, import_promises9.mkdir)((0, import_node_path9.dirname)((0, import_node_path9.join)(copy.files, key)), { recursive: true, mode: 448 });
+          await (0, import_promises9.rename)((0, import_node_path9.join)(folder, key), (0, import_node_path9.join)(copy.files, key));
           copy.deleted.delete(key);
         }
-        await (0, import_promises8.rm)(folder, { recursive: true, force: true });
+        await (0, import_promises9.rm)(folder, { recursive: true, force: true });
         copy.base = Math.max(copy.base, newer.id);
         log.warn(
           `another run stored ${this.location} meanwhile: both are merged, and what this run removed may be there again until the next cleanup`
@@ -31384,6 +31461,15 @@ function splitPatterns(text) {
   return [...text.matchAll(/(?:"(?:[^"]|"")*"|[^,\r\n"]|")+/g)].map(([pattern2]) => pattern2.trim()).filter((pattern2) => pattern2 !== "");
 }
 
+// src/report/quantity.ts
+init_duration();
+function formatCount(count) {
+  return count.toLocaleString("en-US");
+}
+function formatCounted(count, singular, plural = `${singular}s`) {
+  return `${formatCount(count)} ${count === 1 ? singular : plural}`;
+}
+
 // src/interface/inputs/operations.ts
 var operations = [
   "backup",
@@ -31406,9 +31492,13 @@ var operations = [
   "estimate",
   "managed",
   "mirror",
-  "repair"
+  "repair",
+  "init",
+  "keygen"
 ];
-var storing = operations.filter((name) => name !== "schedule" && name !== "estimate");
+var storing = operations.filter(
+  (name) => !["schedule", "estimate", "init", "keygen"].includes(name)
+);
 var copying = [
   "backup",
   "capture",
@@ -31456,6 +31546,7 @@ var channelInputs = [
   "mail-to",
   "heartbeat-url"
 ];
+var notifyChannels = ["issues", "webhook", "slack", "mail", "heartbeat", "none"];
 var notifyFormats = [
   "default",
   "apprise",
@@ -31470,9 +31561,12 @@ var heartbeatSignals = ["start", "fail"];
 // src/interface/inputs/values.ts
 var Problem = class extends Error {
   remedy;
+  /** Both, with the references to inputs that they hold */
+  told;
   constructor(message, remedy) {
-    super(message);
-    this.remedy = remedy;
+    super(String(message));
+    this.remedy = String(remedy);
+    this.told = { message, remedy };
   }
 };
 function oneOf(values) {
@@ -31482,6 +31576,9 @@ function oneOf(values) {
     return found;
   };
   return Object.assign(parse2, { form: { kind: "choice", values } });
+}
+function quoteHarmless(text) {
+  return /^[\w.:+-]{1,40}$/.test(text) ? JSON.stringify(text) : `that (${formatCounted(text.length, "character")}, hidden because it may be a secret)`;
 }
 function matching(pattern2, message, remedy) {
   return (text) => {
@@ -31716,6 +31813,31 @@ function parseNeeds(text) {
 // src/interface/inputs/time-values.ts
 init_duration();
 
+// src/values/edit-distance.ts
+function editDistance(from, to) {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (const [i, character] of [...from].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...to].entries()) {
+      const substituted = (row[j] ?? 0) + (character === other ? 0 : 1);
+      next.push(Math.min(substituted, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
+
+// src/values/nearest.ts
+function findNearest(word, known3) {
+  return listNearest(word, known3)[0];
+}
+function listNearest(word, known3) {
+  const lower = word.toLowerCase();
+  return known3.map((name) => ({ name, distance: editDistance(lower, name.toLowerCase()) })).filter(
+    ({ name, distance }) => distance <= Math.max(2, Math.floor(name.length / 3)) && distance < Math.max(word.length, 2)
+  ).sort((one, other) => one.distance - other.distance).map(({ name }) => name);
+}
+
 // src/values/period.ts
 init_duration();
 var units = { h: hour, d: day, w: week };
@@ -31730,21 +31852,20 @@ function readPeriod(text) {
   return { kind: "calendar", from: start(first), to: start(first + months) };
 }
 
-// src/values/timed-id.ts
-var timedId = String.raw`\d{8}T\d{6}Z-[0-9a-f]{4}`;
-var timedIdPattern = new RegExp(`^${timedId}$`);
-
 // src/interface/inputs/time-values.ts
 var drillable = ["latest", "latest-verified", "before:<time>", "random:<interval>"];
+var idWords = ["latest", "latest-verified", "all"];
+var idBeginning = /^\d{1,8}$|^\d{8}T\d{0,6}$|^\d{8}T\d{6}Z(-[0-9a-f]{0,4})?$/;
 function parseBackupId(text) {
-  if (["latest", "latest-verified", "all"].includes(text) || timedIdPattern.test(text)) return text;
+  if (idWords.includes(text) || idBeginning.test(text)) return text;
   const [, interval] = /^random:(.*)$/.exec(text) ?? [];
   if (interval !== void 0) return `random:${parseInterval(interval)}`;
   const [, time] = /^before:(.*)$/.exec(text) ?? [];
   if (time === void 0) {
+    const near = findNearest(text, idWords);
     throw new Problem(
-      `cannot be ${JSON.stringify(text)}`,
-      "Write an id such as 20261120T021700Z-7f3a, latest, latest-verified, all, before:<time> or random:<interval>."
+      `cannot be ${quoteHarmless(text)}`,
+      `${near === void 0 ? "" : `Did you mean ${near}? `}Write an id such as 20261120T021700Z-7f3a, its beginning, latest, latest-verified, all, before:<time> or random:<interval>.`
     );
   }
   const date = parseTime(time);
@@ -31841,6 +31962,7 @@ function parseDuration(text) {
 // src/interface/inputs/groups/alarm.ts
 var alarmInputs = {
   "alarm-of": {
+    group: "github",
     operations: ["alarm"],
     required: true,
     placeholder: "operation",
@@ -31849,6 +31971,7 @@ var alarmInputs = {
     parse: oneOf(announced)
   },
   needs: {
+    group: "github",
     operations: ["alarm"],
     required: true,
     placeholder: "json",
@@ -31858,6 +31981,7 @@ var alarmInputs = {
     parse: parseNeeds
   },
   "github-token": {
+    group: "github",
     operations,
     secret: true,
     placeholder: "token",
@@ -31866,12 +31990,14 @@ var alarmInputs = {
     parse: matching(/^\S{1,4000}$/, "is not a token", "Write `${{ github.token }}`.")
   },
   database: {
-    operations: [...channelling, "report", "estimate"],
+    group: "report",
+    operations: [...channelling, "report", "estimate", "keygen"],
     placeholder: "name",
     description: "What the database is called in issues, messages and reports, and in the `policy` that `status`, `doctor` and `estimate` read. When empty, the storage stands for it.",
     parse: matching(new RegExp("^\\P{Cc}{1,100}$", "u"), "is not one line of at most 100 characters", "Shorten it.")
   },
   "failure-issues": {
+    group: "github",
     operations: channelling,
     default: "false",
     flag: true,
@@ -31880,6 +32006,7 @@ var alarmInputs = {
     parse: parseBoolean
   },
   "issue-labels": {
+    group: "github",
     operations: channelling,
     default: "backup-failure",
     placeholder: "labels",
@@ -31887,6 +32014,7 @@ var alarmInputs = {
     parse: listOf(new RegExp("^\\P{Cc}{1,50}$", "u"), "a label has at most 50 characters", "Shorten it.")
   },
   "issue-assignees": {
+    group: "github",
     operations: channelling,
     placeholder: "users",
     description: "Who is assigned to such issues: names of users, separated by commas.",
@@ -31897,6 +32025,7 @@ var alarmInputs = {
     )
   },
   "issue-mentions": {
+    group: "github",
     operations: channelling,
     placeholder: "names",
     description: "Who is mentioned in such issues: users and teams, separated by commas.",
@@ -31907,6 +32036,7 @@ var alarmInputs = {
     )
   },
   "notify-url": {
+    group: "alarm",
     operations: channelling,
     secret: true,
     placeholder: "url",
@@ -31914,6 +32044,7 @@ var alarmInputs = {
     parse: parseWebhook
   },
   "notify-format": {
+    group: "alarm",
     operations: channelling,
     default: "default",
     placeholder: "form",
@@ -31921,6 +32052,7 @@ var alarmInputs = {
     parse: oneOf(notifyFormats)
   },
   "slack-webhook-url": {
+    group: "alarm",
     operations: channelling,
     secret: true,
     placeholder: "url",
@@ -31928,6 +32060,7 @@ var alarmInputs = {
     parse: parseWebhook
   },
   "smtp-url": {
+    group: "alarm",
     operations: channelling,
     secret: true,
     placeholder: "url",
@@ -31935,18 +32068,21 @@ var alarmInputs = {
     parse: parseMailServer
   },
   "mail-from": {
-    operations: channelling,
+    group: "alarm",
+    operations: [...channelling, "init"],
     placeholder: "address",
     description: "Whom mail comes from, such as `Backups <backups@example.com>`. Required with `mail-to`.",
     parse: parseSender
   },
   "mail-to": {
-    operations: channelling,
+    group: "alarm",
+    operations: [...channelling, "init"],
     placeholder: "addresses",
     description: "Who gets mail: addresses, separated by commas. Without it no mail is sent.",
     parse: parseRecipientsOfMail
   },
   "heartbeat-url": {
+    group: "alarm",
     operations: channelling,
     secret: true,
     placeholder: "url",
@@ -31954,12 +32090,14 @@ var alarmInputs = {
     parse: parseWebhook
   },
   "heartbeat-signals": {
+    group: "alarm",
     operations: channelling,
     placeholder: "signals",
     description: "What `heartbeat-url` is told besides successes: `start`, `fail` or both separated by a comma, as healthchecks.io and Uptime Kuma understand it.",
     parse: parseSignals
   },
   "rpo-target": {
+    group: "alarm",
     operations: channelling,
     placeholder: "duration",
     description: "How much work may be lost at most, such as `24h`: failure issues tell how long until the newest backup is older, and escalate then.",
@@ -40967,6 +41105,7 @@ function readFile(path3) {
 // src/interface/inputs/groups/database.ts
 var databaseInputs = {
   "database-url": {
+    group: "source",
     operations: ["backup", "capture", "gate", "status", "doctor", "estimate", "managed"],
     secret: true,
     placeholder: "url",
@@ -40975,6 +41114,7 @@ var databaseInputs = {
     parse: parseDatabaseUrl
   },
   "backup-type": {
+    group: "source",
     operations: ["backup"],
     default: "full",
     placeholder: "type",
@@ -40982,12 +41122,14 @@ var databaseInputs = {
     parse: oneOf(["full", "incremental", "schema"])
   },
   label: {
+    group: "source",
     operations: ["backup", "gate"],
     placeholder: "text",
     description: "A note kept with the backup, for example the release that follows it. At most 200 characters.",
     parse: matching(new RegExp("^\\P{Cc}{1,200}$", "u"), "is not one line of at most 200 characters", "Shorten it.")
   },
   pin: {
+    group: "source",
     operations: ["backup"],
     default: "false",
     flag: true,
@@ -40996,6 +41138,7 @@ var databaseInputs = {
     parse: parseBoolean
   },
   recheck: {
+    group: "source",
     operations: ["backup", "capture", "gate"],
     default: "1%",
     placeholder: "percentage",
@@ -41003,6 +41146,7 @@ var databaseInputs = {
     parse: parseShare
   },
   "rollback-token": {
+    group: "source",
     operations: ["backup", "capture", "gate"],
     default: "false",
     flag: true,
@@ -41011,6 +41155,7 @@ var databaseInputs = {
     parse: parseBoolean
   },
   "target-url": {
+    group: "restore",
     operations: ["restore", "drill"],
     required: true,
     secret: true,
@@ -41020,14 +41165,17 @@ var databaseInputs = {
     parse: parseDatabaseUrl
   },
   "backup-id": {
+    group: "restore",
     operations: ["validate", "restore", "drill", "show", "pin", "unpin"],
     default: { validate: "all", restore: "latest", drill: "latest", show: "latest" },
     placeholder: "id",
     example: "20261120T021700Z-7f3a",
-    description: "Which backup: an id such as `20261120T021700Z-7f3a` or `latest`; for `validate` also `all`; for `restore` and `drill` also `latest-verified`, the newest that was read back whole or drilled, `before:<time>`, the newest backup made before a time such as `before:2026-11-20T06:00:00Z`, and `random:<interval>`, any of the last so many hours, days or weeks such as `random:7d`.",
+    positional: /^(\d[\dTZ]*(-[0-9a-f]*)?|latest|latest-verified|all|(before|random):[\w:.+-]*)$/,
+    description: "Which backup: an id such as `20261120T021700Z-7f3a`, the beginning of one that no other has, or `latest`; except for `validate`, `before:<time>`, the newest made before a time such as `before:2026-11-20T06:00:00Z`; for `validate` also `all`; for `restore` and `drill` also `latest-verified`, the newest that was read back whole or drilled, and `random:<interval>`, any of the last so many hours, days or weeks such as `random:7d`. On the command line it may stand alone after the operation.",
     parse: parseBackupId
   },
   "recovery-target-time": {
+    group: "restore",
     operations: ["restore", "drill"],
     placeholder: "time",
     example: "2026-11-20T14:30:00Z",
@@ -41035,6 +41183,7 @@ var databaseInputs = {
     parse: parseRecoveryTarget
   },
   "unlimited-wal": {
+    group: "source",
     operations: ["capture", "doctor"],
     default: "false",
     flag: true,
@@ -41043,6 +41192,7 @@ var databaseInputs = {
     parse: parseBoolean
   },
   "drop-slot": {
+    group: "source",
     operations: ["capture"],
     default: "false",
     flag: true,
@@ -41051,24 +41201,28 @@ var databaseInputs = {
     parse: parseBoolean
   },
   include: {
+    group: "source",
     operations: ["backup", "capture", "restore", "gate", "doctor", "estimate"],
     placeholder: "tables",
     description: "The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are. Double quotes around a part make its dots, commas and stars ordinary. When empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.",
     parse: parsePatterns
   },
   exclude: {
+    group: "source",
     operations: ["backup", "capture", "restore", "gate", "doctor", "estimate"],
     placeholder: "tables",
     description: "The tables to leave out, of those that `include` takes; written as there.",
     parse: parsePatterns
   },
   "encryption-recipients": {
-    operations: ["backup", "capture", "gate", "doctor"],
+    group: "encryption",
+    operations: ["backup", "capture", "gate", "doctor", "init"],
     placeholder: "recipients",
-    description: "Who can open the backup: age recipients (`age1\u2026`), separated by commas or lines. When empty, the backup is stored unencrypted.",
+    description: "Who can open the backup: age recipients (`age1\u2026`), separated by commas or lines. When empty, the backup is stored unencrypted; `init` makes a key then.",
     parse: parseRecipients
   },
   "compression-level": {
+    group: "source",
     operations: ["backup", "capture", "gate", "doctor", "estimate"],
     // For COPY text, level 2 gives about the size of level 3, zstd's default, in 2/3 of the time;
     // docs/benchmarks.md.
@@ -41078,6 +41232,7 @@ var databaseInputs = {
     parse: wholeNumber(1, 19)
   },
   jobs: {
+    group: "general",
     operations: ["backup", "capture", "restore", "drill", "gate", "doctor", "estimate"],
     default: "4",
     placeholder: "1-16",
@@ -41085,6 +41240,7 @@ var databaseInputs = {
     parse: wholeNumber(1, 16)
   },
   "lock-timeout": {
+    group: "source",
     operations: ["backup", "capture", "gate"],
     default: "30",
     placeholder: "seconds",
@@ -41092,6 +41248,7 @@ var databaseInputs = {
     parse: wholeNumber(1, 3600)
   },
   sslrootcert: {
+    group: "source",
     operations: [...recordedOperations, "status", "schedule", "records", "doctor", "estimate"],
     placeholder: "file",
     description: "The certificate authority that the database server's certificate is checked against, in PEM form, or the path of a file with it. Supabase has it under Database settings. With it, sslmode is verify-full where nothing else is said.",
@@ -41102,6 +41259,7 @@ var databaseInputs = {
 // src/interface/inputs/groups/doctor.ts
 var doctorInputs = {
   "read-only": {
+    group: "doctor",
     operations: ["doctor"],
     default: "false",
     flag: true,
@@ -41110,6 +41268,7 @@ var doctorInputs = {
     parse: parseBoolean
   },
   "test-alarm": {
+    group: "doctor",
     operations: ["doctor"],
     default: "false",
     flag: true,
@@ -41129,46 +41288,65 @@ function findProjectRef(url) {
   return pooled;
 }
 
+// src/interface/inputs/management-values.ts
+var parseProjectRef = matching(
+  projectRefPattern,
+  "is not the name of a project",
+  "Write the twenty small letters that stand in the address of its dashboard."
+);
+var parseToken = matching(
+  /^[\x21-\x7e]{1,4000}$/,
+  "holds a space, a line break or a letter that no header can hold",
+  "Copy the token alone, as the dashboard has shown it."
+);
+
 // src/interface/inputs/groups/management.ts
+var asking = ["managed", "status", "report", "restore", "backup", "capture", "gate"];
 var managementInputs = {
   "supabase-access-token": {
-    operations: ["managed", "status", "report", "restore"],
+    group: "platform",
+    operations: asking,
     secret: true,
     placeholder: "token",
-    description: "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read backups; `restore` with `managed` needs one that may also write them. When empty, `SUPABASE_ACCESS_TOKEN` is used. `status` and `report` need none; with it, and the project, they tell both layers. docs/managed.md.",
-    parse: matching(
-      /^[\x21-\x7e]{1,4000}$/,
-      "holds a space, a line break or a letter that no header can hold",
-      "Copy the token alone, as the dashboard has shown it."
-    )
+    description: "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read backups; `restore` with `managed` needs one that may also write them, and `vault-key` one for secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. `managed` alone needs one; with it, and the project, `status` and `report` tell both layers. docs/managed.md.",
+    parse: parseToken
   },
   "project-ref": {
-    operations: ["managed", "status", "report", "restore"],
+    group: "platform",
+    operations: [...asking, "init"],
     placeholder: "ref",
     example: "abcdefghijklmnopqrst",
     description: "The project whose backups by the platform are meant: the twenty letters in the address of its dashboard. When empty, it is taken from `database-url`, or for `restore` from `target-url`, where that leads to a hosted project.",
-    parse: matching(
-      projectRefPattern,
-      "is not the name of a project",
-      "Write the twenty small letters that stand in the address of its dashboard."
-    )
+    parse: parseProjectRef
   },
   "management-api-url": {
-    operations: ["managed", "status", "report", "restore"],
+    group: "platform",
+    operations: asking,
     default: "https://api.supabase.com",
     placeholder: "url",
     description: "Where the Management API is, without a path: for a platform that one runs oneself, and for tests.",
     parse: parseApiRoot
   },
   managed: {
+    group: "platform",
     operations: ["restore"],
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. Needs no `storage` and no `target-url`; with both, the slot of captures is dropped before, and a new backup taken after. docs/managed.md.",
+    description: "Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. What is asked is noted in `storage`, so that it is asked once. With a `target-url` the slot of captures is dropped before, and a new backup taken after. docs/managed.md.",
+    parse: parseBoolean
+  },
+  "vault-key": {
+    group: "platform",
+    operations: ["backup", "capture", "gate", "restore"],
+    default: "true",
+    flag: true,
+    placeholder: "true|false",
+    description: "Whether Vault's root key, without which no other project reads the secrets, is carried where token and project are known: an encrypted backup takes it along, and `restore` gives it to a project that would lose nothing by it. It is never stored unencrypted, and without permission it is left out and told. docs/supabase.md.",
     parse: parseBoolean
   },
   "wait-at-most": {
+    group: "platform",
     operations: ["restore"],
     default: "5h",
     placeholder: "duration",
@@ -41186,6 +41364,7 @@ function parseApiRoot(text) {
 // src/interface/inputs/groups/proof.ts
 var proofInputs = {
   fallback: {
+    group: "proof",
     operations: ["restore", "drill"],
     default: "3",
     placeholder: "0-100",
@@ -41193,12 +41372,14 @@ var proofInputs = {
     parse: wholeNumber(0, 100)
   },
   checks: {
+    group: "proof",
     operations: ["backup", "capture", "restore", "drill", "gate"],
     placeholder: "sql",
     description: "Questions to the database, one `SELECT` a line, or the path of a file with them, asked in a transaction that cannot write. `backup` asks them in its snapshot and keeps a digest of the answers, which every restore and drill must answer alike; those given to `restore` or `drill` must return true.",
     parse: parseChecks
   },
   freshness: {
+    group: "proof",
     operations: ["backup", "capture", "gate"],
     placeholder: "columns",
     example: "public.orders.created_at",
@@ -41206,12 +41387,14 @@ var proofInputs = {
     parse: parseColumns
   },
   command: {
+    group: "proof",
     operations: ["drill"],
     placeholder: "command",
     description: "A shell command that tests the restored database, for example with the tests of the application. It finds it in `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD` and `PGDATABASE`, and must end with 0.",
     parse: matching(/^.{1,8000}$/s, "has more than 8,000 characters", "Put it into a script, and name that.")
   },
   "rto-target": {
+    group: "proof",
     operations: ["drill", "report"],
     placeholder: "duration",
     description: "How long a recovery may take, such as `30m`: from the beginning until the database can be used. A drill that takes longer ends with 3; a report compares drills with it.",
@@ -41222,6 +41405,7 @@ var proofInputs = {
 // src/interface/inputs/groups/records.ts
 var recordsInputs = {
   "records-url": {
+    group: "records",
     operations: [...recordedOperations, "schedule", "records"],
     secret: true,
     placeholder: "url",
@@ -41230,9 +41414,10 @@ var recordsInputs = {
     parse: parseDatabaseUrl
   },
   "records-task": {
+    group: "records",
     operations: ["records"],
     default: "verify",
-    positional: true,
+    positional: /^[a-z]+$/,
     placeholder: "rebuild|verify",
     description: "What `records` does: `verify` compares each row with the repository and ends with 3 when one differs; `rebuild` inserts what is missing and corrects what differs. On the command line the word after `records`.",
     parse: oneOf(["rebuild", "verify"])
@@ -41242,6 +41427,7 @@ var recordsInputs = {
 // src/interface/inputs/groups/release.ts
 var releaseInputs = {
   "max-age": {
+    group: "limits",
     operations: ["gate", "status", "report", "managed"],
     default: { gate: "24h", status: "26h", report: "26h", managed: "26h" },
     placeholder: "duration",
@@ -41249,18 +41435,21 @@ var releaseInputs = {
     parse: parseDuration
   },
   "verified-within": {
+    group: "limits",
     operations: ["gate", "status", "report"],
     placeholder: "duration",
     description: "Within which time a backup must have been verified: read back whole, or drilled. When empty, that is not asked.",
     parse: parseDuration
   },
   "drilled-within": {
+    group: "limits",
     operations: ["gate", "status", "report"],
     placeholder: "duration",
     description: "Within which time a drill must have passed, such as `35d`. When empty, that is not asked.",
     parse: parseDuration
   },
   "on-stale": {
+    group: "limits",
     operations: ["gate"],
     default: "backup",
     placeholder: "action",
@@ -41268,6 +41457,7 @@ var releaseInputs = {
     parse: oneOf(["backup", "stop"])
   },
   migrations: {
+    group: "limits",
     operations: ["gate"],
     default: "supabase/migrations",
     placeholder: "folder",
@@ -41275,6 +41465,7 @@ var releaseInputs = {
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a folder.")
   },
   "base-ref": {
+    group: "limits",
     operations: ["gate"],
     placeholder: "ref",
     description: "The commit, tag or branch of what runs in production, with which the migrations are compared. When empty, what the event of the run says (the base of a pull request, the commit before a push); without either no migration is looked at.",
@@ -41288,6 +41479,7 @@ var reportKinds = ["dashboard", "runbook", "compliance", "managed"];
 // src/interface/inputs/groups/report.ts
 var reportInputs = {
   kind: {
+    group: "report",
     operations: ["report"],
     default: "dashboard",
     placeholder: "kind",
@@ -41295,6 +41487,7 @@ var reportInputs = {
     parse: oneOf(reportKinds)
   },
   output: {
+    group: "report",
     operations: ["report"],
     placeholder: "path",
     example: "./dashboard.html",
@@ -41302,6 +41495,7 @@ var reportInputs = {
     parse: matching(/^(?!-$)[^\0]{1,1000}$/, "is not a path", "Write the path of a file or folder.")
   },
   period: {
+    group: "report",
     operations: ["report"],
     default: "90d",
     placeholder: "period",
@@ -41310,6 +41504,7 @@ var reportInputs = {
     parse: parsePeriod
   },
   public: {
+    group: "report",
     operations: ["report"],
     default: "false",
     flag: true,
@@ -41523,27 +41718,31 @@ function takeCredentials(entry, number2) {
 // src/interface/inputs/groups/repository.ts
 var repositoryInputs = {
   storage: {
-    operations: storing,
+    group: "storage",
+    operations: [...storing, "init"],
     required: true,
-    optionalFor: ["report", "doctor", "managed"],
+    optionalFor: ["report", "doctor", "managed", "init"],
     placeholder: "location",
     example: "./backups or s3://bucket/prefix",
     description: "Where the backups are kept: a folder such as `./backups`, or `s3://bucket/prefix` for Amazon S3 and everything that speaks its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage), or `artifact://name` for an artifact of the GitHub repository. S3 credentials come from the default AWS chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.",
     parse: parseStorage
   },
   "s3-endpoint": {
-    operations: storing,
+    group: "storage",
+    operations: [...storing, "init"],
     placeholder: "url",
     description: "Address of an S3 service other than Amazon, for example `https://<account>.r2.cloudflarestorage.com`. Only with an `s3://` storage. When empty, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` is used.",
     parse: checkEndpoint
   },
   "s3-region": {
-    operations: storing,
+    group: "storage",
+    operations: [...storing, "init"],
     placeholder: "region",
     description: "Region of the S3 bucket. When empty, `AWS_REGION` or the AWS profile decides.",
     parse: parseRegion
   },
   "s3-addressing": {
+    group: "storage",
     operations: storing,
     default: "auto",
     placeholder: "style",
@@ -41551,18 +41750,21 @@ var repositoryInputs = {
     parse: parseS3Addressing
   },
   "s3-sse": {
+    group: "storage",
     operations: storing,
     placeholder: "how",
     description: "What the store is asked to encrypt each object with, where the bucket demands it: `AES256`, `aws:kms`, or `aws:kms:KEY` with the id or ARN of a key. When empty, the store does as the bucket is set.",
     parse: parseS3Encryption
   },
   "s3-storage-class": {
+    group: "storage",
     operations: storing,
     placeholder: "class",
     description: "Storage class of what is written to S3, such as `STANDARD_IA` or `GLACIER_IR`. Classes that cannot be read at once are refused. When empty, the store does as the bucket is set.",
     parse: parseStorageClass
   },
   copies: {
+    group: "copies",
     operations: [...copying, "doctor"],
     requiredFor: ["mirror", "repair"],
     secret: true,
@@ -41572,6 +41774,7 @@ var repositoryInputs = {
     parse: parseCopies
   },
   "repository-key": {
+    group: "encryption",
     operations: storing,
     secret: true,
     placeholder: "hex",
@@ -41583,6 +41786,7 @@ var repositoryInputs = {
     )
   },
   "encryption-identity": {
+    group: "encryption",
     operations: storing,
     secret: true,
     placeholder: "identity",
@@ -41590,12 +41794,14 @@ var repositoryInputs = {
     parse: parseIdentities
   },
   "client-path": {
+    group: "programs",
     operations: storing,
     placeholder: "folder",
     description: "The folder with `pg_dump` and `pg_restore` of the server's major version or newer. When empty, they are looked for on this machine.",
     parse: parseFolder
   },
   "install-client": {
+    group: "programs",
     operations: storing,
     default: "auto",
     placeholder: "when",
@@ -41607,6 +41813,7 @@ var repositoryInputs = {
 // src/interface/inputs/groups/restore.ts
 var restoreInputs = {
   verify: {
+    group: "restore",
     operations: ["restore"],
     default: "content",
     placeholder: "depth",
@@ -41614,6 +41821,7 @@ var restoreInputs = {
     parse: oneOf(["content", "counts", "none"])
   },
   "default-privileges": {
+    group: "restore",
     operations: ["restore"],
     default: "narrower",
     placeholder: "whose",
@@ -41621,6 +41829,7 @@ var restoreInputs = {
     parse: oneOf(["narrower", "source"])
   },
   "target-kind": {
+    group: "restore",
     operations: ["restore"],
     default: "auto",
     placeholder: "kind",
@@ -41628,6 +41837,7 @@ var restoreInputs = {
     parse: oneOf(["auto", "plain", "supabase-image", "supabase-project"])
   },
   environment: {
+    group: "restore",
     operations: ["restore"],
     placeholder: "name",
     description: "What the target is used for, kept in the record of the restore. Any but `staging`, `test`, `dev`, `preview` and `local`, as words of the name, needs `confirm`; so does whatever has `prod` or `live` in it.",
@@ -41638,6 +41848,7 @@ var restoreInputs = {
     )
   },
   confirm: {
+    group: "restore",
     operations: ["restore"],
     placeholder: "words",
     description: "The words `RESTORE PRODUCTION`, typed by whoever answers for it: needed where the target is the database that was backed up, where `environment` does not say that it is no production, and where a Supabase project is not empty.",
@@ -41648,6 +41859,7 @@ var restoreInputs = {
     )
   },
   clean: {
+    group: "restore",
     operations: ["restore"],
     default: "false",
     flag: true,
@@ -41656,6 +41868,7 @@ var restoreInputs = {
     parse: parseBoolean
   },
   "safety-backup": {
+    group: "restore",
     operations: ["restore"],
     default: "true",
     flag: true,
@@ -41664,12 +41877,14 @@ var restoreInputs = {
     parse: parseBoolean
   },
   "safety-storage": {
+    group: "restore",
     operations: ["restore"],
     placeholder: "location",
     description: "Where the safety backup goes when the target is another database than the one that was backed up: a repository holds one database. Written like `storage`.",
     parse: parseStorage
   },
   "staging-url": {
+    group: "restore",
     operations: ["restore"],
     secret: true,
     placeholder: "url",
@@ -41677,12 +41892,14 @@ var restoreInputs = {
     parse: parseDatabaseUrl
   },
   image: {
+    group: "proof",
     operations: ["drill", "restore"],
     placeholder: "image",
     description: "The container image of the server on which a backup is tried, as the reusable workflows start it: `postgres:\u2026` or `supabase/postgres:\u2026`, with a digest or without. Another one is refused, because it would read the backup.",
     parse: parseImage
   },
   "side-schema": {
+    group: "restore",
     operations: ["restore"],
     placeholder: "schema",
     description: "Restores the rows of the tables that `include` names into a new schema beside the live tables, compares the two, and writes the SQL that brings back what is missing or was changed. The live tables stay as they are.",
@@ -41693,6 +41910,7 @@ var restoreInputs = {
     )
   },
   "report-folder": {
+    group: "general",
     operations: ["restore", "drill"],
     placeholder: "folder",
     description: "A folder in which the comparison is written as `parity.md` and `parity.json`, every line of it, and for `side-schema` the SQL. It is made where it does not exist.",
@@ -41703,6 +41921,7 @@ var restoreInputs = {
 // src/interface/inputs/groups/retention.ts
 var retentionInputs = {
   retention: {
+    group: "retention",
     operations: ["cleanup", "list", "status", "report", "doctor", "estimate"],
     default: "daily=7 weekly=5 monthly=12",
     placeholder: "rules",
@@ -41710,6 +41929,7 @@ var retentionInputs = {
     parse: parseRetention
   },
   "keep-changes": {
+    group: "retention",
     operations: ["cleanup", "list", "status", "report"],
     default: "8d",
     placeholder: "interval",
@@ -41717,6 +41937,7 @@ var retentionInputs = {
     parse: parseInterval
   },
   "time-zone": {
+    group: "retention",
     operations: ["cleanup", "list", "status", "report"],
     default: "UTC",
     placeholder: "zone",
@@ -41724,6 +41945,7 @@ var retentionInputs = {
     parse: parseTimeZone
   },
   "grace-period": {
+    group: "retention",
     operations: ["cleanup"],
     default: "24h",
     placeholder: "interval",
@@ -41735,20 +41957,23 @@ var retentionInputs = {
 // src/interface/inputs/groups/schedule.ts
 var scheduleInputs = {
   policy: {
-    operations: ["schedule", "status", "report", "doctor", "estimate"],
-    default: { schedule: ".github/supabase-backup.yml" },
+    group: "policy",
+    operations: ["schedule", "status", "report", "doctor", "estimate", "init"],
+    default: { schedule: ".github/supabase-backup.yml", init: ".github/supabase-backup.yml" },
     placeholder: "file",
-    description: "The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it `status` judges when each schedule of the database last succeeded; when empty, it does not. In place of `storage`, `report` is about all its databases, or the one that `database` names. `doctor` checks its workflows; `estimate` takes retention and schedule of `database` from it.",
+    description: "The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it `status` judges when each schedule of the database last succeeded; when empty, it does not. In place of `storage`, `report` is about all its databases, or the one that `database` names. `doctor` checks its workflows; `estimate` takes retention and schedule of `database` from it. `init` writes it, and never over another.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of the policy file.")
   },
   workflows: {
-    operations: ["schedule", "status", "report", "doctor"],
+    group: "policy",
+    operations: ["schedule", "status", "report", "doctor", "init"],
     default: ".github/workflows",
     placeholder: "folder",
-    description: "The folder in which `schedule` writes the workflows of the policy, and `status`, `report` and `doctor` look for them.",
+    description: "The folder in which `schedule` and `init` write the workflows of the policy, and `status`, `report` and `doctor` look for them.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a folder.")
   },
   check: {
+    group: "policy",
     operations: ["schedule"],
     default: "false",
     flag: true,
@@ -41758,9 +41983,67 @@ var scheduleInputs = {
   }
 };
 
+// src/values/policy-names.ts
+var databaseNamePattern = /^(?!all$)[a-z][a-z0-9-]{0,39}$/;
+var pinnedActionPattern = /^[\w.-]+\/[\w.-]+@[0-9a-f]{40}$/;
+
+// src/interface/inputs/groups/setup.ts
+var parsePath = matching(/^[^\0\r\n]{1,1000}$/, "is not a path", "Write the path of a file.");
+var setupInputs = {
+  databases: {
+    operations: ["init"],
+    placeholder: "names",
+    example: "production",
+    description: "What the databases are called in the policy, separated by commas: small letters, digits and `-`. With several, each gets a place of its own in `storage`.",
+    parse: listOf(
+      databaseNamePattern,
+      "a name is small letters, digits and -, and `all` is taken",
+      "Write names as in `production, staging`."
+    )
+  },
+  notify: {
+    operations: ["init"],
+    placeholder: "channels",
+    example: "issues",
+    description: "Who is told of failures, separated by commas: `issues` on GitHub, `webhook`, `slack`, `mail` (with `mail-from` and `mail-to`), `heartbeat`, or `none`. When empty, and nobody can be asked, `issues`.",
+    parse: (text) => splitList(text).map(oneOf(notifyChannels))
+  },
+  action: {
+    operations: ["init"],
+    placeholder: "pin",
+    example: "octo-org/supabase-backup@0123456789abcdef0123456789abcdef01234567",
+    description: "This action, pinned to a commit, as the workflows name it: `OWNER/REPO@COMMIT`. When empty, the release that this program is of.",
+    parse: matching(
+      pinnedActionPattern,
+      "is not OWNER/REPO@COMMIT with a commit of 40 hexadecimal digits",
+      "Pin a commit, for a tag can be moved; the release page names it."
+    )
+  },
+  "github-repository": {
+    operations: ["init"],
+    placeholder: "name",
+    example: "octo-org/shop",
+    description: "The repository on GitHub that gets the workflows, `OWNER/REPO`. When empty, `GITHUB_REPOSITORY` or the remote `origin`.",
+    parse: matching(/^[\w.-]+\/[\w.-]+$/, "is not OWNER/REPO", "Write it as in octo-org/shop.")
+  },
+  "key-file": {
+    operations: ["init", "keygen"],
+    placeholder: "file",
+    description: "Where the key that opens the backups is put, readable by its owner alone. Never over a file that is there, and never into a git repository. When empty, `~/.config/supabase-backup/`, and a name of the repository or of `database`.",
+    parse: parsePath
+  },
+  "recovery-sheet": {
+    operations: ["init", "keygen"],
+    placeholder: "file",
+    description: "Where the recovery sheet is put: a page to print, with the key and how to restore with it. Under the same rules. When empty, beside `key-file`.",
+    parse: parsePath
+  }
+};
+
 // src/interface/inputs/groups/status.ts
 var statusInputs = {
   format: {
+    group: "report",
     operations: ["status"],
     default: "text",
     placeholder: "form",
@@ -41768,6 +42051,7 @@ var statusInputs = {
     parse: oneOf(["text", "openmetrics"])
   },
   "metrics-file": {
+    group: "report",
     operations: ["status"],
     placeholder: "file",
     example: "/var/lib/node_exporter/textfile/supabase_backup.prom",
@@ -41779,6 +42063,7 @@ var statusInputs = {
     )
   },
   "price-per-gb-month": {
+    group: "report",
     operations: ["status", "report", "doctor", "estimate"],
     // S3 Standard in us-east-1, the first 50 TB: https://aws.amazon.com/s3/pricing/
     default: { doctor: "0.023", estimate: "0.023" },
@@ -41788,6 +42073,7 @@ var statusInputs = {
     parse: parsePrice
   },
   digest: {
+    group: "report",
     operations: ["status"],
     default: "false",
     flag: true,
@@ -41800,6 +42086,7 @@ var statusInputs = {
 // src/interface/inputs/schema.ts
 var schema2 = {
   operation: {
+    group: "general",
     operations,
     required: true,
     placeholder: "name",
@@ -41810,6 +42097,7 @@ var schema2 = {
   ...repositoryInputs,
   ...databaseInputs,
   share: {
+    group: "proof",
     operations: ["validate", "mirror", "repair"],
     default: { validate: "100%", mirror: "10%", repair: "100%" },
     placeholder: "percentage",
@@ -41821,6 +42109,7 @@ var schema2 = {
   ...retentionInputs,
   ...proofInputs,
   "allow-unencrypted": {
+    group: "encryption",
     operations: ["backup", "capture", "gate", "doctor"],
     default: "false",
     flag: true,
@@ -41829,6 +42118,7 @@ var schema2 = {
     parse: parseBoolean
   },
   "artifact-retention-days": {
+    group: "github",
     operations: storing,
     placeholder: "days",
     description: "How many days GitHub keeps the artifact of an `artifact://` storage after each run that writes it, 1 to 90. When empty, as the repository is set.",
@@ -41838,11 +42128,13 @@ var schema2 = {
   ...statusInputs,
   ...reportInputs,
   ...scheduleInputs,
+  ...setupInputs,
   ...recordsInputs,
   ...doctorInputs,
   ...alarmInputs,
   "dry-run": {
-    operations: ["restore", "cleanup", "schedule", "records", "mirror", "repair"],
+    group: "general",
+    operations: ["restore", "cleanup", "schedule", "records", "mirror", "repair", "init"],
     default: "false",
     flag: true,
     placeholder: "true|false",
@@ -41872,6 +42164,13 @@ function listFormerNames() {
 
 // src/interface/inputs/parse.ts
 init_errors();
+init_wording();
+
+// src/interface/inputs/doctor-inputs.ts
+init_wording();
+
+// src/interface/inputs/shared-inputs.ts
+init_wording();
 
 // src/interface/inputs/copy-places.ts
 var import_node_path = __toESM(require("node:path"), 1);
@@ -41913,11 +42212,7 @@ function takeCommon(taker, env2) {
   return { storage, ...takeAccess(taker, storage, env2) };
 }
 function takeCopies(taker, { storage, s3Endpoint }, env2) {
-  const given = taker.take("copies") ?? [];
-  const copies = given.map((copy) => ({
-    ...copy,
-    s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env2)
-  }));
+  const copies = withEndpoints(taker.take("copies") ?? [], env2);
   if (copies.length > 0 && /^artifact:/i.test(storage ?? ""))
     taker.note(
       "copies",
@@ -41928,6 +42223,9 @@ function takeCopies(taker, { storage, s3Endpoint }, env2) {
   if (shared !== void 0)
     taker.note("copies", shared, "A copy is for the day when the other place is gone: name another one.");
   return copies;
+}
+function withEndpoints(copies, env2) {
+  return copies.map((copy) => ({ ...copy, s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env2) }));
 }
 function endpointOf(storage, env2) {
   return storage?.startsWith("s3:") ? env2.AWS_ENDPOINT_URL_S3 || env2.AWS_ENDPOINT_URL : void 0;
@@ -41947,10 +42245,12 @@ function takeAccess(taker, storage, env2) {
     githubToken: taker.take("github-token")
   };
 }
-function takeSource(taker, common) {
+function takeSource(taker, common, env2) {
+  const databaseUrl = taker.take("database-url");
   return {
     ...common,
-    databaseUrl: taker.take("database-url"),
+    databaseUrl,
+    vaultKey: takeVaultKey(taker, databaseUrl, env2),
     include: taker.take("include") ?? [],
     exclude: taker.take("exclude") ?? [],
     encryptionRecipients: taker.take("encryption-recipients") ?? [],
@@ -41965,8 +42265,8 @@ function takeSource(taker, common) {
     allowUnencrypted: taker.take("allow-unencrypted")
   };
 }
-function takeLabelled(taker, common) {
-  return { ...takeSource(taker, common), label: taker.take("label") ?? null };
+function takeLabelled(taker, common, env2) {
+  return { ...takeSource(taker, common, env2), label: taker.take("label") ?? null };
 }
 function takeLimits(taker) {
   return {
@@ -41985,15 +42285,23 @@ function takeRetention(taker) {
 function takeRecording(taker) {
   return { recordsUrl: taker.take("records-url"), sslrootcert: taker.take("sslrootcert") };
 }
-function takeManagement(taker, databaseUrl, env2) {
-  const { accessToken, projectRef, apiUrl, isTokenGiven } = takeKnown(taker, databaseUrl, env2);
-  if (isTokenGiven && projectRef === void 0 && !taker.mistakes.some(({ name }) => name === "project-ref"))
+function takeManagement(taker, { databaseUrl, policy }, env2) {
+  const managementAccess = takeKnown(taker, databaseUrl, env2);
+  const { accessToken, projectRef, apiUrl, isTokenGiven } = managementAccess;
+  const isNoted = taker.mistakes.some(({ name }) => name === "project-ref");
+  if (isTokenGiven && projectRef === void 0 && !isNoted && policy === void 0)
     taker.note(
       "project-ref",
-      "is required with supabase-access-token",
+      say`is required with ${nameInput("supabase-access-token")}`,
       "Write the twenty small letters that stand in the address of its dashboard, or leave the token out."
     );
-  return accessToken === void 0 || projectRef === void 0 ? void 0 : { accessToken, projectRef, apiUrl };
+  const isKnown = accessToken !== void 0 && projectRef !== void 0;
+  return { management: isKnown ? { accessToken, projectRef, apiUrl } : void 0, managementAccess };
+}
+function takeVaultKey(taker, databaseUrl, env2) {
+  const isWanted = taker.take("vault-key");
+  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env2);
+  return !isWanted || accessToken === void 0 || projectRef === void 0 ? void 0 : { accessToken, projectRef, apiUrl };
 }
 function requireManagement(taker, urlName, databaseUrl, env2) {
   const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env2);
@@ -42043,7 +42351,11 @@ function takeDoctor(taker, env2) {
   };
   refuseNothing(taker, inputs2);
   if (inputs2.testAlarm && channels.length === 0)
-    taker.note("test-alarm", "has no channel to send to", "Set notify-url, slack-webhook-url or mail-to.");
+    taker.note(
+      "test-alarm",
+      "has no channel to send to",
+      say`Set ${nameInput("notify-url")}, ${nameInput("slack-webhook-url")} or ${nameInput("mail-to")}.`
+    );
   return inputs2;
 }
 function takeEstimate(taker, env2) {
@@ -42081,12 +42393,96 @@ function refuseNothing(taker, inputs2) {
   taker.note(
     "database-url",
     "is not given, and nothing else that doctor could check",
-    "Give what is to be checked: database-url, storage, encryption-recipients, encryption-identity, policy, or a channel of alarms such as notify-url."
+    say`Give what is to be checked: ${nameInput("database-url")}, storage, ${nameInput("encryption-recipients")}, ${nameInput("encryption-identity")}, policy, or a channel of alarms such as ${nameInput("notify-url")}.`
   );
+}
+
+// src/interface/inputs/managed-inputs.ts
+function takeManaged(taker, env2) {
+  const storage = taker.takeOptional("storage");
+  return {
+    operation: "managed",
+    management: requireManagement(taker, "database-url", taker.take("database-url"), env2),
+    storage,
+    ...takeAccess(taker, storage, env2),
+    maxAge: taker.take("max-age")
+  };
+}
+var partsOnly = [
+  ...["backup-id", "include", "exclude", "clean", "checks", "side-schema", "staging-url"],
+  ...["safety-storage", "target-kind", "default-privileges", "verify", "report-folder"]
+];
+function takeManagedRestore(taker, env2) {
+  const storage = takeNotebook(taker);
+  const targetUrl = taker.takeOptional("target-url");
+  taker.refuseBeside("managed", partsOnly);
+  return {
+    operation: "restore",
+    managed: true,
+    management: requireManagement(taker, "target-url", targetUrl, env2),
+    recoveryTargetTime: taker.takeWholeSecond(),
+    ...{ storage, targetUrl, ...takeAccess(taker, storage, env2), ...takeRecording(taker) },
+    confirmed: taker.take("confirm") !== void 0,
+    safetyBackup: taker.take("safety-backup"),
+    jobs: taker.take("jobs"),
+    waitAtMost: taker.take("wait-at-most"),
+    dryRun: taker.take("dry-run")
+  };
+}
+function takeNotebook(taker) {
+  const storage = taker.takeOptional("storage");
+  if (storage === void 0 && !taker.mistakes.some(({ name }) => name === "storage"))
+    taker.note(
+      "storage",
+      "is required for restore with managed: it is noted there what Supabase was asked, and without the note a second run could ask again",
+      "Give the storage of the backups of this project, a folder or a bucket."
+    );
+  if (/^artifact:/i.test(storage ?? ""))
+    taker.note("storage", "cannot be an artifact together with managed", "Give a folder or a bucket.");
+  return storage ?? "";
+}
+
+// src/interface/inputs/setup-inputs.ts
+function takeInit(taker) {
+  const notify = taker.take("notify");
+  if (notify !== void 0 && notify.length > 1 && notify.includes("none"))
+    taker.note("notify", "cannot be none and something else", "Leave none out, or write it alone.");
+  return {
+    operation: "init",
+    databases: taker.take("databases"),
+    storage: taker.takeOptional("storage"),
+    s3Endpoint: taker.take("s3-endpoint"),
+    s3Region: taker.take("s3-region"),
+    projectRef: taker.take("project-ref"),
+    notify,
+    ...takeMail(taker),
+    encryptionRecipients: taker.take("encryption-recipients") ?? [],
+    action: taker.take("action"),
+    githubRepository: taker.take("github-repository"),
+    ...takeKeyFiles(taker),
+    policy: taker.take("policy") ?? "",
+    workflows: taker.take("workflows"),
+    dryRun: taker.take("dry-run")
+  };
+}
+function takeKeygen(taker) {
+  return { operation: "keygen", database: taker.take("database"), ...takeKeyFiles(taker) };
+}
+function takeKeyFiles(taker) {
+  return { keyFile: taker.take("key-file"), recoverySheet: taker.take("recovery-sheet") };
+}
+function takeMail(taker) {
+  const from = taker.take("mail-from");
+  const to = taker.take("mail-to");
+  return {
+    mailFrom: from && (from.name === "" ? from.address : `${from.name} <${from.address}>`),
+    mailTo: to?.map(({ address }) => address)
+  };
 }
 
 // src/interface/inputs/taker.ts
 init_errors();
+init_wording();
 var Taker = class {
   operation;
   mistakes = [];
@@ -42101,7 +42497,7 @@ var Taker = class {
       const text = this.#read(name)?.trim() || defaultOf(name, this.operation);
       if (text !== void 0) return input.parse(text);
       if (isRequired(input, this.operation))
-        throw new Problem(`is required for ${this.operation}`, `Set it, for example to ${input.example}.`);
+        throw new Problem(`is required for ${this.operation}`, say`${askFor(name, input.example ?? "")}`);
     } catch (error2) {
       if (!(error2 instanceof Problem)) throw error2;
       this.mistakes.push({ name, problem: error2 });
@@ -42136,7 +42532,7 @@ var Taker = class {
       this.note(
         "backup-id",
         `cannot be ${form} for ${this.operation}`,
-        `Write an id, ${words2.join(" or ")}.`
+        `Write ${list(["an id", ...words2])}.`
       );
     return id;
   }
@@ -42148,7 +42544,7 @@ var Taker = class {
       this.note(
         "storage",
         "cannot be given together with policy",
-        "Leave one out: `storage` is of one database, `policy` names the storages of all."
+        say`Leave one out: ${nameInput("storage")} is of one database, ${nameInput("policy")} names the storages of all.`
       );
     if (storage === void 0 && policy === void 0 && this.mistakes.length === 0)
       this.note(
@@ -42191,7 +42587,7 @@ var Taker = class {
     if (recoveryTargetTime !== void 0 && backupId !== void 0 && !/^(latest$|\d)/.test(backupId))
       this.note(
         "backup-id",
-        `cannot be ${backupId.replace(/:.*/, "")} together with recovery-target-time`,
+        say`cannot be ${backupId.replace(/:.*/, "")} together with ${nameInput("recovery-target-time")}`,
         "Leave it out, and the best backup is taken; or write an id."
       );
     return { backupId, recoveryTargetTime };
@@ -42218,12 +42614,17 @@ var Taker = class {
 function toConfigurationError(operation, problems) {
   const [only] = problems;
   if (only !== void 0 && problems.length === 1) {
-    return new ConfigurationError(`${only.name}: ${only.problem.message}`, only.problem.remedy);
+    return new ConfigurationError(
+      say`${nameInput(only.name)}: ${only.problem.told.message}`,
+      only.problem.told.remedy
+    );
   }
-  const lines = problems.map(({ name, problem }) => `- ${name}: ${problem.message}. ${problem.remedy}`);
+  const lines = problems.flatMap(({ name, problem: { told } }) => {
+    const { parts } = say`\n- ${nameInput(name)}: ${told.message}. ${told.remedy}`;
+    return parts;
+  });
   return new ConfigurationError(
-    `${problems.length} inputs of ${operation} are wrong
-${lines.join("\n")}`,
+    new Wording([`${problems.length} inputs of ${operation} are wrong`, ...lines]),
     "Correct them all and start again; nothing was read or written."
   );
 }
@@ -42249,7 +42650,7 @@ function refuseMissingDatabase(taker, parsed, read4, env2) {
   taker.note(
     "database-url",
     `is required for ${taker.operation}, because PGHOST is not set either`,
-    `Set it, for example to ${databaseUrlForm}.`
+    say`${askFor("database-url", databaseUrlForm)}`
   );
 }
 function takeInputs(taker, env2) {
@@ -42259,15 +42660,17 @@ function takeInputs(taker, env2) {
   if (operation === "doctor") return takeDoctor(taker, env2);
   if (operation === "estimate") return takeEstimate(taker, env2);
   if (operation === "managed") return takeManaged(taker, env2);
+  if (operation === "init") return takeInit(taker);
+  if (operation === "keygen") return takeKeygen(taker);
   if (operation === "restore" && taker.take("managed")) return takeManagedRestore(taker, env2);
   const common = takeCommon(taker, env2);
   switch (operation) {
     case "backup":
-      return { ...takeBackup(taker, common), copies: takeCopies(taker, common, env2) };
+      return { ...takeBackup(taker, common, env2), copies: takeCopies(taker, common, env2) };
     case "capture":
-      return { ...takeCapture(taker, common), copies: takeCopies(taker, common, env2) };
+      return { ...takeCapture(taker, common, env2), copies: takeCopies(taker, common, env2) };
     case "gate":
-      return takeGate(taker, common);
+      return takeGate(taker, common, env2);
     case "status":
       return { ...takeStatus(taker, common, env2), copies: takeCopies(taker, common, env2) };
     case "validate":
@@ -42281,17 +42684,17 @@ function takeInputs(taker, env2) {
     case "list":
       return takeList(taker, common);
     case "show":
-      return { operation, ...common, backupId: taker.takeBackupId(["latest"]) };
+      return { operation, ...common, backupId: taker.takeBackupId(["latest", "before:<time>"]) };
     case "pin":
     case "unpin":
       return {
-        ...{ operation, ...common, backupId: taker.takeBackupId(["latest"]) },
+        ...{ operation, ...common, backupId: taker.takeBackupId(["latest", "before:<time>"]) },
         ...takeRecording(taker)
       };
     case "records":
       return takeRecords(taker, common);
     case "restore":
-      return { ...takeRestore(taker, common), copies: takeCopies(taker, common, env2) };
+      return { ...takeRestore(taker, common, env2), copies: takeCopies(taker, common, env2) };
     case "mirror":
     case "repair":
       return {
@@ -42312,25 +42715,25 @@ function takeSchedule(taker) {
     ...takeRecording(taker)
   };
 }
-function takeBackup(taker, common) {
+function takeBackup(taker, common, env2) {
   return {
-    ...takeLabelled(taker, common),
+    ...takeLabelled(taker, common, env2),
     operation: "backup",
     backupType: taker.take("backup-type"),
     pin: taker.take("pin")
   };
 }
-function takeCapture(taker, common) {
+function takeCapture(taker, common, env2) {
   return {
-    ...takeSource(taker, common),
+    ...takeSource(taker, common, env2),
     operation: "capture",
     unlimitedWal: taker.take("unlimited-wal"),
     dropSlot: taker.take("drop-slot")
   };
 }
-function takeGate(taker, common) {
+function takeGate(taker, common, env2) {
   return {
-    ...takeLabelled(taker, common),
+    ...takeLabelled(taker, common, env2),
     ...takeLimits(taker),
     operation: "gate",
     onStale: taker.take("on-stale"),
@@ -42340,6 +42743,7 @@ function takeGate(taker, common) {
 }
 function takeStatus(taker, common, env2) {
   const databaseUrl = taker.take("database-url");
+  const policy = taker.take("policy");
   return {
     operation: "status",
     ...common,
@@ -42348,11 +42752,11 @@ function takeStatus(taker, common, env2) {
     metricsFile: taker.take("metrics-file"),
     pricePerGbMonth: taker.take("price-per-gb-month"),
     database: taker.take("database"),
-    policy: taker.take("policy"),
+    policy,
     workflows: taker.take("workflows"),
     databaseUrl,
     sslrootcert: taker.take("sslrootcert"),
-    management: takeManagement(taker, databaseUrl, env2),
+    ...takeManagement(taker, { databaseUrl, policy }, env2),
     digest: taker.take("digest") ? {
       retention: taker.take("retention"),
       timeZone: taker.take("time-zone"),
@@ -42375,18 +42779,9 @@ function takeReport(taker, env2) {
     pricePerGbMonth: taker.take("price-per-gb-month"),
     rtoTarget: taker.take("rto-target"),
     ...takeRetention(taker),
-    // The other kinds tell what there is without the platform.
-    management: asked.kind === "managed" ? requireManagement(taker, void 0, void 0, env2) : takeManagement(taker, void 0, env2)
-  };
-}
-function takeManaged(taker, env2) {
-  const storage = taker.takeOptional("storage");
-  return {
-    operation: "managed",
-    management: requireManagement(taker, "database-url", taker.take("database-url"), env2),
-    storage,
-    ...takeAccess(taker, storage, env2),
-    maxAge: taker.take("max-age")
+    ...takeManagement(taker, place, env2),
+    // The other kinds tell what there is without the platform, and a policy may name token and project.
+    ...asked.kind === "managed" && place.policy === void 0 && { management: requireManagement(taker, void 0, void 0, env2) }
   };
 }
 function takeValidate(taker, common) {
@@ -42439,12 +42834,14 @@ function takeList(taker, common) {
     ...takeRetention(taker)
   };
 }
-function takeRestore(taker, common) {
+function takeRestore(taker, common, env2) {
+  const targetUrl = taker.take("target-url");
   return {
     operation: "restore",
     managed: false,
     ...common,
-    targetUrl: taker.take("target-url"),
+    targetUrl,
+    vaultKey: takeVaultKey(taker, targetUrl, env2),
     ...taker.takeRecoverable(),
     include: taker.take("include") ?? [],
     exclude: taker.take("exclude") ?? [],
@@ -42467,37 +42864,10 @@ function takeRestore(taker, common) {
     ...takeRecording(taker)
   };
 }
-var partsOnly = [
-  ...["backup-id", "include", "exclude", "clean", "checks", "side-schema", "staging-url"],
-  ...["safety-storage", "target-kind", "default-privileges", "verify", "report-folder"]
-];
-function takeManagedRestore(taker, env2) {
-  const storage = taker.takeOptional("storage");
-  const targetUrl = taker.takeOptional("target-url");
-  taker.refuseBeside("managed", partsOnly);
-  if (/^artifact:/i.test(storage ?? ""))
-    taker.note(
-      "storage",
-      "cannot be an artifact together with managed",
-      "Leave it out, or give a folder or a bucket."
-    );
-  return {
-    operation: "restore",
-    managed: true,
-    management: requireManagement(taker, "target-url", targetUrl, env2),
-    recoveryTargetTime: taker.takeWholeSecond(),
-    ...{ storage, targetUrl, ...takeAccess(taker, storage, env2), ...takeRecording(taker) },
-    confirmed: taker.take("confirm") !== void 0,
-    safetyBackup: taker.take("safety-backup"),
-    jobs: taker.take("jobs"),
-    waitAtMost: taker.take("wait-at-most"),
-    dryRun: taker.take("dry-run")
-  };
-}
 function takeRecords(taker, common) {
   const { recordsUrl = "", sslrootcert } = takeRecording(taker);
   if (recordsUrl === "" && !taker.mistakes.some(({ name }) => name === "records-url"))
-    taker.note("records-url", "is required for records", `Set it, for example to ${databaseUrlForm}.`);
+    taker.note("records-url", "is required for records", say`${askFor("records-url", databaseUrlForm)}`);
   const recordsTask = taker.take("records-task");
   const dryRun = taker.take("dry-run");
   return { operation: "records", ...common, recordsTask, recordsUrl, sslrootcert, dryRun };
@@ -42506,13 +42876,14 @@ function parseOperation(read4) {
   const text = read4("operation")?.trim();
   const known3 = operations.find((operation) => operation === text);
   if (known3 !== void 0) return known3;
+  const near = text && findNearest(text, operations);
   throw new ConfigurationError(
-    text ? `operation: there is none named ${quoteWord(text)}` : "operation: is required",
-    `The operations are ${list(operations)}.`
+    text ? say`${nameInput("operation")}: there is none named ${quoteWord(text)}` : say`${nameInput("operation")}: is required`,
+    `${near ? `Did you mean ${near}? ` : ""}The operations are ${list(operations)}.`
   );
 }
 function quoteWord(text) {
-  return /^[a-z][a-z-]{0,19}$/i.test(text) ? JSON.stringify(text) : `what stands there (${text.length} characters)`;
+  return /^[a-z][a-z-]{0,19}$/i.test(text) ? JSON.stringify(text) : `what is written there (${formatCounted(text.length, "character")}; hidden because it may be a secret)`;
 }
 
 // src/report/redact.ts
@@ -42915,6 +43286,25 @@ function isPlain2(text) {
   return text === "" || /^v\d+$/i.test(text) || plainWords.has(text.toLowerCase());
 }
 
+// src/entry/process/policy-secrets.ts
+var import_node_fs5 = require("node:fs");
+var namingKeys = /\b(repository-key|supabase-access-token|copies)["']?\s*:\s*(?:&\S+\s+)?["']?([A-Z_][A-Z0-9_]{0,99})\b/g;
+function secretsOfPolicy(read4, env2) {
+  const file = read4("policy")?.trim();
+  if (!file) return [];
+  return Array.from(readText2(file).matchAll(namingKeys)).flatMap(([, key, name = ""]) => {
+    const text = env2[name]?.trim() ?? "";
+    return key === "copies" ? secretsOfCopies(text) : text === "" ? [] : [text];
+  });
+}
+function readText2(file) {
+  try {
+    return (0, import_node_fs5.readFileSync)(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 // src/entry/process/secrets.ts
 function listSecrets(read4, env2) {
   const secrets = /* @__PURE__ */ new Set();
@@ -42941,6 +43331,7 @@ function listSecrets(read4, env2) {
     if (text && !(variable === "PGPASSWORD" && everyday.has(text))) secrets.add(text);
   }
   for (const secret of secretsOfProxies(env2)) secrets.add(secret);
+  for (const secret of secretsOfPolicy(read4, env2)) secrets.add(secret);
   for (const password of passwordsInFiles(read4, env2)) if (!everyday.has(password)) secrets.add(password);
   return [...secrets].sort((a, b) => b.length - a.length);
 }
@@ -43000,7 +43391,7 @@ function passwordsIn(url) {
 
 // src/entry/process/temporary-folder.ts
 var import_node_crypto3 = require("node:crypto");
-var import_node_fs5 = require("node:fs");
+var import_node_fs6 = require("node:fs");
 var import_node_os2 = require("node:os");
 var import_node_path3 = require("node:path");
 var machine2 = (0, import_node_crypto3.createHash)("sha256").update((0, import_node_os2.hostname)()).digest("hex").slice(0, 8);
@@ -43008,8 +43399,8 @@ var startedAt = Math.round(performance.timeOrigin);
 var ofRuns = /^supabase-backup-([0-9a-f]{8})-(\d+)-(\d+)-\w{6}$/;
 function createTemporaryFolder(parent = (0, import_node_os2.tmpdir)()) {
   removeLeftovers(parent);
-  const folder = (0, import_node_fs5.mkdtempSync)((0, import_node_path3.join)(parent, `supabase-backup-${machine2}-${process.pid}-${startedAt}-`));
-  process.on("exit", () => (0, import_node_fs5.rmSync)(folder, { recursive: true, force: true }));
+  const folder = (0, import_node_fs6.mkdtempSync)((0, import_node_path3.join)(parent, `supabase-backup-${machine2}-${process.pid}-${startedAt}-`));
+  process.on("exit", () => (0, import_node_fs6.rmSync)(folder, { recursive: true, force: true }));
   return folder;
 }
 function removeLeftovers(parent) {
@@ -43018,15 +43409,15 @@ function removeLeftovers(parent) {
     if (where !== machine2 || isRunning(Number(pid), Number(since))) continue;
     try {
       const folder = (0, import_node_path3.join)(parent, name);
-      const found = (0, import_node_fs5.lstatSync)(folder);
-      if (found.isDirectory() && found.uid === process.getuid?.()) (0, import_node_fs5.rmSync)(folder, { recursive: true });
+      const found = (0, import_node_fs6.lstatSync)(folder);
+      if (found.isDirectory() && found.uid === process.getuid?.()) (0, import_node_fs6.rmSync)(folder, { recursive: true });
     } catch {
     }
   }
 }
 function listNames(parent) {
   try {
-    return (0, import_node_fs5.readdirSync)(parent);
+    return (0, import_node_fs6.readdirSync)(parent);
   } catch {
     return [];
   }
@@ -43045,7 +43436,7 @@ function isRunning(pid, since) {
 var ticksPerSecond = 100;
 function readStart(pid) {
   try {
-    const fields2 = (0, import_node_fs5.readFileSync)(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+    const fields2 = (0, import_node_fs6.readFileSync)(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
     const ticks = Number(fields2[19]);
     return Date.now() - (0, import_node_os2.uptime)() * 1e3 + ticks / ticksPerSecond * 1e3;
   } catch {
@@ -43067,13 +43458,6 @@ init_storage();
 // src/repository/locks/lock-format.ts
 init_dist();
 init_errors();
-
-// src/runtime/workers.ts
-function* drain(jobs) {
-  for (let job = jobs.shift(); job !== void 0; job = jobs.shift()) yield job;
-}
-
-// src/repository/locks/lock-format.ts
 init_storage();
 var usualLifetimeSeconds = 30 * 60;
 var maxLifetimeSeconds = 60 * 60;
@@ -43109,9 +43493,9 @@ async function listValues(storage) {
 }
 async function readLocks(storage, values, passOver) {
   const locks = [];
-  const waiting = [...values];
+  const queue = values.values();
   const reader = async () => {
-    for (const value of drain(waiting)) {
+    for (const value of queue) {
       const lock = await readLock(storage, value, passOver);
       if (lock) locks.push(lock);
     }
@@ -43159,10 +43543,12 @@ async function giveBack({ storage }, locks) {
 var import_node_crypto4 = require("node:crypto");
 init_dist();
 init_errors();
+init_wording();
 init_storage();
 
 // src/repository/own-database.ts
 init_errors();
+init_wording();
 
 // src/repository/reading.ts
 init_errors();
@@ -43215,7 +43601,7 @@ async function openRepository(storage, repositoryKey) {
   const repository = await findRepository(storage, repositoryKey);
   if (repository) return repository;
   throw new ConfigurationError(
-    `storage: there is no repository at ${storage.location}`,
+    say`${nameInput("storage")}: there is no repository at ${storage.location}`,
     "Correct the location; a repository is made by its first backup."
   );
 }
@@ -43230,7 +43616,7 @@ async function findRepository(storage, repositoryKey) {
   } catch (error2) {
     if (error2 instanceof DeniedValueError)
       throw new ConfigurationError(
-        `storage: ${error2.message}`,
+        say`${nameInput("storage")}: ${error2.message}`,
         "Give this user the right to read it.",
         error2
       );
@@ -43261,7 +43647,7 @@ function parseRepository(storage, bytes, repositoryKey) {
   if (typeof parsed === "string") {
     const format2 = /"format":\s*(\d{1,9})\b/.exec(text)?.[1];
     throw format2 !== void 0 && format2 !== "1" && format2 !== "2" ? new ConfigurationError(
-      `storage: the repository at ${storage.location} has format ${format2}; this version reads formats 1 and 2`,
+      say`${nameInput("storage")}: the repository at ${storage.location} has format ${format2}; this version reads formats 1 and 2`,
       "Use the version of supabase-backup that wrote it, or a newer one."
     ) : toDamageError(storage, parsed);
   }
@@ -43294,22 +43680,22 @@ function resolveKey(key, given) {
   if (key.held === "repository") {
     if (given !== void 0 && given.toLowerCase() !== key.value) {
       throw new ConfigurationError(
-        "repository-key: this repository holds a key of its own, and it is another one",
-        "If you have always kept the key of this one outside, somebody has replaced repository.json: bring it back from a copy. If not, leave repository-key empty."
+        say`${nameInput("repository-key")}: this repository holds a key of its own, and it is another one`,
+        say`If you have always kept the key of this one outside, somebody has replaced repository.json: bring it back from a copy. If not, leave ${nameInput("repository-key")} empty.`
       );
     }
     return Buffer.from(key.value, "hex");
   }
   if (given === void 0) {
     throw new ConfigurationError(
-      "repository-key: the key of this repository is kept outside of it and was not given",
+      say`${nameInput("repository-key")}: the key of this repository is kept outside of it and was not given`,
       "Give the key that was used for its first backup."
     );
   }
   const candidate = Buffer.from(given, "hex");
   if (checkValue(candidate) !== key.check) {
     throw new ConfigurationError(
-      "repository-key: this is not the key of this repository",
+      say`${nameInput("repository-key")}: this is not the key of this repository`,
       "Give the key that was used for its first backup."
     );
   }
@@ -43327,11 +43713,13 @@ init_errors();
 
 // src/storage/open.ts
 init_errors();
+init_wording();
 init_file();
 
 // src/storage/folder-path.ts
 var import_node_url2 = require("node:url");
 init_errors();
+init_wording();
 function isPath(location) {
   return /^(\/|\.\.?(\/|$))/.test(location);
 }
@@ -43340,7 +43728,7 @@ function pathOfUrl(location) {
     return (0, import_node_url2.fileURLToPath)(location);
   } catch (cause) {
     throw new ConfigurationError(
-      `\`storage\` is not a path: ${location}`,
+      say`${nameInput("storage")} is not a path: ${location}`,
       "Write file:///folder, with three slashes.",
       cause
     );
@@ -43359,7 +43747,7 @@ async function openStorage(location, options, context) {
   return storage;
 }
 async function openPlace(location, options, context) {
-  if (location.trim() === "") throw new ConfigurationError("`storage` is empty", forms);
+  if (location.trim() === "") throw new ConfigurationError(say`${nameInput("storage")} is empty`, forms);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location)?.[1]?.toLowerCase();
   switch (scheme) {
     case "s3":
@@ -43371,48 +43759,52 @@ async function openPlace(location, options, context) {
     case void 0:
       if (!isPath(location)) {
         throw new ConfigurationError(
-          `\`storage\` has no scheme: ${location}`,
+          say`${nameInput("storage")} has no scheme: ${location}`,
           `For a folder write ./${location}.`
         );
       }
       return new FileStorage(location, context);
     default:
-      throw new ConfigurationError(`\`storage\` has a scheme that is not supported: ${scheme}:`, forms);
+      throw new ConfigurationError(
+        say`${nameInput("storage")} has a scheme that is not supported: ${scheme}:`,
+        forms
+      );
   }
 }
 async function openS3(location, options, context) {
   const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass, s3Credentials, s3Checksums } = options;
   const [, bucket = "", path3 = ""] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location) ?? [];
-  if (bucket === "") throw new ConfigurationError("`storage` names no bucket", "Write s3://bucket/prefix.");
+  if (bucket === "")
+    throw new ConfigurationError(say`${nameInput("storage")} names no bucket`, "Write s3://bucket/prefix.");
   if (bucket.includes("@")) {
     throw new ConfigurationError(
-      "`storage` holds credentials",
+      say`${nameInput("storage")} holds credentials`,
       "Write s3://bucket/prefix, and pass the keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     );
   }
   if (!bucketPattern.test(bucket)) {
     throw new ConfigurationError(
-      `\`storage\` names a bucket that cannot exist: ${bucket}`,
+      say`${nameInput("storage")} names a bucket that cannot exist: ${bucket}`,
       "A bucket name has 3 to 63 letters, digits, dots and hyphens."
     );
   }
   const prefix = path3.replace(/\/$/, "");
   if (prefix !== "" && !isKey(prefix)) {
     throw new ConfigurationError(
-      `\`storage\` has a prefix that is not supported: ${prefix}`,
+      say`${nameInput("storage")} has a prefix that is not supported: ${prefix}`,
       "Use letters, digits, dots, hyphens and underscores between single slashes."
     );
   }
   if (prefix.length + "/".length + longestKey > longestS3Key) {
     throw new ConfigurationError(
-      `\`storage\` has a prefix of ${prefix.length} characters, which leaves no room for keys`,
+      say`${nameInput("storage")} has a prefix of ${prefix.length} characters, which leaves no room for keys`,
       `Write at most ${longestS3Key - longestKey - 1} characters; some stores take fewer.`
     );
   }
   const endpoint = s3Endpoint ? locateEndpoint(s3Endpoint, bucket) : void 0;
   if (s3Addressing === "virtual" && endpoint?.hostname.startsWith(`${bucket}.`)) {
     throw new ConfigurationError(
-      "`s3-endpoint` begins with the bucket",
+      say`${nameInput("s3-endpoint")} begins with the bucket`,
       `Leave ${bucket}. out of it: with virtual addressing it is put there.`
     );
   }
@@ -43434,7 +43826,7 @@ async function openArtifact(location, options, context) {
   const name = location.replace(/^artifact:(\/\/)?/i, "");
   if (!artifactName.test(name) || name.endsWith(secondSlot2)) {
     throw new ConfigurationError(
-      `\`storage\` names an artifact that cannot exist: ${JSON.stringify(name)}`,
+      say`${nameInput("storage")} names an artifact that cannot exist: ${JSON.stringify(name)}`,
       `Write artifact://name. A name has no " : < > | * ? \\ or /, at most 200 characters, and does not end with ${secondSlot2}.`
     );
   }
@@ -43449,19 +43841,19 @@ function locateEndpoint(text, bucket) {
   const url = parseEndpoint(text);
   if (url === void 0) {
     throw new ConfigurationError(
-      "`s3-endpoint` is not a URL",
+      say`${nameInput("s3-endpoint")} is not a URL`,
       "Write it with its scheme: https://host or https://host:port."
     );
   }
   if (url.username || url.password || url.search) {
     throw new ConfigurationError(
-      "`s3-endpoint` holds more than an address",
+      say`${nameInput("s3-endpoint")} holds more than an address`,
       "Pass the keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and leave out the query."
     );
   }
   if (url.pathname === `/${bucket}` || url.pathname === `/${bucket}/`) {
     throw new ConfigurationError(
-      "`s3-endpoint` ends with the bucket",
+      say`${nameInput("s3-endpoint")} ends with the bucket`,
       `Leave /${bucket} out of it: ${url.origin}.`
     );
   }
@@ -43529,6 +43921,7 @@ function listPlaces(inputs2) {
   const { operation } = inputs2;
   if (operation === "schedule" || operation === "alarm" || operation === "report") return [];
   if (operation === "doctor" || operation === "estimate") return [];
+  if (operation === "init" || operation === "keygen") return [];
   const { storage } = inputs2;
   if (storage === void 0) return [];
   const safetyStorage = "safetyStorage" in inputs2 ? inputs2.safetyStorage : void 0;

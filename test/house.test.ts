@@ -42,7 +42,17 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'storage',
     'postgres',
   ],
-  entry: ['operations', 'alarm', 'records', 'repository', 'github', 'storage', 'postgres', 'http'],
+  entry: [
+    'operations',
+    'schedule',
+    'alarm',
+    'records',
+    'repository',
+    'github',
+    'storage',
+    'postgres',
+    'http',
+  ],
 };
 
 /**
@@ -56,7 +66,7 @@ const faces: Readonly<Record<string, readonly string[]>> = {
   'restorer/rows': ['load'],
   'restorer/side': ['live-table', 'repair-sql', 'row-difference', 'selection', 'tables'],
   'restorer/trial': ['attempt', 'checks', 'parity-files', 'trial', 'user-checks'],
-  'schedule/plan': ['cron', 'plan', 'policy-file', 'week'],
+  'schedule/plan': ['cron', 'plan', 'policy-file', 'terminal', 'week'],
   'schedule/verification': ['lateness', 'punctuality', 'verify'],
   'schedule/workflows': ['callers', 'ended-captures', 'files', 'line-diff'],
   'source/archive': ['describe', 'dump', 'omissions'],

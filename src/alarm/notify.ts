@@ -7,6 +7,7 @@ import { createRedactor } from '../report/redact.ts';
 import type { Context } from '../runtime/context.ts';
 import { startTimer } from '../runtime/deadline.ts';
 import { ConfigurationError, isKnownError, messageOf } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { DeliveryFailure, deliver } from './channels/delivery.ts';
 import { toContent } from './channels/formats.ts';
 import { type Beat, toBeat } from './channels/heartbeat.ts';
@@ -200,12 +201,15 @@ function recordInIssue(notification: Notification, settings: IssueSettings): Pro
 function openIssues({ raw, env, now, limits, signal }: Notification, { token }: IssueSettings): Issues {
   const repository = raw.run?.repository ?? nameRepository(env) ?? '';
   if (token === '') {
-    throw new ConfigurationError('there is no github-token', 'Set github-token, or failure-issues to false.');
+    throw new ConfigurationError(
+      say`there is no ${nameInput('github-token')}`,
+      say`Set ${nameInput('github-token')}, or ${nameInput('failure-issues')} to false.`,
+    );
   }
   if (!isRepository(repository)) {
     throw new ConfigurationError(
       'it is not known in which repository issues are kept',
-      'Set the environment variable GITHUB_REPOSITORY to owner/name, or failure-issues to false.',
+      say`Set the environment variable GITHUB_REPOSITORY to owner/name, or ${nameInput('failure-issues')} to false.`,
     );
   }
   const api = new GitHubApi({

@@ -18,6 +18,7 @@ import { abortOnSignals } from './process/interruption.ts';
 import { machine } from './process/machine.ts';
 import { assertPlatform } from './process/platform.ts';
 import { createRunnerLog } from './process/runner-log.ts';
+import { nameOnRunner } from './process/runner-surface.ts';
 import { listSecrets } from './process/secrets.ts';
 import { createTemporaryFolder } from './process/temporary-folder.ts';
 import { type Alarm, createAlarm } from './run-alarm.ts';
@@ -48,10 +49,10 @@ async function main(): Promise<void> {
   const log = createRunnerLog(redact);
   let alarm: Alarm | undefined;
   const signal = abortOnSignals(log.warn, (error) =>
-    alarm?.notify({ failure: toFailure(error, signal), error }),
+    alarm?.notify({ failure: toFailure(error, signal, nameOnRunner), error }),
   );
   async function fail(error: unknown): Promise<void> {
-    const failure = toFailure(error, signal);
+    const failure = toFailure(error, signal, nameOnRunner);
     const { kind, message, next, details } = failure;
     if (kind === 'Defect') log.info(details);
     else log.debug(details);

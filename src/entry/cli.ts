@@ -1,9 +1,9 @@
 import './process/node-version.ts';
 import { trustAuthorities } from '../http/authorities.ts';
 import { acceptFormerNames, adviseRename, listFormerNames } from '../interface/inputs/former-names.ts';
-import { type Operation, operations } from '../interface/inputs/operations.ts';
+import { type Operation, operationAliases, operations } from '../interface/inputs/operations.ts';
 import { findUnused, parseInputs } from '../interface/inputs/parse.ts';
-import { type InputName, inputs as inputSchema } from '../interface/inputs/schema.ts';
+import { type InputName, inputs as inputSchema, type ReadInput } from '../interface/inputs/schema.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
 import { printableForRunner, printableJson, printableLines } from '../report/printable.ts';
@@ -11,6 +11,8 @@ import { createMasks, type Redact, redactReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
+import { type NameInput, nameInput, say } from '../runtime/wording.ts';
+import { surviveBrokenPipe } from './process/broken-pipe.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
 import { tellNegative, toFailure } from './process/failure.ts';
 import { abortOnSignals } from './process/interruption.ts';
@@ -20,19 +22,30 @@ import { listSecrets } from './process/secrets.ts';
 import { createTemporaryFolder } from './process/temporary-folder.ts';
 import { type Alarm, createAlarm } from './run-alarm.ts';
 import { type Arguments, parseArguments } from './terminal/arguments.ts';
+import { renderCompletion } from './terminal/completion/completion.ts';
+import { type Configuration, configVariable, readConfiguration } from './terminal/configuration.ts';
 import { environmentName, renderHelp, renderOperationHelp } from './terminal/help.ts';
-import { createTerminalLog } from './terminal/log.ts';
+import { createTerminalLog, type TerminalLog, type Verbosity } from './terminal/log.ts';
+import { createPaint } from './terminal/paint.ts';
+import { createAsk } from './terminal/questions.ts';
+import { nameInTerminal } from './terminal/surface.ts';
+import { adviseVariables } from './terminal/variables.ts';
 
 const { argv, env, stdout, stderr } = process;
 const readEnvironment = acceptFormerNames((name) => env[environmentName(name)]);
 /** The command line may run as a step of a workflow. */
-const shown = env.GITHUB_ACTIONS === 'true' ? printableForRunner : printableLines;
+const isRunner = env.GITHUB_ACTIONS === 'true';
+const shown = isRunner ? printableForRunner : printableLines;
 const width = Math.min(stdout.columns ?? 80, 100);
+/** A pipe or a file gets lines as long as what they hold, for programs that read them. */
+const screen = {
+  width: stdout.isTTY ? (stdout.columns ?? 80) : undefined,
+  ...(isRunner ? {} : { paint: createPaint(stdout) }),
+};
 
-// `supabase-backup … | head` closes the pipe early, which is no failure.
-stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
+// `supabase-backup … 2>&1 | head` closes the pipes early, which is no failure, and must not end a run halfway.
+surviveBrokenPipe(stdout);
+surviveBrokenPipe(stderr);
 
 trustAuthorities(env);
 // `mcp` is no operation: it serves an assistant until that hangs up, and prints nothing of its own.
@@ -48,22 +61,29 @@ async function main(words: readonly string[]): Promise<number> {
   // `--json` is looked up in the raw words, so that a mistake in the arguments is reported as JSON too.
   const asJson = words.includes('--json');
   let given: Arguments['inputs'] = new Map();
-  const read = (name: InputName): string | undefined => given.get(name) ?? readEnvironment(name);
+  const nameHere = nameInTerminal((name) => given.has(name), env);
+  const readGiven = (name: InputName): string | undefined => given.get(name) ?? readEnvironment(name);
+  let configuration: Configuration | undefined;
+  const read = (name: InputName): string | undefined => readGiven(name) || configuration?.values.get(name);
   let { redact, add: mask } = createMasks(listSecrets(read, env));
-  let log = createTerminalLog(stderr, { redact, verbose: false, shown });
+  const open = (verbosity: Verbosity) =>
+    createTerminalLog(stderr, { redact, verbosity, shown, name: nameHere, paint: createPaint(stderr) });
+  let log = open('normal');
   let alarm: Alarm | undefined;
+  /** More secrets are known once more has been read. */
+  function renewLog(verbosity: Verbosity): void {
+    ({ redact, add: mask } = createMasks(listSecrets(read, env)));
+    log = open(verbosity);
+  }
   const signal = abortOnSignals(
     (message) => log.warn(message),
-    (error) => alarm?.notify({ failure: toFailure(error, signal), error }),
+    (error) => alarm?.notify({ failure: toFailure(error, signal, nameHere), error }),
   );
 
   async function fail(error: unknown): Promise<number> {
-    const failure = toFailure(error, signal);
-    const { kind, message, next, exitCode, details } = failure;
-    log.error(message);
-    if (kind === 'Defect') log.info(details);
-    else log.debug(details);
-    log.info(`→ ${next}`);
+    const failure = toFailure(error, signal, nameHere);
+    const { kind, message, next, exitCode } = failure;
+    log.fail(failure);
     const told = { error: { kind, message: redact(message), next: redact(next), exitCode } };
     if (asJson) print(`${printableJson(told)}\n`);
     await alarm?.notify({ failure, error });
@@ -72,36 +92,30 @@ async function main(words: readonly string[]): Promise<number> {
   endOnDefect(async (error) => void (await fail(error)));
 
   try {
+    if (words[0] === 'completion') return print(renderCompletion(words.slice(1)));
     const parsed = parseArguments(words);
     given = parsed.inputs;
-    ({ redact, add: mask } = createMasks(listSecrets(read, env)));
-    log = createTerminalLog(stderr, { redact, verbose: parsed.switches.has('verbose'), shown });
-
-    if (parsed.switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
-    if (parsed.switches.has('help')) return print(helpFor(given.get('operation')));
-    if (words.length === 0 && !read('operation')) {
-      stderr.write(renderHelp(width));
-      return 2;
-    }
+    renewLog(chooseVerbosity(parsed));
+    const answered = answerAtOnce(words, parsed);
+    if (answered !== undefined) return answered;
 
     assertPlatform(process.platform);
-    warnOfExposedSecrets(given, (message) => log.warn(message));
-    for (const name of listFormerNames())
-      if (parsed.formerNames.has(name) || env[environmentName(name)]) log.warn(adviseRename(name));
+    for (const advice of listAdvice(parsed)) log.warn(advice);
+    configuration = await configure(parsed, readGiven, log);
+    renewLog(chooseVerbosity(parsed));
+    explainAlias(parsed, readGiven, (message) => log.info(message));
     alarm = createAlarm(read, { ...machine, log, redact, mask, signal });
     const inputs = parseInputs(read, env);
-    refuseUnused(inputs.operation, given);
+    refuseUnused(inputs.operation, given, configuration);
     alarm.inputs = inputs;
     alarm.begin();
 
-    const temporaryFolder = createTemporaryFolder();
-    const { noteRepository, noteSlot, tryChannels } = alarm;
-    const notes = { noteRepository, noteSlot, tryChannels };
-    const context = { ...machine, log, redact, mask, signal, temporaryFolder, ...notes };
+    const ask = createAsk(process.stdin, stderr, signal);
+    const context = { ...machine, log, redact, mask, signal, ...prepareRun(alarm), ask };
     const outcome = await run(inputs, context);
     log.clearProgress();
-    print(asJson ? renderOutputs(outcome, redact) : shown(renderPrinted(outcome, redact)));
-    if (outcome.exitCode === 3) log.error(tellNegative(inputs.operation, outcome));
+    print(asJson ? renderOutputs(outcome, redact) : renderPrinted(outcome, redact, nameHere));
+    if (outcome.exitCode === 3) log.error(tellNegative(inputs.operation, outcome, nameHere));
     await alarm.notify({ outcome });
     return outcome.exitCode;
   } catch (error) {
@@ -109,13 +123,30 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
+/** What a run has of its own: a folder that goes with it, and what it tells the alarm. */
+function prepareRun({ noteRepository, noteSlot, tryChannels }: Alarm) {
+  return { temporaryFolder: createTemporaryFolder(), noteRepository, noteSlot, tryChannels };
+}
+
+/** Answers what needs no operation; returns the exit code, or undefined where there is an operation to run. */
+function answerAtOnce(words: readonly string[], { switches, inputs }: Arguments): number | undefined {
+  if (switches.has('version')) return print(`${toolName} ${toolVersion}\n`);
+  if (switches.has('help')) return print(helpFor(inputs.get('operation')));
+  if (words.length > 0 || readEnvironment('operation')) return undefined;
+  stderr.write(renderHelp(width));
+  return 2;
+}
+
 function print(text: string): 0 {
   stdout.write(text);
   return 0;
 }
 
-function renderPrinted({ printed, report }: Outcome, redact: Redact): string {
-  return printed === undefined ? renderText(redactReport(report, redact)) : redact(printed);
+function renderPrinted({ printed, report }: Outcome, redact: Redact, name: NameInput): string {
+  if (printed !== undefined) return shown(redact(printed));
+  const text = renderText(redactReport(report, redact, name), screen);
+  // Of a report, all that came from elsewhere is printable already, and colours are to stay.
+  return isRunner ? shown(text) : text;
 }
 
 function renderOutputs({ outputs }: Outcome, redact: Redact): string {
@@ -126,16 +157,72 @@ function renderOutputs({ outputs }: Outcome, redact: Redact): string {
   return `${printableJson(Object.fromEntries(shown))}\n`;
 }
 
+function chooseVerbosity({ switches }: Arguments): Verbosity {
+  if (switches.has('verbose')) return 'verbose';
+  return switches.has('quiet') ? 'quiet' : 'normal';
+}
+
+/**
+ * Says which operation the word of another tool means. Where that removes backups, which the word does not do
+ * everywhere, the rules by which it removes must be written.
+ *
+ * @throws ConfigurationError
+ */
+function explainAlias({ alias, inputs }: Arguments, read: ReadInput, tell: (message: string) => void): void {
+  if (alias === undefined) return;
+  const operation = operationAliases[alias];
+  const isSaid = Boolean(read('retention')?.trim()) || inputs.get('dry-run') === 'true';
+  if (operation === 'cleanup' && !isSaid)
+    throw new ConfigurationError(
+      `\`${alias}\` is \`cleanup\` here, which removes the backups that no rule of retention keeps, and no rules are given`,
+      say`See with \`cleanup\` and ${nameInput('dry-run', 'true')} what it would remove, or write ${nameInput('retention', inputSchema.retention.default as string)}.`,
+    );
+  tell(`\`${alias}\` is \`${operation}\` here.`);
+}
+
 function helpFor(word: string | undefined): string {
   const operation = operations.find((operation) => operation === word);
   return operation === undefined ? renderHelp(width) : renderOperationHelp(operation, width);
 }
 
-function warnOfExposedSecrets(given: Arguments['inputs'], warn: (message: string) => void): void {
-  for (const name of given.keys()) {
-    if (!inputSchema[name].secret) continue;
-    warn(`--${name} is a secret that a list of processes shows; set ${environmentName(name)} instead`);
+/** Lists what to warn of before anything is done: exposed secrets, former names, misspelt variables. */
+function listAdvice({ inputs, formerNames }: Arguments): string[] {
+  return [
+    ...[...inputs.keys()].flatMap((name) =>
+      inputSchema[name].secret
+        ? [`--${name} is a secret that a list of processes shows; set ${environmentName(name)} instead`]
+        : [],
+    ),
+    ...listFormerNames()
+      .filter((name) => formerNames.has(name) || env[environmentName(name)])
+      .map(adviseRename),
+    ...adviseVariables(env),
+  ];
+}
+
+/** Reads the policy for this operation, if there is one, and says so. */
+async function configure(
+  parsed: Arguments,
+  read: ReadInput,
+  log: TerminalLog,
+): Promise<Configuration | undefined> {
+  const wanted = read('operation')?.trim();
+  const configuration = await readConfiguration(
+    operations.find((operation) => operation === wanted),
+    {
+      ...{ named: parsed.config ?? (env[configVariable]?.trim() || undefined), read, env },
+      ...{ folder: process.cwd(), userId: process.getuid?.() },
+    },
+  );
+  if (configuration === undefined) return undefined;
+  // What nobody named must be seen, also by those who want to see little.
+  const tell = configuration.isNamed || !parsed.switches.has('quiet') ? log.info : log.warn;
+  tell(configuration.told);
+  for (const [name, value] of Object.entries(configuration.environment)) {
+    if (value === undefined) delete env[name];
+    else env[name] = value;
   }
+  return configuration;
 }
 
 /**
@@ -144,8 +231,14 @@ function warnOfExposedSecrets(given: Arguments['inputs'], warn: (message: string
  *
  * @throws ConfigurationError
  */
-function refuseUnused(operation: Operation, given: Arguments['inputs']): void {
-  const unused = findUnused(operation, (name) => given.get(name));
+function refuseUnused(
+  operation: Operation,
+  given: Arguments['inputs'],
+  configuration: Configuration | undefined,
+): void {
+  // With a policy it says which of its databases is meant.
+  const isUsed = (name: InputName) => name === 'database' && configuration !== undefined;
+  const unused = findUnused(operation, (name) => given.get(name)).filter((name) => !isUsed(name));
   if (unused.length === 0) return;
   throw new ConfigurationError(
     `${operation} does not use ${unused.map((name) => `--${name}`).join(', ')}`,

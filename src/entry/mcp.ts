@@ -1,11 +1,13 @@
 import './process/node-version.ts';
 import { trustAuthorities } from '../http/authorities.ts';
 import { acceptFormerNames, adviseRename, listFormerNames } from '../interface/inputs/former-names.ts';
-import { quoteWord } from '../interface/inputs/parse.ts';
+import { quoteWord } from '../interface/inputs/values.ts';
 import { printableLines } from '../report/printable.ts';
 import { createMasks } from '../report/redact.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { serve } from './mcp/serve.ts';
+import { nameForAssistant } from './mcp/surface.ts';
+import { surviveBrokenPipe } from './process/broken-pipe.ts';
 import { endOnDefect, endProcess, forceEnd } from './process/end.ts';
 import { toFailure } from './process/failure.ts';
 import { abortOnSignals } from './process/interruption.ts';
@@ -15,6 +17,7 @@ import { listSecrets } from './process/secrets.ts';
 import { createTemporaryFolder } from './process/temporary-folder.ts';
 import { environmentName, renderServerHelp } from './terminal/help.ts';
 import { createTerminalLog, type TerminalLog } from './terminal/log.ts';
+import { adviseVariables } from './terminal/variables.ts';
 
 /*
  * The way in for assistants: a server of the Model Context Protocol on stdin and stdout. Database, storage and
@@ -25,15 +28,20 @@ const { argv, env, stderr } = process;
 /** How long runs may take to end when the client has hung up; hosts kill a server a few seconds after that. */
 const hangUp = { orderlyMs: 10_000, latestMs: 12_000 } as const;
 
+/** What starts a server sets variables alone. */
+const nameHere = nameForAssistant([]);
 const read = acceptFormerNames((name) => env[environmentName(name)]);
 const { redact, add: mask } = createMasks(listSecrets(read, env));
 const words = argv.slice(2).filter((word, index) => index > 0 || word !== 'mcp');
 const log = createTerminalLog(stderr, {
   redact,
-  verbose: words.includes('--verbose'),
+  verbosity: words.includes('--verbose') ? 'verbose' : 'normal',
   shown: printableLines,
+  name: nameHere,
 });
 
+// A client that dies takes stderr with it, and what it had started is to be stopped in order.
+surviveBrokenPipe(stderr);
 trustAuthorities(env);
 if (words.includes('--help') || words.includes('-h')) stderr.write(renderServerHelp(80));
 else start(log);
@@ -44,25 +52,24 @@ function start(log: TerminalLog): void {
     (interruption) => serving?.runs.notifyStopped(interruption),
   );
   const tell = (error: unknown) => {
-    const { kind, message, next, exitCode, details } = toFailure(error, signal);
-    log.error(message);
-    if (kind === 'Defect') log.info(details);
-    log.info(`→ ${next}`);
-    return exitCode;
+    const failure = toFailure(error, signal, nameHere);
+    log.fail(failure);
+    return failure.exitCode;
   };
   endOnDefect(async (error) => void tell(error));
   let serving: ReturnType<typeof serve> | undefined;
   try {
     assertPlatform(process.platform);
     refuseWords(words);
+    for (const advice of adviseVariables(env)) log.warn(advice);
     for (const name of listFormerNames()) if (env[environmentName(name)]) log.warn(adviseRename(name));
     const context = { ...machine, log, redact, mask, signal, temporaryFolder: createTemporaryFolder() };
     serving = serve({ context, read, process });
-    const { close, ended } = serving;
+    const { close, left, ended } = serving;
     if (process.stdin.isTTY)
       log.info('Waiting for an assistant on stdin. `supabase-backup mcp --help` says more.');
     signal.addEventListener('abort', () => void close(), { once: true });
-    process.stdin.once('end', () => forceEnd(129, hangUp, () => undefined));
+    left.then(() => forceEnd(129, hangUp, () => undefined));
     ended.then(() => endProcess(0));
   } catch (error) {
     endProcess(tell(error));

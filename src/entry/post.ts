@@ -59,6 +59,7 @@ function listPlaces(inputs: Inputs) {
   const { operation } = inputs;
   if (operation === 'schedule' || operation === 'alarm' || operation === 'report') return [];
   if (operation === 'doctor' || operation === 'estimate') return [];
+  if (operation === 'init' || operation === 'keygen') return [];
   const { storage } = inputs;
   if (storage === undefined) return [];
   const safetyStorage = 'safetyStorage' in inputs ? inputs.safetyStorage : undefined;

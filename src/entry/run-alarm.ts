@@ -12,6 +12,7 @@ import type { ReadInput } from '../interface/inputs/schema.ts';
 import type { Inputs } from '../interface/inputs/types.ts';
 import { findNewest } from '../operations/status/newest-backup.ts';
 import type { Context } from '../runtime/context.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import type { SlotLook } from '../values/slot-look.ts';
 import { tellNegative } from './process/failure.ts';
 import { Interruption } from './process/interruption.ts';
@@ -88,11 +89,11 @@ export function createAlarm(read: ReadInput, context: Omit<Context, 'temporaryFo
     if (isSilent || (asked === 'alarm' && 'outcome' in end)) return;
     if (wanted.mail === undefined && read('mail-to')?.trim())
       context.log.warn(
-        'alarm: no mail is sent: mail-to is set, and smtp-url is not. Set it, or leave mail-to out.',
+        say`alarm: no mail is sent: ${nameInput('mail-to')} is set, and ${nameInput('smtp-url')} is not. Set it, or leave ${nameInput('mail-to')} out.`,
       );
     if ('outcome' in end && end.outcome.digest !== undefined && !takesDigest(wanted))
       context.log.warn(
-        'alarm: no digest is sent: neither smtp-url nor notify-url nor slack-webhook-url is set.',
+        say`alarm: no digest is sent: neither ${nameInput('smtp-url')} nor ${nameInput('notify-url')} nor ${nameInput('slack-webhook-url')} is set.`,
       );
     if (!isOn(wanted)) return;
     // The switch must not hear of the start after it has heard of the end.

@@ -5,6 +5,7 @@ import { type Delivery, deliverRecords } from '../records/delivery.ts';
 import { formatCounted } from '../report/quantity.ts';
 import type { Repository } from '../repository/open.ts';
 import type { Context } from '../runtime/context.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { openStorage } from '../storage/open.ts';
 import type { Storage } from '../storage/storage.ts';
 import { createTemporaryFolder } from './process/temporary-folder.ts';
@@ -38,7 +39,7 @@ export async function bringRecords(
 function tell(found: Delivery, { log }: Pick<Context, 'log'>): void {
   if (found.kind === 'newer') {
     log.warn(
-      `records-url: a newer version of supabase-backup made the tables there (version ${found.version}); this run is not in them. Use that version everywhere.`,
+      say`${nameInput('records-url')}: a newer version of supabase-backup made the tables there (version ${found.version}); this run is not in them. Use that version everywhere.`,
     );
     return;
   }
@@ -52,5 +53,7 @@ function tell(found: Delivery, { log }: Pick<Context, 'log'>): void {
 /** A repository in an artifact has no records of runs that could be brought. */
 export function warnOfArtifact({ recordsUrl }: RecordedInputs, { log }: Pick<Context, 'log'>): void {
   if (recordsUrl === undefined) return;
-  log.warn('records-url: a repository in an artifact keeps no records of runs, so nothing is brought');
+  log.warn(
+    say`${nameInput('records-url')}: a repository in an artifact keeps no records of runs, so nothing is brought`,
+  );
 }

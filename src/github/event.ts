@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import type { Context } from '../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 
 const commit = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/));
 
@@ -29,7 +30,7 @@ export async function readEventBase({ env }: Pick<Context, 'env'>): Promise<stri
   } catch (cause) {
     throw new ConfigurationError(
       `the event of this run cannot be read (${messageOf(cause)}), and so nobody knows which migrations came with it`,
-      'Give base-ref.',
+      say`Give ${nameInput('base-ref')}.`,
       cause,
     );
   }

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { GitHubApi, GitHubFailure, pageSize, parseAnswer } from './api.ts';
 
 /* Workflows of one repository and their scheduled runs, by GitHub's REST API. */
@@ -154,7 +155,7 @@ function explain(failure: GitHubFailure, repository: string): Error {
   }
   if (status >= 500) return new GitHubUnreachable(`GitHub answered ${status}`, { cause: failure });
   return new ConfigurationError(
-    `github-token: GitHub answered ${status} to a question about the workflows of ${repository}`,
+    say`${nameInput('github-token')}: GitHub answered ${status} to a question about the workflows of ${repository}`,
     status === 401
       ? 'Give a token that is valid, such as `github.token` of the job.'
       : 'Grant `actions: read` in the `permissions` of the job, and check the name of the repository.',

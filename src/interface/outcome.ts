@@ -1,5 +1,6 @@
 import type { Section } from '../report/section.ts';
 import type { ExitCode } from '../runtime/errors.ts';
+import type { Wording } from '../runtime/wording.ts';
 import type { Digest } from './digest.ts';
 
 /** What the record of a run has of a backup that was taken */
@@ -28,7 +29,7 @@ export interface Outcome {
    */
   readonly exitCode: Extract<ExitCode, 0 | 3>;
   /** With exit code 3: what was found, as sentences or the end of one; for whoever does not see the report */
-  readonly found?: string | undefined;
+  readonly found?: string | Wording | undefined;
   /** Values for later steps: kebab-case names as in action.yml, and as keys of `--json`. */
   readonly outputs: Readonly<Record<string, string | number | boolean>>;
   /** The result for people, in order. Rendered as text on a terminal and as Markdown in a job summary. */

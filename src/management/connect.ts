@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ManagementInputs } from '../interface/inputs/management-types.ts';
+import type { ManagementInputs } from '../interface/inputs/platform-access.ts';
 import type { Context } from '../runtime/context.ts';
 import { type Clock, ManagementApi } from './api.ts';
 

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigurationError, messageOf } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { compare } from '../values/ordering.ts';
 import { type Finding, findDestructive } from './destructive.ts';
 import { askGit, type GitContext, NoComparison, readGit } from './git.ts';
@@ -77,7 +78,7 @@ export async function lookAtMigrations(
     context.signal.throwIfAborted();
     if (!(error instanceof NoComparison)) throw error;
     if (baseRef === undefined) return { kind: 'unseen', why: error.message, remedy: error.next };
-    throw new ConfigurationError(`base-ref: ${error.message}`, error.next, error);
+    throw new ConfigurationError(say`${nameInput('base-ref')}: ${error.message}`, error.next, error);
   }
 }
 

@@ -21,7 +21,7 @@ export async function run(given: Inputs, context: Context): Promise<Outcome> {
     // An operation that only looks has touched nothing, so wrong inputs are the user's mistake whenever they
     // show.
     if (error instanceof StorageError && error.configuration && looking.has(inputs.operation)) {
-      throw new ConfigurationError(error.message, error.next, error);
+      throw new ConfigurationError(error.told.message, error.told.next, error);
     }
     throw error;
   }
@@ -73,6 +73,10 @@ async function perform(inputs: Inputs, context: Context): Promise<Outcome> {
       return (await import('./mirror/mirror.ts')).mirror(inputs, context);
     case 'repair':
       return (await import('./repair/repair.ts')).repair(inputs, context);
+    case 'init':
+      return (await import('./init/init.ts')).init(inputs, context);
+    case 'keygen':
+      return (await import('./keygen/keygen.ts')).keygen(inputs, context);
     case 'pin':
     case 'unpin':
       return (await import('./catalog/catalog.ts')).pin(inputs, context);

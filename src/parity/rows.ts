@@ -11,7 +11,7 @@ import { copyOut, type RowSink } from '../postgres/wire/copy-reader.ts';
 import { RowDigest } from '../postgres/wire/row-digest.ts';
 import { messageOf, TargetError } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
-import { drain, runWorkers } from '../runtime/workers.ts';
+import { runWorkers } from '../runtime/workers.ts';
 import { judge, type KnownDifference } from './known-differences.ts';
 import type { ParityLine } from './line.ts';
 import type { ParityScope, TableChanges } from './scope.ts';
@@ -171,12 +171,13 @@ async function readBack(
   });
   const there = await measureTables(session, named);
   const found = new Map(there.map((table) => [identify(table), new RowDigest()]));
-  const queue = planJobs(there.flatMap((table) => planRanges(table, 0, readBackRange)));
-  await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
+  const jobs = planJobs(there.flatMap((table) => planRanges(table, 0, readBackRange)));
+  const queue = jobs.values();
+  await runWorkers(Math.min(options.workers, jobs.length), options.signal, async (signal) => {
     const reader = await openSession(settings, signal);
     await applySettings(reader, encoding);
     await reader.query('SET enable_seqscan = off');
-    for (const job of drain(queue)) {
+    for (const job of queue) {
       signal.throwIfAborted();
       for (const [index, digest] of (await readRanges(reader, job.rowRanges)).entries()) {
         const rowRange = job.rowRanges[index];

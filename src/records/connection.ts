@@ -3,6 +3,7 @@ import { openReached } from '../postgres/session/reach.ts';
 import type { Context } from '../runtime/context.ts';
 import { endWith, startTimer } from '../runtime/deadline.ts';
 import { isKnownError, messageOf, TargetError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 
 /** Where the records in SQL are. */
 export interface RecordsPlace {
@@ -34,13 +35,13 @@ function explain(error: unknown, { stream }: Session): unknown {
   if (isKnownError(error)) return error;
   if (stream.destroyed)
     return new TargetError(
-      `records-url: the connection was lost: ${messageOf(error)}`,
+      say`${nameInput('records-url')}: the connection was lost: ${messageOf(error)}`,
       'Run it again; what was written stays.',
       error,
     );
   if (typeof (error as { code?: unknown }).code !== 'string') return error;
   return new TargetError(
-    `records-url: the database refused a statement: ${messageOf(error)}`,
+    say`${nameInput('records-url')}: the database refused a statement: ${messageOf(error)}`,
     'Connect as the role that owns the schema supabase_backup_records, or that may create it; docs/records.md has the rights.',
     error,
   );
@@ -63,7 +64,7 @@ export async function tryRecords<T>(
     return await endWith(timer, body);
   } catch (error) {
     log.warn(
-      `the records were not brought into the database of records-url, and come with a later run: ${messageOf(error)}${isKnownError(error) ? `\n→ ${error.next}` : ''}`,
+      say`the records were not brought into the database of ${nameInput('records-url')}, and come with a later run: ${messageOf(error)}${isKnownError(error) ? `\n→ ${error.next}` : ''}`,
     );
     return undefined;
   }

@@ -4,6 +4,7 @@ import { listRecords } from '../repository/listed-records.ts';
 import type { Repository } from '../repository/open.ts';
 import type { Context } from '../runtime/context.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { batchesOf, readBatch } from './delivery.ts';
 import { type RecordRows, recordedKinds, toRows } from './rows.ts';
 import { findRecords, prepareSchema } from './schema.ts';
@@ -55,7 +56,7 @@ async function prepare(session: Session, mode: RebuildMode): Promise<boolean> {
   const readiness = await prepareSchema(session);
   if (readiness.kind === 'ready') return true;
   throw new ConfigurationError(
-    `records-url: a newer version of supabase-backup made the tables there (version ${readiness.version})`,
+    say`${nameInput('records-url')}: a newer version of supabase-backup made the tables there (version ${readiness.version})`,
     'Use that version, or another database.',
   );
 }

@@ -1,6 +1,7 @@
 import { isBelieved, isTrusted, recordsSchema } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { readerRole } from './migrations.ts';
 
 const ours = `'${recordsSchema}'::regnamespace`;
@@ -26,7 +27,7 @@ export async function refuseStrangers(session: Session): Promise<void> {
   const [stranger] = await session.query<{ what: string; owner: string }>(strangers);
   if (stranger === undefined) return;
   throw new ConfigurationError(
-    `records-url: in the schema ${recordsSchema}, ${stranger.what} is of ${stranger.owner}, whose code would run with the rights of the role that writes the records`,
+    say`${nameInput('records-url')}: in the schema ${recordsSchema}, ${stranger.what} is of ${stranger.owner}, whose code would run with the rights of the role that writes the records`,
     `Connect as ${stranger.owner}, if records may be his, or drop the schema and let this role make it: DROP SCHEMA ${recordsSchema} CASCADE. \`records rebuild\` fills it again.`,
   );
 }

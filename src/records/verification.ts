@@ -5,6 +5,7 @@ import type { Repository } from '../repository/open.ts';
 import type { Context } from '../runtime/context.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
 import { append } from '../runtime/lists.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { batchesOf, readBatch } from './delivery.ts';
 import { type RecordedKind, recordedKinds, toRows } from './rows.ts';
 import { findRecords } from './schema.ts';
@@ -35,7 +36,7 @@ export async function verifyRows(
 ): Promise<Verification> {
   if (!(await findRecords(session)))
     throw new ConfigurationError(
-      'records-url: there are no records in this database',
+      say`${nameInput('records-url')}: there are no records in this database`,
       'Fill it from the repository: run `records rebuild`.',
     );
   const differences: RowDifference[] = [];

@@ -17,13 +17,15 @@ function renderSection(section: Section): string {
     case 'heading':
       return `### ${escapeLine(section.text)}`;
     case 'paragraph':
-      return escapeMarkdown(section.text).replace(/\n/g, '<br>\n');
+      return escapeMarkdown(String(section.text)).replace(/\n/g, '<br>\n');
     case 'table': {
       const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
       return [
         line(section.columns.map((column) => escapeLine(column.title))),
         line(section.columns.map((column) => (column.align === 'right' ? '---:' : '---'))),
-        ...section.rows.map((row) => line(section.columns.map((_, index) => escapeLine(row[index] ?? '')))),
+        ...section.rows.map((row) =>
+          line(section.columns.map((_, index) => escapeLine(String(row[index] ?? '')))),
+        ),
       ].join('\n');
     }
     case 'code': {

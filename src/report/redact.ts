@@ -1,4 +1,5 @@
 import { assertNever } from '../runtime/errors.ts';
+import { type NameInput, nameForWorkflow, renderWording } from '../runtime/wording.ts';
 import type { Section } from './section.ts';
 import { Form, type Writing } from './written-form.ts';
 
@@ -59,15 +60,23 @@ export function createMasks(secrets: readonly string[]): Masks {
 /**
  * Redacts a report before it is rendered, because escaping for Markdown would change the text of a secret.
  */
-export function redactReport(report: readonly Section[], redact: Redact): readonly Section[] {
+export function redactReport(
+  report: readonly Section[],
+  redact: Redact,
+  name: NameInput = nameForWorkflow,
+): readonly Section[] {
   return report.map((section) => {
     switch (section.kind) {
-      case 'heading':
       case 'paragraph':
+        return { ...section, text: redact(renderWording(section.text, name)) };
+      case 'heading':
       case 'code':
         return { ...section, text: redact(section.text) };
       case 'table':
-        return { ...section, rows: section.rows.map((row) => row.map(redact)) };
+        return {
+          ...section,
+          rows: section.rows.map((row) => row.map((cell) => redact(renderWording(cell, name)))),
+        };
       default:
         return assertNever(section);
     }

@@ -1,51 +1,43 @@
 import { assertNever } from '../runtime/errors.ts';
 import { displayWidth } from './display-width.ts';
 import { printable, printableCode, printableLines } from './printable.ts';
-import type { Column, Section } from './section.ts';
+import type { Section, Tone } from './section.ts';
+import { renderTable } from './text-table.ts';
+import { wrapLines } from './wrap.ts';
 
-const gap = '  ';
-
-/** Renders a report for a terminal or a log. Nothing is cut: a table may be wider than the screen. */
-export function renderText(report: readonly Section[]): string {
-  return report.map((section) => `${renderSection(section)}\n`).join('\n');
+/** The screen on which a report is shown. */
+export interface Screen {
+  /** Columns; undefined for a file or a pipe, where lines are as long as what they hold */
+  readonly width?: number | undefined;
+  /** Colours a text by its tone */
+  readonly paint?: (text: string, tone: Tone | undefined) => string;
 }
 
-function renderSection(section: Section): string {
+/**
+ * Renders a report for a terminal or a log. Nothing is cut: without a width, a table may be wider than the
+ * screen; with one, it is made narrower, or shown in another form.
+ */
+export function renderText(
+  report: readonly Section[],
+  { width = Number.POSITIVE_INFINITY, paint = (text) => text }: Screen = {},
+): string {
+  return report.map((section) => `${renderSection(section, width, paint)}\n`).join('\n');
+}
+
+function renderSection(section: Section, width: number, paint: NonNullable<Screen['paint']>): string {
   switch (section.kind) {
     case 'heading': {
-      const text = printable(section.text);
-      return `${text}\n${'='.repeat(displayWidth(text))}`;
+      const text = wrapLines(printable(section.text), width);
+      const rule = Math.max(...text.split('\n').map(displayWidth));
+      return `${paint(text, section.tone)}\n${'='.repeat(rule)}`;
     }
     case 'paragraph':
-      return printableLines(section.text);
+      return paint(wrapLines(printableLines(String(section.text)), width), section.tone);
     case 'code':
       return printableCode(section.text);
     case 'table':
-      return renderTable(section.columns, section.rows);
+      return renderTable(section, width, paint);
     default:
       return assertNever(section);
   }
-}
-
-function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const titles = columns.map((column) => printable(column.title));
-  const cells = rows.map((row) => columns.map((_, index) => printable(row[index] ?? '')));
-  const widths = columns.map((_, index) =>
-    [titles, ...cells].reduce((widest, line) => Math.max(widest, displayWidth(line[index] ?? '')), 0),
-  );
-
-  const renderLine = (line: readonly string[]): string =>
-    line
-      .map((cell, index) => {
-        const padding = ' '.repeat((widths[index] ?? 0) - displayWidth(cell));
-        return columns[index]?.align === 'right' ? padding + cell : cell + padding;
-      })
-      .join(gap)
-      .trimEnd();
-
-  return [
-    renderLine(titles),
-    widths.map((width) => '-'.repeat(width)).join(gap),
-    ...cells.map(renderLine),
-  ].join('\n');
 }

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import { ConfigurationError, IntegrityError, StorageError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { DeniedValueError, ForeignValueError, type ReadOptions, type Storage } from '../storage/storage.ts';
 import type { LockOptions } from './locks/lock-file.ts';
 import { acquireLock } from './locks/locks.ts';
@@ -64,7 +65,7 @@ export async function openRepository(
   const repository = await findRepository(storage, repositoryKey);
   if (repository) return repository;
   throw new ConfigurationError(
-    `storage: there is no repository at ${storage.location}`,
+    say`${nameInput('storage')}: there is no repository at ${storage.location}`,
     'Correct the location; a repository is made by its first backup.',
   );
 }
@@ -163,7 +164,7 @@ export async function refuseOccupied(storage: Storage, log: Maker['log']): Promi
     }
     const isPart = /^(backups|changes|records|garbage)\/|^outlines\.json$/.test(key);
     throw new ConfigurationError(
-      `storage: ${storage.location} is not empty (it holds ${key}) and is not a repository`,
+      say`${nameInput('storage')}: ${storage.location} is not empty (it holds ${key}) and is not a repository`,
       isPart
         ? 'If it was one, bring its repository.json back from a copy: without it nothing there can be told to be whole. Otherwise give an empty or a new location.'
         : 'Give an empty or a new location, or the one that holds your backups.',
@@ -219,14 +220,14 @@ export async function findRepository(
   } catch (error) {
     if (error instanceof DeniedValueError)
       throw new ConfigurationError(
-        `storage: ${error.message}`,
+        say`${nameInput('storage')}: ${error.told.message}`,
         'Give this user the right to read it.',
         error,
       );
     if (error instanceof ForeignValueError) throw toDamageError(storage, error.how, error);
     // This is the first read from a repository: nothing was done yet, so the location is wrong.
     if (error instanceof StorageError && error.configuration) {
-      throw new ConfigurationError(error.message, error.next, error);
+      throw new ConfigurationError(error.told.message, error.told.next, error);
     }
     throw error;
   }
@@ -267,7 +268,7 @@ export function parseRepository(
     const format = /"format":\s*(\d{1,9})\b/.exec(text)?.[1];
     throw format !== undefined && format !== '1' && format !== '2'
       ? new ConfigurationError(
-          `storage: the repository at ${storage.location} has format ${format}; this version reads formats 1 and 2`,
+          say`${nameInput('storage')}: the repository at ${storage.location} has format ${format}; this version reads formats 1 and 2`,
           'Use the version of supabase-backup that wrote it, or a newer one.',
         )
       : toDamageError(storage, parsed);
@@ -307,22 +308,22 @@ function resolveKey(key: v.InferOutput<typeof repositorySchema>['key'], given: s
   if (key.held === 'repository') {
     if (given !== undefined && given.toLowerCase() !== key.value) {
       throw new ConfigurationError(
-        'repository-key: this repository holds a key of its own, and it is another one',
-        'If you have always kept the key of this one outside, somebody has replaced repository.json: bring it back from a copy. If not, leave repository-key empty.',
+        say`${nameInput('repository-key')}: this repository holds a key of its own, and it is another one`,
+        say`If you have always kept the key of this one outside, somebody has replaced repository.json: bring it back from a copy. If not, leave ${nameInput('repository-key')} empty.`,
       );
     }
     return Buffer.from(key.value, 'hex');
   }
   if (given === undefined) {
     throw new ConfigurationError(
-      'repository-key: the key of this repository is kept outside of it and was not given',
+      say`${nameInput('repository-key')}: the key of this repository is kept outside of it and was not given`,
       'Give the key that was used for its first backup.',
     );
   }
   const candidate = Buffer.from(given, 'hex');
   if (checkValue(candidate) !== key.check) {
     throw new ConfigurationError(
-      'repository-key: this is not the key of this repository',
+      say`${nameInput('repository-key')}: this is not the key of this repository`,
       'Give the key that was used for its first backup.',
     );
   }

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 
 interface Database {
   readonly systemIdentifier: string;
@@ -12,8 +13,7 @@ export function assertOwnDatabase(
 ): void {
   if (bound.systemIdentifier !== source.systemIdentifier || bound.database !== source.database) {
     throw new ConfigurationError(
-      `storage: ${storage.location} holds backups of database ${JSON.stringify(bound.database)} of the server with system identifier ` +
-        `${bound.systemIdentifier}; this is ${JSON.stringify(source.database)} of ${source.systemIdentifier}`,
+      say`${nameInput('storage')}: ${storage.location} holds backups of database ${JSON.stringify(bound.database)} of the server with system identifier ${bound.systemIdentifier}; this is ${JSON.stringify(source.database)} of ${source.systemIdentifier}`,
       'Use a location of its own for each database. After an upgrade or a move, which make a new server, start a new location and keep the old one for as long as its backups are wanted.',
     );
   }

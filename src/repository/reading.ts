@@ -1,4 +1,5 @@
 import { IntegrityError, StorageError } from '../runtime/errors.ts';
+import { say } from '../runtime/wording.ts';
 import {
   BrokenBodyError,
   DeniedValueError,
@@ -53,5 +54,9 @@ function isDoubtful(error: unknown): boolean {
 
 function tellReadings(error: unknown, readings: number): unknown {
   if (!(error instanceof IntegrityError)) return error;
-  return new IntegrityError(`${error.message} (read ${readings} times)`, error.next, error.cause);
+  return new IntegrityError(
+    say`${error.told.message} (read ${readings} times)`,
+    error.told.next,
+    error.cause,
+  );
 }

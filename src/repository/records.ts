@@ -4,7 +4,7 @@ import { backupId, count, time } from '../format/manifest.ts';
 import { slotState } from '../format/slot-state.ts';
 import type { Context } from '../runtime/context.ts';
 import { IntegrityError, isKnownError, StorageError } from '../runtime/errors.ts';
-import { drain, runWorkers } from '../runtime/workers.ts';
+import { runWorkers } from '../runtime/workers.ts';
 import { compare } from '../values/ordering.ts';
 import { createTimedId, stampOf } from '../values/timed-id.ts';
 import { type ListedRecord, listRecords } from './listed-records.ts';
@@ -307,9 +307,9 @@ export async function readListed<Kind extends RecordKind>(
 ): Promise<NamedRecord<Kind>[]> {
   const records: NamedRecord<Kind>[] = [];
   const reading = new SealedReading();
-  const left = [...listed];
-  await runWorkers(Math.min(readers, left.length), signal, async (stop) => {
-    for (const { id, storedAt, size } of drain(left)) {
+  const queue = listed.values();
+  await runWorkers(Math.min(readers, listed.length), signal, async (stop) => {
+    for (const { id, storedAt, size } of queue) {
       stop.throwIfAborted();
       try {
         const record = await reading.next(sealedKind(kind), size, () => readRecord(repository, kind, id));

@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
 import { parseBounded } from '../format/bounded-json.ts';
 import { type IntegrityError, messageOf, StorageError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { ByteBudget } from '../runtime/workers.ts';
 import { ForeignValueError, largestValue } from '../storage/storage.ts';
 import type { Repository } from './open.ts';
@@ -68,7 +69,7 @@ export function sealContent(repository: Repository, kind: SealedKind, content: o
   if (size > limit) {
     throw new StorageError(
       `the ${kind} would have ${size} bytes, where ${limit} are the most`,
-      'It was not stored. Split what it is about: leave out tables with `exclude`, or validate fewer backups at once.',
+      say`It was not stored. Split what it is about: leave out tables with ${nameInput('exclude')}, or validate fewer backups at once.`,
     );
   }
   return Buffer.concat([open, Buffer.from(`,"seal":"${computeSeal(repository, kind, open)}"}\n`)]);

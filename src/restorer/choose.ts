@@ -1,4 +1,5 @@
 import { type BackupSummary, readCatalog } from '../repository/backups/catalog.ts';
+import { refuseUnknownId, resolveChoice } from '../repository/backups/named.ts';
 import { readReplayable } from '../repository/changes/damage.ts';
 import { planRecovery, type RecoveryPlan } from '../repository/changes/recoverable.ts';
 import type { Segment } from '../repository/changes/segments.ts';
@@ -6,6 +7,7 @@ import { createReader, type ObjectReader } from '../repository/objects/store.ts'
 import type { Repository } from '../repository/open.ts';
 import type { Context } from '../runtime/context.ts';
 import { ConfigurationError, IntegrityError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 
 /** The changes that are replayed on a backup, and until when. */
 export interface Recovery {
@@ -24,7 +26,7 @@ export interface RecoveryCandidate {
 }
 
 interface Choice {
-  /** An id, or `latest` for the best */
+  /** An id or its beginning, or `latest` for the best */
   readonly backupId: string;
   /** ISO 8601 in UTC with microseconds, or `latest` */
   readonly recoveryTargetTime: string;
@@ -40,10 +42,11 @@ interface Choice {
  */
 export async function chooseRecovery(
   repository: Repository,
-  choice: Choice,
+  asked: Choice,
   count: number,
   context: Context,
 ): Promise<RecoveryCandidate[]> {
+  const choice = { ...asked, backupId: await resolveChoice(repository, asked.backupId) };
   const onDamaged = (error: IntegrityError) => context.log.warn(`${error.message}; passed over`);
   const segments = await readReplayable(repository, onDamaged, {
     // The catalog, which is read next, warns of these.
@@ -58,7 +61,9 @@ export async function chooseRecovery(
     const plan = planRecovery(bases, segments, target);
     if (plan.kind === 'refused') {
       if (candidates.length > 0) break;
-      throw refuse(plan, choice, repository, bases.length);
+      if (choice.backupId !== 'latest' && bases.length === 0)
+        throw await refuseUnknownId(repository, choice.backupId);
+      throw refuse(plan, choice);
     }
     // The time that `latest` means for the first candidate is the time of all.
     target = plan.until;
@@ -93,21 +98,13 @@ async function readBases(
 
 function refuse(
   { why, before, after }: Extract<RecoveryPlan, { kind: 'refused' }>,
-  { backupId, recoveryTargetTime }: Choice,
-  { storage }: Repository,
-  bases: number,
+  { recoveryTargetTime }: Choice,
 ): ConfigurationError {
-  if (backupId !== 'latest' && bases === 0) {
-    return new ConfigurationError(
-      `backup-id: there is no backup ${backupId} at ${storage.location}`,
-      'Leave it out, and the best backup is taken; `list` shows them all.',
-    );
-  }
-  const nearest = [before && `${before} before it`, after && `${after} after it`].filter((time) => time);
+  const nearest = [before && `${before} (before it)`, after && `${after} (after it)`].filter((time) => time);
   return new ConfigurationError(
-    `recovery-target-time: ${recoveryTargetTime} cannot be reached: ${why}`,
+    say`${nameInput('recovery-target-time')}: ${recoveryTargetTime} cannot be reached: ${why}`,
     nearest.length === 0
       ? 'Take a backup and run capture; only what comes after them can be recovered to any point in time.'
-      : `The nearest points in time that can be reached are ${nearest.join(' and ')}.`,
+      : `The nearest ${nearest.length === 1 ? 'point in time that can be reached is' : 'points in time that can be reached are'} ${nearest.join(' and ')}.`,
   );
 }

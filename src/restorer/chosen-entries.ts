@@ -2,6 +2,7 @@ import type { Manifest, TableEntry } from '../format/manifest.ts';
 import type { RestoreSelection } from '../parity/scope.ts';
 import type { ArchiveEntry } from '../postgres/client/table-of-contents.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { createSelection } from '../values/table-patterns.ts';
 import { createChoice, findUnmatchedIn, selectAll, selectPart } from './archive/selection.ts';
 import { isWhole, type RestoreRequest } from './request.ts';
@@ -31,7 +32,7 @@ export function refuseUnmatched(
     const unmatched = findUnmatchedIn(contents, names, patterns);
     if (unmatched.length === 0) continue;
     throw new ConfigurationError(
-      `${input}: nothing in backup ${manifest.id} fits ${unmatched.join(', ')}`,
+      say`${nameInput(input)}: nothing in backup ${manifest.id} fits ${unmatched.join(', ')}`,
       'Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database; the operation show lists the tables.',
     );
   }
@@ -50,7 +51,7 @@ export function refuseNothing(
   if (isWhole(request) || entries.some((entry) => entry.kind !== 'EXTENSION')) return;
   const without = request.exclude.length > 0 ? ` without ${request.exclude.join(', ')}` : '';
   throw new ConfigurationError(
-    `include: nothing in backup ${manifest.id} fits ${request.include.join(', ')}${without}`,
+    say`${nameInput('include')}: nothing in backup ${manifest.id} fits ${request.include.join(', ')}${without}`,
     'Give names as schema.table or schema.*; the manifest lists the tables.',
   );
 }

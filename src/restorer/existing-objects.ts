@@ -1,6 +1,8 @@
 import { recordsSchemas } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
+import { formatCounted } from '../report/quantity.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { isPlatformRole, isUserData, readManagedSchemas } from '../supabase/managed-schemas.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
 import { findWithRows } from './filled-tables.ts';
@@ -107,9 +109,9 @@ export function refuseExistingObjects(existing: readonly ExistingObject[], kind:
   const names = existing.slice(0, shown).map(({ what }) => what);
   const more = existing.length - shown;
   throw new ConfigurationError(
-    `target-url: the database is not empty: it has ${names.join(', ')}${more > 0 ? ` and ${more} more objects` : ''}`,
+    say`${nameInput('target-url')}: the database is not empty: it has ${names.join(', ')}${more > 0 ? ` and ${formatCounted(more, 'more object')}` : ''}`,
     kind === 'plain'
-      ? 'Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have it emptied first with clean.'
-      : 'Restore into a new project or container, or have it emptied first with clean.',
+      ? say`Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have it emptied first with ${nameInput('clean', 'true')}.`
+      : say`Restore into a new project or container, or have it emptied first with ${nameInput('clean', 'true')}.`,
   );
 }

@@ -13,6 +13,7 @@ import { fetchArchive } from '../repository/objects/archive-file.ts';
 import { readSupplement } from '../repository/objects/supplement.ts';
 import type { Context } from '../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { chooseTargetKind, type TargetKind } from '../supabase/target-kind.ts';
 import { describeActing, readVolatile } from './acting.ts';
 import { withoutExtensions } from './archive/selection.ts';
@@ -247,8 +248,8 @@ export async function listArchive(
     if (!(cause instanceof ToolError)) throw cause;
     // The archive is byte for byte what the manifest says, so it is pg_restore that cannot read it.
     throw new ConfigurationError(
-      `client-path: pg_restore ${client.version} cannot read the archive of backup ${manifest.id}: ${messageOf(cause)}`,
-      'Give the folder of newer client programs with client-path; those that made the backup can read it.',
+      say`${nameInput('client-path')}: pg_restore ${client.version} cannot read the archive of backup ${manifest.id}: ${messageOf(cause)}`,
+      say`Give the folder of newer client programs with ${nameInput('client-path')}; those that made the backup can read it.`,
       cause,
     );
   }

@@ -1,6 +1,7 @@
 import type { Manifest } from '../format/manifest.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import type { TargetKind } from '../supabase/target-kind.ts';
 import { findExistingObjects, refuseExistingObjects } from './existing-objects.ts';
 
@@ -27,7 +28,7 @@ function checkVersion(session: Session, manifest: Manifest): void {
   const source = Math.floor(manifest.source.serverVersion / 10000);
   if (target >= source) return;
   throw new ConfigurationError(
-    `target-url: the server is PostgreSQL ${target}, and the backup comes from PostgreSQL ${source}`,
+    say`${nameInput('target-url')}: the server is PostgreSQL ${target}, and the backup comes from PostgreSQL ${source}`,
     `Restore into PostgreSQL ${source} or newer.`,
   );
 }
@@ -41,7 +42,7 @@ async function checkEncoding(session: Session, manifest: Manifest): Promise<void
   // and such a target fits only them.
   if ((manifest.source.encoding === 'SQL_ASCII') === (encoding === 'SQL_ASCII')) return;
   throw new ConfigurationError(
-    `target-url: the database has encoding ${encoding}, and the backup holds text in ${manifest.source.encoding}`,
+    say`${nameInput('target-url')}: the database has encoding ${encoding}, and the backup holds text in ${manifest.source.encoding}`,
     `Create the target with: CREATE DATABASE … TEMPLATE template0 ENCODING '${manifest.source.encoding}'.`,
   );
 }

@@ -2,6 +2,7 @@ import type { Supplement } from '../format/supplement.ts';
 import type { RestoreSelection } from '../parity/scope.ts';
 import { type ArchiveEntry, describeEntry, findGuarded } from '../postgres/client/table-of-contents.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { quoteForShell } from '../values/shell-word.ts';
 import { writePattern } from '../values/table-patterns.ts';
 
@@ -40,7 +41,7 @@ export function refuseOpenings(
   if (open === undefined || missing.size === 0) return;
   const { entry, needs } = open;
   throw new ConfigurationError(
-    `target-url: ${describeEntry(entry)} needs ${describeEntry(needs)}, and the server has no ${[...missing].join(', ')}; without the policy more rows would be seen than in the source`,
+    say`${nameInput('target-url')}: ${describeEntry(entry)} needs ${describeEntry(needs)}, and the server has no ${[...missing].join(', ')}; without the policy more rows would be seen than in the source`,
     `Install the extension on the server, or leave the table out: ${writeExclusion(entry, entries)}.`,
   );
 }

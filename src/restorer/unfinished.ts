@@ -1,6 +1,7 @@
 import { foreignOwnSchema, isOwnTable, ownSchema, ownSchemaDefinitions } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { type BegunStep, findStep, type StepName, titleOf } from './begun-step.ts';
 import { tryStatement } from './omission.ts';
 import type { Held } from './part/replacement.ts';
@@ -88,7 +89,7 @@ async function refuseForeign(session: Session): Promise<void> {
   const [foreign] = await session.query<{ owner: string }>(foreignOwnSchema);
   if (foreign === undefined) return;
   throw new ConfigurationError(
-    `target-url: the database has a schema ${ownSchema} of ${foreign.owner}, which is the name that a restore leaves its mark under`,
+    say`${nameInput('target-url')}: the database has a schema ${ownSchema} of ${foreign.owner}, which is the name that a restore leaves its mark under`,
     `Rename or drop that schema: ALTER SCHEMA ${ownSchema} RENAME TO …`,
   );
 }

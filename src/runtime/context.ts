@@ -1,4 +1,5 @@
 import type { SlotLook } from '../values/slot-look.ts';
+import type { Wording } from './wording.ts';
 
 /** What an operation may touch besides its inputs; passed in, so that a test controls each part. */
 export interface Context {
@@ -27,6 +28,8 @@ export interface Context {
    * Undefined where nobody knows the channels.
    */
   readonly tryChannels?: (() => Promise<readonly ChannelAnswer[]>) | undefined;
+  /** Asks the person at the terminal, and returns the answer. Undefined where there is none. */
+  readonly ask?: ((question: Question) => Promise<string>) | undefined;
   now(): Date;
   /** At least 0 and less than 1; for choices that may be predictable, never for secrets */
   random(): number;
@@ -34,6 +37,13 @@ export interface Context {
    * Runs `body`. Programs that a library starts meanwhile inherit only these variables of the environment.
    */
   limitInherited<T>(isInherited: (name: string) => boolean, body: () => Promise<T>): Promise<T>;
+}
+
+export interface Question {
+  /** One line */
+  readonly text: string;
+  /** What an empty answer means; empty where it means nothing */
+  readonly fallback: string;
 }
 
 /** How a channel of alarms answered a test message. */
@@ -50,7 +60,7 @@ export interface ChannelAnswer {
 export interface Log {
   debug(message: string): void;
   info(message: string): void;
-  warn(message: string): void;
+  warn(message: string | Wording): void;
   error(message: string): void;
   /** Runs `body` under a heading, which folds its lines in a runner's log. */
   group<T>(title: string, body: () => Promise<T>): Promise<T>;

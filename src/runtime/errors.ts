@@ -1,19 +1,31 @@
+import type { Wording } from './wording.ts';
+
 /**
  * The ways an operation can fail. Each error has a message that says what is wrong, and `next`, which says
  * what to do about it. No message may hold a secret: callers pass host names and object names, never URLs
- * with passwords.
+ * with passwords. Where they name inputs, they are wordings, and `message` and `next` name them as a workflow
+ * does.
  */
 export type ExitCode = 0 | 1 | 2 | 3;
+
+/** What an error says, with its references to inputs */
+export interface Told {
+  readonly message: string | Wording;
+  readonly next: string | Wording;
+}
 
 abstract class BackupError extends Error {
   /** What the reader should do now, as one sentence */
   readonly next: string;
+  /** The message and `next`, for an entry that names inputs as its user sets them */
+  readonly told: Told;
   abstract readonly exitCode: ExitCode;
 
-  constructor(message: string, next: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+  constructor(message: string | Wording, next: string | Wording, cause?: unknown) {
+    super(String(message), cause === undefined ? undefined : { cause });
     this.name = new.target.name;
-    this.next = next;
+    this.next = String(next);
+    this.told = { message, next };
   }
 }
 
@@ -38,8 +50,8 @@ export class StorageError extends BackupError {
   readonly uncertain: boolean;
 
   constructor(
-    message: string,
-    next: string,
+    message: string | Wording,
+    next: string | Wording,
     options: { cause?: unknown; missing?: boolean; configuration?: boolean; uncertain?: boolean } = {},
   ) {
     super(message, next, options.cause);

@@ -1,6 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import type { Context } from './context.ts';
 import { ConfigurationError } from './errors.ts';
+import { nameInput, say } from './wording.ts';
 
 /**
  * Replaces a file at once, so that no reader gets half of it. Its name while it is written ends in `.new`.
@@ -22,7 +23,7 @@ export async function replaceFile(
   } catch (cause) {
     await rm(unfinished, { force: true });
     throw new ConfigurationError(
-      `${input}: ${JSON.stringify(file)} cannot be written`,
+      say`${nameInput(input)}: ${JSON.stringify(file)} cannot be written`,
       'Write the path of a file in a folder that exists and that this user may write to.',
       cause,
     );

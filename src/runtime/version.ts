@@ -5,3 +5,9 @@ export const toolName = 'supabase-backup';
 
 /** The version of the bundle; a run from source has none. */
 export const toolVersion = typeof BUNDLED_VERSION === 'string' ? BUNDLED_VERSION : '0.0.0-source';
+
+/** Set at a release, which alone knows its commit: OWNER/REPO@COMMIT. */
+declare const BUNDLED_PIN: string | undefined;
+
+/** This action as workflows name it; undefined for a build that is no release */
+export const actionPin = typeof BUNDLED_PIN === 'string' && BUNDLED_PIN !== '' ? BUNDLED_PIN : undefined;

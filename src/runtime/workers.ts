@@ -30,7 +30,14 @@ export async function runInTurn<Results extends readonly unknown[]>(
   return results as unknown as Results;
 }
 
-/** Runs `count` workers of one kind until all have returned, with the guarantees of `runTogether`. */
+/**
+ * Runs `count` workers of one kind until all have returned, with the guarantees of `runTogether`.
+ *
+ * Workers that share a list take from one iterator of it: `const queue = jobs.values()` before, and in each
+ * `for (const job of queue)`, which leaves the rest to the others. That of an array, a map or a set, not that of a
+ * generator, which ends for all when one worker leaves its loop. Taking from the front of an array would move the
+ * rest of it each time: hours for a million.
+ */
 export async function runWorkers(
   count: number,
   signal: AbortSignal,
@@ -40,11 +47,6 @@ export async function runWorkers(
     signal,
     Array.from({ length: count }, () => work),
   );
-}
-
-/** Takes jobs one by one, for workers that share a list. */
-export function* drain<Job>(jobs: Job[]): Generator<Job> {
-  for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) yield job;
 }
 
 /**

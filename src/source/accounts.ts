@@ -3,6 +3,7 @@ import { qualifiedName, type TableInfo } from '../postgres/catalog/tables.ts';
 import { isNotOwnSchema } from '../postgres/own-schema.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { SourceError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 
 /** What happens to the rows of a table. */
 type RowPlace = 'copied' | 'left out' | 'of an extension' | 'our own';
@@ -72,6 +73,6 @@ function refuse(wrong: readonly string[]): void {
   const more = wrong.length > 20 ? `, and ${wrong.length - 20} more` : '';
   throw new SourceError(
     `the tables of the database and those of the backup do not add up: ${wrong.slice(0, 20).join(', ')}${more}`,
-    'Nothing was recorded, because rows would be missing. Report this with these lines; leaving the tables out with exclude gets the others backed up.',
+    say`Nothing was recorded, because rows would be missing. Report this with these lines; leaving the tables out with ${nameInput('exclude')} gets the others backed up.`,
   );
 }

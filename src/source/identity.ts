@@ -1,5 +1,6 @@
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 
 /** Identifies a database and its history: the `source` of a manifest, without what only a snapshot knows. */
 export interface SourceIdentity {
@@ -52,7 +53,7 @@ export function assertSameServer(input: string, one: SourceIdentity, other: Sour
     one.postmasterStartedAt === other.postmasterStartedAt;
   if (isSame) return;
   throw new ConfigurationError(
-    `${input}: two sessions have reached two servers, or the server was started anew in between`,
+    say`${nameInput(input)}: two sessions have reached two servers, or the server was started anew in between`,
     'Connect to one server, past whatever balances between several; or run it again.',
   );
 }

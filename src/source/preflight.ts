@@ -1,6 +1,7 @@
 import type { TableInfo } from '../postgres/catalog/tables.ts';
 import type { Session } from '../postgres/session/connection.ts';
 import { SourceError } from '../runtime/errors.ts';
+import { nameInput, say, type Wording } from '../runtime/wording.ts';
 import { writePattern } from '../values/table-patterns.ts';
 
 /** TID range scans came with PostgreSQL 14; on older servers every range would scan the whole table. */
@@ -17,7 +18,7 @@ export function checkServer(session: Session): void {
 /** What this role cannot read, and what lets it. */
 export interface ReadingObstacle {
   readonly message: string;
-  readonly next: string;
+  readonly next: string | Wording;
 }
 
 /**
@@ -46,20 +47,20 @@ export async function findUnreadable(
   const name = role?.name ?? 'this role';
   const unreadable = tables.filter((table) => table.readable === false).map(writePattern);
   const filtered = role?.bypass === true ? [] : tables.filter((table) => table.hiddenByRls).map(writePattern);
-  const closed = (names: readonly string[], noun: string, next: string): ReadingObstacle[] =>
+  const closed = (names: readonly string[], noun: string, next: string | Wording): ReadingObstacle[] =>
     names.length === 0 ? [] : [{ message: `${name} may not read ${listNames(names, noun)}`, next }];
   return [
     ...closed(
       unreadable,
       'table',
-      `Grant it with "GRANT pg_read_all_data TO ${name}", or leave the tables out with exclude.`,
+      say`Grant it with "GRANT pg_read_all_data TO ${name}", or leave the tables out with ${nameInput('exclude')}.`,
     ),
     ...(filtered.length === 0
       ? []
       : [
           {
             message: `${name} has no BYPASSRLS and row level security hides rows of ${listNames(filtered, 'table')}`,
-            next: `Use the role postgres of the Supabase project, run "ALTER ROLE ${name} BYPASSRLS", or leave the tables out with exclude.`,
+            next: say`Use the role postgres of the Supabase project, run "ALTER ROLE ${name} BYPASSRLS", or leave the tables out with ${nameInput('exclude')}.`,
           },
         ]),
     ...closed(

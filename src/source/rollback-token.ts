@@ -9,6 +9,7 @@ import {
 import { openSession, type Session } from '../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../postgres/session/settings.ts';
 import { ConfigurationError, messageOf, SourceError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 
 /** A token that a backup left, with the transaction (xid8) that wrote it. */
 export interface RollbackToken {
@@ -54,14 +55,14 @@ export async function leaveToken(
     const { code = '' } = cause as { code?: string };
     if (passing.test(code) || /^connection terminated/i.test(messageOf(cause))) {
       throw new SourceError(
-        `rollback-token: the token could not be written (${messageOf(cause)})`,
+        say`${nameInput('rollback-token')}: the token could not be written (${messageOf(cause)})`,
         'Nothing was recorded. Run the backup again.',
         cause,
       );
     }
     throw new ConfigurationError(
-      `rollback-token: the token cannot be written (${messageOf(cause)})`,
-      `Let the role create the schema ${ownSchema}, or leave rollback-token out.`,
+      say`${nameInput('rollback-token')}: the token cannot be written (${messageOf(cause)})`,
+      say`Let the role create the schema ${ownSchema}, or leave ${nameInput('rollback-token')} out.`,
       cause,
     );
   }

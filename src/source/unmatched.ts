@@ -1,5 +1,6 @@
 import type { TableInfo } from '../postgres/catalog/tables.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { findUnmatched } from '../values/table-patterns.ts';
 
 /**
@@ -16,7 +17,7 @@ export function refuseUnmatched(
   const unmatched = findUnmatched(patterns, tables);
   if (unmatched.length === 0) return;
   throw new ConfigurationError(
-    `${input}: no table of this database fits ${unmatched.join(', ')}`,
+    say`${nameInput(input)}: no table of this database fits ${unmatched.join(', ')}`,
     'Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database, with double quotes around a part where it needs them.',
   );
 }

@@ -1,5 +1,6 @@
 import type { CopyPlace } from '../interface/inputs/copies-values.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { FallbackStorage, type NamedStorage } from './fallback.ts';
 import { openStorage, type StorageContext, type StorageOptions } from './open.ts';
 
@@ -30,7 +31,11 @@ export async function openCopies(
       opened.push({ name: copy.name, storage: resources.use(storage) });
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
-      throw new ConfigurationError(`copies: entry ${index + 1}: ${error.message}`, error.next, error);
+      throw new ConfigurationError(
+        say`${nameInput('copies')}: entry ${index + 1}: ${error.told.message}`,
+        error.told.next,
+        error,
+      );
     }
   }
   return opened;

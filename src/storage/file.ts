@@ -4,9 +4,11 @@ import { link, lstat, open, readdir, rename, rm, unlink } from 'node:fs/promises
 import { dirname, join, resolve } from 'node:path';
 import type { Context } from '../runtime/context.ts';
 import { ConfigurationError, messageOf, StorageError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { day } from '../values/duration.ts';
 import { isTaken, makeFolder, readBytes, syncFolder, writeDurably } from './folder/durable.ts';
 import { codeOf, foreignValues, fullDisk, isAbsence, wrongFolder } from './folder/failures.ts';
+import { ignoreInGit } from './folder/ignore.ts';
 import {
   assertKey,
   assertPrefix,
@@ -208,7 +210,9 @@ export class FileStorage implements Storage {
     try {
       for (const folder of ['tmp', dirname(key)]) await this.#refuseLinks(folder);
       await this.#refuseRemoved();
+      const isNew = !this.#isMade && !(await isTaken(this.#root));
       await makeFolder(dirname(temporary));
+      if (isNew) await ignoreInGit(this.#root);
       await makeFolder(dirname(path));
       await writeDurably(temporary, value);
       const published = await publish(temporary, path);
@@ -286,7 +290,7 @@ export class FileStorage implements Storage {
       if (found === undefined) return;
       if (!found.isSymbolicLink()) continue;
       throw new ConfigurationError(
-        `storage: ${path} is a symbolic link, and inside of a repository links are not followed`,
+        say`${nameInput('storage')}: ${path} is a symbolic link, and inside of a repository links are not followed`,
         'If you made it, move the folder itself there, mount it, or make the folder of the whole repository a link. If you did not, look at who can write there, and remove the link.',
       );
     }

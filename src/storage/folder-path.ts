@@ -2,6 +2,7 @@ import { readlink, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 
 /** Tells whether a location is a path; every other one has a scheme. */
 export function isPath(location: string): boolean {
@@ -14,7 +15,7 @@ export function pathOfUrl(location: string): string {
     return fileURLToPath(location);
   } catch (cause) {
     throw new ConfigurationError(
-      `\`storage\` is not a path: ${location}`,
+      say`${nameInput('storage')} is not a path: ${location}`,
       'Write file:///folder, with three slashes.',
       cause,
     );
@@ -42,7 +43,7 @@ export async function refuseInside(
     const root = await follow(path.resolve(folder));
     if (!places.some((place) => isInside(place, root))) continue;
     throw new ConfigurationError(
-      `${input}: ${JSON.stringify(file)} lies in the storage ${storage}, and would take the place of its files`,
+      say`${nameInput(input)}: ${JSON.stringify(file)} lies in the storage ${storage}, and would take the place of its files`,
       'Write a path outside of every storage. Nothing was written.',
     );
   }

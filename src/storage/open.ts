@@ -6,6 +6,7 @@ import {
 } from '../interface/s3-settings.ts';
 import type { Context } from '../runtime/context.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { FileStorage } from './file.ts';
 import { isPath, pathOfUrl } from './folder-path.ts';
 import { isKey, longestKey, type Storage } from './storage.ts';
@@ -60,7 +61,7 @@ async function openPlace(
   options: StorageOptions,
   context: StorageContext,
 ): Promise<Storage> {
-  if (location.trim() === '') throw new ConfigurationError('`storage` is empty', forms);
+  if (location.trim() === '') throw new ConfigurationError(say`${nameInput('storage')} is empty`, forms);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(location)?.[1]?.toLowerCase();
   switch (scheme) {
     case 's3':
@@ -72,49 +73,53 @@ async function openPlace(
     case undefined:
       if (!isPath(location)) {
         throw new ConfigurationError(
-          `\`storage\` has no scheme: ${location}`,
+          say`${nameInput('storage')} has no scheme: ${location}`,
           `For a folder write ./${location}.`,
         );
       }
       return new FileStorage(location, context);
     default:
-      throw new ConfigurationError(`\`storage\` has a scheme that is not supported: ${scheme}:`, forms);
+      throw new ConfigurationError(
+        say`${nameInput('storage')} has a scheme that is not supported: ${scheme}:`,
+        forms,
+      );
   }
 }
 
 async function openS3(location: string, options: StorageOptions, context: StorageContext): Promise<Storage> {
   const { s3Endpoint, s3Region, s3Addressing, s3Sse, s3StorageClass, s3Credentials, s3Checksums } = options;
   const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/i.exec(location) ?? [];
-  if (bucket === '') throw new ConfigurationError('`storage` names no bucket', 'Write s3://bucket/prefix.');
+  if (bucket === '')
+    throw new ConfigurationError(say`${nameInput('storage')} names no bucket`, 'Write s3://bucket/prefix.');
   if (bucket.includes('@')) {
     throw new ConfigurationError(
-      '`storage` holds credentials',
+      say`${nameInput('storage')} holds credentials`,
       'Write s3://bucket/prefix, and pass the keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
     );
   }
   if (!bucketPattern.test(bucket)) {
     throw new ConfigurationError(
-      `\`storage\` names a bucket that cannot exist: ${bucket}`,
+      say`${nameInput('storage')} names a bucket that cannot exist: ${bucket}`,
       'A bucket name has 3 to 63 letters, digits, dots and hyphens.',
     );
   }
   const prefix = path.replace(/\/$/, '');
   if (prefix !== '' && !isKey(prefix)) {
     throw new ConfigurationError(
-      `\`storage\` has a prefix that is not supported: ${prefix}`,
+      say`${nameInput('storage')} has a prefix that is not supported: ${prefix}`,
       'Use letters, digits, dots, hyphens and underscores between single slashes.',
     );
   }
   if (prefix.length + '/'.length + longestKey > longestS3Key) {
     throw new ConfigurationError(
-      `\`storage\` has a prefix of ${prefix.length} characters, which leaves no room for keys`,
+      say`${nameInput('storage')} has a prefix of ${prefix.length} characters, which leaves no room for keys`,
       `Write at most ${longestS3Key - longestKey - 1} characters; some stores take fewer.`,
     );
   }
   const endpoint = s3Endpoint ? locateEndpoint(s3Endpoint, bucket) : undefined;
   if (s3Addressing === 'virtual' && endpoint?.hostname.startsWith(`${bucket}.`)) {
     throw new ConfigurationError(
-      '`s3-endpoint` begins with the bucket',
+      say`${nameInput('s3-endpoint')} begins with the bucket`,
       `Leave ${bucket}. out of it: with virtual addressing it is put there.`,
     );
   }
@@ -144,7 +149,7 @@ async function openArtifact(
   const name = location.replace(/^artifact:(\/\/)?/i, '');
   if (!artifactName.test(name) || name.endsWith(secondSlot)) {
     throw new ConfigurationError(
-      `\`storage\` names an artifact that cannot exist: ${JSON.stringify(name)}`,
+      say`${nameInput('storage')} names an artifact that cannot exist: ${JSON.stringify(name)}`,
       `Write artifact://name. A name has no " : < > | * ? \\ or /, at most 200 characters, and does not end with ${secondSlot}.`,
     );
   }
@@ -161,13 +166,13 @@ function locateEndpoint(text: string, bucket: string): URL {
   const url = parseEndpoint(text);
   if (url === undefined) {
     throw new ConfigurationError(
-      '`s3-endpoint` is not a URL',
+      say`${nameInput('s3-endpoint')} is not a URL`,
       'Write it with its scheme: https://host or https://host:port.',
     );
   }
   if (url.username || url.password || url.search) {
     throw new ConfigurationError(
-      '`s3-endpoint` holds more than an address',
+      say`${nameInput('s3-endpoint')} holds more than an address`,
       'Pass the keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and leave out the query.',
     );
   }
@@ -175,7 +180,7 @@ function locateEndpoint(text: string, bucket: string): URL {
   // `bucket/`.
   if (url.pathname === `/${bucket}` || url.pathname === `/${bucket}/`) {
     throw new ConfigurationError(
-      '`s3-endpoint` ends with the bucket',
+      say`${nameInput('s3-endpoint')} ends with the bucket`,
       `Leave /${bucket} out of it: ${url.origin}.`,
     );
   }

@@ -235,9 +235,14 @@ export const longestKey = 80;
 
 const keyPattern = /^(?!\/|tmp\/)(?!.*\/\/)[A-Za-z0-9._/-]+(?<!\/)$/;
 
+/** What a folder has beside its values: writes under way, and what keeps git from taking it up */
+const besideValues: readonly string[] = ['tmp', '.gitignore'];
+
 export function isKey(key: string): boolean {
   return (
-    keyPattern.test(key) && key !== 'tmp' && !key.split('/').some((part) => part === '..' || part === '.')
+    keyPattern.test(key) &&
+    !besideValues.includes(key) &&
+    !key.split('/').some((part) => part === '..' || part === '.')
   );
 }
 

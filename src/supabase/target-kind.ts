@@ -1,5 +1,6 @@
 import type { Session } from '../postgres/session/connection.ts';
 import { ConfigurationError } from '../runtime/errors.ts';
+import { nameInput, say } from '../runtime/wording.ts';
 import { isReservedRole } from './reserved-roles.ts';
 
 /**
@@ -35,9 +36,9 @@ export async function chooseTargetKind(session: Session, wanted: TargetKind | 'a
   if (wanted === 'supabase-image') {
     throw new ConfigurationError(
       found === 'plain'
-        ? 'target-kind: supabase-image was given, and the database has no auth and storage of Supabase'
-        : 'target-kind: supabase-image was given, and the connected role is not a superuser',
-      'Connect to the container as supabase_admin, or leave target-kind out.',
+        ? say`${nameInput('target-kind')}: supabase-image was given, and the database has no auth and storage of Supabase`
+        : say`${nameInput('target-kind')}: supabase-image was given, and the connected role is not a superuser`,
+      say`Connect to the container as supabase_admin, or leave ${nameInput('target-kind')} out.`,
     );
   }
   return wanted;

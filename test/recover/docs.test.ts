@@ -20,7 +20,14 @@ const documents = [
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 
 describe('docs/troubleshooting.md', () => {
-  const source = globSync('src/**/*.ts', { cwd: root }).map(read).join('\n');
+  // Messages refer to inputs, whose names the entry writes; the page has them as a workflow does.
+  const source = globSync('src/**/*.ts', { cwd: root })
+    .map(read)
+    .join('\n')
+    .replaceAll(/\$\{nameInput\('([\w-]+)'(?:, '([^']*)')?\)\}/g, (_, input, value) =>
+      value === undefined ? input : `${input}: ${value}`,
+    )
+    .replaceAll(/\$\{nameInput\((input|settings\.input)\)\}/g, '${$1}');
   const cells = read('docs/troubleshooting.md')
     .split('\n')
     .map((line) => /^\| (.*?) \|/.exec(line)?.[1] ?? '')

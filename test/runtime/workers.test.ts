@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { drain, runTogether, runWorkers } from '../../src/runtime/workers.ts';
+import { runTogether, runWorkers } from '../../src/runtime/workers.ts';
 
 const never = () => new AbortController().signal;
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -101,29 +101,54 @@ describe('tasks run together', () => {
 
 describe('workers', () => {
   it('do all jobs of a shared list, each once', async () => {
-    const jobs = Array.from({ length: 50 }, (_, index) => index);
+    const queue = Array.from({ length: 50 }, (_, index) => index).values();
     const done: number[] = [];
     await runWorkers(4, never(), async () => {
-      for (const job of drain(jobs)) {
+      for (const job of queue) {
         await turn();
         done.push(job);
       }
     });
     expect(done.sort((one, other) => one - other)).toEqual(Array.from({ length: 50 }, (_, index) => index));
-    expect(jobs).toEqual([]);
   });
 
   it('take no job after one of them has failed, when they ask the signal', async () => {
-    const jobs = Array.from({ length: 50 }, (_, index) => index);
+    const queue = Array.from({ length: 50 }, (_, index) => index).values();
     const failed = runWorkers(4, never(), async (signal) => {
-      for (const job of drain(jobs)) {
+      for (const job of queue) {
         signal.throwIfAborted();
         await turn();
         if (job === 5) throw new Error('job 5');
       }
     });
     await expect(failed).rejects.toThrow('job 5');
-    expect(jobs.length).toBeGreaterThan(30);
+    expect([...queue].length).toBeGreaterThan(30);
+  });
+
+  it('leave the rest of the list to the others when one of them returns early', async () => {
+    const queue = Array.from({ length: 50 }, (_, index) => index).values();
+    const done: number[] = [];
+    let leaving = 2;
+    await runWorkers(4, never(), async () => {
+      for (const job of queue) {
+        await turn();
+        done.push(job);
+        if (leaving-- > 0) return;
+      }
+    });
+    expect(done).toHaveLength(50);
+  });
+
+  it('share a list of a million in linear time', async () => {
+    const queue = Array.from({ length: 1_000_000 }, (_, index) => index).values();
+    let sum = 0;
+    await runWorkers(32, never(), async () => {
+      for (const job of queue) {
+        await undefined;
+        sum += job;
+      }
+    });
+    expect(sum).toBe((1_000_000 * 999_999) / 2);
   });
 
   it('may be none', async () => {

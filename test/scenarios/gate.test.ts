@@ -137,12 +137,19 @@ describe('a release passes', () => {
     });
   });
 
-  test('where nothing was ever stored, with the first backup; with a label of ones own', async () => {
-    const place = newPlace();
-    const { run, outputs } = await gate(place, ['--label', 'v2.4']);
+  test('where nothing was ever stored, with the first backup, which is copied; with a label of ones own', async () => {
+    const [place, other] = [newPlace(), newPlace()];
+    const copies = { env: { SUPABASE_BACKUP_COPIES: `- { name: elsewhere, storage: '${other}' }` } };
+    const { run, outputs } = await gate(place, ['--label', 'v2.4'], copies);
     expect(run).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('holds nothing yet') });
     expect(outputs).toMatchObject({ gate: 'backed-up', 'backup-id': listBackups(place)[0] });
     expect(await find(place, outputs['backup-id'])).toMatchObject({ label: 'v2.4' });
+    expect(JSON.parse(String(outputs.copies))).toMatchObject([{ name: 'elsewhere', state: 'complete' }]);
+    expect(listBackups(other)).toEqual(listBackups(place));
+    // One that takes nothing copies nothing.
+    const again = (await gate(place, [], copies)).outputs;
+    expect(again).toMatchObject({ gate: 'passed' });
+    expect(again).not.toHaveProperty('copies');
   });
 
   test('and the command of the report brings the backup back', async () => {
@@ -174,13 +181,18 @@ describe('a release is stopped', () => {
   test('when no drill has passed, until one does, and no backup is taken in vain', async () => {
     const place = copy();
     const limits = ['--drilled-within', '1d', '--verified-within', '1d'];
-    const { run, outputs } = await gate(place, [...limits, '--max-age', '1s']);
+    // The repository is older than a second, and younger than a day: then a first drill is waited for.
+    const due = ['--drilled-within', '1s', '--verified-within', '1d'];
+    const { run, outputs } = await gate(place, [...due, '--max-age', '1s']);
     expect(run.exitCode).toBe(3);
     expect(outputs).toMatchObject({ gate: 'stopped', 'drilled-age-seconds': '' });
     expect(listBackups(place)).toEqual([first]);
-    const told = await runCli(['gate', '--storage', place, ...limits], { env: env() });
+    const told = await runCli(['gate', '--storage', place, ...due], { env: env() });
     expect(told.stdout).toMatch(/no drill has passed within drilled-within +Run `drill`/);
-    expect(told.stdout).toMatch(/drilled-within +since a drill passed +24 h 00 min +never +BROKEN/);
+    expect(told.stdout).toMatch(/drilled-within +since a drill passed +\S+ s +never +BROKEN/);
+    const waiting = await runCli(['gate', '--storage', place, '--drilled-within', '1d'], { env: env() });
+    expect(waiting.exitCode).toBe(0);
+    expect(waiting.stdout).toMatch(/drilled-within +since a drill passed +24 h 00 min +never +not due yet/);
 
     const targetUrl = cluster.superuserUrl('postgres');
     await succeed(['drill', '--storage', place], { env: { SUPABASE_BACKUP_TARGET_URL: targetUrl } });

@@ -39,6 +39,13 @@ export interface Expectation {
   readonly partly?: readonly string[];
 }
 
+export interface Restored {
+  /** URL of the restored database, which is there until the next restore */
+  readonly target: string;
+  readonly data: readonly string[];
+  readonly schema: { readonly source: string; readonly restored: string };
+}
+
 /**
  * One database, one repository, and restore points one upon another. Each is restored into an empty database and compared with the
  * source by what pg_dump, which knows nothing of us, writes of both.
@@ -124,16 +131,22 @@ export class Ladder {
    * @param adjust gets the restored database before it is compared
    */
   async expectRestored(adjust?: (target: string) => Promise<unknown>): Promise<void> {
+    const { data, schema } = await this.compareRestored(adjust);
+    expect(data).toEqual([]);
+    expect(schema.restored).toBe(schema.source);
+  }
+
+  /** As `expectRestored`, for whoever judges the differences: those of the rows, one line each, and both texts of the definitions. */
+  async compareRestored(adjust?: (target: string) => Promise<unknown>): Promise<Restored> {
     const target = await this.restore();
     await adjust?.(target);
     const { bin } = this.server;
     const both = [this.source, target];
-    const [[one, other], [schema, restored]] = await Promise.all([
+    const [[one, other], [source = '', restored = '']] = await Promise.all([
       Promise.all(both.map((url) => dumpData(url, bin))),
       Promise.all(both.map((url) => dumpSchema(url, bin))),
     ]);
-    expect(compareData(one as DataDump, other as DataDump)).toEqual([]);
-    expect(restored).toBe(schema);
+    return { target, data: compareData(one as DataDump, other as DataDump), schema: { source, restored } };
   }
 
   /** A step, and its restore. */
@@ -159,7 +172,12 @@ export class Ladder {
   }
 }
 
-function expectRung(rung: Rung, base: Rung, { kind = 'incremental', because, ...tables }: Expectation): void {
+/** Expects a restore point to have read and not read what it should. */
+export function expectRung(
+  rung: Rung,
+  base: Rung,
+  { kind = 'incremental', because, ...tables }: Expectation,
+): void {
   const { manifest } = rung;
   expect(
     { kind: manifest.kind, because: manifest.fullBecause, base: manifest.base },

@@ -6,6 +6,7 @@ import { FileStorage } from '../../src/storage/file.ts';
 import { createRepository } from '../repository/example.ts';
 import { presentContext } from '../support/context.ts';
 import { type FakeManagement, startFakeManagement } from '../support/fake-management.ts';
+import { writePolicy } from '../support/policy-file.ts';
 import { startBundle } from '../support/run-cli.ts';
 
 /**
@@ -92,11 +93,40 @@ describe('the command line', () => {
     expect(platform.requests).toEqual([]);
   });
 
+  test('shows project and copies that a policy names, from the variables of its names, and none of their values', async () => {
+    const policy = join(folder, 'named.yml');
+    const place = `storage: ${folder}/backups, project-ref: ${platform.project.ref}`;
+    const named = 'supabase-access-token: SHOP_TOKEN, copies: SHOP_COPIES';
+    const other = `  books: { database-url: URL, storage: ${folder}/books }`;
+    writePolicy(policy, `databases:\n  shop: { database-url: URL, ${place}, ${named} }\n${other}\n`);
+    const keys = 'access-key-id: AKIA, secret-access-key: of-the-copy';
+    const copies = `- { name: elsewhere, storage: 's3://copy/shop', endpoint: 'http://127.0.0.1:1', ${keys} }`;
+    const env = { SHOP_TOKEN: platform.token, SHOP_COPIES: `${copies}\n- { name: disk, storage: ./copy }` };
+    const about = ['--policy', policy, '--management-api-url', platform.url];
+    const ask = (words: readonly string[]) =>
+      startBundle('cli.cjs', [...words, ...about], { env, cwd: folder }).finished;
+    const [status, report] = await Promise.all([
+      ask(['status', '--storage', `${folder}/backups`, '--json']),
+      ask(['report', '--output', 'page.html']),
+    ]);
+    const told = JSON.parse(status.stdout);
+    const kinds = JSON.parse(told.findings).map(({ kind }: { kind: string }) => kind);
+    expect(kinds).toEqual(expect.arrayContaining(['managed-out-of-step', 'late-copy']));
+    expect(JSON.parse(told.copies).map(({ name }: { name: string }) => name)).toEqual(['elsewhere', 'disk']);
+    expect(report.exitCode).toBe(0);
+    const page = readFileSync(join(folder, 'page.html'), 'utf8').replaceAll('&#39;', "'");
+    for (const shown of ["Supabase's own backups", 'elsewhere', 'copy 2']) expect(page).toContain(shown);
+    for (const text of [status.stdout, status.stderr, report.stdout, report.stderr, page])
+      expect(text).not.toMatch(/of-the-copy|sbp_/);
+  });
+
   test('restores nothing without the words', async () => {
     platform.project.isPitr = true;
     platform.project.window = { earliest: new Date(Date.now() - 86_400_000), latest: new Date() };
     const time = `${new Date(Date.now() - 3_600_000).toISOString().slice(0, 19)}Z`;
-    const { exitCode, stderr } = await run(['restore', '--managed', '--recovery-target-time', time]);
+    const { exitCode, stderr } = await run([
+      ...['restore', '--managed', '--storage', './backups', '--recovery-target-time', time],
+    ]);
     expect(exitCode).toBe(2);
     expect(stderr).toContain('confirm: RESTORE PRODUCTION');
     expect(platform.project.restores).toEqual([]);

@@ -76,7 +76,7 @@ test('one file says what is stored, for its user alone, and replaces the one bef
 
 test('what is encrypted is told to be closed, where nothing opens it, and a broken limit fails nothing', async () => {
   const output = join(folder, 'closed.html');
-  const args = ['report', '--storage', storage, '--output', output, '--drilled-within', '1d'];
+  const args = ['report', '--storage', storage, '--output', output, '--drilled-within', '1s'];
   const { exitCode, stdout } = await runCli(args, { env: env() });
   expect(exitCode).toBe(0);
   expect(stdout).toMatch(/1 finding broken/);

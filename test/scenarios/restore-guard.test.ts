@@ -170,12 +170,12 @@ describe('a restore is refused', () => {
     ['a fallback without staging', /fallback: is given without staging-url/, ['--fallback', '2']],
     [
       'a place for a safety backup that is not taken',
-      /safety-storage: no safety backup is taken without clean/,
+      /safety-storage: no safety backup is taken without (--clean|clean: true)/,
       ['--safety-storage', './x'],
     ],
     [
       'a place for a safety backup that is not wanted',
-      /safety-storage: .* with safety-backup false/,
+      /safety-storage: .* with (--safety-backup=false|SUPABASE_BACKUP_SAFETY_BACKUP=false|safety-backup: false)/,
       ['--clean', '--safety-backup', 'false', '--safety-storage', './x'],
     ],
     [

@@ -30,6 +30,8 @@ databases:
     aws-secret-access-key: BACKUP_KEY
     repository-key: REPOSITORY_KEY
     encryption-identity: IDENTITY
+    project-ref: abcdefghijklmnopqrst
+    supabase-access-token: PROJECT_TOKEN
     encryption-recipients:
       - age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p
     environment: production
@@ -44,6 +46,7 @@ ${indent(rootCertificate)}
   staging:
     database-url: STAGING_DATABASE_URL
     storage: s3://octo-backups/staging
+    project-ref: tsrqponmlkjihgfedcba
     retention: daily=7
     schedules:
       incremental: false

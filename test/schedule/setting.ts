@@ -31,6 +31,7 @@ export const nightlyPolicy = `${smallPolicy}schedules:
   capture: false
   drill: false
   watch: false
+restore: false
 `;
 
 /** @param more further lines of the policy */

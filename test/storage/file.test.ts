@@ -144,6 +144,36 @@ describe('a folder', () => {
   });
 });
 
+describe('a folder that is made inside of a git repository', () => {
+  const addAll = (checkout: string) => {
+    execFileSync('git', ['init', '--quiet', checkout]);
+    return () => {
+      execFileSync('git', ['-C', checkout, 'add', '--all']);
+      return execFileSync('git', ['-C', checkout, 'ls-files'], { encoding: 'utf8' });
+    };
+  };
+
+  test('is not taken up by git, and holds its values alone', async () => {
+    const checkout = newRoot();
+    const list = addAll(checkout);
+    const storage = new FileStorage(join(checkout, 'deep', 'backups'), presentContext);
+    await storage.probe();
+    await storage.create('repository.json', Buffer.from('{}'));
+    expect(list()).toBe('');
+    expect(await keysOf(storage, '')).toEqual(['repository.json']);
+    expect(await storage.create('objects/x', Buffer.from('x'))).toBe(true);
+    await expect(storage.put('.gitignore', Buffer.from('!*'))).rejects.toThrow('not a storage key');
+  });
+
+  test('that was there before is left as it is: somebody may keep it in git', async () => {
+    const checkout = newRoot();
+    const list = addAll(checkout);
+    await mkdir(join(checkout, 'backups'));
+    await new FileStorage(join(checkout, 'backups'), presentContext).create('key', Buffer.from('x'));
+    expect(list()).toBe('backups/key\n');
+  });
+});
+
 describe('links', () => {
   const value = Buffer.from('theirs');
 

@@ -62,7 +62,7 @@ describe('a location', () => {
     await expect(
       openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'virtual' }, presentContext),
     ).rejects.toMatchObject({
-      message: '`s3-endpoint` begins with the bucket',
+      message: 's3-endpoint begins with the bucket',
       next: 'Leave bucket. out of it: with virtual addressing it is put there.',
     });
     const storage = await openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'path' }, presentContext);
@@ -70,20 +70,20 @@ describe('a location', () => {
   });
 
   test.each([
-    ['', '`storage` is empty'],
-    ['  ', '`storage` is empty'],
-    ['backups', '`storage` has no scheme: backups'],
-    ['~/backups', '`storage` has no scheme'],
-    ['gs://bucket', '`storage` has a scheme that is not supported: gs:'],
-    ['file://host/path', '`storage` is not a path'],
-    ['s3:bucket', '`storage` names no bucket'],
-    ['s3://', '`storage` names no bucket'],
-    ['s3:///prefix', '`storage` names no bucket'],
-    ['s3://b', '`storage` names a bucket that cannot exist: b'],
-    ['s3://bucket:9000/x', '`storage` names a bucket that cannot exist'],
-    ['s3://bucket/a//b', '`storage` has a prefix that is not supported'],
-    ['s3://bucket/../other', '`storage` has a prefix that is not supported'],
-    ['s3://bucket/a?endpoint=x', '`storage` has a prefix that is not supported'],
+    ['', 'storage is empty'],
+    ['  ', 'storage is empty'],
+    ['backups', 'storage has no scheme: backups'],
+    ['~/backups', 'storage has no scheme'],
+    ['gs://bucket', 'storage has a scheme that is not supported: gs:'],
+    ['file://host/path', 'storage is not a path'],
+    ['s3:bucket', 'storage names no bucket'],
+    ['s3://', 'storage names no bucket'],
+    ['s3:///prefix', 'storage names no bucket'],
+    ['s3://b', 'storage names a bucket that cannot exist: b'],
+    ['s3://bucket:9000/x', 'storage names a bucket that cannot exist'],
+    ['s3://bucket/a//b', 'storage has a prefix that is not supported'],
+    ['s3://bucket/../other', 'storage has a prefix that is not supported'],
+    ['s3://bucket/a?endpoint=x', 'storage has a prefix that is not supported'],
   ])('%j is refused', async (location, message) => {
     await expect(openStorage(location, {}, presentContext)).rejects.toThrow(ConfigurationError);
     await expect(openStorage(location, {}, presentContext)).rejects.toThrow(message);
@@ -103,7 +103,7 @@ describe('an endpoint', () => {
   test.each(['store.example', 'store.example:9000', 'localhost:9000', 'ftp://store.example', 'https://'])(
     '%s is not a URL',
     async (s3Endpoint) => {
-      expect((await refusal({ s3Endpoint })).message).toBe('`s3-endpoint` is not a URL');
+      expect((await refusal({ s3Endpoint })).message).toBe('s3-endpoint is not a URL');
     },
   );
 

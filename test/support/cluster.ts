@@ -1,10 +1,9 @@
 import { execFile, spawn } from 'node:child_process';
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import {
   chownSync,
   closeSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -12,13 +11,13 @@ import {
   realpathSync,
   rmSync,
   symlinkSync,
-  writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { type Account, prepareData } from './data-template.ts';
 
 const run = promisify(execFile);
 
@@ -142,7 +141,7 @@ function preparePackagedServer(major: number): Server {
 }
 
 /** postgres refuses to run as root, so root hands its servers to an unprivileged user. */
-function serverAccount(): { uid: number; gid: number } | Record<string, never> {
+function serverAccount(): Account {
   if (process.getuid?.() !== 0) return {};
   const accounts = readFileSync('/etc/passwd', 'utf8').split('\n');
   for (const name of ['postgres', 'nobody']) {
@@ -195,35 +194,21 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const account = serverAccount();
   const folder = mkdtempSync(join(tmpdir(), 'pg-'));
   const data = join(folder, 'data');
-  const passwordFile = join(folder, 'password');
   const logFile = join(folder, 'log');
-  const password = randomBytes(16).toString('hex');
   let port = await findFreePort();
 
   const removeFolder = () => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   const superuserUrl = (database = 'postgres') =>
     `postgresql://${superuser}:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
 
-  writeFileSync(passwordFile, password, { mode: 0o600 });
-  mkdirSync(data, { mode: 0o700 });
-  if (account.uid !== undefined) {
-    for (const path of [folder, data, passwordFile]) chownSync(path, account.uid, account.gid);
-  }
+  if (account.uid !== undefined) chownSync(folder, account.uid, account.gid);
+  let password: string;
   try {
-    await run(
-      join(server.binFolder, 'initdb'),
-      [
-        ...['--pgdata', data, '--username', superuser, '--pwfile', passwordFile, '--no-sync'],
-        ...['--auth', 'scram-sha-256', '--encoding', 'UTF8'],
-        ...['--locale', process.platform === 'linux' ? 'C.UTF-8' : 'C'],
-      ],
-      { ...account, cwd: folder },
-    );
+    password = await prepareData(server, { superuser, account }, folder);
   } catch (cause) {
     removeFolder();
     throw new Error(`initdb of PostgreSQL ${server.major} failed: ${(cause as Error).message}`, { cause });
   }
-  rmSync(passwordFile);
 
   const settings = { ...defaultSettings, ...options.settings };
   let stopped = false;

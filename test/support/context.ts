@@ -1,12 +1,13 @@
 import type { Context, Log } from '../../src/runtime/context.ts';
+import type { Wording } from '../../src/runtime/wording.ts';
 
 /** A log that keeps the warnings. */
 export class CollectingLog implements Log {
   readonly warnings: string[] = [];
   debug(): void {}
   info(): void {}
-  warn(message: string): void {
-    this.warnings.push(message);
+  warn(message: string | Wording): void {
+    this.warnings.push(String(message));
   }
   error(): void {}
   group<T>(_title: string, body: () => Promise<T>): Promise<T> {

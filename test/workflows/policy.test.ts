@@ -52,7 +52,7 @@ test('and a role in place of keys: of that database, except for its cleanup, whi
   const jobs = render(withRole).flatMap(({ text }) => Object.entries<Job>(parse(text).jobs));
   const taking = jobs.filter(([, { with: given }]) => given?.['aws-role'] !== undefined);
   expect(taking.map(([id]) => id)).toEqual(
-    ['full', 'schema', 'archive', 'incremental', 'capture', 'drill', 'watch', 'digest'].map(
+    ['full', 'schema', 'archive', 'incremental', 'capture', 'drill', 'watch', 'digest', 'restore'].map(
       (kind) => `production-${kind}`,
     ),
   );

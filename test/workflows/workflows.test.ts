@@ -251,6 +251,29 @@ describe('what the action gets of a reusable workflow', () => {
     expect(inputsOf(status, { storage, 'status-policy': policy })).toMatchObject({ policy });
   });
 
+  test('is the project at Supabase where it is asked for its own backups, and the token in no other step', () => {
+    const asking = [
+      'backup.yml, backup, step runbook',
+      'report.yml, report, step report',
+      'watch.yml, watch, step 3',
+    ];
+    for (const step of own) {
+      const isAsking = asking.some((where) => step.where.endsWith(where));
+      expect('project-ref' in (step.with ?? {}), step.where).toBe(isAsking);
+      expect('SUPABASE_ACCESS_TOKEN' in (step.env ?? {}), step.where).toBe(isAsking);
+      expect(JSON.stringify(step.with), step.where).not.toContain('SUPABASE_ACCESS_TOKEN');
+      if (!isAsking) continue;
+      const token = parser.evaluate(String(step.env?.SUPABASE_ACCESS_TOKEN), {
+        ...contexts({}),
+        secrets: { SUPABASE_ACCESS_TOKEN: 'sbp_x' },
+      });
+      expect(token, step.where).toBe('sbp_x');
+      expect(inputsOf(step, { storage, 'project-ref': 'abcdefghijklmnopqrst' }), step.where).toMatchObject({
+        managementAccess: { projectRef: 'abcdefghijklmnopqrst' },
+      });
+    }
+  });
+
   test('asks for the words that confirm it in the environment that the example ships', () => {
     const { jobs, on } = parse(readText('examples/emergency-restore.yml'));
     const called = jobs.restore.with as Record<string, string>;
@@ -266,6 +289,25 @@ describe('what the action gets of a reusable workflow', () => {
       findReasons(asked, { source } as Manifest, state as unknown as TargetState).map(describeReason);
     expect(ask(inputs)).toEqual(['environment is production-restore']);
     expect(ask(inputsOf(restore, { ...given, environment: 'staging' }) as RestoreInputs)).toEqual([]);
+  });
+
+  test('is what whoever starts a restore was asked: the smallest repair, and a plan that no trial goes before', () => {
+    const restore = find('restore.yml, restore, step restore');
+    const asked = { storage, environment: 'production-restore', fallback: '3', 'safety-backup': true };
+    expect(inputsOf(restore, asked)).toMatchObject({
+      ...{ fallback: 3, safetyBackup: true, stagingUrl: expect.stringContaining('localhost') },
+    });
+    const safety = { 'safety-storage': 's3://bucket/safety' };
+    const aside = { ...asked, ...safety, include: 'public.orders', 'side-schema': 'rescue' };
+    expect(inputsOf(restore, aside)).toMatchObject({
+      ...{ sideSchema: 'rescue', stagingUrl: undefined, safetyStorage: undefined },
+    });
+    expect(inputsOf(restore, { ...asked, ...safety })).toMatchObject({ safetyStorage: 's3://bucket/safety' });
+    // A fallback without a trial would be refused.
+    const planned = inputsOf(restore, { ...asked, 'dry-run': true, checks: 'SELECT true' }) as RestoreInputs;
+    expect(planned).toMatchObject({ stagingUrl: undefined, dryRun: true, checks: ['SELECT true'] });
+    expect(String(planned.fallback)).toBe(inputs.fallback.default);
+    expect(inputsOf(restore, { ...asked, 'safety-backup': false })).toMatchObject({ safetyBackup: false });
   });
 
   test('is, with a point in time, the backup that fits the time, whatever a form holds before anybody writes into it', () => {
@@ -442,7 +484,9 @@ describe('the token', () => {
       const callee = reusable.get(/^OWNER\/supabase-backup\/(.*)@/.exec(job.uses ?? '')?.[1] ?? '');
       expect(callee, where).toBeDefined();
       for (const [scope, access] of Object.entries(job.permissions ?? {}))
-        if (scope !== 'id-token') expect(callee?.permissions[scope], `${where}: ${scope}`).toBe(access);
+        if (scope === 'actions' && String(job.with?.storage).startsWith('artifact:'))
+          expect(access, where).toBe('read');
+        else if (scope !== 'id-token') expect(callee?.permissions[scope], `${where}: ${scope}`).toBe(access);
     }
   });
 

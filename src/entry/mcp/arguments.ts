@@ -1,8 +1,7 @@
 import type { StandardSchemaWithJSON } from '@modelcontextprotocol/server';
 import type { ValueForm } from '../../interface/inputs/input.ts';
-import { quoteWord } from '../../interface/inputs/parse.ts';
 import { type InputName, inputNames, inputs } from '../../interface/inputs/schema.ts';
-import { Problem } from '../../interface/inputs/values.ts';
+import { Problem, quoteWord } from '../../interface/inputs/values.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { environmentName } from '../terminal/help.ts';
 import type { OwnArgument, OwnArguments, Tool } from './tool.ts';

@@ -4,9 +4,11 @@ import type { Outcome, Told } from '../../interface/outcome.ts';
 import type { Context, Log } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
+import { renderWording } from '../../runtime/wording.ts';
 import { toFailure } from '../process/failure.ts';
 import { Interruption } from '../process/interruption.ts';
 import type { Alarm } from '../run-alarm.ts';
+import { nameForAssistant } from './surface.ts';
 
 /** How a run that was started here stands. */
 export interface RunState {
@@ -99,7 +101,7 @@ export class Runs {
       await alarm.notify({ outcome });
       this.#note(id, { state: judge(outcome), endedAt: now(), progress: undefined, result });
     } catch (error) {
-      const failure = toFailure(error, signal);
+      const failure = toFailure(error, signal, nameForAssistant([]));
       log.error(failure.message);
       if (failure.kind === 'Defect') log.info(failure.details);
       await alarm.notify({ failure, error });
@@ -114,8 +116,9 @@ export class Runs {
       ...log,
       warn: (message) => {
         log.warn(message);
+        const told = renderWording(message, nameForAssistant([]));
         const earlier = this.#entries.get(id)?.state.warnings ?? [];
-        this.#note(id, { warnings: [...earlier, message].slice(-mostWarnings) });
+        this.#note(id, { warnings: [...earlier, told].slice(-mostWarnings) });
       },
       progress: (line) => {
         log.progress(line);

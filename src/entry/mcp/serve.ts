@@ -11,12 +11,14 @@ import type { ReadInput } from '../../interface/inputs/schema.ts';
 import type { Context, Log } from '../../runtime/context.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
 import { toolName, toolVersion } from '../../runtime/version.ts';
+import { type NameInput, renderWording, type Wording } from '../../runtime/wording.ts';
 import { toFailure } from '../process/failure.ts';
 import { toErrorResult, toResult } from './answer.ts';
 import { parseOwn, toArgumentSchema } from './arguments.ts';
 import { Confirmations, NotConfirmedError } from './confirmation.ts';
 import { DefaultJsonSchemaValidator } from './protocol-shims.ts';
 import { Runs } from './runs.ts';
+import { nameForAssistant } from './surface.ts';
 import { describeEnvelope, type Services, type Tool } from './tool.ts';
 import { tools } from './tools.ts';
 import { claimStdout } from './wire.ts';
@@ -40,7 +42,9 @@ export interface Host {
 
 export interface Serving {
   readonly runs: Runs;
-  /** Resolves when the client has hung up, and what it had started has ended. */
+  /** Resolves when the client has hung up, or cannot be heard or answered any more. */
+  readonly left: Promise<void>;
+  /** Resolves after that, when what it had started has ended. */
   readonly ended: Promise<void>;
   /** Hangs up on the client. */
   close(): Promise<void>;
@@ -52,12 +56,26 @@ export function serve({ context, read, process }: Host): Serving {
   const wire = new StdioServerTransport(process.stdin, claimStdout(process));
   const left = Promise.withResolvers<void>();
   for (const event of ['end', 'close'] as const) process.stdin.once(event, () => left.resolve());
+  let trouble: string | undefined;
   const handle = serveStdio(() => createServer(runs, { context, read }), {
     transport: wire,
-    onerror: (error) => context.log.debug(`protocol: ${error.message}`),
+    onerror: ({ message }) => {
+      trouble = message;
+      context.log.debug(`protocol: ${message}`);
+    },
   });
+  // A wire that closes by itself, after a broken pipe or a message that is too long, reads stdin no more: its
+  // end would never be noticed, and a run would go on with nobody to stop it.
+  const { onclose } = wire;
+  wire.onclose = () => {
+    onclose?.();
+    if (!context.signal.aborted && !process.stdin.readableEnded && trouble !== undefined)
+      context.log.warn(`the connection to the client has ended: ${trouble}`);
+    left.resolve();
+  };
   return {
     runs,
+    left: left.promise,
     ended: left.promise.then(() => runs.hangUp()),
     close: async () => {
       await handle.close();
@@ -111,7 +129,8 @@ async function call(
   const { given, request } = asked;
   const { redact } = context;
   const signal = AbortSignal.any([context.signal, request.mcpReq.signal]);
-  const { log, warnings } = collectWarnings(context.log);
+  const name = nameForAssistant([...tool.inputs, ...Object.keys(tool.own)]);
+  const { log, warnings } = collectWarnings(context.log, name);
   try {
     const answer = await inScratchFolder({ ...context, signal, log }, (scratch) =>
       tool.answer({
@@ -129,18 +148,20 @@ async function call(
         { kind: error.name, message: error.message, next: error.next },
         redact,
       );
-    const failure = toFailure(error, signal);
-    if (failure.kind === 'Defect') context.log.error(`${tool.name}: ${failure.details}`);
+    const failure = toFailure(error, signal, name);
+    // What fails after the client has taken the call back, fails for that.
+    if (failure.kind === 'Defect' && !request.mcpReq.signal.aborted)
+      context.log.error(`${tool.name}: ${failure.details}`);
     return toErrorResult(tool.title, failure, redact);
   }
 }
 
 /** What is passed over belongs to the answer: nobody at an assistant reads stderr. */
-function collectWarnings(log: Log): { log: Log; warnings: readonly string[] } {
+function collectWarnings(log: Log, name: NameInput): { log: Log; warnings: readonly string[] } {
   const warnings: string[] = [];
-  const warn = (message: string) => {
+  const warn = (message: string | Wording) => {
     log.warn(message);
-    warnings.push(message);
+    warnings.push(renderWording(message, name));
   };
   return { log: { ...log, warn }, warnings };
 }

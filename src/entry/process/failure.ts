@@ -1,6 +1,7 @@
 import type { Operation } from '../../interface/inputs/operations.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { isKnownError, messageOf } from '../../runtime/errors.ts';
+import { type NameInput, nameForWorkflow, renderWording } from '../../runtime/wording.ts';
 import { Interruption } from './interruption.ts';
 
 /** A thrown value, as both entries report it. */
@@ -14,7 +15,8 @@ export interface Failure {
   readonly details: string;
 }
 
-export function toFailure(thrown: unknown, signal: AbortSignal): Failure {
+/** @param name writes the inputs that a message names as the user of this entry sets them */
+export function toFailure(thrown: unknown, signal: AbortSignal, name: NameInput = nameForWorkflow): Failure {
   // The first failure counts. A failure to close the storage after it is in the details.
   const error = thrown instanceof SuppressedError ? thrown.suppressed : thrown;
   const details = detailsOf(thrown);
@@ -26,8 +28,9 @@ export function toFailure(thrown: unknown, signal: AbortSignal): Failure {
     return { kind: 'Interruption', message, next, exitCode, details };
   }
   if (isKnownError(error)) {
-    const { name, message, next, exitCode } = error;
-    return { kind: name, message, next, exitCode, details };
+    const { told, exitCode } = error;
+    const message = renderWording(told.message, name);
+    return { kind: error.name, message, next: renderWording(told.next, name), exitCode, details };
   }
   if (isTrouble(error)) {
     const message = `the server could not go on: ${messageOf(error)}`;
@@ -76,11 +79,19 @@ const negativeAnswers: Readonly<Record<Operation, string>> = {
   records: 'the records in the database are not those of the repository',
   doctor: 'something is not as a backup needs it',
   estimate: 'an estimate is made or fails, and is never answered with no',
+  init: 'a repository is set up or not, and that is never answered with no',
+  keygen: 'a key is made or not, and that is never answered with no',
 };
 
 /** Says what exit code 3 means, and what was found. It may hold secrets, as a report may. */
-export function tellNegative(operation: Operation, { found }: Pick<Outcome, 'found'>): string {
-  return found === undefined ? negativeAnswers[operation] : `${negativeAnswers[operation]}: ${found}`;
+export function tellNegative(
+  operation: Operation,
+  { found }: Pick<Outcome, 'found'>,
+  name: NameInput = nameForWorkflow,
+): string {
+  return found === undefined
+    ? negativeAnswers[operation]
+    : `${negativeAnswers[operation]}: ${renderWording(found, name)}`;
 }
 
 function detailsOf(error: unknown): string {

@@ -6,6 +6,7 @@ import { inputNames, inputs, type ReadInput } from '../../interface/inputs/schem
 import { parseWebhook } from '../../interface/inputs/values.ts';
 import { findPassFile, findServiceFiles, readPassFile, readServices } from '../../postgres/session/files.ts';
 import { loginOf, secretsOfAddress } from './address-secrets.ts';
+import { secretsOfPolicy } from './policy-secrets.ts';
 
 /**
  * Lists every text that must not be printed, longest first, from the raw inputs. They are masked before
@@ -36,6 +37,7 @@ export function listSecrets(read: ReadInput, env: NodeJS.ProcessEnv): readonly s
     if (text && !(variable === 'PGPASSWORD' && everyday.has(text))) secrets.add(text);
   }
   for (const secret of secretsOfProxies(env)) secrets.add(secret);
+  for (const secret of secretsOfPolicy(read, env)) secrets.add(secret);
   for (const password of passwordsInFiles(read, env)) if (!everyday.has(password)) secrets.add(password);
   return [...secrets].sort((a, b) => b.length - a.length);
 }

@@ -1,8 +1,14 @@
-import { type Operation, operationSummaries, operations } from '../../interface/inputs/operations.ts';
-import { inputNames, inputs } from '../../interface/inputs/schema.ts';
+import { inputGroups } from '../../interface/inputs/input.ts';
+import {
+  type Operation,
+  operationAliases,
+  operationSummaries,
+  operations,
+} from '../../interface/inputs/operations.ts';
+import { essentialInputs, type InputName, inputNames, inputs } from '../../interface/inputs/schema.ts';
 import { defaultOf, isRequired } from '../../interface/inputs/taker.ts';
-import { displayWidth } from '../../report/display-width.ts';
-import { switches } from './arguments.ts';
+import { wrap } from '../../report/wrap.ts';
+import { configOption, findPositional, switches } from './arguments.ts';
 
 const program = 'supabase-backup';
 
@@ -17,13 +23,13 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
   ],
   validate: [
     `${program} validate --storage ./backups`,
-    `${program} validate --storage s3://bucket/production --backup-id latest --share 10%`,
+    `${program} validate latest --storage s3://bucket/production --share 10%`,
   ],
   restore: [
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} restore --storage ./backups --dry-run`,
     `${program} restore --storage ./backups --backup-id before:2026-11-20T06:00:00Z --include 'public.*'`,
     `${program} restore --storage s3://bucket/production --recovery-target-time 2026-11-20T14:30:00Z`,
-    `${program} restore --managed --project-ref abcdefghijklmnopqrst --recovery-target-time 2026-11-20T14:30:00Z --dry-run`,
+    `${program} restore --managed --project-ref abcdefghijklmnopqrst --storage s3://bucket/production --recovery-target-time 2026-11-20T14:30:00Z --dry-run`,
   ],
   drill: [
     `SUPABASE_BACKUP_TARGET_URL=postgresql://… ${program} drill --storage ./backups`,
@@ -37,11 +43,8 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `${program} list --storage ./backups`,
     `${program} list --storage s3://bucket/production --json --retention 'daily=7 weekly=5'`,
   ],
-  show: [
-    `${program} show --storage ./backups`,
-    `${program} show --storage ./backups --backup-id 20261120T021700Z-7f3a`,
-  ],
-  pin: [`${program} pin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
+  show: [`${program} show --storage ./backups`, `${program} show 20261120T02 --storage ./backups`],
+  pin: [`${program} pin 20261120T021700Z-7f3a --storage ./backups`],
   gate: [
     `SUPABASE_BACKUP_DATABASE_URL=postgresql://… ${program} gate --storage s3://bucket/production --base-ref main`,
     `${program} gate --storage s3://bucket/production --max-age 6h --drilled-within 35d --on-stale stop`,
@@ -80,8 +83,16 @@ const examples: Readonly<Record<Operation, readonly string[]>> = {
     `SUPABASE_BACKUP_COPIES=/mnt/disk/backups ${program} mirror --storage s3://bucket/production --dry-run`,
   ],
   repair: [`SUPABASE_BACKUP_COPIES="$COPIES" ${program} repair --storage s3://bucket/production --dry-run`],
-  unpin: [`${program} unpin --storage ./backups --backup-id 20261120T021700Z-7f3a`],
+  init: [
+    `${program} init`,
+    `${program} init --databases production --storage s3://bucket/production --s3-region eu-central-1 --notify issues --dry-run`,
+  ],
+  keygen: [`${program} keygen`, `${program} keygen --database shop --key-file ~/keys/shop.key`],
+  unpin: [`${program} unpin 20261120T021700Z-7f3a --storage ./backups`],
 };
+
+const exitCodes =
+  'Exit codes: 0 done; 1 failed; 2 wrong input or configuration; 3 it ran, and the answer is no; 130 stopped by Ctrl-C (128 and the number of the signal).';
 
 /**
  * Renders `--help` without an operation. Lines are wrapped at `width` columns, except for lines to be copied.
@@ -104,55 +115,67 @@ export function renderHelp(width: number): string {
     'Examples:',
     ...operations.map((operation) => `  ${examples[operation][0]}`),
     '',
-    ...wrap(`\`${program} <operation> --help\` tells the inputs of an operation.`, width),
+    ...wrap(
+      `\`${program} help <operation>\` tells the inputs of an operation. Words of other tools are understood: ${Object.entries(
+        operationAliases,
+      )
+        .map(([alias, meant]) => `${alias} (${meant})`)
+        .join(', ')}.`,
+      width,
+    ),
     ...wrap(
       `\`${program} mcp\` serves an assistant over the Model Context Protocol (docs/assistants.md).`,
       width,
     ),
-    ...renderEnvironment(width),
     ...wrap(
-      'Exit codes: 0 done; 1 failed; 2 wrong input or configuration; 3 it ran, and the answer is no.',
+      `\`${program} completion bash\` (or zsh, fish) prints what that shell completes these words with.`,
       width,
     ),
+    ...renderEnvironment(width),
+    ...wrap(exitCodes, width),
     '',
   ].join('\n');
 }
 
-/** Renders `<operation> --help`: every input of the operation, required ones first. */
+/** How many inputs an operation's help lists before the groups */
+const mostEssential = 10;
+
+/**
+ * Renders `<operation> --help`: every input of the operation, those that matter first, and then by groups.
+ */
 export function renderOperationHelp(operation: Operation, width: number): string {
   const names = inputNames.filter(
     (name) => name !== 'operation' && inputs[name].operations.includes(operation),
   );
   const required = names.filter((name) => isRequired(inputs[name], operation));
-  const renderInputs = (chosen: typeof names): string[] =>
-    chosen.flatMap((name) => {
-      const { flag, placeholder, description, secret } = inputs[name];
-      const fallback = defaultOf(name, operation);
-      const text = [
-        plain(description),
-        fallback !== undefined && fallback !== 'false' ? `Default: ${fallback}.` : '',
-        secret ? `A secret: set ${environmentName(name)} instead, which no list of processes shows.` : '',
-      ];
-      return [
-        `  --${name}${flag ? '' : ` <${placeholder}>`}`,
-        ...wrap(text.filter((part) => part !== '').join(' '), width - 6).map((line) => `      ${line}`),
-      ];
-    });
-
+  const first = [...new Set([...required, ...essentialInputs.filter((name) => names.includes(name))])].slice(
+    0,
+    Math.max(mostEssential, required.length),
+  );
+  const others = names.filter((name) => !first.includes(name));
+  const groups = Object.entries(inputGroups).flatMap(([group, title]) => {
+    const chosen = others.filter((name) => (inputs[name].group ?? 'general') === group);
+    return chosen.length === 0 ? [] : [`${title}:`, ...renderInputs(chosen, operation, width), ''];
+  });
+  const positional = findPositional(operation);
   const words = [
-    ...names.flatMap((name) => (inputs[name].positional ? [`[${inputs[name].placeholder}]`] : [])),
+    ...(positional === undefined ? [] : [`[${inputs[positional].placeholder}]`]),
     ...required.map((name) => `--${name} <${inputs[name].placeholder}>`),
   ];
+  const aliases = listAliases(operation);
 
   return [
     `Usage: ${[program, operation, ...words, '[inputs]'].join(' ')}`,
     '',
-    ...wrap(`${operationSummaries[operation]}.`, width),
+    ...wrap(
+      `${operationSummaries[operation]}.${aliases.length === 0 ? '' : ` Also: ${aliases.join(', ')}.`}`,
+      width,
+    ),
     '',
-    ...(required.length === 0 ? [] : ['Required:', ...renderInputs(required), '']),
-    'Optional:',
-    ...renderInputs(names.filter((name) => !required.includes(name))),
+    ...(others.length === 0 ? ['Inputs:'] : ['What matters first:']),
+    ...renderInputs(first, operation, width),
     '',
+    ...groups,
     'Switches:',
     ...renderSwitches(width),
     '',
@@ -160,8 +183,31 @@ export function renderOperationHelp(operation: Operation, width: number): string
     ...examples[operation].map((line) => `  ${line}`),
     '',
     ...renderEnvironment(width),
+    ...wrap(exitCodes, width),
     '',
   ].join('\n');
+}
+
+function renderInputs(names: readonly InputName[], operation: Operation, width: number): string[] {
+  return names.flatMap((name) => {
+    const input = inputs[name];
+    const fallback = defaultOf(name, operation);
+    const text = [
+      isRequired(input, operation) ? 'Required.' : '',
+      plain(input.description),
+      fallback !== undefined && fallback !== 'false' ? `Default: ${fallback}.` : '',
+      input.secret ? `A secret: set ${environmentName(name)} instead, which no list of processes shows.` : '',
+    ];
+    return [
+      `  --${name}${input.flag ? '' : ` <${input.placeholder}>`}`,
+      ...wrap(text.filter((part) => part !== '').join(' '), width - 6).map((line) => `      ${line}`),
+    ];
+  });
+}
+
+/** The words of other tools that mean this operation */
+function listAliases(operation: Operation): string[] {
+  return Object.entries(operationAliases).flatMap(([alias, meant]) => (meant === operation ? [alias] : []));
 }
 
 /** Names the environment variable that an input may come from. */
@@ -189,7 +235,13 @@ export function renderServerHelp(width: number): string {
 
 function renderSwitches(width: number): string[] {
   return renderDefinitions(
-    Object.entries(switches).map(([name, description]) => [`--${name}`, description]),
+    [
+      ...Object.entries(switches).map(
+        ([name, { short, description }]) =>
+          [`${short === undefined ? '    ' : `-${short}, `}--${name}`, description] as const,
+      ),
+      [`    --${configOption.name} <${configOption.placeholder}>`, configOption.description],
+    ],
     width,
   );
 }
@@ -213,18 +265,4 @@ function renderDefinitions(entries: readonly (readonly [string, string])[], widt
 /** Removes the backticks, which are the only Markdown in descriptions. */
 function plain(markdown: string): string {
   return markdown.replaceAll('`', '');
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && displayWidth(line) + 1 + displayWidth(word) > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === '' ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
 }

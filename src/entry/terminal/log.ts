@@ -1,8 +1,12 @@
 import { displayWidth } from '../../report/display-width.ts';
 import { printable } from '../../report/printable.ts';
 import type { Redact } from '../../report/redact.ts';
+import { wrapLines } from '../../report/wrap.ts';
 import type { Log } from '../../runtime/context.ts';
+import { type NameInput, nameForWorkflow, renderWording } from '../../runtime/wording.ts';
+import type { Failure } from '../process/failure.ts';
 import { ProgressPacer } from '../process/progress-pacer.ts';
+import type { Paint } from './paint.ts';
 
 interface Terminal {
   readonly isTTY?: boolean;
@@ -11,9 +15,14 @@ interface Terminal {
 }
 
 export interface TerminalLog extends Log {
+  /** Prints a failure and what to do about it, whatever the verbosity. */
+  fail(failure: Failure): void;
   /** Removes the progress line, before something else writes to the same screen. */
   clearProgress(): void;
 }
+
+/** How much is printed: `quiet` leaves out all but warnings and errors, `verbose` adds debugging lines */
+export type Verbosity = 'quiet' | 'normal' | 'verbose';
 
 /**
  * The log of the command line, on stderr. Every secret is replaced: messages should hold none, and no runner
@@ -23,13 +32,17 @@ export function createTerminalLog(
   stream: Terminal,
   options: {
     redact: Redact;
-    verbose: boolean;
+    verbosity: Verbosity;
     /** Makes a text of several lines printable */
     shown: (text: string) => string;
+    /** Writes the inputs that a message names */
+    name?: NameInput;
+    paint?: Paint;
     now?: () => number;
   },
 ): TerminalLog {
-  const { redact } = options;
+  const { redact, paint = (text: string) => text } = options;
+  const isQuiet = options.verbosity === 'quiet';
   const pacer = new ProgressPacer(options.now);
   let hasProgress = false;
 
@@ -39,24 +52,32 @@ export function createTerminalLog(
   };
   const print = (text: string): void => {
     clearProgress();
-    stream.write(`${options.shown(redact(text))}\n`);
+    stream.write(`${wrapHere(options.shown(redact(text)))}\n`);
   };
+  const wrapHere = (text: string): string => (stream.isTTY ? wrapLines(text, stream.columns ?? 80) : text);
   // Later lines of a message are indented, so that they are not taken for messages of their own.
-  const printMessage = (kind: string, text: string): void =>
-    print(`${kind}: ${text.replaceAll('\n', '\n  ')}`);
+  const printMessage = (kind: 'error' | 'warning', text: string): void => {
+    clearProgress();
+    const message = options.shown(redact(text.replaceAll('\n', '\n  ')));
+    const shown = wrapHere(`${kind}: ${message}`).slice(kind.length + 1);
+    stream.write(`${paint(`${kind}:`, kind === 'error' ? 'bad' : 'warning')}${shown}\n`);
+  };
 
   return {
     debug: (message) => {
-      if (options.verbose) print(`debug: ${message}`);
+      if (options.verbosity === 'verbose') print(`debug: ${message}`);
     },
-    info: print,
-    warn: (message) => printMessage('warning', message),
+    info: (message) => {
+      if (!isQuiet) print(message);
+    },
+    warn: (message) => printMessage('warning', renderWording(message, options.name ?? nameForWorkflow)),
     error: (message) => printMessage('error', message),
     group: async (title, body) => {
-      print(title);
+      if (!isQuiet) print(title);
       return body();
     },
     progress: (line) => {
+      if (isQuiet) return;
       if (!stream.isTTY) {
         if (pacer.isDue()) print(line);
         return;
@@ -65,6 +86,12 @@ export function createTerminalLog(
       clearProgress();
       stream.write(cut(printable(redact(line)), (stream.columns ?? 80) - 1));
       hasProgress = true;
+    },
+    fail: ({ kind, message, next, details }) => {
+      printMessage('error', message);
+      if (kind === 'Defect') print(details);
+      else if (options.verbosity === 'verbose') print(`debug: ${details}`);
+      print(`→ ${next}`);
     },
     clearProgress,
   };

@@ -187,6 +187,8 @@ function tellLimit(
   remedy: string,
 ): Telling {
   const most = limit === undefined ? 'not limited' : `at most ${formatAge(limit)}`;
+  if (severity === 'note' && measured === undefined)
+    return { sentence: `${kind} asks for ${most}, and the repository is not that old yet.`, remedy };
   const sentence =
     measured === undefined
       ? `${kind} asks for ${most}, and ${never}.`

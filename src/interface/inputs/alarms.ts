@@ -1,3 +1,4 @@
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { AlarmInputs, MailInputs } from './alarm-types.ts';
 import { type NotifyTarget, toNotifyTarget } from './notify-target.ts';
 import { type InputName, inputs, type ReadInput } from './schema.ts';
@@ -74,7 +75,10 @@ function takeMail(taker: AlarmTaker): MailInputs | undefined {
   if (from !== undefined) return { server, from, to };
   if (!taker.problems.some(({ name }) => name === 'mail-from')) {
     const remedy = 'Set it, for example to Backups <backups@example.com>.';
-    taker.problems.push({ name: 'mail-from', problem: new Problem('is required with mail-to', remedy) });
+    taker.problems.push({
+      name: 'mail-from',
+      problem: new Problem(say`is required with ${nameInput('mail-to')}`, remedy),
+    });
   }
   return undefined;
 }

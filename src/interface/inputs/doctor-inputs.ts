@@ -1,6 +1,7 @@
+import { nameInput, say } from '../../runtime/wording.ts';
 import { databaseUrlForm } from './database-values.ts';
 import { channelInputs } from './operations.ts';
-import { takeAccess, takeCopies } from './shared-inputs.ts';
+import { takeAccess, takeCopies, takeManagement } from './shared-inputs.ts';
 import type { Taker } from './taker.ts';
 import type { DoctorInputs, EstimateInputs, MeasuredInputs } from './types.ts';
 
@@ -24,10 +25,15 @@ export function takeDoctor(taker: Taker, env: NodeJS.ProcessEnv): DoctorInputs {
     lacksMailServer: channels.includes('mail-to') && taker.take('smtp-url') === undefined,
     readOnly: taker.take('read-only'),
     testAlarm: taker.take('test-alarm'),
+    ...takeManagement(taker, measured, env),
   };
   refuseNothing(taker, inputs);
   if (inputs.testAlarm && channels.length === 0)
-    taker.note('test-alarm', 'has no channel to send to', 'Set notify-url, slack-webhook-url or mail-to.');
+    taker.note(
+      'test-alarm',
+      'has no channel to send to',
+      say`Set ${nameInput('notify-url')}, ${nameInput('slack-webhook-url')} or ${nameInput('mail-to')}.`,
+    );
   return inputs;
 }
 
@@ -63,13 +69,13 @@ function hasDatabase({ databaseUrl }: MeasuredInputs, env: NodeJS.ProcessEnv): b
 
 /** Nothing to check is a mistake: an answer that all is well would say nothing. */
 function refuseNothing(taker: Taker, inputs: DoctorInputs): void {
-  const { hasDatabase, storage, policy, channels, copies } = inputs;
+  const { hasDatabase, storage, policy, channels, copies, management } = inputs;
   const keys = [...inputs.encryptionRecipients, ...inputs.encryptionIdentity];
-  const given = [hasDatabase, storage, policy, channels[0], copies[0], keys[0]];
+  const given = [hasDatabase, storage, policy, channels[0], copies[0], keys[0], management];
   if (given.some(Boolean) || taker.mistakes.length > 0) return;
   taker.note(
     'database-url',
     'is not given, and nothing else that doctor could check',
-    'Give what is to be checked: database-url, storage, encryption-recipients, encryption-identity, policy, or a channel of alarms such as notify-url.',
+    say`Give what is to be checked: ${nameInput('database-url')}, storage, ${nameInput('encryption-recipients')}, ${nameInput('encryption-identity')}, policy, ${nameInput('project-ref')} with its token, or a channel of alarms such as ${nameInput('notify-url')}.`,
   );
 }

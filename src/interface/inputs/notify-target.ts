@@ -1,3 +1,4 @@
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { NotifyFormat } from './operations.ts';
 import { Problem } from './values.ts';
 
@@ -59,5 +60,8 @@ function toTelegram(url: URL): NotifyTarget {
 }
 
 function lacking(what: string, form: string): Problem {
-  return new Problem(`holds no ${what}, which notify-format asks for`, `Write it as in ${form}.`);
+  return new Problem(
+    say`holds no ${what}, which ${nameInput('notify-format')} asks for`,
+    `Write it as in ${form}.`,
+  );
 }

@@ -20,6 +20,8 @@ export const operations = [
   'managed',
   'mirror',
   'repair',
+  'init',
+  'keygen',
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -48,10 +50,33 @@ export const operationSummaries: Readonly<Record<Operation, string>> = {
   records: 'Fill the records in a database from the repository, or compare them with it',
   doctor: 'Check database, storage, keys, workflows and channels before anything is trusted to them',
   estimate: 'Tell how large a backup is, how long it takes and what it costs; needs only the database',
+  init: 'Set a repository up: key, recovery sheet, policy, workflows, and the secrets that are left to set',
+  keygen: 'Make a key for encrypted backups, and a recovery sheet to print; on a machine of yours',
 };
 
+/** What other tools call an operation; the command line takes these words, and says what it took them for. */
+export const operationAliases = {
+  snapshots: 'list',
+  ls: 'list',
+  info: 'show',
+  check: 'validate',
+  verify: 'validate',
+  forget: 'cleanup',
+  prune: 'cleanup',
+  expire: 'cleanup',
+  copy: 'mirror',
+  dump: 'backup',
+} as const satisfies Readonly<Record<string, Operation>>;
+export type OperationAlias = keyof typeof operationAliases;
+
+export function isOperationAlias(word: string): word is OperationAlias {
+  return Object.hasOwn(operationAliases, word);
+}
+
 /** Operations that work on a storage. */
-export const storing = operations.filter((name) => name !== 'schedule' && name !== 'estimate');
+export const storing = operations.filter(
+  (name) => !['schedule', 'estimate', 'init', 'keygen'].includes(name),
+);
 
 /** Operations that know the copies of a repository. */
 export const copying = [
@@ -113,6 +138,10 @@ export const channelInputs = [
   'heartbeat-url',
 ] as const;
 export type ChannelInput = (typeof channelInputs)[number];
+
+/** The channels of alarms as `init` calls them */
+export const notifyChannels = ['issues', 'webhook', 'slack', 'mail', 'heartbeat', 'none'] as const;
+export type NotifyChannel = (typeof notifyChannels)[number];
 
 /** The forms of a message to a webhook: ours, and those of services that take no other. */
 export const notifyFormats = [

@@ -1,8 +1,12 @@
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { askFor, nameInput, say } from '../../runtime/wording.ts';
+import { findNearest } from '../../values/nearest.ts';
 import { databaseUrlForm } from './database-values.ts';
 import { takeDoctor, takeEstimate } from './doctor-inputs.ts';
+import { takeManaged, takeManagedRestore } from './managed-inputs.ts';
 import { type Operation, operations } from './operations.ts';
 import { type InputName, inputNames, inputs, type ReadInput } from './schema.ts';
+import { takeInit, takeKeygen, takeSchedule } from './setup-inputs.ts';
 import {
   requireManagement,
   takeAccess,
@@ -18,8 +22,8 @@ import {
 } from './shared-inputs.ts';
 import type { CommonInputs } from './shared-types.ts';
 import { Taker, toConfigurationError } from './taker.ts';
-import type { Inputs, ManagedRestoreInputs } from './types.ts';
-import { list } from './values.ts';
+import type { Inputs } from './types.ts';
+import { list, quoteWord } from './values.ts';
 
 /**
  * Reads, checks and types the inputs of the operation that they name.
@@ -42,7 +46,7 @@ function refuseMissingDatabase(taker: Taker, parsed: Inputs, read: ReadInput, en
   taker.note(
     'database-url',
     `is required for ${taker.operation}, because PGHOST is not set either`,
-    `Set it, for example to ${databaseUrlForm}.`,
+    say`${askFor('database-url', databaseUrlForm)}`,
   );
 }
 
@@ -54,6 +58,8 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
   if (operation === 'doctor') return takeDoctor(taker, env);
   if (operation === 'estimate') return takeEstimate(taker, env);
   if (operation === 'managed') return takeManaged(taker, env);
+  if (operation === 'init') return takeInit(taker);
+  if (operation === 'keygen') return takeKeygen(taker);
   if (operation === 'restore' && taker.take('managed')) return takeManagedRestore(taker, env);
   const common = takeCommon(taker, env);
   switch (operation) {
@@ -62,7 +68,7 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
     case 'capture':
       return { ...takeCapture(taker, common, env), copies: takeCopies(taker, common, env) };
     case 'gate':
-      return takeGate(taker, common, env);
+      return { ...takeGate(taker, common, env), copies: takeCopies(taker, common, env) };
     case 'status':
       return { ...takeStatus(taker, common, env), copies: takeCopies(taker, common, env) };
     case 'validate':
@@ -76,11 +82,11 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
     case 'list':
       return takeList(taker, common);
     case 'show':
-      return { operation, ...common, backupId: taker.takeBackupId(['latest']) };
+      return { operation, ...common, backupId: taker.takeBackupId(['latest', 'before:<time>']) };
     case 'pin':
     case 'unpin':
       return {
-        ...{ operation, ...common, backupId: taker.takeBackupId(['latest']) },
+        ...{ operation, ...common, backupId: taker.takeBackupId(['latest', 'before:<time>']) },
         ...takeRecording(taker),
       };
     case 'records':
@@ -95,18 +101,6 @@ function takeInputs(taker: Taker, env: NodeJS.ProcessEnv): Inputs {
         ...takeRecording(taker),
       };
   }
-}
-
-function takeSchedule(taker: Taker) {
-  return {
-    operation: 'schedule' as const,
-    policy: taker.take('policy'),
-    workflows: taker.take('workflows'),
-    check: taker.take('check'),
-    dryRun: taker.take('dry-run'),
-    githubToken: taker.take('github-token'),
-    ...takeRecording(taker),
-  };
 }
 
 function takeBackup(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) {
@@ -140,6 +134,7 @@ function takeGate(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) {
 
 function takeStatus(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) {
   const databaseUrl = taker.take('database-url');
+  const policy = taker.take('policy');
   return {
     operation: 'status' as const,
     ...common,
@@ -148,11 +143,11 @@ function takeStatus(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) 
     metricsFile: taker.take('metrics-file'),
     pricePerGbMonth: taker.take('price-per-gb-month'),
     database: taker.take('database'),
-    policy: taker.take('policy'),
+    policy,
     workflows: taker.take('workflows'),
     databaseUrl,
     sslrootcert: taker.take('sslrootcert'),
-    management: takeManagement(taker, databaseUrl, env),
+    ...takeManagement(taker, { databaseUrl, policy }, env),
     digest: taker.take('digest') ? takeRetention(taker) : undefined,
   };
 }
@@ -172,22 +167,10 @@ function takeReport(taker: Taker, env: NodeJS.ProcessEnv) {
     pricePerGbMonth: taker.take('price-per-gb-month'),
     rtoTarget: taker.take('rto-target'),
     ...takeRetention(taker),
-    // The other kinds tell what there is without the platform.
-    management:
-      asked.kind === 'managed'
-        ? requireManagement(taker, undefined, undefined, env)
-        : takeManagement(taker, undefined, env),
-  };
-}
-
-function takeManaged(taker: Taker, env: NodeJS.ProcessEnv) {
-  const storage = taker.takeOptional('storage');
-  return {
-    operation: 'managed' as const,
-    management: requireManagement(taker, 'database-url', taker.take('database-url'), env),
-    storage,
-    ...takeAccess(taker, storage, env),
-    maxAge: taker.take('max-age'),
+    ...takeManagement(taker, place, env),
+    // The other kinds tell what there is without the platform, and a policy may name token and project.
+    ...(asked.kind === 'managed' &&
+      place.policy === undefined && { management: requireManagement(taker, undefined, undefined, env) }),
   };
 }
 
@@ -277,41 +260,10 @@ function takeRestore(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv)
   };
 }
 
-/** What no restore by the platform heeds: it brings back the project whole and in place, or not at all. */
-const partsOnly = [
-  ...(['backup-id', 'include', 'exclude', 'clean', 'checks', 'side-schema', 'staging-url'] as const),
-  ...(['safety-storage', 'target-kind', 'default-privileges', 'verify', 'report-folder'] as const),
-];
-
-function takeManagedRestore(taker: Taker, env: NodeJS.ProcessEnv): ManagedRestoreInputs {
-  const storage = taker.takeOptional('storage');
-  const targetUrl = taker.takeOptional('target-url');
-  taker.refuseBeside('managed', partsOnly);
-  // What an earlier run has asked for is noted there, and an artifact of another run cannot be written to.
-  if (/^artifact:/i.test(storage ?? ''))
-    taker.note(
-      'storage',
-      'cannot be an artifact together with managed',
-      'Leave it out, or give a folder or a bucket.',
-    );
-  return {
-    operation: 'restore',
-    managed: true,
-    management: requireManagement(taker, 'target-url', targetUrl, env),
-    recoveryTargetTime: taker.takeWholeSecond(),
-    ...{ storage, targetUrl, ...takeAccess(taker, storage, env), ...takeRecording(taker) },
-    confirmed: taker.take('confirm') !== undefined,
-    safetyBackup: taker.take('safety-backup'),
-    jobs: taker.take('jobs'),
-    waitAtMost: taker.take('wait-at-most'),
-    dryRun: taker.take('dry-run'),
-  };
-}
-
 function takeRecords(taker: Taker, common: CommonInputs) {
   const { recordsUrl = '', sslrootcert } = takeRecording(taker);
   if (recordsUrl === '' && !taker.mistakes.some(({ name }) => name === 'records-url'))
-    taker.note('records-url', 'is required for records', `Set it, for example to ${databaseUrlForm}.`);
+    taker.note('records-url', 'is required for records', say`${askFor('records-url', databaseUrlForm)}`);
   const recordsTask = taker.take('records-task');
   const dryRun = taker.take('dry-run');
   return { operation: 'records' as const, ...common, recordsTask, recordsUrl, sslrootcert, dryRun };
@@ -321,20 +273,13 @@ function parseOperation(read: ReadInput): Operation {
   const text = read('operation')?.trim();
   const known = operations.find((operation) => operation === text);
   if (known !== undefined) return known;
+  const near = text && findNearest(text, operations);
   throw new ConfigurationError(
-    text ? `operation: there is none named ${quoteWord(text)}` : 'operation: is required',
-    `The operations are ${list(operations)}.`,
+    text
+      ? say`${nameInput('operation')}: there is none named ${quoteWord(text)}`
+      : say`${nameInput('operation')}: is required`,
+    `${near ? `Did you mean ${near}? ` : ''}The operations are ${list(operations)}.`,
   );
-}
-
-/**
- * Quotes only a text that looks like a word: a user who forgot the `--name` of a secret input must not see
- * the secret in a log.
- */
-export function quoteWord(text: string): string {
-  return /^[a-z][a-z-]{0,19}$/i.test(text)
-    ? JSON.stringify(text)
-    : `what stands there (${text.length} characters)`;
 }
 
 /** Lists the given inputs that the operation does not read. An input at its default counts as not given. */

@@ -10,6 +10,7 @@ import { repositoryInputs } from './groups/repository.ts';
 import { restoreInputs } from './groups/restore.ts';
 import { retentionInputs } from './groups/retention.ts';
 import { scheduleInputs } from './groups/schedule.ts';
+import { setupInputs } from './groups/setup.ts';
 import { statusInputs } from './groups/status.ts';
 import type { Input } from './input.ts';
 import { operations, storing } from './operations.ts';
@@ -22,6 +23,7 @@ import { oneOf, parseBoolean, parseShare, wholeNumber } from './values.ts';
  */
 export const schema = {
   operation: {
+    group: 'general',
     operations,
     required: true,
     placeholder: 'name',
@@ -32,6 +34,7 @@ export const schema = {
   ...repositoryInputs,
   ...databaseInputs,
   share: {
+    group: 'proof',
     operations: ['validate', 'mirror', 'repair'],
     default: { validate: '100%', mirror: '10%', repair: '100%' },
     placeholder: 'percentage',
@@ -44,6 +47,7 @@ export const schema = {
   ...retentionInputs,
   ...proofInputs,
   'allow-unencrypted': {
+    group: 'encryption',
     operations: ['backup', 'capture', 'gate', 'doctor'],
     default: 'false',
     flag: true,
@@ -54,6 +58,7 @@ export const schema = {
     parse: parseBoolean,
   },
   'artifact-retention-days': {
+    group: 'github',
     operations: storing,
     placeholder: 'days',
     description:
@@ -65,11 +70,13 @@ export const schema = {
   ...statusInputs,
   ...reportInputs,
   ...scheduleInputs,
+  ...setupInputs,
   ...recordsInputs,
   ...doctorInputs,
   ...alarmInputs,
   'dry-run': {
-    operations: ['restore', 'cleanup', 'schedule', 'records', 'mirror', 'repair'],
+    group: 'general',
+    operations: ['restore', 'cleanup', 'schedule', 'records', 'mirror', 'repair', 'init'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',
@@ -84,6 +91,22 @@ export const inputNames = Object.keys(schema) as readonly InputName[];
 
 /** The schema for code that prints it rather than parses with it. */
 export const inputs: Readonly<Record<InputName, Input>> = schema;
+
+/** The inputs that matter first, in this order: \`--help\` lists those of an operation before all others. */
+export const essentialInputs: readonly InputName[] = [
+  ...(['storage', 'database-url', 'target-url', 'backup-id', 'recovery-target-time', 'policy'] as const),
+  ...(['include', 'exclude', 'clean', 'confirm', 'backup-type', 'encryption-recipients'] as const),
+  ...(['encryption-identity', 'checks', 'retention', 'max-age', 'label', 'pin', 'share', 'dry-run'] as const),
+  ...([
+    'copies',
+    'kind',
+    'output',
+    'format',
+    'project-ref',
+    'supabase-access-token',
+    'safety-backup',
+  ] as const),
+];
 
 /** Returns the text of an input as the user gave it; undefined or empty means not given. */
 export type ReadInput = (name: InputName) => string | undefined;

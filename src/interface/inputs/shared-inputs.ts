@@ -1,7 +1,8 @@
+import { nameInput, say } from '../../runtime/wording.ts';
 import { findProjectRef } from '../../values/project-ref.ts';
 import type { CopyPlace } from './copies-values.ts';
 import { findSharedPlace } from './copy-places.ts';
-import type { ManagementInputs } from './management-types.ts';
+import type { ManagementAccess, ManagementInputs } from './platform-access.ts';
 import type { CommonInputs } from './shared-types.ts';
 import type { Taker } from './taker.ts';
 
@@ -18,11 +19,7 @@ export function takeCopies(
   { storage, s3Endpoint }: { storage: string | undefined; s3Endpoint: string | undefined },
   env: NodeJS.ProcessEnv,
 ): readonly CopyPlace[] {
-  const given = taker.take('copies') ?? [];
-  const copies = given.map((copy) => ({
-    ...copy,
-    s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env),
-  }));
+  const copies = withEndpoints(taker.take('copies') ?? [], env);
   if (copies.length > 0 && /^artifact:/i.test(storage ?? ''))
     taker.note(
       'copies',
@@ -33,6 +30,11 @@ export function takeCopies(
   if (shared !== undefined)
     taker.note('copies', shared, 'A copy is for the day when the other place is gone: name another one.');
   return copies;
+}
+
+/** Gives each copy that names no address the one of the environment, as for the first storage. */
+export function withEndpoints(copies: readonly CopyPlace[], env: NodeJS.ProcessEnv): readonly CopyPlace[] {
+  return copies.map((copy) => ({ ...copy, s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env) }));
 }
 
 /** The SDK would follow these variables on its own, but as if they were addresses of Amazon. */
@@ -107,26 +109,27 @@ export function takeRecording(taker: Taker) {
 }
 
 /**
- * Takes how the platform is asked about the project, where token and project are known.
+ * Takes how the platform is asked about the project, where token and project are known. With a policy that is
+ * known when the policy is read, which may name both.
  *
  * @param databaseUrl may lead to the project
  */
 export function takeManagement(
   taker: Taker,
-  databaseUrl: string | undefined,
+  { databaseUrl, policy }: { databaseUrl?: string | undefined; policy: string | undefined },
   env: NodeJS.ProcessEnv,
-): ManagementInputs | undefined {
-  const { accessToken, projectRef, apiUrl, isTokenGiven } = takeKnown(taker, databaseUrl, env);
-  // A token that lies in the environment for other tools asks for nothing.
-  if (isTokenGiven && projectRef === undefined && !taker.mistakes.some(({ name }) => name === 'project-ref'))
+): { management: ManagementInputs | undefined; managementAccess: ManagementAccess } {
+  const managementAccess = takeKnown(taker, databaseUrl, env);
+  const { accessToken, projectRef, apiUrl, isTokenGiven } = managementAccess;
+  const isNoted = taker.mistakes.some(({ name }) => name === 'project-ref');
+  if (isTokenGiven && projectRef === undefined && !isNoted && policy === undefined)
     taker.note(
       'project-ref',
-      'is required with supabase-access-token',
+      say`is required with ${nameInput('supabase-access-token')}`,
       'Write the twenty small letters that stand in the address of its dashboard, or leave the token out.',
     );
-  return accessToken === undefined || projectRef === undefined
-    ? undefined
-    : { accessToken, projectRef, apiUrl };
+  const isKnown = accessToken !== undefined && projectRef !== undefined;
+  return { management: isKnown ? { accessToken, projectRef, apiUrl } : undefined, managementAccess };
 }
 
 /**
@@ -169,7 +172,7 @@ export function requireManagement(
   return { accessToken: accessToken ?? '', projectRef: projectRef ?? '', apiUrl };
 }
 
-function takeKnown(taker: Taker, databaseUrl: string | undefined, env: NodeJS.ProcessEnv) {
+function takeKnown(taker: Taker, databaseUrl: string | undefined, env: NodeJS.ProcessEnv): ManagementAccess {
   const given = taker.take('supabase-access-token');
   return {
     accessToken: given ?? (env.SUPABASE_ACCESS_TOKEN?.trim() || undefined),

@@ -1,6 +1,6 @@
 import type { ColumnName } from '../../values/column-name.ts';
 import type { S3Addressing, S3Encryption } from '../s3-settings.ts';
-import type { ManagementInputs } from './management-types.ts';
+import type { ManagementInputs } from './platform-access.ts';
 
 /* What the inputs of several operations have in common. */
 

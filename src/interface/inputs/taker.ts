@@ -1,9 +1,10 @@
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { askFor, nameInput, say, Wording } from '../../runtime/wording.ts';
 import type { Input } from './input.ts';
 import type { Operation } from './operations.ts';
 import { type InputName, inputs, type ReadInput, type schema } from './schema.ts';
 import { drillable } from './time-values.ts';
-import { Problem } from './values.ts';
+import { list, Problem } from './values.ts';
 
 /* Takes inputs one after another, and reports everything that is wrong with them in one error. */
 
@@ -35,7 +36,7 @@ export class Taker {
       const text = this.#read(name)?.trim() || defaultOf(name, this.operation);
       if (text !== undefined) return input.parse(text) as Taken<N>;
       if (isRequired(input, this.operation))
-        throw new Problem(`is required for ${this.operation}`, `Set it, for example to ${input.example}.`);
+        throw new Problem(`is required for ${this.operation}`, say`${askFor(name, input.example ?? '')}`);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       this.mistakes.push({ name, problem: error });
@@ -54,11 +55,15 @@ export class Taker {
     for (const name of names) {
       const text = this.#read(name)?.trim();
       if (text && text !== defaultOf(name, this.operation))
-        this.note(name, `means nothing together with ${other}`, `Leave it out, or ${other}.`);
+        this.note(
+          name,
+          say`means nothing together with ${nameInput(other)}`,
+          say`Leave it out, or ${nameInput(other)}.`,
+        );
     }
   }
 
-  note(name: InputName, message: string, remedy: string): void {
+  note(name: InputName, message: string | Wording, remedy: string | Wording): void {
     this.mistakes.push({ name, problem: new Problem(message, remedy) });
   }
 
@@ -75,7 +80,7 @@ export class Taker {
       this.note(
         'backup-id',
         `cannot be ${form} for ${this.operation}`,
-        `Write an id, ${words.join(' or ')}.`,
+        `Write ${list(['an id', ...words])}.`,
       );
     return id;
   }
@@ -87,14 +92,14 @@ export class Taker {
     if (storage !== undefined && policy !== undefined)
       this.note(
         'storage',
-        'cannot be given together with policy',
-        'Leave one out: `storage` is of one database, `policy` names the storages of all.',
+        say`cannot be given together with ${nameInput('policy')}`,
+        say`Leave one out: ${nameInput('storage')} is of one database, ${nameInput('policy')} names the storages of all.`,
       );
     if (storage === undefined && policy === undefined && this.mistakes.length === 0)
       this.note(
         'storage',
-        `is required for ${this.operation}, unless policy is given`,
-        `Set it, for example to ${inputs.storage.example}, or set policy.`,
+        say`is required for ${this.operation}, unless ${nameInput('policy')} is given`,
+        say`${askFor('storage', inputs.storage.example ?? '')} Or set ${nameInput('policy')}.`,
       );
     return { storage, policy };
   }
@@ -133,7 +138,7 @@ export class Taker {
     if (recoveryTargetTime !== undefined && backupId !== undefined && !/^(latest$|\d)/.test(backupId))
       this.note(
         'backup-id',
-        `cannot be ${backupId.replace(/:.*/, '')} together with recovery-target-time`,
+        say`cannot be ${backupId.replace(/:.*/, '')} together with ${nameInput('recovery-target-time')}`,
         'Leave it out, and the best backup is taken; or write an id.',
       );
     return { backupId, recoveryTargetTime };
@@ -146,13 +151,13 @@ export class Taker {
     if (time === undefined && !isNoted)
       this.note(
         'recovery-target-time',
-        'is required with managed',
+        say`is required with ${nameInput('managed', 'true')}`,
         'Set it, for example to 2026-11-20T14:30:00Z; `managed` tells the times that can be reached.',
       );
     if (time !== undefined && !/:\d\d\.0+Z$/.test(time))
       this.note(
         'recovery-target-time',
-        `${time === 'latest' ? 'cannot be latest' : 'has parts of a second'} together with managed`,
+        say`${time === 'latest' ? 'cannot be latest' : 'has parts of a second'} together with ${nameInput('managed')}`,
         'Write a time on a whole second, as in 2026-11-20T14:30:00Z.',
       );
     return time ?? '';
@@ -162,11 +167,17 @@ export class Taker {
 export function toConfigurationError(operation: string, problems: readonly Mistake[]): ConfigurationError {
   const [only] = problems;
   if (only !== undefined && problems.length === 1) {
-    return new ConfigurationError(`${only.name}: ${only.problem.message}`, only.problem.remedy);
+    return new ConfigurationError(
+      say`${nameInput(only.name)}: ${only.problem.told.message}`,
+      only.problem.told.remedy,
+    );
   }
-  const lines = problems.map(({ name, problem }) => `- ${name}: ${problem.message}. ${problem.remedy}`);
+  const lines = problems.flatMap(({ name, problem: { told } }) => {
+    const { parts } = say`\n- ${nameInput(name)}: ${told.message}. ${told.remedy}`;
+    return parts;
+  });
   return new ConfigurationError(
-    `${problems.length} inputs of ${operation} are wrong\n${lines.join('\n')}`,
+    new Wording([`${problems.length} inputs of ${operation} are wrong`, ...lines]),
     'Correct them all and start again; nothing was read or written.',
   );
 }

@@ -1,23 +1,30 @@
 import { day, hour, minute, week } from '../../values/duration.ts';
+import { findNearest } from '../../values/nearest.ts';
 import { type AskedPeriod, readPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
-import { timedIdPattern } from '../../values/timed-id.ts';
-import { list, Problem } from './values.ts';
+import { list, Problem, quoteHarmless } from './values.ts';
 
 /* Parsers for times, intervals, and choices by time. Each throws only `Problem`, as those of values.ts. */
 
 /** The words that select a backup to restore, in addition to its id. */
 export const drillable = ['latest', 'latest-verified', 'before:<time>', 'random:<interval>'];
 
+/** The words that select backups without a value behind them */
+const idWords = ['latest', 'latest-verified', 'all'];
+
+/** The beginning of an id, or all of it: as many characters as somebody cared to write */
+const idBeginning = /^\d{1,8}$|^\d{8}T\d{0,6}$|^\d{8}T\d{6}Z(-[0-9a-f]{0,4})?$/;
+
 export function parseBackupId(text: string): string {
-  if (['latest', 'latest-verified', 'all'].includes(text) || timedIdPattern.test(text)) return text;
+  if (idWords.includes(text) || idBeginning.test(text)) return text;
   const [, interval] = /^random:(.*)$/.exec(text) ?? [];
   if (interval !== undefined) return `random:${parseInterval(interval)}`;
   const [, time] = /^before:(.*)$/.exec(text) ?? [];
   if (time === undefined) {
+    const near = findNearest(text, idWords);
     throw new Problem(
-      `cannot be ${JSON.stringify(text)}`,
-      'Write an id such as 20261120T021700Z-7f3a, latest, latest-verified, all, before:<time> or random:<interval>.',
+      `cannot be ${quoteHarmless(text)}`,
+      `${near === undefined ? '' : `Did you mean ${near}? `}Write an id such as 20261120T021700Z-7f3a, its beginning, latest, latest-verified, all, before:<time> or random:<interval>.`,
     );
   }
   const date = parseTime(time);

@@ -1,10 +1,12 @@
 import type { AskedPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { CopiesInputs } from './copies-values.ts';
-import type { ManagementInputs } from './management-types.ts';
+import type { ManagedInputs, ManagedRestoreInputs } from './management-types.ts';
 import type { NeededJob } from './needed-jobs.ts';
 import type { ChannelInput, Operation, RecordedOperation } from './operations.ts';
+import type { ManagementAccess, ManagementInputs } from './platform-access.ts';
 import type { ReportKind } from './report-kinds.ts';
+import type { InitInputs, KeygenInputs } from './setup-types.ts';
 import type {
   BackupType,
   CommonInputs,
@@ -50,27 +52,6 @@ export interface ReadBackRequest extends CommonInputs {
 
 export interface ValidateInputs extends ReadBackRequest, RecordingInputs, CopiesInputs {
   readonly operation: 'validate';
-}
-
-/** The platform restores the project in place, from its own backups. */
-export interface ManagedRestoreInputs extends Omit<CommonInputs, 'storage'>, RecordingInputs {
-  readonly operation: 'restore';
-  readonly managed: true;
-  readonly management: ManagementInputs;
-  /** An ISO 8601 time in UTC, on a whole second */
-  readonly recoveryTargetTime: string;
-  /** The repository of the project; undefined: none is asked for, and nothing is noted */
-  readonly storage: string | undefined;
-  /** The database of the project; undefined: it is not reached */
-  readonly targetUrl: string | undefined;
-  /** Whether the words that confirm the restore were typed */
-  readonly confirmed: boolean;
-  /** Whether the project is backed up before, where storage and database are given */
-  readonly safetyBackup: boolean;
-  readonly jobs: number;
-  /** milliseconds */
-  readonly waitAtMost: number;
-  readonly dryRun: boolean;
 }
 
 export interface RestoreInputs extends CommonInputs, RecordingInputs, CopiesInputs {
@@ -166,7 +147,13 @@ export interface PinInputs extends CommonInputs, RecordingInputs {
 }
 
 /** Includes the inputs of the backup that a gate takes when the newest one is not good enough. */
-export interface GateInputs extends CommonInputs, SourceInputs, PackingInputs, RecordingInputs, LimitInputs {
+export interface GateInputs
+  extends CommonInputs,
+    SourceInputs,
+    PackingInputs,
+    RecordingInputs,
+    LimitInputs,
+    CopiesInputs {
   readonly operation: 'gate';
   /** Of the backup; null: the gate chooses one */
   readonly label: string | null;
@@ -195,18 +182,9 @@ export interface StatusInputs extends CommonInputs, LimitInputs, CopiesInputs {
   readonly sslrootcert: string | undefined;
   /** By which rules the digest says what a cleanup will remove; undefined: no digest is sent */
   readonly digest: Pick<ListInputs, 'retention' | 'timeZone' | 'keepChanges'> | undefined;
-  /** Undefined: the platform's own backups are not asked for */
+  /** Undefined: the platform's own backups are not asked for, unless the policy names the project */
   readonly management: ManagementInputs | undefined;
-}
-
-/** About the platform's own backups, and beside them those of a repository. */
-export interface ManagedInputs extends Omit<CommonInputs, 'storage'> {
-  readonly operation: 'managed';
-  readonly management: ManagementInputs;
-  /** Undefined: the platform's own backups alone */
-  readonly storage: string | undefined;
-  /** milliseconds */
-  readonly maxAge: number;
+  readonly managementAccess: ManagementAccess;
 }
 
 /** About one database, that of `storage`, or about those of `policy`: one of the two is given. */
@@ -233,8 +211,9 @@ export interface ReportInputs extends Omit<CommonInputs, 'storage'>, LimitInputs
   readonly timeZone: string;
   /** milliseconds */
   readonly keepChanges: number;
-  /** Undefined: the platform's own backups are not asked for */
+  /** Undefined: the platform's own backups are not asked for, unless the policy names the project */
   readonly management: ManagementInputs | undefined;
+  readonly managementAccess: ManagementAccess;
 }
 
 /** The database that is measured, and by which rules its backups would be kept. */
@@ -256,7 +235,7 @@ export interface EstimateInputs extends MeasuredInputs {
   readonly operation: 'estimate';
 }
 
-/** Whatever is given is checked; at least one of database, storage, keys, policy and channels is. */
+/** Whatever is given is checked; at least one of project, database, storage, keys, policy and channels is. */
 export interface DoctorInputs
   extends Omit<CommonInputs, 'storage'>,
     CopiesInputs,
@@ -276,6 +255,9 @@ export interface DoctorInputs
   /** Whether no probe is written */
   readonly readOnly: boolean;
   readonly testAlarm: boolean;
+  /** Undefined: the inputs do not name both project and token; a policy may */
+  readonly management: ManagementInputs | undefined;
+  readonly managementAccess: ManagementAccess;
 }
 
 export interface ScheduleInputs extends RecordingInputs {
@@ -336,7 +318,9 @@ export type Inputs =
   | EstimateInputs
   | ManagedInputs
   | MirrorInputs
-  | RepairInputs;
+  | RepairInputs
+  | InitInputs
+  | KeygenInputs;
 
 /** Of the operations whose runs are recorded, with the repository that they are recorded in */
 export type RecordedInputs = Extract<Inputs, { readonly operation: RecordedOperation }> & {

@@ -1,3 +1,5 @@
+import { formatCounted } from '../../report/quantity.ts';
+import type { Wording } from '../../runtime/wording.ts';
 import type { ValueForm } from './input.ts';
 import { type HeartbeatSignal, heartbeatSignals } from './operations.ts';
 
@@ -6,10 +8,13 @@ import { type HeartbeatSignal, heartbeatSignals } from './operations.ts';
 /** A wrong input: the mistake, and what to write instead. Neither may quote a secret. */
 export class Problem extends Error {
   readonly remedy: string;
+  /** Both, with the references to inputs that they hold */
+  readonly told: { readonly message: string | Wording; readonly remedy: string | Wording };
 
-  constructor(message: string, remedy: string) {
-    super(message);
-    this.remedy = remedy;
+  constructor(message: string | Wording, remedy: string | Wording) {
+    super(String(message));
+    this.remedy = String(remedy);
+    this.told = { message, remedy };
   }
 }
 
@@ -26,6 +31,23 @@ export function oneOf<const T extends string>(values: readonly T[]): Describing<
     return found;
   };
   return Object.assign(parse, { form: { kind: 'choice', values } as const });
+}
+
+/**
+ * Quotes only a text that looks like a word: a user who forgot the `--name` of a secret input must not see
+ * the secret in a log.
+ */
+export function quoteWord(text: string): string {
+  return /^[a-z][a-z-]{0,19}$/i.test(text)
+    ? JSON.stringify(text)
+    : `what is written there (${formatCounted(text.length, 'character')}; hidden because it may be a secret)`;
+}
+
+/** Quotes a text that cannot be a secret: short, and without the signs of an address or a key. */
+export function quoteHarmless(text: string): string {
+  return /^[\w.:+-]{1,40}$/.test(text)
+    ? JSON.stringify(text)
+    : `that (${formatCounted(text.length, 'character')}, hidden because it may be a secret)`;
 }
 
 /**
@@ -80,8 +102,8 @@ export function splitList(text: string): readonly string[] {
     .filter((part) => part !== '');
 }
 
-export function list(values: readonly string[]): string {
-  return values.length < 2 ? values.join() : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
+export function list(values: readonly string[], word: 'or' | 'and' = 'or'): string {
+  return values.length < 2 ? values.join() : `${values.slice(0, -1).join(', ')} ${word} ${values.at(-1)}`;
 }
 
 /** Makes a parser for a list of names of one form. */

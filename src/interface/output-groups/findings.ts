@@ -112,7 +112,7 @@ export const findingOutputs = {
     operations: ['show'],
     description: 'Major version of PostgreSQL of the server that was backed up, such as `17`.',
   },
-  workflows: { operations: ['schedule'], description: 'Workflows that the policy asks for.' },
+  workflows: { operations: ['schedule', 'init'], description: 'Workflows that the policy asks for.' },
   drift: {
     operations: ['schedule'],
     description: 'Whether the workflows were otherwise than the policy says: `true` or `false`.',

@@ -38,7 +38,7 @@ export const surroundingOutputs = {
       'What these backups cost the storage for a month at most, when everything changes between them; in the currency of `price-per-gb-month`.',
   },
   copies: {
-    operations: ['backup', 'capture', 'status', 'mirror'],
+    operations: ['backup', 'capture', 'gate', 'status', 'mirror'],
     description:
       'What became of each copy, as a JSON array of objects with `name`, `location`, `state` (`complete`, `incomplete`, `failed`), `copied`, `bytes`, `refused` and `lag`; empty without copies.',
   },
@@ -60,6 +60,19 @@ export const surroundingOutputs = {
     operations: ['repair'],
     description:
       'What is missing or damaged and no copy has whole, as a JSON array of objects with `key` and `why`.',
+  },
+  recipient: {
+    operations: ['init', 'keygen'],
+    description:
+      'The public half of the key that was made, for `encryption-recipients`; empty when none was.',
+  },
+  'key-file': {
+    operations: ['init', 'keygen'],
+    description: 'The file with the key that was made, for `encryption-identity`; empty when none was.',
+  },
+  'recovery-sheet': {
+    operations: ['init', 'keygen'],
+    description: 'The page to print, with the key and how to restore with it; empty when no key was made.',
   },
   'next-run': { operations: ['schedule'], description: 'When the next scheduled run is due, ISO 8601.' },
   'missed-runs': {

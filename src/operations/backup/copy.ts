@@ -8,6 +8,7 @@ import { countSessions } from '../../postgres/session/room.ts';
 import { writeRootCertificates } from '../../postgres/session/root-certificates.ts';
 import { Progress } from '../../report/progress.ts';
 import { formatBytes, formatCounted } from '../../report/quantity.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { runInTurn, runTogether } from '../../runtime/workers.ts';
 import { type Questions, readSupplement, storeSupplement } from '../../source/archive/describe.ts';
 import { dumpArchive } from '../../source/archive/dump.ts';
@@ -62,7 +63,7 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
       // Another client may have taken one of the counted sessions by now.
       room = Math.max(1, Math.min(room - 1, found));
       log.warn(
-        `${settings.input}: there are not the ${wanted} sessions that ${formatCounted(jobs, 'job')} want: it goes on with ${room + openAlready}, and takes longer. Set jobs lower, or raise the pool size or the limit of the role.`,
+        say`${nameInput(settings.input)}: there are not the ${wanted} sessions that ${formatCounted(jobs, 'job')} want: it goes on with ${room + openAlready}, and takes longer. Set ${nameInput('jobs')} lower, or raise the pool size or the limit of the role.`,
       );
     }
   }

@@ -14,6 +14,7 @@ import { type GarbageMark, readMarkFiles } from '../../repository/prune/garbage-
 import { readSuspects, type SuspectObjects, suspectMarked } from '../../repository/prune/suspects.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, type IntegrityError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { runTogether } from '../../runtime/workers.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { StoredValue } from '../../storage/storage.ts';
@@ -211,8 +212,8 @@ function refuseWeaker(packing: PackingInputs, newest: Predecessors['newest'], lo
   const given = new Set(packing.encryptionRecipients);
   if (given.size === 0 && !packing.allowUnencrypted) {
     throw new ConfigurationError(
-      `encryption-recipients: is empty, and the newest backup of this repository, ${id}, is encrypted`,
-      'Give its recipients (is the variable with them set?). `allow-unencrypted: true` stores the backup as it is all the same.',
+      say`${nameInput('encryption-recipients')}: is empty, and the newest backup of this repository, ${id}, is encrypted`,
+      say`Give its recipients (is the variable with them set?). ${nameInput('allow-unencrypted', 'true')} stores the backup as it is all the same.`,
     );
   }
   const lost = encryption.recipients.filter((recipient) => !given.has(recipient));

@@ -3,6 +3,7 @@ import { nameRepository } from '../../github/run.ts';
 import type { PackingInputs } from '../../interface/inputs/shared-types.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 
 /**
  * Refuses an unencrypted backup in a run of a public repository. Outside of a runner there is no such
@@ -24,7 +25,7 @@ export function refuseUnencrypted(
     const who = isArtifact
       ? 'anybody with an account on GitHub can download it'
       : 'whoever gets at the storage can read it';
-    log.warn(`the backup is stored unencrypted, as allow-unencrypted says: ${who}`);
+    log.warn(say`the backup is stored unencrypted, as ${nameInput('allow-unencrypted')} says: ${who}`);
     return;
   }
   const standing =
@@ -35,8 +36,7 @@ export function refuseUnencrypted(
     ? 'and anybody with an account on GitHub can download its artifacts'
     : 'and an unencrypted backup is one mistake with the storage away from everybody';
   throw new ConfigurationError(
-    `encryption-recipients: is empty; ${standing}, ${danger}`,
-    'Make a key pair with `age-keygen`, give its recipient (age1…), and keep the identity somewhere else than in this repository. ' +
-      '`allow-unencrypted: true` stores the backup as it is all the same.',
+    say`${nameInput('encryption-recipients')}: is empty; ${standing}, ${danger}`,
+    say`Make a key pair with \`age-keygen\`, give its recipient (age1…), and keep the identity somewhere else than in this repository. ${nameInput('allow-unencrypted', 'true')} stores the backup as it is all the same.`,
   );
 }

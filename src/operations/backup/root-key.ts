@@ -1,6 +1,6 @@
 import type { Manifest } from '../../format/manifest.ts';
 import { writeRootKey } from '../../format/root-key.ts';
-import type { ManagementInputs } from '../../interface/inputs/management-types.ts';
+import type { ManagementInputs } from '../../interface/inputs/platform-access.ts';
 import { clockOf, connectManagement } from '../../management/connect.ts';
 import { ManagementFailure } from '../../management/failure.ts';
 import { readRootKey } from '../../management/project.ts';

@@ -1,6 +1,7 @@
 import type { PinInputs } from '../../interface/inputs/types.ts';
 import { readRecordedStates } from '../../repository/backups/catalog.ts';
-import { chooseBackup, readIfPresent } from '../../repository/backups/manifests.ts';
+import { chooseManifest } from '../../repository/backups/choose.ts';
+import { readIfPresent } from '../../repository/backups/manifests.ts';
 import { listLocks } from '../../repository/locks/locks.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import { appendRecord } from '../../repository/records.ts';
@@ -21,9 +22,7 @@ export async function setPin(
 ): Promise<Pinning> {
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
-  const manifest = await chooseBackup(repository, inputs.backupId, (error) =>
-    context.log.warn(`${error.message}; passed over`),
-  );
+  const manifest = await chooseManifest(repository, inputs.backupId, context);
   const states = await readRecordedStates(
     repository,
     (error) => context.log.warn(error.message),

@@ -24,6 +24,7 @@ import { isDue, type Sweep, sweepGarbage } from '../../repository/prune/sweep.ts
 import { appendRecord } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { openStorage } from '../../storage/open.ts';
 import { formatInterval } from '../../values/retention-policy.ts';
 import { type Changes, type CleanupPlan, listOthers, listRemovals, makePlan, weighChanges } from './plan.ts';
@@ -323,7 +324,7 @@ function refuseWholeStorage(location: string): void {
   const folder = /^file:/i.test(location) ? fileURLToPath(location) : resolve(location);
   if (!isBucket && (/^s3:/i.test(location) || resolve(folder, '..') !== folder)) return;
   throw new ConfigurationError(
-    `storage: ${location} is ${isBucket ? 'a whole bucket' : 'the root folder'}; cleanup deletes only below a ${isBucket ? 'prefix' : 'folder'} of its own`,
+    say`${nameInput('storage')}: ${location} is ${isBucket ? 'a whole bucket' : 'the root folder'}; cleanup deletes only below a ${isBucket ? 'prefix' : 'folder'} of its own`,
     isBucket
       ? 'Copy the repository to s3://bucket/prefix, and use that location for backups and cleanup.'
       : 'Move the repository into a folder, and use that location for backups and cleanup.',

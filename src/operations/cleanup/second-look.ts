@@ -5,7 +5,7 @@ import type { Repository } from '../../repository/open.ts';
 import type { PruneContext } from '../../repository/prune/prune.ts';
 import { type RecordContent, readRecords } from '../../repository/records.ts';
 import { IntegrityError } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 
 /** A backup that was recorded as damaged and is whole. */
 export interface Cleared {
@@ -68,10 +68,10 @@ async function areWhole(
   objects: readonly StoredObject[],
   signal: AbortSignal,
 ): Promise<boolean> {
-  const waiting = [...objects];
+  const queue = objects.values();
   let damaged = 0;
   await runWorkers(Math.min(readers, objects.length), signal, async (stop) => {
-    for (const object of drain(waiting)) {
+    for (const object of queue) {
       stop.throwIfAborted();
       if (damaged > 0) return;
       try {

@@ -1,24 +1,33 @@
 import type { Context } from '../../runtime/context.ts';
 import { endWith, startTimer } from '../../runtime/deadline.ts';
 import { isKnownError, messageOf } from '../../runtime/errors.ts';
+import type { Wording } from '../../runtime/wording.ts';
 import { type Check, type CheckName, checks as checkNames } from './result.ts';
 
 /** What a check has found, and what it hands to later ones. */
 export type Finding<Value = undefined> = (
-  | { readonly state: 'ok' | 'unchecked'; readonly reason: string }
-  | { readonly state: 'warning' | 'failed'; readonly reason: string; readonly remedy: string }
+  | { readonly state: 'ok' | 'unchecked'; readonly reason: string | Wording }
+  | {
+      readonly state: 'warning' | 'failed';
+      readonly reason: string | Wording;
+      readonly remedy: string | Wording;
+    }
 ) & { readonly value?: Value | undefined };
 
 export const ok = <Value = undefined>(reason: string, value?: Value): Finding<Value> => {
   return { state: 'ok', reason, value };
 };
-export const warning = <Value = undefined>(reason: string, remedy: string, value?: Value): Finding<Value> => {
+export const warning = <Value = undefined>(
+  reason: string | Wording,
+  remedy: string | Wording,
+  value?: Value,
+): Finding<Value> => {
   return { state: 'warning', reason, remedy, value };
 };
-export const failed = (reason: string, remedy: string): Finding<never> => {
+export const failed = (reason: string | Wording, remedy: string | Wording): Finding<never> => {
   return { state: 'failed', reason, remedy };
 };
-export const unchecked = (reason: string): Finding<never> => ({ state: 'unchecked', reason });
+export const unchecked = (reason: string | Wording): Finding<never> => ({ state: 'unchecked', reason });
 
 /** milliseconds that a check may take, unless it says otherwise */
 const usualLimitMs = 60_000;
@@ -100,7 +109,7 @@ export class Examination {
           `there was no answer within ${limitMs / 1000} s`,
           'Run it again; if it stays so, look at the network and at what the other side is busy with.',
         );
-      if (isKnownError(error)) return failed(error.message, error.next);
+      if (isKnownError(error)) return failed(error.told.message, error.told.next);
       if (!isAnswer(error)) throw error;
       return failed(messageOf(error), 'Look at what it says, and whether another program gets on from here.');
     }

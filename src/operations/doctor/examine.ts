@@ -5,11 +5,13 @@ import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { Context } from '../../runtime/context.ts';
 import { openCopies } from '../../storage/copies.ts';
 import { openStorage } from '../../storage/open.ts';
+import { askPlatform } from '../managed/read.ts';
 import { checkChannels } from './checks/channels.ts';
 import { checkConnection } from './checks/connection.ts';
 import { checkCopies } from './checks/copies.ts';
 import { checkDatabase, type ExaminedDatabase } from './checks/database.ts';
 import { checkKeys } from './checks/keys.ts';
+import { checkPlatform } from './checks/platform.ts';
 import { checkSlot } from './checks/slot.ts';
 import { checkStorage } from './checks/storage.ts';
 import { checkWorkflows } from './checks/workflows.ts';
@@ -20,6 +22,8 @@ import type { Diagnosis } from './result.ts';
 export interface World {
   readonly lookUp: LookUp;
   readonly openApi: typeof openWorkflows;
+  /** Undefined: the Management API is asked, at the pace that it allows */
+  readonly askPlatform?: typeof askPlatform;
   /** milliseconds that each check may take; undefined: what the check says */
   readonly limitMs?: number;
 }
@@ -27,7 +31,7 @@ export interface World {
 const realWorld: World = { lookUp: askNameServers, openApi: openWorkflows };
 
 /**
- * Checks whatever was given: database, storage, keys, workflows, channels. Changes nothing but for a probe that
+ * Checks whatever was given: project, database, storage, keys, workflows, channels. Changes nothing but for a probe that
  * it writes to the storage and removes, unless `read-only` forbids it, and a test message where one is asked for.
  *
  * @throws ConfigurationError when the location of the storage is wrong; what else fails is a check that has
@@ -43,6 +47,8 @@ export async function examine(
   await using resources = new AsyncDisposableStack();
   const copies = await openCopies(inputs.copies, context, resources);
   const examination = new Examination(context, world.limitMs);
+  // A project that is paused is why its database does not answer, and told before it.
+  await checkPlatform(examination, inputs, world.askPlatform ?? askPlatform, context);
   const { settings, identity, estimate } = inputs.hasDatabase
     ? await examineDatabase(examination, inputs, world, context)
     : nothing;

@@ -1,7 +1,7 @@
-import { joinTelling } from '../../interface/findings/telling.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatCounted } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
+import { say, type Wording } from '../../runtime/wording.ts';
 import { describeEstimate } from '../sections/estimate.ts';
 import {
   type Area,
@@ -25,13 +25,13 @@ export function describeDiagnosis(diagnosis: Diagnosis): Outcome {
     // What is printed last is the cure, too.
     found:
       failures.length > 0 && first
-        ? joinTelling({ sentence: first.reason, remedy: first.remedy })
+        ? say`${first.reason}${/[.!?]$/.test(String(first.reason)) ? '' : '.'} ${first.remedy}`
         : undefined,
     outputs: {
       doctor: failures.length > 0 ? 'failed' : warnings.length > 0 ? 'warnings' : 'ok',
       'failed-checks': failures.length,
       warnings: warnings.length,
-      cure: first?.remedy ?? '',
+      cure: String(first?.remedy ?? ''),
       checks: JSON.stringify(checks.map(toJson)),
     },
     report: [
@@ -45,7 +45,7 @@ export function describeDiagnosis(diagnosis: Diagnosis): Outcome {
   };
 }
 
-const areas: readonly Area[] = ['database', 'storage', 'keys', 'workflows', 'channels'];
+const areas: readonly Area[] = ['platform', 'database', 'storage', 'keys', 'workflows', 'channels'];
 
 const words: Readonly<Record<CheckState, string>> = {
   ok: 'ok',
@@ -76,13 +76,13 @@ function describeComplaint(complaint: Complaint): Section {
   return { kind: 'paragraph', text: tellComplaint(complaint) };
 }
 
-function tellComplaint(complaint: Complaint): string {
+function tellComplaint(complaint: Complaint): Wording {
   const { name, state, remedy } = complaint;
-  return `${words[state]} ${checkNames[name].area}, ${titleOf(complaint)}: ${remedy}`;
+  return say`${words[state]} ${checkNames[name].area}, ${titleOf(complaint)}: ${remedy}`;
 }
 
 function describeFirst(first: Complaint | undefined, checks: readonly Check[]): Section {
-  if (first !== undefined) return { kind: 'paragraph', text: `Do this first: ${tellComplaint(first)}` };
+  if (first !== undefined) return { kind: 'paragraph', text: say`Do this first: ${tellComplaint(first)}` };
   const unchecked = checks.filter(({ state }) => state === 'unchecked').length;
   const rest = unchecked === 0 ? '' : ` Not checked, for the reasons above: ${unchecked}.`;
   return {
@@ -95,7 +95,7 @@ function toJson(check: Check) {
   const { name, subject = null, state, reason } = check;
   return {
     area: checkNames[name].area,
-    ...{ name, subject, state, reason },
-    remedy: 'remedy' in check ? check.remedy : null,
+    ...{ name, subject, state, reason: String(reason) },
+    remedy: 'remedy' in check ? String(check.remedy) : null,
   };
 }

@@ -1,9 +1,13 @@
 import type { Estimate } from '../../interface/estimate.ts';
+import type { Wording } from '../../runtime/wording.ts';
 
-export type Area = 'database' | 'storage' | 'keys' | 'workflows' | 'channels';
+export type Area = 'platform' | 'database' | 'storage' | 'keys' | 'workflows' | 'channels';
 
 /** Every check, in the order in which they are told. */
 export const checks = {
+  'platform-token': { area: 'platform', title: 'token' },
+  'platform-project': { area: 'platform', title: 'project' },
+  'platform-backups': { area: 'platform', title: "Supabase's own backups" },
   'connection-string': { area: 'database', title: 'connection string' },
   address: { area: 'database', title: 'address' },
   reach: { area: 'database', title: 'reach' },
@@ -46,13 +50,13 @@ export type Check = {
   /** Which of several is meant, such as the name of a copy */
   readonly subject?: string;
   /** What was seen, in the engine's own words where it has failed */
-  readonly reason: string;
+  readonly reason: string | Wording;
 } & (
   | { readonly state: 'ok' }
   /** A backup can be taken, and something should be looked at. */
-  | { readonly state: 'warning'; readonly remedy: string }
+  | { readonly state: 'warning'; readonly remedy: string | Wording }
   /** A backup cannot be taken, or could not be used. */
-  | { readonly state: 'failed'; readonly remedy: string }
+  | { readonly state: 'failed'; readonly remedy: string | Wording }
   /** It could not be checked, or was not to be. */
   | { readonly state: 'unchecked' }
 );
@@ -66,7 +70,7 @@ export interface Diagnosis {
 }
 
 /** A check that asks for something to be done */
-export type Complaint = Extract<Check, { readonly remedy: string }>;
+export type Complaint = Extract<Check, { readonly remedy: string | Wording }>;
 
 /** What people call a check. */
 export function titleOf({ name, subject }: Pick<Check, 'name' | 'subject'>): string {

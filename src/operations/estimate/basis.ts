@@ -4,6 +4,7 @@ import type { MeasuredInputs } from '../../interface/inputs/types.ts';
 import { list } from '../../interface/inputs/values.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { timesBetween } from '../../schedule/plan/cron.ts';
 import { backupKinds, type PlannedDatabase } from '../../schedule/plan/plan.ts';
 import { planPolicyFile } from '../../schedule/plan/policy-file.ts';
@@ -61,11 +62,11 @@ function choose(databases: readonly PlannedDatabase[], { policy, database }: Bas
   const names = list(databases.map(({ name }) => name));
   throw database === undefined
     ? new ConfigurationError(
-        `database: ${policy} has several databases`,
+        say`${nameInput('database')}: ${policy} has several databases`,
         `Write which of them is meant: ${names}.`,
       )
     : new ConfigurationError(
-        `database: ${policy} has no database ${JSON.stringify(database)}`,
+        say`${nameInput('database')}: ${policy} has no database ${JSON.stringify(database)}`,
         `Write ${names}.`,
       );
 }

@@ -32,12 +32,12 @@ import type { GateResult, Unseen, WayBack } from './result.ts';
 export async function judgeRelease(inputs: GateInputs, context: Context): Promise<GateResult> {
   const clock = new PhaseClock();
   const migrations = await findMigrations(inputs, context);
-  const freshness = await withStorage(inputs, context, (storage) =>
+  const { freshness, createdAt } = await withStorage(inputs, context, (storage) =>
     readFreshnessOrNone(storage, inputs, context),
   );
   const shrinkage = findShrinkage(freshness.usable);
   if (shrinkage !== undefined) context.log.warn(joinTelling(tellRowLoss(shrinkage)));
-  const found = measureAges(freshness, context.now());
+  const found = measureAges(freshness, context.now(), createdAt);
   const isDestructive = migrations.kind === 'looked-at' && migrations.destructive.length > 0;
   const judged = judgeLimits(found, inputs);
   const unseen = findUnseen(migrations);
@@ -121,15 +121,18 @@ async function readFreshnessOrNone(
   storage: Storage,
   inputs: GateInputs,
   context: Context,
-): Promise<BackupFreshness> {
+): Promise<{ readonly freshness: BackupFreshness; readonly createdAt: Date }> {
   if (await isEmpty(storage)) {
+    const now = context.now();
     context.log.warn(`${storage.location} holds nothing yet`);
-    return measureFreshness({ backups: [], damaged: [] }, [], [], {
-      now: context.now(),
+    const freshness = measureFreshness({ backups: [], damaged: [] }, [], [], {
+      now,
       warn: (message) => context.log.warn(message),
     });
+    return { freshness, createdAt: now };
   }
-  return readFreshness(await openRepository(storage, inputs.repositoryKey), context);
+  const repository = await openRepository(storage, inputs.repositoryKey);
+  return { freshness: await readFreshness(repository, context), createdAt: repository.createdAt };
 }
 
 async function isEmpty(storage: Storage): Promise<boolean> {

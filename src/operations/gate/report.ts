@@ -3,13 +3,16 @@ import type { Migrations } from '../../migrations/changed.ts';
 import type { Finding } from '../../migrations/destructive.ts';
 import { formatCounted } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
+import type { CopyOutcome } from '../../repository/copies/outcome.ts';
 import { quoteForShell } from '../../values/shell-word.ts';
+import { describeCopies, tellCopies } from '../sections/copies.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
 import { describeNotCarried } from '../sections/omissions.ts';
 import { describeTakenBackup, tellTakenBackup } from '../sections/taken-backup.ts';
 import type { Decision, GateResult, Missing, Staleness } from './result.ts';
 
-export function describeGate(result: GateResult): Outcome {
+/** @param copies what became of each, where a backup was taken and is copied */
+export function describeGate(result: GateResult, copies: readonly CopyOutcome[] = []): Outcome {
   const { verdict, wayBack, migrations, ages, judged, elapsed } = result;
   const destructive =
     migrations.kind === 'looked-at' ? JSON.stringify(migrations.destructive.map(({ path }) => path)) : '';
@@ -23,6 +26,7 @@ export function describeGate(result: GateResult): Outcome {
       destructive,
       ...tellAges(ages),
       'duration-seconds': Math.round(elapsed / 100) / 10,
+      ...(copies.length === 0 ? {} : { copies: tellCopies(copies) }),
     },
     ...(result.taken === undefined ? {} : { taken: tellTakenBackup(result.taken) }),
     report: [
@@ -32,6 +36,7 @@ export function describeGate(result: GateResult): Outcome {
       ...describeMigrations(migrations),
       ...describeWayBack(result),
       ...describeGround(result),
+      ...describeCopies(copies),
     ],
   };
 }

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { Clock } from '../../management/api.ts';
 import { ConfigurationError, IntegrityError, StorageError } from '../../runtime/errors.ts';
 import type { Storage } from '../../storage/storage.ts';
 
@@ -11,6 +12,8 @@ const time = v.pipe(v.string(), v.isoTimestamp());
 
 const claimSchema = v.strictObject({
   ref: v.string(),
+  /** A random name of the run that asks */
+  run: v.string(),
   /** Seconds since 1970 */
   target: v.pipe(v.number(), v.integer(), v.minValue(1)),
   claimedAt: time,
@@ -28,13 +31,24 @@ function keyOf({ ref, target }: Pick<Claim, 'ref' | 'target'>): string {
   return `managed/${ref}-${target}.json`;
 }
 
+/** How long a store may take between looking for a key and writing it */
+const settlesWithinMs = 2000;
+
 /**
- * Notes that the platform is going to be asked.
+ * Notes that the platform is going to be asked. A store that ignores the condition lets two runs at once
+ * believe that they were first: the note that stays is that of one of them, so it is read again after a moment.
  *
  * @returns false when it was noted before, by any run
  */
-export function makeClaim(storage: Storage, claim: Claim): Promise<boolean> {
-  return storage.create(keyOf(claim), toBytes(claim));
+export async function makeClaim(
+  storage: Storage,
+  claim: Claim,
+  { sleep }: Pick<Clock, 'sleep'>,
+): Promise<boolean> {
+  const key = keyOf(claim);
+  if (!(await storage.create(key, toBytes(claim)))) return false;
+  await sleep(settlesWithinMs);
+  return (await readClaim(storage, key)).run === claim.run;
 }
 
 export async function writeClaim(storage: Storage, claim: Claim): Promise<void> {
@@ -67,7 +81,7 @@ async function readClaim(storage: Storage, key: string): Promise<Claim> {
     if (cause instanceof StorageError || cause instanceof ConfigurationError) throw cause;
     throw new IntegrityError(
       `${key} in ${storage.location} is no note of a restore by the platform`,
-      'See in the dashboard whether the project was restored. Then remove the file, or give no storage.',
+      'See in the dashboard whether the project was restored. Then remove the file.',
       cause,
     );
   }

@@ -1,5 +1,5 @@
+import type { ManagedRestoreInputs } from '../../interface/inputs/management-types.ts';
 import type { CommonInputs } from '../../interface/inputs/shared-types.ts';
-import type { ManagedRestoreInputs } from '../../interface/inputs/types.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { openReached } from '../../postgres/session/reach.ts';
 import { readNewestOutline } from '../../repository/backups/manifests.ts';
@@ -7,6 +7,7 @@ import type { Repository } from '../../repository/open.ts';
 import { assertOwnDatabase } from '../../repository/own-database.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, SourceError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { dropSlot, nameSlot, readSlot } from '../../source/changes/slot.ts';
 import { readIdentity } from '../../source/identity.ts';
 import type { BackupRequest } from '../backup/request.ts';
@@ -23,16 +24,15 @@ import type { Beforehand, NewBase } from './result.ts';
  */
 export async function lookBeforehand(
   { targetUrl, sslrootcert }: ManagedRestoreInputs,
-  repository: Repository | undefined,
+  repository: Repository,
   context: Context,
 ): Promise<Beforehand | undefined> {
   if (targetUrl === undefined) return undefined;
   const session = await reach(targetUrl, sslrootcert, context);
   if (session === undefined) return undefined;
   await using _ = session;
-  if (repository !== undefined) assertOwnDatabase(repository, await readIdentity(session));
-  const name = repository && nameSlot(repository);
-  const slot = name === undefined ? undefined : await readSlot(session, name);
+  assertOwnDatabase(repository, await readIdentity(session));
+  const slot = await readSlot(session, nameSlot(repository));
   const slots = await session.query<{ name: string }>(
     'SELECT slot_name AS name FROM pg_replication_slots WHERE NOT temporary ORDER BY 1',
   );
@@ -83,7 +83,7 @@ export async function dropCaptureSlot(
  * @throws ConfigurationError, SourceError; nothing was asked of the platform then
  */
 export async function takeSafetyBackup(
-  inputs: ManagedRestoreInputs & { readonly storage: string },
+  inputs: ManagedRestoreInputs,
   repository: Repository,
   target: Date,
   context: Context,
@@ -100,8 +100,8 @@ export async function takeSafetyBackup(
     if (!isKnownError(error)) throw error;
     const Kind = error instanceof ConfigurationError ? ConfigurationError : SourceError;
     throw new Kind(
-      `the safety backup of the project failed, and nothing was asked of Supabase: ${error.message}`,
-      `${error.next} Without one the restore goes on with safety-backup: false.`,
+      say`the safety backup of the project failed, and nothing was asked of Supabase: ${error.told.message}`,
+      say`${error.told.next} Without one the restore goes on with ${nameInput('safety-backup', 'false')}.`,
       error,
     );
   }
@@ -111,7 +111,7 @@ export async function takeSafetyBackup(
  * Takes the backup from which on every time can be recovered again. That it fails does not undo the restore.
  */
 export async function takeBase(
-  inputs: ManagedRestoreInputs & { readonly storage: string },
+  inputs: ManagedRestoreInputs,
   repository: Repository,
   target: Date,
   context: Context,
@@ -128,7 +128,7 @@ export async function takeBase(
 }
 
 async function store(
-  inputs: ManagedRestoreInputs & { readonly storage: string },
+  inputs: ManagedRestoreInputs,
   repository: Repository,
   named: Pick<BackupRequest, 'purpose' | 'label' | 'pin'>,
   context: Context,
@@ -145,7 +145,7 @@ async function store(
 
 /** Of a database in trouble, or one that was taken back, nothing is taken for unchanged. */
 function toRequest(
-  inputs: ManagedRestoreInputs & { readonly storage: string },
+  inputs: ManagedRestoreInputs,
   recipients: readonly string[],
 ): Omit<BackupRequest, 'purpose' | 'label' | 'pin'> {
   const { clientPath, installClient, targetUrl: databaseUrl, sslrootcert, jobs } = inputs;

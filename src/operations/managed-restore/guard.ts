@@ -1,8 +1,9 @@
-import type { ManagedRestoreInputs } from '../../interface/inputs/types.ts';
+import type { ManagedRestoreInputs } from '../../interface/inputs/management-types.ts';
 import type { BackupListing } from '../../management/project.ts';
 import { formatAge } from '../../report/quantity.ts';
 import { formatSecond } from '../../report/time.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { findProjectRef } from '../../values/project-ref.ts';
 import { confirmingWords } from '../restore/guard.ts';
 import type { Window } from './result.ts';
@@ -12,7 +13,7 @@ export function refuseOtherProject({ targetUrl, management }: ManagedRestoreInpu
   const ofUrl = findProjectRef(targetUrl);
   if (ofUrl === undefined || ofUrl === management.projectRef) return;
   throw new ConfigurationError(
-    `project-ref: it is ${management.projectRef}, and target-url leads to ${ofUrl}`,
+    say`${nameInput('project-ref')}: it is ${management.projectRef}, and ${nameInput('target-url')} leads to ${ofUrl}`,
     'Leave one of them out, or make them name one project.',
   );
 }
@@ -41,7 +42,7 @@ export function findRefusals(
   if (!restorable.has(status))
     refusals.push(
       new ConfigurationError(
-        `project-ref: the project is ${status}, and the platform restores one that is ACTIVE_HEALTHY`,
+        say`${nameInput('project-ref')}: the project is ${status}, and the platform restores one that is ACTIVE_HEALTHY`,
         status === 'INACTIVE'
           ? 'Resume it in the dashboard first.'
           : 'Wait until it is, or see the dashboard.',
@@ -50,24 +51,24 @@ export function findRefusals(
   if (window === undefined)
     refusals.push(
       new ConfigurationError(
-        `managed: point-in-time recovery is not on for ${projectRef}, and without it the platform restores nothing that is asked for from here`,
-        'Restore one of its daily backups in the dashboard, under Database, Backups; or restore from the repository, without managed.',
+        say`${nameInput('managed')}: point-in-time recovery is not on for ${projectRef}, and without it the platform restores nothing that is asked for from here`,
+        say`Restore one of its daily backups in the dashboard, under Database, Backups; or restore from the repository, without ${nameInput('managed')}.`,
       ),
     );
   else if (target < window.from || target > window.to)
     refusals.push(
       new ConfigurationError(
-        `recovery-target-time: ${formatSecond(target)} is not among the times that Supabase can restore: ${formatSecond(window.from)} to ${formatSecond(window.to)}`,
+        say`${nameInput('recovery-target-time')}: ${formatSecond(target)} is not among the times that Supabase can restore: ${formatSecond(window.from)} to ${formatSecond(window.to)}`,
         target > window.to
           ? 'The end follows the transactions by some minutes: try again later, or write an earlier time.'
-          : 'Write a later time, or restore from the repository, without managed: it may reach back further.',
+          : say`Write a later time, or restore from the repository, without ${nameInput('managed')}: it may reach back further.`,
       ),
     );
   if (!confirmed)
     refusals.push(
       new ConfigurationError(
-        `confirm: the project ${projectRef} needs words that confirm the restore: all of it is taken back, and what was committed in the ${formatAge(Math.max(0, now.getTime() - target.getTime()))} since ${formatSecond(target)} is lost`,
-        `Whoever answers for it types them: confirm: ${confirmingWords}.`,
+        say`${nameInput('confirm')}: the project ${projectRef} needs words that confirm the restore: all of it is taken back, and what was committed in the ${formatAge(Math.max(0, now.getTime() - target.getTime()))} since ${formatSecond(target)} is lost`,
+        say`If you are sure, add ${nameInput('confirm', confirmingWords)}.`,
       ),
     );
   return refusals;

@@ -2,6 +2,7 @@ import type { Outcome } from '../../interface/outcome.ts';
 import { formatAge, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { formatSecond, formatTimeWithZone } from '../../report/time.ts';
+import { say, type Wording } from '../../runtime/wording.ts';
 import type { EndedRestore, Ending, ManagedRestoreResult, PlannedRestore } from './result.ts';
 import { isDone } from './result.ts';
 
@@ -31,7 +32,7 @@ function describePlan(plan: PlannedRestore, common: Outcome['outputs']): Outcome
     report: [
       { kind: 'heading', text: title },
       ...(isUnderWay ? [paragraph(underWay)] : describeSteps(plan)),
-      ...refusals.map(({ message, next }) => paragraph(`Missing: ${message}. ${next}`)),
+      ...refusals.map(({ told }) => paragraph(say`Missing: ${told.message}. ${told.next}`)),
       ...describeConsequences(plan),
     ],
   };
@@ -39,7 +40,7 @@ function describePlan(plan: PlannedRestore, common: Outcome['outputs']): Outcome
 
 function describeSteps(plan: PlannedRestore): Section[] {
   const { window, database, takesSafetyBackup, takesBase, status } = plan;
-  const yes = (is: boolean, what: string) => (is ? what : 'no: storage and target-url are not both given');
+  const yes = (is: boolean, what: string) => (is ? what : 'no: target-url is not given');
   return [
     {
       kind: 'table',
@@ -71,7 +72,7 @@ function describeSteps(plan: PlannedRestore): Section[] {
   ];
 }
 
-const paragraph = (text: string): Section => ({ kind: 'paragraph', text });
+const paragraph = (text: string | Wording): Section => ({ kind: 'paragraph', text });
 
 function describeEnd(result: EndedRestore, common: Outcome['outputs']): Outcome {
   const { ref, target, ending, base, safetyBackup } = result;

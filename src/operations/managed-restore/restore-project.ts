@@ -1,4 +1,5 @@
-import type { ManagedRestoreInputs } from '../../interface/inputs/types.ts';
+import { randomUUID } from 'node:crypto';
+import type { ManagedRestoreInputs } from '../../interface/inputs/management-types.ts';
 import type { Clock, ManagementApi } from '../../management/api.ts';
 import { isPassing } from '../../management/facts.ts';
 import { ManagementFailure, toKnownError } from '../../management/failure.ts';
@@ -7,6 +8,7 @@ import { formatAge } from '../../report/quantity.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, PlatformError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { type Claim, dropClaim, makeClaim, readClaims, writeClaim } from './claim.ts';
@@ -25,7 +27,7 @@ export interface Platform {
 interface Job {
   readonly inputs: ManagedRestoreInputs;
   readonly platform: Platform;
-  readonly repository: Repository | undefined;
+  readonly repository: Repository;
   readonly target: Date;
   readonly at: Date;
   readonly project: Project;
@@ -49,22 +51,16 @@ export async function restoreProject(
   refuseOtherProject(inputs);
   const at = context.now();
   const target = new Date(inputs.recoveryTargetTime);
-  await using resources = new AsyncDisposableStack();
-  const storage = await openPlace(inputs, context);
-  if (storage !== undefined) resources.use(storage);
-  const repository = storage && (await openRepository(storage, inputs.repositoryKey));
+  await using storage = await openStorage(inputs.storage, inputs, context);
+  const repository = await openRepository(storage, inputs.repositoryKey);
   const { projectRef } = inputs.management;
-  const claims = storage === undefined ? [] : await readClaims(storage, projectRef);
+  const claims = await readClaims(storage, projectRef);
   const project = await tellKnown(() => readProject(platform.api, projectRef));
   const claim = claims.find((each) => each.target === toSeconds(target));
   const job: Job = { inputs, platform, repository, target, at, project, claim };
   refuseOther(claims, job);
   if (claim !== undefined || project.status === 'RESTORING') return await resume(job, context);
   return await begin(job, context);
-}
-
-async function openPlace(inputs: ManagedRestoreInputs, context: Context): Promise<Storage | undefined> {
-  return inputs.storage === undefined ? undefined : await openStorage(inputs.storage, inputs, context);
 }
 
 const toSeconds = (time: Date) => time.getTime() / 1000;
@@ -89,7 +85,7 @@ function refuseOther(claims: readonly Claim[], { claim, project, at }: Job): voi
   if (claim !== undefined || other === undefined) return;
   const time = new Date(other.target * 1000).toISOString();
   throw new ConfigurationError(
-    `recovery-target-time: the platform is restoring the project, or about to, and was asked for ${time}`,
+    say`${nameInput('recovery-target-time')}: the platform is restoring the project, or about to, and was asked for ${time}`,
     `Give that time to wait for it, or wait until the project is back.`,
   );
 }
@@ -102,31 +98,23 @@ async function begin(job: Job, context: Context): Promise<ManagedRestoreResult> 
   const [first] = refusals;
   if (first !== undefined && !inputs.dryRun) throw first;
   const database = await lookBeforehand(inputs, repository, context);
-  const isBoth = repository !== undefined && inputs.targetUrl !== undefined;
+  const isReached = inputs.targetUrl !== undefined;
   const looked = { ref, target, window, database, at };
   if (inputs.dryRun)
     return {
       ...{ kind: 'planned', ...looked, elapsed: elapsedOf(job, context), isUnderWay: false },
-      ...{ status: project.status, refusals, takesBase: isBoth },
-      takesSafetyBackup: isBoth && inputs.safetyBackup,
+      ...{ status: project.status, refusals, takesBase: isReached },
+      takesSafetyBackup: isReached && inputs.safetyBackup,
     };
-  const place = toPlace(job);
   const safetyBackup =
-    place !== undefined && inputs.safetyBackup
-      ? await takeSafetyBackup(place.inputs, place.repository, target, context)
+    isReached && inputs.safetyBackup
+      ? await takeSafetyBackup(inputs, repository, target, context)
       : undefined;
   const slot = database?.slot ?? undefined;
   if (slot !== undefined) await dropCaptureSlot(inputs, slot, context);
   const { claim, request } = await ask(job, context);
   const done = { looked, safetyBackup, isSlotDropped: slot !== undefined, request };
   return await finish({ ...job, claim }, done, context);
-}
-
-/** The repository and the database, where both are given: only then can backups be taken. */
-function toPlace({ inputs, repository }: Job) {
-  const { storage, targetUrl } = inputs;
-  if (storage === undefined || repository === undefined || targetUrl === undefined) return undefined;
-  return { inputs: { ...inputs, storage }, repository };
 }
 
 /** Asks the platform, once. After a lost answer the state of the project tells what became of it. */
@@ -136,11 +124,11 @@ async function ask(
 ): Promise<{ claim: Claim; request: 'asked' | 'lost' }> {
   const { projectRef: ref } = inputs.management;
   const claim: Claim = {
-    ...{ ref, target: toSeconds(target), claimedAt: platform.clock.now().toISOString() },
-    ...{ leftAt: null, backAt: null },
+    ...{ ref, run: randomUUID(), target: toSeconds(target) },
+    ...{ claimedAt: platform.clock.now().toISOString(), leftAt: null, backAt: null },
   };
-  const storage = repository?.storage;
-  if (storage !== undefined && !(await makeClaim(storage, claim)))
+  const { storage } = repository;
+  if (!(await makeClaim(storage, claim, platform.clock)))
     throw new PlatformError(
       'another run is asking the platform for this restore just now',
       'Let it end, or run this again: it then waits for the project as well.',
@@ -152,7 +140,7 @@ async function ask(
   } catch (error) {
     if (!(error instanceof ManagementFailure)) throw error;
     if (error.wasRefused) {
-      if (storage !== undefined) await takeBack(storage, claim, context);
+      await takeBack(storage, claim, context);
       throw toKnownError(error);
     }
     context.log.warn(
@@ -176,14 +164,14 @@ async function takeBack(storage: Storage, claim: Claim, { log }: Context): Promi
 
 /** Waits for a restore that was asked for before, or that somebody else has asked for. */
 async function resume(job: Job, context: Context): Promise<ManagedRestoreResult> {
-  const { inputs, target, at, project, claim, repository } = job;
+  const { inputs, target, at, project, claim } = job;
   const { projectRef: ref } = inputs.management;
   const looked = { ref, target, window: undefined, database: undefined, at };
   if (inputs.dryRun)
     return {
       ...{ kind: 'planned', ...looked, elapsed: elapsedOf(job, context), isUnderWay: true },
       ...{ status: project.status, refusals: [], takesSafetyBackup: false },
-      takesBase: repository !== undefined && inputs.targetUrl !== undefined,
+      takesBase: inputs.targetUrl !== undefined,
     };
   context.log.info(
     claim === undefined
@@ -209,12 +197,12 @@ interface Done {
 
 /** Waits, and takes a new base when the project is back. */
 async function finish(job: Job, { looked, ...done }: Done, context: Context): Promise<EndedRestore> {
+  const { inputs, repository } = job;
   const isOver = job.claim?.backAt != null;
   const ending = await watch(job, context);
-  const place = toPlace(job);
   const base: NewBase =
-    ending.kind === 'back' && place !== undefined && !isOver
-      ? await takeBase(place.inputs, place.repository, job.target, context)
+    ending.kind === 'back' && inputs.targetUrl !== undefined && !isOver
+      ? await takeBase(inputs, repository, job.target, context)
       : { kind: 'needed' };
   return { kind: 'ended', ...looked, ...done, ending, base, elapsed: elapsedOf(job, context) };
 }
@@ -224,9 +212,8 @@ async function watch(job: Job, context: Context): Promise<Ending> {
   const { leftAt = null, backAt = null } = claim ?? {};
   if (leftAt !== null && backAt !== null)
     return { kind: 'back', leftAt: new Date(leftAt), backAt: new Date(backAt) };
-  const storage = repository?.storage;
   const note = async (change: Partial<Claim>) => {
-    if (storage !== undefined && claim !== undefined) await writeClaim(storage, { ...claim, ...change });
+    if (claim !== undefined) await writeClaim(repository.storage, { ...claim, ...change });
   };
   const { clock } = platform;
   let noted = leftAt;

@@ -75,7 +75,7 @@ export type Ending =
 export type NewBase =
   | { readonly kind: 'taken'; readonly id: string }
   | { readonly kind: 'failed'; readonly message: string; readonly next: string }
-  /** Storage or database were not given, or the project is not back. */
+  /** The database was not given, or the project is not back. */
   | { readonly kind: 'needed' };
 
 /** Whether the project is back, and a new base was taken where that could be. */

@@ -1,5 +1,5 @@
 import type { CopyPlace } from '../../interface/inputs/copies-values.ts';
-import type { ManagementInputs } from '../../interface/inputs/management-types.ts';
+import type { ManagementInputs } from '../../interface/inputs/platform-access.ts';
 import type { PlaceInputs } from '../../interface/inputs/shared-types.ts';
 import { parseS3Addressing } from '../../interface/inputs/storage-values.ts';
 import { parseDuration, parseInterval, parseRetention } from '../../interface/inputs/time-values.ts';
@@ -8,10 +8,12 @@ import { list } from '../../interface/inputs/values.ts';
 import type { Limits } from '../../repository/backups/freshness.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { nextTimes } from '../../schedule/plan/cron.ts';
 import type { PlannedDatabase, SchedulePlan } from '../../schedule/plan/plan.ts';
 import type { Verification } from '../../schedule/verification/verify.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
+import { chooseCopies, chooseProjects } from '../schedule/named-secrets.ts';
 import { type PlannedWorkflows, planWorkflows, verifyPlanned } from '../schedule/planned.ts';
 import type { ReadSchedules } from '../status/schedules.ts';
 import type { Planned } from './facts.ts';
@@ -33,7 +35,7 @@ export interface DatabaseRequest {
   readonly planned: Planned | undefined;
   /** Undefined: the platform's own backups are not asked for */
   readonly management: ManagementInputs | undefined;
-  /** Of a storage that was given by itself; a policy names none */
+  /** Of the storage that was given, or those that the policy names */
   readonly copies: readonly CopyPlace[];
   /** By which the status judges schedules */
   readonly schedules: ReadSchedules | undefined;
@@ -50,9 +52,16 @@ export async function listRequests(inputs: ReportInputs, context: Context): Prom
     const planned = await planWorkflows({ policy, workflows }, context.env);
     const verification = await verify(planned, githubToken, context);
     const databases = chooseDatabases(planned, inputs);
-    const management = chooseManagement(databases, inputs, context);
-    return databases.map((database) =>
-      toRequest(database, { ...planned, verification }, { ...inputs, management }, context),
+    const projects = chooseProjects(databases, { ...inputs, policy }, context);
+    refuseUnasked(inputs, projects);
+    const copies = databases.length === 1 ? inputs.copies : leaveOut(inputs.copies, context);
+    return databases.map((database, index) =>
+      toRequest(
+        database,
+        { ...planned, verification },
+        { ...inputs, copies, management: projects[index] },
+        context,
+      ),
     );
   }
   // The parser of the inputs has seen to it that one of the two is given.
@@ -69,17 +78,25 @@ export async function listRequests(inputs: ReportInputs, context: Context): Prom
   ];
 }
 
-/** The project is that of one database: of several, none is asked about. */
-function chooseManagement(
-  databases: readonly PlannedDatabase[],
-  { management }: ReportInputs,
-  { log }: Context,
-): ManagementInputs | undefined {
-  if (management === undefined || databases.length === 1) return management;
-  log.warn(
-    "Supabase's own backups are not in the report: project-ref names one project, and the report is about several databases. Name one with database.",
+/** A report about what the platform keeps would be empty where it is asked about no project. */
+function refuseUnasked(
+  { kind, policy }: ReportInputs,
+  projects: readonly (ManagementInputs | undefined)[],
+): void {
+  if (kind !== 'managed' || projects.some((project) => project !== undefined)) return;
+  throw new ConfigurationError(
+    say`${nameInput('project-ref')}: a report of the kind managed needs a project and a token, and ${policy} and the inputs name both for no database`,
+    'Write `project-ref` for the database in the policy, and set SUPABASE_ACCESS_TOKEN.',
   );
-  return undefined;
+}
+
+/** Copies are of one repository: of several, those count that the policy names. */
+function leaveOut(copies: readonly CopyPlace[], { log }: Context): readonly CopyPlace[] {
+  if (copies.length > 0)
+    log.warn(
+      'copies are those of one database, and the report is about several: those are looked at that the policy names. Name one database with database.',
+    );
+  return [];
 }
 
 /** Asks GitHub whether the workflows run. A report without that answer is worth more than none. */
@@ -105,7 +122,7 @@ function chooseDatabases(
   const chosen = databases.filter(({ name }) => database === undefined || name === database);
   if (chosen.length > 0) return chosen;
   throw new ConfigurationError(
-    `database: ${policy} has no database ${JSON.stringify(database)}`,
+    say`${nameInput('database')}: ${policy} has no database ${JSON.stringify(database)}`,
     `Write ${list(databases.map(({ name }) => name))}, or leave it out for all of them.`,
   );
 }
@@ -121,16 +138,17 @@ function toRequest(
   const rpo = policy.alarms?.['rpo-target'];
   const rto = policy.drill?.['rto-target'];
   const keep = database.keepChanges;
+  const place = {
+    ...inputs,
+    storage: written.storage,
+    s3Endpoint: written['s3-endpoint'] ?? inputs.s3Endpoint,
+    s3Region: written['s3-region'] ?? inputs.s3Region,
+    s3Addressing: parseS3Addressing(written['s3-addressing'] ?? inputs.s3Addressing),
+    repositoryKey: findKey(written['repository-key'], context.env) ?? inputs.repositoryKey,
+  };
   return {
     name,
-    place: {
-      ...inputs,
-      storage: written.storage,
-      s3Endpoint: written['s3-endpoint'] ?? inputs.s3Endpoint,
-      s3Region: written['s3-region'] ?? inputs.s3Region,
-      s3Addressing: parseS3Addressing(written['s3-addressing'] ?? inputs.s3Addressing),
-      repositoryKey: findKey(written['repository-key'], context.env) ?? inputs.repositoryKey,
-    },
+    place,
     identities: inputs.encryptionIdentity,
     limits: { ...inputs, maxAge: rpo === undefined ? inputs.maxAge : parseDuration(rpo) },
     price: inputs.pricePerGbMonth,
@@ -143,7 +161,7 @@ function toRequest(
     planned: toPlanned(database, plan, context.now()),
     schedules: { database, timeZone: plan.timeZone, verification },
     management: inputs.management,
-    copies: [],
+    copies: chooseCopies(database, inputs.copies, place, context),
   };
 }
 
@@ -152,7 +170,7 @@ function findKey(secret: string | undefined, env: NodeJS.ProcessEnv): string | u
   const key = secret === undefined ? undefined : env[secret]?.trim() || undefined;
   if (key === undefined || /^[0-9a-f]{64}$/i.test(key)) return key;
   throw new ConfigurationError(
-    `repository-key: the variable ${secret}, which the policy names, does not hold 64 hexadecimal digits`,
+    say`${nameInput('repository-key')}: the variable ${secret}, which the policy names, does not hold 64 hexadecimal digits`,
     'Set it to the key that the repository was made with.',
   );
 }

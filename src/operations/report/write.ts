@@ -5,6 +5,7 @@ import type { ReportInputs } from '../../interface/inputs/types.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { replaceFile } from '../../runtime/replaced-file.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { refuseInside } from '../../storage/folder-path.ts';
 import { listStorages } from '../schedule/storages.ts';
 import { isHealthy } from '../status/result.ts';
@@ -51,7 +52,7 @@ async function makeFolder(folder: string): Promise<void> {
     await mkdir(folder, { recursive: true, mode: privateFolder });
   } catch (cause) {
     throw new ConfigurationError(
-      `output: the folder ${JSON.stringify(folder)} cannot be made`,
+      say`${nameInput('output')}: the folder ${JSON.stringify(folder)} cannot be made`,
       'Write the path of a folder that this user may write to.',
       cause,
     );

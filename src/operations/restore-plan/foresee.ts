@@ -9,6 +9,7 @@ import { openRepository, type Repository } from '../../repository/open.ts';
 import { readRecords, type StoredRecord } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { openWithCopies } from '../../storage/copies.ts';
 import { hour } from '../../values/duration.ts';
 import { createSelection, findUnmatched, writePattern } from '../../values/table-patterns.ts';
@@ -77,18 +78,18 @@ function refuseContradictions({ target, include, recoveryTargetTime }: PlanReque
   const odd = include.find((pattern) => printable(pattern) !== pattern);
   if (odd !== undefined)
     throw new ConfigurationError(
-      'include: a name has characters that cannot be seen, and a line with it could not be read before it is run',
+      say`${nameInput('include')}: a name has characters that cannot be seen, and a line with it could not be read before it is run`,
       'Choose the table with schema.*, or restore it in a terminal.',
     );
   if (target !== 'beside') return;
   if (include.length === 0)
     throw new ConfigurationError(
-      'include: is required to restore rows beside the live tables',
+      say`${nameInput('include')}: is required to restore rows beside the live tables`,
       'Name the tables, such as public.orders.',
     );
   if (recoveryTargetTime !== undefined)
     throw new ConfigurationError(
-      'recovery-target-time: rows come beside the live tables from a backup, not from a point in time',
+      say`${nameInput('recovery-target-time')}: rows come beside the live tables from a backup, not from a point in time`,
       'Name a backup instead, or plan a restore into an empty database.',
     );
 }
@@ -121,7 +122,7 @@ function chooseTables(manifest: Manifest, include: readonly string[]): TableCont
   const unmatched = findUnmatched(include, manifest.tables);
   if (unmatched.length > 0)
     throw new ConfigurationError(
-      `include: no table of backup ${manifest.id} fits ${unmatched.join(', ')}`,
+      say`${nameInput('include')}: no table of backup ${manifest.id} fits ${unmatched.join(', ')}`,
       'Correct the name, in the letters of the database, or name a backup that has the table; backup_show lists them.',
     );
   return manifest.tables

@@ -14,6 +14,7 @@ import {
   type TargetError,
 } from '../../runtime/errors.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { emptyTarget, giveBack } from './clearing.ts';
 import { refuse } from './guard.ts';
 import type { Done, RestoreJob } from './job.ts';
@@ -102,11 +103,11 @@ function gather(
 /** Adds to an error how far the restore came, and the ways to go on. */
 function explainStop(error: KnownError, { manifest, state, clock }: RestoreJob): KnownError {
   const phases = Object.keys(clock.milliseconds()).filter((phase) => phase !== 'total');
-  const message = `${error.message}; the restore stopped after ${phases.join(', ')}, and the target is incomplete`;
+  const message = say`${error.told.message}; the restore stopped after ${phases.join(', ')}, and the target is incomplete`;
   const next =
     state.part?.isInUse === true
-      ? `Nothing but the chosen objects was touched: keep the database, mend the cause, and run the same again with backup-id ${manifest.id} and clean.`
-      : `${error.next} Then start over with backup-id ${manifest.id} and clean, or restore into a new database.`;
+      ? say`Nothing but the chosen objects was touched: keep the database, mend the cause, and run the same again with ${nameInput('backup-id', manifest.id)} and ${nameInput('clean', 'true')}.`
+      : say`${error.told.next} Then start over with ${nameInput('backup-id', manifest.id)} and ${nameInput('clean', 'true')}, or restore into a new database.`;
   if (error instanceof StorageError) {
     const { configuration, missing } = error;
     return new StorageError(message, next, { cause: error, configuration, missing });

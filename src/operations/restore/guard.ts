@@ -7,6 +7,7 @@ import type { MetPart } from '../../restorer/plan.ts';
 import type { UnfinishedRestore } from '../../restorer/unfinished.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { describeLoss } from './loss.ts';
 import { describeReason, findReasons } from './reasons.ts';
 import {
@@ -30,14 +31,18 @@ export function refuseContradictions(inputs: RestoreInputs): void {
   const { clean, safetyBackup, safetyStorage, stagingUrl, fallback } = inputs;
   if (safetyStorage !== undefined && !(clean && safetyBackup)) {
     throw new ConfigurationError(
-      `safety-storage: no safety backup is taken ${clean ? 'with safety-backup false' : 'without clean'}`,
-      `Leave safety-storage out, or ${clean ? 'safety-backup' : 'give clean'}.`,
+      clean
+        ? say`${nameInput('safety-storage')}: no safety backup is taken with ${nameInput('safety-backup', 'false')}`
+        : say`${nameInput('safety-storage')}: no safety backup is taken without ${nameInput('clean', 'true')}`,
+      clean
+        ? say`Leave ${nameInput('safety-storage')} out, or ${nameInput('safety-backup', 'false')}.`
+        : say`Leave ${nameInput('safety-storage')} out, or add ${nameInput('clean', 'true')}.`,
     );
   }
   if (stagingUrl === undefined && fallback !== Number(defaultOf('fallback', 'restore'))) {
     throw new ConfigurationError(
-      'fallback: is given without staging-url, and a restore into the target falls back on nothing',
-      'Give staging-url, where backups can be tried, or leave fallback out.',
+      say`${nameInput('fallback')}: is given without ${nameInput('staging-url')}, and a restore into the target falls back on nothing`,
+      say`Give ${nameInput('staging-url')}, where backups can be tried, or leave ${nameInput('fallback')} out.`,
     );
   }
 }
@@ -73,8 +78,8 @@ export function findRefusals(
   else if (holdsObjects(state) && !inputs.clean) {
     refusals.push(
       new ConfigurationError(
-        `target-url: the database is not empty: it has ${nameExisting(state)}`,
-        'Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have this one emptied first with clean.',
+        say`${nameInput('target-url')}: the database is not empty: it has ${nameExisting(state)}`,
+        say`Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have this one emptied first with ${nameInput('clean', 'true')}.`,
       ),
     );
   }
@@ -82,8 +87,8 @@ export function findRefusals(
   if (reasons.length > 0 && !inputs.confirmed) {
     refusals.push(
       new ConfigurationError(
-        `confirm: ${state.target} needs words that confirm the restore: ${reasons.map(describeReason).join(', ')}; ${describeLoss(manifest, state)}`,
-        `Whoever answers for it types them: confirm: ${confirmingWords}.`,
+        say`${nameInput('confirm')}: ${state.target} needs words that confirm the restore: ${reasons.map(describeReason).join(', ')}; ${describeLoss(manifest, state)}`,
+        say`If you are sure, add ${nameInput('confirm', confirmingWords)}.`,
       ),
     );
   }
@@ -94,8 +99,8 @@ export function findRefusals(
   ) {
     refusals.push(
       new ConfigurationError(
-        `safety-storage: is required, because ${state.target} is to be emptied or changed and is not the database of this repository, which holds only one`,
-        'Say where its safety backup goes, or restore without one: safety-backup: false.',
+        say`${nameInput('safety-storage')}: is required, because ${state.target} is to be emptied or changed and is not the database of this repository, which holds only one`,
+        say`Say where its safety backup goes, or restore without one: ${nameInput('safety-backup', 'false')}.`,
       ),
     );
   }
@@ -113,23 +118,23 @@ function findMeetings(
   if (mark !== undefined && !isSamePart(inputs, mark)) {
     refusals.push(
       new ConfigurationError(
-        `target-url: it has ${describeUnfinished(mark)}, which was another part of it or all`,
-        'Bring that one to its end first, with clean and the same include and exclude, and then restore this part.',
+        say`${nameInput('target-url')}: it has ${describeUnfinished(mark)}, which was another part of it or all`,
+        say`Bring that one to its end first, with ${nameInput('clean', 'true')} and the same ${nameInput('include')} and ${nameInput('exclude')}, and then restore this part.`,
       ),
     );
   }
   if (filled.length > 0) {
     refusals.push(
       new ConfigurationError(
-        `include: the target has rows of ${summarize(filled)} already, and tables of the platform are not replaced`,
-        'Leave them out with exclude, or restore their rows beside the live tables with side-schema.',
+        say`${nameInput('include')}: the target has rows of ${summarize(filled)} already, and tables of the platform are not replaced`,
+        say`Leave them out with ${nameInput('exclude')}, or restore their rows beside the live tables with ${nameInput('side-schema')}.`,
       ),
     );
   }
   if (collisions.length > 0) {
     refusals.push(
       new ConfigurationError(
-        `target-url: indexes of the backup have names that something else there has: ${summarize(collisions)}`,
+        say`${nameInput('target-url')}: indexes of the backup have names that something else there has: ${summarize(collisions)}`,
         'A table that was renamed keeps the names of its indexes: rename these too (ALTER INDEX … RENAME TO …), or drop what has them.',
       ),
     );
@@ -137,7 +142,7 @@ function findMeetings(
   if (takenSequences.length > 0) {
     refusals.push(
       new ConfigurationError(
-        `target-url: columns of the backup number their rows by sequences that belong to another table there: ${summarize(takenSequences)}`,
+        say`${nameInput('target-url')}: columns of the backup number their rows by sequences that belong to another table there: ${summarize(takenSequences)}`,
         'A table that was renamed keeps the names of its sequences: rename these too (ALTER SEQUENCE … RENAME TO …), or drop what has them.',
       ),
     );
@@ -145,8 +150,8 @@ function findMeetings(
   if (misfits.length > 0 && replaced.objects.length > 0) {
     refusals.push(
       new ConfigurationError(
-        `clean: what is to be replaced needs things that the target has otherwise than the backup: ${summarize(misfits)}; its rows could be lost, and those of the backup not fit`,
-        'Name these in include as well, alter them to what they were, or restore the rows beside the live tables with side-schema.',
+        say`${nameInput('clean')}: what is to be replaced needs things that the target has otherwise than the backup: ${summarize(misfits)}; its rows could be lost, and those of the backup not fit`,
+        say`Name these in ${nameInput('include')} as well, alter them to what they were, or restore the rows beside the live tables with ${nameInput('side-schema')}.`,
       ),
     );
   }
@@ -154,8 +159,8 @@ function findMeetings(
     const names = summarize(replaced.names);
     refusals.push(
       new ConfigurationError(
-        `target-url: it has ${mark === undefined ? `${names} already` : describeUnfinished(mark)}`,
-        'Have just these replaced with clean, restore their rows beside them with side-schema, or restore into another database.',
+        say`${nameInput('target-url')}: it has ${mark === undefined ? `${names} already` : describeUnfinished(mark)}`,
+        say`Have just these replaced with ${nameInput('clean', 'true')}, restore their rows beside them with ${nameInput('side-schema')}, or restore into another database.`,
       ),
     );
   }

@@ -8,6 +8,7 @@ import type { RestoreScope } from '../../restorer/scope.ts';
 import { type Attempt, explainFailure, hasPassed, hasReturned } from '../../restorer/trial/attempt.ts';
 import { describeChecks } from '../../restorer/trial/user-checks.ts';
 import { assertNever } from '../../runtime/errors.ts';
+import { say, type Wording } from '../../runtime/wording.ts';
 import { describeOmitted } from '../sections/omissions.ts';
 import { withReadings } from '../sections/readings-report.ts';
 import { describeGone, describeLoss, describeSurplus, findLost } from './loss.ts';
@@ -68,7 +69,7 @@ function describePlanned(plan: PlannedRestore): Outcome {
         ...listSteps(plan),
         ...foreseen,
         ...tellRootKey(plan.rootKey),
-        ...plan.refusals.map(({ message, next }) => `Missing: ${message}. ${next}`),
+        ...plan.refusals.map(({ told }) => say`Missing: ${told.message}. ${told.next}`),
       ].map(tell),
       ...describeRecovery(plan),
       tell(
@@ -285,6 +286,6 @@ function describeLeft(left: readonly Omission[]): Section[] {
   ]);
 }
 
-function tell(text: string): Section {
+function tell(text: string | Wording): Section {
   return { kind: 'paragraph', text };
 }

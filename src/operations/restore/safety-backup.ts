@@ -6,6 +6,7 @@ import { openRepository } from '../../repository/open.ts';
 import type { RecordContent } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, SourceError, StorageError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { openStorage } from '../../storage/open.ts';
 import type { BackupRequest } from '../backup/request.ts';
 import { takeBackup } from '../backup/take.ts';
@@ -61,15 +62,15 @@ export async function takeSafetyBackup(
     if (await isWhole(second.id, inputs, context)) return second;
     throw new StorageError(
       `backup ${second.id} could not be read back`,
-      'Give another storage with safety-storage.',
+      say`Give another storage with ${nameInput('safety-storage')}.`,
     );
   } catch (error) {
     context.signal.throwIfAborted();
     if (!isKnownError(error)) throw error;
     const Kind = error instanceof ConfigurationError ? ConfigurationError : SourceError;
     throw new Kind(
-      `the safety backup of the target failed, and nothing was touched: ${error.message}`,
-      `${error.next} Without one the restore goes on with safety-backup: false.`,
+      say`the safety backup of the target failed, and nothing was touched: ${error.told.message}`,
+      say`${error.told.next} Without one the restore goes on with ${nameInput('safety-backup', 'false')}.`,
       error,
     );
   }

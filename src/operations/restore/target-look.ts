@@ -7,6 +7,7 @@ import type { TableSize } from '../../restorer/part/replacement.ts';
 import { readMark } from '../../restorer/unfinished.ts';
 import type { Context } from '../../runtime/context.ts';
 import { TargetError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { readIdentity } from '../../source/identity.ts';
 import { readManagedSchemas } from '../../supabase/managed-schemas.ts';
 import { chooseTargetKind, detectTargetKind, type TargetKind } from '../../supabase/target-kind.ts';
@@ -78,7 +79,7 @@ export async function refuseAnother(session: Session, state: TargetState): Promi
   const { databaseOid, systemIdentifier } = await readIdentity(session);
   if (databaseOid === state.databaseOid && systemIdentifier === state.systemIdentifier) return;
   throw new TargetError(
-    `target-url: ${state.target} is another database by now than the one that was looked at when the restore began`,
+    say`${nameInput('target-url')}: ${state.target} is another database by now than the one that was looked at when the restore began`,
     'Nothing was touched. Give an address that always leads to the same server, and run the restore again.',
   );
 }

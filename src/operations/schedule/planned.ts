@@ -21,7 +21,18 @@ export async function planWorkflows(
   inputs: Pick<ScheduleInputs, 'policy' | 'workflows'>,
   env: NodeJS.ProcessEnv,
 ): Promise<PlannedWorkflows> {
-  const planned = await planPolicyFile(inputs.policy, env);
+  return compareWorkflows(await planPolicyFile(inputs.policy, env), inputs);
+}
+
+/**
+ * Compares the workflows that are there with those of a planned policy. Changes nothing.
+ *
+ * @throws ConfigurationError when a workflow cannot be read
+ */
+export async function compareWorkflows(
+  planned: PlannedPolicy,
+  inputs: Pick<ScheduleInputs, 'policy' | 'workflows'>,
+): Promise<PlannedWorkflows> {
   const policyPath = pathInRepository(inputs);
   const callers = renderCallers({ ...planned, policyPath });
   const changes = await compareFiles(callers, inputs.workflows, policyPath);

@@ -2,6 +2,7 @@ import type { RecordingInputs } from '../../interface/inputs/shared-types.ts';
 import { tryRecords, withRecords } from '../../records/connection.ts';
 import { type ScheduleRow, writeSchedules } from '../../records/schedules.ts';
 import type { Context } from '../../runtime/context.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { SchedulePlan } from '../../schedule/plan/plan.ts';
 import type { Verification } from '../../schedule/verification/verify.ts';
 
@@ -22,7 +23,7 @@ export async function recordSchedules(
   );
   if (readiness?.kind === 'newer')
     context.log.warn(
-      `records-url: a newer version of supabase-backup made the tables there (version ${readiness.version}), so these schedules are not in them`,
+      say`${nameInput('records-url')}: a newer version of supabase-backup made the tables there (version ${readiness.version}), so these schedules are not in them`,
     );
 }
 

@@ -44,7 +44,7 @@ export function describeLimits(
       ask(input),
       formatAge(limit),
       age === undefined ? (input === 'max-age' ? 'there is none' : 'never') : formatAge(age),
-      met ? 'met' : 'BROKEN',
+      met ? (age === undefined ? 'not due yet' : 'met') : 'BROKEN',
     ]),
   };
 }

@@ -36,6 +36,7 @@ import {
   TargetError,
 } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
+import { nameInput, nameInputs, say } from '../../runtime/wording.ts';
 import { openWithCopies } from '../../storage/copies.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { compare } from './comparison.ts';
@@ -94,7 +95,7 @@ function checkInputs(inputs: RestoreInputs): string {
   if (inputs.sideSchema === undefined) throw new Error('a restore beside the live tables without its schema');
   if (inputs.include.length === 0) {
     throw new ConfigurationError(
-      'include: is required with side-schema',
+      say`${nameInput('include')}: is required with ${nameInput('side-schema')}`,
       'Name the tables whose rows you miss, for example public.orders,auth.users.',
     );
   }
@@ -107,7 +108,7 @@ function checkInputs(inputs: RestoreInputs): string {
   ];
   if (contrary.length > 0) {
     throw new ConfigurationError(
-      `side-schema: cannot be used together with ${contrary.join(', ')}`,
+      say`${nameInput('side-schema')}: cannot be used together with ${nameInputs(contrary)}`,
       'A restore into a side schema leaves the live tables as they are: leave the others out.',
     );
   }

@@ -19,7 +19,7 @@ import { findSlot } from './slot.ts';
 export function judgeStatus(facts: StatusFacts): Status {
   const { location, freshness, recoverable, stored, prune, restores, runs, now } = facts;
   const { usable, verified, drilled, catalog } = freshness;
-  const ages = measureAges(freshness, now);
+  const ages = measureAges(freshness, now, facts.createdAt);
   const recovery = measureRecovery(freshness, restores);
   const trends = measureTrends(usable);
   const growth = measureGrowth(usable, now);

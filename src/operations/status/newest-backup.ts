@@ -32,11 +32,12 @@ export async function findNewest(
   return Promise.race([look({ ...inputs, storage }, context), sleep(timeoutMs, undefined, { ref: false })]);
 }
 
-type Elsewhere = 'schedule' | 'report' | 'doctor' | 'estimate';
+const elsewhere = ['schedule', 'report', 'doctor', 'estimate', 'init', 'keygen'] as const;
+type Elsewhere = (typeof elsewhere)[number];
 
 /** A report, a schedule and an estimate are about none or many, and a doctor looks before there is a backup. */
 function isAboutNoneOrMany(inputs: Inputs): inputs is Extract<Inputs, { readonly operation: Elsewhere }> {
-  return ['schedule', 'report', 'doctor', 'estimate'].includes(inputs.operation);
+  return elsewhere.some((operation) => operation === inputs.operation);
 }
 
 async function look(

@@ -17,6 +17,7 @@ import { openStorage } from '../../storage/open.ts';
 import type { SlotLook } from '../../values/slot-look.ts';
 import { findNewestCommit } from '../managed/own-layer.ts';
 import { askPlatform } from '../managed/read.ts';
+import { chooseCopies, chooseProjects } from '../schedule/named-secrets.ts';
 import type { StatusFacts } from './facts.ts';
 import { judgeStatus } from './judge.ts';
 import type { Status } from './result.ts';
@@ -43,11 +44,24 @@ export interface StatusQuestion extends Limits {
  */
 export async function readStatus(inputs: StatusInputs, context: Context): Promise<Status> {
   const schedules = await readSchedules(inputs, context);
-  const managed = inputs.management && (await askPlatform(inputs.management, context));
+  const { management, copies } = schedules === undefined ? inputs : readNamed(inputs, schedules, context);
+  const managed = management && (await askPlatform(management, context));
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const slotNow = await lookAtSlot(inputs, repository, context);
-  return judgeStatus(await readStatusFacts(repository, { ...inputs, schedules, slotNow, managed }, context));
+  const question = { ...inputs, copies, schedules, slotNow, managed };
+  return judgeStatus(await readStatusFacts(repository, question, context));
+}
+
+/** What the policy says of the database goes beside the inputs, and names its project and its copies. */
+function readNamed(
+  inputs: StatusInputs,
+  { database }: ReadSchedules,
+  context: Context,
+): Pick<StatusInputs, 'management' | 'copies'> {
+  const { policy = '', managementAccess } = inputs;
+  const [management] = chooseProjects([database], { policy, managementAccess }, context);
+  return { management, copies: chooseCopies(database, inputs.copies, inputs, context) };
 }
 
 /**

@@ -2,6 +2,7 @@ import type { StatusInputs } from '../../interface/inputs/types.ts';
 import { list } from '../../interface/inputs/values.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { PlannedDatabase } from '../../schedule/plan/plan.ts';
 import type { Verification } from '../../schedule/verification/verify.ts';
 import { planWorkflows, verifyPlanned } from '../schedule/planned.ts';
@@ -54,17 +55,17 @@ function findDatabase(
   if (found === undefined) {
     throw database === undefined
       ? new ConfigurationError(
-          `policy: no database of ${policy} has the storage ${storage}`,
-          `Write the storage as the policy does, or its name of the database as \`database\`: ${names}.`,
+          say`${nameInput('policy')}: no database of ${policy} has the storage ${storage}`,
+          say`Write the storage as the policy does, or its name of the database as ${nameInput('database')}: ${names}.`,
         )
       : new ConfigurationError(
-          `database: ${policy} has no database ${JSON.stringify(database)}`,
+          say`${nameInput('database')}: ${policy} has no database ${JSON.stringify(database)}`,
           `Write ${names}, or leave it out for the one whose storage is ${storage}.`,
         );
   }
   if (stored === undefined || isThere(found)) return found;
   throw new ConfigurationError(
-    `database: ${storage} is in ${policy} the storage of ${stored.name}, and that of ${found.name} is ${found.written.storage}`,
+    say`${nameInput('database')}: ${storage} is in ${policy} the storage of ${stored.name}, and that of ${found.name} is ${found.written.storage}`,
     `Write ${found.written.storage} as the storage, or ${stored.name} as the database.`,
   );
 }

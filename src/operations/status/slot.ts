@@ -5,6 +5,7 @@ import { assertOwnDatabase } from '../../repository/own-database.ts';
 import type { StoredRecord } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
 import { isKnownError, SourceError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { measureSlot, nameSlot } from '../../source/changes/slot.ts';
 import { readIdentity } from '../../source/identity.ts';
 import type { SlotLook, SlotState } from '../../values/slot-look.ts';
@@ -57,7 +58,7 @@ export async function lookAtSlot(
     const state = await measureSlot(session, nameSlot(repository));
     if (state !== undefined) return { at: context.now(), state };
     throw new SourceError(
-      'database-url: the server is a standby, which does not know the slots of its primary',
+      say`${nameInput('database-url')}: the server is a standby, which does not know the slots of its primary`,
       'Give the primary.',
     );
   });

@@ -9,6 +9,7 @@ import type { ObjectReader } from '../../repository/objects/store.ts';
 import { readSupplement } from '../../repository/objects/supplement.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, IntegrityError, messageOf } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 
 /**
  * Has pg_restore list the archive of a backup.
@@ -31,8 +32,8 @@ export async function checkArchive(
   } catch (error) {
     if (error instanceof ToolError && /unsupported version/.test(error.message)) {
       throw new ConfigurationError(
-        `client-path: pg_restore ${client.version} is too old for the archive of backup ${manifest.id}: ${messageOf(error)}`,
-        'Give the folder of newer client programs with client-path; those that made the backup can read it.',
+        say`${nameInput('client-path')}: pg_restore ${client.version} is too old for the archive of backup ${manifest.id}: ${messageOf(error)}`,
+        say`Give the folder of newer client programs with ${nameInput('client-path')}; those that made the backup can read it.`,
         error,
       );
     }

@@ -1,5 +1,6 @@
 import { identityToRecipient } from 'age-encryption';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { Holder } from './object-uses.ts';
 
 /**
@@ -18,7 +19,7 @@ export async function matchIdentities(
   const encrypted = holders.filter(({ encryption }) => encryption.scheme === 'age');
   if (identities.length > 0 && encrypted.length > 0 && !encrypted.some(mayOpen)) {
     throw new ConfigurationError(
-      'encryption-identity: the identity given does not belong to any recipient of these backups',
+      say`${nameInput('encryption-identity')}: the identity given does not belong to any recipient of these backups`,
       'Give the identity whose recipient stands in the manifest, or none to check the hashes only.',
     );
   }

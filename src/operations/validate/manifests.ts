@@ -1,14 +1,11 @@
 import type { Manifest } from '../../format/manifest.ts';
-import {
-  chooseBackup,
-  listManifests,
-  readIfPresent,
-  readManifest,
-} from '../../repository/backups/manifests.ts';
+import { chooseBackup } from '../../repository/backups/choose.ts';
+import { listManifests, readIfPresent } from '../../repository/backups/manifests.ts';
+import { refuseUnknownId, resolveChoice } from '../../repository/backups/named.ts';
 import type { Repository } from '../../repository/open.ts';
 import { SealedReading } from '../../repository/signature.ts';
 import { IntegrityError } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 
 /** How many manifests are read at once. */
 const readers = 16;
@@ -16,7 +13,7 @@ const readers = 16;
 /**
  * Reads the manifests that a validation covers, oldest first.
  *
- * @param choice an id, `latest` or `all`
+ * @param choice an id or its beginning, `latest` or `all`
  * @param onDamaged called for each manifest that cannot be trusted
  */
 export async function readManifests(
@@ -33,9 +30,9 @@ export async function readManifests(
   const ids = [...listing.keys()].sort();
   const manifests = new Map<string, Manifest>();
   const reading = new SealedReading();
-  const queue = [...ids];
+  const queue = ids.values();
   await runWorkers(Math.min(readers, ids.length), signal, async (stop) => {
-    for (const id of drain(queue)) {
+    for (const id of queue) {
       stop.throwIfAborted();
       try {
         const size = listing.get(id)?.size;
@@ -53,11 +50,14 @@ export async function readManifests(
 
 async function readChosen(
   repository: Repository,
-  id: string,
+  choice: string,
   onDamaged: (id: string, error: IntegrityError) => void,
 ): Promise<Manifest[]> {
+  const id = await resolveChoice(repository, choice);
   try {
-    return [await readManifest(repository, id)];
+    const manifest = await readIfPresent(repository, id);
+    if (manifest) return [manifest];
+    throw await refuseUnknownId(repository, id);
   } catch (error) {
     if (!(error instanceof IntegrityError)) throw error;
     onDamaged(id, error);

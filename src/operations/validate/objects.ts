@@ -7,7 +7,7 @@ import { isUnread } from '../../repository/reading.ts';
 import type { Context } from '../../runtime/context.ts';
 import { IntegrityError, messageOf } from '../../runtime/errors.ts';
 import type { PhaseClock } from '../../runtime/phase-clock.ts';
-import { ByteBudget, drain, runWorkers } from '../../runtime/workers.ts';
+import { ByteBudget, runWorkers } from '../../runtime/workers.ts';
 import { storageLanes } from '../../storage/storage.ts';
 import type { Findings } from './findings.ts';
 import type { Holder, Use } from './object-uses.ts';
@@ -39,10 +39,10 @@ export async function checkObjects(
 ): Promise<number> {
   let read = 0;
   let checked = 0;
-  const queue = [...sample];
+  const queue = sample.values();
   const budget = new ByteBudget(readBytes);
-  await runWorkers(Math.min(storageLanes, queue.length), context.signal, async (signal) => {
-    for (const use of drain(queue)) {
+  await runWorkers(Math.min(storageLanes, sample.length), context.signal, async (signal) => {
+    for (const use of queue) {
       signal.throwIfAborted();
       const { name, bytes, stored } = use.object;
       const failure = await budget.hold(Math.max(bytes, stored), () => findFailure(check, use));

@@ -59,7 +59,9 @@ export async function findCurable(
 ): Promise<Curable | undefined> {
   const [first, ...others] = copies;
   if (first === undefined || damaged.size === 0) return undefined;
-  const all = new FallbackStorage([first, ...others], { warn: (message) => context.log.debug(message) });
+  const all = new FallbackStorage([first, ...others], {
+    warn: (message) => context.log.debug(String(message)),
+  });
   const described = Map.groupBy(
     [...uses.values()].map(({ object }) => object),
     ({ name }) => name,

@@ -7,6 +7,7 @@ import { createReader } from '../../repository/objects/store.ts';
 import type { Repository } from '../../repository/open.ts';
 import type { Context } from '../../runtime/context.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { checkChanges, chooseSegments, nameSegment } from './changes.ts';
 import { checkArchive, checkSupplement } from './contents.ts';
 import { Findings } from './findings.ts';
@@ -41,7 +42,7 @@ export async function readBack(
   const encryption = weighEncryption(holders, mayOpen);
   if (encryption === 'sealed') {
     context.log.warn(
-      'Encrypted backups are checked by the hashes of their stored bytes only: no encryption-identity was given that opens them.',
+      say`Encrypted backups are checked by the hashes of their stored bytes only: no ${nameInput('encryption-identity')} was given that opens them.`,
     );
   }
   const uses = gatherUses(manifests, segments);

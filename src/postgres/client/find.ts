@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { toolEnvironment } from './environment.ts';
 import type { ClientSource } from './places.ts';
 import { adviseInstall, adviseUpgrade, candidateFolders } from './places.ts';
@@ -81,12 +82,12 @@ function explainMissing(wanted: Release, older: ClientTools | undefined): Config
   if (older === undefined) {
     return new ConfigurationError(
       `pg_dump and pg_restore of PostgreSQL ${major} are not on this machine`,
-      `${adviseInstall(major)}, or give the folder of the programs with client-path.`,
+      say`${adviseInstall(major)}, or give the folder of the programs with ${nameInput('client-path')}.`,
     );
   }
   return new ConfigurationError(
     `pg_dump on this machine is version ${older.version}, older than the server's ${nameRelease(wanted)}, and what it writes may be restored by nobody`,
-    `${adviseUpgrade(major)}, or give the folder of newer programs with client-path.`,
+    say`${adviseUpgrade(major)}, or give the folder of newer programs with ${nameInput('client-path')}.`,
   );
 }
 
@@ -94,19 +95,19 @@ async function readGiven(clientPath: string, wanted: Release, context: Context):
   const tools = await readClient(clientPath, context);
   if (!tools) {
     throw new ConfigurationError(
-      `client-path: ${clientPath} does not hold a working pg_dump and pg_restore`,
+      say`${nameInput('client-path')}: ${clientPath} does not hold a working pg_dump and pg_restore`,
       `Give the folder of the PostgreSQL ${wanted.major} client programs.`,
     );
   }
   if (isAsNew(tools, wanted)) return tools;
   if (tools.major < wanted.major) {
     throw new ConfigurationError(
-      `client-path: pg_dump there is version ${tools.version}, older than the server's major ${wanted.major}`,
+      say`${nameInput('client-path')}: pg_dump there is version ${tools.version}, older than the server's major ${wanted.major}`,
       `Install the PostgreSQL ${wanted.major} client programs and give their folder.`,
     );
   }
   throw new ConfigurationError(
-    `client-path: pg_dump there is version ${tools.version}, older than the server's ${nameRelease(wanted)}, and what it writes may be restored by nobody`,
+    say`${nameInput('client-path')}: pg_dump there is version ${tools.version}, older than the server's ${nameRelease(wanted)}, and what it writes may be restored by nobody`,
     `Give a folder with programs of ${nameRelease(wanted)} or newer. ${adviseUpgrade(tools.major)}.`,
   );
 }

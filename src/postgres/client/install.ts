@@ -3,6 +3,7 @@ import path from 'node:path';
 import type * as ActionsCache from '@actions/cache';
 import type { Context } from '../../runtime/context.ts';
 import { messageOf } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { apkInstall } from './apk.ts';
 import { aptInstall, aptSources, askApt, tolerate, updateLists, withProjectSource } from './apt.ts';
 import { isOfEveryTool } from './environment.ts';
@@ -50,7 +51,9 @@ export async function installClient(
 ): Promise<string | undefined> {
   if (!mayInstall(policy, context.env)) return undefined;
   if (process.platform !== 'linux') {
-    context.log.warn(`install-client: nothing is installed on this system (${process.platform})`);
+    context.log.warn(
+      say`${nameInput('install-client')}: nothing is installed on this system (${process.platform})`,
+    );
     return undefined;
   }
   const { major } = wanted;

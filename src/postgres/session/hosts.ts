@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { UsedParameter } from './parameters.ts';
 
 /* Parses lists of hosts and chooses the TLS mode when the user gives none. */
@@ -29,7 +30,7 @@ export function listHosts(input: string, take: (parameter: UsedParameter) => str
     list === undefined || list.length === count || list.length === or;
   if (!fits(hosts, count) || !fits(ports, 1)) {
     throw new ConfigurationError(
-      `${input}: there are not as many ports or addresses as hosts`,
+      say`${nameInput(input)}: there are not as many ports or addresses as hosts`,
       'Name one port for all hosts, or one for each of them.',
     );
   }
@@ -37,7 +38,10 @@ export function listHosts(input: string, take: (parameter: UsedParameter) => str
     const text = (ports?.length === 1 ? ports[0] : ports?.[index]) || '5432';
     const port = Number(text);
     if (!/^\d+$/.test(text) || port < 1 || port > 65535) {
-      throw new ConfigurationError(`${input}: the port is not a number from 1 to 65535`, 'Correct the port.');
+      throw new ConfigurationError(
+        say`${nameInput(input)}: the port is not a number from 1 to 65535`,
+        'Correct the port.',
+      );
     }
     const address = addresses?.[index] || undefined;
     return { host: hosts?.[index] || (address ?? 'localhost'), address, port };
@@ -56,7 +60,7 @@ export function refuseUncheckedName(
 ): void {
   if (rootCert !== 'system' || sslMode === 'verify-full' || (isNearby(host) && sslMode === 'prefer')) return;
   throw new ConfigurationError(
-    `${input}: sslmode ${sslMode} does not check the name of the server, which sslrootcert=system is for`,
+    say`${nameInput(input)}: sslmode ${sslMode} does not check the name of the server, which sslrootcert=system is for`,
     'Use sslmode=verify-full, or leave sslmode out.',
   );
 }

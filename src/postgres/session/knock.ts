@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
 import path from 'node:path';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say, type Wording } from '../../runtime/wording.ts';
 import { explainRefusal, ipv6Only, unknownHost } from './refusal.ts';
 import { type ConnectionSettings, describeConnection } from './settings.ts';
 
@@ -85,8 +86,12 @@ function knockAt(
 
 function refusal(
   settings: ConnectionSettings,
-  { what, next }: { readonly what: string; readonly next: string },
+  { what, next }: { readonly what: string; readonly next: string | Wording },
   cause?: unknown,
 ): ConfigurationError {
-  return new ConfigurationError(`${settings.input}: ${describeConnection(settings)}: ${what}`, next, cause);
+  return new ConfigurationError(
+    say`${nameInput(settings.input)}: ${describeConnection(settings)}: ${what}`,
+    next,
+    cause,
+  );
 }

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { sqlStateClass } from '../sqlstate.ts';
 import { openSession, type Session } from './connection.ts';
 import { type ConnectionSettings, describeConnection, parseConnection } from './settings.ts';
@@ -70,7 +71,7 @@ async function settleConnection(
         const found = await tryHost(candidate, wanted, context);
         if (found !== undefined) return found;
         failure = new ConfigurationError(
-          `${settings.input}: ${describeConnection(candidate)} is not ${wanted}, as target_session_attrs wants it`,
+          say`${nameInput(settings.input)}: ${describeConnection(candidate)} is not ${wanted}, as target_session_attrs wants it`,
           'Name a server that is, or leave target_session_attrs out.',
         );
       } catch (error) {

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { ConfigurationError, messageOf, SourceError, TargetError } from '../../runtime/errors.ts';
+import { nameInput, say, type Wording } from '../../runtime/wording.ts';
 import { sqlState } from '../sqlstate.ts';
 import { explainExpiry } from './accepted-passwords.ts';
 import { askedInClear, unbound } from './authentication.ts';
@@ -8,7 +9,7 @@ import { type ConnectionSettings, describeConnection } from './settings.ts';
 /** Why a connection was refused, and what to do. */
 interface Explanation {
   readonly what: string;
-  readonly next: string;
+  readonly next: string | Wording;
   /** Whether a later attempt may succeed although nothing was corrected. */
   readonly passes?: boolean;
 }
@@ -269,7 +270,7 @@ const cases: readonly Case[] = [
 function explainCrowd(): Explanation {
   return {
     what: 'there is no session left for it',
-    next: 'A backup and a capture want jobs + 4 sessions, a restore jobs + 3: set jobs to 1, end other clients, or raise the pool size (Supabase: Database settings, Connection pooling) or the limit of the role.',
+    next: say`A backup and a capture want ${nameInput('jobs')} + 4 sessions, a restore 3 more than that: set ${nameInput('jobs', '1')}, end other clients, or raise the pool size (Supabase: Database settings, Connection pooling) or the limit of the role.`,
     passes: true,
   };
 }
@@ -298,32 +299,38 @@ function explainDatabase(): Explanation {
  * pooler. A wrong password is a ConfigurationError, which is never retried.
  */
 export async function explainRefusal(settings: ConnectionSettings, error: unknown): Promise<Error> {
-  const where = `${settings.input}: ${describeConnection(settings)}`;
+  const where = say`${nameInput(settings.input)}: ${describeConnection(settings)}`;
   const { code = '' } = error as { code?: string };
   const text = messageOf(error);
   const said = /^[0-9A-Z]{5}$/.test(code) ? `${text}; SQLSTATE ${code}` : text;
   const expiry = explainExpiry(error, settings);
-  if (expiry !== undefined) return failed(settings, `${where}: ${expiry.what} (${said})`, expiry.next, error);
+  if (expiry !== undefined)
+    return failed(settings, say`${where}: ${expiry.what} (${said})`, expiry.next, error);
   for (const { codes, says, explain } of cases) {
     if (codes !== undefined && !codes.includes(code)) continue;
     if (says !== undefined && !says.test(`${code} ${text}`)) continue;
     const found = await explain(settings);
     if (found === undefined) continue;
     const quoted = text.includes(found.what) || found.what.includes(text) ? '' : ` (${said})`;
-    const message = `${where}: ${found.what}${quoted}`;
+    const message = say`${where}: ${found.what}${quoted}`;
     return found.passes
       ? failed(settings, message, found.next, error)
       : new ConfigurationError(message, found.next, error);
   }
   return failed(
     settings,
-    `${where}: cannot connect: ${said}`,
+    say`${where}: cannot connect: ${said}`,
     'Look at what the server says, and whether another program reaches it from this machine.',
     error,
   );
 }
 
-function failed({ input }: ConnectionSettings, message: string, next: string, cause: unknown): Error {
+function failed(
+  { input }: ConnectionSettings,
+  message: Wording,
+  next: string | Wording,
+  cause: unknown,
+): Error {
   return /^(?:target|staging)-url$/.test(input)
     ? new TargetError(message, next, cause)
     : new SourceError(message, next, cause);

@@ -1,4 +1,5 @@
 import type { Context } from '../../runtime/context.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { openSession } from './connection.ts';
 import { isCrowded } from './refusal.ts';
 import type { ConnectionSettings } from './settings.ts';
@@ -45,7 +46,7 @@ export async function fitJobs(
   const fitting = Math.max(1, Math.min(jobs, found - sessionsBesideJobs));
   if (fitting < jobs) {
     log.warn(
-      `${settings.input}: there are ${found} sessions to be had, and ${jobs} jobs want ${wanted}: it goes on with ${fitting}, and takes longer`,
+      say`${nameInput(settings.input)}: there are ${found} sessions to be had, and ${jobs} jobs want ${wanted}: it goes on with ${fitting}, and takes longer`,
     );
   }
   return fitting;

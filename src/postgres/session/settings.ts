@@ -3,6 +3,7 @@ import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { findPassFile, findPassword, findServiceFiles, homeOf, readPassFile, readService } from './files.ts';
 import { chooseSslMode, listHosts, refuseUncheckedName, type SslMode, sslModes } from './hosts.ts';
 import { type UsedParameter, usedParameters } from './parameters.ts';
@@ -85,14 +86,14 @@ export function parseConnection(
     const found = values.find((value) => value.toLowerCase() === text.toLowerCase());
     if (found !== undefined) return found;
     throw new ConfigurationError(
-      `${input}: ${parameter} ${JSON.stringify(text)} is not known`,
+      say`${nameInput(input)}: ${parameter} ${JSON.stringify(text)} is not known`,
       `Use one of ${values.join(', ')}.`,
     );
   };
 
   if (choose('gssencmode', ['disable', 'prefer', 'require'], 'prefer') === 'require') {
     throw new ConfigurationError(
-      `${input}: gssencmode=require asks for Kerberos, which is not supported`,
+      say`${nameInput(input)}: gssencmode=require asks for Kerberos, which is not supported`,
       'Use TLS: sslmode=verify-full.',
     );
   }
@@ -148,7 +149,7 @@ function readNamedService(
   const found = readService(files, name);
   if (found !== undefined) return found;
   throw new ConfigurationError(
-    `${input}: there is no service ${JSON.stringify(name)} in ${files.join(' or ')}`,
+    say`${nameInput(input)}: there is no service ${JSON.stringify(name)} in ${files.join(' or ')}`,
     'Correct its name, or name the file with PGSERVICEFILE.',
   );
 }
@@ -212,7 +213,7 @@ export function readRootCertificates(settings: ConnectionSettings): string | und
     return readFileSync(file, 'utf8');
   } catch (cause) {
     throw new ConfigurationError(
-      `sslrootcert: ${path.resolve(file)} cannot be read: ${messageOf(cause)}`,
+      say`${nameInput('sslrootcert')}: ${path.resolve(file)} cannot be read: ${messageOf(cause)}`,
       'Give the path of a file with the CA certificate in PEM form; Supabase offers it under Database settings.',
       cause,
     );
@@ -229,19 +230,19 @@ function refusePoolerMistakes(settings: ConnectionSettings): void {
   const direct = /^db\.([a-z0-9]+)\.supabase\.co$/i.exec(settings.host);
   if (settings.port === 6543 && (pooler || direct)) {
     throw new ConfigurationError(
-      `${settings.input}: port 6543 is the transaction pooler, where a snapshot cannot be held`,
+      say`${nameInput(settings.input)}: port 6543 is the transaction pooler, where a snapshot cannot be held`,
       'Use the session pooler: the same host with port 5432.',
     );
   }
   if (pooler && !settings.user.includes('.')) {
     throw new ConfigurationError(
-      `${settings.input}: the pooler cannot tell the project from the user name ${JSON.stringify(settings.user)}`,
+      say`${nameInput(settings.input)}: the pooler cannot tell the project from the user name ${JSON.stringify(settings.user)}`,
       `Use ${settings.user}.PROJECT_REF as user, as in the dashboard's "Session pooler" connection string.`,
     );
   }
   if (direct && settings.user === `postgres.${direct[1]}`) {
     throw new ConfigurationError(
-      `${settings.input}: ${settings.user} is the pooler's form of the user name, but ${settings.host} is the direct host`,
+      say`${nameInput(settings.input)}: ${settings.user} is the pooler's form of the user name, but ${settings.host} is the direct host`,
       'Use the user postgres with this host, or the session pooler host with this user.',
     );
   }

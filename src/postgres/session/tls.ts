@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { type ConnectionSettings, readRootCertificates } from './settings.ts';
 
 /**
@@ -66,7 +67,7 @@ function readPem(input: string, parameter: string, file: string): string {
     return readFileSync(file, 'utf8');
   } catch (cause) {
     throw new ConfigurationError(
-      `${input}: ${parameter}: ${file} cannot be read: ${messageOf(cause)}`,
+      say`${nameInput(input)}: ${parameter}: ${file} cannot be read: ${messageOf(cause)}`,
       'Give the path of a file in PEM form that can be read here.',
       cause,
     );
@@ -86,7 +87,7 @@ export function openKey(input: string, file: string, passphrase: string): string
   } catch (cause) {
     if (cause instanceof ConfigurationError) throw cause;
     throw new ConfigurationError(
-      `${input}: sslkey: ${file} cannot be opened with sslpassword`,
+      say`${nameInput(input)}: sslkey: ${file} cannot be opened with sslpassword`,
       'Correct the phrase, or give a key without one in a file that only you may read.',
       cause,
     );

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { findRemedy, isIgnored, isUsed, type UsedParameter } from './parameters.ts';
 
 const form = 'postgresql://USER:PASSWORD@HOST:5432/DATABASE';
@@ -21,7 +22,7 @@ export function readUrl(input: string, url: string): Map<UsedParameter, string> 
     what: string,
     next = `Give it as ${form}, with special characters in the password percent-encoded.`,
   ): never => {
-    throw new ConfigurationError(`${input}: ${what}`, next);
+    throw new ConfigurationError(say`${nameInput(input)}: ${what}`, next);
   };
   if (!/^postgres(ql)?:\/\//.test(url.trim())) wrong('it does not start with postgresql://');
   const parts = pattern.exec(url.trim())?.groups;

@@ -1,10 +1,13 @@
 import type { Manifest } from '../../format/manifest.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, IntegrityError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
+import { timedIdPattern } from '../../values/timed-id.ts';
 import { DamageWarnings } from '../damage-warnings.ts';
 import type { Repository } from '../open.ts';
 import { type BackupSummary, readCatalog } from './catalog.ts';
-import { chooseBackup, readManifest } from './manifests.ts';
+import { listBackupIds, readIfPresent, readManifest } from './manifests.ts';
+import { refuseUnknownId, resolveChoice } from './named.ts';
 
 /** Excludes safety backups, which only their ids select, and warns: they are newer than the chosen backup. */
 function skipSafetyBackups(
@@ -18,18 +21,19 @@ function skipSafetyBackups(
 }
 
 /**
- * Returns the backups that a drill may try, in order: the one that `choice` selects, and those before it,
- * newest first. Backups without rows are left out, and so are safety backups, unless `choice` names one.
+ * Returns the backups that a drill may try, in order: the one that is asked for, and those before it,
+ * newest first. Backups without rows are left out, and so are safety backups, unless an id names one.
  *
- * @param choice an id, `latest`, `latest-verified`, `before:<time>` or `random:<milliseconds>`
+ * @param asked an id or its beginning, `latest`, `latest-verified`, `before:<time>` or `random:<milliseconds>`
  * @throws ConfigurationError when no backup fits
  * @throws IntegrityError when the named one is damaged
  */
 export async function chooseBackups(
   repository: Repository,
-  choice: string,
+  asked: string,
   context: Context,
 ): Promise<BackupSummary[]> {
+  const choice = await resolveChoice(repository, asked);
   using damage = new DamageWarnings(context.log);
   const catalog = await readCatalog(repository, {
     onDamaged: damage.warn,
@@ -48,13 +52,60 @@ export async function chooseBackups(
   const { location } = repository.storage;
   if (findFirst(withRows, choice, context) >= 0) {
     throw new ConfigurationError(
-      `backup-id: only safety backups fit ${choice}`,
-      'List them with the operation list, and name the one that you mean.',
+      say`${nameInput('backup-id')}: only safety backups fit ${choice}`,
+      'Name the one that you mean; `list` shows them all.',
     );
   }
+  if (timedIdPattern.test(choice) && !catalog.backups.some(({ id }) => id === choice))
+    throw await refuseUnknownId(repository, choice);
   throw new ConfigurationError(
-    `backup-id: no backup with rows at ${location} fits ${choice} (it holds ${backups.length})`,
-    backups.length === 0 ? 'Run a backup first.' : 'List them with the operation list.',
+    say`${nameInput('backup-id')}: no backup with rows at ${location} fits ${choice} (it holds ${backups.length})`,
+    backups.length === 0 ? 'Run a backup first.' : 'Choose another one; `list` shows them all.',
+  );
+}
+
+/**
+ * Finds the backup that an input selects: an id or its beginning, `latest`, or `before:<time>`, by the time of its snapshot.
+ * `latest` and `before:` skip damaged manifests and report them to `onDamaged`.
+ *
+ * @param isMeant tells, for `latest` and `before:`, whether a backup may be selected
+ * @throws ConfigurationError when no backup fits
+ */
+export async function chooseBackup(
+  repository: Repository,
+  choice: string,
+  onDamaged: (error: IntegrityError, id: string) => void,
+  isMeant: (manifest: Manifest) => boolean = () => true,
+): Promise<Manifest> {
+  const before = /^before:(.*)$/.exec(choice)?.[1];
+  if (choice !== 'latest' && before === undefined) {
+    const id = await resolveChoice(repository, choice);
+    const manifest = await readIfPresent(repository, id);
+    if (manifest) return manifest;
+    throw await refuseUnknownId(repository, id);
+  }
+  const limit = before === undefined ? Number.POSITIVE_INFINITY : Date.parse(before);
+  const ids = await listBackupIds(repository);
+  // Ids order backups to the second; within one second only their snapshots tell which is the newest.
+  for (const group of Map.groupBy(ids.toReversed(), (id) => id.slice(0, id.indexOf('-'))).values()) {
+    let newest: Manifest | undefined;
+    for (const id of group) {
+      try {
+        const manifest = await readIfPresent(repository, id);
+        if (!manifest || manifest.kind === 'schema') continue;
+        const time = Date.parse(manifest.source.snapshotAt);
+        const isNewer = !(newest && Date.parse(newest.source.snapshotAt) >= time);
+        if (time <= limit && isNewer && isMeant(manifest)) newest = manifest;
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        onDamaged(error, id);
+      }
+    }
+    if (newest) return newest;
+  }
+  throw new ConfigurationError(
+    say`${nameInput('backup-id')}: no backup at ${repository.storage.location} fits ${choice} (it holds ${ids.length})`,
+    ids.length === 0 ? 'Run a backup first.' : `The oldest is ${ids[0]}, the newest ${ids.at(-1)}.`,
   );
 }
 

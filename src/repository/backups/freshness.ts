@@ -112,12 +112,27 @@ export interface Ages {
   readonly newest: number | undefined;
   readonly verified: number | undefined;
   readonly drilled: number | undefined;
+  /** Since the repository was made, where no drill was ever held in it; undefined otherwise, or not known */
+  readonly drillAwaited?: number | undefined;
 }
 
-/** An event that is dated slightly ahead counts as happening now. */
-export function measureAges({ usable, verified, drilled }: BackupFreshness, now: Date): Ages {
+/**
+ * An event that is dated slightly ahead counts as happening now.
+ *
+ * @param createdAt when the repository was made; undefined when that is not known
+ */
+export function measureAges(
+  { usable, verified, drilled, drills }: BackupFreshness,
+  now: Date,
+  createdAt: Date | undefined,
+): Ages {
   const since = (time: Date | undefined) => time && Math.max(0, now.getTime() - time.getTime());
-  return { newest: since(usable[0]?.snapshotAt), verified: since(verified?.at), drilled: since(drilled?.at) };
+  return {
+    newest: since(usable[0]?.snapshotAt),
+    verified: since(verified?.at),
+    drilled: since(drilled?.at),
+    drillAwaited: drills.length === 0 ? since(createdAt) : undefined,
+  };
 }
 
 export interface JudgedLimit {
@@ -126,20 +141,27 @@ export interface JudgedLimit {
   readonly limit: number;
   /** milliseconds; undefined when it never happened */
   readonly age: number | undefined;
+  /** True also without an age, while a first drill is not due yet */
   readonly met: boolean;
 }
 
-/** Judges only the limits that were asked for. An age exactly at its limit meets it. */
+/**
+ * Judges only the limits that were asked for. An age exactly at its limit meets it. A first drill may be held
+ * until the repository is as old as the limit: before that, a schedule of drills could not have kept it.
+ */
 export function judgeLimits(ages: Ages, limits: Limits): JudgedLimit[] {
   const judge = (
     input: JudgedLimit['input'],
     limit: number | undefined,
     age: number | undefined,
-  ): JudgedLimit[] =>
-    limit === undefined ? [] : [{ input, limit, age, met: age !== undefined && age <= limit }];
+    awaited?: number | undefined,
+  ): JudgedLimit[] => {
+    const counted = age ?? awaited;
+    return limit === undefined ? [] : [{ input, limit, age, met: counted !== undefined && counted <= limit }];
+  };
   return [
     ...judge('max-age', limits.maxAge, ages.newest),
     ...judge('verified-within', limits.verifiedWithin, ages.verified),
-    ...judge('drilled-within', limits.drilledWithin, ages.drilled),
+    ...judge('drilled-within', limits.drilledWithin, ages.drilled, ages.drillAwaited),
   ];
 }

@@ -11,6 +11,7 @@ import {
   time,
 } from '../../format/manifest.ts';
 import { ConfigurationError, IntegrityError, messageOf, StorageError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { StoredValue } from '../../storage/storage.ts';
 import { timedId } from '../../values/timed-id.ts';
 import { commit } from '../commit.ts';
@@ -69,7 +70,7 @@ export async function readManifest(repository: Repository, id: string): Promise<
   const manifest = await readIfPresent(repository, id);
   if (manifest) return manifest;
   throw new ConfigurationError(
-    `backup-id: there is no backup ${id} at ${repository.storage.location}`,
+    say`${nameInput('backup-id')}: there is no backup ${id} at ${repository.storage.location}`,
     'Give the id of a backup that exists, or latest; `list` shows them all.',
   );
 }
@@ -290,44 +291,4 @@ function findMiscounted({ objects, archive, supplement, tables, totals }: Manife
   if (sum(tables.map(({ rows }) => rows)) !== totals.rows) return 'the number of all rows';
   const bytes = sum(tables.map((table) => table.bytes)) + archive.bytes + supplement.bytes;
   return bytes === totals.bytes ? undefined : 'the size of all of it';
-}
-
-/**
- * Finds the backup that an input selects: an id, `latest`, or `before:<time>`, by the time of its snapshot.
- * `latest` and `before:` skip damaged manifests and report them to `onDamaged`.
- *
- * @param isMeant tells, for `latest` and `before:`, whether a backup may be selected
- * @throws ConfigurationError when no backup fits
- */
-export async function chooseBackup(
-  repository: Repository,
-  choice: string,
-  onDamaged: (error: IntegrityError, id: string) => void,
-  isMeant: (manifest: Manifest) => boolean = () => true,
-): Promise<Manifest> {
-  const before = /^before:(.*)$/.exec(choice)?.[1];
-  if (choice !== 'latest' && before === undefined) return readManifest(repository, choice);
-  const limit = before === undefined ? Number.POSITIVE_INFINITY : Date.parse(before);
-  const ids = await listBackupIds(repository);
-  // Ids order backups to the second; within one second only their snapshots tell which is the newest.
-  for (const group of Map.groupBy(ids.toReversed(), (id) => id.slice(0, id.indexOf('-'))).values()) {
-    let newest: Manifest | undefined;
-    for (const id of group) {
-      try {
-        const manifest = await readIfPresent(repository, id);
-        if (!manifest || manifest.kind === 'schema') continue;
-        const time = Date.parse(manifest.source.snapshotAt);
-        const isNewer = !(newest && Date.parse(newest.source.snapshotAt) >= time);
-        if (time <= limit && isNewer && isMeant(manifest)) newest = manifest;
-      } catch (error) {
-        if (!(error instanceof IntegrityError)) throw error;
-        onDamaged(error, id);
-      }
-    }
-    if (newest) return newest;
-  }
-  throw new ConfigurationError(
-    `backup-id: no backup at ${repository.storage.location} fits ${choice} (it holds ${ids.length})`,
-    ids.length === 0 ? 'Run a backup first.' : `The oldest is ${ids[0]}, the newest ${ids.at(-1)}.`,
-  );
 }

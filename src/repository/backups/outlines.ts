@@ -5,7 +5,7 @@ import { parseBounded } from '../../format/bounded-json.ts';
 import { count, time } from '../../format/manifest.ts';
 import type { Log } from '../../runtime/context.ts';
 import { IntegrityError, messageOf, StorageError } from '../../runtime/errors.ts';
-import { drain, runTogether, runWorkers } from '../../runtime/workers.ts';
+import { runTogether, runWorkers } from '../../runtime/workers.ts';
 import type { StoredValue } from '../../storage/storage.ts';
 import type { Repository } from '../open.ts';
 import { readSealed, SealedReading, sealContent } from '../signature.ts';
@@ -175,9 +175,9 @@ async function readWhole(
   const known: KnownOutline[] = [];
   const damaged: { id: string; message: string }[] = [];
   const reading = new SealedReading();
-  const queue = [...manifests];
-  await runWorkers(Math.min(readers, queue.length), signal, async (stop) => {
-    for (const [id, { size, modifiedAt }] of drain(queue)) {
+  const queue = manifests.entries();
+  await runWorkers(Math.min(readers, manifests.size), signal, async (stop) => {
+    for (const [id, { size, modifiedAt }] of queue) {
       stop.throwIfAborted();
       try {
         const outline = await reading.next('manifest', size, () => read(id));

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { backupId, count, sequence, storedObject, time as timestamp } from '../../format/manifest.ts';
 import { IntegrityError, StorageError } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 import type { StoredValue } from '../../storage/storage.ts';
 import { parseLsn } from '../../values/lsn.ts';
 import { compareKeys } from '../../values/ordering.ts';
@@ -93,7 +93,11 @@ const segmentSchema = v.strictObject({
 export type Segment = v.InferOutput<typeof segmentSchema>;
 
 /** Returns the key of a segment; keys of one chain sort by position. */
-export function segmentKey({ chain, from, to }: Pick<Segment, 'chain' | 'from' | 'to'>): string {
+export function segmentKey({
+  chain,
+  from,
+  to,
+}: Pick<Segment, 'from' | 'to'> & { readonly chain: Pick<Segment['chain'], 'id'> }): string {
   return `changes/${chain.id}/${padPosition(from)}-${padPosition(to)}.json`;
 }
 
@@ -152,10 +156,10 @@ export async function readSegments(
 ): Promise<Segment[]> {
   const files = (await listSegmentFiles(repository)).slice(-newest);
   const segments = new Map<string, Segment>();
-  const waiting = [...files];
+  const queue = files.values();
   const reading = new SealedReading();
   await runWorkers(Math.min(readers, files.length), signal, async (stop) => {
-    for (const { key, size } of drain(waiting)) {
+    for (const { key, size } of queue) {
       stop.throwIfAborted();
       try {
         const segment = await reading.next('segment', size, () => readSegment(repository, key));

@@ -1,4 +1,6 @@
 import type { Context } from '../../runtime/context.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { LockHolder } from '../locks/lock-file.ts';
 import { acquireLock } from '../locks/locks.ts';
@@ -10,12 +12,16 @@ const lockWaitSeconds = 15 * 60;
  * Probes a place and locks it alone while the work goes on, so that neither another mirror nor a cleanup
  * disturbs. The lock is given back whatever the work comes to.
  *
+ * @param apart the place that it is read from, which must be another one: a symlink, or a second name of a server,
+ *   makes one place look like two
  * @param work its context ends with the lock, and `assertHeld` throws when it was lost
+ * @throws ConfigurationError when both are one place
  * @throws StorageError when the place cannot be written, or stays locked
  */
 export async function writeAlone<Result>(
   storage: Storage,
   { operation, holder }: { readonly operation: 'mirror' | 'repair'; readonly holder: LockHolder },
+  apart: Pick<Storage, 'location' | 'list'>,
   context: Context,
   work: (context: Context, assertHeld: () => Promise<void>) => Promise<Result>,
 ): Promise<Result> {
@@ -29,9 +35,25 @@ export async function writeAlone<Result>(
     },
   );
   try {
+    await assertApart(storage, apart, lock.id);
     const signal = AbortSignal.any([context.signal, lock.signal]);
     return await work({ ...context, signal }, () => lock.assertHeld());
   } finally {
     await lock.release();
+  }
+}
+
+/** What is written to one place and shows in the other is stored once. */
+async function assertApart(
+  storage: Storage,
+  apart: Pick<Storage, 'location' | 'list'>,
+  lock: string,
+): Promise<void> {
+  for await (const { key } of apart.list('locks/')) {
+    if (!key.startsWith(`locks/${lock}`)) continue;
+    throw new ConfigurationError(
+      say`${nameInput('copies')}: ${storage.location} and ${apart.location} are one place under two names: a lock in one shows in the other`,
+      'A copy is for the day when the other place is gone: name another one. Nothing was changed.',
+    );
   }
 }

@@ -1,15 +1,15 @@
 import type { Context } from '../../runtime/context.ts';
-import { ConfigurationError, IntegrityError } from '../../runtime/errors.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import type { FallbackStorage } from '../../storage/fallback.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { LockHolder } from '../locks/lock-file.ts';
 import { objectKey } from '../objects/store.ts';
-import { configKey, openRepository, parseRepository, type Repository, readConfig } from '../open.ts';
+import { configKey, openRepository, type Repository } from '../open.ts';
 import { writeAlone } from './alone.ts';
 import { ObjectTable } from './object-table.ts';
 import { type Carriage, carryProven, chooseShare, proveObjects } from './objects.ts';
 import { noValues, type Refusal, type ValueCounts } from './outcome.ts';
+import { isConfigWrong } from './own-config.ts';
 import { objectName, type ValueKind, valueKinds } from './sealed-value.ts';
 import { findUnsound, type Unsound } from './unsound.ts';
 import { carryValues } from './values.ts';
@@ -44,6 +44,7 @@ export interface Healing {
  *
  * @param copies asked in turn for each value
  * @throws ConfigurationError when the storage holds another repository than the copies
+ * @throws IntegrityError when the copies' own `repository.json` is wrong
  */
 export async function healFrom(
   storage: Storage,
@@ -52,12 +53,13 @@ export async function healFrom(
   context: Context,
 ): Promise<Healing> {
   const source = await openRepository(copies, options.repositoryKey);
-  const isConfigHealed = await isConfigWrong(source, storage, options.repositoryKey);
+  const isConfigHealed = await isConfigWrong(source, storage, options.repositoryKey, context.signal);
   const target: Repository = { ...source, storage };
   if (options.dryRun) return heal({ source, target, copies, isConfigHealed, options, context }, undefined);
   return writeAlone(
     storage,
     { operation: 'repair', holder: options.holder },
+    { location: copies.location, list: (prefix) => copies.listEverywhere(prefix) },
     context,
     async (held, assertHeld) => {
       // Without it nothing else there can be told to be whole.
@@ -74,32 +76,6 @@ interface Run {
   readonly isConfigHealed: boolean;
   readonly options: HealOptions;
   readonly context: Context;
-}
-
-/**
- * Tells whether `repository.json` is to be written again.
- *
- * @throws ConfigurationError when it is that of another repository
- */
-async function isConfigWrong(
-  source: Repository,
-  storage: Storage,
-  repositoryKey: string | undefined,
-): Promise<boolean> {
-  try {
-    const config = await readConfig(storage, {});
-    if (config === undefined) return true;
-    if (config.equals(source.config)) return false;
-    const { id, key } = parseRepository(storage, config, repositoryKey);
-    if (id === source.id || key.equals(source.key)) return true;
-  } catch (error) {
-    if (error instanceof IntegrityError) return true;
-    if (!(error instanceof ConfigurationError)) throw error;
-  }
-  throw new ConfigurationError(
-    `copies: ${source.storage.location} holds another repository than ${storage.location}`,
-    'Give the copies of this repository, or the right storage. Nothing was changed.',
-  );
 }
 
 /** @param assertHeld undefined in a dry run */

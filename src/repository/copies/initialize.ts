@@ -1,4 +1,5 @@
 import { ConfigurationError, IntegrityError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { configKey, parseRepository, type Repository, readConfig } from '../open.ts';
 
@@ -41,7 +42,7 @@ async function refuseOccupied(storage: Storage, name: string): Promise<void> {
   for await (const { key } of storage.list('')) {
     if (harmless.test(key)) continue;
     throw new ConfigurationError(
-      `copies: ${name} is not empty (it holds ${key}) and is no copy of this repository`,
+      say`${nameInput('copies')}: ${name} is not empty (it holds ${key}) and is no copy of this repository`,
       'Give an empty or a new location. If it was a copy, bring its repository.json back: it is the same file as in the storage.',
     );
   }
@@ -57,7 +58,7 @@ function refuseOther(source: Repository, storage: Storage, name: string, config:
   // Says what is wrong with it where it is none at all.
   parseKeyless(storage, config);
   throw new ConfigurationError(
-    `copies: ${name} holds another repository than ${source.storage.location}`,
+    say`${nameInput('copies')}: ${name} holds another repository than ${source.storage.location}`,
     'Give an empty location, or that of a copy of this repository. Nothing was copied.',
   );
 }

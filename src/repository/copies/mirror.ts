@@ -57,6 +57,7 @@ export async function mirrorTo(
   return writeAlone(
     storage,
     { operation: 'mirror', holder: options.holder },
+    source.storage,
     context,
     async (held, assertHeld) => {
       const copy = found ?? (await makeCopy(source, storage, name));

@@ -1,6 +1,8 @@
 import { IntegrityError, StorageError } from '../../runtime/errors.ts';
 import { ForeignValueError, type Storage } from '../../storage/storage.ts';
 import { timedId } from '../../values/timed-id.ts';
+import { manifestKey } from '../backups/manifests.ts';
+import { segmentKey } from '../changes/segments.ts';
 import { recordId } from '../listed-records.ts';
 import type { Repository } from '../open.ts';
 import { readAgain } from '../reading.ts';
@@ -45,8 +47,8 @@ export function objectName(key: string): string | undefined {
 }
 
 /**
- * Reads a value with the bytes that are stored, and proves by its seal that it is what this repository wrote;
- * undefined when there is none. A signature proves itself to whoever checks it, and is read as it is.
+ * Reads a value with the bytes that are stored, and proves by its seal that it is what this repository wrote, and
+ * that it wrote it under this key; undefined when there is none. A signature proves itself to whoever checks it, and is read as it is.
  *
  * @throws IntegrityError when it is damaged
  */
@@ -59,7 +61,7 @@ export async function readValue(
   return readAgain(async (options) => {
     try {
       const bytes = await storage.get(key, limitOf(kind, key), options);
-      if (kind !== 'signatures') checkSeal(repository, sealedKind(kind, key), bytes);
+      if (kind !== 'signatures') assertOwnKey(kind, key, checkSeal(repository, sealedKind(kind, key), bytes));
       return bytes;
     } catch (cause) {
       if (cause instanceof BrokenSealError) throw toDamage(key, cause.message, cause);
@@ -83,6 +85,41 @@ function sealedKind(kind: Exclude<ValueKind, 'signatures'>, key: string): Sealed
     case 'records':
       return `record ${key.split('/')[1]}`;
   }
+}
+
+/**
+ * Refuses a value that lies where another one belongs: its seal is sound, for it has no key in it.
+ *
+ * @param open as it was sealed; only quotes between fields are unescaped, so no text of a user looks like a field
+ */
+function assertOwnKey(kind: Exclude<ValueKind, 'signatures'>, key: string, open: Buffer): void {
+  const own = findOwnKey(kind, key, open);
+  if (own !== key) throw new BrokenSealError(`it says that it is ${own?.slice(0, 120) ?? 'nothing'}`);
+}
+
+function findOwnKey(kind: Exclude<ValueKind, 'signatures'>, key: string, open: Buffer): string | undefined {
+  const id = findText(open, kind === 'changes' ? '"chain":{"id":"' : ',"id":"');
+  if (id === undefined) return undefined;
+  switch (kind) {
+    case 'backups':
+      return manifestKey(id);
+    case 'records':
+      return `records/${key.split('/')[1]}/${id}.json`;
+    case 'changes': {
+      const [from, to] = [findText(open, ',"from":"'), findText(open, ',"to":"')];
+      const isPosition = (text: string | undefined) => /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/.test(text ?? '');
+      if (from === undefined || to === undefined || !isPosition(from) || !isPosition(to)) return undefined;
+      return segmentKey({ chain: { id }, from, to });
+    }
+  }
+}
+
+/** The text that follows the first field of this name, without parsing the rest, which may be large */
+function findText(open: Buffer, field: string): string | undefined {
+  const start = open.indexOf(field);
+  if (start < 0) return undefined;
+  const from = start + field.length;
+  return /^([^"\\]*)"/.exec(open.toString('latin1', from, from + 100))?.[1];
 }
 
 function toDamage(key: string, how: string, cause?: unknown): IntegrityError {

@@ -1,6 +1,5 @@
 import * as v from 'valibot';
 import { StorageError } from '../../runtime/errors.ts';
-import { drain } from '../../runtime/workers.ts';
 import {
   DeniedValueError,
   ForeignValueError,
@@ -85,9 +84,9 @@ export async function readLocks(
   passOver: (message: string) => void,
 ): Promise<ListedLock[]> {
   const locks: ListedLock[] = [];
-  const waiting = [...values];
+  const queue = values.values();
   const reader = async () => {
-    for (const value of drain(waiting)) {
+    for (const value of queue) {
       const lock = await readLock(storage, value, passOver);
       if (lock) locks.push(lock);
     }

@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { Decrypter } from 'age-encryption';
 import { ConfigurationError, IntegrityError, messageOf } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { decryptAge, encryptAge } from './age.ts';
 
 const compress = promisify(zlib.zstdCompress);
@@ -43,7 +44,7 @@ export function createDecoder(
 ): Decode {
   if (encryption === 'age' && identities.length === 0) {
     throw new ConfigurationError(
-      'encryption-identity: this backup is encrypted and no identity was given',
+      say`${nameInput('encryption-identity')}: this backup is encrypted and no identity was given`,
       'Give the age identity (AGE-SECRET-KEY-1…) that belongs to one of the recipients it was encrypted for.',
     );
   }
@@ -70,7 +71,7 @@ async function decrypt(decrypter: Decrypter, stored: Uint8Array, recipients?: nu
   } catch (cause) {
     if (/no identity matched/.test(messageOf(cause))) {
       throw new ConfigurationError(
-        'encryption-identity: the identity given does not belong to any recipient of this backup',
+        say`${nameInput('encryption-identity')}: the identity given does not belong to any recipient of this backup`,
         'Give the identity whose recipient stands in the manifest.',
         cause,
       );

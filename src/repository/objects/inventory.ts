@@ -1,4 +1,4 @@
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 import { type Storage, type StoredValue, storageLanes } from '../../storage/storage.ts';
 
 /*
@@ -66,9 +66,10 @@ export class Inventory {
   /** Looks up several objects, by key; those that were not there are left out. */
   async lookForAll(keys: Iterable<string>, signal: AbortSignal): Promise<Map<string, StoredFacts>> {
     const found = new Map<string, StoredFacts>();
-    const queue = [...keys];
-    await runWorkers(Math.min(storageLanes, queue.length), signal, async (stop) => {
-      for (const key of drain(queue)) {
+    const all = [...keys];
+    const queue = all.values();
+    await runWorkers(Math.min(storageLanes, all.length), signal, async (stop) => {
+      for (const key of queue) {
         stop.throwIfAborted();
         const facts = await this.look(key);
         if (facts !== undefined) found.set(key, facts);

@@ -8,6 +8,7 @@ import {
   messageOf,
   StorageError,
 } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import {
   DeniedValueError,
   ForeignValueError,
@@ -118,7 +119,7 @@ export class ObjectWriter {
     const sealed = await this.#encode(plaintext);
     if (sealed.length > storedSize) {
       throw new ConfigurationError(
-        `encryption-recipients: with so many, an object has ${sealed.length} bytes, where ${storedSize} are the most`,
+        say`${nameInput('encryption-recipients')}: with so many, an object has ${sealed.length} bytes, where ${storedSize} are the most`,
         'Name fewer recipients; one identity can be given to several people.',
       );
     }

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { IntegrityError, StorageError } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 import type { StoredValue } from '../../storage/storage.ts';
 import { createTimedId, stampOf, timedId } from '../../values/timed-id.ts';
 import type { Repository } from '../open.ts';
@@ -67,8 +67,9 @@ export async function readMarkFiles(
   const marks: GarbageMark[] = [];
   const files = await listMarkFiles(repository);
   const reading = new SealedReading();
+  const queue = files.values();
   await runWorkers(Math.min(readers, files.length), signal, async (stop) => {
-    for (const { key, modifiedAt: markedAt, size } of drain(files)) {
+    for (const { key, modifiedAt: markedAt, size } of queue) {
       stop.throwIfAborted();
       try {
         const names = await reading.next(sealedKind, size, () => readNames(repository, key));

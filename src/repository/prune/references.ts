@@ -1,5 +1,5 @@
 import { IntegrityError } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 import { listManifests, manifestKey, readObjectNames } from '../backups/manifests.ts';
 import { listSegmentFiles, readSegment } from '../changes/segments.ts';
 import type { Repository } from '../open.ts';
@@ -52,8 +52,9 @@ export async function readReferencedObjects(
   const listed = await listReferences(repository);
   const namings = listed.filter(({ id }) => !removed.has(id));
   const reading = new SealedReading();
+  const queue = namings.values();
   await runWorkers(Math.min(readers, namings.length), signal, async (stop) => {
-    for (const { id, key, kind, size, read } of drain(namings)) {
+    for (const { id, key, kind, size, read } of queue) {
       stop.throwIfAborted();
       try {
         const found = await reading.next(kind, size, read);

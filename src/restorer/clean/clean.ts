@@ -5,6 +5,7 @@ import type { Session } from '../../postgres/session/connection.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, isKnownError, TargetError, wholeMessageOf } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { isPlatformRole, readManagedSchemas } from '../../supabase/managed-schemas.ts';
 import type { TargetKind } from '../../supabase/target-kind.ts';
 import {
@@ -98,7 +99,7 @@ async function refuseSubscriptions(session: Session): Promise<void> {
     WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1`);
   if (found.length === 0) return;
   throw new ConfigurationError(
-    `clean: the target has subscriptions (${found.map(({ name }) => name).join(', ')}), which hold slots on other servers`,
+    say`${nameInput('clean')}: the target has subscriptions (${found.map(({ name }) => name).join(', ')}), which hold slots on other servers`,
     `Drop them first: ${found.map(({ name }) => `DROP SUBSCRIPTION ${quoteIdentifier(name)};`).join(' ')}`,
   );
 }

@@ -2,6 +2,7 @@ import type { Omission } from '../../parity/scope.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { ConfigurationError, isKnownError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { addToPartitions } from '../archive/broken-keys.ts';
 import { tryStatement } from '../omission.ts';
 import { type Chosen, findReplacement, type Held, type Replacement } from '../part/replacement.ts';
@@ -64,8 +65,8 @@ export function toHindranceError({ hindrances, names }: Replacement): Configurat
   const more = hindrances.length - shown;
   const list = `${hindrances.slice(0, shown).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
   return new ConfigurationError(
-    `clean: what is to be replaced (${summarize(names)}) cannot be dropped alone, because other things need it: ${list}`,
-    'Name them in include as well, so that they come from the backup too; drop them by hand, if they can be made again; leave out with exclude what need not be replaced; or restore the rows beside the live tables with side-schema.',
+    say`${nameInput('clean')}: what is to be replaced (${summarize(names)}) cannot be dropped alone, because other things need it: ${list}`,
+    say`Name them in ${nameInput('include')} as well, so that they come from the backup too; drop them by hand, if they can be made again; leave out with ${nameInput('exclude')} what need not be replaced; or restore the rows beside the live tables with ${nameInput('side-schema')}.`,
   );
 }
 

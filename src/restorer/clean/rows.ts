@@ -3,6 +3,7 @@ import { quoteLiteral, quoteQualified } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { isPlatformState, isUserData } from '../../supabase/managed-schemas.ts';
 import { tryStatement } from '../omission.ts';
 import { listNames, type Ownership } from './lists.ts';
@@ -51,7 +52,7 @@ function refuseLeftRows(
   const first = refused.find(({ what }) => kept.has(what));
   if (first === undefined) return;
   throw new ConfigurationError(
-    `clean: the rows of ${first.what} cannot be deleted: ${first.why}; nothing was removed`,
+    say`${nameInput('clean')}: the rows of ${first.what} cannot be deleted: ${first.why}; nothing was removed`,
     'Give a role that may, or restore into a new project.',
   );
 }

@@ -5,6 +5,7 @@ import { ownSchema } from '../../postgres/own-schema.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { refusalOf } from '../../postgres/session/server-error.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { TargetKind } from '../../supabase/target-kind.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 import { findExistingObjects } from '../existing-objects.ts';
@@ -75,7 +76,7 @@ async function refuseWithoutCreate(session: Session): Promise<void> {
   if (rights === undefined || (rights.database && rights.schema)) return;
   const where = rights.database ? `the schema ${ownSchema} of the target` : 'the database';
   throw new ConfigurationError(
-    `target-url: the connected role ${rights.self} has no CREATE on ${where}, which every restore needs`,
+    say`${nameInput('target-url')}: the connected role ${rights.self} has no CREATE on ${where}, which every restore needs`,
     'Connect as the owner of the database, or have it grant that to the role: GRANT CREATE ON ….',
   );
 }

@@ -5,6 +5,7 @@ import { quoteIdentifier } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { isReservedRole } from '../../supabase/reserved-roles.ts';
 import { omit, type Statement, tryStatement, tryStatements } from '../omission.ts';
 import { readRoles } from './server-roles.ts';
@@ -100,7 +101,7 @@ function refuseMissing(created: readonly NewRole[]): void {
   if (needed.length === 0) return;
   const names = needed.map(({ name }) => name).join(', ');
   throw new ConfigurationError(
-    `target-url: the server lacks roles that own things in this backup or are granted something (${names}), and the connected role may not create any`,
+    say`${nameInput('target-url')}: the server lacks roles that own things in this backup or are granted something (${names}), and the connected role may not create any`,
     `Connect as a role with CREATEROLE, or create them first: ${needed.map(({ sql }) => `${sql};`).join(' ')}`,
   );
 }
@@ -129,7 +130,7 @@ async function createRole(session: Session, role: NewRole, scope: RoleScope): Pr
   const omission = omit({ ...aboutRole(role.name), sql: role.sql }, why);
   if (!role.needed || scope === 'supabase-project') return [omission];
   throw new ConfigurationError(
-    `target-url: role ${role.name}, which owns things in this backup or is granted something, cannot be created: ${why}`,
+    say`${nameInput('target-url')}: role ${role.name}, which owns things in this backup or is granted something, cannot be created: ${why}`,
     omission.remedy,
   );
 }

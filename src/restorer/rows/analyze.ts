@@ -5,7 +5,7 @@ import { setSearchPath } from '../../postgres/session/output-settings.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { Log } from '../../runtime/context.ts';
 import { messageOf } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 
 /**
  * Columns of the widest table that is analyzed. Statistics of a thousand columns take seconds, many times
@@ -32,11 +32,12 @@ export async function analyzeTables(
                       WHERE i.inhparent = c.oid AND child.relkind = 'f')
     ORDER BY pg_relation_size(c.oid) DESC`);
   await session.close();
-  const queue = tables.filter((table) => !options.done.has(qualifiedName(table)));
-  await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
+  const left = tables.filter((table) => !options.done.has(qualifiedName(table)));
+  const queue = left.values();
+  await runWorkers(Math.min(options.workers, left.length), options.signal, async (signal) => {
     const worker = await openSession(settings, signal);
     await letRead(worker);
-    for (const table of drain(queue)) {
+    for (const table of queue) {
       await analyzeTable(worker, table, { ...options, signal });
     }
     await worker.close();

@@ -19,7 +19,7 @@ import {
   StorageError,
   TargetError,
 } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 import type { SearchPaths } from '../search-paths.ts';
 import { ObjectsAhead } from './objects-ahead.ts';
 import { PieceReader, readRange } from './pieces.ts';
@@ -110,9 +110,10 @@ export async function loadRows(
       ),
     ),
   );
+  const again = waiting.values();
   await runWorkers(Math.min(options.workers, waiting.length), options.signal, (signal) =>
     inSession(signal, undefined, async (loader) => {
-      for (const part of drain(waiting)) await loader.load(part);
+      for (const part of again) await loader.load(part);
     }),
   );
   return { digests, notCarried: [...lost.entries()].map(describeLost), checks };

@@ -12,7 +12,7 @@ import { RowDigest } from '../../postgres/wire/row-digest.ts';
 import type { ObjectReader } from '../../repository/objects/store.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 import type { PresentTable } from '../../supabase/project-selection.ts';
 import { tryStatement } from '../omission.ts';
 import { PieceReader, readRange } from './pieces.ts';
@@ -58,14 +58,14 @@ export async function loadManagedRows(
   }
   const loadAll = async (wanted: readonly PresentTable[]): Promise<Refused[]> => {
     const refused: Refused[] = [];
-    const queue = wanted.toSorted((one, other) => other.table.bytes - one.table.bytes);
-    await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
+    const queue = wanted.toSorted((one, other) => other.table.bytes - one.table.bytes).values();
+    await runWorkers(Math.min(options.workers, wanted.length), options.signal, async (signal) => {
       const session = await openSession(settings, signal);
       const omission = await prepareLoader(session, manifest);
       // The server refuses it to each session, and it is one omission.
       if (omission !== undefined && !isTold) outcome.notCarried.push(omission);
       isTold ||= omission !== undefined;
-      for (const present of drain(queue)) {
+      for (const present of queue) {
         signal.throwIfAborted();
         const why = await loadTable(session, present, manifest, reader, outcome);
         if (why !== undefined) refused.push(why);

@@ -1,5 +1,6 @@
 import type { Session } from '../../postgres/session/connection.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 
 /**
@@ -195,14 +196,14 @@ export async function checkComparable(session: Session, tables: readonly LiveTab
   const unreadable = tables.filter((table) => !table.readable).map(writePattern);
   if (unreadable.length > 0) {
     throw new ConfigurationError(
-      `target-url: ${name} may not read ${unreadable.join(', ')}`,
+      say`${nameInput('target-url')}: ${name} may not read ${unreadable.join(', ')}`,
       `Grant it with "GRANT pg_read_all_data TO ${name}", or connect with another role.`,
     );
   }
   const filtered = tables.filter((table) => table.filtered).map(writePattern);
   if (role?.bypass !== true && filtered.length > 0) {
     throw new ConfigurationError(
-      `target-url: ${name} has no BYPASSRLS and row level security hides rows of ${filtered.join(', ')}`,
+      say`${nameInput('target-url')}: ${name} has no BYPASSRLS and row level security hides rows of ${filtered.join(', ')}`,
       `Use the role postgres of the Supabase project, or run "ALTER ROLE ${name} BYPASSRLS".`,
     );
   }

@@ -1,6 +1,7 @@
 import type { Manifest } from '../../format/manifest.ts';
 import type { ArchiveEntry } from '../../postgres/client/table-of-contents.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { createSelection, findUnmatched } from '../../values/table-patterns.ts';
 import { type ChosenTable, identify } from './tables.ts';
 
@@ -26,7 +27,7 @@ export function chooseSideTables(
   const chosen = tables.filter(isChosen);
   if (unmatched.length > 0 || chosen.length === 0) {
     throw new ConfigurationError(
-      `include: backup ${manifest.id} has rows of no table that fits ${(unmatched.length > 0 ? unmatched : include).join(', ')}`,
+      say`${nameInput('include')}: backup ${manifest.id} has rows of no table that fits ${(unmatched.length > 0 ? unmatched : include).join(', ')}`,
       'Give names as schema.table or schema.*; the operation show lists the tables.',
     );
   }

@@ -3,6 +3,7 @@ import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../postgres/id
 import type { Session } from '../../postgres/session/connection.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, TargetError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { KeyColumn, LiveTable } from './live-table.ts';
 
 /** Rows of the backup that go into one table of the side schema. */
@@ -140,13 +141,13 @@ export async function createSideTables(
 export async function checkSideSchema(session: Session, schema: string): Promise<void> {
   if (Buffer.byteLength(schema) > nameLimitBytes) {
     throw new ConfigurationError(
-      `side-schema: the name has ${Buffer.byteLength(schema)} bytes, and PostgreSQL keeps ${nameLimitBytes}`,
+      say`${nameInput('side-schema')}: the name has ${Buffer.byteLength(schema)} bytes, and PostgreSQL keeps ${nameLimitBytes}`,
       'Choose a shorter name.',
     );
   }
   if (schema.startsWith('pg_')) {
     throw new ConfigurationError(
-      `side-schema: ${schema} is a name that PostgreSQL keeps for itself`,
+      say`${nameInput('side-schema')}: ${schema} is a name that PostgreSQL keeps for itself`,
       'Choose one that does not begin with pg_.',
     );
   }
@@ -158,14 +159,14 @@ export async function checkSideSchema(session: Session, schema: string): Promise
   if (found?.there) throw refuseExisting(schema);
   if (found?.allowed) return;
   throw new ConfigurationError(
-    'target-url: this role may not create a schema in the database',
+    say`${nameInput('target-url')}: this role may not create a schema in the database`,
     'Connect with a role that may, or run "GRANT CREATE ON DATABASE … TO …".',
   );
 }
 
 function refuseExisting(schema: string, cause?: unknown): ConfigurationError {
   return new ConfigurationError(
-    `side-schema: the database has a schema ${schema} already`,
+    say`${nameInput('side-schema')}: the database has a schema ${schema} already`,
     `Choose another name, or drop it when it is left from an earlier restore: DROP SCHEMA ${quoteIdentifier(schema)} CASCADE;`,
     cause,
   );

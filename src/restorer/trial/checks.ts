@@ -1,6 +1,7 @@
 import type { Session } from '../../postgres/session/connection.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 
 /** A check of the restored database, and its answer. */
 export interface CheckResult {
@@ -66,7 +67,7 @@ async function findType(session: Session, sql: string): Promise<string> {
 
 function explainCheck(sql: string, what: string, cause?: unknown): ConfigurationError {
   return new ConfigurationError(
-    `checks: ${sql}: ${what}`,
+    say`${nameInput('checks')}: ${sql}: ${what}`,
     'Correct the check: a SELECT that answers true or false, with names as schema.table. It says nothing about the backup.',
     cause,
   );

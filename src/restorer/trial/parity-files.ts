@@ -8,6 +8,7 @@ import { redactReport } from '../../report/redact.ts';
 import type { Section } from '../../report/section.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { RestoreScope } from '../scope.ts';
 import type { CheckResult } from './checks.ts';
 import { describeChecks } from './user-checks.ts';
@@ -24,7 +25,7 @@ export async function makeReportFolder(folder: string | undefined): Promise<void
     await access(folder, constants.W_OK);
   } catch (cause) {
     throw new ConfigurationError(
-      `report-folder: nothing can be written to ${folder} (${messageOf(cause)})`,
+      say`${nameInput('report-folder')}: nothing can be written to ${folder} (${messageOf(cause)})`,
       'Name a folder that you may write to, or one that can be made.',
       cause,
     );
@@ -57,7 +58,9 @@ export async function writeParity(
       }
     }
   } catch (error) {
-    context.log.warn(`report-folder: the comparison could not be written: ${messageOf(error)}`);
+    context.log.warn(
+      say`${nameInput('report-folder')}: the comparison could not be written: ${messageOf(error)}`,
+    );
   }
 }
 

@@ -7,6 +7,7 @@ import { sqlState } from '../../postgres/sqlstate.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import {
   type DatabaseLocale,
   describeCollation,
@@ -53,7 +54,7 @@ export async function createScratchDatabase(
   } catch (cause) {
     context.signal.throwIfAborted();
     throw new ConfigurationError(
-      `${server.input}: the scratch database cannot be made (${messageOf(cause)})`,
+      say`${nameInput(server.input)}: the scratch database cannot be made (${messageOf(cause)})`,
       'Give a server of its own for this, and a role that may create databases and roles there.',
       cause,
     );

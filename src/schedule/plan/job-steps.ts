@@ -1,7 +1,13 @@
 import { type Role, roleOf } from '../policy/aws-roles.ts';
 import type { JobKind, WrittenPolicy } from '../policy/schema.ts';
 import { type ReusableName, reusableWorkflows } from '../workflows/reusable.ts';
-import type { PlannedDatabase, PlannedJob, SchedulePlan } from './plan.ts';
+import {
+  listWatched,
+  type PlannedDatabase,
+  type PlannedJob,
+  type SchedulePlan,
+  tokenNameOf,
+} from './plan.ts';
 
 /*
  * The reusable workflow that a planned job calls, and the inputs and secrets that it passes: only those that
@@ -23,8 +29,11 @@ export interface WorkflowJob {
   readonly calls: ReusableName;
   /** Undefined for a job that concerns all databases */
   readonly database: string | undefined;
-  readonly kind: JobKind;
+  /** `restore` has no schedule */
+  readonly kind: JobKind | 'restore';
   readonly crons: readonly string[];
+  /** Ids of the jobs of its file that it waits for, however they end */
+  readonly needs?: readonly string[];
   readonly with: Values;
   readonly secrets: Values;
 }
@@ -59,21 +68,19 @@ export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Jo
     jobs.some((job) => job.kind === 'capture') && (policy.drill?.['backup-id'] ?? 'latest') === 'latest';
   // A cleanup removes backups, and a digest says which ones the next cleanup will.
   const removes = kind === 'cleanup' || kind === 'digest';
+  const isHeard = kind === 'watch' && heartbeatOf(written, policy) !== undefined;
   const given: Values = {
     ...commonInputs(context),
+    ...(isHeard && { 'heartbeat-signals': join(policy.alarms?.['heartbeat-signals']) }),
     'install-client': policy['install-client'],
-    storage: written.storage,
-    's3-endpoint': written['s3-endpoint'],
-    's3-region': written['s3-region'],
-    's3-addressing': written['s3-addressing'],
-    's3-sse': written['s3-sse'],
-    's3-storage-class': written['s3-storage-class'],
-    'aws-role': role?.arn,
-    'aws-role-seconds': role?.seconds?.toString(),
+    ...placeInputs(written, role),
     environment: written.environment,
     sslrootcert: written.sslrootcert,
+    'project-ref': written['project-ref'],
     database,
     'rpo-target': policy.alarms?.['rpo-target'],
+    // One watch alone looks at the workflows, too; several leave that to a job of its own.
+    policy: kind === 'watch' && listWatched(policy).length === 1 ? context.policyPath : undefined,
     include: join(written.include),
     exclude: join(written.exclude),
     'encryption-recipients': join(written['encryption-recipients']),
@@ -111,18 +118,108 @@ export function makeJob(planned: PlannedJob, owner: PlannedDatabase, context: Jo
   };
 }
 
-/** Creates the one job, for all databases, that checks whether the workflows exist, are enabled, and ran. */
-export function makeScheduleJob(crons: readonly string[], context: JobContext): WorkflowJob {
-  const given = { ...commonInputs(context), policy: context.policyPath };
+/** What is asked of whoever starts a restore, and passed on as it is answered. */
+const askedOfRestores = [
+  ...(['backup-id', 'recovery-target-time', 'include', 'side-schema', 'checks', 'fallback'] as const),
+  ...(['target-kind', 'clean', 'safety-backup', 'skip-staging', 'dry-run', 'confirm'] as const),
+];
+
+/** Creates the job that restores backups of a database, when somebody starts it. */
+export function makeRestoreJob({ name, written }: PlannedDatabase, context: JobContext): WorkflowJob {
+  const { policy } = context;
+  const { restore = {} } = written;
+  // It reads and records as a drill does.
+  const role = roleOf('drill', written, policy);
+  const given: Values = {
+    ...commonInputs(context),
+    'install-client': policy['install-client'],
+    ...placeInputs(written, role),
+    sslrootcert: written.sslrootcert,
+    environment: restore.environment ?? `${name}-restore`,
+    database: name,
+    'safety-storage': restore['safety-storage'],
+    image: restore.image ?? policy.drill?.image,
+    ...Object.fromEntries(askedOfRestores.map((input) => [input, expression(`inputs.${input}`)])),
+  };
+  const { inputs, secrets } = reusableWorkflows.restore;
+  return {
+    id: `${name}-restore`,
+    name: `${name}: restore`,
+    calls: 'restore',
+    database: name,
+    kind: 'restore',
+    crons: [],
+    with: pick(given, inputs),
+    secrets: pick(
+      {
+        ...secretsOf('restore', written, role, policy),
+        TARGET_URL: secret(restore['target-url'] ?? 'TARGET_URL'),
+      },
+      secrets,
+    ),
+  };
+}
+
+/**
+ * Creates the one job, for all databases, that checks whether the workflows exist, are enabled, and ran. It
+ * comes after the watches, and calls the heartbeat of all only when all of them went well.
+ *
+ * @param watches the jobs of its file
+ */
+export function makeScheduleJob(watches: readonly WorkflowJob[], context: JobContext): WorkflowJob {
+  const { alarms } = context.policy;
+  const isHeard = alarms?.['heartbeat-url'] !== undefined;
+  const given = {
+    ...commonInputs(context),
+    policy: context.policyPath,
+    ...(isHeard && { 'heartbeat-signals': join(alarms?.['heartbeat-signals']) }),
+  };
+  // Who starts the watch of one database by hand learns nothing of the others.
+  const allWell =
+    "!contains(needs.*.result, 'failure') && !contains(needs.*.result, 'cancelled') && " +
+    "(github.event_name == 'schedule' || !contains(needs.*.result, 'skipped'))";
   return {
     id: 'schedules',
     name: 'schedules',
     calls: 'watch',
     database: undefined,
     kind: 'watch',
-    crons,
+    crons: watches[0]?.crons ?? [],
+    ...(isHeard && { needs: watches.map(({ id }) => id) }),
     with: given,
-    secrets: pick(sharedSecrets(context.policy), reusableWorkflows.watch.secrets),
+    secrets: pick(
+      {
+        ...sharedSecrets(context.policy),
+        HEARTBEAT_URL: isHeard
+          ? expression(`${allWell} && secrets.${alarms['heartbeat-url']} || ''`)
+          : undefined,
+      },
+      reusableWorkflows.watch.secrets,
+    ),
+  };
+}
+
+/**
+ * Returns the secret with the address that the watch of a database calls: its own, or that of all where it is
+ * the only one. Only a watch calls it, because it fails when the newest backup is old, whatever went well.
+ */
+function heartbeatOf(written: PlannedDatabase['written'], policy: WrittenPolicy): string | undefined {
+  const isAlone = listWatched(policy).length === 1;
+  return written['heartbeat-url'] ?? (isAlone ? policy.alarms?.['heartbeat-url'] : undefined);
+}
+
+/** @param role the role that the job takes for the storage */
+function placeInputs(written: PlannedDatabase['written'], role: Role | undefined): Values {
+  return {
+    storage: written.storage,
+    'artifact-retention-days': written['artifact-retention-days']?.toString(),
+    's3-endpoint': written['s3-endpoint'],
+    's3-region': written['s3-region'],
+    's3-addressing': written['s3-addressing'],
+    's3-sse': written['s3-sse'],
+    's3-storage-class': written['s3-storage-class'],
+    'aws-role': role?.arn,
+    'aws-role-seconds': role?.seconds?.toString(),
   };
 }
 
@@ -138,13 +235,12 @@ function commonInputs({ policy, plan }: JobContext): Values {
     'notify-format': alarms?.['notify-format'],
     'mail-from': alarms?.['mail-from'],
     'mail-to': join(alarms?.['mail-to']),
-    'heartbeat-signals': join(alarms?.['heartbeat-signals']),
   };
 }
 
 /** @param role the role that the job assumes; a job with a role gets no keys */
 function secretsOf(
-  kind: JobKind,
+  kind: WorkflowJob['kind'],
   written: PlannedDatabase['written'],
   role: Role | undefined,
   policy: WrittenPolicy,
@@ -161,6 +257,9 @@ function secretsOf(
     REPOSITORY_KEY: secret(written['repository-key']),
     COPIES: secret(written.copies),
     ENCRYPTION_IDENTITY: secret(written['encryption-identity']),
+    // Without a project there is nothing to ask with it.
+    SUPABASE_ACCESS_TOKEN: written['project-ref'] === undefined ? undefined : secret(tokenNameOf(written)),
+    HEARTBEAT_URL: kind === 'watch' ? secret(heartbeatOf(written, policy)) : undefined,
     ...sharedSecrets(policy),
   };
 }
@@ -171,7 +270,6 @@ function sharedSecrets({ alarms, ...policy }: WrittenPolicy): Values {
     NOTIFY_URL: secret(alarms?.['notify-url']),
     SLACK_WEBHOOK_URL: secret(alarms?.['slack-webhook-url']),
     SMTP_URL: secret(alarms?.['smtp-url']),
-    HEARTBEAT_URL: secret(alarms?.['heartbeat-url']),
   };
 }
 

@@ -14,6 +14,8 @@ export interface PlannedJob {
   readonly unlimitedWal: boolean;
   /** Name of the workflow file */
   readonly file: string;
+  /** Other jobs that each run has beside this one; GitHub bills a whole minute of each */
+  readonly jobsBeside: number;
 }
 
 export interface PlannedDatabase {
@@ -93,6 +95,13 @@ export const defaultRetention = 'hourly=24 daily=7 weekly=5 monthly=12';
 export const usualRunner = 'ubuntu-latest';
 export const defaultKeepChanges = '8d';
 
+export const defaultTokenName = 'SUPABASE_ACCESS_TOKEN';
+
+/** Names the secret with the token of the Management API. */
+export function tokenNameOf(written: WrittenDatabase): string {
+  return written['supabase-access-token'] ?? defaultTokenName;
+}
+
 /**
  * Resolves a policy into jobs with their files and minutes. The same policy and repository give the same plan
  * on every machine.
@@ -104,12 +113,15 @@ export function planJobs(policy: WrittenPolicy, repository: string): SchedulePla
     const jobs = jobKinds.flatMap((kind): PlannedJob[] => {
       const crons = cronsOf(kind, schedules, written.storage);
       if (crons.length === 0) return [];
-      const minutes = taken.get(kind) ?? new Set<number>();
+      // Watches of several databases are of one run, which knows how all of them went.
+      const isShared = kind === 'watch';
+      const minutes = isShared ? new Set<number>() : (taken.get(kind) ?? new Set<number>());
       taken.set(kind, minutes);
-      const key = `${repository.toLowerCase()}\n${name}\n${kind}`;
+      const key = `${repository.toLowerCase()}\n${isShared ? '' : name}\n${kind}`;
       const resolved = [...new Set(crons.map((cron) => resolve(cron, key, minutes)))];
       const options = optionsOf(kind, schedules);
-      return [{ kind, database: name, crons: resolved, ...options, file: workflowFiles[kind] }];
+      const jobsBeside = countBeside(kind, name, policy);
+      return [{ kind, database: name, crons: resolved, ...options, file: workflowFiles[kind], jobsBeside }];
     });
     const usualKeep = jobs.some(({ kind }) => kind === 'capture') ? defaultKeepChanges : undefined;
     return {
@@ -126,6 +138,21 @@ export function planJobs(policy: WrittenPolicy, repository: string): SchedulePla
     runsOn: policy['runs-on'] ?? usualRunner,
     databases,
   };
+}
+
+/** A drill whose image nobody chose has a job that chooses it, and the watches of several have one that looks at the workflows. */
+function countBeside(kind: JobKind, database: string, policy: WrittenPolicy): number {
+  if (kind === 'drill') return policy.drill?.image === undefined ? 1 : 0;
+  if (kind !== 'watch') return 0;
+  const [first, ...others] = listWatched(policy);
+  return first === database && others.length > 0 ? 1 : 0;
+}
+
+/** Lists the databases whose backups are watched. */
+export function listWatched({ databases, schedules }: WrittenPolicy): string[] {
+  return Object.entries(databases)
+    .filter(([, written]) => isSwitchedOn('watch', { ...schedules, ...written.schedules }, written.storage))
+    .map(([name]) => name);
 }
 
 /** Tells whether GitHub hosts the runner: its disk is gone after a job, and GitHub counts its minutes. */

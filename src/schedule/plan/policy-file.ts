@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { nameRepository } from '../../github/run.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { type ParsedPolicy, parsePolicy } from '../policy/parse.ts';
 import { planJobs, type SchedulePlan } from './plan.ts';
 
@@ -17,6 +18,21 @@ export interface PlannedPolicy extends ParsedPolicy {
 export async function planPolicyFile(file: string, env: NodeJS.ProcessEnv): Promise<PlannedPolicy> {
   const parsed = parsePolicy(await readPolicyFile(file), file);
   const repository = parsed.policy.repository ?? (await findRepository(file, env));
+  if (repository !== undefined) return { ...parsed, plan: planJobs(parsed.policy, repository) };
+  throw new ConfigurationError(
+    say`${nameInput('policy')}: names no repository, and there is neither GITHUB_REPOSITORY nor a remote \`origin\` to tell it`,
+    'Write `repository: OWNER/REPO` into the policy.',
+  );
+}
+
+/**
+ * Plans the jobs of a policy that is no file yet.
+ *
+ * @param file where it will be, for messages
+ * @throws ConfigurationError when it is wrong
+ */
+export function planPolicyText(text: string, file: string, repository: string): PlannedPolicy {
+  const parsed = parsePolicy(text, file);
   return { ...parsed, plan: planJobs(parsed.policy, repository) };
 }
 
@@ -25,7 +41,7 @@ async function readPolicyFile(file: string): Promise<string> {
     return await readFile(file, 'utf8');
   } catch (error) {
     throw new ConfigurationError(
-      `policy: ${file} cannot be read`,
+      say`${nameInput('policy')}: ${file} cannot be read`,
       'Write the path of the policy file; docs/schedule.md has one to begin with.',
       error,
     );
@@ -33,12 +49,13 @@ async function readPolicyFile(file: string): Promise<string> {
 }
 
 /**
- * Finds the name of the repository. The minutes of the schedules depend on it, so it must be known wherever
- * this runs.
- *
- * @throws ConfigurationError when nothing names the repository
+ * Finds the name of the repository that a policy file is in, OWNER/REPO; undefined when nothing names it. The
+ * minutes of the schedules depend on it, so it must be known wherever this runs.
  */
-async function findRepository(policyFile: string, env: NodeJS.ProcessEnv): Promise<string> {
+export async function findRepository(
+  policyFile: string,
+  env: NodeJS.ProcessEnv,
+): Promise<string | undefined> {
   const named = nameRepository(env);
   if (named !== undefined) return named;
   for (let folder = path.resolve(policyFile, '..'); ; folder = path.dirname(folder)) {
@@ -46,10 +63,6 @@ async function findRepository(policyFile: string, env: NodeJS.ProcessEnv): Promi
     const [, origin = ''] = /^\[remote "origin"\]\n(?:[^[].*\n)*?\s*url = (.+)$/m.exec(config) ?? [];
     const [, owner, name] = /([^/:]+)\/([^/]+?)(?:\.git)?\/?$/.exec(origin.trim()) ?? [];
     if (owner !== undefined && name !== undefined) return `${owner}/${name}`;
-    if (folder === path.dirname(folder)) break;
+    if (folder === path.dirname(folder)) return undefined;
   }
-  throw new ConfigurationError(
-    'policy: names no repository, and there is neither GITHUB_REPOSITORY nor a remote `origin` to tell it',
-    'Write `repository: OWNER/REPO` into the policy.',
-  );
 }

@@ -121,7 +121,8 @@ export interface Estimate {
 }
 
 /**
- * Estimates the runs and billed minutes of the next thirty days. Every run is rounded up to whole minutes.
+ * Estimates the runs and billed minutes of the next thirty days. GitHub bills jobs, each rounded up to whole
+ * minutes (docs.github.com, "Viewing job execution time"): those that a run has beside it count as one each.
  *
  * @param measured minutes of a run of each kind, where known
  */
@@ -132,8 +133,8 @@ export function estimateMonth(
   measured: ReadonlyMap<JobKind, number>,
 ): Estimate {
   const due = listDue(jobs, timeZone, now, new Date(now.getTime() + 30 * day));
-  const minutes = due.map(({ job }) =>
-    Math.max(1, Math.ceil(measured.get(job.kind) ?? assumedMinutes[job.kind])),
+  const minutes = due.map(
+    ({ job }) => job.jobsBeside + Math.max(1, Math.ceil(measured.get(job.kind) ?? assumedMinutes[job.kind])),
   );
   return { runs: due.length, minutes: minutes.reduce((sum, count) => sum + count, 0) };
 }

@@ -14,12 +14,24 @@ export function findContradictions(policy: WrittenPolicy): Contradiction[] {
 }
 
 /** Mail needs to come from somebody; the secret with its server may also be one of an environment. */
-function findInAlarms({ alarms = {} }: WrittenPolicy): Contradiction[] {
+function findInAlarms({ alarms = {}, ...policy }: WrittenPolicy): Contradiction[] {
   const needs = (key: 'mail-to' | 'smtp-url', other: 'mail-from' | 'mail-to'): Contradiction[] =>
     alarms[key] === undefined || alarms[other] !== undefined
       ? []
       : [{ path: ['alarms', key], message: `needs ${other} beside it. Write the address` }];
-  return [...needs('mail-to', 'mail-from'), ...needs('smtp-url', 'mail-to')];
+  const isWatched = Object.values(policy.databases).some(({ schedules, storage }) =>
+    isSwitchedOn('watch', { ...policy.schedules, ...schedules }, storage),
+  );
+  const unheard: Contradiction[] =
+    alarms['heartbeat-url'] === undefined || isWatched
+      ? []
+      : [
+          {
+            path: ['alarms', 'heartbeat-url'],
+            message: 'is called by the watch, which is switched off. Switch it on, or leave this out',
+          },
+        ];
+  return [...needs('mail-to', 'mail-from'), ...needs('smtp-url', 'mail-to'), ...unheard];
 }
 
 function findInDatabases(policy: WrittenPolicy): Contradiction[] {
@@ -59,6 +71,19 @@ function findInDatabases(policy: WrittenPolicy): Contradiction[] {
       const message =
         'stands beside an artifact, of which there are no copies. Leave it out, or write s3://bucket/prefix';
       found.push({ path: at('copies'), message });
+    }
+    if (written['supabase-access-token'] !== undefined && written['project-ref'] === undefined) {
+      const message =
+        'names the token for a project, and there is none. Write project-ref beside it, the twenty letters in the address of its dashboard';
+      found.push({ path: at('supabase-access-token'), message });
+    }
+    if (written['artifact-retention-days'] !== undefined && !/^artifact:/i.test(storage)) {
+      const message = 'is about artifacts, and the storage is none. Leave it out, or write artifact://name';
+      found.push({ path: at('artifact-retention-days'), message });
+    }
+    if (written['heartbeat-url'] !== undefined && !isOn('watch')) {
+      const message = 'is called by the watch, which is switched off. Switch it on, or leave this out';
+      found.push({ path: at('heartbeat-url'), message });
     }
     if (isOn('capture') && !isOn('full') && !isOn('incremental') && !isOn('archive')) {
       const message =

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import { list } from '../../interface/inputs/values.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
-import { editDistance } from '../../values/edit-distance.ts';
+import { findNearest } from '../../values/nearest.ts';
 import { type Contradiction, findContradictions } from './contradictions.ts';
 import { policySchema, type WrittenPolicy } from './schema.ts';
 
@@ -44,13 +44,24 @@ function stepsTo([first, ...rest]: Contradiction['path'], policy: WrittenPolicy)
   return steps;
 }
 
+/** A policy that a terminal reads: nothing is called in a workflow, and what suits no runner may suit it. */
+const terminalPolicySchema = v.strictObject({
+  ...policySchema.entries,
+  action: v.optional(policySchema.entries.action),
+});
+
 /**
  * Parses a policy.
  *
  * @param file the name of the file, for messages
+ * @param reader who reads it: a policy of workflows must name its action, and its keys must work together
  * @throws ConfigurationError one error that lists every mistake with its line and column
  */
-export function parsePolicy(source: string, file: string): ParsedPolicy {
+export function parsePolicy(
+  source: string,
+  file: string,
+  reader: 'workflows' | 'terminal' = 'workflows',
+): ParsedPolicy {
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
   const place = (offset: number) => {
@@ -64,7 +75,10 @@ export function parsePolicy(source: string, file: string): ParsedPolicy {
     }));
     throw toError(file, problems);
   }
-  const result = v.safeParse(checkedPolicySchema, resolveAliases(document, file));
+  const result = v.safeParse(
+    reader === 'terminal' ? terminalPolicySchema : checkedPolicySchema,
+    resolveAliases(document, file),
+  );
   if (!result.success) {
     const problems = result.issues
       .flatMap((issue) => unfold(issue, []))
@@ -76,7 +90,8 @@ export function parsePolicy(source: string, file: string): ParsedPolicy {
   }
   const action = document.get('action', true);
   const comment = isScalar(action) ? (action.comment?.trim() ?? '') : '';
-  return { policy: result.output, actionVersion: /^[\w.+-]{1,40}$/.test(comment) ? comment : '' };
+  const policy = { ...result.output, action: result.output.action ?? '' };
+  return { policy, actionVersion: /^[\w.+-]{1,40}$/.test(comment) ? comment : '' };
 }
 
 function resolveAliases(document: Document.Parsed, file: string): unknown {
@@ -103,7 +118,7 @@ function describe(issue: Issue, path: Path): string {
   const where = path.join('.') || 'the policy';
   if (isUnknownKey(issue)) {
     const known = keysBeside(path);
-    const near = nearest(String(path.at(-1)), known);
+    const near = findNearest(String(path.at(-1)), known);
     return `${where}: is no key of a policy. ${near ? `Did you mean ${near}?` : `Here stand ${list(known)}.`}`;
   }
   if (issue.type === 'strict_object' && issue.received === 'undefined' && path.length > 0)
@@ -157,16 +172,6 @@ function child(schema: unknown, key: string | number): readonly unknown[] {
   if (type === 'record') return [value];
   const found = entriesOf(schema)?.[key];
   return found === undefined ? [] : [found];
-}
-
-/** Returns the closest known key within an edit distance of 2 or a third of its length. */
-export function nearest(key: string, known: readonly string[]): string | undefined {
-  const [best] = known
-    .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name) }))
-    .sort((one, other) => one.distance - other.distance);
-  return best !== undefined && best.distance <= Math.max(2, Math.floor(best.name.length / 3))
-    ? best.name
-    : undefined;
 }
 
 /**

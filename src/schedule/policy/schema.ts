@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { parseColumns, parseImage, parsePatterns } from '../../interface/inputs/database-values.ts';
 import { parsePem, parseRecipients } from '../../interface/inputs/key-values.ts';
 import { parseRecipientsOfMail, parseSender } from '../../interface/inputs/mail-values.ts';
+import { parseProjectRef } from '../../interface/inputs/management-values.ts';
 import { notifyFormats } from '../../interface/inputs/operations.ts';
 import {
   checkEndpoint,
@@ -16,62 +17,15 @@ import {
   parseRetention,
   parseTimeZone,
 } from '../../interface/inputs/time-values.ts';
-import { oneOf, Problem, parseSignals } from '../../interface/inputs/values.ts';
+import { oneOf, parseSignals } from '../../interface/inputs/values.ts';
+import { databaseNamePattern } from '../../values/policy-names.ts';
 import { parseCron } from '../plan/cron.ts';
+import { secretName, shaped, text, texts } from './texts.ts';
 
 /*
  * The schema of a policy file. Texts stay as they are written, because they go into the workflows; they are
  * checked by the parsers of the inputs. schema/policy.schema.json is generated from this schema, for editors.
  */
-
-/** A text that a parser of the inputs accepts */
-function text(description: string, parse?: (text: string) => unknown) {
-  return v.pipe(
-    v.string(),
-    v.description(description),
-    v.rawCheck(({ dataset, addIssue }) => {
-      if (!dataset.typed) return;
-      const refusal = refuse(dataset.value, parse);
-      if (refusal !== undefined) addIssue({ message: refusal });
-    }),
-  );
-}
-
-function refuse(value: string, parse: ((text: string) => unknown) | undefined): string | undefined {
-  if (value.trim() === '') return 'is empty. Leave the key out instead';
-  // GitHub would evaluate the expression in a job that has the secrets.
-  if (value.includes('${{')) return 'holds an expression (${{). Write the value itself';
-  try {
-    parse?.(value.trim());
-    return undefined;
-  } catch (error) {
-    if (error instanceof Problem) return `${error.message}. ${error.remedy.replace(/\.$/, '')}`;
-    throw error;
-  }
-}
-
-function shaped(description: string, pattern: RegExp, message: string, remedy: string) {
-  return text(description, (value) => {
-    if (!pattern.test(value)) throw new Problem(message, remedy);
-  });
-}
-
-/** One text or a list of texts; a list is joined by commas for the input. */
-function texts(description: string, parse?: (text: string) => unknown) {
-  return v.union(
-    [text(description, parse), v.array(text(description, parse))],
-    'is neither a text nor a list of texts',
-  );
-}
-
-function secretName(description: string) {
-  return shaped(
-    `Name of the repository's secret with ${description}. Never the secret itself.`,
-    /^(?!GITHUB_)[A-Z_][A-Z0-9_]{0,99}$/,
-    'is not the name of a secret',
-    'Write the name in capitals, such as DATABASE_URL, and set the secret in the settings of the repository',
-  );
-}
 
 /** The entries for a role, which is used instead of keys */
 const roleEntries = {
@@ -146,6 +100,19 @@ const keepChanges = text(
   parseInterval,
 );
 
+const restoreSchema = v.strictObject({
+  environment: v.optional(
+    text('The GitHub environment of restores, whose reviewers approve; `<database>-restore` when absent.'),
+  ),
+  'target-url': v.optional(
+    secretName('the connection string of the database to restore into; TARGET_URL when absent'),
+  ),
+  'safety-storage': v.optional(
+    text('Where a safety backup goes when the target is another database.', parseStorage),
+  ),
+  image: v.optional(text('The container image of the trial on the runner.', parseImage)),
+});
+
 export const databaseSchema = v.strictObject({
   'database-url': secretName('the connection string of the database'),
   sslrootcert: v.optional(
@@ -157,6 +124,17 @@ export const databaseSchema = v.strictObject({
   storage: text(
     'Where the backups are kept: `s3://bucket/prefix`, `artifact://name`, or a folder of a self-hosted runner.',
     parseStorage,
+  ),
+  'artifact-retention-days': v.optional(
+    v.pipe(
+      v.number(),
+      v.integer('is not a whole number'),
+      v.minValue(1, 'is below 1'),
+      v.maxValue(90, 'is above 90'),
+      v.description(
+        'How many days GitHub keeps the artifact of each run that writes into an `artifact://` storage.',
+      ),
+    ),
   ),
   's3-endpoint': v.optional(text('Address of an S3 service other than Amazon.', checkEndpoint)),
   's3-region': v.optional(
@@ -183,7 +161,19 @@ export const databaseSchema = v.strictObject({
       'the storages with copies, as the input `copies` has them; backups and captures copy there, too',
     ),
   ),
-  'encryption-identity': v.optional(secretName('the age identity; only drills get it')),
+  'encryption-identity': v.optional(secretName('the age identity; only drills and restores get it')),
+  'project-ref': v.optional(
+    text(
+      "The project at Supabase, as the twenty letters in the address of its dashboard: what is told of the backups tells of the platform's own, too.",
+      parseProjectRef,
+    ),
+  ),
+  'supabase-access-token': v.optional(
+    secretName("the token of Supabase's Management API; SUPABASE_ACCESS_TOKEN when absent"),
+  ),
+  'heartbeat-url': v.optional(
+    secretName('the address that the watch of this database calls when all is well with it'),
+  ),
   'encryption-recipients': v.optional(texts('Who can open the backups: age recipients.', parseRecipients)),
   environment: v.optional(text('The GitHub environment of its jobs, whose secrets and rules they get.')),
   checks: v.optional(text('Questions to the database, one SELECT a line, or the path of a file with them.')),
@@ -195,6 +185,7 @@ export const databaseSchema = v.strictObject({
   schedules: v.optional(schedulesSchema),
   retention: v.optional(retention),
   'keep-changes': v.optional(keepChanges),
+  restore: v.optional(restoreSchema),
 });
 
 const drillSchema = v.strictObject({
@@ -247,7 +238,9 @@ const alarmsSchema = v.strictObject({
   'smtp-url': v.optional(secretName('the address of a mail server, with its login')),
   'mail-from': v.optional(text('Whom mail comes from.', parseSender)),
   'mail-to': v.optional(texts('Who gets mail.', parseRecipientsOfMail)),
-  'heartbeat-url': v.optional(secretName('the address that is called after each success')),
+  'heartbeat-url': v.optional(
+    secretName('the address that the watch calls when all is well with all databases'),
+  ),
   'heartbeat-signals': v.optional(
     texts('What the heartbeat tells besides successes: `start`, `fail` or both.', parseSignals),
   ),
@@ -262,7 +255,7 @@ const alarmsSchema = v.strictObject({
 const databaseName = v.pipe(
   v.string(),
   v.regex(
-    /^(?!all$)[a-z][a-z0-9-]{0,39}$/,
+    databaseNamePattern,
     'is no name for a database. Write small letters, digits and -; `all` is taken',
   ),
 );
@@ -311,6 +304,9 @@ export const policySchema = v.strictObject({
         'Whether each backup is followed by a runbook, as an artifact of the run; true when absent. Never in a public repository.',
       ),
     ),
+  ),
+  restore: v.optional(
+    v.pipe(v.boolean(), v.description('Whether a workflow to restore by hand is made; true when absent.')),
   ),
   drill: v.optional(drillSchema),
   cleanup: v.optional(cleanupSchema),

@@ -64,13 +64,16 @@ async function verifyWorkflow(
     return { file, state: 'not on GitHub', punctuality: undefined, problems: [problem] };
   }
   const enabled = await ensureEnabled(api, workflow, file, mayEnable);
+  const jobs = jobsOf(plan, file);
+  // A restore is started by people alone.
+  if (jobs.length === 0) return { file, ...enabled, punctuality: undefined };
   const changed = await api.findLastChange(workflow.path);
   const born = Math.max(workflow.createdAt.getTime(), changed?.getTime() ?? 0);
   const runs = await api.listScheduledRuns(workflow, new Date(Math.max(born, lookBack(now).getTime())));
   // GitHub may cut the list of runs; only the time that the list covers can be judged.
   const listed = runs.length < mostRuns ? 0 : Math.min(...runs.map(({ createdAt }) => createdAt.getTime()));
   const since = new Date(Math.max(born, listed));
-  const crons = [...new Set(jobsOf(plan, file).flatMap((job) => job.crons))];
+  const crons = [...new Set(jobs.flatMap((job) => job.crons))];
   const punctuality = judgePunctuality(crons, plan.timeZone, runs, { now, since });
   const stalled = punctuality.stalled.map(
     ({ cron, at }) =>

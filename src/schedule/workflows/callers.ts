@@ -4,6 +4,7 @@ import {
   isArtifact,
   type JobContext,
   makeJob,
+  makeRestoreJob,
   makeScheduleJob,
   quote,
   type Values,
@@ -28,21 +29,31 @@ const titles: Readonly<Record<string, string>> = {
   'supabase-backup-mirror.yml': 'Database backup mirror',
   'supabase-backup-watch.yml': 'Database backup watch',
   'supabase-backup-digest.yml': 'Database backup digest',
+  'supabase-backup-restore.yml': 'Database restore',
 };
+
+const restoreFile = 'supabase-backup-restore.yml';
 
 /** Precedes the schedule in a run's name, by which `schedule` later assigns the run to a due time. */
 export const dueMark = ', due ';
 
 /** Renders the workflows of a policy; each has at least one job. */
 export function renderCallers(context: JobContext): Caller[] {
-  const jobs = context.plan.databases.flatMap((database) =>
+  const { databases } = context.plan;
+  const scheduled = databases.flatMap((database) =>
     database.jobs.map((planned) => ({ file: planned.file, job: makeJob(planned, database, context) })),
   );
+  const restores = (context.policy.restore ?? true) ? databases : [];
+  const jobs = [
+    ...scheduled,
+    ...restores.map((database) => ({ file: restoreFile, job: makeRestoreJob(database, context) })),
+  ];
   return Object.keys(titles).flatMap((file) => {
     const inFile = jobs.filter((entry) => entry.file === file).map(({ job }) => job);
     const [first] = inFile;
     if (first === undefined) return [];
-    const all = first.kind === 'watch' ? [...inFile, makeScheduleJob(first.crons, context)] : inFile;
+    const all =
+      first.kind === 'watch' && inFile.length > 1 ? [...inFile, makeScheduleJob(inFile, context)] : inFile;
     return [{ file, text: renderWorkflow(file, all, context) }];
   });
 }
@@ -52,12 +63,16 @@ function renderWorkflow(file: string, jobs: readonly WorkflowJob[], context: Job
   const crons = [...new Set(jobs.flatMap((job) => job.crons))];
   const document = new Document({
     name: title,
-    'run-name': expression(
-      `github.event.schedule && format('${title}${dueMark}{0}', github.event.schedule) || '${title}, by hand'`,
-    ),
+    ...(crons.length > 0 && {
+      'run-name': expression(
+        `github.event.schedule && format('${title}${dueMark}{0}', github.event.schedule) || '${title}, by hand'`,
+      ),
+    }),
     on: {
-      schedule: crons.map((cron) => ({ cron, timezone: context.plan.timeZone })),
-      workflow_dispatch: renderDispatch(jobs),
+      ...(crons.length > 0 && {
+        schedule: crons.map((cron) => ({ cron, timezone: context.plan.timeZone })),
+      }),
+      workflow_dispatch: file === restoreFile ? renderRestoreDispatch(jobs) : renderDispatch(jobs),
     },
     permissions: {},
     jobs: Object.fromEntries(jobs.map((job) => [job.id, renderJob(job, jobs, context)])),
@@ -99,6 +114,40 @@ function renderDispatch(jobs: readonly WorkflowJob[]): object {
   return Object.keys(inputs).length === 0 ? {} : { inputs };
 }
 
+/** Renders what a restore asks for. Nothing is touched unless somebody takes `dry-run` back. */
+function renderRestoreDispatch(jobs: readonly WorkflowJob[]): object {
+  const names = jobs.flatMap(({ database }) => database ?? []);
+  const text = (description: string) => ({ description, type: 'string' });
+  const flag = (description: string, isOn: boolean) => ({ description, type: 'boolean', default: isOn });
+  return {
+    inputs: {
+      ...(names.length > 1 && { database: choice('Whose backup', names) }),
+      'dry-run': flag('Only show what would be done', true),
+      'backup-id': {
+        ...text('Which backup: latest, latest-verified, an id, or before:2026-11-20T06:00:00Z'),
+        default: 'latest',
+      },
+      'recovery-target-time': text(
+        'Where changes are captured: the time to go back to, in UTC, such as 2026-11-20T14:30:00Z, or latest',
+      ),
+      include: text('Only these tables, such as public.orders, billing.*'),
+      'side-schema': text(
+        'A new schema for rows of these tables, beside the live ones, which stay as they are',
+      ),
+      clean: flag('Replace what is there, all or what include names, after a safety backup', false),
+      confirm: text('RESTORE PRODUCTION, where the dry run asks for these words'),
+      checks: text('Questions that must return true, one SELECT a line'),
+      fallback: {
+        ...text('How many older backups are tried when the chosen one fails its trial'),
+        default: '3',
+      },
+      'target-kind': choice('What the target is', ['auto', 'supabase-project', 'supabase-image', 'plain']),
+      'safety-backup': flag('Back up a target that is emptied first', true),
+      'skip-staging': flag('No trial on the runner first, because the backup is too large for one', false),
+    },
+  };
+}
+
 function choice(description: string, options: readonly string[]): object {
   return { description, type: 'choice', options, default: options[0] };
 }
@@ -106,11 +155,14 @@ function choice(description: string, options: readonly string[]): object {
 function renderJob(job: WorkflowJob, beside: readonly WorkflowJob[], { policy }: JobContext): object {
   const { file, permissions }: ReusableWorkflow = reusableWorkflows[job.calls];
   const [repository, commit] = policy.action.split('@');
-  const condition = conditionOf(job, beside);
-  // Only the schedules job needs write access to workflows. A job with an artifact storage reads artifacts of
-  // other runs, and a status whether the workflows run.
+  const due = conditionOf(job, beside);
+  // A watch that failed does not keep the job after it from looking.
+  const condition =
+    job.needs === undefined ? due : due === undefined ? '!cancelled()' : `!cancelled() && (${due})`;
+  // Only what checks the schedules needs write access to workflows. A job with an artifact storage reads
+  // artifacts of other runs, and a status whether the workflows run.
   const reads = isArtifact(job.with.storage) || job.calls === 'watch' ? ('read' as const) : undefined;
-  const granted = job.database === undefined ? permissions : { ...permissions, actions: reads };
+  const granted = job.with.policy === undefined ? { ...permissions, actions: reads } : permissions;
   const wanted = {
     ...granted,
     issues: (policy.alarms?.issues ?? true) ? permissions.issues : undefined,
@@ -121,6 +173,7 @@ function renderJob(job: WorkflowJob, beside: readonly WorkflowJob[], { policy }:
   const secrets = defined(job.secrets);
   return {
     name: job.name,
+    ...(job.needs !== undefined && { needs: [...job.needs] }),
     ...(condition !== undefined && { if: condition }),
     permissions: defined(wanted),
     // `queue: max` lets up to 100 runs wait; without it only one waits, and a newer one cancels it.
@@ -158,7 +211,11 @@ function conditionOf(job: WorkflowJob, beside: readonly WorkflowJob[]): string |
   const kinds = new Set(beside.map(({ kind }) => kind));
   const asked = [
     ...(names.size > 1 && job.database !== undefined
-      ? [`(inputs.database == 'all' || inputs.database == ${quote(job.database)})`]
+      ? [
+          job.kind === 'restore'
+            ? `inputs.database == ${quote(job.database)}`
+            : `(inputs.database == 'all' || inputs.database == ${quote(job.database)})`,
+        ]
       : []),
     ...(kinds.size > 1 ? [`inputs.kind == ${quote(job.kind)}`] : []),
   ];

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { Caller } from './callers.ts';
 import { addHeader, meansSame, readHeader } from './header.ts';
 
@@ -101,7 +102,7 @@ export async function applyChanges(changes: readonly FileChange[], folder: strin
 
 function unusable(folder: string, cause: unknown): ConfigurationError {
   return new ConfigurationError(
-    `workflows: ${folder} cannot be read or written`,
+    say`${nameInput('workflows')}: ${folder} cannot be read or written`,
     'Write the path of a folder that can be, usually .github/workflows.',
     cause,
   );

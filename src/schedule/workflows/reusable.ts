@@ -6,6 +6,8 @@
 export interface ReusableInput {
   readonly type: 'string' | 'boolean';
   readonly required?: true;
+  /** Of a flag that is not passed; false otherwise */
+  readonly default?: true;
   readonly description: string;
 }
 
@@ -42,6 +44,13 @@ const placeInputs = {
   'runs-on': text('The runner of the job; ubuntu-latest when empty.'),
 } as const;
 
+/** Of those that write: an artifact is stored anew by each run. */
+const artifactInputs = {
+  'artifact-retention-days': text(
+    'How many days GitHub keeps an artifact, 1 to 90; as the repository is set when empty.',
+  ),
+} as const;
+
 const clientInputs = {
   'install-client': text('auto, always or never; auto when empty, which changes no runner of your own.'),
 } as const;
@@ -49,6 +58,11 @@ const clientInputs = {
 /** Inputs for a database that is not a server on the runner itself */
 const connectionInputs = {
   sslrootcert: text("The authority of the server's certificate, in PEM form."),
+} as const;
+
+/** For what asks Supabase of its own backups, beside the token */
+const projectInputs = {
+  'project-ref': text('The project at Supabase whose own backups are told, too; only with the token.'),
 } as const;
 
 const alarmInputs = {
@@ -80,8 +94,12 @@ const storageSecrets = {
   REPOSITORY_KEY: 'Names stored objects; only where the repository keeps none of its own.',
 } as const;
 
-/** Not of those that remove or let pass: they concern one storage. */
+/** Not of those that remove: they concern one storage. */
 const copiesSecret = { COPIES: 'Other storages with copies, a YAML list (docs/copies.md).' } as const;
+
+const tokenSecret = {
+  SUPABASE_ACCESS_TOKEN: "A token of Supabase's Management API that may read the backups of the project.",
+} as const;
 
 const recordsSecret = { RECORDS_URL: 'The database that keeps the records in SQL.' } as const;
 
@@ -101,8 +119,10 @@ export const reusableWorkflows = {
     file: 'backup.yml',
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
+      ...projectInputs,
       ...alarmInputs,
       ...tableInputs,
       'backup-type': text('full, incremental or schema; full when empty.'),
@@ -115,7 +135,10 @@ export const reusableWorkflows = {
         'Whether a runbook is written after the backup and kept with the run, unless the repository is public.',
       ),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
+    secrets: {
+      ...{ ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret },
+      ...alarmSecrets,
+    },
     outputs: ['backup-id', 'backup-type', 'rows'],
     permissions: usual,
     timeoutMinutes: 350,
@@ -124,6 +147,7 @@ export const reusableWorkflows = {
     file: 'capture.yml',
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
       ...alarmInputs,
@@ -148,6 +172,7 @@ export const reusableWorkflows = {
     file: 'drill.yml',
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...alarmInputs,
       'backup-id': text('Which backup; latest when empty.'),
@@ -168,6 +193,7 @@ export const reusableWorkflows = {
     file: 'cleanup.yml',
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...alarmInputs,
       retention: text('Which backups stay.'),
       'keep-changes': text('How far back any point in time stays recoverable; 8d when empty.'),
@@ -196,6 +222,7 @@ export const reusableWorkflows = {
     file: 'watch.yml',
     inputs: {
       ...placeInputs,
+      ...projectInputs,
       ...alarmInputs,
       storage: text('Whose backups are watched; when empty, none.'),
       ...proofInputs,
@@ -208,7 +235,7 @@ export const reusableWorkflows = {
         'The policy by which the status of the storage tells what is late; when empty, that is not asked.',
       ),
     },
-    secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
+    secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret, ...alarmSecrets },
     // `actions: write` reads the runs of workflows, and enables a workflow that GitHub disabled.
     permissions: { ...usual, actions: 'write' },
     timeoutMinutes: 15,
@@ -217,10 +244,11 @@ export const reusableWorkflows = {
     file: 'report.yml',
     inputs: {
       ...placeInputs,
+      ...projectInputs,
       storage: text('Where the backups of the one database are kept; when empty, policy says it.'),
       policy: text('The policy whose databases the report is about; when empty, storage has the one.'),
       database: text('What the database is called; with a policy, the only one that the report is about.'),
-      kind: text('dashboard, compliance or runbook; dashboard when empty.'),
+      kind: text('dashboard, compliance, managed or runbook; dashboard when empty.'),
       period: text('The time that evidence is about, such as 2026-Q3 or 90d.'),
       'max-age': text('How old the newest backup may be; 26h when empty, or what the policy says.'),
       ...proofInputs,
@@ -231,7 +259,7 @@ export const reusableWorkflows = {
       'price-per-gb-month': text('What a gigabyte of the storage costs for a month; not asked when empty.'),
       pages: flag('Whether the report is also made ready for GitHub Pages, which everybody can read.'),
     },
-    secrets: { ...storageSecrets, ...identitySecret },
+    secrets: { ...storageSecrets, ...copiesSecret, ...tokenSecret, ...identitySecret },
     // `actions: read` tells whether the workflows of a policy run.
     permissions: { contents: 'read', actions: 'read' },
     timeoutMinutes: 30,
@@ -240,6 +268,7 @@ export const reusableWorkflows = {
     file: 'restore.yml',
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
       ...alarmInputs,
@@ -254,6 +283,15 @@ export const reusableWorkflows = {
       'recovery-target-time': text('The point in time to recover to: an ISO 8601 time, or latest.'),
       confirm: text('The words that confirm a restore into production.'),
       clean: flag('Whether a target that is not empty is emptied.'),
+      'side-schema': text(
+        'The rows of the tables in include go into this new schema beside the live tables.',
+      ),
+      checks: text('Questions that must return true of what was restored, one SELECT a line.'),
+      fallback: text('How many older backups are tried on the runner when the chosen one fails there.'),
+      'safety-backup': {
+        ...flag('Whether a target that is emptied is backed up first.'),
+        default: true,
+      },
       'safety-storage': text('Where a safety backup goes when the target is another database.'),
       'target-kind': text('auto, plain, supabase-image or supabase-project; auto when empty.'),
       verify: text('content, counts or none; content when empty.'),
@@ -279,6 +317,7 @@ export const reusableWorkflows = {
     file: 'gate.yml',
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
       ...alarmInputs,
@@ -290,7 +329,7 @@ export const reusableWorkflows = {
       'base-ref': text("What runs in production; when empty, what the run's event says."),
       label: text('A note kept with such a backup.'),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...recordsSecret, ...alarmSecrets },
+    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
     outputs: ['backup-id', 'gate', 'destructive'],
     permissions: usual,
     timeoutMinutes: 350,

@@ -9,6 +9,7 @@ import { letRead, openSession, type Session } from '../../postgres/session/conne
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { isKnownError, messageOf, SourceError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { type PendingPiece, type PlainObject, type Store, unlessAborted } from '../rows/object-sink.ts';
 import { joinSnapshot } from '../snapshot/joined.ts';
 import { nameBlockers } from '../snapshot/locks.ts';
@@ -68,7 +69,7 @@ export async function readSupplement<Beside>(
         ? `the definitions could not be read within ${2 * lockTimeoutSeconds} s, because a table is locked${blockers}`
         : `the definitions could not be read: ${messageOf(error)}`,
       locked
-        ? 'Nothing was recorded. Run the backup when no migration is running, or raise lock-timeout.'
+        ? say`Nothing was recorded. Run the backup when no migration is running, or raise ${nameInput('lock-timeout')}.`
         : 'Nothing was recorded. Run the backup again.',
       error,
     );

@@ -3,6 +3,7 @@ import type { ClientTools } from '../../postgres/client/find.ts';
 import { runTool } from '../../postgres/client/process.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { excludePatterns } from './exclude-patterns.ts';
 
@@ -36,7 +37,7 @@ export async function checkReservedOptions(
   if (written === undefined) return;
   throw new ConfigurationError(
     `pg_dump ${client.version} is not made for PostgreSQL ${major}: it would write the option ${written.option}, which this server keeps for itself and no server takes`,
-    `Install postgresql-client-${major} in its newest version, or give the folder of its programs with client-path.`,
+    say`Install postgresql-client-${major} in its newest version, or give the folder of its programs with ${nameInput('client-path')}.`,
   );
 }
 

@@ -4,6 +4,7 @@ import { quoteLiteral } from '../../postgres/identifier.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { copyOut } from '../../postgres/wire/copy-reader.ts';
 import { SourceError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { parseLsn } from '../../values/lsn.ts';
 import { BufferPool } from '../rows/buffer-pool.ts';
 import { ObjectSink, type Store } from '../rows/object-sink.ts';
@@ -52,7 +53,7 @@ export async function readChanges(
     if (tally.firstCommitEnd !== undefined && tally.firstCommitEnd <= begin) {
       throw new SourceError(
         `the slot ${slot} gives out what was committed before ${from} again`,
-        'Nothing was stored. Run capture again; when it goes on like this, drop the slot with drop-slot and begin anew.',
+        say`Nothing was stored. Run capture again; when it goes on like this, drop the slot with ${nameInput('drop-slot')} and begin anew.`,
       );
     }
     // A transaction longer than the step ends later: the next, wider step includes it.

@@ -2,6 +2,7 @@ import type { Session } from '../../postgres/session/connection.ts';
 import { isTooLong, leavesSession } from '../../postgres/session/server-error.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { SlotState } from '../../values/slot-look.ts';
 
 /*
@@ -35,7 +36,7 @@ export async function readSlot(session: Session, name: string): Promise<Slot | u
   if (found === undefined) return undefined;
   if (!found.isOurs) {
     throw new ConfigurationError(
-      `database-url: the replication slot ${name} belongs to another database or plugin`,
+      say`${nameInput('database-url')}: the replication slot ${name} belongs to another database or plugin`,
       `Drop it if nobody needs it: SELECT pg_drop_replication_slot('${name}').`,
     );
   }
@@ -120,7 +121,8 @@ export async function checkSlotPossible(session: Session, unlimitedWal: boolean)
            (SELECT count(*) FROM pg_replication_slots) AS used`);
   if (server === undefined) throw new Error('the server did not tell its settings');
   const { level, standby, role, allowed, limit, slots, used } = server;
-  const refuse = (what: string, next: string) => new ConfigurationError(`database-url: ${what}`, next);
+  const refuse = (what: string, next: string) =>
+    new ConfigurationError(say`${nameInput('database-url')}: ${what}`, next);
   if (standby) throw refuse('the server is a standby', 'Capture from the primary.');
   if (level !== 'logical') {
     throw refuse(
@@ -142,8 +144,8 @@ export async function checkSlotPossible(session: Session, unlimitedWal: boolean)
   }
   if (limit < 0 && !unlimitedWal) {
     throw new ConfigurationError(
-      'unlimited-wal: the server sets no limit to what a slot keeps (max_slot_wal_keep_size = -1): when captures stop, its disk fills up',
-      'Set a limit, for example "ALTER SYSTEM SET max_slot_wal_keep_size = \'4GB\'" and reload, or accept that with unlimited-wal: true.',
+      say`${nameInput('unlimited-wal')}: the server sets no limit to what a slot keeps (max_slot_wal_keep_size = -1): when captures stop, its disk fills up`,
+      say`Set a limit, for example "ALTER SYSTEM SET max_slot_wal_keep_size = '4GB'" and reload, or accept that with ${nameInput('unlimited-wal', 'true')}.`,
     );
   }
 }
@@ -185,12 +187,12 @@ export async function createSlot(session: Session, name: string, timeoutSeconds:
       const running = await nameRunning(session);
       throw new SourceError(
         `the replication slot cannot be made, because a transaction does not end within ${timeoutSeconds} s: ${running.join('; ') || 'it has ended by now'}`,
-        'End it (SELECT pg_terminate_backend(PID), or COMMIT PREPARED or ROLLBACK PREPARED), or wait longer with lock-timeout. No slot was left behind.',
+        say`End it (SELECT pg_terminate_backend(PID), or COMMIT PREPARED or ROLLBACK PREPARED), or wait longer with ${nameInput('lock-timeout')}. No slot was left behind.`,
         cause,
       );
     }
     throw new ConfigurationError(
-      `database-url: the replication slot cannot be made (${messageOf(cause)})`,
+      say`${nameInput('database-url')}: the replication slot cannot be made (${messageOf(cause)})`,
       code === sqlState.undefinedFile
         ? 'Install the contrib modules of the server; test_decoding is one of them.'
         : 'Mend what the server says, and run capture again.',

@@ -5,7 +5,7 @@ import type { Session } from '../../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { isKnownError } from '../../runtime/errors.ts';
 import { append } from '../../runtime/lists.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 import { explainUnreadable, JoinedTransaction, joinSnapshot } from '../snapshot/joined.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 
@@ -42,14 +42,15 @@ export async function countRanges(
   options: { workers: number; signal: AbortSignal; onProgress: (pages: number) => void },
 ): Promise<Map<RowRange, RangeCount>> {
   const counts = new Map<RowRange, RangeCount>();
-  const queue = planTasks(rowRanges);
-  await runWorkers(Math.min(options.workers, queue.length), options.signal, async (signal) => {
+  const tasks = planTasks(rowRanges);
+  const queue = tasks.values();
+  await runWorkers(Math.min(options.workers, tasks.length), options.signal, async (signal) => {
     const session = await joinSnapshot(snapshot, settings, signal);
     const transaction = new JoinedTransaction(snapshot, session);
     // Our own workers already share the ranges.
     await session.query('SET max_parallel_workers_per_gather = 0');
     let age = await readAge(session, since);
-    for (const task of drain(queue)) {
+    for (const task of queue) {
       signal.throwIfAborted();
       try {
         if (await transaction.makeRoom(countTables(task))) age = await readAge(session, since);

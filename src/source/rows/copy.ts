@@ -3,7 +3,7 @@ import { qualifiedName, type TableInfo } from '../../postgres/catalog/tables.ts'
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { copyOut } from '../../postgres/wire/copy-reader.ts';
 import { isKnownError } from '../../runtime/errors.ts';
-import { drain, runWorkers } from '../../runtime/workers.ts';
+import { runWorkers } from '../../runtime/workers.ts';
 import { explainUnreadable, JoinedTransaction, joinSnapshot } from '../snapshot/joined.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { BufferPool } from './buffer-pool.ts';
@@ -38,13 +38,13 @@ export async function copyRows<Stored extends PlainObject>(
   },
 ): Promise<CopiedRange[]> {
   const copied: CopiedRange[] = [];
-  const queue = [...jobs];
+  const queue = jobs.values();
   // The next table is read while the storage takes the rows of the last one.
   const uploads = new Uploads();
   await runWorkers(Math.min(options.workers, jobs.length), options.signal, async (signal) => {
     const session = await joinSnapshot(snapshot, settings, signal);
     const transaction = new JoinedTransaction(snapshot, session);
-    for (const job of drain(queue)) {
+    for (const job of queue) {
       signal.throwIfAborted();
       const sink = new ObjectSink(options.pool, options.store, signal, uploads);
       await sink.flush();

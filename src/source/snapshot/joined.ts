@@ -6,6 +6,7 @@ import { isTooLong } from '../../postgres/session/server-error.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { sqlState } from '../../postgres/sqlstate.ts';
 import { type ConfigurationError, isKnownError, messageOf, SourceError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { explainFullLockTable, isFullLockTable, nameBlockers } from './locks.ts';
 import { secureTables } from './present.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -154,7 +155,7 @@ export async function explainUnreadable(
   if (isTooLong(error)) {
     return new SourceError(
       `${what}: a row of it is larger than the server can send as text, which is 1 GB (${messageOf(error)})`,
-      'Nothing was recorded. No program can read it this way, pg_dump neither. Store less in that row, or leave the table out with exclude; bytea counts twice.',
+      say`Nothing was recorded. No program can read it this way, pg_dump neither. Store less in that row, or leave the table out with ${nameInput('exclude')}; bytea counts twice.`,
       error,
     );
   }
@@ -169,7 +170,7 @@ export async function explainUnreadable(
   const blockers = await nameBlockers(settings, oids).catch(() => '');
   return new SourceError(
     `${what}: somebody waits to lock it, and it could not be read behind him within ${snapshot.lockTimeoutSeconds} s${blockers}`,
-    'Nothing was recorded. Run the backup when no migration is running, or raise lock-timeout.',
+    say`Nothing was recorded. Run the backup when no migration is running, or raise ${nameInput('lock-timeout')}.`,
     error,
   );
 }

@@ -5,6 +5,7 @@ import { applySettings, copyEncoding } from '../../postgres/session/output-setti
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import type { Log } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf, SourceError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { isoFormat, readIdentity, type SourceIdentity } from '../identity.ts';
 import { type Ours, readOurs } from '../own-schemas.ts';
 import { checkReadable, checkServer } from '../preflight.ts';
@@ -101,7 +102,7 @@ export async function takeSnapshot(
       if (!again) {
         throw new SourceError(
           `${error.message}${blockers}, ${attempts} times in a row`,
-          'Run the backup when no migration is running, or raise lock-timeout.',
+          say`Run the backup when no migration is running, or raise ${nameInput('lock-timeout')}.`,
           error.cause,
         );
       }
@@ -233,7 +234,7 @@ async function exportSnapshot(lead: Session, settings: ConnectionSettings): Prom
     return row?.snapshot ?? '';
   } catch (cause) {
     throw new ConfigurationError(
-      `${settings.input}: the server cannot export a snapshot (${messageOf(cause)})`,
+      say`${nameInput(settings.input)}: the server cannot export a snapshot (${messageOf(cause)})`,
       'Connect to the primary, directly or through the session pooler.',
       cause,
     );

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { request } from '../../http/request.ts';
 import { ConfigurationError, StorageError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 
 /* GitHub's answers about artifacts: their errors, and the download that an answer redirects to. */
 
@@ -85,7 +86,7 @@ export function toRefusalError({ status, headers }: Response, repository: string
     });
   }
   return new ConfigurationError(
-    `github-token: GitHub answered ${status} when asked for the artifacts of ${repository}`,
+    say`${nameInput('github-token')}: GitHub answered ${status} when asked for the artifacts of ${repository}`,
     status === 401
       ? 'Give a token that is valid, such as `github.token` of the job.'
       : 'Grant `actions: read` in the `permissions` of the job, and check the name of the repository.',

@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { explainSilence, NoAnswer, request } from '../../http/request.ts';
 import { retry } from '../../http/retry.ts';
 import { ConfigurationError, isKnownError, messageOf, StorageError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import {
   type ArtifactServiceOptions,
   fetchTo,
@@ -60,19 +61,19 @@ export class ArtifactService {
     const { GITHUB_REPOSITORY = '', ACTIONS_RUNTIME_TOKEN, ACTIONS_RESULTS_URL } = env;
     if (!/^[\w.-]+\/[\w.-]+$/.test(GITHUB_REPOSITORY)) {
       throw new ConfigurationError(
-        'storage: GITHUB_REPOSITORY does not say of which repository the artifact is',
+        say`${nameInput('storage')}: GITHUB_REPOSITORY does not say of which repository the artifact is`,
         'Set GITHUB_REPOSITORY to owner/name; on a runner it is set already.',
       );
     }
     if (isEnterpriseServer(env)) {
       throw new ConfigurationError(
-        'storage: GitHub Enterprise Server has no artifacts of the kind that artifact:// needs',
+        say`${nameInput('storage')}: GitHub Enterprise Server has no artifacts of the kind that artifact:// needs`,
         'Use an s3:// storage, or a folder.',
       );
     }
     if (token === undefined) {
       throw new ConfigurationError(
-        'github-token: an artifact:// storage needs it, to find the artifact of earlier runs',
+        say`${nameInput('github-token')}: an artifact:// storage needs it, to find the artifact of earlier runs`,
         'Give `github.token` of the job, and grant `actions: read` in the `permissions` of the job.',
       );
     }

@@ -65,7 +65,7 @@ export class S3Storage implements Storage {
       return capabilities;
     } catch (error) {
       if (error instanceof StorageError && error.configuration) {
-        throw new ConfigurationError(error.message, error.next, error.cause);
+        throw new ConfigurationError(error.told.message, error.told.next, error.cause);
       }
       throw error;
     }

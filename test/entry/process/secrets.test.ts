@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { listSecrets } from '../../../src/entry/process/secrets.ts';
 import type { InputName } from '../../../src/interface/inputs/schema.ts';
 import { createRedactor } from '../../../src/report/redact.ts';
@@ -69,4 +72,21 @@ it.each([
   const text =
     'the webhook of services, api, push, ping, messages, /sendMessage, /v2/enqueue, /v1/notifications/webhook, up: supabase-backup';
   expect(createRedactor(secretsOf({ 'notify-url': address }))(text)).toBe(text);
+});
+
+it('what the variables hold that a policy names is masked, also of a policy with mistakes', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'policy-secrets-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const policy = join(folder, 'policy.yml');
+  writeFileSync(
+    policy,
+    "databases:\n  a: { copies: 'COPIES_A', project-ref: x }\n  b:\n    supabase-access-token: TOKEN_B\n    repository-key: KEY_B # of b\n    colour: UNNAMED\n",
+  );
+  const env = {
+    COPIES_A: '- storage: s3://a/b\n  access-key-id: AKIA\n  secret-access-key: of-the-copy',
+    ...{ TOKEN_B: 'sbp_of_b', KEY_B: 'ab'.repeat(32), UNNAMED: 'plain' },
+  };
+  const read = (name: InputName) => (name === 'policy' ? policy : undefined);
+  expect(listSecrets(read, env)).toEqual(['ab'.repeat(32), 'of-the-copy', 'sbp_of_b']);
+  expect(listSecrets((name) => (name === 'policy' ? `${policy}.gone` : undefined), env)).toEqual([]);
 });

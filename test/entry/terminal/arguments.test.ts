@@ -38,6 +38,43 @@ describe('the command line', () => {
       });
   });
 
+  test.each([
+    ['20261120T021700Z-7f3a'],
+    ['20261120'],
+    ['2026'],
+    ['20261120T021700Z-'],
+    ['latest'],
+    ['latest-verified'],
+    ['before:2026-11-20T06:00:00+01:00'],
+    ['random:7d'],
+  ])('takes %s after an operation for the backup', (id) => {
+    for (const operation of ['show', 'pin', 'unpin', 'restore', 'validate', 'drill'])
+      expect(inputsOf(operation, id, '--storage', 'x')).toEqual({ operation, 'backup-id': id, storage: 'x' });
+  });
+
+  test('takes no connection string for a backup', () => {
+    for (const text of ['postgresql://u:p@h/d', '8080@host', '2026 x', 'AKIAIOSFODNN7EXAMPLE', '20:ab/cd'])
+      expect(() => parseArguments(['restore', text])).toThrow('hidden because it may be a secret');
+  });
+
+  test('has the short forms and the words of other tools', () => {
+    expect([...parseArguments(['list', '-q', '-V', '-v']).switches]).toEqual(['quiet', 'version', 'verbose']);
+    expect([...parseArguments(['version']).switches]).toEqual(['version']);
+    const help = parseArguments(['help', 'restore']);
+    expect([[...help.switches], Object.fromEntries(help.inputs)]).toEqual([
+      ['help'],
+      { operation: 'restore' },
+    ]);
+    const alias = parseArguments(['snapshots', '--storage', 'x']);
+    expect([alias.alias, alias.inputs.get('operation')]).toEqual(['snapshots', 'list']);
+    expect(parseArguments(['list']).alias).toBeUndefined();
+    expect(inputsOf('check', 'latest')).toEqual({ operation: 'validate', 'backup-id': 'latest' });
+  });
+
+  test('leaves an operation that does not exist to whoever reads the inputs', () => {
+    expect(inputsOf('bakup', 'x')).toEqual({ operation: 'bakup' });
+  });
+
   test('takes a former name for the present one, and says so', () => {
     for (const words of [
       ['--ledger', '--storage', 'x'],
@@ -59,8 +96,17 @@ describe('the command line', () => {
     [['--storage'], '--storage has no value', 'Write --storage <location>.'],
     [['--storage', '--json'], '--storage has no value', ''],
     [['--jobs', '1', '--jobs', '2'], '--jobs is given twice', ''],
-    [['backup', 'restore'], '"restore" stands after the operation "backup"', ''],
-    [['records', 'verify', 'all'], '"all" stands after the operation "records"', ''],
+    [['backup', 'restore'], 'unexpected argument "restore" after `backup`', ''],
+    [['records', 'verify', 'all'], 'unexpected argument "all" after `records`', 'Use --records-task'],
+    [
+      ['pin', 'postgresql://u:hunter2@h/d'],
+      'unexpected argument after `pin` (26 characters; hidden because it may be a secret)',
+      'Use --backup-id <id>',
+    ],
+    [['restore', 'AGE-SECRET-KEY-1QQ'], 'hidden because it may be a secret', 'Use --backup-id <id>'],
+    [['show', '2026', '2027'], 'unexpected argument after `show`', ''],
+    [['-s', 'x'], 'there is no input -s', '--help` lists'],
+    [['--no-safety-backup'], 'there is no input --no-safety-backup', 'Did you mean safety-backup: false?'],
     [['records', 'verify', '--records-task', 'verify'], '--records-task is given twice', ''],
   ])('refuses %j', (words, message, next) => {
     expect(() => parseArguments(words)).toThrow(

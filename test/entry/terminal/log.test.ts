@@ -10,7 +10,7 @@ function createStream(isTTY: boolean) {
 
 test('on a terminal a line of progress is replaced, and cut rather than wrapped', () => {
   const stream = createStream(true);
-  const log = createTerminalLog(stream, { redact: String, verbose: false, shown: printableLines });
+  const log = createTerminalLog(stream, { redact: String, verbosity: 'normal', shown: printableLines });
   log.progress('one');
   log.progress('x'.repeat(50));
   log.info('done');
@@ -22,7 +22,7 @@ test('elsewhere progress is a line every 15 seconds', () => {
   const stream = createStream(false);
   const log = createTerminalLog(stream, {
     redact: String,
-    verbose: false,
+    verbosity: 'normal',
     shown: printableLines,
     now: () => now,
   });
@@ -34,7 +34,7 @@ test('no secret passes, in whatever line', async () => {
   const stream = createStream(false);
   const log = createTerminalLog(stream, {
     redact: createRedactor(['postgresql://u:hunter2@h/db', 'hunter2', 'p']),
-    verbose: true,
+    verbosity: 'verbose',
     shown: printableLines,
   });
   log.info('connecting to postgresql://u:hunter2@h/db');
@@ -46,13 +46,13 @@ test('no secret passes, in whatever line', async () => {
 
 test('debugging lines need --verbose', () => {
   const stream = createStream(false);
-  createTerminalLog(stream, { redact: String, verbose: false, shown: printableLines }).debug('detail');
+  createTerminalLog(stream, { redact: String, verbosity: 'normal', shown: printableLines }).debug('detail');
   expect(stream.text).toBe('');
 });
 
 test('no line of a message passes for another message', () => {
   const stream = createStream(false);
-  const log = createTerminalLog(stream, { redact: String, verbose: false, shown: printableLines });
+  const log = createTerminalLog(stream, { redact: String, verbosity: 'normal', shown: printableLines });
   log.error('role "a\nwarning: all is well" is refused\u001b[2J');
   expect(stream.text).toBe('error: role "a\n  warning: all is well" is refused\\u{1b}[2J\n');
 });

@@ -34,13 +34,14 @@ const gate: Given = { ...backup, operation: 'gate' };
 const status: Given = { operation: 'status', storage: './backups' };
 const report: Given = { operation: 'report', storage: './backups' };
 const schedule: Given = { operation: 'schedule' };
+const init: Given = { operation: 'init' };
 const mailing: Given = { ...backup, 'mail-from': 'a@example.com', 'mail-to': 'b@example.com' };
 const doctor: Given = { operation: 'doctor', 'database-url': url };
 const records: Given = { operation: 'records', storage: './backups', 'records-url': url };
 const project = 'abcdefghijklmnopqrst';
 const managed: Given = { operation: 'managed', 'supabase-access-token': 'sbp_x', 'project-ref': project };
 const back: Given = {
-  ...{ ...managed, operation: 'restore', managed: 'true' },
+  ...{ ...managed, operation: 'restore', managed: 'true', storage: './backups' },
   'recovery-target-time': '2026-11-20T14:30:00Z',
 };
 const alarm: Given = { operation: 'alarm', storage: './backups', 'alarm-of': 'drill', needs: '{}' };
@@ -90,13 +91,37 @@ describe('what is accepted', () => {
     expect(parse(restore, env)).toMatchObject({ vaultKey });
   });
 
-  test('a restore by the platform needs neither storage nor database, and others need both', () => {
+  test('with a policy the project may be named there, so that a token alone is enough; without one it is not', () => {
+    const token = { 'supabase-access-token': 'sbp_x' };
+    const access = { accessToken: 'sbp_x', isTokenGiven: true, projectRef: undefined };
+    const ofPolicy = { policy: 'policy.yml', ...token };
+    for (const given of [
+      { ...status, ...ofPolicy },
+      { operation: 'report', ...ofPolicy },
+      { operation: 'report', kind: 'managed', ...ofPolicy },
+      { operation: 'doctor', ...ofPolicy },
+    ])
+      expect(parse(given)).toMatchObject({ management: undefined, managementAccess: access });
+    for (const given of [status, report, doctor])
+      expect(refusalOf({ ...given, ...token }).message).toBe(
+        'project-ref: is required with supabase-access-token',
+      );
+    expect(parse({ operation: 'doctor', 'project-ref': project, ...token })).toMatchObject({
+      management: { projectRef: project },
+    });
+  });
+
+  test('a restore by the platform needs no database, but a storage, in which it is noted what was asked', () => {
     expect(parse(back)).toMatchObject({
-      ...{ managed: true, storage: undefined, targetUrl: undefined, confirmed: false },
+      ...{ managed: true, storage: './backups', targetUrl: undefined, confirmed: false },
       ...{ recoveryTargetTime: '2026-11-20T14:30:00.000000Z', waitAtMost: 5 * 3_600_000 },
     });
     expect(parse(restore)).toMatchObject({ managed: false });
-    expect(refusalOf({ ...back, managed: 'false' }).message).toContain('storage: is required for restore');
+    expect(refusalOf({ ...back, managed: 'false' }).message).toContain('target-url: is required for restore');
+    for (const dryRun of ['true', 'false'])
+      expect(refusalOf({ ...back, storage: '', 'dry-run': dryRun }).message).toMatch(
+        /^storage: is required for restore with managed: .* a second run could ask again$/,
+      );
   });
 
   test('a backup with nothing but the necessary has the documented defaults', () => {
@@ -494,6 +519,14 @@ const refused: [Given, InputName, string][] = [
   ],
   [{ ...backup, 'mail-to': 'ops@example.com, ops' }, 'mail-to', 'cannot contain "ops"'],
   [{ ...backup, 'mail-to': 'Ops <ops@example.com>' }, 'mail-to', 'that is no address of mail'],
+  [{ ...init, databases: 'Shop' }, 'databases', 'cannot contain "Shop"'],
+  [{ ...init, databases: 'all' }, 'databases', '`all` is taken'],
+  [{ ...init, notify: 'pager' }, 'notify', 'cannot be "pager"'],
+  [{ ...init, notify: 'none, issues' }, 'notify', 'cannot be none and something else'],
+  [{ ...init, action: 'octo-org/supabase-backup@v1' }, 'action', 'with a commit of 40 hexadecimal digits'],
+  [{ ...init, 'github-repository': 'shop' }, 'github-repository', 'is not OWNER/REPO'],
+  [{ ...init, 'key-file': 'a\0b' }, 'key-file', 'is not a path'],
+  [{ operation: 'keygen', 'recovery-sheet': 'a\nb' }, 'recovery-sheet', 'is not a path'],
   [{ ...status, digest: 'weekly' }, 'digest', 'cannot be "weekly"'],
   [
     { ...validate, 'records-url': 'mysql://u:s3cret@h/d' },
@@ -577,9 +610,23 @@ describe('what is refused', () => {
     for (const name of ['storage', 'target-url', 'jobs', 'verify']) expect(message).toContain(`- ${name}: `);
   });
 
+  test('a misspelt operation is answered with the one that was meant', () => {
+    expect(refusalOf({ operation: 'bakup' }).next).toMatch(/^Did you mean backup\? The operations are /);
+    expect(refusalOf({ operation: 'postgresql://u:hunter2@h/d' }).message).not.toContain('hunter2');
+  });
+
+  test('a backup that can be none is quoted only where it is no secret', () => {
+    const refuse = (id: string) => refusalOf({ operation: 'pin', storage: './b', 'backup-id': id });
+    expect(refuse('lates')).toMatchObject({
+      message: 'backup-id: cannot be "lates"',
+      next: expect.stringContaining('Did you mean latest?'),
+    });
+    expect(refuse('postgresql://u:hunter2@h/d').message).toContain('26 characters, hidden');
+  });
+
   test('an unknown operation is answered with the list of operations', () => {
-    expect(refusalOf({ operation: 'drive' }).next).toBe(
-      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor, estimate, managed, mirror or repair.',
+    expect(refusalOf({ operation: 'frobnicate' }).next).toBe(
+      'The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor, estimate, managed, mirror, repair, init or keygen.',
     );
   });
 });
@@ -657,4 +704,8 @@ describe('secrets', () => {
       expect.arrayContaining([identity, 'ab'.repeat(32), 'from-env', 'aws']),
     );
   });
+});
+
+test('every input has a place in a group', () => {
+  expect(inputNames.filter((name) => inputs[name].group === undefined)).toEqual([]);
 });

@@ -17,7 +17,7 @@ import { FileStorage } from '../../../src/storage/file.ts';
 import { startStandIn } from '../../schedule/stand-in.ts';
 import { createContext, presentContext } from '../../support/context.ts';
 import { startFakeGitHub } from '../../support/fake-github.ts';
-import { find, type Given, toInputs } from './example.ts';
+import { find, type Given, toInputs, toPlain } from './example.ts';
 
 /* What needs no database; transcripts.test.ts has the whole with one. */
 
@@ -146,7 +146,7 @@ describe('a storage', () => {
       `- { name: new, storage: ${path.join(folder, 'copied-new')} }`,
     ];
     const { checks } = await look({ storage: first ?? '', copies: copies.join('\n') });
-    const told = checks.filter(({ name }) => name === 'copy');
+    const told = checks.filter(({ name }) => name === 'copy').map(toPlain);
     expect(told).toMatchObject([
       { subject: 'same', state: 'ok', reason: expect.stringContaining('it is of the same repository') },
       { subject: 'other', state: 'failed', reason: expect.stringContaining('another repository') },

@@ -23,10 +23,18 @@ export function makeClient(folder: string, version: string): string {
   return folder;
 }
 
-export function find({ checks }: Diagnosis, name: CheckName): Check {
+export function find({ checks }: Diagnosis, name: CheckName): Plain {
   const found = checks.find((check) => check.name === name);
   if (found === undefined) throw new Error(`${name} was not checked at all`);
-  return found;
+  return toPlain(found);
+}
+
+/** A check in the words that a workflow's user would read */
+export type Plain = Check & { readonly reason: string };
+
+export function toPlain(check: Check): Plain {
+  const reason = String(check.reason);
+  return 'remedy' in check ? { ...check, reason, remedy: String(check.remedy) } : { ...check, reason };
 }
 
 const megabyte = 1e6;
@@ -72,8 +80,10 @@ export function settle(diagnosis: Diagnosis, folder: string): Diagnosis {
       .replace(/age1[0-9a-z]+/g, 'age1…');
   const checks = diagnosis.checks.map((check): Check => {
     const isSize = check.name === 'size' && diagnosis.estimate !== undefined;
-    const reason = isSize ? summarizeEstimate(exampleEstimate) : steady(check.reason);
-    return 'remedy' in check ? { ...check, reason, remedy: steady(check.remedy) } : { ...check, reason };
+    const reason = isSize ? summarizeEstimate(exampleEstimate) : steady(String(check.reason));
+    return 'remedy' in check
+      ? { ...check, reason, remedy: steady(String(check.remedy)) }
+      : { ...check, reason };
   });
   return { checks, estimate: diagnosis.estimate && exampleEstimate };
 }

@@ -7,21 +7,25 @@ import { openWorkflows } from '../../../src/github/workflows.ts';
 import { examine, type World } from '../../../src/operations/doctor/examine.ts';
 import { describeDiagnosis } from '../../../src/operations/doctor/report.ts';
 import { type CheckName, type Diagnosis, findFirst } from '../../../src/operations/doctor/result.ts';
+import { askPlatform } from '../../../src/operations/managed/read.ts';
 import { askNameServers } from '../../../src/postgres/session/knock.ts';
 import { renderText } from '../../../src/report/text.ts';
 import { openForBackup } from '../../../src/repository/open.ts';
 import { nameSlot } from '../../../src/source/changes/slot.ts';
 import { FileStorage } from '../../../src/storage/file.ts';
 import { createDatabase, type Database } from '../../postgres/database.ts';
+import { now } from '../../repository/backups/freshness-example.ts';
 import { makeCheckout, nightlyPolicy } from '../../schedule/setting.ts';
 import { startStandIn } from '../../schedule/stand-in.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { createContext, presentContext } from '../../support/context.ts';
+import { ref, startFakeManagement } from '../../support/fake-management.ts';
 import { type FakeS3, type FakeS3Options, startFakeS3 } from '../../support/fake-s3.ts';
+import { connectFake } from '../managed/example.ts';
 import { find, type Given, makeClient, settle, toInputs } from './example.ts';
 
 /*
- * What docs/doctor.md shows: doctor in a set-up that is as it should be, and in ten that are broken. The files
+ * What docs/doctor.md shows: doctor in a set-up that is as it should be, and in eleven that are broken. The files
  * are written by this test (`-u`) and compared by it, so that the page is what the program prints.
  */
 
@@ -240,6 +244,23 @@ describe('doctor tells', () => {
     const { checks } = settle(diagnosis, path.join(checkout.folder, '../..'));
     await expectBroken('disabled-schedule', { ...diagnosis, checks }, 'schedules');
     expect(github.requests.filter((request) => !request.startsWith('GET'))).toEqual([]);
+  });
+
+  it('of a project that is paused to resume it, before what fails because of that', async () => {
+    const platform = await startFakeManagement(now);
+    platform.project.statuses = ['INACTIVE'];
+    platform.project.denied.set('/entitlements', 'organization_admin_read');
+    const ask = ((management, context) =>
+      askPlatform(management, context, connectFake(platform))) satisfies typeof askPlatform;
+    const given = wellGiven({
+      ...{ 'database-url': 'postgresql://postgres:p@127.0.0.1:9/postgres', 'project-ref': ref },
+      'supabase-access-token': platform.token,
+    });
+    const diagnosis = await look(given, { askPlatform: ask });
+    await expectBroken('paused-project', diagnosis, 'platform-project');
+    expect(find(diagnosis, 'platform-token').state).toBe('warning');
+    expect(platform.violations).toEqual([]);
+    await platform.close();
   });
 
   it('of a server whose log captures cannot read that backups need none of it', async () => {

@@ -3,6 +3,7 @@ import { reconsider } from '../../../src/operations/gate/decision.ts';
 import { describeGate } from '../../../src/operations/gate/report.ts';
 import type { GateResult, Missing } from '../../../src/operations/gate/result.ts';
 import { renderText } from '../../../src/report/text.ts';
+import { StorageError } from '../../../src/runtime/errors.ts';
 import { makeManifest } from '../../repository/example.ts';
 import { makeGateResult, makeWayBack } from './example.ts';
 
@@ -29,6 +30,18 @@ describe('the report of the gate', () => {
     expect(text).toMatch(/rows of a +left out/);
     expect(text).toContain('not looked at: there is no base-ref.');
     expect(text).not.toContain('RESTORE PRODUCTION');
+  });
+
+  it('tells what became of the copies of a backup that was taken, which stop no release', () => {
+    const error = new StorageError('nothing answers', 'See that it runs.');
+    const copy = { kind: 'failed', name: 'elsewhere', location: 's3://other', error } as const;
+    const outcome = describeGate(makeGateResult(), [copy]);
+    expect(outcome.exitCode).toBe(0);
+    expect(JSON.parse(String(outcome.outputs.copies))).toMatchObject([
+      { name: 'elsewhere', state: 'failed' },
+    ]);
+    expect(renderText(outcome.report)).toContain('elsewhere (s3://other) FAILED: nothing answers');
+    expect(tell().outputs).not.toHaveProperty('copies');
   });
 
   it('is never a yes when the backup that was taken found something wrong', () => {

@@ -92,11 +92,6 @@ describe('a restore by the platform', () => {
       expect(text).toContain(words);
   });
 
-  it('needs no storage', async () => {
-    afterwards('RESTORING', 'ACTIVE_HEALTHY');
-    expect(await tell({ storage: '' })).toBe('back 0');
-  });
-
   it('that is done is not asked for again, also by a second run', async () => {
     afterwards('RESTORING', 'ACTIVE_HEALTHY');
     await run();
@@ -190,6 +185,22 @@ describe('a restore by the platform', () => {
     storage.create = async () => false;
     expect(await refusalOf()).toMatch(/^PlatformError: another run is asking/);
     expect(posts()).toHaveLength(0);
+  });
+
+  it('is asked for by one of two runs, also where the store replaces what it was to create', async () => {
+    afterwards('RESTORING', 'ACTIVE_HEALTHY');
+    const both = Promise.withResolvers<void>();
+    let writing = 0;
+    storage.create = async (key, value) => {
+      await storage.put(key, value);
+      writing += 1;
+      if (writing === 2) both.resolve();
+      await both.promise;
+      return true;
+    };
+    const endings = await Promise.allSettled([run(), run()]);
+    expect(endings.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(posts()).toHaveLength(1);
   });
 });
 

@@ -132,7 +132,7 @@ function install(
     log: {
       ...{ debug: silent, error: silent, progress: silent },
       info: (message) => infos.push(message),
-      warn: (message) => warnings.push(message),
+      warn: (message) => warnings.push(String(message)),
       group: (_, body) => body(),
     },
   };

@@ -74,7 +74,7 @@ describe('the backups one would go back to', () => {
   it('may be dated a little ahead, and are then of now', () => {
     const found = weigh([shelve(-0.05)]);
     expect(ids(found)).toHaveLength(1);
-    expect(measureAges(found.freshness, now).newest).toBe(0);
+    expect(measureAges(found.freshness, now, undefined).newest).toBe(0);
   });
 });
 
@@ -89,7 +89,7 @@ describe('proofs', () => {
     );
     expect(freshness.verified).toEqual({ id: older.id, at: ago(10) });
     expect(freshness.drilled).toMatchObject({ id: older.id, at: ago(10), recovery: 4000 });
-    expect(measureAges(freshness, now)).toEqual({
+    expect(measureAges(freshness, now, ago(500))).toEqual({
       newest: 2 * hour,
       verified: 10 * hour,
       drilled: 10 * hour,
@@ -141,6 +141,23 @@ describe('limits', () => {
       ['max-age', false],
       ['drilled-within', false],
     ]);
+  });
+
+  it('of drills wait for the first one until the repository is as old, and for none after one that failed', () => {
+    const backup = shelve(2);
+    const isMet = (createdAt: Date | undefined, drills: Parameters<typeof weigh>[2] = []) =>
+      judgeLimits(measureAges(weigh([backup], [], drills).freshness, now, createdAt), {
+        ...{ maxAge: hour, verifiedWithin: 48 * hour, drilledWithin: 24 * hour },
+      }).map(({ met, age }) => [met, age]);
+    // Neither a backup nor its verification is waited for.
+    expect(isMet(ago(24))).toEqual([
+      [false, 2 * hour],
+      [false, undefined],
+      [true, undefined],
+    ]);
+    expect(isMet(ago(25))[2]).toEqual([false, undefined]);
+    expect(isMet(undefined)[2]).toEqual([false, undefined]);
+    expect(isMet(ago(3), [drill(1, backup.id, 'failed')])[2]).toEqual([false, undefined]);
   });
 
   it('are met to the millisecond', () => {

@@ -2,8 +2,8 @@ import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../../src/format/manifest.ts';
+import { chooseBackup } from '../../../src/repository/backups/choose.ts';
 import {
-  chooseBackup,
   listBackupIds,
   manifestKey,
   readManifest,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { manifestKey } from '../../../src/repository/backups/manifests.ts';
 import { type HealOptions, healFrom } from '../../../src/repository/copies/heal.ts';
@@ -145,6 +146,67 @@ describe('a storage', () => {
     const others = await contentOf(storage);
     await expect(heal()).rejects.toThrow(ConfigurationError);
     expect(await contentOf(storage)).toEqual(others);
+  });
+
+  it('of another repository is refused even where its repository.json is lost or damaged', async () => {
+    storage = new ScriptedStorage();
+    const other = await createRepository(storage);
+    await storeBackup(other, '20261119T021700Z-0001', await storeObjects(other, 1));
+    for (const lose of [() => rot(storage, 'repository.json'), () => storage.remove('repository.json')]) {
+      await lose();
+      const others = await contentOf(storage);
+      await expect(heal()).rejects.toThrow(ConfigurationError);
+      expect(await contentOf(storage)).toEqual(others);
+    }
+  });
+
+  it('keeps its repository.json where that of a copy has another key', async () => {
+    const [copy] = copies as [ScriptedStorage];
+    const forged = JSON.parse((await copy.read('repository.json')).toString());
+    forged.key.value = randomBytes(32).toString('hex');
+    await copy.rot('repository.json', Buffer.from(`${JSON.stringify(forged)}\n`));
+    await storage.remove(manifestKey(ids[0]));
+    const intact = await contentOf(storage);
+    await expect(heal()).rejects.toThrow(
+      'is not that of scripted, whose backups are sealed with the key of its own',
+    );
+    // Where none is left to tell by, the manifests of the copy say that its key is wrong.
+    await storage.remove(manifestKey(ids[1]));
+    await storage.remove('repository.json');
+    await expect(heal()).rejects.toThrow('no backup in scripted is sealed with the key in its repository.json');
+    intact.delete(manifestKey(ids[1]));
+    intact.delete('repository.json');
+    expect(await contentOf(storage)).toEqual(intact);
+  });
+
+  it('gets back a backup, a segment or a record in whose place another one lies', async () => {
+    const kinds = ['backups/', 'changes/', 'records/pins/'];
+    await appendRecord(repository, 'pins', new Date(), { backup: ids[1], pinned: true });
+    for (const copy of copies) {
+      const options = { whole: true, share: 1, dryRun: false, holder: { id: 'test', name: 'a test' } };
+      await mirrorTo(repository, { name: 'copy', storage: copy }, options, context());
+    }
+    before = await contentOf(storage);
+    for (const kind of kinds) {
+      const [one, other] = (await keysOf(kind)) as [string, string];
+      await storage.rot(one, await storage.read(other));
+      // The first copy has it the other way round.
+      await copies[0]?.rot(one, await storage.read(other));
+    }
+    expect(await heal()).toMatchObject({ lost: [], healed: { backups: 1, changes: 1, records: 1 } });
+    expect(await contentOf(storage)).toEqual(before);
+  });
+
+  it('that is a copy of itself, by another name, is refused', async () => {
+    copies = [new ScriptedStorage(), storage];
+    await mirrorTo(
+      repository,
+      { name: 'copy', storage: copies[0] as ScriptedStorage },
+      { whole: true, share: 1, dryRun: false, holder: { id: 'test', name: 'a test' } },
+      context(),
+    );
+    await expect(heal()).rejects.toThrow('are one place under two names');
+    expect(await storage.keys('locks/')).toEqual([]);
   });
 });
 

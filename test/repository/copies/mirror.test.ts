@@ -42,6 +42,32 @@ async function storeAll(): Promise<void> {
 }
 
 describe('a copy', () => {
+  it('that is the source itself, by another name, is refused', async () => {
+    await storeAll();
+    const self = { name: 'second', storage };
+    await expect(mirrorTo(source, self, everything, context())).rejects.toThrow(
+      'are one place under two names',
+    );
+    expect(await contentOf(storage)).toEqual(await contentOf(source.storage));
+  });
+
+  it('gets no backup, segment or record from where another one lies in its place', async () => {
+    await storeAll();
+    await appendRecord(source, 'pins', new Date(), { backup: ids[1], pinned: true });
+    const moved: string[] = [];
+    for (const kind of ['backups/', 'changes/', 'records/pins/']) {
+      const keys: string[] = [];
+      for await (const { key } of storage.list(kind)) keys.push(key);
+      const [one, other] = keys as [string, string];
+      await storage.put(one, await storage.get(other));
+      moved.push(one);
+    }
+    const mirrored = await mirror();
+    expect(mirrored.refused.map(({ key }) => key).sort()).toEqual(moved.sort());
+    expect(mirrored.refused[0]?.why).toContain('it says that it is');
+    for (const key of moved) expect((await contentOf(copy)).has(key)).toBe(false);
+  });
+
   it('has every byte of the source, and nothing that is of one place alone', async () => {
     await storeAll();
     await storage.put('garbage/20261120T021700Z-0001.json', Buffer.from('{}'));

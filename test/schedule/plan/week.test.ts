@@ -83,6 +83,21 @@ test('what nobody has asked otherwise takes no more minutes than a free plan has
   expect(outlookOf('').gap?.milliseconds).toBe(hour);
 });
 
+test('a month costs every job that GitHub bills: those beside a drill and beside the watches of several databases, too', () => {
+  const count = (more: string, kind: string) => {
+    const plan = planOf(more);
+    const jobs = plan.databases.flatMap((database) => database.jobs.filter((job) => job.kind === kind));
+    return estimateMonth(jobs, plan.timeZone, now, new Map([['watch', 0.2]]));
+  };
+  // The job that chooses the image, and the drill
+  expect(count('', 'drill')).toEqual({ runs: 1, minutes: 1 + 15 });
+  expect(count('drill: { image: "postgres:17" }\n', 'drill')).toEqual({ runs: 1, minutes: 15 });
+  expect(count('', 'watch')).toEqual({ runs: 180, minutes: 180 });
+  const second = '  staging:\n    database-url: STAGING_URL\n    storage: s3://octo-backups/staging\n';
+  // Two watches, and the one job that looks at the workflows of both
+  expect(count(second, 'watch')).toEqual({ runs: 360, minutes: 540 });
+});
+
 test('captures of every quarter of an hour take more minutes than a free plan has for private repositories', () => {
   const plan = planOf('schedules: { capture: auto/15 * * * * }\n');
   const captures = production(plan).jobs.filter(({ kind }) => kind === 'capture');

@@ -169,6 +169,21 @@ describe('a wrong policy is refused', () => {
     expect(parse(`${text}schedules: { drill: false }\n`).actionVersion).toBe('v1.2.3');
   });
 
+  test('with what is no project, and with the token for none', async () => {
+    expect(await messageOf(`${smallPolicy}    project-ref: Shop\n`)).toBe(
+      'policy.yml:7:18: databases.production.project-ref: is not the name of a project. Write the twenty small letters that stand in the address of its dashboard',
+    );
+    const token = '    supabase-access-token: PROJECT_TOKEN\n';
+    expect(await messageOf(smallPolicy + token)).toContain(
+      '7:28: databases.production.supabase-access-token: names the token for a project, and there is none',
+    );
+    const project = '    project-ref: abcdefghijklmnopqrst\n';
+    expect(parse(smallPolicy + project + token).actionVersion).toBe('v1.2.3');
+    expect(await messageOf(`${smallPolicy}${project}    supabase-access-token: sbp_x\n`)).toContain(
+      'is not the name of a secret',
+    );
+  });
+
   test('with a mirror that has no copies, and copies of an artifact', async () => {
     const mirror = `${smallPolicy}    schedules: { mirror: true }\n`;
     expect(await messageOf(mirror)).toContain(

@@ -56,7 +56,11 @@ describe.each(Object.entries(policies))('the workflows of the %s policy', (name,
       }
       for (const [secret, value] of Object.entries(job.secrets ?? {})) {
         expect(secrets, `${id}: ${secret}`).toHaveProperty([secret]);
-        expect(value).toMatch(/^\$\{\{ secrets\.[A-Z_]+ \}\}$/);
+        const form =
+          secret === 'HEARTBEAT_URL'
+            ? /^\$\{\{ (.* && )?secrets\.[A-Z_]+( \|\| '')? \}\}$/
+            : /^\$\{\{ secrets\.[A-Z_]+ \}\}$/;
+        expect(value).toMatch(form);
       }
       const granted = 'aws-role' in job.with ? { ...permissions, 'id-token': 'write' } : permissions;
       for (const [scope, access] of Object.entries(job.permissions))
@@ -79,7 +83,7 @@ describe.each(Object.entries(policies))('the workflows of the %s policy', (name,
     for (const { text } of callers) {
       const { on, jobs } = parse(text);
       expect(on).toHaveProperty('workflow_dispatch');
-      for (const { cron, timezone } of on.schedule) {
+      for (const { cron, timezone } of on.schedule ?? []) {
         expect(timezone).toBe(name === 'full' ? 'Europe/Berlin' : 'UTC');
         const conditions = Object.values(jobs as Record<string, Job>).map((job) => job.if);
         const isUsed = conditions.some(
@@ -92,9 +96,10 @@ describe.each(Object.entries(policies))('the workflows of the %s policy', (name,
 });
 
 describe('of credentials', () => {
-  test('only drills get the identity, and only cleanup the key that may delete', () => {
+  test('only drills and restores get the identity, and only cleanup the key that may delete', () => {
     for (const [id, { secrets = {} }] of jobsOf(fullPolicy)) {
-      expect(Object.keys(secrets).includes('ENCRYPTION_IDENTITY'), id).toBe(id === 'production-drill');
+      const opens = ['production-drill', 'production-restore'].includes(id);
+      expect(Object.keys(secrets).includes('ENCRYPTION_IDENTITY'), id).toBe(opens);
       const mayDelete = Object.values(secrets).some((text) => text.includes('CLEANUP_KEY'));
       expect(mayDelete, id).toBe(id.endsWith('-cleanup'));
     }
@@ -109,11 +114,24 @@ describe('of credentials', () => {
     const jobs = jobsOf(text);
     expect(jobs.map(([id]) => id)).toContain('production-mirror');
     for (const [id, { secrets = {}, permissions }] of jobs) {
-      const isMeant = /-(full|incremental|schema|archive|capture|drill|watch|mirror)$/.test(id);
+      const isMeant = /-(full|incremental|schema|archive|capture|drill|watch|mirror|restore)$/.test(id);
       expect(secrets.COPIES, id).toBe(isMeant ? `\${{ secrets.COPIES_OF_SHOP }}` : undefined);
       if (id.endsWith('-mirror')) expect(permissions).toEqual({ contents: 'read', issues: 'write' });
     }
     expect(jobsOf(smallPolicy).map(([id]) => id)).not.toContain('production-mirror');
+  });
+
+  test('what asks the platform gets project and token, where the policy names a project, and nothing else does', () => {
+    for (const [id, { with: given, secrets = {} }] of jobsOf(fullPolicy)) {
+      const asks = /-(full|incremental|schema|archive|watch|digest)$/.test(id);
+      const isProduction = id.startsWith('production');
+      const ref = isProduction ? 'abcdefghijklmnopqrst' : 'tsrqponmlkjihgfedcba';
+      const token = isProduction ? 'PROJECT_TOKEN' : 'SUPABASE_ACCESS_TOKEN';
+      expect(given['project-ref'], id).toBe(asks ? ref : undefined);
+      expect(secrets.SUPABASE_ACCESS_TOKEN, id).toBe(asks ? `\${{ secrets.${token} }}` : undefined);
+    }
+    for (const [id, job] of jobsOf(smallPolicy))
+      expect(JSON.stringify(job), id).not.toContain('SUPABASE_ACC');
   });
 
   test('what needs no database gets no connection string', () => {
@@ -169,7 +187,7 @@ describe('a role of AWS', () => {
     ]);
 
   test('is taken in place of keys by the jobs of its database, and by cleanup its own; others cannot ask for one', () => {
-    const expected = ['full', 'schema', 'capture', 'drill', 'cleanup', 'watch'].flatMap((kind) => [
+    const expected = ['full', 'schema', 'capture', 'drill', 'cleanup', 'watch', 'restore'].flatMap((kind) => [
       [`production-${kind}`, kind === 'cleanup' ? cleanupRole : backupRole, 'write', []],
       [`staging-${kind}`, undefined, undefined, keys],
     ]);
@@ -266,6 +284,7 @@ describe('a job', () => {
       'supabase-backup-capture.yml',
       'supabase-backup-cleanup.yml',
       'supabase-backup-watch.yml',
+      'supabase-backup-restore.yml',
     ]);
     expect(render(`${smallPolicy}schedules: { capture: false }\n`).map(({ file }) => file)).not.toContain(
       'supabase-backup-capture.yml',
@@ -312,4 +331,107 @@ test('no two databases are due at the same minute', () => {
   const fulls = crons.filter(({ id }) => id.endsWith('-full'));
   expect(fulls).toHaveLength(4);
   expect(new Set(fulls.map(({ cron }) => cron?.split(' ')[0])).size).toBe(4);
+});
+
+describe('the heartbeat', () => {
+  const second = '  staging:\n    database-url: STAGING_URL\n    storage: s3://octo-backups/staging\n';
+  const alarms = 'alarms: { heartbeat-url: HEARTBEAT, heartbeat-signals: fail }\n';
+  const callsOf = (text: string) =>
+    Object.fromEntries(
+      jobsOf(text).flatMap(([id, { secrets = {} }]) =>
+        secrets.HEARTBEAT_URL === undefined ? [] : [[id, secrets.HEARTBEAT_URL]],
+      ),
+    );
+
+  test('of one database is called by its watch alone, which looks at the workflows, too', () => {
+    const text = smallPolicy + alarms;
+    expect(callsOf(text)).toEqual({ 'production-watch': '${' + '{ secrets.HEARTBEAT }}' });
+    const watch = jobOf(text, 'production-watch');
+    expect(watch.with).toMatchObject({ policy: '.github/supabase-backup.yml', 'heartbeat-signals': 'fail' });
+    expect(watch.permissions).toMatchObject({ actions: 'write' });
+    expect(jobsOf(text).map(([id]) => id)).not.toContain('schedules');
+    expect(jobOf(text, 'production-full').with).not.toHaveProperty(['heartbeat-signals']);
+  });
+
+  test('of several is called by the one job after all watches, and only when all of them went well', () => {
+    const calls = callsOf(smallPolicy + second + alarms);
+    expect(Object.keys(calls)).toEqual(['schedules']);
+    const watch = parse(
+      render(smallPolicy + second + alarms).find(({ file }) => file.includes('watch'))?.text ?? '',
+    );
+    expect(watch.jobs.schedules).toMatchObject({
+      needs: ['production-watch', 'staging-watch'],
+      if: '!cancelled()',
+    });
+    expect(calls.schedules).toBe(
+      '${' +
+        "{ !contains(needs.*.result, 'failure') && !contains(needs.*.result, 'cancelled') && " +
+        "(github.event_name == 'schedule' || !contains(needs.*.result, 'skipped')) && secrets.HEARTBEAT || '' }}",
+    );
+  });
+
+  test('of a database of its own is called by its watch, beside that of all', () => {
+    const own = second + '    heartbeat-url: STAGING_HEARTBEAT\n';
+    expect(callsOf(smallPolicy + own)).toEqual({ 'staging-watch': '${' + '{ secrets.STAGING_HEARTBEAT }}' });
+    expect(Object.keys(callsOf(smallPolicy + own + alarms))).toEqual(['staging-watch', 'schedules']);
+  });
+
+  test('without a watch is refused', () => {
+    expect(() => render(`${smallPolicy}schedules: { watch: false }\n${alarms}`)).toThrow(
+      'alarms.heartbeat-url: is called by the watch, which is switched off',
+    );
+  });
+});
+
+describe('the workflow to restore', () => {
+  const restoreOf = (text: string) => {
+    const found = render(text).find(({ file }) => file === 'supabase-backup-restore.yml');
+    return found === undefined ? undefined : parse(found.text);
+  };
+
+  test('is started by people alone, touches nothing unless they say so, and passes on all that they answer', () => {
+    const { on, jobs } = restoreOf(smallPolicy);
+    expect(Object.keys(on)).toEqual(['workflow_dispatch']);
+    const asked = on.workflow_dispatch.inputs;
+    // GitHub takes 25 inputs of a start by hand at most.
+    expect(Object.keys(asked).length).toBeLessThanOrEqual(25);
+    expect(asked['dry-run'].default).toBe(true);
+    expect(asked['safety-backup'].default).toBe(true);
+    const passed = jobs['production-restore'].with;
+    for (const name of Object.keys(asked)) expect(passed[name], name).toBe(`\${{ inputs.${name} }}`);
+  });
+
+  test('is approved in the environment that the policy names, or one of the name of the database', () => {
+    const named = `${smallPolicy}    restore: { environment: emergency, target-url: NEW_DATABASE, safety-storage: s3://octo-backups/safety }\n`;
+    expect(jobOf(smallPolicy, 'production-restore')).toMatchObject({
+      with: { environment: 'production-restore' },
+      secrets: { TARGET_URL: '${' + '{ secrets.TARGET_URL }}' },
+    });
+    expect(jobOf(named, 'production-restore')).toMatchObject({
+      with: { environment: 'emergency', 'safety-storage': 's3://octo-backups/safety' },
+      secrets: { TARGET_URL: '${' + '{ secrets.NEW_DATABASE }}' },
+    });
+  });
+
+  test('restores one database of several, never all', () => {
+    const { on, jobs } = restoreOf(fullPolicy);
+    expect(on.workflow_dispatch.inputs.database.options).toEqual(['production', 'staging']);
+    expect(jobs['staging-restore'].if).toBe("inputs.database == 'staging'");
+  });
+
+  test('is left out where the policy says so', () => {
+    expect(restoreOf(`${smallPolicy}restore: false\n`)).toBeUndefined();
+  });
+});
+
+test('an artifact is kept as long as the policy says by every job that writes it', () => {
+  const text = smallPolicy.replace(
+    's3://octo-backups/production',
+    'artifact://production\n    artifact-retention-days: 7',
+  );
+  for (const [id, job] of jobsOf(text)) {
+    const writes = /-(full|incremental|schema|archive|drill|cleanup|restore)$/.test(id);
+    expect(job.with['artifact-retention-days'], id).toBe(writes ? '7' : undefined);
+  }
+  expect(() => render(`${smallPolicy}    artifact-retention-days: 7\n`)).toThrow('is about artifacts');
 });

@@ -9,18 +9,19 @@ describe('schedule', () => {
   test('writes the workflows of the policy, and the second time nothing', async () => {
     const checkout = await makeCheckout();
     const first = await checkout.run();
-    expect(first).toMatchObject({ exitCode: 0, outputs: { workflows: 6, drift: true } });
+    expect(first).toMatchObject({ exitCode: 0, outputs: { workflows: 7, drift: true } });
     const written = await checkout.read();
     expect(Object.keys(written).sort()).toEqual([
       'supabase-backup-capture.yml',
       'supabase-backup-cleanup.yml',
       'supabase-backup-drill.yml',
       'supabase-backup-incremental.yml',
+      'supabase-backup-restore.yml',
       'supabase-backup-watch.yml',
       main,
     ]);
     const second = await checkout.run();
-    expect(second).toMatchObject({ exitCode: 0, outputs: { workflows: 6, drift: false } });
+    expect(second).toMatchObject({ exitCode: 0, outputs: { workflows: 7, drift: false } });
     expect(await checkout.read()).toEqual(written);
     expect(written[main]).toMatch(
       /^# Generated from \.github\/supabase-backup\.yml by `supabase-backup schedule`; edit the policy instead\.\n# sha256:/,

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { type ReusableWorkflow, reusableWorkflows } from '../../../src/schedule/workflows/reusable.ts';
 
 const workflows: [string, ReusableWorkflow][] = Object.entries(reusableWorkflows);
-const fileOf = (file: string) => new URL(`../../.github/workflows/${file}`, import.meta.url);
+const fileOf = (file: string) => new URL(`../../../.github/workflows/${file}`, import.meta.url);
 
 /** Of a job that only prepares the one that the workflow is for */
 const shortMinutes = 10;

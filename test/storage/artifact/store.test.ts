@@ -68,7 +68,7 @@ function openIn(runId: string, options: Run = {}): ArtifactStorage {
         error: ignore,
         progress: ignore,
         group: (_title, body) => body(),
-        warn: (message) => warnings.push(message),
+        warn: (message) => warnings.push(String(message)),
       },
     },
   });

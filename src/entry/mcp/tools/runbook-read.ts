@@ -5,6 +5,7 @@ import { toRunbookFacts } from '../../../operations/report/runbook/facts.ts';
 import { incidentNames } from '../../../operations/report/runbook/page.ts';
 import { renderParts } from '../../../operations/report/runbook/runbook.ts';
 import { ConfigurationError } from '../../../runtime/errors.ts';
+import { nameInput, say } from '../../../runtime/wording.ts';
 import { defineTool } from '../tool.ts';
 import { iso, time } from './fields.ts';
 import { parseFor } from './parsed-inputs.ts';
@@ -47,7 +48,7 @@ export const runbookRead = defineTool({
     const [database, second] = facts.databases;
     if (database === undefined || second !== undefined)
       throw new ConfigurationError(
-        'policy: it has several databases, and a runbook is of one',
+        say`${nameInput('policy')}: it has several databases, and a runbook is of one`,
         'Whoever runs this server sets SUPABASE_BACKUP_DATABASE or SUPABASE_BACKUP_STORAGE in its environment.',
       );
     if (database.kind === 'unreadable') throw new ConfigurationError(database.why, database.next);

@@ -8,6 +8,7 @@ import { listOf, matching, oneOf, parseBoolean, parseSignals, parseWebhook } fro
 /** Who is notified of the end of an operation, and how. */
 export const alarmInputs = {
   'alarm-of': {
+    group: 'github',
     operations: ['alarm'],
     required: true,
     placeholder: 'operation',
@@ -16,6 +17,7 @@ export const alarmInputs = {
     parse: oneOf(announced),
   },
   needs: {
+    group: 'github',
     operations: ['alarm'],
     required: true,
     placeholder: 'json',
@@ -27,6 +29,7 @@ export const alarmInputs = {
     parse: parseNeeds,
   },
   'github-token': {
+    group: 'github',
     operations,
     secret: true,
     placeholder: 'token',
@@ -37,13 +40,15 @@ export const alarmInputs = {
     parse: matching(/^\S{1,4000}$/, 'is not a token', 'Write `${{ github.token }}`.'),
   },
   database: {
-    operations: [...channelling, 'report', 'estimate'],
+    group: 'report',
+    operations: [...channelling, 'report', 'estimate', 'keygen'],
     placeholder: 'name',
     description:
       'What the database is called in issues, messages and reports, and in the `policy` that `status`, `doctor` and `estimate` read. When empty, the storage stands for it.',
     parse: matching(/^\P{Cc}{1,100}$/u, 'is not one line of at most 100 characters', 'Shorten it.'),
   },
   'failure-issues': {
+    group: 'github',
     operations: channelling,
     default: 'false',
     flag: true,
@@ -53,6 +58,7 @@ export const alarmInputs = {
     parse: parseBoolean,
   },
   'issue-labels': {
+    group: 'github',
     operations: channelling,
     default: 'backup-failure',
     placeholder: 'labels',
@@ -60,6 +66,7 @@ export const alarmInputs = {
     parse: listOf(/^\P{Cc}{1,50}$/u, 'a label has at most 50 characters', 'Shorten it.'),
   },
   'issue-assignees': {
+    group: 'github',
     operations: channelling,
     placeholder: 'users',
     description: 'Who is assigned to such issues: names of users, separated by commas.',
@@ -70,6 +77,7 @@ export const alarmInputs = {
     ),
   },
   'issue-mentions': {
+    group: 'github',
     operations: channelling,
     placeholder: 'names',
     description: 'Who is mentioned in such issues: users and teams, separated by commas.',
@@ -80,6 +88,7 @@ export const alarmInputs = {
     ),
   },
   'notify-url': {
+    group: 'alarm',
     operations: channelling,
     secret: true,
     placeholder: 'url',
@@ -88,6 +97,7 @@ export const alarmInputs = {
     parse: parseWebhook,
   },
   'notify-format': {
+    group: 'alarm',
     operations: channelling,
     default: 'default',
     placeholder: 'form',
@@ -97,6 +107,7 @@ export const alarmInputs = {
     parse: oneOf(notifyFormats),
   },
   'slack-webhook-url': {
+    group: 'alarm',
     operations: channelling,
     secret: true,
     placeholder: 'url',
@@ -104,6 +115,7 @@ export const alarmInputs = {
     parse: parseWebhook,
   },
   'smtp-url': {
+    group: 'alarm',
     operations: channelling,
     secret: true,
     placeholder: 'url',
@@ -113,18 +125,21 @@ export const alarmInputs = {
     parse: parseMailServer,
   },
   'mail-from': {
-    operations: channelling,
+    group: 'alarm',
+    operations: [...channelling, 'init'],
     placeholder: 'address',
     description: 'Whom mail comes from, such as `Backups <backups@example.com>`. Required with `mail-to`.',
     parse: parseSender,
   },
   'mail-to': {
-    operations: channelling,
+    group: 'alarm',
+    operations: [...channelling, 'init'],
     placeholder: 'addresses',
     description: 'Who gets mail: addresses, separated by commas. Without it no mail is sent.',
     parse: parseRecipientsOfMail,
   },
   'heartbeat-url': {
+    group: 'alarm',
     operations: channelling,
     secret: true,
     placeholder: 'url',
@@ -133,6 +148,7 @@ export const alarmInputs = {
     parse: parseWebhook,
   },
   'heartbeat-signals': {
+    group: 'alarm',
     operations: channelling,
     placeholder: 'signals',
     description:
@@ -140,6 +156,7 @@ export const alarmInputs = {
     parse: parseSignals,
   },
   'rpo-target': {
+    group: 'alarm',
     operations: channelling,
     placeholder: 'duration',
     description:

@@ -8,6 +8,7 @@ import { matching, oneOf, parseBoolean, parseShare, wholeNumber } from '../value
 /** The source and the target, which backup or point in time, and how rows are read and written. */
 export const databaseInputs = {
   'database-url': {
+    group: 'source',
     operations: ['backup', 'capture', 'gate', 'status', 'doctor', 'estimate', 'managed'],
     secret: true,
     placeholder: 'url',
@@ -19,6 +20,7 @@ export const databaseInputs = {
     parse: parseDatabaseUrl,
   },
   'backup-type': {
+    group: 'source',
     operations: ['backup'],
     default: 'full',
     placeholder: 'type',
@@ -28,6 +30,7 @@ export const databaseInputs = {
     parse: oneOf(['full', 'incremental', 'schema'] as const),
   },
   label: {
+    group: 'source',
     operations: ['backup', 'gate'],
     placeholder: 'text',
     description:
@@ -35,6 +38,7 @@ export const databaseInputs = {
     parse: matching(/^\P{Cc}{1,200}$/u, 'is not one line of at most 200 characters', 'Shorten it.'),
   },
   pin: {
+    group: 'source',
     operations: ['backup'],
     default: 'false',
     flag: true,
@@ -43,6 +47,7 @@ export const databaseInputs = {
     parse: parseBoolean,
   },
   recheck: {
+    group: 'source',
     operations: ['backup', 'capture', 'gate'],
     default: '1%',
     placeholder: 'percentage',
@@ -52,6 +57,7 @@ export const databaseInputs = {
     parse: parseShare,
   },
   'rollback-token': {
+    group: 'source',
     operations: ['backup', 'capture', 'gate'],
     default: 'false',
     flag: true,
@@ -62,6 +68,7 @@ export const databaseInputs = {
     parse: parseBoolean,
   },
   'target-url': {
+    group: 'restore',
     operations: ['restore', 'drill'],
     required: true,
     secret: true,
@@ -73,18 +80,21 @@ export const databaseInputs = {
     parse: parseDatabaseUrl,
   },
   'backup-id': {
+    group: 'restore',
     operations: ['validate', 'restore', 'drill', 'show', 'pin', 'unpin'],
     default: { validate: 'all', restore: 'latest', drill: 'latest', show: 'latest' },
     placeholder: 'id',
     example: '20261120T021700Z-7f3a',
+    positional: /^(\d[\dTZ]*(-[0-9a-f]*)?|latest|latest-verified|all|(before|random):[\w:.+-]*)$/,
     description:
-      'Which backup: an id such as `20261120T021700Z-7f3a` or `latest`; for `validate` also `all`; for `restore` and `drill` also ' +
-      '`latest-verified`, the newest that was read back whole or drilled, ' +
-      '`before:<time>`, the newest backup made before a time such as `before:2026-11-20T06:00:00Z`, and ' +
-      '`random:<interval>`, any of the last so many hours, days or weeks such as `random:7d`.',
+      'Which backup: an id such as `20261120T021700Z-7f3a`, the beginning of one that no other has, or `latest`; except for `validate`, ' +
+      '`before:<time>`, the newest made before a time such as `before:2026-11-20T06:00:00Z`; for `validate` also `all`; for `restore` and ' +
+      '`drill` also `latest-verified`, the newest that was read back whole or drilled, and `random:<interval>`, any of the last so many ' +
+      'hours, days or weeks such as `random:7d`. On the command line it may stand alone after the operation.',
     parse: parseBackupId,
   },
   'recovery-target-time': {
+    group: 'restore',
     operations: ['restore', 'drill'],
     placeholder: 'time',
     example: '2026-11-20T14:30:00Z',
@@ -94,6 +104,7 @@ export const databaseInputs = {
     parse: parseRecoveryTarget,
   },
   'unlimited-wal': {
+    group: 'source',
     operations: ['capture', 'doctor'],
     default: 'false',
     flag: true,
@@ -104,6 +115,7 @@ export const databaseInputs = {
     parse: parseBoolean,
   },
   'drop-slot': {
+    group: 'source',
     operations: ['capture'],
     default: 'false',
     flag: true,
@@ -113,6 +125,7 @@ export const databaseInputs = {
     parse: parseBoolean,
   },
   include: {
+    group: 'source',
     operations: ['backup', 'capture', 'restore', 'gate', 'doctor', 'estimate'],
     placeholder: 'tables',
     description:
@@ -121,19 +134,22 @@ export const databaseInputs = {
     parse: parsePatterns,
   },
   exclude: {
+    group: 'source',
     operations: ['backup', 'capture', 'restore', 'gate', 'doctor', 'estimate'],
     placeholder: 'tables',
     description: 'The tables to leave out, of those that `include` takes; written as there.',
     parse: parsePatterns,
   },
   'encryption-recipients': {
-    operations: ['backup', 'capture', 'gate', 'doctor'],
+    group: 'encryption',
+    operations: ['backup', 'capture', 'gate', 'doctor', 'init'],
     placeholder: 'recipients',
     description:
-      'Who can open the backup: age recipients (`age1…`), separated by commas or lines. When empty, the backup is stored unencrypted.',
+      'Who can open the backup: age recipients (`age1…`), separated by commas or lines. When empty, the backup is stored unencrypted; `init` makes a key then.',
     parse: parseRecipients,
   },
   'compression-level': {
+    group: 'source',
     operations: ['backup', 'capture', 'gate', 'doctor', 'estimate'],
     // For COPY text, level 2 gives about the size of level 3, zstd's default, in 2/3 of the time;
     // docs/benchmarks.md.
@@ -143,6 +159,7 @@ export const databaseInputs = {
     parse: wholeNumber(1, 19),
   },
   jobs: {
+    group: 'general',
     operations: ['backup', 'capture', 'restore', 'drill', 'gate', 'doctor', 'estimate'],
     default: '4',
     placeholder: '1-16',
@@ -150,6 +167,7 @@ export const databaseInputs = {
     parse: wholeNumber(1, 16),
   },
   'lock-timeout': {
+    group: 'source',
     operations: ['backup', 'capture', 'gate'],
     default: '30',
     placeholder: 'seconds',
@@ -158,6 +176,7 @@ export const databaseInputs = {
     parse: wholeNumber(1, 3600),
   },
   sslrootcert: {
+    group: 'source',
     operations: [...recordedOperations, 'status', 'schedule', 'records', 'doctor', 'estimate'],
     placeholder: 'file',
     description:

@@ -4,6 +4,7 @@ import { parseBoolean } from '../values.ts';
 /** What `doctor` may do besides looking. */
 export const doctorInputs = {
   'read-only': {
+    group: 'doctor',
     operations: ['doctor'],
     default: 'false',
     flag: true,
@@ -13,6 +14,7 @@ export const doctorInputs = {
     parse: parseBoolean,
   },
   'test-alarm': {
+    group: 'doctor',
     operations: ['doctor'],
     default: 'false',
     flag: true,

@@ -1,41 +1,36 @@
-import { projectRefPattern } from '../../../values/project-ref.ts';
 import type { Input } from '../input.ts';
+import { parseProjectRef, parseToken } from '../management-values.ts';
 import { parseDuration } from '../time-values.ts';
-import { matching, Problem, parseBoolean, parseWebhook } from '../values.ts';
+import { Problem, parseBoolean, parseWebhook } from '../values.ts';
 
 /** Operations that may ask the platform for something */
-const asking = ['managed', 'status', 'report', 'restore', 'backup', 'capture', 'gate'] as const;
+const asking = ['managed', 'status', 'report', 'doctor', 'restore', 'backup', 'capture', 'gate'] as const;
 
 /** The platform's own backups: which project, how it is asked, and a restore that the platform carries out. */
 export const managementInputs = {
   'supabase-access-token': {
+    group: 'platform',
     operations: asking,
     secret: true,
     placeholder: 'token',
     description:
       "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read " +
       'backups; `restore` with `managed` needs one that may also write them, and `vault-key` one for secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. ' +
-      '`managed` alone needs one; with it, and the project, `status` and `report` tell both layers. docs/managed.md.',
-    parse: matching(
-      /^[\x21-\x7e]{1,4000}$/,
-      'holds a space, a line break or a letter that no header can hold',
-      'Copy the token alone, as the dashboard has shown it.',
-    ),
+      '`managed` alone needs one; with it, and the project, which a `policy` may name, `status`, `report` and `doctor` tell of both layers. docs/managed.md.',
+    parse: parseToken,
   },
   'project-ref': {
-    operations: asking,
+    group: 'platform',
+    operations: [...asking, 'init'],
     placeholder: 'ref',
     example: 'abcdefghijklmnopqrst',
     description:
       'The project whose backups by the platform are meant: the twenty letters in the address of its dashboard. When empty, it is taken from ' +
       '`database-url`, or for `restore` from `target-url`, where that leads to a hosted project.',
-    parse: matching(
-      projectRefPattern,
-      'is not the name of a project',
-      'Write the twenty small letters that stand in the address of its dashboard.',
-    ),
+    parse: parseProjectRef,
   },
   'management-api-url': {
+    group: 'platform',
     operations: asking,
     default: 'https://api.supabase.com',
     placeholder: 'url',
@@ -44,16 +39,18 @@ export const managementInputs = {
     parse: parseApiRoot,
   },
   managed: {
+    group: 'platform',
     operations: ['restore'],
     default: 'false',
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. Needs no ' +
-      '`storage` and no `target-url`; with both, the slot of captures is dropped before, and a new backup taken after. docs/managed.md.',
+      'Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. What is ' +
+      'asked is noted in `storage`, so that it is asked once. With a `target-url` the slot of captures is dropped before, and a new backup taken after. docs/managed.md.',
     parse: parseBoolean,
   },
   'vault-key': {
+    group: 'platform',
     operations: ['backup', 'capture', 'gate', 'restore'],
     default: 'true',
     flag: true,
@@ -64,6 +61,7 @@ export const managementInputs = {
     parse: parseBoolean,
   },
   'wait-at-most': {
+    group: 'platform',
     operations: ['restore'],
     default: '5h',
     placeholder: 'duration',

@@ -6,6 +6,7 @@ import { matching, wholeNumber } from '../values.ts';
 /** How backups are tried and checked. */
 export const proofInputs = {
   fallback: {
+    group: 'proof',
     operations: ['restore', 'drill'],
     default: '3',
     placeholder: '0-100',
@@ -15,6 +16,7 @@ export const proofInputs = {
     parse: wholeNumber(0, 100),
   },
   checks: {
+    group: 'proof',
     operations: ['backup', 'capture', 'restore', 'drill', 'gate'],
     placeholder: 'sql',
     description:
@@ -24,6 +26,7 @@ export const proofInputs = {
     parse: parseChecks,
   },
   freshness: {
+    group: 'proof',
     operations: ['backup', 'capture', 'gate'],
     placeholder: 'columns',
     example: 'public.orders.created_at',
@@ -33,6 +36,7 @@ export const proofInputs = {
     parse: parseColumns,
   },
   command: {
+    group: 'proof',
     operations: ['drill'],
     placeholder: 'command',
     description:
@@ -41,6 +45,7 @@ export const proofInputs = {
     parse: matching(/^.{1,8000}$/s, 'has more than 8,000 characters', 'Put it into a script, and name that.'),
   },
   'rto-target': {
+    group: 'proof',
     operations: ['drill', 'report'],
     placeholder: 'duration',
     description:

@@ -6,6 +6,7 @@ import { oneOf } from '../values.ts';
 /** Where records in SQL are kept, and what is done with them. */
 export const recordsInputs = {
   'records-url': {
+    group: 'records',
     operations: [...recordedOperations, 'schedule', 'records'],
     secret: true,
     placeholder: 'url',
@@ -16,9 +17,10 @@ export const recordsInputs = {
     parse: parseDatabaseUrl,
   },
   'records-task': {
+    group: 'records',
     operations: ['records'],
     default: 'verify',
-    positional: true,
+    positional: /^[a-z]+$/,
     placeholder: 'rebuild|verify',
     description:
       'What `records` does: `verify` compares each row with the repository and ends with 3 when one differs; `rebuild` inserts what is missing ' +

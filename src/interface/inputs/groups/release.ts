@@ -5,6 +5,7 @@ import { matching, oneOf } from '../values.ts';
 /** How fresh and proven backups must be, and what a release does when they are not. */
 export const releaseInputs = {
   'max-age': {
+    group: 'limits',
     operations: ['gate', 'status', 'report', 'managed'],
     default: { gate: '24h', status: '26h', report: '26h', managed: '26h' },
     placeholder: 'duration',
@@ -14,6 +15,7 @@ export const releaseInputs = {
     parse: parseDuration,
   },
   'verified-within': {
+    group: 'limits',
     operations: ['gate', 'status', 'report'],
     placeholder: 'duration',
     description:
@@ -21,12 +23,14 @@ export const releaseInputs = {
     parse: parseDuration,
   },
   'drilled-within': {
+    group: 'limits',
     operations: ['gate', 'status', 'report'],
     placeholder: 'duration',
     description: 'Within which time a drill must have passed, such as `35d`. When empty, that is not asked.',
     parse: parseDuration,
   },
   'on-stale': {
+    group: 'limits',
     operations: ['gate'],
     default: 'backup',
     placeholder: 'action',
@@ -36,6 +40,7 @@ export const releaseInputs = {
     parse: oneOf(['backup', 'stop'] as const),
   },
   migrations: {
+    group: 'limits',
     operations: ['gate'],
     default: 'supabase/migrations',
     placeholder: 'folder',
@@ -45,6 +50,7 @@ export const releaseInputs = {
     parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a folder.'),
   },
   'base-ref': {
+    group: 'limits',
     operations: ['gate'],
     placeholder: 'ref',
     description:

@@ -6,6 +6,7 @@ import { matching, oneOf, parseBoolean } from '../values.ts';
 /** What is written about backups, and where. */
 export const reportInputs = {
   kind: {
+    group: 'report',
     operations: ['report'],
     default: 'dashboard',
     placeholder: 'kind',
@@ -16,6 +17,7 @@ export const reportInputs = {
     parse: oneOf(reportKinds),
   },
   output: {
+    group: 'report',
     operations: ['report'],
     placeholder: 'path',
     example: './dashboard.html',
@@ -25,6 +27,7 @@ export const reportInputs = {
     parse: matching(/^(?!-$)[^\0]{1,1000}$/, 'is not a path', 'Write the path of a file or folder.'),
   },
   period: {
+    group: 'report',
     operations: ['report'],
     default: '90d',
     placeholder: 'period',
@@ -35,6 +38,7 @@ export const reportInputs = {
     parse: parsePeriod,
   },
   public: {
+    group: 'report',
     operations: ['report'],
     default: 'false',
     flag: true,

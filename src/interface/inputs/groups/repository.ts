@@ -17,9 +17,10 @@ import { matching, oneOf } from '../values.ts';
  */
 export const repositoryInputs = {
   storage: {
-    operations: storing,
+    group: 'storage',
+    operations: [...storing, 'init'],
     required: true,
-    optionalFor: ['report', 'doctor', 'managed'],
+    optionalFor: ['report', 'doctor', 'managed', 'init'],
     placeholder: 'location',
     example: './backups or s3://bucket/prefix',
     description:
@@ -30,7 +31,8 @@ export const repositoryInputs = {
     parse: parseStorage,
   },
   's3-endpoint': {
-    operations: storing,
+    group: 'storage',
+    operations: [...storing, 'init'],
     placeholder: 'url',
     description:
       'Address of an S3 service other than Amazon, for example `https://<account>.r2.cloudflarestorage.com`. Only with an `s3://` storage. ' +
@@ -38,12 +40,14 @@ export const repositoryInputs = {
     parse: checkEndpoint,
   },
   's3-region': {
-    operations: storing,
+    group: 'storage',
+    operations: [...storing, 'init'],
     placeholder: 'region',
     description: 'Region of the S3 bucket. When empty, `AWS_REGION` or the AWS profile decides.',
     parse: parseRegion,
   },
   's3-addressing': {
+    group: 'storage',
     operations: storing,
     default: 'auto',
     placeholder: 'style',
@@ -53,6 +57,7 @@ export const repositoryInputs = {
     parse: parseS3Addressing,
   },
   's3-sse': {
+    group: 'storage',
     operations: storing,
     placeholder: 'how',
     description:
@@ -61,6 +66,7 @@ export const repositoryInputs = {
     parse: parseS3Encryption,
   },
   's3-storage-class': {
+    group: 'storage',
     operations: storing,
     placeholder: 'class',
     description:
@@ -69,7 +75,8 @@ export const repositoryInputs = {
     parse: parseStorageClass,
   },
   copies: {
-    operations: [...copying, 'doctor'],
+    group: 'copies',
+    operations: [...copying, 'gate', 'doctor'],
     requiredFor: ['mirror', 'repair'],
     secret: true,
     placeholder: 'yaml',
@@ -77,11 +84,12 @@ export const repositoryInputs = {
     description:
       'Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they ' +
       'are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one ' +
-      'address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup` and `capture` do so after the first ' +
+      'address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup`, `capture` and a `gate` that takes a backup do so after the first ' +
       'storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, `doctor` checks them, and `status` tells how far behind they are.',
     parse: parseCopies,
   },
   'repository-key': {
+    group: 'encryption',
     operations: storing,
     secret: true,
     placeholder: 'hex',
@@ -95,6 +103,7 @@ export const repositoryInputs = {
     ),
   },
   'encryption-identity': {
+    group: 'encryption',
     operations: storing,
     secret: true,
     placeholder: 'identity',
@@ -104,6 +113,7 @@ export const repositoryInputs = {
     parse: parseIdentities,
   },
   'client-path': {
+    group: 'programs',
     operations: storing,
     placeholder: 'folder',
     description:
@@ -111,6 +121,7 @@ export const repositoryInputs = {
     parse: parseFolder,
   },
   'install-client': {
+    group: 'programs',
     operations: storing,
     default: 'auto',
     placeholder: 'when',

@@ -6,6 +6,7 @@ import { matching, oneOf, parseBoolean } from '../values.ts';
 /** How a restore compares, when it is refused, and what it saves and writes besides. */
 export const restoreInputs = {
   verify: {
+    group: 'restore',
     operations: ['restore'],
     default: 'content',
     placeholder: 'depth',
@@ -14,6 +15,7 @@ export const restoreInputs = {
     parse: oneOf(['content', 'counts', 'none'] as const),
   },
   'default-privileges': {
+    group: 'restore',
     operations: ['restore'],
     default: 'narrower',
     placeholder: 'whose',
@@ -23,6 +25,7 @@ export const restoreInputs = {
     parse: oneOf(['narrower', 'source'] as const),
   },
   'target-kind': {
+    group: 'restore',
     operations: ['restore'],
     default: 'auto',
     placeholder: 'kind',
@@ -32,6 +35,7 @@ export const restoreInputs = {
     parse: oneOf(['auto', 'plain', 'supabase-image', 'supabase-project'] as const),
   },
   environment: {
+    group: 'restore',
     operations: ['restore'],
     placeholder: 'name',
     description:
@@ -44,6 +48,7 @@ export const restoreInputs = {
     ),
   },
   confirm: {
+    group: 'restore',
     operations: ['restore'],
     placeholder: 'words',
     description:
@@ -56,6 +61,7 @@ export const restoreInputs = {
     ),
   },
   clean: {
+    group: 'restore',
     operations: ['restore'],
     default: 'false',
     flag: true,
@@ -66,6 +72,7 @@ export const restoreInputs = {
     parse: parseBoolean,
   },
   'safety-backup': {
+    group: 'restore',
     operations: ['restore'],
     default: 'true',
     flag: true,
@@ -75,6 +82,7 @@ export const restoreInputs = {
     parse: parseBoolean,
   },
   'safety-storage': {
+    group: 'restore',
     operations: ['restore'],
     placeholder: 'location',
     description:
@@ -83,6 +91,7 @@ export const restoreInputs = {
     parse: parseStorage,
   },
   'staging-url': {
+    group: 'restore',
     operations: ['restore'],
     secret: true,
     placeholder: 'url',
@@ -92,6 +101,7 @@ export const restoreInputs = {
     parse: parseDatabaseUrl,
   },
   image: {
+    group: 'proof',
     operations: ['drill', 'restore'],
     placeholder: 'image',
     description:
@@ -100,6 +110,7 @@ export const restoreInputs = {
     parse: parseImage,
   },
   'side-schema': {
+    group: 'restore',
     operations: ['restore'],
     placeholder: 'schema',
     description:
@@ -112,6 +123,7 @@ export const restoreInputs = {
     ),
   },
   'report-folder': {
+    group: 'general',
     operations: ['restore', 'drill'],
     placeholder: 'folder',
     description:

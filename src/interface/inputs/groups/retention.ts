@@ -4,6 +4,7 @@ import { parseInterval, parseRetention, parseTimeZone } from '../time-values.ts'
 /** Which backups and changes stay, and for how long. */
 export const retentionInputs = {
   retention: {
+    group: 'retention',
     operations: ['cleanup', 'list', 'status', 'report', 'doctor', 'estimate'],
     default: 'daily=7 weekly=5 monthly=12',
     placeholder: 'rules',
@@ -14,6 +15,7 @@ export const retentionInputs = {
     parse: parseRetention,
   },
   'keep-changes': {
+    group: 'retention',
     operations: ['cleanup', 'list', 'status', 'report'],
     default: '8d',
     placeholder: 'interval',
@@ -22,6 +24,7 @@ export const retentionInputs = {
     parse: parseInterval,
   },
   'time-zone': {
+    group: 'retention',
     operations: ['cleanup', 'list', 'status', 'report'],
     default: 'UTC',
     placeholder: 'zone',
@@ -29,6 +32,7 @@ export const retentionInputs = {
     parse: parseTimeZone,
   },
   'grace-period': {
+    group: 'retention',
     operations: ['cleanup'],
     default: '24h',
     placeholder: 'interval',

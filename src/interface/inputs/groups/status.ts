@@ -4,6 +4,7 @@ import { matching, oneOf, parseBoolean, parsePrice } from '../values.ts';
 /** In which form a status is told, besides the report. */
 export const statusInputs = {
   format: {
+    group: 'report',
     operations: ['status'],
     default: 'text',
     placeholder: 'form',
@@ -12,6 +13,7 @@ export const statusInputs = {
     parse: oneOf(['text', 'openmetrics'] as const),
   },
   'metrics-file': {
+    group: 'report',
     operations: ['status'],
     placeholder: 'file',
     example: '/var/lib/node_exporter/textfile/supabase_backup.prom',
@@ -25,6 +27,7 @@ export const statusInputs = {
     ),
   },
   'price-per-gb-month': {
+    group: 'report',
     operations: ['status', 'report', 'doctor', 'estimate'],
     // S3 Standard in us-east-1, the first 50 TB: https://aws.amazon.com/s3/pricing/
     default: { doctor: '0.023', estimate: '0.023' },
@@ -36,6 +39,7 @@ export const statusInputs = {
     parse: parsePrice,
   },
   digest: {
+    group: 'report',
     operations: ['status'],
     default: 'false',
     flag: true,

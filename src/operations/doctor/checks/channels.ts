@@ -4,6 +4,7 @@ import { isRepository, nameRepository } from '../../../github/run.ts';
 import type { ChannelInput } from '../../../interface/inputs/operations.ts';
 import type { DoctorInputs } from '../../../interface/inputs/types.ts';
 import type { ChannelAnswer, Context } from '../../../runtime/context.ts';
+import { nameInput, say } from '../../../runtime/wording.ts';
 import { type Examination, type Finding, failed, ok, unchecked, warning } from '../examination.ts';
 
 type ChannelInputs = Pick<DoctorInputs, 'channels' | 'lacksMailServer' | 'testAlarm' | 'githubToken'>;
@@ -23,8 +24,8 @@ export async function checkChannels(
       if (name === 'failure-issues') return judgeIssues(inputs, { ...context, signal });
       if (name === 'mail-to' && inputs.lacksMailServer)
         return warning(
-          'mail-to is set, and smtp-url is not: no mail is sent',
-          'Set smtp-url, or leave mail-to out.',
+          say`${nameInput('mail-to')} is set, and ${nameInput('smtp-url')} is not: no mail is sent`,
+          say`Set ${nameInput('smtp-url')}, or leave ${nameInput('mail-to')} out.`,
         );
       if (name === 'heartbeat-url') return judgeHeartbeat(inputs);
       if (!inputs.testAlarm) return ok('well-formed; nothing was sent (test-alarm sends a test message)');
@@ -56,8 +57,8 @@ async function judgeIssues(
   const repository = nameRepository(env);
   if (token === undefined)
     return failed(
-      'failure-issues is true, and there is no github-token',
-      'Set github-token, or failure-issues to false.',
+      say`${nameInput('failure-issues')} is true, and there is no ${nameInput('github-token')}`,
+      say`Set ${nameInput('github-token')}, or ${nameInput('failure-issues')} to false.`,
     );
   if (repository === undefined || !isRepository(repository))
     return unchecked('it is not known in which repository: GITHUB_REPOSITORY is not set');
@@ -74,8 +75,8 @@ async function judgeIssues(
     return failed(
       `issues of ${repository} cannot be read: ${error.message}`,
       error.status === 410
-        ? 'Enable issues in the settings of the repository, or set failure-issues to false.'
-        : 'Add "issues: write" to the "permissions:" of the job, or set failure-issues to false.',
+        ? say`Enable issues in the settings of the repository, or set ${nameInput('failure-issues')} to false.`
+        : say`Add "issues: write" to the "permissions:" of the job, or set ${nameInput('failure-issues')} to false.`,
     );
   }
 }

@@ -152,7 +152,7 @@ function silence(log: Log): Log {
   return {
     debug: (message) => log.debug(message),
     info: (message) => log.debug(message),
-    warn: (message) => log.debug(message),
+    warn: (message) => log.debug(String(message)),
     error: (message) => log.error(message),
     group: (title, body) => log.group(title, body),
     progress: (line) => log.progress(line),

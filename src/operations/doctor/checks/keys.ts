@@ -4,6 +4,7 @@ import { readNewestOutline } from '../../../repository/backups/manifests.ts';
 import { listRecipients, probeKeys } from '../../../repository/objects/key-probe.ts';
 import type { Repository } from '../../../repository/open.ts';
 import type { Context } from '../../../runtime/context.ts';
+import { nameInput, say } from '../../../runtime/wording.ts';
 import { refuseUnencrypted } from '../../backup/encryption-rule.ts';
 import { type Examination, type Finding, failed, ok, unchecked, warning } from '../examination.ts';
 
@@ -49,9 +50,9 @@ async function judgeEncryption(inputs: KeyInputs, { env, log }: Context): Promis
   }
   if (storage === '') return unchecked('no recipients and no storage were given');
   // What it warns of is told here.
-  refuseUnencrypted(storage, inputs, { env, log: { ...log, warn: (message) => log.debug(message) } });
+  refuseUnencrypted(storage, inputs, { env, log: { ...log, warn: (message) => log.debug(String(message)) } });
   return warning(
-    'encryption-recipients: is empty, so that backups are stored as they are: whoever gets at the storage can read them',
+    say`${nameInput('encryption-recipients')}: is empty, so that backups are stored as they are: whoever gets at the storage can read them`,
     'Make a key pair with `age-keygen`, give its recipient (age1…), and keep the identity somewhere else than the backups.',
   );
 }
@@ -64,8 +65,8 @@ async function judgeIdentities(
   const fitting = opened.filter((fits) => fits).length;
   if (fitting === 0)
     return failed(
-      'encryption-identity: the identity is of none of the recipients: what is encrypted for them, it cannot open',
-      'Give the identity whose recipient `age-keygen -y` prints as in encryption-recipients, or correct the recipients.',
+      say`${nameInput('encryption-identity')}: the identity is of none of the recipients: what is encrypted for them, it cannot open`,
+      say`Give the identity whose recipient \`age-keygen -y\` prints as in ${nameInput('encryption-recipients')}, or correct the recipients.`,
     );
   const others = identities.length - fitting;
   const rest = others === 0 ? '' : `; ${formatCounted(others, 'other')} of those given did not`;
@@ -84,7 +85,7 @@ async function judgeNewest(
   const own = await listRecipients(identities);
   if (identities.length > 0 && !encryption.recipients.some((recipient) => own.includes(recipient)))
     return failed(
-      `encryption-identity: the identity cannot open ${id}, the newest backup: it is encrypted for ${encryption.recipients.join(', ')}`,
+      say`${nameInput('encryption-identity')}: the identity cannot open ${id}, the newest backup: it is encrypted for ${encryption.recipients.join(', ')}`,
       'Give the identity of one of these recipients.',
     );
   if (recipients.length === 0 && !allowUnencrypted)
@@ -95,7 +96,7 @@ async function judgeNewest(
   if (lost.length > 0)
     return warning(
       `${id} is encrypted for ${lost.join(', ')} as well, and the next backup will not be: whoever has only that identity cannot open it`,
-      'Give all recipients in encryption-recipients, if that is not meant.',
+      say`Give all recipients in ${nameInput('encryption-recipients')}, if that is not meant.`,
     );
   return ok(`the recipients are those of ${id}`);
 }

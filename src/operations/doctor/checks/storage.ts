@@ -4,6 +4,7 @@ import { measureClockSkew } from '../../../repository/clock-probe.ts';
 import { findRepository, type Repository, refuseOccupied } from '../../../repository/open.ts';
 import { assertOwnDatabase } from '../../../repository/own-database.ts';
 import type { Context } from '../../../runtime/context.ts';
+import { nameInput, say } from '../../../runtime/wording.ts';
 import type { SourceIdentity } from '../../../source/identity.ts';
 import type { Capabilities, PlaceTraits, Storage } from '../../../storage/storage.ts';
 import { clockToleranceMs } from '../../../values/clock-tolerance.ts';
@@ -12,7 +13,8 @@ import { type Examination, type Finding, ok, unchecked, warning } from '../exami
 /** milliseconds; an artifact has to be downloaded first */
 const [bucketLimitMs, artifactLimitMs] = [60_000, 180_000];
 
-const notWritten = () => Promise.resolve(unchecked('read-only: nothing is written to the storage'));
+const notWritten = () =>
+  Promise.resolve(unchecked(say`${nameInput('read-only')}: nothing is written to the storage`));
 
 /**
  * Checks what a backup needs of the storage. Writes nothing but values below `probe/`, and these only where

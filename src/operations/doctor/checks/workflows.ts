@@ -4,6 +4,7 @@ import { tellFinding } from '../../../interface/findings/telling.ts';
 import type { DoctorInputs } from '../../../interface/inputs/types.ts';
 import { formatCounted } from '../../../report/quantity.ts';
 import type { Context } from '../../../runtime/context.ts';
+import { nameInput, say } from '../../../runtime/wording.ts';
 import type { PlannedDatabase } from '../../../schedule/plan/plan.ts';
 import type { Verification, WorkflowVerdict } from '../../../schedule/verification/verify.ts';
 import { type PlannedWorkflows, planWorkflows, verifyPlanned } from '../../schedule/planned.ts';
@@ -28,7 +29,9 @@ export async function checkWorkflows(
   const repository = planned?.plan.repository ?? nameRepository(context.env);
   if (token === undefined || repository === undefined) {
     if (policy === undefined) return;
-    await examination.run('token', async () => unchecked('no github-token was given to ask GitHub with'));
+    await examination.run('token', async () =>
+      unchecked(say`no ${nameInput('github-token')} was given to ask GitHub with`),
+    );
     await examination.run('schedules', async () => unchecked('GitHub was not asked'));
     return;
   }

@@ -23,7 +23,7 @@ function renderSection(section: Section, heading: string): Markup {
     case 'heading':
       return html`<h2>${section.text}</h2>`;
     case 'paragraph':
-      return html`<p>${renderLines(section.text)}</p>`;
+      return html`<p>${renderLines(String(section.text))}</p>`;
     case 'code':
       return html`<pre><code>${section.text.split('\n').map((line) => html`${line}\n`)}</code></pre>`;
     case 'table':
@@ -42,7 +42,7 @@ function renderTable({ columns, rows }: Extract<Section, { kind: 'table' }>, hea
   };
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table class="evidence">
 <thead><tr>${columns.map(({ title }, index) => html`<th scope="col"${classOf(index)}>${title}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => html`<tr>${columns.map((_, index) => html`<td${classOf(index, row[index])}>${renderLines(row[index] ?? '')}</td>`)}</tr>\n`)}</tbody></table></div>`;
+<tbody>${rows.map((row) => html`<tr>${columns.map((_, index) => html`<td${classOf(index, String(row[index] ?? ''))}>${renderLines(String(row[index] ?? ''))}</td>`)}</tr>\n`)}</tbody></table></div>`;
 }
 
 /** Characters of a text that a narrow column takes well */

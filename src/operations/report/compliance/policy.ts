@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { parseDuration, parseInterval, parseRetention } from '../../../interface/inputs/time-values.ts';
 import type { Context } from '../../../runtime/context.ts';
 import { ConfigurationError } from '../../../runtime/errors.ts';
+import { nameInput, say } from '../../../runtime/wording.ts';
 import { type PlannedPolicy, planPolicyFile } from '../../../schedule/plan/policy-file.ts';
 import type { PolicyFacts, Targets } from './facts.ts';
 
@@ -22,7 +23,10 @@ export async function readPolicyFacts(
   const planned = await planPolicyFile(file, env);
   const database = planned.plan.databases.find((one) => one.name === name);
   if (database === undefined) {
-    throw new ConfigurationError(`policy: ${file} has no database ${name} any more`, 'Run the report again.');
+    throw new ConfigurationError(
+      say`${nameInput('policy')}: ${file} has no database ${name} any more`,
+      'Run the report again.',
+    );
   }
   const { alarms, drill } = planned.policy;
   const keep = database.keepChanges;

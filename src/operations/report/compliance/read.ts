@@ -13,7 +13,8 @@ import type { CapturedChanges } from '../../../repository/retention/reachable.ts
 import { sizeLimit } from '../../../repository/signature.ts';
 import type { Context } from '../../../runtime/context.ts';
 import { ConfigurationError, IntegrityError, StorageError } from '../../../runtime/errors.ts';
-import { drain, runWorkers } from '../../../runtime/workers.ts';
+import { nameInput, say } from '../../../runtime/wording.ts';
+import { runWorkers } from '../../../runtime/workers.ts';
 import { isWithin, type Period, resolvePeriod } from '../../../values/period.ts';
 import { timeOf } from '../../../values/timed-id.ts';
 import type { Managed } from '../../managed/result.ts';
@@ -52,7 +53,7 @@ export async function readEvidence(
   const period = resolvePeriod(inputs.period, now);
   if (period.from > now) {
     throw new ConfigurationError(
-      `period: it begins at ${period.from.toISOString()}, which is still to come`,
+      say`${nameInput('period')}: it begins at ${period.from.toISOString()}, which is still to come`,
       'Write a period that has begun, such as 90d.',
     );
   }
@@ -119,9 +120,9 @@ async function readManifests(
   signal: AbortSignal,
 ): Promise<Map<string, ManifestFacts>> {
   const found = new Map<string, ManifestFacts>();
-  const queue = [...ids];
-  await runWorkers(Math.min(readers, queue.length), signal, async (stop) => {
-    for (const id of drain(queue)) {
+  const queue = ids.values();
+  await runWorkers(Math.min(readers, ids.length), signal, async (stop) => {
+    for (const id of queue) {
       stop.throwIfAborted();
       const facts = await readManifestFacts(repository, id);
       if (facts !== undefined) found.set(id, facts);

@@ -13,9 +13,10 @@ export const stateWords: Readonly<Record<State, string>> = {
   note: 'NOTE',
 };
 
-/** Returns the state of a finding: a limit that is met is good, every other note a note. */
+/** Returns the state of a finding: a limit that is met is good, every other note a note, as is a limit not due yet. */
 export function stateOf(finding: Finding): State {
-  return finding.severity === 'note' && isLimit(finding) ? 'good' : finding.severity;
+  const isMet = finding.severity === 'note' && isLimit(finding) && finding.measured !== undefined;
+  return isMet ? 'good' : finding.severity;
 }
 
 /** Returns the state of a database: that of its worst finding. */

@@ -1,0 +1,18 @@
+import { projectRefPattern } from '../../values/project-ref.ts';
+import { matching } from './values.ts';
+
+/* Values of the platform that an input and a policy hold alike. */
+
+/** @throws Problem when the text names no project */
+export const parseProjectRef = matching(
+  projectRefPattern,
+  'is not the name of a project',
+  'Write the twenty small letters that stand in the address of its dashboard.',
+);
+
+/** @throws Problem when the text is no token that a header could hold; its shape is not checked */
+export const parseToken = matching(
+  /^[\x21-\x7e]{1,4000}$/,
+  'holds a space, a line break or a letter that no header can hold',
+  'Copy the token alone, as the dashboard has shown it.',
+);

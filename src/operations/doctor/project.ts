@@ -1,0 +1,55 @@
+import type { ManagementInputs } from '../../interface/inputs/platform-access.ts';
+import type { DoctorInputs } from '../../interface/inputs/types.ts';
+import type { Context } from '../../runtime/context.ts';
+import { ConfigurationError } from '../../runtime/errors.ts';
+import type { PlannedDatabase } from '../../schedule/plan/plan.ts';
+import { planPolicyFile } from '../../schedule/plan/policy-file.ts';
+import { findProject } from '../schedule/named-secrets.ts';
+
+/** Which project at Supabase is checked. */
+export type ProjectChoice =
+  /** Nothing names one. */
+  | { readonly kind: 'none' }
+  /** It is not known which, or there is no token. */
+  | { readonly kind: 'unknown'; readonly why: string }
+  | { readonly kind: 'known'; readonly management: ManagementInputs };
+
+/**
+ * Chooses the project of the database of the policy, or that of the inputs.
+ *
+ * @throws ConfigurationError when both name one, and another, or when a variable holds no token
+ */
+export async function chooseProject(
+  inputs: DoctorInputs,
+  { env }: Pick<Context, 'env'>,
+): Promise<ProjectChoice> {
+  const { managementAccess: given, policy = '', database } = inputs;
+  const databases = await listDatabases(policy, env);
+  const named = databases.filter(({ name }) => database === undefined || name === database);
+  const isThere = ({ written }: PlannedDatabase) => bare(written.storage) === bare(inputs.storage ?? '');
+  const meant = named.length === 1 ? named[0] : named.find(isThere);
+  const { projectRef, variable, management } = findProject(meant, given, policy, env);
+  if (management !== undefined) return { kind: 'known', management };
+  if (projectRef !== undefined)
+    return {
+      kind: 'unknown',
+      why: `${projectRef} was not looked at: neither supabase-access-token nor ${variable} is set`,
+    };
+  const isNamed = meant === undefined && named.some(({ written }) => written['project-ref'] !== undefined);
+  return isNamed
+    ? { kind: 'unknown', why: `${policy} has several projects, and database names none of its databases` }
+    : { kind: 'none' };
+}
+
+const bare = (location: string) => location.trim().replace(/\/+$/, '');
+
+/** What is wrong with a policy is told by its own check. */
+async function listDatabases(policy: string, env: NodeJS.ProcessEnv): Promise<readonly PlannedDatabase[]> {
+  if (policy === '') return [];
+  try {
+    return (await planPolicyFile(policy, env)).plan.databases;
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return [];
+  }
+}
