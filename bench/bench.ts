@@ -20,6 +20,7 @@ import { createChangesGroup } from './groups/changes.ts';
 import { createDashboardGroup } from './groups/dashboard.ts';
 import { createDistantGroup } from './groups/distant.ts';
 import { createIncrementalGroup } from './groups/incremental.ts';
+import { createMirrorGroup } from './groups/mirror.ts';
 import { createRequestsGroup } from './groups/requests.ts';
 import { createRestoreGroup } from './groups/restore.ts';
 import { createShelfGroup } from './groups/shelf.ts';
@@ -54,16 +55,18 @@ const benchmarks = {
   },
   distant: { provide: provideSingle, create: createDistantGroup },
   dashboard: { provide: async () => 'found' as const, create: createDashboardGroup },
+  mirror: { provide: async () => 'found' as const, create: createMirrorGroup },
 } satisfies Record<string, Benchmark>;
 type BenchmarkName = keyof typeof benchmarks;
 const names = Object.keys(benchmarks) as BenchmarkName[];
 
 const help = `Usage: npm run bench -- [options]
 
-Compares supabase-backup with pg_dump, pg_restore and restic, side by side, on a throwaway PostgreSQL server.
+Compares supabase-backup with pg_dump, pg_restore, restic and rclone, side by side, on a throwaway PostgreSQL server.
 
   --only <name>      ${names.join(', ')}; several times for several (default: all)
-  --scale <number>   size of the data; 1 is about 1.4 GB, 2,000 tables, 500 backups (default: 1)
+  --scale <number>   size of the data; 1 is about 1.4 GB, 2,000 tables, 500 backups, for mirror
+                     100,000 objects (default: 1)
   --runs <number>    runs of each contender (default: 3)
   --settle <seconds> pause before each run (default: 2)
   --markdown         print Markdown

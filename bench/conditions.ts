@@ -31,6 +31,7 @@ export async function readConditions(
     pg_dump: versions.pg_dump ?? 'not installed',
     zstd: versions.zstd ?? 'not installed',
     restic: versions.restic ?? 'not installed',
+    rclone: versions.rclone ?? 'not installed',
   };
 }
 

@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 
 export interface Command {
   readonly file: string;
@@ -26,17 +27,24 @@ export function pipeline(script: string, args: readonly string[], env: NodeJS.Pr
   return { file: 'bash', args: ['-o', 'pipefail', '-c', script, 'pipeline', ...args], env };
 }
 
+/** Starts a command in a process group of its own, so that all of a pipeline can be ended. */
+export function start(command: Command): ChildProcessByStdio<null, Readable, Readable> {
+  const child = spawn(command.file, command.args, {
+    env: { ...cleanEnvironment(), ...command.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const { pid } = child;
+  if (pid !== undefined) running.add(pid);
+  child.on('close', () => pid !== undefined && running.delete(pid));
+  return child;
+}
+
 /** Runs a command and watches the memory of its process tree. Throws, with the end of what it said, when it fails. */
 export function measure(command: Command): Promise<Measured> {
   return new Promise((resolve, reject) => {
     const startedAt = performance.now();
-    const child = spawn(command.file, command.args, {
-      env: { ...cleanEnvironment(), ...command.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // A process group of its own, so that all of a pipeline can be ended.
-      detached: true,
-    });
-    if (child.pid !== undefined) running.add(child.pid);
+    const child = start(command);
     const memory = new TreeMemory(child.pid);
     const sampling = setInterval(() => memory.sample(), sampleEveryMs);
     let stdout = '';
@@ -54,7 +62,6 @@ export function measure(command: Command): Promise<Measured> {
     child.on('close', (code, signal) => {
       const seconds = (performance.now() - startedAt) / 1000;
       clearInterval(sampling);
-      if (child.pid !== undefined) running.delete(child.pid);
       if (code === 0) {
         resolve({ seconds, peakRssBytes: memory.peakBytes, stdout });
         return;

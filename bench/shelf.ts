@@ -87,11 +87,11 @@ function digest(text: string): string {
 }
 
 /** The first object is the archive; each of the others holds the rows of one range. */
-function makeManifest(at: Date, source: RepositorySource, objects: StoredObject[]): Manifest {
+export function makeManifest(at: Date, source: RepositorySource, objects: StoredObject[]): Manifest {
   const time = at.toISOString();
   const entries = Array.from({ length: tables }, (_, table) => makeTable(table, objects));
-  const bytes = objects.length * plainBytes;
-  const stored = objects.length * storedBytes;
+  const bytes = objects.reduce((sum, object) => sum + object.bytes, 0);
+  const stored = objects.reduce((sum, object) => sum + object.stored, 0);
   return {
     format: 2,
     tool: { name: toolName, version: toolVersion },
@@ -123,7 +123,7 @@ function makeManifest(at: Date, source: RepositorySource, objects: StoredObject[
     notCarried: [],
     durations: { total: 1000 },
     objects,
-    archive: { bytes: plainBytes, objects: [0] },
+    archive: { bytes: objects[0]?.bytes ?? 0, objects: [0] },
     supplement: { bytes: 0, objects: [] },
     tables: entries,
     facts: { sequences: [], objects: { table: tables }, roles: ['postgres'], extensions: [] },
@@ -145,13 +145,13 @@ function makeTable(table: number, objects: readonly StoredObject[]): Manifest['t
     columns: ['id', 'account_id', 'kind', 'amount', 'occurred_at', 'note'],
     root: null,
     rows: own.length * rowsPerRange,
-    bytes: own.length * plainBytes,
+    bytes: own.reduce((sum, object) => sum + (objects[object]?.bytes ?? 0), 0),
     ranges: own.map((object, index) => ({
       from: index * pagesPerRange,
       to: index === own.length - 1 ? null : (index + 1) * pagesPerRange,
       rows: rowsPerRange,
       places: BigInt.asIntN(64, BigInt(`0x${digest(`places ${object}`).slice(0, 16)}`)).toString(),
-      pieces: [{ object, offset: 0, length: plainBytes }],
+      pieces: [{ object, offset: 0, length: objects[object]?.bytes ?? 0 }],
     })),
   };
 }

@@ -20,7 +20,7 @@ export interface Workshop {
 
 /** As the programs tell them; undefined when one is not installed. */
 export type Versions = Readonly<
-  Record<'supabase-backup' | 'pg_dump' | 'zstd' | 'restic', string | undefined>
+  Record<'supabase-backup' | 'pg_dump' | 'zstd' | 'restic' | 'rclone', string | undefined>
 >;
 
 export async function readVersions(server: BenchServer): Promise<Versions> {
@@ -29,6 +29,7 @@ export async function readVersions(server: BenchServer): Promise<Versions> {
     pg_dump: await readVersion(join(server.binFolder, 'pg_dump'), ['--version']),
     zstd: await readVersion('zstd', ['--version']),
     restic: await readVersion('restic', ['version']),
+    rclone: await readVersion('rclone', ['version']),
   };
 }
 

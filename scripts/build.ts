@@ -7,6 +7,7 @@ import { formerNames, listFormerNames } from '../src/interface/inputs/former-nam
 import { operations } from '../src/interface/inputs/operations.ts';
 import { type InputName, inputNames, inputs } from '../src/interface/inputs/schema.ts';
 import { type OutputName, outputNames, outputs } from '../src/interface/outputs.ts';
+import { isReleased, readPin } from './pin.ts';
 
 /**
  * Writes everything that is made from something else and committed: the bundles, their licences, both action.yml, the README's
@@ -16,6 +17,10 @@ import { type OutputName, outputNames, outputs } from '../src/interface/outputs.
 const root = join(import.meta.dirname, '..');
 const generatedNote =
   'Generated from src/interface/inputs/schema.ts and src/interface/outputs.ts: change those, then `npm run build`.';
+
+const pin = readPin();
+/** What `init` writes into a policy: the newest release there was when this was built */
+const bundledPin = isReleased(pin) ? `${pin.action}@${pin.commit}` : '';
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
@@ -104,7 +109,7 @@ async function buildBundles(): Promise<[string, string][]> {
       // Older than what we run on, so that an old Node can parse as far as src/entry/process/node-version.ts.
       target: 'node20',
       legalComments: 'none',
-      define: { BUNDLED_VERSION: JSON.stringify(version) },
+      define: { BUNDLED_VERSION: JSON.stringify(version), BUNDLED_PIN: JSON.stringify(bundledPin) },
       banner: { js: banner },
       logLevel: 'warning',
       // A package that asks for its own path would start with `undefined` in a CommonJS bundle.

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { BodyTooLong, readBody } from '../http/body.ts';
 import { explainSilence, NoAnswer, request } from '../http/request.ts';
 import { readRetryAfterMs } from '../http/retry.ts';
 import { printable } from '../report/printable.ts';
@@ -37,6 +38,8 @@ const retries = 2;
 const firstDelayMs = 1000;
 /** Whoever has asked too often is kept out for a minute. */
 const limitedMs = 60_000;
+/** bytes of an answer; a project of years has some kB of backups, schedules and add-ons */
+const longestAnswer = 8 * 1024 * 1024;
 /** The longest that is waited for the API to take requests again */
 const longestWaitMs = 2 * 60_000;
 
@@ -111,13 +114,14 @@ export class ManagementApi {
         env,
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       });
-      const text = await response.text();
+      const text = await readBody(response, longestAnswer);
       this.#heed(response.headers);
       if (!response.ok) throw readRefusal(response, text, what, clock.now());
       return readJson(text, what);
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof ManagementFailure || isKnownError(cause)) throw cause;
+      if (cause instanceof BodyTooLong) throw new ManagementFailure('unclear', what, {}, cause);
       const advice = cause instanceof NoAnswer ? cause.next : undefined;
       throw new ManagementFailure('silent', what, { words: explainSilence(cause), advice, waitMs: 0 }, cause);
     }
@@ -171,7 +175,7 @@ const causes: Readonly<Record<number, FailureCause>> = {
 function readRefusal(response: Response, text: string, what: string, now: Date): ManagementFailure {
   const { status, headers } = response;
   const reason = causes[status] ?? (status >= 500 ? 'failed' : 'refused');
-  return new ManagementFailure(reason, what, { status, ...readBody(text), waitMs: waitMsOf(reason) });
+  return new ManagementFailure(reason, what, { status, ...readWords(text), waitMs: waitMsOf(reason) });
 
   function waitMsOf(cause: FailureCause): number | undefined {
     const told = readRetryAfterMs(headers);
@@ -206,7 +210,7 @@ const refusalBody = v.looseObject({
   ),
 });
 
-function readBody(text: string) {
+function readWords(text: string) {
   const parsed = v.safeParse(refusalBody, tryJson(text));
   if (!parsed.success) return {};
   const { message, missing_permissions: outer, error } = parsed.output;

@@ -22,22 +22,34 @@ export interface Project {
 const maybe = <Schema extends v.GenericSchema>(schema: Schema) =>
   v.fallback(v.optional(schema), undefined as v.InferOutput<v.OptionalSchema<Schema, undefined>>);
 
+/** 9999-12-31: a larger number is no count of seconds, but one of milliseconds, say */
+const lastSecond = 253_402_300_799;
+
 /** A time with its zone, or without one in UTC, as databases print it */
 const timeText = v.pipe(
   v.string(),
   v.transform((text) => new Date(/(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`)),
-  v.check((time) => !Number.isNaN(time.getTime()), 'is no time'),
+  v.check((time) => Math.abs(time.getTime()) <= lastSecond * 1000, 'is no time'),
 );
 const unixSeconds = v.pipe(
   v.number(),
   v.minValue(1),
+  v.maxValue(lastSecond),
   v.transform((seconds) => new Date(seconds * 1000)),
 );
 
+/** A name or a word of the platform; a report is not filled by one */
+const word = v.pipe(
+  v.string(),
+  v.transform((text) => (text.length <= 200 ? text : `${text.slice(0, 200).toWellFormed()}…`)),
+);
+
 const projectSchema = v.looseObject({
-  name: maybe(v.string()),
-  status: v.string(),
-  region: maybe(v.string()),
+  /** Twenty letters. `id`, which is deprecated, has them, too. */
+  ref: v.fallback(v.optional(v.string()), undefined),
+  name: maybe(word),
+  status: word,
+  region: maybe(word),
   organization_slug: maybe(v.pipe(v.string(), v.regex(/^[\w-]+$/))),
   created_at: maybe(timeText),
 });
@@ -45,6 +57,9 @@ const projectSchema = v.looseObject({
 /** @throws ManagementFailure */
 export async function readProject(api: ManagementApi, ref: string): Promise<Project> {
   const answer = await api.get(pathOf(ref), projectSchema, 'the project');
+  // What is said of another project would be taken for this one's.
+  if (answer.ref !== undefined && answer.ref !== ref)
+    throw new ManagementFailure('unclear', 'the project', {});
   const { name, status, region, organization_slug: organization, created_at: createdAt } = answer;
   return { name, status, region, organization, createdAt };
 }
@@ -80,7 +95,7 @@ const listingSchema = v.looseObject({
 });
 
 const backupSchema = v.looseObject({
-  status: v.string(),
+  status: word,
   inserted_at: timeText,
   is_physical_backup: maybe(v.boolean()),
 });
@@ -126,14 +141,14 @@ export async function readPitrDays(api: ManagementApi, ref: string): Promise<num
   const { selected_addons: addons } = await api.get(`${pathOf(ref)}/billing/addons`, schema, what);
   const pitr = addons.find(({ type }) => type === 'pitr');
   if (pitr === undefined) return null;
-  const [, days] = /^pitr_(\d+)$/.exec(pitr.variant?.id ?? '') ?? [];
+  const [, days] = /^pitr_(\d{1,5})$/.exec(pitr.variant?.id ?? '') ?? [];
   if (days === undefined) throw new ManagementFailure('unclear', what, {});
   return Number(days);
 }
 
 /** The plan of an organization: `free`, `pro`, `team`, `enterprise`, `platform`, or a newer word. */
 export async function readPlan(api: ManagementApi, slug: string): Promise<string> {
-  const schema = v.looseObject({ plan: v.string() });
+  const schema = v.looseObject({ plan: word });
   return (await api.get(organizationPath(slug), schema, 'the organization')).plan;
 }
 

@@ -1,8 +1,11 @@
+import { formatDuration } from '../report/quantity.ts';
 import type { Log } from '../runtime/context.ts';
-import { StorageError } from '../runtime/errors.ts';
+import { ConfigurationError, StorageError } from '../runtime/errors.ts';
+import { askInTurn, raceAgainst } from './first-answer.ts';
 import {
   BrokenBodyError,
   type Capabilities,
+  DeniedValueError,
   ForeignValueError,
   largestValue,
   type ReadOptions,
@@ -17,8 +20,20 @@ export interface NamedStorage {
   readonly storage: Storage;
 }
 
-/** Why a copy was asked: the place before it could not be reached, lacked a value, or had a damaged one. */
-export type FallbackReason = 'unreachable' | 'missing' | 'damaged';
+/**
+ * Why a copy was asked: the place before it could not be reached or did not answer, lacked a value, had a damaged
+ * one, or did not give it out.
+ */
+export type FallbackReason = 'unreachable' | 'missing' | 'damaged' | 'withheld';
+
+/** What a place says when it does not answer a reading; anything else is a mistake of this program. */
+type Failure = StorageError | ConfigurationError;
+
+/** How long a place may be silent before the next one is asked, too. S3 gives up by itself a little later. */
+const usualPatienceMs = 180_000;
+
+/** How often a place that was down is asked again for what no other place has, until it answers */
+const mostReturns = 3;
 
 /** What a copy has given that the place before it did not. */
 export interface CopyAnswer {
@@ -31,10 +46,11 @@ export interface CopyAnswer {
 /**
  * Reads from the first of several places, and what that does not give from the next: a value that is missing,
  * cannot be read, or was found damaged by whoever read it (`ReadOptions.place`), and everything once a place
- * cannot be reached. Each copy that answers is told as a warning, once for each reason, and counted.
+ * cannot be reached. A place that is silent for too long is not waited for where the next one answers. Each copy
+ * that answers is told as a warning, once for each reason, and counted.
  *
  * A listing is that of the first place that can be listed and is not empty: what one place has lost, it must not
- * hide. Writes go to the first place alone.
+ * hide. `warnOfBackupsElsewhere` tells which backups only the others list. Writes go to the first place alone.
  */
 export class FallbackStorage implements Storage {
   readonly location: string;
@@ -42,17 +58,30 @@ export class FallbackStorage implements Storage {
   onOpened?: ((config: Buffer) => void) | undefined;
   readonly #places: readonly NamedStorage[];
   readonly #log: Pick<Log, 'warn'>;
-  /** Places that could not be reached, by their index; they are asked only when no other is left. */
-  readonly #down = new Map<number, StorageError>();
+  readonly #patienceMs: number;
+  /** Places that could not be reached, by their index; they are asked only for what no other place has. */
+  readonly #down = new Map<number, Error>();
+  /** How often each of them was asked again */
+  readonly #returns = new Map<number, number>();
   readonly #answers = new Map<number, Record<FallbackReason, number>>();
 
-  constructor(places: readonly [NamedStorage, ...NamedStorage[]], log: Pick<Log, 'warn'>) {
+  constructor(
+    places: readonly [NamedStorage, ...NamedStorage[]],
+    log: Pick<Log, 'warn'>,
+    { patienceMs = usualPatienceMs }: { readonly patienceMs?: number } = {},
+  ) {
     const [{ storage: first }] = places;
     this.#places = places;
     this.#log = log;
+    this.#patienceMs = patienceMs;
     this.location = first.location;
     this.places = places.length;
     this.onOpened = first.onOpened;
+  }
+
+  /** The places behind the first, in their order */
+  get copies(): readonly NamedStorage[] {
+    return this.#places.slice(1);
   }
 
   /** The copies that have answered, in their order; empty when the first place gave everything */
@@ -64,7 +93,11 @@ export class FallbackStorage implements Storage {
   }
 
   get #first(): Storage {
-    return (this.#places[0] as NamedStorage).storage;
+    return this.#at(0);
+  }
+
+  #at(index: number): Storage {
+    return (this.#places[index] as NamedStorage).storage;
   }
 
   probe(): Promise<Capabilities> {
@@ -85,45 +118,35 @@ export class FallbackStorage implements Storage {
 
   async get(key: string, limit = largestValue, options: ReadOptions = {}): Promise<Buffer> {
     const { place = 0, ...rest } = options;
-    let failure: StorageError | undefined;
-    for (const [index, { storage }] of this.#inTurn(place)) {
-      try {
-        const value = await storage.get(key, limit, rest);
-        this.#note(index, key, failure, place);
-        return value;
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error;
-        if (isUnreachable(error)) this.#down.set(index, error);
-        failure ??= error;
-      }
-    }
-    throw failure ?? new Error(`there is no place ${place} of ${this.location}`);
+    const read = (storage: Storage) => storage.get(key, limit, rest);
+    const { answer, failures } = await this.#ask(place, key, read);
+    if (answer !== undefined) return answer;
+    throw this.#describe(failures, place);
   }
 
   async stat(key: string): Promise<StoredValue | undefined> {
-    let failure: StorageError | undefined;
-    for (const [index, { storage }] of this.#inTurn(0)) {
-      try {
-        const found = await storage.stat(key);
-        if (found === undefined) continue;
-        this.#note(index, key, failure, 0);
-        return found;
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error;
-        this.#down.set(index, error);
-        failure ??= error;
-      }
-    }
-    if (failure !== undefined) throw failure;
-    return undefined;
+    const look = async (storage: Storage) => {
+      const found = await storage.stat(key);
+      if (found !== undefined) return found;
+      throw new StorageError(`${key} is not in ${storage.location}`, 'List what is stored.', {
+        missing: true,
+      });
+    };
+    const { answer, failures } = await this.#ask(0, key, look);
+    const failure = failures.find((each) => !isMissing(each));
+    // An absence in one place is no proof while another could not be asked.
+    if (answer === undefined && failure !== undefined) throw failure;
+    return answer;
   }
 
   async *list(prefix: string): AsyncGenerator<StoredValue> {
     const seen = new Set<string>();
-    let failure: StorageError | undefined;
-    for (const [index, { storage }] of this.#inTurn(0)) {
+    const turn = this.#inTurn(0);
+    let failure: Failure | undefined;
+    for (const [at, [index, { storage }]] of turn.entries()) {
+      const patienceMs = at === turn.length - 1 ? undefined : this.#patienceMs;
       try {
-        for await (const value of storage.list(prefix)) {
+        for await (const value of listInTime(storage, prefix, patienceMs)) {
           if (seen.has(value.key)) continue;
           if (seen.size === 0) this.#note(index, prefix, failure, 0);
           seen.add(value.key);
@@ -131,7 +154,7 @@ export class FallbackStorage implements Storage {
         }
         if (seen.size > 0) return;
       } catch (error) {
-        if (!(error instanceof StorageError)) throw error;
+        if (!isFailure(error)) throw error;
         this.#down.set(index, error);
         failure ??= error;
       }
@@ -151,7 +174,7 @@ export class FallbackStorage implements Storage {
           yield value;
         }
       } catch (error) {
-        if (!(error instanceof StorageError) || this.#down.size === this.places - 1) throw error;
+        if (!isFailure(error) || this.#down.size === this.places - 1) throw error;
         this.#down.set(index, error);
       }
     }
@@ -172,11 +195,56 @@ export class FallbackStorage implements Storage {
     return up.length === 0 ? all : up;
   }
 
-  #note(index: number, key: string, failure: StorageError | undefined, from: number): void {
+  /**
+   * Asks the places in turn, and for what no other place has also those that could not be reached before: they may
+   * be back, and a copy may lack what is new.
+   */
+  async #ask<Answer>(
+    from: number,
+    key: string,
+    read: (storage: Storage) => Promise<Answer>,
+  ): Promise<{ readonly answer?: Answer; readonly failures: readonly Failure[] }> {
+    const turn = this.#inTurn(from).map(([index]) => index);
+    const back = [...this.#down.keys()].filter(
+      (index) => index >= from && !turn.includes(index) && (this.#returns.get(index) ?? 0) < mostReturns,
+    );
+    const ask = (index: number) => {
+      if (back.includes(index)) this.#returns.set(index, (this.#returns.get(index) ?? 0) + 1);
+      return read(this.#at(index));
+    };
+    const ended = await askInTurn([...turn, ...back], ask, this.#patienceMs, isFailure);
+    for (const [index, error] of ended.failures) if (isAboutPlace(error)) this.#down.set(index, error);
+    const failures = ended.failures.map(([, error]) => error as Failure);
+    if (ended.kind === 'unanswered') return { failures };
+    for (const index of ended.late) this.#down.set(index, silent(this.#at(index), this.#patienceMs));
+    this.#down.delete(ended.from);
+    this.#returns.delete(ended.from);
+    this.#note(ended.from, key, failures[0], from);
+    return { answer: ended.answer, failures };
+  }
+
+  /** What is wrong with the first place that was asked, and which others could not be. */
+  #describe(failures: readonly Failure[], from: number): Error {
+    const [failure] = failures;
+    if (failure === undefined) return new Error(`there is no place ${from} of ${this.location}`);
+    const unasked = [...this.#down].filter(([, error]) => !failures.includes(error as Failure));
+    const down = [...unasked.map(([, error]) => error), ...failures.slice(1).filter(isAboutPlace)];
+    if (!isMissing(failure) || down.length === 0) return failure;
+    const others = down.map((error) => error.message).join('; ');
+    return new StorageError(
+      `${failure.message}, and elsewhere it could not be looked for (${others})`,
+      'See why that place does not answer: what is missing here may be there.',
+      { cause: failure.cause, missing: true },
+    );
+  }
+
+  #note(index: number, key: string, failure: Failure | undefined, from: number): void {
     if (index === 0) return;
     const down = this.#down.get(0);
     const reason = reasonOf(down, failure, from);
-    const readings = this.#answers.get(index) ?? { unreachable: 0, missing: 0, damaged: 0 };
+    const readings = this.#answers.get(index) ?? {
+      ...{ unreachable: 0, missing: 0, damaged: 0, withheld: 0 },
+    };
     this.#answers.set(index, readings);
     readings[reason] += 1;
     if (readings[reason] > 1) return;
@@ -186,22 +254,14 @@ export class FallbackStorage implements Storage {
   }
 }
 
-function reasonOf(
-  down: StorageError | undefined,
-  failure: StorageError | undefined,
-  from: number,
-): FallbackReason {
+function reasonOf(down: Error | undefined, failure: Failure | undefined, from: number): FallbackReason {
   if (down !== undefined) return 'unreachable';
+  if (failure instanceof DeniedValueError || isCutShort(failure)) return 'withheld';
   if (from > 0) return 'damaged';
-  return failure === undefined || failure.missing ? 'missing' : 'damaged';
+  return failure === undefined || isMissing(failure) ? 'missing' : 'damaged';
 }
 
-function describe(
-  reason: FallbackReason,
-  location: string,
-  key: string,
-  down: StorageError | undefined,
-): string {
+function describe(reason: FallbackReason, location: string, key: string, down: Error | undefined): string {
   switch (reason) {
     case 'unreachable':
       return `${location} could not be read (${down?.message})`;
@@ -209,10 +269,65 @@ function describe(
       return `${location} lacks ${key}`;
     case 'damaged':
       return `${key} in ${location} is damaged`;
+    case 'withheld':
+      return `${location} does not give out ${key}`;
   }
 }
 
+function isFailure(error: unknown): error is Failure {
+  // A folder with a link inside, for example, holds no repository any more.
+  return error instanceof StorageError || error instanceof ConfigurationError;
+}
+
+function isMissing(error: Error): boolean {
+  return error instanceof StorageError && error.missing;
+}
+
+function isCutShort(error: Error | undefined): boolean {
+  return error instanceof StorageError && error.cause instanceof BrokenBodyError;
+}
+
 /** Tells whether an error is about the place, and not about one of its values. */
-function isUnreachable(error: StorageError): boolean {
-  return !error.missing && !(error instanceof ForeignValueError) && !(error.cause instanceof BrokenBodyError);
+function isAboutPlace(error: Error): boolean {
+  return !isMissing(error) && !(error instanceof ForeignValueError) && !isCutShort(error);
+}
+
+function silent({ location }: Storage, patienceMs: number): StorageError {
+  return new StorageError(
+    `${location} did not answer within ${formatDuration(patienceMs)}`,
+    'See whether it can be reached, and whether a mount of it hangs.',
+  );
+}
+
+/** Lists a place; throws when it is silent for longer than `patienceMs`. */
+async function* listInTime(
+  storage: Storage,
+  prefix: string,
+  patienceMs: number | undefined,
+): AsyncGenerator<StoredValue> {
+  const values = storage.list(prefix)[Symbol.asyncIterator]();
+  let isHanging = false;
+  try {
+    for (;;) {
+      const next = await raceAgainst(patienceMs, [settle(values.next())]);
+      isHanging = next === undefined;
+      if (next === undefined) throw silent(storage, patienceMs ?? 0);
+      if ('error' in next) throw next.error;
+      if (next.result.done) return;
+      yield next.result.value;
+    }
+  } finally {
+    // What hangs would let this wait, too.
+    if (!isHanging) await values.return?.();
+  }
+}
+
+async function settle<Result>(
+  promise: Promise<Result>,
+): Promise<{ readonly result: Result } | { readonly error: unknown }> {
+  try {
+    return { result: await promise };
+  } catch (error) {
+    return { error };
+  }
 }

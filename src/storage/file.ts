@@ -208,12 +208,13 @@ export class FileStorage implements Storage {
     const path = this.#path(key);
     const temporary = join(this.#root, 'tmp', randomUUID());
     try {
-      for (const folder of ['tmp', dirname(key)]) await this.#refuseLinks(folder);
+      const missing: string[] = [];
+      for (const folder of ['tmp', dirname(key)])
+        if (!(await this.#refuseLinks(folder))) missing.push(folder);
       await this.#refuseRemoved();
       const isNew = !this.#isMade && !(await isTaken(this.#root));
-      await makeFolder(dirname(temporary));
+      for (const folder of missing) await makeFolder(join(this.#root, folder));
       if (isNew) await ignoreInGit(this.#root);
-      await makeFolder(dirname(path));
       await writeDurably(temporary, value);
       const published = await publish(temporary, path);
       await syncFolder(dirname(path));
@@ -280,20 +281,23 @@ export class FileStorage implements Storage {
    * time.
    *
    * @param folder relative to the root; `.` or empty for the root, which may be a link
+   * @returns whether it was seen to be there; of the root that is not asked
    * @throws ConfigurationError when the folder or one above it, below the root, is a link
    */
-  async #refuseLinks(folder: string): Promise<void> {
+  async #refuseLinks(folder: string): Promise<boolean> {
     let path = this.#root;
-    for (const part of folder.split('/').filter((name) => name !== '' && name !== '.')) {
+    const parts = folder.split('/').filter((name) => name !== '' && name !== '.');
+    for (const part of parts) {
       path = join(path, part);
       const found = await lstat(path).catch(() => undefined);
-      if (found === undefined) return;
+      if (found === undefined) return false;
       if (!found.isSymbolicLink()) continue;
       throw new ConfigurationError(
         say`${nameInput('storage')}: ${path} is a symbolic link, and inside of a repository links are not followed`,
         'If you made it, move the folder itself there, mount it, or make the folder of the whole repository a link. If you did not, look at who can write there, and remove the link.',
       );
     }
+    return parts.length > 0;
   }
 
   #failure(action: string, key: string, cause: unknown): StorageError | ConfigurationError {

@@ -71,8 +71,10 @@ export interface Storage extends AsyncDisposable {
 
   /**
    * Returns the SHA-256 that the place itself has checked and keeps of a value, in hexadecimal; undefined where it
-   * keeps none of this one, or `probe` has not seen that it refuses a wrong one. The method is absent where a place keeps none at all. No byte of the value is
-   * transferred.
+   * keeps none of this one, or `probe` has not seen that it refuses a wrong one. The method is absent where a place
+   * keeps none at all. No byte of the value is transferred.
+   *
+   * @throws StorageError with `missing` set when there is no such value
    */
   checksum?(key: string): Promise<string | undefined>;
 

@@ -8,13 +8,16 @@ import {
   readPitrDays,
   readPlan,
   readProject,
+  readRootKey,
   requestPitr,
+  setRootKey,
 } from '../../src/management/project.ts';
 import {
   type FakeManagement,
   type ManagementFault,
   makeClock,
   ref,
+  rootKeys,
   startFakeManagement,
   unvalidated,
 } from '../support/fake-management.ts';
@@ -75,7 +78,11 @@ describe('what is asked', () => {
       platform.project.window = { earliest: new Date('2026-11-13T00:00:00Z'), latest: now };
       await requestPitr(api, ref, now.getTime() / 1000);
       expect(platform.project.restores).toEqual([now.getTime() / 1000]);
-      expect(platform.requests).toHaveLength(7);
+      const masked: string[] = [];
+      expect(await readRootKey(api, ref, (secret) => masked.push(secret))).toBe(rootKeys.own);
+      await setRootKey(api, ref, rootKeys.other);
+      expect([masked, platform.project.rootKey]).toEqual([[rootKeys.own], rootKeys.other]);
+      expect(platform.requests).toHaveLength(9);
     },
   );
 
@@ -147,6 +154,24 @@ describe('a restore', () => {
   });
 });
 
+describe("Vault's root key", () => {
+  it.each<[string, ManagementFault]>([
+    ['its answer is lost', { kind: 'lose-answer' }],
+    ['the server fails', answer(500)],
+  ])('is set once, also when %s', async (_, fault) => {
+    script(fault);
+    const failure = await failureOf(setRootKey(connect(), ref, rootKeys.other));
+    expect(failure.wasRefused).toBe(false);
+    expect(failure.message).not.toContain(rootKeys.other);
+    expect(platform.requests).toHaveLength(1);
+  });
+
+  it('is none that no header or statement could hold', async () => {
+    script(answer(200, { root_key: 'a key\nof two lines' }));
+    expect((await failureOf(readRootKey(connect(), ref, () => undefined))).reason).toBe('unclear');
+  });
+});
+
 describe('a failure says what to do', () => {
   it.each<[string, ManagementFault, string, RegExp, 'ConfigurationError' | 'PlatformError']>([
     ['401', answer(401), 'maybe expired', /tokens/, 'ConfigurationError'],
@@ -213,6 +238,39 @@ describe('a failure says what to do', () => {
 
   it('a wrong token is told as that', async () => {
     expect((await failureOf(readProject(connect('sbp_other'), ref))).reason).toBe('unauthorized');
+  });
+});
+
+describe('an answer that cannot be right', () => {
+  it('is refused when it is of another project', async () => {
+    script(answer(200, { id: 'x', ref: 'zzzzzzzzzzzzzzzzzzzz', status: 'ACTIVE_HEALTHY' }));
+    expect(await failureOf(readProject(connect(), ref))).toMatchObject({ reason: 'unclear' });
+  });
+
+  it('is given up when it has no end', async () => {
+    script(answer(200, { status: ' '.repeat(9 * 1024 * 1024) }));
+    expect(await failureOf(readProject(connect(), ref))).toMatchObject({ reason: 'unclear' });
+  });
+
+  it('names no time: milliseconds for seconds, and numbers beyond all calendars', async () => {
+    for (const seconds of [now.getTime(), 1e18, 1e300]) {
+      const physical = {
+        earliest_physical_backup_date_unix: seconds,
+        latest_physical_backup_date_unix: seconds,
+      };
+      script(answer(200, { pitr_enabled: true, backups: [], physical_backup_data: physical }));
+      expect(await readBackups(connect(), ref)).toMatchObject({ earliest: undefined, latest: undefined });
+    }
+    script(answer(200, { backups: [{ status: 'COMPLETED', inserted_at: '+275760-09-13T00:00:00Z' }] }));
+    expect(await failureOf(readBackups(connect(), ref))).toMatchObject({ reason: 'unclear' });
+    script(answer(200, { selected_addons: [{ type: 'pitr', variant: { id: `pitr_${'9'.repeat(400)}` } }] }));
+    expect(await failureOf(readPitrDays(connect(), ref))).toMatchObject({ reason: 'unclear' });
+  });
+
+  it('fills no report with one word', async () => {
+    script(answer(200, { ref, status: 'A'.repeat(500_000), name: 'ü'.repeat(500_000) }));
+    const { status, name } = await readProject(connect(), ref);
+    expect([status, name]).toEqual([`${'A'.repeat(200)}…`, `${'ü'.repeat(200)}…`]);
   });
 });
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { renderMarkdown } from '../../src/report/markdown.ts';
-import { createRedactor, redactReason, redactReport } from '../../src/report/redact.ts';
+import { createMasks, createRedactor, redactReason, redactReport } from '../../src/report/redact.ts';
 
 describe('a mask', () => {
   // A plain word is looked for as one.
@@ -221,4 +221,12 @@ describe('a token of many letters', () => {
     for (let count = 0; count < 10_000; count++) mask(`a line of a log, the ${count}th of many`);
     expect(performance.now() - started).toBeLessThan(3000);
   });
+});
+
+it('learns of secrets while a run goes on, also where it was handed over before', () => {
+  const masks = createMasks(['hunter2-hunter2']);
+  const { redact } = masks;
+  expect(redact('hunter2-hunter2 5c1e0f9b7a3d8264')).toBe('*** 5c1e0f9b7a3d8264');
+  masks.add('5c1e0f9b7a3d8264');
+  expect(redact('hunter2-hunter2 5C1E0F9B7A3D8264')).toBe('*** ***');
 });

@@ -5,12 +5,13 @@ import { type Cluster, findServers, startCluster } from '../support/cluster.ts';
 import { Ladder, type LadderServer } from './ladder.ts';
 import { expectRefusal } from './refusal.ts';
 import { listBackups } from './repository-folder.ts';
+import { describeTogether } from './rounds.ts';
 import { createDatabase, query } from './shop.ts';
 
 /**
  * What changes the text of rows that nobody writes: columns, types, settings, extensions. The numbers are those of the list of ways in
- * which an incremental backup can be wrong (docs/incremental.md). Each test changes the database, takes an incremental backup upon the
- * one before and restores it.
+ * which an incremental backup can be wrong (docs/incremental.md). Each case changes what is its own, and is
+ * restored from an incremental backup upon the one before.
  */
 
 const { TESTBED_PG17_URL, TESTBED_PG17_BIN } = process.env;
@@ -89,7 +90,12 @@ const seed = `
   CREATE TABLE heavy (v mood, pad text);
   INSERT INTO heavy SELECT 'even', repeat(md5(n::text), 30) FROM generate_series(1, 4000) n;`;
 
-function describeDefinitions(start: () => Promise<LadderServer>, close?: () => Promise<void>) {
+/** @param whole without it, not what is asked of one server only: settings, and a type that is altered while the backup runs */
+function describeDefinitions(
+  start: () => Promise<LadderServer>,
+  { whole }: { whole: boolean },
+  close?: () => Promise<void>,
+) {
   let ladder: Ladder;
   const database = `definitions_${process.pid}`;
   const suffix = String(process.pid);
@@ -147,55 +153,6 @@ function describeDefinitions(start: () => Promise<LadderServer>, close?: () => P
     });
   });
 
-  test('#5 columns added, with and without a default, in place', async () => {
-    const file = await fileOf('wider');
-    await change('ALTER TABLE wider ADD plain text');
-    await ladder.climb({ read: ['wider'], reused: ['calm', 'narrower'] });
-    await change("ALTER TABLE wider ADD filled text DEFAULT 'a default', ADD number int NOT NULL DEFAULT 7");
-    await ladder.climb({ read: ['wider'], reused: ['calm', 'narrower'] });
-    expect(await fileOf('wider')).toBe(file);
-  });
-
-  test('#5 a column added with a default whose text depends on settings, which the role and the database have of their own', async () => {
-    await change(
-      `ALTER DATABASE ${database} SET TimeZone = 'Asia/Tokyo'; ALTER DATABASE ${database} SET bytea_output = 'escape'`,
-    );
-    await change("ALTER TABLE wider ADD at timestamptz DEFAULT now(), ADD bytes bytea DEFAULT '\\x00ff41'");
-    await ladder.climb({ read: ['wider'], reused: ['calm'] });
-    await change(`ALTER DATABASE ${database} RESET TimeZone; ALTER DATABASE ${database} RESET bytea_output`);
-    await ladder.climb({ reused: ['wider', 'calm'] });
-  });
-
-  test('#5 a column dropped, and another made under its name', async () => {
-    const file = await fileOf('narrower');
-    await change('ALTER TABLE narrower DROP gone');
-    await ladder.climb({ read: ['narrower'], reused: ['calm', 'wider'] });
-    await change("ALTER TABLE narrower DROP kept, ADD kept text DEFAULT 'new'");
-    await ladder.climb({ read: ['narrower'], reused: ['calm', 'wider'] });
-    expect(await fileOf('narrower')).toBe(file);
-  });
-
-  test('a column renamed', async () => {
-    await change('ALTER TABLE named RENAME old TO new');
-    await ladder.climb({ read: ['named'], reused: ['calm'] });
-  });
-
-  test('#6 the type of a column changed without a rewrite', async () => {
-    const files = [await fileOf('stamped'), await fileOf('lengthy')];
-    await change("SET TimeZone = 'UTC'; ALTER TABLE stamped ALTER at TYPE timestamp");
-    await change('ALTER TABLE lengthy ALTER text TYPE varchar(20)');
-    expect([await fileOf('stamped'), await fileOf('lengthy')]).toEqual(files);
-    await ladder.climb({ read: ['stamped', 'lengthy'], reused: ['calm'] });
-  });
-
-  test('#22 another collation of a column is read, another version of a collation is nothing', async () => {
-    await change('ALTER TABLE collated ALTER text TYPE text COLLATE "C"');
-    await ladder.climb({ read: ['collated'], reused: ['calm'] });
-    await change(`CREATE COLLATION IF NOT EXISTS public.ours (provider = libc, locale = 'C');
-                  UPDATE pg_collation SET collversion = '1' WHERE collname = 'ours'; INSERT INTO log (what) VALUES ('collation')`);
-    await ladder.step({ reused: ['collated', 'calm'] });
-  });
-
   const holders = [
     'enum_column',
     'enum_array',
@@ -204,44 +161,219 @@ function describeDefinitions(start: () => Promise<LadderServer>, close?: () => P
     'enum_multirange',
     'enum_nested',
   ];
+  const composites = ['composite', 'composite_array', 'composite_domain'];
+  const named = ['regs', 'regs_within', 'grants'];
+  let files: string[];
 
-  test('#7 #10 a label of an enum renamed: column, array, domain, range, multirange and a domain over an array of composites', async () => {
-    await change("ALTER TYPE mood RENAME VALUE 'even' TO 'balanced'");
-    await ladder.climb({ read: [...holders, 'heavy'], reused: ['calm'] });
-  });
-
-  test('#7 a label of an enum added in the middle', async () => {
-    await change("ALTER TYPE mood ADD VALUE 'lower' BEFORE 'low'");
-    await ladder.climb({ reused: ['calm', 'composite'] });
-  });
-
-  test('#8 what reg… and aclitem columns name is renamed', async () => {
-    await change(`ALTER TABLE first_name.relation RENAME TO renamed; ALTER TYPE first_name.type RENAME TO type_renamed;
+  describeTogether('what shapes the text of rows', () => ladder, [
+    {
+      name: '#5 columns added, with and without a default, in place',
+      rounds: [
+        async () => {
+          files = [await fileOf('wider'), await fileOf('narrower')];
+          await change('ALTER TABLE wider ADD plain text');
+          return { read: ['wider'], reused: ['calm', 'formats'] };
+        },
+        async () => {
+          await change(
+            "ALTER TABLE wider ADD filled text DEFAULT 'a default', ADD number int NOT NULL DEFAULT 7",
+          );
+          expect(await fileOf('wider')).toBe(files[0]);
+          return { read: ['wider'], reused: ['calm', 'formats'] };
+        },
+      ],
+    },
+    {
+      name: '#5 a column dropped, and another made under its name',
+      rounds: [
+        async () => {
+          await change('ALTER TABLE narrower DROP gone');
+          return { read: ['narrower'], reused: ['calm', 'formats'] };
+        },
+        async () => {
+          await change("ALTER TABLE narrower DROP kept, ADD kept text DEFAULT 'new'");
+          expect(await fileOf('narrower')).toBe(files[1]);
+          return { read: ['narrower'], reused: ['calm', 'formats'] };
+        },
+      ],
+    },
+    {
+      name: 'a column renamed',
+      rounds: [
+        async () => {
+          await change('ALTER TABLE named RENAME old TO new');
+          return { read: ['named'], reused: ['calm'] };
+        },
+      ],
+    },
+    {
+      name: '#6 the type of a column changed without a rewrite',
+      rounds: [
+        async () => {
+          const before = [await fileOf('stamped'), await fileOf('lengthy')];
+          await change("SET TimeZone = 'UTC'; ALTER TABLE stamped ALTER at TYPE timestamp");
+          await change('ALTER TABLE lengthy ALTER text TYPE varchar(20)');
+          expect([await fileOf('stamped'), await fileOf('lengthy')]).toEqual(before);
+          return { read: ['stamped', 'lengthy'], reused: ['calm'] };
+        },
+      ],
+    },
+    {
+      name: '#22 another collation of a column is read, another version of a collation is nothing',
+      rounds: [
+        async () => {
+          await change('ALTER TABLE collated ALTER text TYPE text COLLATE "C"');
+          return { read: ['collated'], reused: ['calm'] };
+        },
+        async () => {
+          await change(`CREATE COLLATION IF NOT EXISTS public.ours (provider = libc, locale = 'C');
+ UPDATE pg_collation SET collversion = '1' WHERE collname = 'ours'`);
+          return { reused: ['collated', 'calm'] };
+        },
+      ],
+    },
+    {
+      name: '#7 #10 a label of an enum renamed: column, array, domain, range, multirange and a domain over an array of composites',
+      rounds: [
+        async () => {
+          await change("ALTER TYPE mood RENAME VALUE 'even' TO 'balanced'");
+          return { read: [...holders, 'heavy'], reused: ['calm'] };
+        },
+      ],
+    },
+    {
+      name: '#7 a label of an enum added in the middle',
+      rounds: [
+        async () => {
+          return { reused: ['calm'] };
+        },
+        async () => {
+          await change("ALTER TYPE mood ADD VALUE 'lower' BEFORE 'low'");
+          return { reused: ['calm', 'formats'] };
+        },
+      ],
+    },
+    {
+      name: '#8 what reg… and aclitem columns name is renamed',
+      rounds: [
+        async () => {
+          await change(`ALTER TABLE first_name.relation RENAME TO renamed; ALTER TYPE first_name.type RENAME TO type_renamed;
                   ALTER FUNCTION first_name.function RENAME TO function_renamed; ALTER ROLE regular_$ RENAME TO renamed_$;
                   ALTER TEXT SEARCH CONFIGURATION first_name.configuration RENAME TO configuration_renamed`);
-    await ladder.climb({ read: ['regs', 'regs_within', 'grants'], reused: ['calm'] });
-    await change('ALTER SCHEMA first_name RENAME TO second_name');
-    await ladder.climb({ read: ['regs', 'regs_within', 'grants'], reused: ['calm'] });
-  });
+          return { read: named, reused: ['calm'] };
+        },
+        async () => {
+          await change('ALTER SCHEMA first_name RENAME TO second_name');
+          return { read: named, reused: ['calm'] };
+        },
+      ],
+    },
+    {
+      name: '#9 attributes of a composite type added and dropped',
+      rounds: [
+        async () => {
+          await change('ALTER TYPE pair ADD ATTRIBUTE c int');
+          return { read: composites, reused: ['calm', 'formats'] };
+        },
+        async () => {
+          await change('ALTER TYPE pair DROP ATTRIBUTE a');
+          return { read: composites, reused: ['calm', 'formats'] };
+        },
+      ],
+    },
+    {
+      name: '#9 a column added to a table whose row type is a column elsewhere',
+      rounds: [
+        async () => {
+          await change('ALTER TABLE other ADD more text');
+          return { read: ['row_type'], reused: ['calm', 'formats'] };
+        },
+        async () => {
+          await change('ALTER TABLE other DROP id');
+          return { read: ['row_type'], reused: ['calm', 'formats'] };
+        },
+      ],
+    },
+    {
+      name: '#10 a constraint of a domain changes no text',
+      rounds: [
+        async () => {
+          await change('ALTER DOMAIN small ADD CHECK (VALUE > 0)');
+          return { reused: ['constrained', 'calm'] };
+        },
+      ],
+    },
+    {
+      name: '#12 an extension is updated to another version',
+      rounds: [
+        async () => {
+          await change('ALTER EXTENSION hstore UPDATE');
+          return { read: ['stored'], reused: ['calm'] };
+        },
+        async () => {
+          return { reused: ['stored'] };
+        },
+      ],
+    },
+    {
+      name: '#12 the output function of a type of its own is replaced',
+      rounds: [
+        async () => {
+          await change(`CREATE OR REPLACE FUNCTION loud_out(loud) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'byteaout';
+                  CREATE OR REPLACE FUNCTION loud_in(cstring) RETURNS loud LANGUAGE internal IMMUTABLE STRICT AS 'byteain'`);
+          return {
+            read: ['louder'],
+            reused: ['calm'],
+            check: async (_rung, { target }) =>
+              expect(await query(target, 'SELECT v::text FROM louder LIMIT 1')).toEqual([{ v: '\\x616263' }]),
+          };
+        },
+      ],
+    },
+    {
+      name: '#14 the function of a stored generated column is replaced: the column is not in the backup',
+      rounds: [
+        async () => {
+          await change(
+            'CREATE OR REPLACE FUNCTION derive(int) RETURNS int LANGUAGE sql IMMUTABLE AS $$SELECT $1 * 3$$',
+          );
+          return { reused: ['derived', 'calm'] };
+        },
+      ],
+    },
+    {
+      name: '#17 a table of another access method is read whether it changed or not',
+      rounds: [
+        async () => {
+          return { read: ['not_heap'], reused: ['calm'] };
+        },
+      ],
+    },
+    {
+      name: 'definitions change and no row is read: defaults, constraints, indexes, comments, grants, policies, triggers, storage',
+      rounds: [
+        async () => {
+          await change(`ALTER TABLE plain ALTER text SET DEFAULT 'd', ADD CHECK (id > 0), ALTER text SET STATISTICS 5, ALTER text SET STORAGE MAIN,
+                    ALTER id SET NOT NULL;
+                  CREATE INDEX ON plain (text); COMMENT ON COLUMN plain.id IS 'c'; GRANT SELECT ON plain TO PUBLIC;
+                  CREATE POLICY p ON plain USING (true); ALTER TABLE plain ENABLE ROW LEVEL SECURITY;
+                  CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+                  CREATE TRIGGER t BEFORE INSERT ON plain EXECUTE FUNCTION nothing(); CREATE VIEW seen AS SELECT * FROM plain`);
+          return { reused: ['plain', 'calm'] };
+        },
+      ],
+    },
+  ]);
+  if (!whole) return;
 
-  test('#9 attributes of a composite type added and dropped', async () => {
-    const tables = ['composite', 'composite_array', 'composite_domain'];
-    await change('ALTER TYPE pair ADD ATTRIBUTE c int');
-    await ladder.climb({ read: tables, reused: ['calm', 'row_type'] });
-    await change('ALTER TYPE pair DROP ATTRIBUTE a');
-    await ladder.climb({ read: tables, reused: ['calm', 'row_type'] });
-  });
-
-  test('#9 a column added to a table whose row type is a column elsewhere', async () => {
-    await change('ALTER TABLE other ADD more text');
-    await ladder.climb({ read: ['row_type'], reused: ['calm', 'composite'] });
-    await change('ALTER TABLE other DROP id');
-    await ladder.climb({ read: ['row_type'], reused: ['calm', 'composite'] });
-  });
-
-  test('#10 a constraint of a domain changes no text', async () => {
-    await change('ALTER DOMAIN small ADD CHECK (VALUE > 0)');
-    await ladder.climb({ reused: ['constrained', 'calm'] });
+  test('#5 a column added with a default whose text depends on settings, which the role and the database have of their own', async () => {
+    await change(
+      `ALTER DATABASE ${database} SET TimeZone = 'Asia/Tokyo'; ALTER DATABASE ${database} SET bytea_output = 'escape'`,
+    );
+    await change("ALTER TABLE wider ADD at timestamptz DEFAULT now(), ADD bytes bytea DEFAULT '\\x00ff41'");
+    await ladder.step({ read: ['wider'], reused: ['calm'] });
+    await change(`ALTER DATABASE ${database} RESET TimeZone; ALTER DATABASE ${database} RESET bytea_output`);
+    await ladder.climb({ reused: ['wider', 'calm'] });
   });
 
   test('#11 settings of the database that shape the text of values', async () => {
@@ -275,44 +407,6 @@ function describeDefinitions(start: () => Promise<LadderServer>, close?: () => P
     );
     await query(ladder.source, "INSERT INTO log (what) VALUES ('settings')");
     await ladder.climb({ reused: ['formats', 'formats_again', 'calm'] }, ['--recheck', '100%']);
-  });
-
-  test('#12 an extension is updated to another version', async () => {
-    await change('ALTER EXTENSION hstore UPDATE');
-    await ladder.climb({ read: ['stored'], reused: ['calm'] });
-    await change("INSERT INTO log (what) VALUES ('hstore')");
-    await ladder.step({ reused: ['stored'] });
-  });
-
-  test('#12 the output function of a type of its own is replaced', async () => {
-    await change(`CREATE OR REPLACE FUNCTION loud_out(loud) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'byteaout';
-                  CREATE OR REPLACE FUNCTION loud_in(cstring) RETURNS loud LANGUAGE internal IMMUTABLE STRICT AS 'byteain'`);
-    await ladder.climb({ read: ['louder'], reused: ['calm'] });
-    expect(await query(await ladder.restore(), 'SELECT v::text FROM louder LIMIT 1')).toEqual([
-      { v: '\\x616263' },
-    ]);
-  });
-
-  test('#14 the function of a stored generated column is replaced: the column is not in the backup', async () => {
-    await change(
-      "CREATE OR REPLACE FUNCTION derive(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 3'",
-    );
-    await ladder.climb({ reused: ['derived', 'calm'] });
-  });
-
-  test('#17 a table of another access method is read whether it changed or not', async () => {
-    await change("INSERT INTO log (what) VALUES ('not a heap')");
-    await ladder.climb({ read: ['not_heap'], reused: ['calm'] });
-  });
-
-  test('definitions change and no row is read: defaults, constraints, indexes, comments, grants, policies, triggers, storage', async () => {
-    await change(`ALTER TABLE plain ALTER text SET DEFAULT 'd', ADD CHECK (id > 0), ALTER text SET STATISTICS 5, ALTER text SET STORAGE MAIN,
-                    ALTER id SET NOT NULL;
-                  CREATE INDEX ON plain (text); COMMENT ON COLUMN plain.id IS 'c'; GRANT SELECT ON plain TO PUBLIC;
-                  CREATE POLICY p ON plain USING (true); ALTER TABLE plain ENABLE ROW LEVEL SECURITY;
-                  CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
-                  CREATE TRIGGER t BEFORE INSERT ON plain EXECUTE FUNCTION nothing(); CREATE VIEW seen AS SELECT * FROM plain`);
-    await ladder.climb({ reused: ['plain', 'calm'] });
   });
 
   test('a label is renamed while rows are copied: no backup, instead of one with both labels', async () => {
@@ -357,13 +451,17 @@ afterAll(async () => {
   for (const cluster of clusters) await cluster.stop();
 });
 
-for (const { major } of await findServers()) {
+const servers = await findServers();
+for (const { major } of servers) {
   describe(`PostgreSQL ${major}`, () => {
-    describeDefinitions(async () => {
-      const cluster = await startCluster({ major, settings: { autovacuum: 'off' } });
-      clusters.push(cluster);
-      return { superuserUrl: cluster.superuserUrl(), bin: cluster.binFolder };
-    });
+    describeDefinitions(
+      async () => {
+        const cluster = await startCluster({ major, settings: { autovacuum: 'off' } });
+        clusters.push(cluster);
+        return { superuserUrl: cluster.superuserUrl(), bin: cluster.binFolder };
+      },
+      { whole: major === servers[0]?.major },
+    );
   });
 }
 
@@ -371,6 +469,7 @@ describe.skipIf(TESTBED_PG17_URL === undefined)('PostgreSQL 17 of the testbed', 
   const superuserUrl = TESTBED_PG17_URL ?? '';
   describeDefinitions(
     async () => ({ superuserUrl, bin: TESTBED_PG17_BIN ?? '' }),
+    { whole: servers.length === 0 },
     async () => {
       await query(superuserUrl, `DROP DATABASE IF EXISTS definitions_${process.pid} WITH (FORCE)`);
       for (const role of ['regular', 'renamed'])

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -17,14 +17,13 @@ let folder: string;
 let storage: string;
 let live: string;
 let made = 0;
+/** Rows, and a backup of them, that each test gets a copy of. */
+const seeded = 'shop_seeded';
+const seededStorage = () => join(folder, 'storage');
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'partial-clean-'));
   cluster = await startCluster({ settings: { wal_level: 'logical' } });
-});
-beforeEach(async () => {
-  made += 1;
-  storage = join(folder, `storage-${made}`);
   live = await createShop(cluster.superuserUrl(), 'shop');
   await query(
     live,
@@ -46,7 +45,14 @@ beforeEach(async () => {
      ALTER TABLE public.egg ADD FOREIGN KEY (hen) REFERENCES public.hen; INSERT INTO public.egg VALUES (1, NULL); INSERT INTO public.hen VALUES (1, 1);
      CREATE TABLE public.audit (id int PRIMARY KEY, at timestamptz DEFAULT now()); INSERT INTO public.audit SELECT generate_series(1, 100)`,
   );
-  await succeed(['backup', '--storage', storage], { env: { SUPABASE_BACKUP_DATABASE_URL: live } });
+  await succeed(['backup', '--storage', seededStorage()], { env: { SUPABASE_BACKUP_DATABASE_URL: live } });
+  await query(cluster.superuserUrl(), `ALTER DATABASE shop RENAME TO ${seeded}`);
+}, minutes);
+beforeEach(async () => {
+  made += 1;
+  storage = join(folder, `storage-${made}`);
+  cpSync(seededStorage(), storage, { recursive: true });
+  live = await createDatabase(cluster.superuserUrl(), 'shop', seeded);
 }, minutes);
 afterAll(async () => {
   await cluster?.stop();

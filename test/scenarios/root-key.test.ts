@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { vault, vaultCipher } from '../fixture/extensions.ts';
@@ -15,6 +16,7 @@ import { query } from './shop.ts';
 
 /* The root key of Vault through the whole program: from one project, with a backup, into another. */
 
+const page = readFileSync(join(import.meta.dirname, '../../docs/recover-by-hand.md'), 'utf8');
 const minutes = 60_000;
 const owner = 'app_owner';
 let cluster: Cluster;
@@ -72,7 +74,7 @@ function expectSilent(text: string): void {
 
 async function backUp(storage: string, ...words: string[]): Promise<string> {
   const env = { SUPABASE_BACKUP_DATABASE_URL: source, ...environment(from) };
-  const run = await runCli(['backup', '--storage', storage, ...words], { env });
+  const run = await runCli(['backup', '--verbose', '--storage', storage, ...words], { env });
   expect(run, run.stderr).toMatchObject({ exitCode: 0 });
   expectSilent(run.stdout + run.stderr);
   return run.stdout;
@@ -82,7 +84,7 @@ const encrypted = () => ['--encryption-recipients', recipient];
 
 async function restore(target: Target, storage: string, ...words: string[]) {
   const env = { SUPABASE_BACKUP_TARGET_URL: target.url, ...environment(into) };
-  const run = await runCli(['restore', '--storage', storage, ...words], { env });
+  const run = await runCli(['restore', '--verbose', '--storage', storage, ...words], { env });
   expectSilent(run.stdout + run.stderr);
   return run;
 }
@@ -119,7 +121,8 @@ describe('a backup', () => {
     async () => {
       const storage = join(folder, 'carried');
       const stdout = await backUp(storage, ...encrypted());
-      expect(stdout).not.toContain('root key');
+      expect(stdout).toMatch(/root key of Vault +in it/);
+      expect(stdout).not.toContain('the root key of the vault');
       await backUp(storage, ...encrypted(), '--backup-type', 'incremental');
       expect(asked(from)).toEqual([`GET ${keyPath}`, `GET ${keyPath}`]);
       const found = openAll(storage).filter((text) => text.includes(rootKeys.own));
@@ -133,6 +136,19 @@ describe('a backup', () => {
       expect(validated, validated.stderr).toMatchObject({ exitCode: 0 });
       expectSilent(validated.stdout + validated.stderr);
 
+      // Somebody without this program gives it to a project with the commands of the documentation.
+      const [, section = ''] = page.split("\n## Vault's root key\n");
+      const commands = (section.split('\n## ')[0] ?? '').match(/^ {4}.*$/gm) ?? [];
+      expect(commands.join('\n')).toContain('--data-binary @-');
+      const script = commands.join('\n').replaceAll('https://api.supabase.com', into.url);
+      const file = join(folder, 'identity.txt');
+      const [backup = ''] = listBackups(storage);
+      const names = { BACKUP: backup, IDENTITY: file, TARGET_REF: into.project.ref };
+      const env = { PATH: process.env.PATH, SUPABASE_ACCESS_TOKEN: into.token, ...names };
+      const shell = await promisify(execFile)('sh', ['-euc', script], { cwd: storage, env });
+      expect(shell).toEqual({ stdout: '', stderr: '' });
+      expect(into.project.rootKey).toBe(rootKeys.own);
+
       // It is an object like any other, so damage of it is found, and named, without a key, too.
       const manifest = readStoredManifest(storage);
       const extra = manifest.objects.at(-1);
@@ -145,15 +161,12 @@ describe('a backup', () => {
   );
 
   test(
-    'leaves it out, and says so, where it is not encrypted, not permitted, or not wanted',
+    'leaves it out, and says so, where it is not encrypted or not permitted',
     async () => {
       const storage = join(folder, 'left');
       const clear = await backUp(storage);
       expect(clear).toMatch(
         /the root key of the vault +the backup is not encrypted, and the key is never stored in the clear/,
-      );
-      expect(await backUp(storage, ...encrypted(), '--vault-key', 'false')).toMatch(
-        /the root key of the vault/,
       );
       expect(asked(from)).toEqual([]);
       from.project.denied.set('/pgsodium', 'secrets_write');
@@ -161,7 +174,7 @@ describe('a backup', () => {
       expect(denied).toMatch(
         /the root key of the vault +supabase-access-token: the token may not get at the root key of Vault \(403\): it lacks secrets_write/,
       );
-      expect(listBackups(storage)).toHaveLength(3);
+      expect(listBackups(storage)).toHaveLength(2);
       expect(openAll(storage).join()).not.toContain(rootKeys.own);
     },
     2 * minutes,
@@ -169,18 +182,23 @@ describe('a backup', () => {
 });
 
 describe('a restore into a project with another root key', () => {
+  const storage = () => join(folder, 'kept');
+  beforeAll(async () => {
+    from = await startFakeManagement(new Date());
+    await backUp(storage(), ...encrypted());
+    await from.close();
+  });
+
   test(
     'gives it the key of the backup, and makes the secrets anew; a dry run says so',
     async () => {
-      const storage = join(folder, 'brought');
-      await backUp(storage, ...encrypted());
       const project = await makeProject('fresh');
-      const plan = await restore(project, storage, '--dry-run');
+      const plan = await restore(project, storage(), '--dry-run');
       expect(plan.stdout).toMatch(
         /abcdefghijklmnopqrst would be given the root key of Vault of this backup first/,
       );
       expect(asked(into)).toEqual([`GET ${keyPath}`]);
-      const run = await restore(project, storage);
+      const run = await restore(project, storage());
       expect(run, run.stdout + run.stderr).toMatchObject({ exitCode: 0 });
       expect(run.stdout).toMatch(/abcdefghijklmnopqrst was given the root key of Vault of this backup/);
       expect(run.stdout).toMatch(/2 secrets of Vault: made anew/);
@@ -194,8 +212,6 @@ describe('a restore into a project with another root key', () => {
   test(
     'that has secrets takes these away only with clean, and after its own key is in the safety backup',
     async () => {
-      const storage = join(folder, 'replaced');
-      await backUp(storage, ...encrypted());
       const project = await makeProject('used');
       await query(
         project.superuserUrl,
@@ -204,7 +220,7 @@ describe('a restore into a project with another root key', () => {
       );
       const safety = join(folder, 'safety');
       const words = ['--clean', '--confirm', 'RESTORE PRODUCTION', '--safety-storage', safety];
-      const run = await restore(project, storage, ...words);
+      const run = await restore(project, storage(), ...words);
       expect(run, run.stdout + run.stderr).toMatchObject({ exitCode: 0 });
       expect(into.project.rootKey).toBe(rootKeys.own);
       expect(await query(project.superuserUrl, secrets)).toEqual(await query(superuser, secrets));

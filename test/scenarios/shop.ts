@@ -19,11 +19,18 @@ export async function query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
   }
 }
 
-/** Creates an empty database, replacing one of this name, and returns its URL. */
-export async function createDatabase(superuserUrl: string, database: string): Promise<string> {
+/** Creates a database, empty unless another is its template, replacing one of this name, and returns its URL. */
+export async function createDatabase(
+  superuserUrl: string,
+  database: string,
+  template = 'template0',
+): Promise<string> {
   const name = pg.escapeIdentifier(database);
   await query(superuserUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-  await query(superuserUrl, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`);
+  await query(
+    superuserUrl,
+    `CREATE DATABASE ${name} TEMPLATE ${pg.escapeIdentifier(template)} ENCODING 'UTF8'`,
+  );
   return reconnect(superuserUrl, { database });
 }
 

@@ -4,8 +4,9 @@ import { mirrorTo } from '../../src/repository/copies/mirror.ts';
 import { createReader, objectKey } from '../../src/repository/objects/store.ts';
 import { openRepository, type Repository } from '../../src/repository/open.ts';
 import { appendRecord, readRecords } from '../../src/repository/records.ts';
-import { StorageError } from '../../src/runtime/errors.ts';
+import { ConfigurationError, StorageError } from '../../src/runtime/errors.ts';
 import { FallbackStorage } from '../../src/storage/fallback.ts';
+import { BrokenBodyError, DeniedValueError } from '../../src/storage/storage.ts';
 import { storeBackup, storeObjects } from '../repository/copies/example.ts';
 import { createRepository } from '../repository/example.ts';
 import { CollectingLog, createContext } from '../support/context.ts';
@@ -163,5 +164,146 @@ describe('a storage with copies', () => {
     expect(await all.stat(manifestKey(id))).toMatchObject({ key: manifestKey(id) });
     expect(await all.stat('backups/none')).toBeUndefined();
     expect(all.answers).toMatchObject([{ name: 'copy 1' }]);
+  });
+});
+
+describe('a storage with copies whose first place', () => {
+  const answerOf = (index: number, method: string, throws: (key: string) => Error | undefined) => {
+    at(index).before = (call) => {
+      const error = call.method === method ? throws(call.key) : undefined;
+      if (error !== undefined) throw error;
+    };
+  };
+  const never = () => new Promise<never>(() => {});
+
+  it('refuses one value gives all others, and the report does not call it damaged', async () => {
+    const [key] = await at(0).keys('objects/');
+    answerOf(0, 'get', (each) =>
+      each === key ? new DeniedValueError(each, 'scripted', 'access is denied') : undefined,
+    );
+    await readAll();
+    expect(all.answers).toMatchObject([
+      { name: 'copy 1', readings: { unreachable: 0, missing: 0, damaged: 0, withheld: 1 } },
+    ]);
+    expect(log.warnings).toEqual([
+      `scripted does not give out ${key}; it is read from the copy copy 1 (scripted)`,
+    ]);
+  });
+
+  it('cuts an answer short gives all others', async () => {
+    const [key] = await at(0).keys('objects/');
+    const cause = new BrokenBodyError('it ended early');
+    answerOf(0, 'get', (each) =>
+      each === key ? new StorageError('cut short', 'Wait.', { cause }) : undefined,
+    );
+    await readAll();
+    expect(all.answers).toMatchObject([{ readings: { unreachable: 0, withheld: 1 } }]);
+  });
+
+  it.each([
+    [
+      'has credentials that were revoked',
+      new StorageError('access is denied', 'Look.', { configuration: true }),
+    ],
+    ['is a folder with a link inside', new ConfigurationError('storage: it is a symbolic link', 'Look.')],
+  ])('%s is not asked again', async (_, error) => {
+    at(0).before = () => {
+      throw error;
+    };
+    await readAll();
+    expect(all.answers).toMatchObject([{ name: 'copy 1', readings: { missing: 0, damaged: 0 } }]);
+    expect(log.warnings).toEqual([
+      `scripted could not be read (${error.message}); it is read from the copy copy 1 (scripted)`,
+    ]);
+  });
+
+  it('loses its rights half-way leaves the rest to a copy', async () => {
+    let left = 4;
+    at(0).before = () => {
+      if (left-- <= 0) throw new StorageError('the token has expired', 'Ask for another.');
+    };
+    await readAll();
+    expect(all.answers[0]?.readings.unreachable).toBeGreaterThan(2);
+  });
+
+  it('may read and not list has its listing from a copy, and is then left alone', async () => {
+    answerOf(0, 'list', () => new StorageError('listing is denied', 'Allow it.'));
+    const keys: string[] = [];
+    for await (const { key } of all.list('backups/')) keys.push(key);
+    expect(keys).toEqual([manifestKey(id)]);
+    expect(log.warnings[0]).toContain('listing is denied');
+  });
+
+  describe('hangs', () => {
+    beforeEach(() => {
+      const [first, second, third] = places as [ScriptedStorage, ScriptedStorage, ScriptedStorage];
+      const copies = [second, third].map((storage, index) => ({ name: `copy ${index + 1}`, storage }));
+      all = new FallbackStorage([{ name: 'first', storage: first }, ...copies], log, { patienceMs: 10 });
+    });
+
+    it('is waited for once, and everything comes from a copy', async () => {
+      at(0).before = never;
+      at(0).calls.length = 0;
+      await readAll();
+      expect(all.answers[0]?.readings.unreachable).toBeGreaterThan(5);
+      expect(log.warnings).toEqual([
+        'scripted could not be read (scripted did not answer within 10 ms); it is read from the copy copy 1 (scripted)',
+      ]);
+      expect(at(0).calls).toHaveLength(2);
+    });
+
+    it('in the middle of a listing is not waited for', async () => {
+      const whole = at(0).list.bind(at(0));
+      at(0).list = async function* (prefix: string) {
+        for await (const value of whole(prefix)) {
+          yield value;
+          await never();
+        }
+      };
+      const keys: string[] = [];
+      for await (const { key } of all.list('objects/')) keys.push(key);
+      expect(keys.sort()).toEqual(await at(1).keys('objects/'));
+    });
+
+    it('and is only slow still gives what no copy has', async () => {
+      const [key] = await at(0).keys('objects/');
+      for (const index of [1, 2]) await at(index).remove(key as string);
+      at(0).before = () => new Promise((resolve) => setTimeout(resolve, 40));
+      expect(await all.get(key as string)).toEqual(await at(0).read(key as string));
+      expect(all.answers).toEqual([]);
+    });
+
+    it('like all others is waited for no longer than it takes', async () => {
+      down(1);
+      down(2);
+      at(0).before = () => new Promise((resolve) => setTimeout(resolve, 30));
+      await readAll();
+      expect(all.answers).toEqual([]);
+    });
+  });
+
+  it('was down and is back gives what the copies lack', async () => {
+    const key = objectKey('f'.repeat(64));
+    await at(0).put(key, Buffer.from('new'));
+    down(0);
+    await readAll();
+    at(0).before = () => {};
+    expect(String(await all.get(key))).toBe('new');
+    expect(String(await all.get(key))).toBe('new');
+  });
+
+  it('is down says so of what the copies lack, and is asked no more than three times', async () => {
+    down(0);
+    await readAll();
+    at(0).calls.length = 0;
+    for (let time = 0; time < 5; time++) {
+      await expect(all.get('outlines.json')).rejects.toMatchObject({
+        missing: true,
+        message: expect.stringMatching(
+          /outlines.json.* elsewhere it could not be looked for \(place 0 is down\)$/,
+        ),
+      });
+    }
+    expect(at(0).calls).toHaveLength(3);
   });
 });

@@ -1,6 +1,10 @@
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
+import { readPin } from '../../scripts/pin.ts';
+
+/** How the examples name this action */
+export const pin = readPin();
 
 /** A workflow as it is written, as far as tests look at it. */
 export interface Workflow {
@@ -79,9 +83,20 @@ export function stepsOf({ file, workflow }: WorkflowFile): NamedStep[] {
   );
 }
 
+/** The path of the reusable workflow of ours that a job of an example calls; undefined where it calls none. */
+export function calledOf(uses: string | undefined): string | undefined {
+  const head = `${pin.action}/`;
+  return uses?.startsWith(head) ? uses.slice(head.length).replace(/@.*$/, '') : undefined;
+}
+
 /** Whether a step runs this action, by any of its names. */
 export function isOurs({ uses = '' }: Step): boolean {
-  return uses === '$/dist' || uses === './' || /^OWNER\/supabase-backup(\/dist)?@/.test(uses);
+  return (
+    uses === '$/dist' ||
+    uses === './' ||
+    uses.startsWith(`${pin.action}@`) ||
+    uses.startsWith(`${pin.action}/dist@`)
+  );
 }
 
 /** The step that takes a role of AWS, for those that come after it in its job. */

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { convertWorkflowTemplate, parseWorkflow } from '@actions/workflow-parser';
 import { build } from 'esbuild';
+import { pin } from './files.ts';
 
 interface Parser {
   readonly parseWorkflow: typeof parseWorkflow;
@@ -97,7 +98,7 @@ function makeChecker(parser: Parser): Checker {
 
 /** Our reusable workflows are those of this commit, wherever an example says they are. */
 function readReference(reference: { path: string; owner?: string; repository?: string }) {
-  if (`${reference.owner}/${reference.repository}` !== 'OWNER/supabase-backup')
+  if (`${reference.owner}/${reference.repository}` !== pin.action)
     throw new Error(`${reference.path} is not ours`);
   return { name: reference.path, content: readFileSync(path.join(root, reference.path), 'utf8') };
 }

@@ -1,16 +1,23 @@
 import { beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { replacePin } from '../../scripts/pin.ts';
 import { ConfigurationError } from '../../src/runtime/errors.ts';
 import { planJobs } from '../../src/schedule/plan/plan.ts';
 import { parsePolicy } from '../../src/schedule/policy/parse.ts';
 import { type Caller, renderCallers } from '../../src/schedule/workflows/callers.ts';
-import { type Job, readText } from './files.ts';
+import { type Job, pin, readText } from './files.ts';
 import { type Checker, openParser } from './parser.ts';
 
 const example = readText('examples/policy/supabase-backup.yml');
-const filled = example
-  .replaceAll('COMMIT_SHA', '0123456789abcdef0123456789abcdef01234567')
-  .replaceAll('age1…', 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p');
+const released = {
+  action: pin.action,
+  commit: '0123456789abcdef0123456789abcdef01234567',
+  version: 'v3.2.1',
+};
+const filled = replacePin(example, pin, released).replaceAll(
+  'age1…',
+  'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p',
+);
 const captured = filled.replace('  # capture: auto/15', '  capture: auto/15');
 const withRole = filled.replace('    # aws-role: arn', '    aws-role: arn');
 
@@ -27,7 +34,7 @@ function render(text: string): Caller[] {
 
 test('the example of a policy is one, once its placeholders are filled', () => {
   const { policy, actionVersion } = parsePolicy(filled, 'policy.yml');
-  expect(actionVersion).toBe('v1.0.0');
+  expect(actionVersion).toBe('v3.2.1');
   const { databases } = planJobs(policy, 'octo-org/shop');
   expect(databases.map(({ name, jobs }) => [name, jobs.map(({ kind }) => kind)])).toEqual([
     [

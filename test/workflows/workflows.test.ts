@@ -9,11 +9,23 @@ import { type OutputName, outputs } from '../../src/interface/outputs.ts';
 import { describeReason, findReasons } from '../../src/operations/restore/reasons.ts';
 import type { TargetState } from '../../src/operations/restore/target-state.ts';
 import { type ReusableWorkflow, reusableWorkflows } from '../../src/schedule/workflows/reusable.ts';
-import { isOurs, type NamedStep, readText, stepsOf, takesRole, workflowFiles } from './files.ts';
+import {
+  calledOf,
+  isOurs,
+  type NamedStep,
+  pin,
+  readText,
+  stepsOf,
+  takesRole,
+  workflowFiles,
+} from './files.ts';
 import { type Checker, type Contexts, openParser } from './parser.ts';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
 const githubToken = '${{ github.token }}';
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
+const projectRef = '${{ inputs.project-ref }}';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
 const toJsonOfNeeds = '${{ toJSON(needs) }}';
@@ -134,7 +146,7 @@ describe('an output of another job', () => {
       for (const [, id, output] of JSON.stringify(job).matchAll(/\bneeds\.([\w-]+)\.outputs\.([\w-]+)/g)) {
         expect([job.needs].flat(), where).toContain(id);
         const other = workflow.jobs[id as string];
-        const callee = /^OWNER\/supabase-backup\/(.*)@/.exec(other?.uses ?? '')?.[1];
+        const callee = calledOf(other?.uses);
         const names =
           callee === undefined ? Object.keys(other?.outputs ?? {}) : reusable.get(callee)?.outputs;
         expect(names, `${where}: ${output}`).toContain(output);
@@ -253,9 +265,8 @@ describe('what the action gets of a reusable workflow', () => {
 
   test('is the project at Supabase where it is asked for its own backups, and the token in no other step', () => {
     const asking = [
-      'backup.yml, backup, step runbook',
-      'report.yml, report, step report',
-      'watch.yml, watch, step 3',
+      ...['backup', 'capture', 'gate', 'restore'].map((name) => `${name}.yml, ${name}, step ${name}`),
+      ...['backup.yml, backup, step runbook', 'report.yml, report, step report', 'watch.yml, watch, step 3'],
     ];
     for (const step of own) {
       const isAsking = asking.some((where) => step.where.endsWith(where));
@@ -268,9 +279,7 @@ describe('what the action gets of a reusable workflow', () => {
         secrets: { SUPABASE_ACCESS_TOKEN: 'sbp_x' },
       });
       expect(token, step.where).toBe('sbp_x');
-      expect(inputsOf(step, { storage, 'project-ref': 'abcdefghijklmnopqrst' }), step.where).toMatchObject({
-        managementAccess: { projectRef: 'abcdefghijklmnopqrst' },
-      });
+      expect(step.with?.['project-ref'], step.where).toBe(projectRef);
     }
   });
 
@@ -430,9 +439,10 @@ describe('what others could have changed', () => {
     expect(lines.length).toBeGreaterThan(40);
     for (const { file, uses, comment } of lines) {
       if (uses === '$/dist' || uses === './') continue;
-      const form = uses.startsWith('OWNER/')
-        ? /^OWNER\/supabase-backup(\/dist|\/\.github\/workflows\/[a-z]+\.yml)?@COMMIT_SHA$/
-        : /^[\w-]+\/[\w-]+(\/[\w-]+)*@[0-9a-f]{40}$/;
+      const form =
+        uses.startsWith(`${pin.action}@`) || uses.startsWith(`${pin.action}/`)
+          ? new RegExp(`^${pin.action}(/dist|/\\.github/workflows/[a-z]+\\.yml)?@${pin.commit}$`)
+          : /^[\w-]+\/[\w-]+(\/[\w-]+)*@[0-9a-f]{40}$/;
       expect(uses, file).toMatch(form);
       expect(comment, `${file}: ${uses}`).toMatch(/^ # v\d+\.\d+\.\d+$/);
     }
@@ -481,7 +491,7 @@ describe('the token', () => {
     const calls = alone.filter(({ job }) => job.uses !== undefined);
     expect(calls.length).toBeGreaterThan(5);
     for (const { job, where } of calls) {
-      const callee = reusable.get(/^OWNER\/supabase-backup\/(.*)@/.exec(job.uses ?? '')?.[1] ?? '');
+      const callee = reusable.get(calledOf(job.uses) ?? '');
       expect(callee, where).toBeDefined();
       for (const [scope, access] of Object.entries(job.permissions ?? {}))
         if (scope === 'actions' && String(job.with?.storage).startsWith('artifact:'))

@@ -1,3 +1,4 @@
+import { readBeginning } from '../../http/body.ts';
 import { explainSilence, NoAnswer, request } from '../../http/request.ts';
 import { readRetryAfterMs, retry } from '../../http/retry.ts';
 import { isKnownError } from '../../runtime/errors.ts';
@@ -31,6 +32,8 @@ export interface Delivery {
 }
 
 const retries = 2;
+/** bytes of an answer that are read; a refusal says why in its first words */
+const longestAnswer = 64 * 1024;
 const maxRedirects = 3;
 /** The longest wait that a receiver may ask for; a longer one ends the attempts */
 const maxWaitMs = 5000;
@@ -90,7 +93,7 @@ async function send(
       env,
       signal: AbortSignal.any([signal, AbortSignal.timeout(limits.requestMs)]),
     });
-    text = await response.text();
+    text = await readBeginning(response, longestAnswer);
   } catch (cause) {
     signal.throwIfAborted();
     if (isKnownError(cause)) throw cause;

@@ -1,4 +1,4 @@
-import type { ManagedInputs, ManagedRestoreInputs } from './management-types.ts';
+import type { ManagedInputs, ManagedRestoreInputs } from './managed-types.ts';
 import { requireManagement, takeAccess, takeRecording } from './shared-inputs.ts';
 import type { Taker } from './taker.ts';
 

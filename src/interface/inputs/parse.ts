@@ -148,13 +148,7 @@ function takeStatus(taker: Taker, common: CommonInputs, env: NodeJS.ProcessEnv) 
     databaseUrl,
     sslrootcert: taker.take('sslrootcert'),
     ...takeManagement(taker, { databaseUrl, policy }, env),
-    digest: taker.take('digest')
-      ? {
-          retention: taker.take('retention'),
-          timeZone: taker.take('time-zone'),
-          keepChanges: taker.take('keep-changes'),
-        }
-      : undefined,
+    digest: taker.take('digest') ? takeRetention(taker) : undefined,
   };
 }
 

@@ -1,12 +1,8 @@
 import type { AskedPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
 import type { CopiesInputs } from './copies-values.ts';
-import type {
-  ManagedInputs,
-  ManagedRestoreInputs,
-  ManagementAccess,
-  ManagementInputs,
-} from './management-types.ts';
+import type { ManagedInputs, ManagedRestoreInputs } from './managed-types.ts';
+import type { ManagementAccess, ManagementInputs } from './management-types.ts';
 import type { NeededJob } from './needed-jobs.ts';
 import type { ChannelInput, Operation, RecordedOperation } from './operations.ts';
 import type { ReportKind } from './report-kinds.ts';

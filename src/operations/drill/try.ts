@@ -2,6 +2,7 @@ import type { DrillInputs } from '../../interface/inputs/types.ts';
 import { reachDatabase } from '../../postgres/session/reach.ts';
 import { fitJobs } from '../../postgres/session/room.ts';
 import { chooseBackups } from '../../repository/backups/choose.ts';
+import { warnOfBackupsElsewhere } from '../../repository/copies/elsewhere.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import { chooseRecovery } from '../../restorer/choose.ts';
 import { makeReportFolder } from '../../restorer/trial/parity-files.ts';
@@ -23,6 +24,7 @@ export async function tryBackups(inputs: DrillInputs, context: Context): Promise
   const server = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, context);
   await using storage = await openWithCopies(inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
+  if (inputs.backupId === 'latest') await warnOfBackupsElsewhere(repository, storage.copies, context);
   const candidates = await chooseDrilled(repository, inputs, context);
   await makeReportFolder(inputs.reportFolder);
   const jobs = await fitJobs(server, inputs.jobs, context);

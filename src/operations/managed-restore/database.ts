@@ -1,4 +1,4 @@
-import type { ManagedRestoreInputs } from '../../interface/inputs/management-types.ts';
+import type { ManagedRestoreInputs } from '../../interface/inputs/managed-types.ts';
 import type { CommonInputs } from '../../interface/inputs/shared-types.ts';
 import type { Session } from '../../postgres/session/connection.ts';
 import { openReached } from '../../postgres/session/reach.ts';

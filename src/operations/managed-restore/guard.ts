@@ -1,4 +1,4 @@
-import type { ManagedRestoreInputs } from '../../interface/inputs/management-types.ts';
+import type { ManagedRestoreInputs } from '../../interface/inputs/managed-types.ts';
 import type { BackupListing } from '../../management/project.ts';
 import { formatAge } from '../../report/quantity.ts';
 import { formatSecond } from '../../report/time.ts';

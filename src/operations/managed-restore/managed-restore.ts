@@ -1,4 +1,4 @@
-import type { ManagedRestoreInputs } from '../../interface/inputs/management-types.ts';
+import type { ManagedRestoreInputs } from '../../interface/inputs/managed-types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { clockOf, connectManagement } from '../../management/connect.ts';
 import type { Context } from '../../runtime/context.ts';

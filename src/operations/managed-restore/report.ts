@@ -168,6 +168,7 @@ function describeConsequences({ target, database }: ManagedRestoreResult): Secti
   const names = (of: readonly string[] | undefined) => (of?.length ? `: ${of.join(', ')}` : '');
   const rows = [
     ['files of Storage', 'stay as they are today; rows about them go back'],
+    ["Vault's root key", 'stays, so that secrets of that time open with it, unless it was changed since'],
     ['passwords of roles', "are today's, not those of that time"],
     [
       'replication slots',

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { ManagedRestoreInputs } from '../../interface/inputs/management-types.ts';
+import type { ManagedRestoreInputs } from '../../interface/inputs/managed-types.ts';
 import type { Clock, ManagementApi } from '../../management/api.ts';
 import { isPassing } from '../../management/facts.ts';
 import { ManagementFailure, toKnownError } from '../../management/failure.ts';

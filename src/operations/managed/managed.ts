@@ -1,4 +1,4 @@
-import type { ManagedInputs } from '../../interface/inputs/management-types.ts';
+import type { ManagedInputs } from '../../interface/inputs/managed-types.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import type { Context } from '../../runtime/context.ts';
 import { readManaged } from './read.ts';

@@ -1,4 +1,5 @@
-import type { ManagedInputs, ManagementInputs } from '../../interface/inputs/management-types.ts';
+import type { ManagedInputs } from '../../interface/inputs/managed-types.ts';
+import type { ManagementInputs } from '../../interface/inputs/management-types.ts';
 import type { ManagementApi } from '../../management/api.ts';
 import { clockOf, connectManagement } from '../../management/connect.ts';
 import { isPassing, type ManagedFacts, readManagedFacts } from '../../management/facts.ts';

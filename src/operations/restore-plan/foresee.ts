@@ -5,6 +5,7 @@ import { readFreshness } from '../../repository/backups/freshness.ts';
 import { measureRecovery } from '../../repository/backups/recovery-time.ts';
 import type { Segment } from '../../repository/changes/segments.ts';
 import { readRecoverable } from '../../repository/changes/windows.ts';
+import { warnOfBackupsElsewhere } from '../../repository/copies/elsewhere.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import { readRecords, type StoredRecord } from '../../repository/records.ts';
 import type { Context } from '../../runtime/context.ts';
@@ -47,6 +48,7 @@ export async function foreseeRestore(request: PlanRequest, context: Context): Pr
   refuseContradictions(request);
   await using storage = await openWithCopies(request, context);
   const repository = await openRepository(storage, request.repositoryKey);
+  if (request.backupId === 'latest') await warnOfBackupsElsewhere(repository, storage.copies, context);
   const chosen = await choose(repository, request, context);
   const { manifest, until } = chosen;
   const tables = chooseTables(manifest, request.include);

@@ -1,6 +1,7 @@
 import type { RestoreInputs } from '../../interface/inputs/types.ts';
 import { reachDatabase } from '../../postgres/session/reach.ts';
 import { fitJobs } from '../../postgres/session/room.ts';
+import { warnOfBackupsElsewhere } from '../../repository/copies/elsewhere.ts';
 import { openRepository } from '../../repository/open.ts';
 import { isWhole } from '../../restorer/request.ts';
 import { type Attempt, explainFailure, hasPassed } from '../../restorer/trial/attempt.ts';
@@ -10,7 +11,7 @@ import type { Context } from '../../runtime/context.ts';
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { inScratchFolder } from '../../runtime/scratch-folder.ts';
 import { openWithCopies } from '../../storage/copies.ts';
-import type { Storage } from '../../storage/storage.ts';
+import type { FallbackStorage } from '../../storage/fallback.ts';
 import { restoreInto } from './bring-in.ts';
 import { chooseCandidates } from './candidates.ts';
 import { findRefusals, needsSafetyBackup, refuse, refuseContradictions } from './guard.ts';
@@ -37,7 +38,7 @@ export async function restoreBackup(inputs: RestoreInputs, context: Context): Pr
 }
 
 async function restoreFrom(
-  storage: Storage,
+  storage: FallbackStorage,
   inputs: RestoreInputs,
   context: Context,
 ): Promise<RestoreResult> {
@@ -48,6 +49,7 @@ async function restoreFrom(
       ? undefined
       : await reachDatabase('staging-url', inputs.stagingUrl, inputs.sslrootcert, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
+  if (inputs.backupId === 'latest') await warnOfBackupsElsewhere(repository, storage.copies, context);
   const { candidates, manifest } = await chooseCandidates(repository, inputs, context);
   const state = await inspectTarget(settings, inputs, context);
   const recoveryOf = (id: string) => candidates.find((candidate) => candidate.id === id)?.recovery;

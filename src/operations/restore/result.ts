@@ -8,7 +8,6 @@ import type { CheckResult } from '../../restorer/trial/checks.ts';
 import type { ConfigurationError } from '../../runtime/errors.ts';
 import type { CopyAnswer } from '../../storage/fallback.ts';
 import type { Reason } from './reasons.ts';
-import type { KeyOutcome } from './root-key.ts';
 import type { TargetState } from './target-state.ts';
 
 /** How a restore ended. A restore that is refused or stops throws instead. */
@@ -69,6 +68,16 @@ export interface Restored extends Ended {
   /** milliseconds by phase, and their total */
   readonly phases: Readonly<Record<string, number>>;
 }
+
+/**
+ * What becomes, or became, of Vault's root key. `unneeded`: the backup brings no secrets, or the target opens them as it is. `left`:
+ * the target keeps its own key, and the secrets are lost. `wanted`: nothing is in the way, and the project is
+ * to be given the key of the backup. `set`: it has it, and opens the secrets.
+ */
+export type KeyOutcome =
+  | { readonly kind: 'unneeded' }
+  | { readonly kind: 'left'; readonly why: string; readonly remedy: string }
+  | { readonly kind: 'wanted' | 'set'; readonly project: string };
 
 /** No backup passed on staging, so the target was not touched. */
 export interface NonePassed extends Ended {

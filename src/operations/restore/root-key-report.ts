@@ -1,5 +1,5 @@
 import { assertNever } from '../../runtime/errors.ts';
-import type { KeyOutcome } from './root-key.ts';
+import type { KeyOutcome } from './result.ts';
 
 /** Tells what becomes, or became, of Vault's root key, in one sentence; none where nobody needs to know. */
 export function tellRootKey(outcome: KeyOutcome): string[] {

@@ -10,21 +10,12 @@ import type { Context } from '../../runtime/context.ts';
 import { IntegrityError, isKnownError } from '../../runtime/errors.ts';
 import { findProjectRef } from '../../values/project-ref.ts';
 import type { Done, RestoreJob } from './job.ts';
+import type { KeyOutcome } from './result.ts';
 
 /*
  * Vault's root key, without which the target's server opens none of the secrets of the backup. The platform
  * keeps it outside of the database, and a project that gets another one loses what it has encrypted itself.
  */
-
-/**
- * What becomes of the key. `unneeded`: the backup brings no secrets, or the target opens them as it is. `left`:
- * the target keeps its own key, and the secrets are lost. `wanted`: nothing is in the way, and the project is
- * to be given the key of the backup. `set`: it has it, and opens the secrets.
- */
-export type KeyOutcome =
-  | { readonly kind: 'unneeded' }
-  | { readonly kind: 'left'; readonly why: string; readonly remedy: string }
-  | { readonly kind: 'wanted' | 'set'; readonly project: string };
 
 /** What is needed to find out, of a restore and its surroundings */
 export interface KeyRequest {

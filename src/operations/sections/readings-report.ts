@@ -21,11 +21,12 @@ const reasons: Readonly<Record<FallbackReason, string>> = {
   unreachable: 'while the storage could not be reached',
   missing: 'of what the storage lacks',
   damaged: 'of what is damaged in the storage',
+  withheld: 'of what the storage does not give out',
 };
 
 function describeAnswer({ name, location, readings }: CopyAnswer): Section {
   const copy = name === location ? name : `${name} (${location})`;
-  const told = (['unreachable', 'missing', 'damaged'] as const)
+  const told = (['unreachable', 'missing', 'damaged', 'withheld'] as const)
     .filter((reason) => readings[reason] > 0)
     .map((reason) => `${formatCounted(readings[reason], 'reading')} ${reasons[reason]}`);
   const next =

@@ -19,6 +19,8 @@ export interface TakenBackup {
   /** Undefined when everything was read */
   readonly reuse: Reuse | undefined;
   readonly mismatches: readonly string[];
+  /** Whether Vault's root key is in it; `none`: there are no secrets that need it */
+  readonly rootKey: 'none' | 'carried' | 'left';
   /** stored bytes that are new in the repository */
   readonly addedBytes: number;
   /** milliseconds */
@@ -50,7 +52,7 @@ export function tellTakenBackup({ manifest, addedBytes }: TakenBackup): TakenFig
   };
 }
 
-function describeFigures({ manifest, reuse, addedBytes, elapsed }: TakenBackup): Section {
+function describeFigures({ manifest, reuse, rootKey, addedBytes, elapsed }: TakenBackup): Section {
   const { rows, bytes, stored } = manifest.totals;
   const read = bytes - (reuse?.bytes ?? 0) - (reuse?.includesArchive ? manifest.archive.bytes : 0);
   const { encryption } = manifest;
@@ -73,6 +75,7 @@ function describeFigures({ manifest, reuse, addedBytes, elapsed }: TakenBackup):
           ? `age, ${formatCounted(encryption.recipients.length, 'recipient')}`
           : 'no',
       ],
+      ...(rootKey === 'carried' ? [['root key of Vault', 'in it']] : []),
       ['duration', formatDuration(elapsed)],
     ],
   };

@@ -10,6 +10,7 @@ import { fitJobs } from '../../postgres/session/room.ts';
 import { type ConnectionSettings, describeConnection } from '../../postgres/session/settings.ts';
 import { redactReason } from '../../report/redact.ts';
 import { chooseManifest } from '../../repository/backups/choose.ts';
+import { warnOfBackupsElsewhere } from '../../repository/copies/elsewhere.ts';
 import { fetchArchive } from '../../repository/objects/archive-file.ts';
 import { createReader, type ObjectReader } from '../../repository/objects/store.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
@@ -38,7 +39,7 @@ import {
 import { PhaseClock } from '../../runtime/phase-clock.ts';
 import { nameInput, nameInputs, say } from '../../runtime/wording.ts';
 import { openWithCopies } from '../../storage/copies.ts';
-import type { Storage } from '../../storage/storage.ts';
+import type { FallbackStorage } from '../../storage/fallback.ts';
 import { compare } from './comparison.ts';
 import type { SideFindings, SideRestore, SideScope } from './result.ts';
 import { fill, inSideSchema, type SideWork, withSession } from './rows.ts';
@@ -57,7 +58,7 @@ export async function restoreAside(inputs: RestoreInputs, context: Context): Pro
 }
 
 async function restoreFrom(
-  storage: Storage,
+  storage: FallbackStorage,
   schema: string,
   inputs: RestoreInputs,
   clock: PhaseClock,
@@ -65,6 +66,7 @@ async function restoreFrom(
 ): Promise<SideRestore> {
   const settings = await reachDatabase('target-url', inputs.targetUrl, inputs.sslrootcert, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
+  if (inputs.backupId === 'latest') await warnOfBackupsElsewhere(repository, storage.copies, context);
   const manifest = await chooseManifest(repository, inputs.backupId, context);
   const reader = createReader(repository, manifest, inputs.encryptionIdentity);
   context.log.info(

@@ -1,12 +1,15 @@
 import type { CopiesInputs } from '../../interface/inputs/copies-values.ts';
 import type { ReadBackRequest } from '../../interface/inputs/types.ts';
+import { formatDuration } from '../../report/quantity.ts';
 import { fetchObject } from '../../repository/copies/objects.ts';
 import { openRepository, type Repository } from '../../repository/open.ts';
 import type { Context } from '../../runtime/context.ts';
 import { IntegrityError, isKnownError, StorageError } from '../../runtime/errors.ts';
 import { openCopies } from '../../storage/copies.ts';
 import { FallbackStorage, type NamedStorage } from '../../storage/fallback.ts';
+import { raceAgainst } from '../../storage/first-answer.ts';
 import { openStorage } from '../../storage/open.ts';
+import type { Storage } from '../../storage/storage.ts';
 import type { Use } from './object-uses.ts';
 import type { Curable, ReadPlace } from './result.ts';
 
@@ -19,9 +22,12 @@ export interface ReadableRepository {
   readonly behind: readonly NamedStorage[];
 }
 
+/** How long a place may take to be opened where another one is behind it; S3 gives up by itself a little later. */
+const patienceMs = 180_000;
+
 /**
- * Opens the storage, or, when it cannot be opened, the first copy that can: as a whole, for what is proven must be
- * in one place. Damage in a place that can be opened is the answer of a validation, and not covered by a copy.
+ * Opens the storage, or, when it cannot be opened and listed, the first copy that can: as a whole, for what is
+ * proven must be in one place. Damage in a place that can be opened is the answer of a validation, and not covered by a copy.
  *
  * @throws the error of the storage, when no copy can be opened either
  */
@@ -36,7 +42,10 @@ export async function openReadable(
   let failure: Error | undefined;
   for (const [index, { name, storage: place }] of places.entries()) {
     try {
-      const repository = await openRepository(place, request.repositoryKey);
+      const isLast = index === places.length - 1;
+      const opening = openListable(place, request.repositoryKey);
+      const repository = await raceAgainst(isLast ? undefined : patienceMs, [opening]);
+      if (repository === undefined) throw silent(place);
       const instead = failure && { name, location: place.location, why: failure.message };
       if (instead !== undefined)
         context.log.warn(`${instead.why}; the copy ${name} is validated in place of ${storage.location}`);
@@ -48,6 +57,20 @@ export async function openReadable(
     }
   }
   throw failure ?? new Error('a validation without a place');
+}
+
+/** Opens a repository whose backups can be listed, too: the right to read and that to list are two. */
+async function openListable(place: Storage, repositoryKey: string | undefined): Promise<Repository> {
+  const repository = await openRepository(place, repositoryKey);
+  for await (const _ of place.list('backups/')) break;
+  return repository;
+}
+
+function silent({ location }: Storage): StorageError {
+  return new StorageError(
+    `${location} did not answer within ${formatDuration(patienceMs)}`,
+    'See whether it can be reached, and whether a mount of it hangs.',
+  );
 }
 
 /** Counts the damaged objects that a copy has whole; undefined without copies or damaged objects. */

@@ -3,6 +3,7 @@ import type { CopiesInputs } from '../../interface/inputs/copies-values.ts';
 import type { ReadBackRequest } from '../../interface/inputs/types.ts';
 import { formatBytes, formatCount, formatCounted } from '../../report/quantity.ts';
 import { segmentKey } from '../../repository/changes/segments.ts';
+import { warnOfBackupsElsewhere } from '../../repository/copies/elsewhere.ts';
 import { createReader } from '../../repository/objects/store.ts';
 import type { Repository } from '../../repository/open.ts';
 import type { Context } from '../../runtime/context.ts';
@@ -34,6 +35,9 @@ export async function readBack(
   const clock = new PhaseClock();
   await using resources = new AsyncDisposableStack();
   const { repository, instead, behind } = await openReadable(request, resources, context);
+  // What is not in the place cannot be found damaged there.
+  if (request.backupId === 'latest' || request.backupId === 'all')
+    await warnOfBackupsElsewhere(repository, behind, context);
   const findings = new Findings();
   const { manifests, segments } = await readHeaders(repository, request.backupId, findings, context);
 

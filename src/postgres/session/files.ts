@@ -94,6 +94,13 @@ function readText(file: string, { alone = false } = {}): string | undefined {
   }
 }
 
+/** The user's home; a folder that nobody has for a number without a name, as containers give to processes. */
 export function homeOf(env: NodeJS.ProcessEnv): string {
-  return env.HOME || homedir();
+  if (env.HOME) return env.HOME;
+  try {
+    return homedir();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
+    return '/nonexistent';
+  }
 }

@@ -208,7 +208,7 @@ export function describeConnection(settings: ConnectionSettings): string {
  */
 export function readRootCertificates(settings: ConnectionSettings): string | undefined {
   if (settings.sslRootCert === undefined || settings.sslRootCert === 'system') return undefined;
-  const file = settings.sslRootCert.replace(/^~(?=\/)/, homedir());
+  const file = settings.sslRootCert.replace(/^~(?=\/)/, () => homedir());
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {

@@ -8,6 +8,9 @@ import { acquireLock } from '../locks/locks.ts';
 /** A backup, a cleanup or another mirror may hold the place meanwhile. */
 const lockWaitSeconds = 15 * 60;
 
+/** Shorter than the wait: a run that goes on where one was killed gets the place when that one's lock has ended. */
+const lockLifetimeSeconds = 10 * 60;
+
 /**
  * Probes a place and locks it alone while the work goes on, so that neither another mirror nor a cleanup
  * disturbs. The lock is given back whatever the work comes to.
@@ -30,6 +33,7 @@ export async function writeAlone<Result>(
     { storage },
     {
       ...{ operation, holder, mode: 'exclusive', waitSeconds: lockWaitSeconds },
+      lifetimeSeconds: lockLifetimeSeconds,
       ...{ now: () => context.now(), random: () => context.random() },
       ...{ signal: context.signal, log: context.log },
     },

@@ -91,29 +91,26 @@ async function heal(run: Run, assertHeld: (() => Promise<void>) | undefined): Pr
     if (name !== undefined && objects.isWanted(name)) objects.list(name, size);
   }
   const there = { storage: target.storage, objects, signal, log };
-  const present = [...objects.names('present')];
-  const proof = await proveObjects(there, present, choose());
+  const present = objects.count('present').objects;
+  const proof = await proveObjects(there, { names: objects.names('present'), total: present }, choose());
   for (const name of proof.wrongNames) objects.unlist(name);
-  const absent = [...objects.names('absent')];
+  const absent = objects.count('absent').objects;
   const checked = { byStore: proof.byStore, byReading: proof.byReading };
-  const base = { isConfigHealed: run.isConfigHealed, checked, objects: present.length + absent.length };
-  if (assertHeld === undefined) return { ...base, ...(await foresee(copies, objects, absent, unsound)) };
+  // What is wrong was present, and is absent now.
+  const all = present + absent - proof.wrongNames.length;
+  const base = { isConfigHealed: run.isConfigHealed, checked, objects: all };
+  if (assertHeld === undefined) return { ...base, ...(await foresee(copies, objects, unsound)) };
   return { ...base, ...(await carryAll(run, objects, absent, unsound, assertHeld)) };
 }
 
 type Healed = Pick<Healing, 'healed' | 'bytes' | 'lost'>;
 
 /** Looks which copy has what is missing, in the right length, without reading it. */
-async function foresee(
-  copies: FallbackStorage,
-  objects: ObjectTable,
-  absent: readonly string[],
-  unsound: Unsound,
-): Promise<Healed> {
+async function foresee(copies: FallbackStorage, objects: ObjectTable, unsound: Unsound): Promise<Healed> {
   const healed: Record<keyof ValueCounts, number> = { ...noValues };
   const lost: Refusal[] = [...unsound.lost];
   let bytes = 0;
-  for (const name of absent) {
+  for (const name of objects.names('absent')) {
     const found = await copies.stat(objectKey(name));
     const isWhole = objects.describe(name).some(({ stored }) => stored === found?.size);
     if (isWhole) {
@@ -128,7 +125,7 @@ async function foresee(
 async function carryAll(
   { source, target, copies, context }: Run,
   objects: ObjectTable,
-  absent: readonly string[],
+  absent: number,
   unsound: Unsound,
   assertHeld: () => Promise<void>,
 ): Promise<Healed> {
@@ -138,8 +135,9 @@ async function carryAll(
     ...{ source: copies, target: target.storage, objects, writing: 'replace' },
     ...{ signal: context.signal, log: context.log, clock: new PhaseClock() },
   };
-  const carried = await carryProven(carriage, absent, () => true);
-  healed.objects = carried.names.length;
+  const names = { names: objects.names('absent'), total: absent };
+  const carried = await carryProven(carriage, names, () => true);
+  healed.objects = carried.count;
   lost.push(...carried.refused);
   let { bytes } = carried;
   const to = { source, target: target.storage, objects, writing: 'replace' as const };

@@ -82,7 +82,7 @@ type Figures = Pick<MirroredCopy, 'copied' | 'bytes' | 'refused' | 'checked'>;
 function foresee({ missing, objects, bytes, refused }: MirrorPlan): Figures {
   const copied: Record<keyof ValueCounts, number> = { ...noValues };
   for (const kind of valueKinds) copied[kind] = missing[kind].length;
-  copied.objects = [...objects.names('absent')].length;
+  copied.objects = objects.count('absent').objects;
   return { copied, bytes, refused, checked: { byStore: 0, byReading: 0 } };
 }
 
@@ -100,9 +100,10 @@ async function carryAll(
     ...{ signal: context.signal, log: context.log, clock: new PhaseClock() },
   };
   const isChosen = chooseShare(options.share, () => context.random());
-  const carried = await carryProven(carriage, [...objects.names('absent')], isChosen);
+  const absent = { names: objects.names('absent'), total: objects.count('absent').objects };
+  const carried = await carryProven(carriage, absent, isChosen);
   refused.push(...carried.refused);
-  copied.objects = carried.names.length;
+  copied.objects = carried.count;
   let { bytes } = carried;
   const known = new Set(plan.refused.map(({ key }) => key));
   for (const kind of valueKinds) {

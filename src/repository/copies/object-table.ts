@@ -12,7 +12,13 @@ const digest = 32;
 const initialCapacity = 1024;
 
 /** Flags of an object */
-const [wanted, listed] = [1, 2];
+const [wanted, listed, carried] = [1, 2, 4];
+
+/**
+ * Which objects of those that are wanted: that the place has not in their length, that it has, or that it got in this
+ * run.
+ */
+export type Choice = 'absent' | 'present' | 'carried';
 
 /**
  * The objects of two listings and of manifests, by name. A million take about 90 MB, where strings in a map take
@@ -66,10 +72,17 @@ export class ObjectTable {
     this.#found[index] = bytes;
   }
 
+  /** Notes that a place got an object of so many bytes. */
+  carry(name: string, bytes: number): void {
+    this.list(name, bytes);
+    const index = this.#indexOf(name, false);
+    this.#flags[index] = (this.#flags[index] ?? 0) | carried;
+  }
+
   /** Notes that a place has no such object, or not as it should be. */
   unlist(name: string): void {
     const index = this.#indexOf(name, false);
-    if (index >= 0) this.#flags[index] = (this.#flags[index] ?? 0) & ~listed;
+    if (index >= 0) this.#flags[index] = (this.#flags[index] ?? 0) & ~(listed | carried);
   }
 
   isWanted(name: string): boolean {
@@ -84,8 +97,8 @@ export class ObjectTable {
 
   /** Tells whether the place has an object in the length that a manifest describes. */
   isPresent(name: string): boolean {
-    const size = this.sizeListed(name);
-    return size !== undefined && this.describe(name).some(({ stored }) => stored === size);
+    const index = this.#indexOf(name, false);
+    return index >= 0 && this.#isPresentAt(index);
   }
 
   /** Everything that manifests say of an object; empty when none names it. */
@@ -96,13 +109,38 @@ export class ObjectTable {
     return [first, ...(this.#others.get(index) ?? [])];
   }
 
-  /** The names of wanted objects: those that the place has not in their length, or those that it has. */
-  *names(which: 'absent' | 'present'): Generator<string> {
+  /** The names of wanted objects, one after another: a list of a million would take as much as the table. */
+  *names(which: Choice): Generator<string> {
     for (let index = 0; index < this.#size; index++) {
-      if (!((this.#flags[index] ?? 0) & wanted)) continue;
-      const name = this.#names.toString('hex', index * digest, (index + 1) * digest);
-      if (this.isPresent(name) === (which === 'present')) yield name;
+      if (this.#isAmong(index, which))
+        yield this.#names.toString('hex', index * digest, (index + 1) * digest);
     }
+  }
+
+  /** How many wanted objects there are, and how many bytes as described */
+  count(which: Choice): { readonly objects: number; readonly bytes: number } {
+    let [objects, bytes] = [0, 0];
+    for (let index = 0; index < this.#size; index++) {
+      if (!this.#isAmong(index, which)) continue;
+      objects += 1;
+      bytes += this.#stored[index] ?? 0;
+    }
+    return { objects, bytes };
+  }
+
+  #isAmong(index: number, which: Choice): boolean {
+    const flags = this.#flags[index] ?? 0;
+    if (!(flags & wanted)) return false;
+    if (which === 'carried') return (flags & carried) !== 0;
+    return this.#isPresentAt(index) === (which === 'present');
+  }
+
+  #isPresentAt(index: number): boolean {
+    const flags = this.#flags[index] ?? 0;
+    if (!(flags & listed) || !(flags & wanted)) return false;
+    const size = this.#found[index];
+    if (size === this.#stored[index]) return true;
+    return this.#others.get(index)?.some(({ stored }) => stored === size) ?? false;
   }
 
   #has(name: string, flag: number): boolean {

@@ -27,34 +27,39 @@ export interface Carriage {
 }
 
 export interface Carried {
-  readonly names: readonly string[];
+  readonly count: number;
   readonly bytes: number;
   readonly refused: readonly Refusal[];
 }
 
+/** Names of objects, and how many they are */
+export interface Names {
+  readonly names: Iterable<string>;
+  readonly total: number;
+}
+
 /**
- * Carries the objects that the target lacks, each with the bytes that are stored, hashed on the way. An object that
- * is damaged or gone in the source is refused, and the others go on.
+ * Carries the objects that the target lacks, each with the bytes that are stored, hashed on the way, and notes in the
+ * table which. An object that is damaged or gone in the source is refused, and the others go on.
  *
  * @throws StorageError when the target does not take one, or the source cannot be reached
  */
-export async function carryObjects(carriage: Carriage, names: readonly string[]): Promise<Carried> {
+export async function carryObjects(carriage: Carriage, { names, total }: Names): Promise<Carried> {
   const { objects, signal, log, clock } = carriage;
-  const carried: string[] = [];
   const refused: Refusal[] = [];
   const budget = new ByteBudget(heldBytes);
-  // Shared by all workers. Taking from the front of an array of a million takes hours.
-  const queue = names.values();
-  let bytes = 0;
-  await runWorkers(Math.min(storageLanes, names.length), signal, async (stop) => {
+  // Shared by all workers. One that throws ends it for the others, which is as it should be.
+  const queue = names[Symbol.iterator]() as IterableIterator<string>;
+  let [count, bytes] = [0, 0];
+  await runWorkers(Math.min(storageLanes, total), signal, async (stop) => {
     for (const name of queue) {
       stop.throwIfAborted();
       const described = objects.describe(name);
       const size = Math.max(...described.map(({ stored }) => stored));
       try {
         const object = await budget.hold(size, () => carryObject(carriage, name, described));
-        objects.list(name, object.stored);
-        carried.push(name);
+        objects.carry(name, object.stored);
+        count += 1;
         bytes += object.stored;
       } catch (error) {
         if (!isAboutObject(error)) throw error;
@@ -62,11 +67,11 @@ export async function carryObjects(carriage: Carriage, names: readonly string[])
         refused.push({ key: objectKey(name), why: messageOf(error) });
       }
       log.progress(
-        `${formatCount(carried.length)} of ${formatCount(names.length)} objects, ${formatBytes(bytes)}, ${formatRate(bytes, clock.elapsed())}`,
+        `${formatCount(count)} of ${formatCount(total)} objects, ${formatBytes(bytes)}, ${formatRate(bytes, clock.elapsed())}`,
       );
     }
   });
-  return { names: carried, bytes, refused };
+  return { count, bytes, refused };
 }
 
 /**
@@ -77,16 +82,20 @@ export async function carryObjects(carriage: Carriage, names: readonly string[])
  */
 export async function carryProven(
   carriage: Carriage,
-  names: readonly string[],
+  names: Names,
   isChosen: () => boolean,
 ): Promise<Carried & { readonly checked: Pick<Proof, 'byStore' | 'byReading'> }> {
   const carried = await carryObjects(carriage, names);
   const place = { ...carriage, storage: carriage.target };
-  const { byStore, byReading, wrongNames } = await proveObjects(place, carried.names, isChosen);
+  const { objects } = carriage;
+  const sent = { names: objects.names('carried'), total: carried.count };
+  const { byStore, byReading, wrongNames } = await proveObjects(place, sent, isChosen);
   const done = { ...carried, checked: { byStore, byReading } };
   if (wrongNames.length === 0) return done;
-  const again = await carryObjects({ ...carriage, writing: 'replace' }, wrongNames);
-  const [first] = (await proveObjects(place, again.names, () => true)).wrong;
+  const wrong = { names: wrongNames, total: wrongNames.length };
+  await carryObjects({ ...carriage, writing: 'replace' }, wrong);
+  const left = wrongNames.filter((name) => objects.isPresent(name));
+  const [first] = (await proveObjects(place, { names: left, total: left.length }, () => true)).wrong;
   if (first === undefined) return done;
   throw new StorageError(
     `${carriage.target.location} confirmed ${first.key}, and twice gave back other bytes than it was sent (${first.why})`,
@@ -177,14 +186,14 @@ export async function proveObjects(
     signal,
     log,
   }: { storage: Storage; objects: ObjectTable } & Pick<Carriage, 'signal' | 'log'>,
-  names: readonly string[],
+  { names, total }: Names,
   isChosen: () => boolean,
 ): Promise<Proof> {
   const wrong = new Map<string, Refusal>();
   const counts = { byStore: 0, byReading: 0 };
   const budget = new ByteBudget(heldBytes);
-  const queue = names.values();
-  await runWorkers(Math.min(storageLanes, names.length), signal, async (stop) => {
+  const queue = names[Symbol.iterator]() as IterableIterator<string>;
+  await runWorkers(Math.min(storageLanes, total), signal, async (stop) => {
     for (const name of queue) {
       stop.throwIfAborted();
       const described = objects.describe(name);
@@ -202,7 +211,7 @@ export async function proveObjects(
         wrong.set(name, { key: objectKey(name), why: messageOf(error) });
       }
       log.progress(
-        `${formatCount(counts.byStore + counts.byReading)} of ${formatCount(names.length)} objects checked`,
+        `${formatCount(counts.byStore + counts.byReading)} of ${formatCount(total)} objects checked`,
       );
     }
   });

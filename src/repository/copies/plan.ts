@@ -98,8 +98,10 @@ export async function planMirror(
   for (const kind of ['backups', 'changes'] as const)
     await wantAll(source, kind, missing[kind], objects, refused, options);
   if (copy !== undefined) {
+    // Only what the copy has a backup or changes of can it have lost.
+    const isKeeping = listed.backups.there.size + listed.changes.there.size > 0;
     if (!options.whole) await lookUp(copy.storage, objects, signal);
-    else if (await listObjects(source.storage, copy.storage, objects, signal)) {
+    else if (await listObjects(source.storage, copy.storage, objects, signal, isKeeping)) {
       // Something is in the source and not in the copy, and no missing backup needs it.
       for (const kind of ['backups', 'changes'] as const) {
         const { here, there } = listed[kind];
@@ -194,11 +196,11 @@ async function wantAll(
 
 /** Looks up the wanted objects, by a listing or one by one, whichever takes fewer requests. */
 async function lookUp(storage: Storage, objects: ObjectTable, signal: AbortSignal): Promise<void> {
-  const names = [...objects.names('absent')];
-  if (names.length === 0) return;
-  const inventory = await Inventory.take(storage, names.length, signal);
-  const queue = names.values();
-  await runWorkers(Math.min(storageLanes, names.length), signal, async (stop) => {
+  const total = objects.count('absent').objects;
+  if (total === 0) return;
+  const inventory = await Inventory.take(storage, total, signal);
+  const queue = objects.names('absent');
+  await runWorkers(Math.min(storageLanes, total), signal, async (stop) => {
     for (const name of queue) {
       stop.throwIfAborted();
       const found = await inventory.look(objectKey(name));
@@ -210,6 +212,7 @@ async function lookUp(storage: Storage, objects: ObjectTable, signal: AbortSigna
 /**
  * Lists all objects of both places.
  *
+ * @param isCompared whether the source is listed at all, which takes minutes where it has a million
  * @returns whether the source has one that the copy has not, or not in this length, and that is not yet wanted
  */
 async function listObjects(
@@ -217,12 +220,14 @@ async function listObjects(
   copy: Storage,
   objects: ObjectTable,
   signal: AbortSignal,
+  isCompared: boolean,
 ): Promise<boolean> {
   for await (const { key, size } of copy.list('objects/')) {
     signal.throwIfAborted();
     const name = objectName(key);
     if (name !== undefined) objects.list(name, size);
   }
+  if (!isCompared) return false;
   let isMore = false;
   for await (const { key, size } of source.list('objects/')) {
     signal.throwIfAborted();
@@ -240,6 +245,5 @@ function sumBytes(
   let bytes = 0;
   for (const kind of ['backups', 'changes', 'signatures', 'records'] as const)
     for (const key of missing[kind]) bytes += listed[kind].here.get(key) ?? 0;
-  for (const name of objects.names('absent')) bytes += objects.describe(name)[0]?.stored ?? 0;
-  return bytes;
+  return bytes + objects.count('absent').bytes;
 }

@@ -72,6 +72,11 @@ function findInDatabases(policy: WrittenPolicy): Contradiction[] {
         'stands beside an artifact, of which there are no copies. Leave it out, or write s3://bucket/prefix';
       found.push({ path: at('copies'), message });
     }
+    if (written['supabase-access-token'] !== undefined && written['project-ref'] === undefined) {
+      const message =
+        'names the token for a project, and there is none. Write project-ref beside it, the twenty letters in the address of its dashboard';
+      found.push({ path: at('supabase-access-token'), message });
+    }
     if (written['artifact-retention-days'] !== undefined && !/^artifact:/i.test(storage)) {
       const message = 'is about artifacts, and the storage is none. Leave it out, or write artifact://name';
       found.push({ path: at('artifact-retention-days'), message });
@@ -79,11 +84,6 @@ function findInDatabases(policy: WrittenPolicy): Contradiction[] {
     if (written['heartbeat-url'] !== undefined && !isOn('watch')) {
       const message = 'is called by the watch, which is switched off. Switch it on, or leave this out';
       found.push({ path: at('heartbeat-url'), message });
-    }
-    if (written['supabase-access-token'] !== undefined && written['project-ref'] === undefined) {
-      const message =
-        'names the token for a project, and there is none. Write project-ref beside it, the twenty letters in the address of its dashboard';
-      found.push({ path: at('supabase-access-token'), message });
     }
     if (isOn('capture') && !isOn('full') && !isOn('incremental') && !isOn('archive')) {
       const message =

@@ -162,9 +162,6 @@ export const databaseSchema = v.strictObject({
     ),
   ),
   'encryption-identity': v.optional(secretName('the age identity; only drills and restores get it')),
-  'heartbeat-url': v.optional(
-    secretName('the address that the watch of this database calls when all is well with it'),
-  ),
   'project-ref': v.optional(
     text(
       "The project at Supabase, as the twenty letters in the address of its dashboard: what is told of the backups tells of the platform's own, too.",
@@ -173,6 +170,9 @@ export const databaseSchema = v.strictObject({
   ),
   'supabase-access-token': v.optional(
     secretName("the token of Supabase's Management API; SUPABASE_ACCESS_TOKEN when absent"),
+  ),
+  'heartbeat-url': v.optional(
+    secretName('the address that the watch of this database calls when all is well with it'),
   ),
   'encryption-recipients': v.optional(texts('Who can open the backups: age recipients.', parseRecipients)),
   environment: v.optional(text('The GitHub environment of its jobs, whose secrets and rules they get.')),

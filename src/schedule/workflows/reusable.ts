@@ -60,9 +60,9 @@ const connectionInputs = {
   sslrootcert: text("The authority of the server's certificate, in PEM form."),
 } as const;
 
-/** For what asks Supabase of its own backups, beside the token */
+/** For what asks Supabase of its own backups, or of Vault's root key, beside the token */
 const projectInputs = {
-  'project-ref': text('The project at Supabase whose own backups are told, too; only with the token.'),
+  'project-ref': text('The project at Supabase, for what only Supabase tells of it; only with the token.'),
 } as const;
 
 const alarmInputs = {
@@ -98,7 +98,8 @@ const storageSecrets = {
 const copiesSecret = { COPIES: 'Other storages with copies, a YAML list (docs/copies.md).' } as const;
 
 const tokenSecret = {
-  SUPABASE_ACCESS_TOKEN: "A token of Supabase's Management API that may read the backups of the project.",
+  SUPABASE_ACCESS_TOKEN:
+    "A token of Supabase's Management API, which may read backups and secrets of the project.",
 } as const;
 
 const recordsSecret = { RECORDS_URL: 'The database that keeps the records in SQL.' } as const;
@@ -112,6 +113,11 @@ const alarmSecrets = {
 
 const databaseSecret = { DATABASE_URL: 'The database to back up.' } as const;
 const identitySecret = { ENCRYPTION_IDENTITY: 'Opens encrypted backups.' } as const;
+/** Of what takes backups */
+const backingUpSecrets = {
+  ...{ ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret },
+  ...alarmSecrets,
+} as const;
 const usual = { contents: 'read', issues: 'write' } as const;
 
 export const reusableWorkflows = {
@@ -135,10 +141,7 @@ export const reusableWorkflows = {
         'Whether a runbook is written after the backup and kept with the run, unless the repository is public.',
       ),
     },
-    secrets: {
-      ...{ ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret },
-      ...alarmSecrets,
-    },
+    secrets: backingUpSecrets,
     outputs: ['backup-id', 'backup-type', 'rows'],
     permissions: usual,
     timeoutMinutes: 350,
@@ -150,6 +153,7 @@ export const reusableWorkflows = {
       ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
+      ...projectInputs,
       ...alarmInputs,
       ...tableInputs,
       'encryption-recipients': text(
@@ -162,7 +166,7 @@ export const reusableWorkflows = {
       ),
       'drop-slot': flag('Whether to capture a last time and drop the slot.'),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
+    secrets: backingUpSecrets,
     outputs: ['captured-through', 'transactions', 'barrier', 'lost-changes', 'backup-id'],
     permissions: usual,
     // The first capture takes a backup, and so does one after a change of the schema.
@@ -271,6 +275,7 @@ export const reusableWorkflows = {
       ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
+      ...projectInputs,
       ...alarmInputs,
       ...tableInputs,
       // The environment's reviewers approve the restore. Without protection rules GitHub asks for no
@@ -303,6 +308,7 @@ export const reusableWorkflows = {
     },
     secrets: {
       TARGET_URL: 'The database to restore into.',
+      SUPABASE_ACCESS_TOKEN: "A token of Supabase's Management API, which may write secrets of the target.",
       ...storageSecrets,
       ...copiesSecret,
       ...recordsSecret,
@@ -320,6 +326,7 @@ export const reusableWorkflows = {
       ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
+      ...projectInputs,
       ...alarmInputs,
       'encryption-recipients': text('Who can open a backup that the gate takes.'),
       'max-age': text('How old the newest backup may be.'),
@@ -329,7 +336,7 @@ export const reusableWorkflows = {
       'base-ref': text("What runs in production; when empty, what the run's event says."),
       label: text('A note kept with such a backup.'),
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
+    secrets: backingUpSecrets,
     outputs: ['backup-id', 'gate', 'destructive'],
     permissions: usual,
     timeoutMinutes: 350,

@@ -96,6 +96,17 @@ export function isArchived(error: unknown): boolean {
   return nameOf(error) === 'InvalidObjectState';
 }
 
+/** Codes of a refusal since the bytes and a checksum do not fit: of Amazon and most others, of MinIO, of Garage */
+const digestRefusals = new Set(['BadDigest', 'XAmzContentChecksumMismatch', 'InvalidDigest']);
+
+/**
+ * Tells whether a store refuses a write since its checksum is wrong. Any other 400 that no retry changes counts too,
+ * for codes differ; that of a slow connection (RequestTimeout) says nothing of the checksum.
+ */
+export function isDigestRefusal(error: unknown): boolean {
+  return statusOf(error) === 400 && (digestRefusals.has(nameOf(error)) || !isTransient(error));
+}
+
 /** Tells whether the same request may succeed a moment later. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof BrokenBodyError || isSilence(error)) return true;

@@ -62,15 +62,28 @@ export class S3Reading {
 
   /**
    * Asks for the SHA-256 that the store keeps of a value, of all its bytes; undefined where it keeps none. That of
-   * a multipart upload is one of checksums, and has its number of parts behind it.
+   * a multipart upload is one of checksums (COMPOSITE), and has its number of parts behind it: user guide of S3,
+   * "Checking object integrity", "Full object and composite checksum types".
+   *
+   * @throws StorageError with `missing` set when there is no such value
    */
   async checksum(key: string): Promise<string | undefined> {
-    return this.#requests.run('look at', key, async ({ options }) => {
+    const head = await this.#requests.run('look at', key, async ({ options }) => {
       const command = new HeadObjectCommand({ ...this.#requests.address(key), ChecksumMode: 'ENABLED' });
-      const { ChecksumSHA256 = '', ChecksumType } = await this.#requests.client.send(command, options);
-      if (ChecksumType === 'COMPOSITE' || !/^[A-Za-z0-9+/]{43}=$/.test(ChecksumSHA256)) return undefined;
-      return Buffer.from(ChecksumSHA256, 'base64').toString('hex');
+      try {
+        return await this.#requests.client.send(command, options);
+      } catch (error) {
+        if (statusOf(error) === 404) return undefined;
+        throw error;
+      }
     });
+    if (head === undefined) {
+      const message = `${key} is not in ${this.#requests.location}`;
+      throw new StorageError(message, 'See who removes values there.', { missing: true });
+    }
+    const { ChecksumSHA256 = '', ChecksumType } = head;
+    if (ChecksumType === 'COMPOSITE' || !/^[A-Za-z0-9+/]{43}=$/.test(ChecksumSHA256)) return undefined;
+    return Buffer.from(ChecksumSHA256, 'base64').toString('hex');
   }
 
   /** Repeats a failed HEAD as a GET: the answer to a HEAD has no body, and so no message of the store. */

@@ -7,7 +7,7 @@ import {
 import { StorageError } from '../../runtime/errors.ts';
 import { DeniedValueError, ForeignValueError } from '../storage.ts';
 import type { S3Options } from './client.ts';
-import { isSilence, isTransient, statusOf } from './failure.ts';
+import { isDigestRefusal, isSilence, isTransient, statusOf } from './failure.ts';
 import type { S3Reading } from './reading.ts';
 import type { Attempt, S3Requests } from './requests.ts';
 import { hostOf } from './sentences.ts';
@@ -111,7 +111,7 @@ export class S3Writing {
         await this.#requests.client.send(new PutObjectCommand({ ...input, Body: value }), options);
         return false;
       } catch (error) {
-        if (statusOf(error) === 400) return true;
+        if (isDigestRefusal(error)) return true;
         if (statusOf(error) === 501) return false;
         throw error;
       }

@@ -95,6 +95,22 @@ describe('what is accepted', () => {
     });
   });
 
+  test("Vault's root key is asked for where token and project are known, and never required", () => {
+    const vaultKey = { accessToken: 'sbp_x', projectRef: project, apiUrl: 'https://api.supabase.com' };
+    const env = { SUPABASE_ACCESS_TOKEN: 'sbp_x' };
+    const direct = `postgresql://postgres:s3cret@db.${project}.supabase.co:5432/postgres`;
+    for (const operation of ['backup', 'capture', 'gate']) {
+      const given = { ...backup, operation, 'database-url': direct };
+      expect(parse(given, env)).toMatchObject({ vaultKey });
+      expect(parse({ ...given, 'vault-key': 'false' }, env)).toMatchObject({ vaultKey: undefined });
+      expect(parse(given)).toMatchObject({ vaultKey: undefined });
+    }
+    expect(parse({ ...backup, 'supabase-access-token': 'sbp_x' })).toMatchObject({ vaultKey: undefined });
+    expect(parse({ ...backup, 'project-ref': project }, env)).toMatchObject({ vaultKey });
+    const restore = { operation: 'restore', storage: './a', 'target-url': direct };
+    expect(parse(restore, env)).toMatchObject({ vaultKey });
+  });
+
   test('a restore by the platform needs no database, but a storage, in which it is noted what was asked', () => {
     expect(parse(back)).toMatchObject({
       ...{ managed: true, storage: './backups', targetUrl: undefined, confirmed: false },
@@ -527,6 +543,7 @@ const refused: [Given, InputName, string][] = [
   [{ ...report, kind: 'managed', public: 'true' }, 'public', 'is not for a report about both layers'],
   [{ ...status, 'supabase-access-token': 'sbp_x' }, 'project-ref', 'is required with supabase-access-token'],
   [{ ...back, managed: 'yes' }, 'managed', 'cannot be "yes"'],
+  [{ ...backup, 'vault-key': 'maybe' }, 'vault-key', 'cannot be "maybe"'],
   [{ ...back, 'wait-at-most': 'long' }, 'wait-at-most', 'cannot be "long"'],
   [{ ...back, 'recovery-target-time': '' }, 'recovery-target-time', 'is required with managed'],
   [{ ...back, 'recovery-target-time': 'latest' }, 'recovery-target-time', 'cannot be latest'],

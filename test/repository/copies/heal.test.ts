@@ -173,7 +173,9 @@ describe('a storage', () => {
     // Where none is left to tell by, the manifests of the copy say that its key is wrong.
     await storage.remove(manifestKey(ids[1]));
     await storage.remove('repository.json');
-    await expect(heal()).rejects.toThrow('no backup in scripted is sealed with the key in its repository.json');
+    await expect(heal()).rejects.toThrow(
+      'no backup in scripted is sealed with the key in its repository.json',
+    );
     intact.delete(manifestKey(ids[1]));
     intact.delete('repository.json');
     expect(await contentOf(storage)).toEqual(intact);

@@ -280,6 +280,19 @@ describe('faults', () => {
     await expect(mirror()).rejects.toThrow('second is down');
   });
 
+  it('the lock of a mirror that was killed ends before the next one has waited for it', async () => {
+    await storeAll();
+    let seconds: number | undefined;
+    copy.before = async ({ method, key }) => {
+      if (method !== 'create' || !key.startsWith('objects/')) return;
+      const [lock] = await copy.keys('locks/');
+      seconds = JSON.parse(String(await copy.read(lock as string))).ttlSeconds;
+    };
+    await mirror();
+    // A quarter of an hour is what a mirror waits.
+    expect(seconds).toBeLessThanOrEqual(600);
+  });
+
   it('another mirror of the same copy is waited for, and named', async () => {
     await mirror();
     const lock = await acquireLock(

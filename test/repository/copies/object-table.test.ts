@@ -13,7 +13,7 @@ const object = (index: number): DescribedObject => ({
 describe('the table of objects', () => {
   it('says what a map would say', () => {
     const steps = fc.array(
-      fc.record({ index: fc.nat(40), what: fc.constantFrom('want', 'list', 'short', 'unlist') }),
+      fc.record({ index: fc.nat(40), what: fc.constantFrom('want', 'list', 'short', 'unlist', 'carry') }),
       { maxLength: 200 },
     );
     fc.assert(
@@ -21,6 +21,7 @@ describe('the table of objects', () => {
         const table = new ObjectTable(random);
         const wanted = new Set<number>();
         const listed = new Map<number, number>();
+        const carried = new Set<number>();
         for (const { index, what } of done) {
           const { name, stored } = object(index);
           if (what === 'want') table.want(object(index));
@@ -31,10 +32,18 @@ describe('the table of objects', () => {
           if (what === 'list') listed.set(index, stored);
           if (what === 'short') listed.set(index, stored + 1);
           if (what === 'unlist') listed.delete(index);
+          if (what === 'carry') table.carry(name, stored);
+          if (what === 'carry') listed.set(index, stored);
+          if (what === 'carry') carried.add(index);
+          if (what === 'unlist') carried.delete(index);
         }
         const present = [...wanted].filter((index) => listed.get(index) === index);
         const names = (indexes: Iterable<number>) => [...indexes].map((index) => object(index).name).sort();
         expect([...table.names('present')].sort()).toEqual(names(present));
+        const got = [...carried].filter((index) => wanted.has(index));
+        expect([...table.names('carried')].sort()).toEqual(names(got));
+        const bytes = got.reduce((sum, index) => sum + index, 0);
+        expect(table.count('carried')).toEqual({ objects: got.length, bytes });
         expect([...table.names('absent')].sort()).toEqual(
           names([...wanted].filter((index) => !present.includes(index))),
         );

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { mirrorTo } from '../../../src/repository/copies/mirror.ts';
 import { planMirror } from '../../../src/repository/copies/plan.ts';
 import { readCopyStates } from '../../../src/repository/copies/state.ts';
@@ -52,6 +52,8 @@ describe('the plan of a mirror', () => {
   it('of 300,000 objects each holds less than 200 MB, and finds what is missing among them', async () => {
     const [source, copy] = await makePair();
     await storeBackup(source, ids[0], await storeObjects(source, 3));
+    // What the copy keeps it may have lost objects of, so that both places are listed.
+    await storeBackup(copy, ids[1], await storeObjects(copy, 1));
     const [here, there] = [source.storage, copy.storage] as [VastStorage, VastStorage];
     [here.count, there.count, there.gap] = [300_000, 300_000, 1000];
     const before = process.memoryUsage();
@@ -61,6 +63,18 @@ describe('the plan of a mirror', () => {
     expect(plan.missing.backups).toEqual([`backups/${ids[0]}.json`]);
     expect(plan.objects.size).toBeGreaterThan(299_000);
     expect(after.arrayBuffers + after.heapUsed - before.arrayBuffers - before.heapUsed).toBeLessThan(200e6);
+  });
+
+  it('lists the objects of the source only where the copy has a backup that may have lost some', async () => {
+    const [source, copy] = await makePair();
+    await storeBackup(source, ids[0], await storeObjects(source, 3));
+    const list = vi.spyOn(source.storage, 'list');
+    const plan = await planMirror(source, copy, options);
+    expect(plan.objects.count('absent')).toMatchObject({ objects: 3 });
+    expect(list.mock.calls.flat()).not.toContain('objects/');
+    await storeBackup(copy, ids[1], await storeObjects(copy, 1));
+    await planMirror(source, copy, options);
+    expect(list.mock.calls.flat()).toContain('objects/');
   });
 
   it('fails when a listing does, rather than take a part for the whole', async () => {

@@ -123,7 +123,7 @@ describe('of credentials', () => {
 
   test('what asks the platform gets project and token, where the policy names a project, and nothing else does', () => {
     for (const [id, { with: given, secrets = {} }] of jobsOf(fullPolicy)) {
-      const asks = /-(full|incremental|schema|archive|watch|digest)$/.test(id);
+      const asks = /-(full|incremental|schema|archive|capture|watch|digest)$/.test(id);
       const isProduction = id.startsWith('production');
       const ref = isProduction ? 'abcdefghijklmnopqrst' : 'tsrqponmlkjihgfedcba';
       const token = isProduction ? 'PROJECT_TOKEN' : 'SUPABASE_ACCESS_TOKEN';

@@ -108,7 +108,7 @@ function describePlatform({ managed }: EvidenceFacts): Evidence['platform'] {
 /** What no backup of this tool has in it, whatever its settings. */
 const neverCarried = [
   'Files of Supabase Storage: the rows about them are carried, the files are not.',
-  'What the platform keeps outside of the database: settings and secrets of the project, edge functions, the root key of Vault.',
+  'What the platform keeps outside of the database: settings and secrets of the project, and edge functions. Of it all a backup may carry the root key of Vault, encrypted, and says where it does not.',
   'Passwords of roles, which only a superuser may read.',
   'Access to the storage and to the database by other means than this tool: see the logs of their providers.',
 ];

@@ -14,8 +14,8 @@ export function describeVaultKeyLost(): Page {
     name: 'vault-key-lost',
     title: 'The root key of Vault is lost',
     prospect: {
-      way: 'copy the key from a project that has it, or make the secrets anew',
-      loss: 'the secrets, where no project has the key',
+      way: 'restore a backup that carries the key, copy it from a project that has it, or make the secrets anew',
+      loss: 'the secrets, where neither a backup nor a project has the key',
       ...notOurs,
     },
     tell: [
@@ -27,10 +27,14 @@ export function describeVaultKeyLost(): Page {
     ],
     stop: [
       {
-        say: md`Do not delete or pause a project that still reads its secrets: the key is only there, in no backup.`,
+        say: md`Do not delete or pause a project that still reads its secrets: the key is there, and in no backup that lists \`the root key of the vault\` as missing.`,
       },
     ],
     recover: [
+      {
+        say: md`Restore a backup that carries the key into an empty project, with \`project-ref\` of that project and a token that may write its secrets: the restore gives it the key, and makes the secrets. A dry run says whether it will.`,
+        otherwise: md`The backup does not carry it: go on below.`,
+      },
       {
         say: md`Copy the key from that project into the new one, before secrets are made there. The token is one of your account.`,
         show: 'api=https://api.supabase.com/v1/projects\ncurl --fail -H "Authorization: Bearer $TOKEN" "$api/OLD_REF/pgsodium" |\n  curl --fail -X PUT -H "Authorization: Bearer $TOKEN" -H \'Content-Type: application/json\' --data-binary @- "$api/NEW_REF/pgsodium"',

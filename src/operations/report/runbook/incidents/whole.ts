@@ -125,7 +125,7 @@ export function describeProjectGone(facts: RecoverableFacts): Page {
     ],
     recover: [
       {
-        say: md`Make a new project (or an empty database), of PostgreSQL ${newest.serverMajor} or newer, and of the size of the old one. Its session pooler string is \`$NEW_URL\`. If it has Vault's secrets, and the old project still answers, copy its root key before anything else ([Vault](#vault-key-lost)).`,
+        say: md`Make a new project (or an empty database), of PostgreSQL ${newest.serverMajor} or newer, and of the size of the old one. Its session pooler string is \`$NEW_URL\`. If it has Vault's secrets, its root key comes with the backup, or is copied from the old project before anything else ([Vault](#vault-key-lost)).`,
         run: sh`psql -X -At "${$.NEW_URL}" -c "SELECT 'PostgreSQL ' || current_setting('server_version')"`,
         expect: ['PostgreSQL …'],
         otherwise: md`No answer: wait until the project has come up, and look at its network restrictions.`,
