@@ -257,8 +257,10 @@ function secretsOf(
     REPOSITORY_KEY: secret(written['repository-key']),
     COPIES: secret(written.copies),
     ENCRYPTION_IDENTITY: secret(written['encryption-identity']),
-    // Without a project there is nothing to ask with it.
-    SUPABASE_ACCESS_TOKEN: written['project-ref'] === undefined ? undefined : secret(tokenNameOf(written)),
+    // Without a project there is nothing to ask with it, and the target of a restore may be another one: its token
+    // is a secret of the environment of restores.
+    SUPABASE_ACCESS_TOKEN:
+      written['project-ref'] === undefined || kind === 'restore' ? undefined : secret(tokenNameOf(written)),
     HEARTBEAT_URL: kind === 'watch' ? secret(heartbeatOf(written, policy)) : undefined,
     ...sharedSecrets(policy),
   };
