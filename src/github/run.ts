@@ -56,7 +56,17 @@ export function isRepository(text: string): boolean {
 
 /** Returns the workflow's actor, or outside of a runner the machine's user. */
 export function nameActor(context: Pick<Context, 'env'>): string {
-  return context.env.GITHUB_ACTOR ?? userInfo().username;
+  return context.env.GITHUB_ACTOR ?? nameUser() ?? `user ${process.getuid?.()}`;
+}
+
+/** The user of this process; undefined for a number without a name, as containers give to processes. */
+function nameUser(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_SYSTEM_ERROR') return undefined;
+    throw error;
+  }
 }
 
 /** The kinds of machines that a run can be on. */

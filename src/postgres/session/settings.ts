@@ -97,7 +97,7 @@ export function parseConnection(
       'Use TLS: sslmode=verify-full.',
     );
   }
-  const user = take('user') ?? userInfo().username;
+  const user = take('user') ?? nameUser(input);
   const database = take('dbname') ?? user;
   const rootCert = sslRootCert ?? take('sslrootcert');
   const entries = readPassFile(findPassFile(env, given.get('passfile') ?? service.get('passfile')));
@@ -199,6 +199,24 @@ export function maySendClearText({ host, sslMode }: ConnectionSettings): boolean
 /** `user@host:port/database` for messages and manifests, without secrets. */
 export function describeConnection(settings: ConnectionSettings): string {
   return `${settings.user}@${settings.host}:${settings.port}/${settings.database}`;
+}
+
+/**
+ * The user of this process, by whose name libpq connects where no other is given.
+ *
+ * @throws ConfigurationError for a number without a name, as containers give to processes
+ */
+function nameUser(input: string): string {
+  try {
+    return userInfo().username;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
+    throw new ConfigurationError(
+      say`${nameInput(input)}: names no user, and the user of this process has no name`,
+      'Write the user into the URL, as in postgresql://user:password@host:5432/database.',
+      error,
+    );
+  }
 }
 
 /**
