@@ -8747,7 +8747,7 @@ async function writeDurably(path26, value) {
 }
 async function makeFolder(path26) {
   if (await makeOneFolder(path26, "ENOENT")) return;
-  await makeFolder((0, import_node_path3.dirname)(path26));
+  await makeFolder((0, import_node_path2.dirname)(path26));
   await makeOneFolder(path26);
 }
 async function makeOneFolder(path26, expected) {
@@ -8758,7 +8758,7 @@ async function makeOneFolder(path26, expected) {
     if (codeOf2(error2) === expected) return false;
     throw error2;
   }
-  await syncFolder((0, import_node_path3.dirname)(path26));
+  await syncFolder((0, import_node_path2.dirname)(path26));
   return true;
 }
 async function syncFolder(path26) {
@@ -8772,12 +8772,12 @@ async function syncFolder(path26) {
     await folder.close();
   }
 }
-var import_promises3, import_node_path3, noFolderSync;
+var import_promises3, import_node_path2, noFolderSync;
 var init_durable = __esm({
   "src/storage/folder/durable.ts"() {
     "use strict";
     import_promises3 = require("node:fs/promises");
-    import_node_path3 = require("node:path");
+    import_node_path2 = require("node:path");
     init_failures();
     noFolderSync = /* @__PURE__ */ new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EISDIR"]);
   }
@@ -8787,37 +8787,37 @@ var init_durable = __esm({
 async function ignoreInGit(folder) {
   if (!await isInWorkTree(folder)) return;
   try {
-    await (0, import_promises4.writeFile)((0, import_node_path4.join)(folder, ".gitignore"), "*\n", { flag: "wx", mode: 384 });
+    await (0, import_promises4.writeFile)((0, import_node_path3.join)(folder, ".gitignore"), "*\n", { flag: "wx", mode: 384 });
   } catch (error2) {
     if (codeOf2(error2) !== "EEXIST") throw error2;
   }
 }
 async function isInWorkTree(folder) {
-  for (let at = folder; ; at = (0, import_node_path4.dirname)(at)) {
-    if (await isTaken((0, import_node_path4.join)(at, ".git"))) return true;
-    if (at === (0, import_node_path4.dirname)(at)) return false;
+  for (let at = folder; ; at = (0, import_node_path3.dirname)(at)) {
+    if (await isTaken((0, import_node_path3.join)(at, ".git"))) return true;
+    if (at === (0, import_node_path3.dirname)(at)) return false;
   }
 }
-var import_promises4, import_node_path4;
+var import_promises4, import_node_path3;
 var init_ignore = __esm({
   "src/storage/folder/ignore.ts"() {
     "use strict";
     import_promises4 = require("node:fs/promises");
-    import_node_path4 = require("node:path");
+    import_node_path3 = require("node:path");
     init_durable();
     init_failures();
   }
 });
 
 // src/storage/file.ts
-var import_node_crypto11, import_node_fs4, import_promises5, import_node_path5, looksAtOnce, abandonedAfterMs, temporaryName, readOnly, noHardLinks, FileStorage;
+var import_node_crypto11, import_node_fs4, import_promises5, import_node_path4, looksAtOnce, abandonedAfterMs, temporaryName, readOnly, noHardLinks, FileStorage;
 var init_file = __esm({
   "src/storage/file.ts"() {
     "use strict";
     import_node_crypto11 = require("node:crypto");
     import_node_fs4 = require("node:fs");
     import_promises5 = require("node:fs/promises");
-    import_node_path5 = require("node:path");
+    import_node_path4 = require("node:path");
     init_errors();
     init_wording();
     init_duration();
@@ -8842,7 +8842,7 @@ var init_file = __esm({
        * @param location the name of the folder for people
        */
       constructor(root, context, location2 = root) {
-        this.#root = (0, import_node_path5.resolve)(root);
+        this.#root = (0, import_node_path4.resolve)(root);
         this.#context = context;
         this.location = location2;
       }
@@ -8906,7 +8906,7 @@ var init_file = __esm({
       async get(key, limit = largestValue) {
         assertKey(key);
         try {
-          await this.#refuseLinks((0, import_node_path5.dirname)(key));
+          await this.#refuseLinks((0, import_node_path4.dirname)(key));
           const file = await (0, import_promises5.open)(this.#path(key), readOnly);
           try {
             const found = await file.stat();
@@ -8922,7 +8922,7 @@ var init_file = __esm({
       }
       async stat(key) {
         assertKey(key);
-        await this.#refuseLinks((0, import_node_path5.dirname)(key));
+        await this.#refuseLinks((0, import_node_path4.dirname)(key));
         return this.#look(key);
       }
       async *list(prefix2) {
@@ -8948,11 +8948,11 @@ var init_file = __esm({
         const folders2 = /* @__PURE__ */ new Set();
         const retained = [];
         let denial;
-        for (const folder of new Set(keys2.map((key) => (0, import_node_path5.dirname)(key)))) await this.#refuseLinks(folder);
+        for (const folder of new Set(keys2.map((key) => (0, import_node_path4.dirname)(key)))) await this.#refuseLinks(folder);
         for (const key of keys2) {
           try {
             await (0, import_promises5.unlink)(this.#path(key));
-            folders2.add((0, import_node_path5.dirname)(this.#path(key)));
+            folders2.add((0, import_node_path4.dirname)(this.#path(key)));
           } catch (error2) {
             const code2 = codeOf2(error2);
             if (isAbsence(code2)) continue;
@@ -8970,22 +8970,23 @@ var init_file = __esm({
         await this.close();
       }
       #path(key) {
-        return (0, import_node_path5.join)(this.#root, key);
+        return (0, import_node_path4.join)(this.#root, key);
       }
       /** Writes a value under a temporary name; `publish` renames it, or removes it and returns false. */
       async #write(key, value, publish) {
         const path26 = this.#path(key);
-        const temporary = (0, import_node_path5.join)(this.#root, "tmp", (0, import_node_crypto11.randomUUID)());
+        const temporary = (0, import_node_path4.join)(this.#root, "tmp", (0, import_node_crypto11.randomUUID)());
         try {
-          for (const folder of ["tmp", (0, import_node_path5.dirname)(key)]) await this.#refuseLinks(folder);
+          const missing = [];
+          for (const folder of ["tmp", (0, import_node_path4.dirname)(key)])
+            if (!await this.#refuseLinks(folder)) missing.push(folder);
           await this.#refuseRemoved();
           const isNew = !this.#isMade && !await isTaken(this.#root);
-          await makeFolder((0, import_node_path5.dirname)(temporary));
+          for (const folder of missing) await makeFolder((0, import_node_path4.join)(this.#root, folder));
           if (isNew) await ignoreInGit(this.#root);
-          await makeFolder((0, import_node_path5.dirname)(path26));
           await writeDurably(temporary, value);
           const published = await publish(temporary, path26);
-          await syncFolder((0, import_node_path5.dirname)(path26));
+          await syncFolder((0, import_node_path4.dirname)(path26));
           this.#isMade = true;
           return published;
         } catch (error2) {
@@ -9015,7 +9016,7 @@ var init_file = __esm({
       async #entries(folder) {
         await this.#refuseLinks(folder);
         try {
-          return await (0, import_promises5.readdir)((0, import_node_path5.join)(this.#root, folder), { withFileTypes: true });
+          return await (0, import_promises5.readdir)((0, import_node_path4.join)(this.#root, folder), { withFileTypes: true });
         } catch (error2) {
           if (codeOf2(error2) === "ENOENT" || folder !== "" && codeOf2(error2) === "ENOTDIR") return [];
           if (folder !== "" && codeOf2(error2) === "ENAMETOOLONG") return [];
@@ -9029,7 +9030,7 @@ var init_file = __esm({
       async #removeAbandoned() {
         for (const entry of await this.#entries("tmp")) {
           if (!temporaryName.test(entry.name)) continue;
-          const path26 = (0, import_node_path5.join)(this.#root, "tmp", entry.name);
+          const path26 = (0, import_node_path4.join)(this.#root, "tmp", entry.name);
           const found = await (0, import_promises5.lstat)(path26).catch(() => void 0);
           const ageMs = this.#context.now().getTime() - (found?.mtimeMs ?? Number.NaN);
           if (found?.isFile() && ageMs > abandonedAfterMs) await (0, import_promises5.rm)(path26, { force: true });
@@ -9040,20 +9041,23 @@ var init_file = __esm({
        * time.
        *
        * @param folder relative to the root; `.` or empty for the root, which may be a link
+       * @returns whether it was seen to be there; of the root that is not asked
        * @throws ConfigurationError when the folder or one above it, below the root, is a link
        */
       async #refuseLinks(folder) {
         let path26 = this.#root;
-        for (const part of folder.split("/").filter((name2) => name2 !== "" && name2 !== ".")) {
-          path26 = (0, import_node_path5.join)(path26, part);
+        const parts3 = folder.split("/").filter((name2) => name2 !== "" && name2 !== ".");
+        for (const part of parts3) {
+          path26 = (0, import_node_path4.join)(path26, part);
           const found = await (0, import_promises5.lstat)(path26).catch(() => void 0);
-          if (found === void 0) return;
+          if (found === void 0) return false;
           if (!found.isSymbolicLink()) continue;
           throw new ConfigurationError(
             say`${nameInput("storage")}: ${path26} is a symbolic link, and inside of a repository links are not followed`,
             "If you made it, move the folder itself there, mount it, or make the folder of the whole repository a link. If you did not, look at who can write there, and remove the link."
           );
         }
+        return parts3.length > 0;
       }
       #failure(action, key, cause) {
         if (cause instanceof ConfigurationError || cause instanceof StorageError) return cause;
@@ -9190,34 +9194,34 @@ function explainProxy(error2, target, env2) {
   const proxy = findProxy(target, env2);
   if (proxy === void 0) return void 0;
   const { code: code2, name: name2 } = error2;
-  const word = code2 ?? name2 ?? "";
+  const word2 = code2 ?? name2 ?? "";
   const { variable, host } = proxy;
   const around = `name ${target.hostname} in NO_PROXY where it can be reached without`;
-  if (word === "ERR_PROXY_TUNNEL") return explainTunnel(error2, proxy, target);
-  if (unreachable.has(word)) {
+  if (word2 === "ERR_PROXY_TUNNEL") return explainTunnel(error2, proxy, target);
+  if (unreachable.has(word2)) {
     return {
-      what: `the proxy ${host} cannot be reached (${word}), and ${variable} says to go to ${target.host} through it`,
+      what: `the proxy ${host} cannot be reached (${word2}), and ${variable} says to go to ${target.host} through it`,
       next: `Check ${variable}, or ${around}.`,
       configuration: true
     };
   }
-  if (notTls.test(word) && proxy.protocol === "https:") {
+  if (notTls.test(word2) && proxy.protocol === "https:") {
     return {
-      what: `the proxy ${host} does not speak TLS (${word}), and ${variable} begins with https://`,
+      what: `the proxy ${host} does not speak TLS (${word2}), and ${variable} begins with https://`,
       next: `Write ${variable} with http://: what goes through the proxy is encrypted all the same.`,
       configuration: true
     };
   }
-  if (distrusted.test(word)) {
+  if (distrusted.test(word2)) {
     return {
-      what: `${target.host}, asked through the proxy ${host}, has no certificate that is trusted here (${word})`,
-      next: `${capitalize(adviseTrust(word, env2))}: the proxy may look into what it passes on, and show one of its own; or ${around}.`,
+      what: `${target.host}, asked through the proxy ${host}, has no certificate that is trusted here (${word2})`,
+      next: `${capitalize(adviseTrust(word2, env2))}: the proxy may look into what it passes on, and show one of its own; or ${around}.`,
       configuration: true
     };
   }
-  if (broken.has(word)) {
+  if (broken.has(word2)) {
     return {
-      what: `the connection to ${target.host} through the proxy ${host} (${variable}) broke or fell silent (${word})`,
+      what: `the connection to ${target.host} through the proxy ${host} (${variable}) broke or fell silent (${word2})`,
       next: `Check the proxy, or ${around}.`,
       configuration: false
     };
@@ -9314,6 +9318,9 @@ function isWithheld(code2) {
 function isArchived(error2) {
   return nameOf(error2) === "InvalidObjectState";
 }
+function isDigestRefusal(error2) {
+  return statusOf(error2) === 400 && (digestRefusals.has(nameOf(error2)) || !isTransient2(error2));
+}
 function isTransient2(error2) {
   if (error2 instanceof BrokenBodyError || isSilence(error2)) return true;
   const status = statusOf(error2);
@@ -9344,7 +9351,7 @@ function isPathRefused(error2) {
 function isDenial(code2) {
   return code2 === "AccessDenied" || code2 === "ObjectLocked" || code2 === "RetentionPolicyNotMet";
 }
-var broken2, unreachable2, transientNames, passingStatuses, pathRefusals, SilenceError;
+var broken2, unreachable2, transientNames, passingStatuses, pathRefusals, SilenceError, digestRefusals;
 var init_failure = __esm({
   "src/storage/s3/failure.ts"() {
     "use strict";
@@ -9368,6 +9375,7 @@ var init_failure = __esm({
     pathRefusals = /* @__PURE__ */ new Set(["SecondLevelDomainForbidden", "PathStyleDomainForbidden", "InvalidPathAccess"]);
     SilenceError = class extends Error {
     };
+    digestRefusals = /* @__PURE__ */ new Set(["BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"]);
   }
 });
 
@@ -9466,7 +9474,7 @@ var init_deletion = __esm({
 });
 
 // src/storage/s3/sentences.ts
-function hostOf2({ endpoint }) {
+function hostOf({ endpoint }) {
   return endpoint?.host ?? "Amazon S3";
 }
 function quote2(words3) {
@@ -9493,7 +9501,7 @@ var init_sentences = __esm({
 // src/storage/s3/connection-words.ts
 function explainConnection(error2, failed2) {
   const name2 = nameOf(error2);
-  const host = hostOf2(failed2);
+  const host = hostOf(failed2);
   const { endpoint: url2 = amazon, env: env2 } = failed2;
   const proxy = explainProxy(error2, url2, env2) ?? explainProxyAnswer(statusOf(error2) ?? 0, url2, env2);
   if (proxy !== void 0) return proxy;
@@ -9532,7 +9540,7 @@ function explainConnection(error2, failed2) {
   return void 0;
 }
 function explainDistrust(name2, failed2) {
-  const host = hostOf2(failed2);
+  const host = hostOf(failed2);
   switch (name2) {
     case "ERR_TLS_CERT_ALTNAME_INVALID":
       return [
@@ -9585,7 +9593,7 @@ function explain(error2, failed2) {
 }
 function explainAnswer(error2, failed2) {
   const said = tellAnswer(error2);
-  const { host, bucket } = { host: hostOf2(failed2), bucket: failed2.bucket };
+  const { host, bucket } = { host: hostOf(failed2), bucket: failed2.bucket };
   const name2 = nameOf(error2);
   const status = statusOf(error2);
   const known4 = explainInput(name2, failed2) ?? explainFormat(error2, failed2);
@@ -9614,7 +9622,7 @@ function explainAnswer(error2, failed2) {
 }
 function explainInput(name2, failed2) {
   const { bucket } = failed2;
-  const host = hostOf2(failed2);
+  const host = hostOf(failed2);
   switch (name2) {
     case "NoSuchBucket":
       return [
@@ -9667,7 +9675,7 @@ function explainInput(name2, failed2) {
 }
 function explainFormat(error2, failed2) {
   const { bucket } = failed2;
-  const host = hostOf2(failed2);
+  const host = hostOf(failed2);
   const status = statusOf(error2);
   const text7 = responseOf(error2).text ?? "";
   if (isPathRefused(error2)) {
@@ -9695,7 +9703,7 @@ function explainFormat(error2, failed2) {
   return explainForeigner(failed2);
 }
 function explainForeigner(place3) {
-  const host = hostOf2(place3);
+  const host = hostOf(place3);
   const isSupabase2 = /(^|\.)supabase\.(co|in|red)$/.test(place3.endpoint?.hostname ?? "");
   return [
     `${host} answers, but not as S3 does`,
@@ -9804,7 +9812,7 @@ async function* listValues2(requests, prefix2) {
     const isBroken2 = page.IsTruncated && (next === void 0 || tokens3.has(next) || empty >= mostEmptyPages);
     if (isBroken2 || !isListing(page)) {
       const [, next2] = explainForeigner(place3);
-      const message = `${hostOf2(place3)} gave a listing of ${location2} that is not whole`;
+      const message = `${hostOf(place3)} gave a listing of ${location2} that is not whole`;
       throw new StorageError(message, next2, { configuration: !isBroken2 });
     }
     for (const { Key = "", Size = 0, LastModified } of page.Contents ?? []) {
@@ -10081,15 +10089,28 @@ var init_reading = __esm({
       }
       /**
        * Asks for the SHA-256 that the store keeps of a value, of all its bytes; undefined where it keeps none. That of
-       * a multipart upload is one of checksums, and has its number of parts behind it.
+       * a multipart upload is one of checksums (COMPOSITE), and has its number of parts behind it: user guide of S3,
+       * "Checking object integrity", "Full object and composite checksum types".
+       *
+       * @throws StorageError with `missing` set when there is no such value
        */
       async checksum(key) {
-        return this.#requests.run("look at", key, async ({ options: options2 }) => {
+        const head = await this.#requests.run("look at", key, async ({ options: options2 }) => {
           const command = new import_client_s33.HeadObjectCommand({ ...this.#requests.address(key), ChecksumMode: "ENABLED" });
-          const { ChecksumSHA256 = "", ChecksumType } = await this.#requests.client.send(command, options2);
-          if (ChecksumType === "COMPOSITE" || !/^[A-Za-z0-9+/]{43}=$/.test(ChecksumSHA256)) return void 0;
-          return Buffer.from(ChecksumSHA256, "base64").toString("hex");
+          try {
+            return await this.#requests.client.send(command, options2);
+          } catch (error2) {
+            if (statusOf(error2) === 404) return void 0;
+            throw error2;
+          }
         });
+        if (head === void 0) {
+          const message = `${key} is not in ${this.#requests.location}`;
+          throw new StorageError(message, "See who removes values there.", { missing: true });
+        }
+        const { ChecksumSHA256 = "", ChecksumType } = head;
+        if (ChecksumType === "COMPOSITE" || !/^[A-Za-z0-9+/]{43}=$/.test(ChecksumSHA256)) return void 0;
+        return Buffer.from(ChecksumSHA256, "base64").toString("hex");
       }
       /** Repeats a failed HEAD as a GET: the answer to a HEAD has no body, and so no message of the store. */
       async #askForWords(key, wordless, { options: options2 }) {
@@ -11099,7 +11120,7 @@ var init_writing = __esm({
             await this.#requests.client.send(new import_client_s37.PutObjectCommand({ ...input, Body: value }), options2);
             return false;
           } catch (error2) {
-            if (statusOf(error2) === 400) return true;
+            if (isDigestRefusal(error2)) return true;
             if (statusOf(error2) === 501) return false;
             throw error2;
           }
@@ -11212,7 +11233,7 @@ var init_writing = __esm({
       #describe(key, wrong2) {
         const { location: location2, place: place3 } = this.#requests;
         return new StorageError(
-          `${location2} has ${wrong2} under ${key}, although ${hostOf2(place3)} confirmed that it was stored`,
+          `${location2} has ${wrong2} under ${key}, although ${hostOf(place3)} confirmed that it was stored`,
           "Do not rely on this store before its operator has explained this."
         );
       }
@@ -11275,7 +11296,7 @@ var init_store = __esm({
           return capabilities;
         } catch (error2) {
           if (error2 instanceof StorageError && error2.configuration) {
-            throw new ConfigurationError(error2.message, error2.next, error2.cause);
+            throw new ConfigurationError(error2.told.message, error2.told.next, error2.cause);
           }
           throw error2;
         }
@@ -11414,13 +11435,13 @@ async function fetchTo(address2, path26, artifact, { env: env2, signal }) {
     throw new Error(`the place of the artifact answers ${response.status}`);
   }
   const hash2 = (0, import_node_crypto14.createHash)("sha256");
-  const most = artifact.size * 1.1 + (1 << 20);
+  const most2 = artifact.size * 1.1 + (1 << 20);
   let bytes = 0;
   const check3 = new import_node_stream3.Transform({
     transform(chunk2, _encoding, done) {
       bytes += chunk2.length;
       hash2.update(chunk2);
-      done(bytes > most ? toDamageError4(artifact) : null, chunk2);
+      done(bytes > most2 ? toDamageError4(artifact) : null, chunk2);
     }
   });
   const source = import_node_stream3.Readable.fromWeb(response.body);
@@ -11480,12 +11501,12 @@ function isOf2({ workflow_run: run2 }, branch) {
 function toStored({ id, name: name2, size_in_bytes: size, digest: digest6 }) {
   return { id, name: name2, size, digest: digest6 ?? void 0, isOfThisRun: false };
 }
-var import_promises9, import_node_path7, listSchema, repositorySchema2, pageSize, mostPages, answerTimeoutMs, ArtifactService;
+var import_promises9, import_node_path6, listSchema, repositorySchema2, pageSize, mostPages, answerTimeoutMs, ArtifactService;
 var init_service = __esm({
   "src/storage/artifact/service.ts"() {
     "use strict";
     import_promises9 = require("node:fs/promises");
-    import_node_path7 = require("node:path");
+    import_node_path6 = require("node:path");
     init_dist();
     init_request();
     init_retry();
@@ -11585,7 +11606,7 @@ var init_service = __esm({
        * @throws StorageError when the artifact cannot be downloaded, or differs from what GitHub stored
        */
       async download(artifact, folder) {
-        const path26 = (0, import_node_path7.join)(folder, "artifact.zip");
+        const path26 = (0, import_node_path6.join)(folder, "artifact.zip");
         if (artifact.isOfThisRun) {
           const client = await openClient2();
           const options2 = {
@@ -11599,7 +11620,7 @@ var init_service = __esm({
           );
           if (digestMismatch) throw toDamageError4(artifact);
           const [file = ""] = await (0, import_promises9.readdir)(folder);
-          await (0, import_promises9.rename)((0, import_node_path7.join)(folder, file), path26);
+          await (0, import_promises9.rename)((0, import_node_path6.join)(folder, file), path26);
           return path26;
         }
         await this.#retry(async () => {
@@ -11743,10 +11764,10 @@ async function openZip(path26) {
     return {
       entries: entries.filter(({ name: name2 }) => !name2.endsWith("/")),
       unpack: async (entry, folder) => {
-        const path27 = (0, import_node_path8.join)(folder, entry.name);
+        const path27 = (0, import_node_path7.join)(folder, entry.name);
         const value = await readEntry2(read4, entry);
         try {
-          await (0, import_promises10.mkdir)((0, import_node_path8.dirname)(path27), { recursive: true, mode: 448 });
+          await (0, import_promises10.mkdir)((0, import_node_path7.dirname)(path27), { recursive: true, mode: 448 });
           await (0, import_promises10.writeFile)(path27, value, { flag: "wx", mode: 384 });
           await (0, import_promises10.utimes)(path27, entry.modifiedAt, entry.modifiedAt);
         } catch (error2) {
@@ -11864,12 +11885,12 @@ function damaged(how, cause) {
     cause
   );
 }
-var import_promises10, import_node_path8, import_node_util2, import_node_zlib3, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
+var import_promises10, import_node_path7, import_node_util2, import_node_zlib3, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
 var init_zip = __esm({
   "src/storage/artifact/zip.ts"() {
     "use strict";
     import_promises10 = require("node:fs/promises");
-    import_node_path8 = require("node:path");
+    import_node_path7 = require("node:path");
     import_node_util2 = require("node:util");
     import_node_zlib3 = require("node:zlib");
     init_errors();
@@ -11893,7 +11914,7 @@ __export(store_exports2, {
 async function assertSameRepository(ours3, theirs, location2) {
   const [one, other] = await Promise.all(
     [ours3, theirs].map(
-      (folder) => (0, import_promises11.readFile)((0, import_node_path9.join)(folder, "repository.json")).catch((error2) => {
+      (folder) => (0, import_promises11.readFile)((0, import_node_path8.join)(folder, "repository.json")).catch((error2) => {
         if (error2.code === "ENOENT") return void 0;
         throw error2;
       })
@@ -11911,12 +11932,12 @@ function toForeignError({ name: name2, id }, entry) {
     "Name an artifact that nothing but supabase-backup stores."
   );
 }
-var import_promises11, import_node_path9, import_promises12, secondSlot, mostRounds, isShared, ArtifactStorage;
+var import_promises11, import_node_path8, import_promises12, secondSlot, mostRounds, isShared, ArtifactStorage;
 var init_store2 = __esm({
   "src/storage/artifact/store.ts"() {
     "use strict";
     import_promises11 = require("node:fs/promises");
-    import_node_path9 = require("node:path");
+    import_node_path8 = require("node:path");
     import_promises12 = require("node:timers/promises");
     init_errors();
     init_file();
@@ -12017,9 +12038,9 @@ var init_store2 = __esm({
       }
       async #makeCopy() {
         const { context } = this.#options;
-        const root = await (0, import_promises11.mkdtemp)((0, import_node_path9.join)(context.temporaryFolder, "artifact-"));
+        const root = await (0, import_promises11.mkdtemp)((0, import_node_path8.join)(context.temporaryFolder, "artifact-"));
         try {
-          const files = (0, import_node_path9.join)(root, "files");
+          const files = (0, import_node_path8.join)(root, "files");
           await (0, import_promises11.mkdir)(files, { mode: 448 });
           const [newest2] = await this.#service.list(this.#names);
           const original = newest2 ? await this.#fetch(newest2, root, files) : [];
@@ -12043,7 +12064,7 @@ var init_store2 = __esm({
           `reading the artifact ${artifact.name} (${artifact.id}, ${artifact.size} bytes)`
         );
         await this.#assertSpace(root, artifact.size);
-        const download2 = (0, import_node_path9.join)(root, `download-${artifact.id}`);
+        const download2 = (0, import_node_path8.join)(root, `download-${artifact.id}`);
         await (0, import_promises11.mkdir)(download2, { mode: 448 });
         const zip = await openZip(await this.#service.download(artifact, download2));
         try {
@@ -12112,7 +12133,7 @@ var init_store2 = __esm({
       }
       async #upload({ storage, files }, slot) {
         const paths = [];
-        for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path9.join)(files, key));
+        for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path8.join)(files, key));
         return this.#service.upload(slot, paths, files, this.#options.retentionDays);
       }
       /**
@@ -12134,14 +12155,14 @@ var init_store2 = __esm({
        */
       async #merge(copy, newer) {
         const { log: log3 } = this.#options.context;
-        const folder = (0, import_node_path9.join)(copy.root, `merge-${newer.id}`);
+        const folder = (0, import_node_path8.join)(copy.root, `merge-${newer.id}`);
         await (0, import_promises11.mkdir)(folder, { mode: 448 });
         const keys2 = await this.#fetch(newer, copy.root, folder);
         await assertSameRepository(copy.files, folder, this.location);
         for (const key of keys2) {
           if (copy.written.has(key)) continue;
-          await (0, import_promises11.mkdir)((0, import_node_path9.dirname)((0, import_node_path9.join)(copy.files, key)), { recursive: true, mode: 448 });
-          await (0, import_promises11.rename)((0, import_node_path9.join)(folder, key), (0, import_node_path9.join)(copy.files, key));
+          await (0, import_promises11.mkdir)((0, import_node_path8.dirname)((0, import_node_path8.join)(copy.files, key)), { recursive: true, mode: 448 });
+          await (0, import_promises11.rename)((0, import_node_path8.join)(folder, key), (0, import_node_path8.join)(copy.files, key));
           copy.deleted.delete(key);
         }
         await (0, import_promises11.rm)(folder, { recursive: true, force: true });
@@ -18339,8 +18360,8 @@ async function assertRights(context) {
   const who = `the job runs as user ${process.getuid?.()}, who is not root`;
   if (findProgram("sudo", context.env) === void 0)
     throw new Error(`${who}, and there is no sudo here: ${asRootCure}`);
-  const look3 = { ignoreReturnCode: true, silent: true, env: environmentOfSystem(context) };
-  const { exitCode } = await getExecOutput("sudo", ["-n", "true"], look3);
+  const look4 = { ignoreReturnCode: true, silent: true, env: environmentOfSystem(context) };
+  const { exitCode } = await getExecOutput("sudo", ["-n", "true"], look4);
   if (exitCode !== 0) throw new Error(`${who}, and sudo asks for a password: ${asRootCure}`);
 }
 function withRights(command, context) {
@@ -18434,8 +18455,8 @@ async function updateLists(options2, context) {
   }
 }
 async function askApt(words3, context) {
-  const look3 = { ignoreReturnCode: true, silent: true, env: environmentOfSystem(context) };
-  const known4 = await getExecOutput("apt-cache", [...words3], look3);
+  const look4 = { ignoreReturnCode: true, silent: true, env: environmentOfSystem(context) };
+  const known4 = await getExecOutput("apt-cache", [...words3], look4);
   return known4.exitCode === 0 ? known4.stdout : "";
 }
 async function tolerate(body, context) {
@@ -18520,7 +18541,9 @@ __export(install_exports, {
 async function installClient(wanted2, policy, context, options2 = {}) {
   if (!mayInstall(policy, context.env)) return void 0;
   if (process.platform !== "linux") {
-    context.log.warn(`install-client: nothing is installed on this system (${process.platform})`);
+    context.log.warn(
+      say`${nameInput("install-client")}: nothing is installed on this system (${process.platform})`
+    );
     return void 0;
   }
   const { major } = wanted2;
@@ -18613,6 +18636,7 @@ var init_install = __esm({
     import_node_fs17 = require("node:fs");
     import_node_path20 = __toESM(require("node:path"), 1);
     init_errors();
+    init_wording();
     init_apk();
     init_apt();
     init_environment();
@@ -18893,6 +18917,9 @@ function oneOf(values) {
   };
   return Object.assign(parse7, { form: { kind: "choice", values } });
 }
+function quoteWord(text7) {
+  return /^[a-z][a-z-]{0,19}$/i.test(text7) ? JSON.stringify(text7) : `what is written there (${formatCounted(text7.length, "character")}; hidden because it may be a secret)`;
+}
 function quoteHarmless(text7) {
   return /^[\w.:+-]{1,40}$/.test(text7) ? JSON.stringify(text7) : `that (${formatCounted(text7.length, "character")}, hidden because it may be a secret)`;
 }
@@ -18902,13 +18929,13 @@ function matching(pattern4, message, remedy) {
     return text7;
   };
 }
-function wholeNumber(least, most) {
+function wholeNumber(least, most2) {
   const parse7 = (text7) => {
     const value = /^\d{1,9}$/.test(text7) ? Number(text7) : Number.NaN;
-    if (value >= least && value <= most) return value;
-    throw new Problem(`cannot be ${JSON.stringify(text7)}`, `Write a whole number from ${least} to ${most}.`);
+    if (value >= least && value <= most2) return value;
+    throw new Problem(`cannot be ${JSON.stringify(text7)}`, `Write a whole number from ${least} to ${most2}.`);
   };
-  return Object.assign(parse7, { form: { kind: "integer", least, most } });
+  return Object.assign(parse7, { form: { kind: "integer", least, most: most2 } });
 }
 function parseBoolean(text7) {
   if (/^(true|True|TRUE)$/.test(text7)) return true;
@@ -18934,8 +18961,8 @@ function parsePrice(text7) {
 function splitList(text7) {
   return text7.split(/[,\r\n]/).map((part) => part.trim()).filter((part) => part !== "");
 }
-function list(values) {
-  return values.length < 2 ? values.join() : `${values.slice(0, -1).join(", ")} or ${values.at(-1)}`;
+function list(values, word2 = "or") {
+  return values.length < 2 ? values.join() : `${values.slice(0, -1).join(", ")} ${word2} ${values.at(-1)}`;
 }
 function listOf(form2, wrong2, remedy) {
   return (text7) => splitList(text7).map((name2) => {
@@ -18977,7 +19004,8 @@ function parseDatabaseUrl(text7) {
   }
   const standard = text7.replace(/@(:\d+)?\//, (match2) => match2.replace("@", "@localhost")).replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, "$1");
   const url2 = URL.canParse(standard) ? new URL(standard) : void 0;
-  if (url2 === void 0 || decode(url2.password) === void 0) {
+  const isCut = url2 !== void 0 && (url2.hash !== "" || url2.pathname.includes("@"));
+  if (url2 === void 0 || isCut || decode(url2.password) === void 0) {
     const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
     throw new Problem("is not a valid URL", remedy);
   }
@@ -19144,13 +19172,13 @@ function editDistance(from, to) {
 }
 
 // src/values/nearest.ts
-function findNearest(word, known4) {
-  return listNearest(word, known4)[0];
+function findNearest(word2, known4) {
+  return listNearest(word2, known4)[0];
 }
-function listNearest(word, known4) {
-  const lower = word.toLowerCase();
+function listNearest(word2, known4) {
+  const lower = word2.toLowerCase();
   return known4.map((name2) => ({ name: name2, distance: editDistance(lower, name2.toLowerCase()) })).filter(
-    ({ name: name2, distance }) => distance <= Math.max(2, Math.floor(name2.length / 3)) && distance < Math.max(word.length, 2)
+    ({ name: name2, distance }) => distance <= Math.max(2, Math.floor(name2.length / 3)) && distance < Math.max(word2.length, 2)
   ).sort((one, other) => one.distance - other.distance).map(({ name: name2 }) => name2);
 }
 
@@ -19501,15 +19529,15 @@ function clean(...arrays) {
 function createView(arr) {
   return new DataView(arr.buffer, arr.byteOffset, arr.byteLength);
 }
-function rotr(word, shift2) {
-  return word << 32 - shift2 | word >>> shift2;
+function rotr(word2, shift2) {
+  return word2 << 32 - shift2 | word2 >>> shift2;
 }
-function rotl(word, shift2) {
-  return word << shift2 | word >>> 32 - shift2 >>> 0;
+function rotl(word2, shift2) {
+  return word2 << shift2 | word2 >>> 32 - shift2 >>> 0;
 }
 var isLE = /* @__PURE__ */ (() => new Uint8Array(new Uint32Array([287454020]).buffer)[0] === 68)();
-function byteSwap(word) {
-  return word << 24 & 4278190080 | word << 8 & 16711680 | word >>> 8 & 65280 | word >>> 24 & 255;
+function byteSwap(word2) {
+  return word2 << 24 & 4278190080 | word2 << 8 & 16711680 | word2 >>> 8 & 65280 | word2 >>> 24 & 255;
 }
 function byteSwap32(arr) {
   for (let i = 0; i < arr.length; i++) {
@@ -20702,8 +20730,8 @@ function createView2(arr) {
   return new DataView(arr.buffer, arr.byteOffset, arr.byteLength);
 }
 var isLE2 = /* @__PURE__ */ (() => new Uint8Array(new Uint32Array([287454020]).buffer)[0] === 68)();
-function byteSwap2(word) {
-  return word << 24 & 4278190080 | word << 8 & 16711680 | word >>> 8 & 65280 | word >>> 24 & 255;
+function byteSwap2(word2) {
+  return word2 << 24 & 4278190080 | word2 << 8 & 16711680 | word2 >>> 8 & 65280 | word2 >>> 24 & 255;
 }
 function byteSwap322(arr) {
   for (let i = 0; i < arr.length; i++) {
@@ -21404,12 +21432,12 @@ function clean3(...arrays) {
 function createView3(arr) {
   return new DataView(arr.buffer, arr.byteOffset, arr.byteLength);
 }
-function rotr2(word, shift2) {
-  return word << 32 - shift2 | word >>> shift2;
+function rotr2(word2, shift2) {
+  return word2 << 32 - shift2 | word2 >>> shift2;
 }
 var isLE3 = /* @__PURE__ */ (() => new Uint8Array(new Uint32Array([287454020]).buffer)[0] === 68)();
-function byteSwap3(word) {
-  return word << 24 & 4278190080 | word << 8 & 16711680 | word >>> 8 & 65280 | word >>> 24 & 255;
+function byteSwap3(word2) {
+  return word2 << 24 & 4278190080 | word2 << 8 & 16711680 | word2 >>> 8 & 65280 | word2 >>> 24 & 255;
 }
 function byteSwap323(arr) {
   for (let i = 0; i < arr.length; i++) {
@@ -28636,7 +28664,7 @@ function findProjectRef(url2) {
 var parseProjectRef = matching(
   projectRefPattern,
   "is not the name of a project",
-  "Write the twenty small letters that stand in the address of its dashboard."
+  "Write the twenty lower-case letters that stand in the address of its dashboard."
 );
 var parseToken = matching(
   /^[\x21-\x7e]{1,4000}$/,
@@ -28645,14 +28673,14 @@ var parseToken = matching(
 );
 
 // src/interface/inputs/groups/management.ts
-var asking = ["managed", "status", "report", "restore", "backup", "capture", "gate"];
+var asking = ["managed", "status", "report", "doctor", "restore", "backup", "capture", "gate"];
 var managementInputs = {
   "supabase-access-token": {
     group: "platform",
     operations: asking,
     secret: true,
     placeholder: "token",
-    description: "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read backups; `restore` with `managed` needs one that may also write them, and `vault-key` one for secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. `managed` alone needs one; with it, and the project, `status` and `report` tell both layers. docs/managed.md.",
+    description: "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read backups; `restore` with `managed` needs one that may also write them, and `vault-key` one for secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. `managed` alone needs one; with it, and the project, which a `policy` may name, `status`, `report` and `doctor` tell of both layers. docs/managed.md.",
     parse: parseToken
   },
   "project-ref": {
@@ -29109,12 +29137,12 @@ var repositoryInputs = {
   },
   copies: {
     group: "copies",
-    operations: [...copying, "doctor"],
+    operations: [...copying, "gate", "doctor"],
     requiredFor: ["mirror", "repair"],
     secret: true,
     placeholder: "yaml",
     example: "s3://other-bucket/prefix",
-    description: "Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup` and `capture` do so after the first storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, `doctor` checks them, and `status` tells how far behind they are.",
+    description: "Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup`, `capture` and a `gate` that takes a backup do so after the first storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, `doctor` checks them, and `status` tells how far behind they are.",
     parse: parseCopies
   },
   "repository-key": {
@@ -29335,17 +29363,19 @@ var pinnedActionPattern = /^[\w.-]+\/[\w.-]+@[0-9a-f]{40}$/;
 var parsePath = matching(/^[^\0\r\n]{1,1000}$/, "is not a path", "Write the path of a file.");
 var setupInputs = {
   databases: {
+    group: "policy",
     operations: ["init"],
     placeholder: "names",
     example: "production",
-    description: "What the databases are called in the policy, separated by commas: small letters, digits and `-`. With several, each gets a place of its own in `storage`.",
+    description: "What the databases are called in the policy, separated by commas: lower-case letters, digits and `-`. With several, each gets a place of its own in `storage`.",
     parse: listOf(
       databaseNamePattern,
-      "a name is small letters, digits and -, and `all` is taken",
+      "a name is lower-case letters, digits and -, and `all` is taken",
       "Write names as in `production, staging`."
     )
   },
   notify: {
+    group: "policy",
     operations: ["init"],
     placeholder: "channels",
     example: "issues",
@@ -29353,6 +29383,7 @@ var setupInputs = {
     parse: (text7) => splitList(text7).map(oneOf(notifyChannels))
   },
   action: {
+    group: "policy",
     operations: ["init"],
     placeholder: "pin",
     example: "octo-org/supabase-backup@0123456789abcdef0123456789abcdef01234567",
@@ -29364,6 +29395,7 @@ var setupInputs = {
     )
   },
   "github-repository": {
+    group: "policy",
     operations: ["init"],
     placeholder: "name",
     example: "octo-org/shop",
@@ -29371,12 +29403,14 @@ var setupInputs = {
     parse: matching(/^[\w.-]+\/[\w.-]+$/, "is not OWNER/REPO", "Write it as in octo-org/shop.")
   },
   "key-file": {
+    group: "encryption",
     operations: ["init", "keygen"],
     placeholder: "file",
     description: "Where the key that opens the backups is put, readable by its owner alone. Never over a file that is there, and never into a git repository. When empty, `~/.config/supabase-backup/`, and a name of the repository or of `database`.",
     parse: parsePath
   },
   "recovery-sheet": {
+    group: "encryption",
     operations: ["init", "keygen"],
     placeholder: "file",
     description: "Where the recovery sheet is put: a page to print, with the key and how to restore with it. Under the same rules. When empty, beside `key-file`.",
@@ -29509,730 +29543,6 @@ function listFormerNames() {
   return Object.keys(formerNames);
 }
 
-// src/interface/inputs/parse.ts
-init_errors();
-init_wording();
-
-// src/interface/inputs/doctor-inputs.ts
-init_wording();
-
-// src/interface/inputs/shared-inputs.ts
-init_wording();
-
-// src/interface/inputs/copy-places.ts
-var import_node_path = __toESM(require("node:path"), 1);
-var import_node_url = require("node:url");
-function findSharedPlace(storage, copies) {
-  const places2 = copies.map((copy, index) => ({ what: `entry ${index + 1}`, root: rootOf(copy) }));
-  if (storage !== void 0) places2.unshift({ what: "storage", root: rootOf(storage) });
-  for (const [index, { what, root }] of places2.entries()) {
-    for (const other of places2.slice(0, index)) {
-      if (root === other.root) return `${what} is the same place as ${other.what}`;
-      if (root.startsWith(other.root)) return `${what} lies inside of ${other.what}`;
-      if (other.root.startsWith(root)) return `${other.what} lies inside of ${what}`;
-    }
-  }
-  return void 0;
-}
-function rootOf({ storage, s3Endpoint }) {
-  if (!/^s3:/i.test(storage)) return `folder ${import_node_path.default.resolve(pathOf(storage))}/`.replace(/\/+$/, "/");
-  const [, bucket = "", prefix2 = ""] = /^s3:\/\/([^/]*)\/?(.*)$/i.exec(storage) ?? [];
-  return `s3 ${hostOf(s3Endpoint)}/${bucket}/${prefix2.replace(/\/*$/, "/").replace(/^\/$/, "")}`;
-}
-function pathOf(storage) {
-  if (!/^file:/i.test(storage)) return storage;
-  try {
-    return (0, import_node_url.fileURLToPath)(storage);
-  } catch {
-    return storage;
-  }
-}
-function hostOf(endpoint) {
-  const url2 = endpoint !== void 0 && URL.canParse(endpoint) ? new URL(endpoint) : void 0;
-  if (url2 === void 0 || /\.amazonaws\.com$/i.test(url2.hostname)) return "amazon";
-  return `${url2.host}${url2.pathname.replace(/\/+$/, "")}`;
-}
-
-// src/interface/inputs/shared-inputs.ts
-function takeCommon(taker, env2) {
-  const storage = taker.take("storage");
-  return { storage, ...takeAccess(taker, storage, env2) };
-}
-function takeCopies(taker, { storage, s3Endpoint }, env2) {
-  const copies = withEndpoints(taker.take("copies") ?? [], env2);
-  if (copies.length > 0 && /^artifact:/i.test(storage ?? ""))
-    taker.note(
-      "copies",
-      "cannot be given beside an artifact, which is written once and whole",
-      "Give a folder or a bucket as storage, or leave out copies."
-    );
-  const shared = findSharedPlace(storage === void 0 ? void 0 : { storage, s3Endpoint }, copies);
-  if (shared !== void 0)
-    taker.note("copies", shared, "A copy is for the day when the other place is gone: name another one.");
-  return copies;
-}
-function withEndpoints(copies, env2) {
-  return copies.map((copy) => ({ ...copy, s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env2) }));
-}
-function endpointOf(storage, env2) {
-  return storage?.startsWith("s3:") ? env2.AWS_ENDPOINT_URL_S3 || env2.AWS_ENDPOINT_URL : void 0;
-}
-function takeAccess(taker, storage, env2) {
-  return {
-    s3Endpoint: taker.take("s3-endpoint") ?? endpointOf(storage, env2),
-    s3Region: taker.take("s3-region"),
-    s3Addressing: taker.take("s3-addressing"),
-    s3Sse: taker.take("s3-sse"),
-    s3StorageClass: taker.take("s3-storage-class"),
-    repositoryKey: taker.take("repository-key"),
-    encryptionIdentity: taker.take("encryption-identity") ?? [],
-    clientPath: taker.take("client-path"),
-    installClient: taker.take("install-client"),
-    artifactRetentionDays: taker.take("artifact-retention-days"),
-    githubToken: taker.take("github-token")
-  };
-}
-function takeSource(taker, common, env2) {
-  const databaseUrl = taker.take("database-url");
-  return {
-    ...common,
-    databaseUrl,
-    vaultKey: takeVaultKey(taker, databaseUrl, env2),
-    include: taker.take("include") ?? [],
-    exclude: taker.take("exclude") ?? [],
-    encryptionRecipients: taker.take("encryption-recipients") ?? [],
-    compressionLevel: taker.take("compression-level"),
-    jobs: taker.take("jobs"),
-    lockTimeoutSeconds: taker.take("lock-timeout"),
-    recheck: taker.take("recheck"),
-    rollbackToken: taker.take("rollback-token"),
-    checks: taker.take("checks") ?? [],
-    freshness: taker.take("freshness") ?? [],
-    ...takeRecording(taker),
-    allowUnencrypted: taker.take("allow-unencrypted")
-  };
-}
-function takeLabelled(taker, common, env2) {
-  return { ...takeSource(taker, common, env2), label: taker.take("label") ?? null };
-}
-function takeLimits(taker) {
-  return {
-    maxAge: taker.take("max-age"),
-    verifiedWithin: taker.take("verified-within"),
-    drilledWithin: taker.take("drilled-within")
-  };
-}
-function takeRetention(taker) {
-  return {
-    retention: taker.take("retention"),
-    timeZone: taker.take("time-zone"),
-    keepChanges: taker.take("keep-changes")
-  };
-}
-function takeRecording(taker) {
-  return { recordsUrl: taker.take("records-url"), sslrootcert: taker.take("sslrootcert") };
-}
-function takeManagement(taker, { databaseUrl, policy }, env2) {
-  const managementAccess = takeKnown(taker, databaseUrl, env2);
-  const { accessToken, projectRef, apiUrl, isTokenGiven } = managementAccess;
-  const isNoted = taker.mistakes.some(({ name: name2 }) => name2 === "project-ref");
-  if (isTokenGiven && projectRef === void 0 && !isNoted && policy === void 0)
-    taker.note(
-      "project-ref",
-      say`is required with ${nameInput("supabase-access-token")}`,
-      "Write the twenty small letters that stand in the address of its dashboard, or leave the token out."
-    );
-  const isKnown = accessToken !== void 0 && projectRef !== void 0;
-  return { management: isKnown ? { accessToken, projectRef, apiUrl } : void 0, managementAccess };
-}
-function takeVaultKey(taker, databaseUrl, env2) {
-  const isWanted2 = taker.take("vault-key");
-  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env2);
-  return !isWanted2 || accessToken === void 0 || projectRef === void 0 ? void 0 : { accessToken, projectRef, apiUrl };
-}
-function requireManagement(taker, urlName, databaseUrl, env2) {
-  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env2);
-  const isNoted = (input) => taker.mistakes.some(({ name: name2 }) => name2 === input);
-  if (accessToken === void 0 && !isNoted("supabase-access-token"))
-    taker.note(
-      "supabase-access-token",
-      `is required for ${taker.operation}, because SUPABASE_ACCESS_TOKEN is not set either`,
-      "Make a token at https://supabase.com/dashboard/account/tokens, with scopes, for this project, that may read its backups."
-    );
-  if (projectRef === void 0 && !isNoted("project-ref"))
-    taker.note(
-      "project-ref",
-      `is required for ${taker.operation}${urlName === void 0 ? " of the kind managed" : `, because ${urlName} leads to no hosted project`}`,
-      "Write the twenty small letters that stand in the address of its dashboard."
-    );
-  return { accessToken: accessToken ?? "", projectRef: projectRef ?? "", apiUrl };
-}
-function takeKnown(taker, databaseUrl, env2) {
-  const given = taker.take("supabase-access-token");
-  return {
-    accessToken: given ?? (env2.SUPABASE_ACCESS_TOKEN?.trim() || void 0),
-    isTokenGiven: given !== void 0,
-    projectRef: taker.take("project-ref") ?? findProjectRef(databaseUrl),
-    apiUrl: taker.take("management-api-url")
-  };
-}
-
-// src/interface/inputs/doctor-inputs.ts
-function takeDoctor(taker, env2) {
-  const storage = taker.take("storage");
-  const measured = takeMeasured(taker);
-  const channels = channelInputs.filter((name2) => taker.take(name2));
-  const access2 = takeAccess(taker, storage, env2);
-  const inputs2 = {
-    ...{ operation: "doctor", storage, channels, ...access2 },
-    copies: takeCopies(taker, { ...access2, storage }, env2),
-    ...measured,
-    hasDatabase: hasDatabase(measured, env2),
-    encryptionRecipients: taker.take("encryption-recipients") ?? [],
-    allowUnencrypted: taker.take("allow-unencrypted"),
-    unlimitedWal: taker.take("unlimited-wal"),
-    workflows: taker.take("workflows"),
-    lacksMailServer: channels.includes("mail-to") && taker.take("smtp-url") === void 0,
-    readOnly: taker.take("read-only"),
-    testAlarm: taker.take("test-alarm")
-  };
-  refuseNothing(taker, inputs2);
-  if (inputs2.testAlarm && channels.length === 0)
-    taker.note(
-      "test-alarm",
-      "has no channel to send to",
-      say`Set ${nameInput("notify-url")}, ${nameInput("slack-webhook-url")} or ${nameInput("mail-to")}.`
-    );
-  return inputs2;
-}
-function takeEstimate(taker, env2) {
-  const measured = takeMeasured(taker);
-  if (!hasDatabase(measured, env2) && taker.mistakes.length === 0)
-    taker.note(
-      "database-url",
-      "is required for estimate, because PGHOST is not set either",
-      `Set it, for example to ${databaseUrlForm}.`
-    );
-  return { operation: "estimate", ...measured };
-}
-function takeMeasured(taker) {
-  return {
-    databaseUrl: taker.take("database-url"),
-    sslrootcert: taker.take("sslrootcert"),
-    include: taker.take("include") ?? [],
-    exclude: taker.take("exclude") ?? [],
-    jobs: taker.take("jobs"),
-    compressionLevel: taker.take("compression-level"),
-    retention: taker.take("retention"),
-    pricePerGbMonth: taker.take("price-per-gb-month"),
-    policy: taker.take("policy"),
-    database: taker.take("database")
-  };
-}
-function hasDatabase({ databaseUrl }, env2) {
-  return databaseUrl !== void 0 || (env2.PGHOST ?? "") !== "";
-}
-function refuseNothing(taker, inputs2) {
-  const { hasDatabase: hasDatabase2, storage, policy, channels, copies } = inputs2;
-  const keys2 = [...inputs2.encryptionRecipients, ...inputs2.encryptionIdentity];
-  const given = [hasDatabase2, storage, policy, channels[0], copies[0], keys2[0]];
-  if (given.some(Boolean) || taker.mistakes.length > 0) return;
-  taker.note(
-    "database-url",
-    "is not given, and nothing else that doctor could check",
-    say`Give what is to be checked: ${nameInput("database-url")}, storage, ${nameInput("encryption-recipients")}, ${nameInput("encryption-identity")}, policy, or a channel of alarms such as ${nameInput("notify-url")}.`
-  );
-}
-
-// src/interface/inputs/managed-inputs.ts
-function takeManaged(taker, env2) {
-  const storage = taker.takeOptional("storage");
-  return {
-    operation: "managed",
-    management: requireManagement(taker, "database-url", taker.take("database-url"), env2),
-    storage,
-    ...takeAccess(taker, storage, env2),
-    maxAge: taker.take("max-age")
-  };
-}
-var partsOnly = [
-  ...["backup-id", "include", "exclude", "clean", "checks", "side-schema", "staging-url"],
-  ...["safety-storage", "target-kind", "default-privileges", "verify", "report-folder"]
-];
-function takeManagedRestore(taker, env2) {
-  const storage = takeNotebook(taker);
-  const targetUrl = taker.takeOptional("target-url");
-  taker.refuseBeside("managed", partsOnly);
-  return {
-    operation: "restore",
-    managed: true,
-    management: requireManagement(taker, "target-url", targetUrl, env2),
-    recoveryTargetTime: taker.takeWholeSecond(),
-    ...{ storage, targetUrl, ...takeAccess(taker, storage, env2), ...takeRecording(taker) },
-    confirmed: taker.take("confirm") !== void 0,
-    safetyBackup: taker.take("safety-backup"),
-    jobs: taker.take("jobs"),
-    waitAtMost: taker.take("wait-at-most"),
-    dryRun: taker.take("dry-run")
-  };
-}
-function takeNotebook(taker) {
-  const storage = taker.takeOptional("storage");
-  if (storage === void 0 && !taker.mistakes.some(({ name: name2 }) => name2 === "storage"))
-    taker.note(
-      "storage",
-      "is required for restore with managed: it is noted there what Supabase was asked, and without the note a second run could ask again",
-      "Give the storage of the backups of this project, a folder or a bucket."
-    );
-  if (/^artifact:/i.test(storage ?? ""))
-    taker.note("storage", "cannot be an artifact together with managed", "Give a folder or a bucket.");
-  return storage ?? "";
-}
-
-// src/interface/inputs/setup-inputs.ts
-function takeInit(taker) {
-  const notify2 = taker.take("notify");
-  if (notify2 !== void 0 && notify2.length > 1 && notify2.includes("none"))
-    taker.note("notify", "cannot be none and something else", "Leave none out, or write it alone.");
-  return {
-    operation: "init",
-    databases: taker.take("databases"),
-    storage: taker.takeOptional("storage"),
-    s3Endpoint: taker.take("s3-endpoint"),
-    s3Region: taker.take("s3-region"),
-    projectRef: taker.take("project-ref"),
-    notify: notify2,
-    ...takeMail(taker),
-    encryptionRecipients: taker.take("encryption-recipients") ?? [],
-    action: taker.take("action"),
-    githubRepository: taker.take("github-repository"),
-    ...takeKeyFiles(taker),
-    policy: taker.take("policy") ?? "",
-    workflows: taker.take("workflows"),
-    dryRun: taker.take("dry-run")
-  };
-}
-function takeKeygen(taker) {
-  return { operation: "keygen", database: taker.take("database"), ...takeKeyFiles(taker) };
-}
-function takeKeyFiles(taker) {
-  return { keyFile: taker.take("key-file"), recoverySheet: taker.take("recovery-sheet") };
-}
-function takeMail(taker) {
-  const from = taker.take("mail-from");
-  const to = taker.take("mail-to");
-  return {
-    mailFrom: from && (from.name === "" ? from.address : `${from.name} <${from.address}>`),
-    mailTo: to?.map(({ address: address2 }) => address2)
-  };
-}
-
-// src/interface/inputs/taker.ts
-init_errors();
-init_wording();
-var Taker = class {
-  operation;
-  mistakes = [];
-  #read;
-  constructor(operation, read4) {
-    this.operation = operation;
-    this.#read = read4;
-  }
-  take(name2) {
-    try {
-      const input = inputs[name2];
-      const text7 = this.#read(name2)?.trim() || defaultOf(name2, this.operation);
-      if (text7 !== void 0) return input.parse(text7);
-      if (isRequired(input, this.operation))
-        throw new Problem(`is required for ${this.operation}`, say`${askFor(name2, input.example ?? "")}`);
-    } catch (error2) {
-      if (!(error2 instanceof Problem)) throw error2;
-      this.mistakes.push({ name: name2, problem: error2 });
-    }
-    return void 0;
-  }
-  /** Takes an input that this operation can do without here, although it is required elsewhere. */
-  takeOptional(name2) {
-    return this.#read(name2)?.trim() ? this.take(name2) : void 0;
-  }
-  /** Refuses inputs that mean nothing beside another one. Those at their defaults count as not given. */
-  refuseBeside(other, names4) {
-    for (const name2 of names4) {
-      const text7 = this.#read(name2)?.trim();
-      if (text7 && text7 !== defaultOf(name2, this.operation))
-        this.note(name2, `means nothing together with ${other}`, `Leave it out, or ${other}.`);
-    }
-  }
-  note(name2, message, remedy) {
-    this.mistakes.push({ name: name2, problem: new Problem(message, remedy) });
-  }
-  /** @param words the words that an operation accepts in addition to an id */
-  takeBackupId(words3) {
-    const id = this.take("backup-id");
-    if (id === void 0) {
-      if (!this.mistakes.some(({ name: name2 }) => name2 === "backup-id"))
-        this.note("backup-id", `is required for ${this.operation}`, "Write an id; `list` shows them all.");
-      return id;
-    }
-    const form2 = id.replace(/^before:.*/, "before:<time>").replace(/^random:.*/, "random:<interval>");
-    if (!words3.includes(form2) && !/^\d/.test(id))
-      this.note(
-        "backup-id",
-        `cannot be ${form2} for ${this.operation}`,
-        `Write ${list(["an id", ...words3])}.`
-      );
-    return id;
-  }
-  /** Takes the storage of one database, or the policy that names those of many: exactly one of them. */
-  takeStorageOrPolicy() {
-    const storage = this.take("storage");
-    const policy = this.take("policy");
-    if (storage !== void 0 && policy !== void 0)
-      this.note(
-        "storage",
-        "cannot be given together with policy",
-        say`Leave one out: ${nameInput("storage")} is of one database, ${nameInput("policy")} names the storages of all.`
-      );
-    if (storage === void 0 && policy === void 0 && this.mistakes.length === 0)
-      this.note(
-        "storage",
-        `is required for ${this.operation}, unless policy is given`,
-        `Set it, for example to ${inputs.storage.example}, or set policy.`
-      );
-    return { storage, policy };
-  }
-  /** Takes what is written, and for whom. A runbook without names would be of no use, nor would evidence. */
-  takeReportKind() {
-    const [kind, isPublic] = [this.take("kind"), this.take("public")];
-    if (kind === "runbook" && isPublic)
-      this.note(
-        "public",
-        "is not for a runbook, which names storages, tables and backups",
-        "Leave it out, and keep the runbook where only your team reads it."
-      );
-    if (kind === "managed" && isPublic)
-      this.note(
-        "public",
-        "is not for a report about both layers, which names project and storage",
-        "Leave it out; a public dashboard shows both layers without these names."
-      );
-    if (kind === "compliance" && isPublic)
-      this.note(
-        "public",
-        "is not for evidence, which names people, places and messages",
-        "Leave it out, and give the files to those whom they concern."
-      );
-    return { kind, isPublic };
-  }
-  /**
-   * Takes the backup and the point in time. Changes can be replayed only on a backup that fits the time, not
-   * on one that another rule has chosen.
-   */
-  takeRecoverable() {
-    const backupId2 = this.takeBackupId(drillable);
-    const recoveryTargetTime = this.take("recovery-target-time");
-    if (recoveryTargetTime !== void 0 && backupId2 !== void 0 && !/^(latest$|\d)/.test(backupId2))
-      this.note(
-        "backup-id",
-        say`cannot be ${backupId2.replace(/:.*/, "")} together with ${nameInput("recovery-target-time")}`,
-        "Leave it out, and the best backup is taken; or write an id."
-      );
-    return { backupId: backupId2, recoveryTargetTime };
-  }
-  /** Takes the time for a restore by the platform, which takes whole seconds, and no word for its newest. */
-  takeWholeSecond() {
-    const time7 = this.take("recovery-target-time");
-    const isNoted = this.mistakes.some(({ name: name2 }) => name2 === "recovery-target-time");
-    if (time7 === void 0 && !isNoted)
-      this.note(
-        "recovery-target-time",
-        "is required with managed",
-        "Set it, for example to 2026-11-20T14:30:00Z; `managed` tells the times that can be reached."
-      );
-    if (time7 !== void 0 && !/:\d\d\.0+Z$/.test(time7))
-      this.note(
-        "recovery-target-time",
-        `${time7 === "latest" ? "cannot be latest" : "has parts of a second"} together with managed`,
-        "Write a time on a whole second, as in 2026-11-20T14:30:00Z."
-      );
-    return time7 ?? "";
-  }
-};
-function toConfigurationError(operation, problems) {
-  const [only] = problems;
-  if (only !== void 0 && problems.length === 1) {
-    return new ConfigurationError(
-      say`${nameInput(only.name)}: ${only.problem.told.message}`,
-      only.problem.told.remedy
-    );
-  }
-  const lines3 = problems.flatMap(({ name: name2, problem: { told: told2 } }) => {
-    const { parts: parts3 } = say`\n- ${nameInput(name2)}: ${told2.message}. ${told2.remedy}`;
-    return parts3;
-  });
-  return new ConfigurationError(
-    new Wording([`${problems.length} inputs of ${operation} are wrong`, ...lines3]),
-    "Correct them all and start again; nothing was read or written."
-  );
-}
-function isRequired({ required: required2, requiredFor, optionalFor }, operation) {
-  return requiredFor?.includes(operation) || required2 === true && !optionalFor?.includes(operation);
-}
-function defaultOf(name2, operation) {
-  const value = inputs[name2].default;
-  return typeof value === "object" ? value[operation] : value;
-}
-
-// src/interface/inputs/parse.ts
-function parseInputs(read4, env2) {
-  const taker = new Taker(parseOperation(read4), read4);
-  const parsed = takeInputs(taker, env2);
-  refuseMissingDatabase(taker, parsed, read4, env2);
-  if (taker.mistakes.length > 0) throw toConfigurationError(taker.operation, taker.mistakes);
-  return parsed;
-}
-function refuseMissingDatabase(taker, parsed, read4, env2) {
-  const readsDatabase = ["backup", "capture"].includes(parsed.operation) || parsed.operation === "gate" && parsed.onStale === "backup";
-  if (!readsDatabase || read4("database-url")?.trim() || env2.PGHOST) return;
-  taker.note(
-    "database-url",
-    `is required for ${taker.operation}, because PGHOST is not set either`,
-    say`${askFor("database-url", databaseUrlForm)}`
-  );
-}
-function takeInputs(taker, env2) {
-  const { operation } = taker;
-  if (operation === "schedule") return takeSchedule(taker);
-  if (operation === "report") return takeReport(taker, env2);
-  if (operation === "doctor") return takeDoctor(taker, env2);
-  if (operation === "estimate") return takeEstimate(taker, env2);
-  if (operation === "managed") return takeManaged(taker, env2);
-  if (operation === "init") return takeInit(taker);
-  if (operation === "keygen") return takeKeygen(taker);
-  if (operation === "restore" && taker.take("managed")) return takeManagedRestore(taker, env2);
-  const common = takeCommon(taker, env2);
-  switch (operation) {
-    case "backup":
-      return { ...takeBackup(taker, common, env2), copies: takeCopies(taker, common, env2) };
-    case "capture":
-      return { ...takeCapture(taker, common, env2), copies: takeCopies(taker, common, env2) };
-    case "gate":
-      return takeGate(taker, common, env2);
-    case "status":
-      return { ...takeStatus(taker, common, env2), copies: takeCopies(taker, common, env2) };
-    case "validate":
-      return { ...takeValidate(taker, common), copies: takeCopies(taker, common, env2) };
-    case "drill":
-      return { ...takeDrill(taker, common), copies: takeCopies(taker, common, env2) };
-    case "cleanup":
-      return takeCleanup(taker, common);
-    case "alarm":
-      return takeAlarm(taker, common);
-    case "list":
-      return takeList(taker, common);
-    case "show":
-      return { operation, ...common, backupId: taker.takeBackupId(["latest", "before:<time>"]) };
-    case "pin":
-    case "unpin":
-      return {
-        ...{ operation, ...common, backupId: taker.takeBackupId(["latest", "before:<time>"]) },
-        ...takeRecording(taker)
-      };
-    case "records":
-      return takeRecords(taker, common);
-    case "restore":
-      return { ...takeRestore(taker, common, env2), copies: takeCopies(taker, common, env2) };
-    case "mirror":
-    case "repair":
-      return {
-        ...{ operation, ...common, copies: takeCopies(taker, common, env2) },
-        ...{ share: taker.take("share"), dryRun: taker.take("dry-run") },
-        ...takeRecording(taker)
-      };
-  }
-}
-function takeSchedule(taker) {
-  return {
-    operation: "schedule",
-    policy: taker.take("policy"),
-    workflows: taker.take("workflows"),
-    check: taker.take("check"),
-    dryRun: taker.take("dry-run"),
-    githubToken: taker.take("github-token"),
-    ...takeRecording(taker)
-  };
-}
-function takeBackup(taker, common, env2) {
-  return {
-    ...takeLabelled(taker, common, env2),
-    operation: "backup",
-    backupType: taker.take("backup-type"),
-    pin: taker.take("pin")
-  };
-}
-function takeCapture(taker, common, env2) {
-  return {
-    ...takeSource(taker, common, env2),
-    operation: "capture",
-    unlimitedWal: taker.take("unlimited-wal"),
-    dropSlot: taker.take("drop-slot")
-  };
-}
-function takeGate(taker, common, env2) {
-  return {
-    ...takeLabelled(taker, common, env2),
-    ...takeLimits(taker),
-    operation: "gate",
-    onStale: taker.take("on-stale"),
-    migrations: taker.take("migrations"),
-    baseRef: taker.take("base-ref")
-  };
-}
-function takeStatus(taker, common, env2) {
-  const databaseUrl = taker.take("database-url");
-  const policy = taker.take("policy");
-  return {
-    operation: "status",
-    ...common,
-    ...takeLimits(taker),
-    format: taker.take("format"),
-    metricsFile: taker.take("metrics-file"),
-    pricePerGbMonth: taker.take("price-per-gb-month"),
-    database: taker.take("database"),
-    policy,
-    workflows: taker.take("workflows"),
-    databaseUrl,
-    sslrootcert: taker.take("sslrootcert"),
-    ...takeManagement(taker, { databaseUrl, policy }, env2),
-    digest: taker.take("digest") ? {
-      retention: taker.take("retention"),
-      timeZone: taker.take("time-zone"),
-      keepChanges: taker.take("keep-changes")
-    } : void 0
-  };
-}
-function takeReport(taker, env2) {
-  const place3 = taker.takeStorageOrPolicy();
-  const asked = taker.takeReportKind();
-  const access2 = takeAccess(taker, place3.storage, env2);
-  const copies = takeCopies(taker, { ...place3, s3Endpoint: access2.s3Endpoint }, env2);
-  return {
-    operation: "report",
-    ...{ ...access2, copies },
-    ...takeLimits(taker),
-    ...{ ...asked, output: taker.take("output"), period: taker.take("period") },
-    ...{ ...place3, database: taker.take("database") },
-    workflows: taker.take("workflows"),
-    pricePerGbMonth: taker.take("price-per-gb-month"),
-    rtoTarget: taker.take("rto-target"),
-    ...takeRetention(taker),
-    ...takeManagement(taker, place3, env2),
-    // The other kinds tell what there is without the platform, and a policy may name token and project.
-    ...asked.kind === "managed" && place3.policy === void 0 && { management: requireManagement(taker, void 0, void 0, env2) }
-  };
-}
-function takeValidate(taker, common) {
-  const backupId2 = taker.takeBackupId(["latest", "all"]);
-  const share3 = taker.take("share");
-  return { operation: "validate", ...common, backupId: backupId2, share: share3, ...takeRecording(taker) };
-}
-function takeDrill(taker, common) {
-  return {
-    operation: "drill",
-    ...common,
-    targetUrl: taker.take("target-url"),
-    ...taker.takeRecoverable(),
-    fallback: taker.take("fallback"),
-    checks: taker.take("checks") ?? [],
-    image: taker.take("image"),
-    command: taker.take("command"),
-    rtoTarget: taker.take("rto-target"),
-    reportFolder: taker.take("report-folder"),
-    jobs: taker.take("jobs"),
-    ...takeRecording(taker)
-  };
-}
-function takeCleanup(taker, common) {
-  const retention2 = taker.take("retention");
-  const timeZone = taker.take("time-zone");
-  return {
-    operation: "cleanup",
-    ...common,
-    retention: retention2,
-    timeZone,
-    gracePeriod: taker.take("grace-period"),
-    keepChanges: taker.take("keep-changes"),
-    dryRun: taker.take("dry-run"),
-    ...takeRecording(taker)
-  };
-}
-function takeAlarm(taker, common) {
-  return {
-    operation: "alarm",
-    ...common,
-    alarmOf: taker.take("alarm-of"),
-    needs: taker.take("needs")
-  };
-}
-function takeList(taker, common) {
-  return {
-    operation: "list",
-    ...common,
-    ...takeRetention(taker)
-  };
-}
-function takeRestore(taker, common, env2) {
-  const targetUrl = taker.take("target-url");
-  return {
-    operation: "restore",
-    managed: false,
-    ...common,
-    targetUrl,
-    vaultKey: takeVaultKey(taker, targetUrl, env2),
-    ...taker.takeRecoverable(),
-    include: taker.take("include") ?? [],
-    exclude: taker.take("exclude") ?? [],
-    jobs: taker.take("jobs"),
-    verify: taker.take("verify"),
-    checks: taker.take("checks") ?? [],
-    targetKind: taker.take("target-kind"),
-    defaultPrivileges: taker.take("default-privileges"),
-    environment: taker.take("environment"),
-    confirmed: taker.take("confirm") !== void 0,
-    clean: taker.take("clean"),
-    safetyBackup: taker.take("safety-backup"),
-    safetyStorage: taker.take("safety-storage"),
-    stagingUrl: taker.take("staging-url"),
-    image: taker.take("image"),
-    fallback: taker.take("fallback"),
-    sideSchema: taker.take("side-schema"),
-    reportFolder: taker.take("report-folder"),
-    dryRun: taker.take("dry-run"),
-    ...takeRecording(taker)
-  };
-}
-function takeRecords(taker, common) {
-  const { recordsUrl = "", sslrootcert } = takeRecording(taker);
-  if (recordsUrl === "" && !taker.mistakes.some(({ name: name2 }) => name2 === "records-url"))
-    taker.note("records-url", "is required for records", say`${askFor("records-url", databaseUrlForm)}`);
-  const recordsTask = taker.take("records-task");
-  const dryRun = taker.take("dry-run");
-  return { operation: "records", ...common, recordsTask, recordsUrl, sslrootcert, dryRun };
-}
-function parseOperation(read4) {
-  const text7 = read4("operation")?.trim();
-  const known4 = operations.find((operation) => operation === text7);
-  if (known4 !== void 0) return known4;
-  const near = text7 && findNearest(text7, operations);
-  throw new ConfigurationError(
-    text7 ? say`${nameInput("operation")}: there is none named ${quoteWord(text7)}` : say`${nameInput("operation")}: is required`,
-    `${near ? `Did you mean ${near}? ` : ""}The operations are ${list(operations)}.`
-  );
-}
-function quoteWord(text7) {
-  return /^[a-z][a-z-]{0,19}$/i.test(text7) ? JSON.stringify(text7) : `what is written there (${formatCounted(text7.length, "character")}; hidden because it may be a secret)`;
-}
-
 // src/report/printable.ts
 var unprintable = String.raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`;
 var joined = String.raw`(?<=[\u0600-\u0DFF])[\u200C\u200D](?=[\u0600-\u0DFF])` + String.raw`|(?<=\p{Extended_Pictographic}\uFE0F?|\p{Emoji_Modifier})\u200D(?=\p{Extended_Pictographic})` + String.raw`|(?<=\p{Extended_Pictographic})\uFE0F`;
@@ -30265,6 +29575,7 @@ function escapeUnits(character) {
 
 // src/report/redact.ts
 init_errors();
+init_wording();
 
 // src/report/written-form.ts
 var startLength = 8;
@@ -30361,15 +29672,19 @@ function createMasks(secrets2) {
     }
   };
 }
-function redactReport(report, redact2) {
+function redactReport(report, redact2, name2 = nameForWorkflow) {
   return report.map((section2) => {
     switch (section2.kind) {
-      case "heading":
       case "paragraph":
+        return { ...section2, text: redact2(renderWording(section2.text, name2)) };
+      case "heading":
       case "code":
         return { ...section2, text: redact2(section2.text) };
       case "table":
-        return { ...section2, rows: section2.rows.map((row) => row.map(redact2)) };
+        return {
+          ...section2,
+          rows: section2.rows.map((row) => row.map((cell) => redact2(renderWording(cell, name2))))
+        };
       default:
         return assertNever(section2);
     }
@@ -38339,8 +37654,8 @@ function stampErrorBrands(instance, ctor) {
 function brandedHasInstance(cls, value) {
   try {
     if (typeof value === "object" && value !== null && Object.prototype.hasOwnProperty.call(cls, "mcpBrand") && typeof cls.mcpBrand === "string" && Object.prototype.hasOwnProperty.call(value, BRANDS)) {
-      const carried = value[BRANDS];
-      if (carried && typeof carried.has === "function" && carried.has(cls.mcpBrand)) return true;
+      const carried2 = value[BRANDS];
+      if (carried2 && typeof carried2.has === "function" && carried2.has(cls.mcpBrand)) return true;
     }
   } catch {
   }
@@ -46061,9 +45376,9 @@ function toStandardJsonSchema(schema5) {
 
 // src/runtime/scratch-folder.ts
 var import_promises = require("node:fs/promises");
-var import_node_path2 = __toESM(require("node:path"), 1);
+var import_node_path = __toESM(require("node:path"), 1);
 async function inScratchFolder(context, body) {
-  const temporaryFolder = await (0, import_promises.mkdtemp)(import_node_path2.default.join(context.temporaryFolder, "restore-"));
+  const temporaryFolder = await (0, import_promises.mkdtemp)(import_node_path.default.join(context.temporaryFolder, "restore-"));
   try {
     return await body({ ...context, temporaryFolder });
   } finally {
@@ -46074,7 +45389,9 @@ async function inScratchFolder(context, body) {
 // src/runtime/version.ts
 var toolName = "supabase-backup";
 var toolVersion = true ? "0.1.0" : "0.0.0-source";
-var actionPin = typeof BUNDLED_PIN === "string" && BUNDLED_PIN !== "" ? BUNDLED_PIN : void 0;
+
+// src/entry/mcp/serve.ts
+init_wording();
 
 // src/entry/process/failure.ts
 init_errors();
@@ -46206,8 +45523,8 @@ var negativeAnswers = {
   init: "a repository is set up or not, and that is never answered with no",
   keygen: "a key is made or not, and that is never answered with no"
 };
-function tellNegative(operation, { found }) {
-  return found === void 0 ? negativeAnswers[operation] : `${negativeAnswers[operation]}: ${found}`;
+function tellNegative(operation, { found }, name2 = nameForWorkflow) {
+  return found === void 0 ? negativeAnswers[operation] : `${negativeAnswers[operation]}: ${renderWording(found, name2)}`;
 }
 function detailsOf(error2) {
   const text7 = error2 instanceof Error ? [`${error2.name}: ${messageOf(error2)}`, ...framesOf(error2)].join("\n") : String(error2);
@@ -46266,13 +45583,173 @@ function neutralize(value, redact2, name2 = "") {
 }
 function neutralizeText(text7, redact2, isDocument) {
   const shown5 = isDocument ? printableLines(redact2(text7)) : printable(redact2(text7));
-  const most = isDocument ? longest.document : longest.text;
-  if (shown5.length <= most) return shown5;
-  return `${shown5.slice(0, most).toWellFormed()}\u2026 (${shown5.length - most} more characters)`;
+  const most2 = isDocument ? longest.document : longest.text;
+  if (shown5.length <= most2) return shown5;
+  return `${shown5.slice(0, most2).toWellFormed()}\u2026 (${shown5.length - most2} more characters)`;
 }
 
 // src/entry/mcp/arguments.ts
 init_errors();
+
+// src/interface/inputs/taker.ts
+init_errors();
+init_wording();
+var Taker = class {
+  operation;
+  mistakes = [];
+  #read;
+  constructor(operation, read4) {
+    this.operation = operation;
+    this.#read = read4;
+  }
+  take(name2) {
+    try {
+      const input = inputs[name2];
+      const text7 = this.#read(name2)?.trim() || defaultOf(name2, this.operation);
+      if (text7 !== void 0) return input.parse(text7);
+      if (isRequired(input, this.operation))
+        throw new Problem(`is required for ${this.operation}`, say`${askFor(name2, input.example ?? "")}`);
+    } catch (error2) {
+      if (!(error2 instanceof Problem)) throw error2;
+      this.mistakes.push({ name: name2, problem: error2 });
+    }
+    return void 0;
+  }
+  /** Takes an input that this operation can do without here, although it is required elsewhere. */
+  takeOptional(name2) {
+    return this.#read(name2)?.trim() ? this.take(name2) : void 0;
+  }
+  /** Refuses inputs that mean nothing beside another one. Those at their defaults count as not given. */
+  refuseBeside(other, names4) {
+    for (const name2 of names4) {
+      const text7 = this.#read(name2)?.trim();
+      if (text7 && text7 !== defaultOf(name2, this.operation))
+        this.note(
+          name2,
+          say`means nothing together with ${nameInput(other)}`,
+          say`Leave it out, or ${nameInput(other)}.`
+        );
+    }
+  }
+  note(name2, message, remedy) {
+    this.mistakes.push({ name: name2, problem: new Problem(message, remedy) });
+  }
+  /** @param words the words that an operation accepts in addition to an id */
+  takeBackupId(words3) {
+    const id = this.take("backup-id");
+    if (id === void 0) {
+      if (!this.mistakes.some(({ name: name2 }) => name2 === "backup-id"))
+        this.note("backup-id", `is required for ${this.operation}`, "Write an id; `list` shows them all.");
+      return id;
+    }
+    const form2 = id.replace(/^before:.*/, "before:<time>").replace(/^random:.*/, "random:<interval>");
+    if (!words3.includes(form2) && !/^\d/.test(id))
+      this.note(
+        "backup-id",
+        `cannot be ${form2} for ${this.operation}`,
+        `Write ${list(["an id", ...words3])}.`
+      );
+    return id;
+  }
+  /** Takes the storage of one database, or the policy that names those of many: exactly one of them. */
+  takeStorageOrPolicy() {
+    const storage = this.take("storage");
+    const policy = this.take("policy");
+    if (storage !== void 0 && policy !== void 0)
+      this.note(
+        "storage",
+        say`cannot be given together with ${nameInput("policy")}`,
+        say`Leave one out: ${nameInput("storage")} is of one database, ${nameInput("policy")} names the storages of all.`
+      );
+    if (storage === void 0 && policy === void 0 && this.mistakes.length === 0)
+      this.note(
+        "storage",
+        say`is required for ${this.operation}, unless ${nameInput("policy")} is given`,
+        say`${askFor("storage", inputs.storage.example ?? "")} Or set ${nameInput("policy")}.`
+      );
+    return { storage, policy };
+  }
+  /** Takes what is written, and for whom. A runbook without names would be of no use, nor would evidence. */
+  takeReportKind() {
+    const [kind, isPublic] = [this.take("kind"), this.take("public")];
+    if (kind === "runbook" && isPublic)
+      this.note(
+        "public",
+        "is not for a runbook, which names storages, tables and backups",
+        "Leave it out, and keep the runbook where only your team reads it."
+      );
+    if (kind === "managed" && isPublic)
+      this.note(
+        "public",
+        "is not for a report about both layers, which names project and storage",
+        "Leave it out; a public dashboard shows both layers without these names."
+      );
+    if (kind === "compliance" && isPublic)
+      this.note(
+        "public",
+        "is not for evidence, which names people, places and messages",
+        "Leave it out, and give the files to those whom they concern."
+      );
+    return { kind, isPublic };
+  }
+  /**
+   * Takes the backup and the point in time. Changes can be replayed only on a backup that fits the time, not
+   * on one that another rule has chosen.
+   */
+  takeRecoverable() {
+    const backupId2 = this.takeBackupId(drillable);
+    const recoveryTargetTime = this.take("recovery-target-time");
+    if (recoveryTargetTime !== void 0 && backupId2 !== void 0 && !/^(latest$|\d)/.test(backupId2))
+      this.note(
+        "backup-id",
+        say`cannot be ${backupId2.replace(/:.*/, "")} together with ${nameInput("recovery-target-time")}`,
+        "Leave it out, and the best backup is taken; or write an id."
+      );
+    return { backupId: backupId2, recoveryTargetTime };
+  }
+  /** Takes the time for a restore by the platform, which takes whole seconds, and no word for its newest. */
+  takeWholeSecond() {
+    const time7 = this.take("recovery-target-time");
+    const isNoted = this.mistakes.some(({ name: name2 }) => name2 === "recovery-target-time");
+    if (time7 === void 0 && !isNoted)
+      this.note(
+        "recovery-target-time",
+        say`is required with ${nameInput("managed", "true")}`,
+        "Set it, for example to 2026-11-20T14:30:00Z; `managed` tells the times that can be reached."
+      );
+    if (time7 !== void 0 && !/:\d\d\.0+Z$/.test(time7))
+      this.note(
+        "recovery-target-time",
+        say`${time7 === "latest" ? "cannot be latest" : "has parts of a second"} together with ${nameInput("managed")}`,
+        "Write a time on a whole second, as in 2026-11-20T14:30:00Z."
+      );
+    return time7 ?? "";
+  }
+};
+function toConfigurationError(operation, problems) {
+  const [only] = problems;
+  if (only !== void 0 && problems.length === 1) {
+    return new ConfigurationError(
+      say`${nameInput(only.name)}: ${only.problem.told.message}`,
+      only.problem.told.remedy
+    );
+  }
+  const lines3 = problems.flatMap(({ name: name2, problem: { told: told2 } }) => {
+    const { parts: parts3 } = say`\n- ${nameInput(name2)}: ${told2.message}. ${told2.remedy}`;
+    return parts3;
+  });
+  return new ConfigurationError(
+    new Wording([`${problems.length} inputs of ${operation} are wrong`, ...lines3]),
+    "Correct them all and start again; nothing was read or written."
+  );
+}
+function isRequired({ required: required2, requiredFor, optionalFor }, operation) {
+  return requiredFor?.includes(operation) || required2 === true && !optionalFor?.includes(operation);
+}
+function defaultOf(name2, operation) {
+  const value = inputs[name2].default;
+  return typeof value === "object" ? value[operation] : value;
+}
 
 // src/report/display-width.ts
 var segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
@@ -46287,6 +45764,30 @@ function displayWidth(text7) {
   return width2;
 }
 
+// src/report/wrap.ts
+function wrap2(text7, width2) {
+  const lines3 = [];
+  let line2 = "";
+  for (const word2 of text7.split(" ")) {
+    if (line2 !== "" && displayWidth(line2) + 1 + displayWidth(word2) > width2) {
+      lines3.push(line2);
+      line2 = word2;
+    } else {
+      line2 = line2 === "" ? word2 : `${line2} ${word2}`;
+    }
+  }
+  return [...lines3, line2];
+}
+function wrapLines(text7, width2) {
+  return text7.split("\n").flatMap((line2) => {
+    const [start2 = ""] = /^ *(?:- |→ )?/.exec(line2) ?? [];
+    const isPlain4 = displayWidth(line2) <= width2;
+    return isPlain4 ? [line2] : wrap2(line2.slice(start2.length), width2 - start2.length).map(
+      (part, index) => index === 0 ? start2 + part : " ".repeat(start2.length) + part
+    );
+  }).join("\n");
+}
+
 // src/entry/terminal/arguments.ts
 init_errors();
 init_wording();
@@ -46299,6 +45800,11 @@ var switches = {
   verbose: { short: "v", description: "Print debugging lines, too." },
   help: { short: "h", description: "Print this help; after an operation, its inputs." },
   version: { short: "V", description: "Print the version." }
+};
+var configOption = {
+  name: "config",
+  placeholder: "file",
+  description: "The policy that says where backups are kept, and by whom they can be opened. When absent, supabase-backup.yml of this folder, where no storage is named."
 };
 var switchNames = Object.keys(switches);
 
@@ -46400,19 +45906,6 @@ function renderServerHelp(width2) {
     ...wrap2("docs/assistants.md has the tools, and how a client is set up.", width2),
     ""
   ].join("\n");
-}
-function wrap2(text7, width2) {
-  const lines3 = [];
-  let line2 = "";
-  for (const word of text7.split(" ")) {
-    if (line2 !== "" && displayWidth(line2) + 1 + displayWidth(word) > width2) {
-      lines3.push(line2);
-      line2 = word;
-    } else {
-      line2 = line2 === "" ? word : `${line2} ${word}`;
-    }
-  }
-  return [...lines3, line2];
 }
 
 // src/entry/mcp/arguments.ts
@@ -46631,6 +46124,7 @@ function canAsk(capabilities) {
 // src/entry/mcp/runs.ts
 var import_node_crypto5 = require("node:crypto");
 init_errors();
+init_wording();
 
 // src/entry/mcp/surface.ts
 function nameForAssistant(given) {
@@ -46709,8 +46203,9 @@ var Runs = class {
       ...log3,
       warn: (message) => {
         log3.warn(message);
+        const told2 = renderWording(message, nameForAssistant([]));
         const earlier = this.#entries.get(id)?.state.warnings ?? [];
-        this.#note(id, { warnings: [...earlier, message].slice(-mostWarnings2) });
+        this.#note(id, { warnings: [...earlier, told2].slice(-mostWarnings2) });
       },
       progress: (line2) => {
         log3.progress(line2);
@@ -47508,6 +47003,7 @@ function assertOwnDatabase({ storage, source: bound }, source) {
 
 // src/repository/reading.ts
 init_errors();
+init_wording();
 init_storage();
 var mostReadings = 3;
 var SettledDamage = class extends IntegrityError {
@@ -47536,7 +47032,11 @@ function isDoubtful(error2) {
 }
 function tellReadings(error2, readings) {
   if (!(error2 instanceof IntegrityError)) return error2;
-  return new IntegrityError(`${error2.message} (read ${readings} times)`, error2.next, error2.cause);
+  return new IntegrityError(
+    say`${error2.told.message} (read ${readings} times)`,
+    error2.told.next,
+    error2.cause
+  );
 }
 
 // src/repository/open.ts
@@ -47659,13 +47159,13 @@ async function findRepository(storage, repositoryKey) {
   } catch (error2) {
     if (error2 instanceof DeniedValueError)
       throw new ConfigurationError(
-        say`${nameInput("storage")}: ${error2.message}`,
+        say`${nameInput("storage")}: ${error2.told.message}`,
         "Give this user the right to read it.",
         error2
       );
     if (error2 instanceof ForeignValueError) throw toDamageError(storage, error2.how, error2);
     if (error2 instanceof StorageError && error2.configuration) {
-      throw new ConfigurationError(error2.message, error2.next, error2);
+      throw new ConfigurationError(error2.told.message, error2.told.next, error2);
     }
     throw error2;
   }
@@ -48001,7 +47501,11 @@ var segmentSchema = strictObject({
   /** Why a backup from before `to` cannot be rolled forward past `from`; null when it can */
   barrier: nullable(text2)
 });
-function segmentKey({ chain: chain2, from, to }) {
+function segmentKey({
+  chain: chain2,
+  from,
+  to
+}) {
   return `changes/${chain2.id}/${padPosition(from)}-${padPosition(to)}.json`;
 }
 function padPosition(position) {
@@ -49247,8 +48751,8 @@ init_file();
 
 // src/storage/folder-path.ts
 var import_promises6 = require("node:fs/promises");
-var import_node_path6 = __toESM(require("node:path"), 1);
-var import_node_url2 = require("node:url");
+var import_node_path5 = __toESM(require("node:path"), 1);
+var import_node_url = require("node:url");
 init_errors();
 init_wording();
 function isPath(location2) {
@@ -49256,7 +48760,7 @@ function isPath(location2) {
 }
 function pathOfUrl(location2) {
   try {
-    return (0, import_node_url2.fileURLToPath)(location2);
+    return (0, import_node_url.fileURLToPath)(location2);
   } catch (cause) {
     throw new ConfigurationError(
       say`${nameInput("storage")} is not a path: ${location2}`,
@@ -49271,7 +48775,7 @@ async function refuseInside(file, input, storages) {
   for (const storage of storages) {
     const folder = findFolder(storage.trim());
     if (folder === void 0) continue;
-    const root = await follow2(import_node_path6.default.resolve(folder));
+    const root = await follow2(import_node_path5.default.resolve(folder));
     if (!places2.some((place3) => isInside(place3, root))) continue;
     throw new ConfigurationError(
       say`${nameInput(input)}: ${JSON.stringify(file)} lies in the storage ${storage}, and would take the place of its files`,
@@ -49284,24 +48788,24 @@ function findFolder(location2) {
   return isPath(location2) ? location2 : void 0;
 }
 function listPlaces(file) {
-  const unresolved = import_node_path6.default.isAbsolute(file) ? file : `${process.cwd()}${import_node_path6.default.sep}${file}`;
-  const resolved = import_node_path6.default.resolve(file);
-  const besides = async (link2) => import_node_path6.default.join(await follow2(import_node_path6.default.dirname(link2)), import_node_path6.default.basename(link2));
+  const unresolved = import_node_path5.default.isAbsolute(file) ? file : `${process.cwd()}${import_node_path5.default.sep}${file}`;
+  const resolved = import_node_path5.default.resolve(file);
+  const besides = async (link2) => import_node_path5.default.join(await follow2(import_node_path5.default.dirname(link2)), import_node_path5.default.basename(link2));
   return Promise.all([follow2(unresolved), follow2(resolved), besides(unresolved), besides(resolved)]);
 }
 async function follow2(place3) {
   try {
     return await (0, import_promises6.realpath)(place3);
   } catch (error2) {
-    const isMissing = error2.code === "ENOENT";
-    const folder = await follow2(import_node_path6.default.dirname(place3));
-    const target = isMissing ? await (0, import_promises6.readlink)(place3).catch(() => void 0) : void 0;
-    return target === void 0 ? import_node_path6.default.join(folder, import_node_path6.default.basename(place3)) : await follow2(import_node_path6.default.resolve(folder, target));
+    const isMissing2 = error2.code === "ENOENT";
+    const folder = await follow2(import_node_path5.default.dirname(place3));
+    const target = isMissing2 ? await (0, import_promises6.readlink)(place3).catch(() => void 0) : void 0;
+    return target === void 0 ? import_node_path5.default.join(folder, import_node_path5.default.basename(place3)) : await follow2(import_node_path5.default.resolve(folder, target));
   }
 }
 function isInside(place3, root) {
-  const way = import_node_path6.default.relative(root, place3);
-  return way !== ".." && !way.startsWith(`..${import_node_path6.default.sep}`) && !import_node_path6.default.isAbsolute(way);
+  const way = import_node_path5.default.relative(root, place3);
+  return way !== ".." && !way.startsWith(`..${import_node_path5.default.sep}`) && !import_node_path5.default.isAbsolute(way);
 }
 
 // src/storage/open.ts
@@ -49720,8 +49224,10 @@ function tellLateness({ job, crons: crons2, timeZone, limit = 0, measured }) {
   };
 }
 function tellLimit({ severity, kind, limit, measured }, what, never3, remedy) {
-  const most = limit === void 0 ? "not limited" : `at most ${formatAge(limit)}`;
-  const sentence = measured === void 0 ? `${kind} asks for ${most}, and ${never3}.` : `${what} is ${formatAge(measured)} old, and ${kind} is ${most}.`;
+  const most2 = limit === void 0 ? "not limited" : `at most ${formatAge(limit)}`;
+  if (severity === "note" && measured === void 0)
+    return { sentence: `${kind} asks for ${most2}, and the repository is not that old yet.`, remedy };
+  const sentence = measured === void 0 ? `${kind} asks for ${most2}, and ${never3}.` : `${what} is ${formatAge(measured)} old, and ${kind} is ${most2}.`;
   return { sentence, remedy: severity === "note" ? "Nothing needs to be done." : remedy };
 }
 function tellUnusual(finding, words3) {
@@ -49827,11 +49333,11 @@ function toRecovery(recovery) {
 }
 var tableSchema = strictObject({ name: string(), rows: count2, bytes: count2 });
 var omissionSchema = strictObject({ what: string(), why: string(), remedy: string() });
-function toOmissions(omissions, most) {
-  return omissions.slice(0, most).map(({ what, why, remedy }) => ({ what, why, remedy }));
+function toOmissions(omissions, most2) {
+  return omissions.slice(0, most2).map(({ what, why, remedy }) => ({ what, why, remedy }));
 }
-function take(items, most) {
-  return { shown: items.slice(0, most), more: Math.max(0, items.length - most) };
+function take(items, most2) {
+  return { shown: items.slice(0, most2), more: Math.max(0, items.length - most2) };
 }
 var severities = ["broken", "warning", "note"];
 var findingSchema = strictObject({
@@ -49852,6 +49358,568 @@ var findingSchema = strictObject({
 function listFindings(findings) {
   const rank2 = ({ severity }) => severities.indexOf(severity);
   return findings.toSorted((one, other) => rank2(one) - rank2(other)).map(toFindingFields);
+}
+
+// src/interface/inputs/parse.ts
+init_errors();
+init_wording();
+
+// src/interface/inputs/doctor-inputs.ts
+init_wording();
+
+// src/interface/inputs/shared-inputs.ts
+init_wording();
+
+// src/interface/inputs/copy-places.ts
+var import_node_path9 = __toESM(require("node:path"), 1);
+var import_node_url2 = require("node:url");
+function findSharedPlace(storage, copies) {
+  const places2 = copies.map((copy, index) => ({ what: `entry ${index + 1}`, root: rootOf(copy) }));
+  if (storage !== void 0) places2.unshift({ what: "storage", root: rootOf(storage) });
+  for (const [index, { what, root }] of places2.entries()) {
+    for (const other of places2.slice(0, index)) {
+      if (root === other.root) return `${what} is the same place as ${other.what}`;
+      if (root.startsWith(other.root)) return `${what} lies inside of ${other.what}`;
+      if (other.root.startsWith(root)) return `${other.what} lies inside of ${what}`;
+    }
+  }
+  return void 0;
+}
+function rootOf({ storage, s3Endpoint }) {
+  if (!/^s3:/i.test(storage)) return `folder ${import_node_path9.default.resolve(pathOf(storage))}/`.replace(/\/+$/, "/");
+  const [, bucket = "", prefix2 = ""] = /^s3:\/\/([^/]*)\/?(.*)$/i.exec(storage) ?? [];
+  return `s3 ${hostOf2(s3Endpoint)}/${bucket}/${prefix2.replace(/\/*$/, "/").replace(/^\/$/, "")}`;
+}
+function pathOf(storage) {
+  if (!/^file:/i.test(storage)) return storage;
+  try {
+    return (0, import_node_url2.fileURLToPath)(storage);
+  } catch {
+    return storage;
+  }
+}
+function hostOf2(endpoint) {
+  const url2 = endpoint !== void 0 && URL.canParse(endpoint) ? new URL(endpoint) : void 0;
+  if (url2 === void 0 || /\.amazonaws\.com$/i.test(url2.hostname)) return "amazon";
+  return `${url2.host}${url2.pathname.replace(/\/+$/, "")}`;
+}
+
+// src/interface/inputs/shared-inputs.ts
+function takeCommon(taker, env2) {
+  const storage = taker.take("storage");
+  return { storage, ...takeAccess(taker, storage, env2) };
+}
+function takeCopies(taker, { storage, s3Endpoint }, env2) {
+  const copies = withEndpoints(taker.take("copies") ?? [], env2);
+  if (copies.length > 0 && /^artifact:/i.test(storage ?? ""))
+    taker.note(
+      "copies",
+      "cannot be given beside an artifact, which is written once and whole",
+      "Give a folder or a bucket as storage, or leave out copies."
+    );
+  const shared = findSharedPlace(storage === void 0 ? void 0 : { storage, s3Endpoint }, copies);
+  if (shared !== void 0)
+    taker.note("copies", shared, "A copy is for the day when the other place is gone: name another one.");
+  return copies;
+}
+function withEndpoints(copies, env2) {
+  return copies.map((copy) => ({ ...copy, s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env2) }));
+}
+function endpointOf(storage, env2) {
+  return storage?.startsWith("s3:") ? env2.AWS_ENDPOINT_URL_S3 || env2.AWS_ENDPOINT_URL : void 0;
+}
+function takeAccess(taker, storage, env2) {
+  return {
+    s3Endpoint: taker.take("s3-endpoint") ?? endpointOf(storage, env2),
+    s3Region: taker.take("s3-region"),
+    s3Addressing: taker.take("s3-addressing"),
+    s3Sse: taker.take("s3-sse"),
+    s3StorageClass: taker.take("s3-storage-class"),
+    repositoryKey: taker.take("repository-key"),
+    encryptionIdentity: taker.take("encryption-identity") ?? [],
+    clientPath: taker.take("client-path"),
+    installClient: taker.take("install-client"),
+    artifactRetentionDays: taker.take("artifact-retention-days"),
+    githubToken: taker.take("github-token")
+  };
+}
+function takeSource(taker, common, env2) {
+  const databaseUrl = taker.take("database-url");
+  return {
+    ...common,
+    databaseUrl,
+    vaultKey: takeVaultKey(taker, databaseUrl, env2),
+    include: taker.take("include") ?? [],
+    exclude: taker.take("exclude") ?? [],
+    encryptionRecipients: taker.take("encryption-recipients") ?? [],
+    compressionLevel: taker.take("compression-level"),
+    jobs: taker.take("jobs"),
+    lockTimeoutSeconds: taker.take("lock-timeout"),
+    recheck: taker.take("recheck"),
+    rollbackToken: taker.take("rollback-token"),
+    checks: taker.take("checks") ?? [],
+    freshness: taker.take("freshness") ?? [],
+    ...takeRecording(taker),
+    allowUnencrypted: taker.take("allow-unencrypted")
+  };
+}
+function takeLabelled(taker, common, env2) {
+  return { ...takeSource(taker, common, env2), label: taker.take("label") ?? null };
+}
+function takeLimits(taker) {
+  return {
+    maxAge: taker.take("max-age"),
+    verifiedWithin: taker.take("verified-within"),
+    drilledWithin: taker.take("drilled-within")
+  };
+}
+function takeRetention(taker) {
+  return {
+    retention: taker.take("retention"),
+    timeZone: taker.take("time-zone"),
+    keepChanges: taker.take("keep-changes")
+  };
+}
+function takeRecording(taker) {
+  return { recordsUrl: taker.take("records-url"), sslrootcert: taker.take("sslrootcert") };
+}
+function takeManagement(taker, { databaseUrl, policy }, env2) {
+  const managementAccess = takeKnown(taker, databaseUrl, env2);
+  const { accessToken, projectRef, apiUrl, isTokenGiven } = managementAccess;
+  const isNoted = taker.mistakes.some(({ name: name2 }) => name2 === "project-ref");
+  if (isTokenGiven && projectRef === void 0 && !isNoted && policy === void 0)
+    taker.note(
+      "project-ref",
+      say`is required with ${nameInput("supabase-access-token")}`,
+      "Write the twenty lower-case letters in the address of its dashboard, or leave the token out."
+    );
+  const isKnown = accessToken !== void 0 && projectRef !== void 0;
+  return { management: isKnown ? { accessToken, projectRef, apiUrl } : void 0, managementAccess };
+}
+function takeVaultKey(taker, databaseUrl, env2) {
+  const isWanted2 = taker.take("vault-key");
+  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env2);
+  return !isWanted2 || accessToken === void 0 || projectRef === void 0 ? void 0 : { accessToken, projectRef, apiUrl };
+}
+function requireManagement(taker, urlName, databaseUrl, env2) {
+  const { accessToken, projectRef, apiUrl } = takeKnown(taker, databaseUrl, env2);
+  const isNoted = (input) => taker.mistakes.some(({ name: name2 }) => name2 === input);
+  if (accessToken === void 0 && !isNoted("supabase-access-token"))
+    taker.note(
+      "supabase-access-token",
+      `is required for ${taker.operation}, because SUPABASE_ACCESS_TOKEN is not set either`,
+      "Make a token at https://supabase.com/dashboard/account/tokens, with scopes, for this project, that may read its backups."
+    );
+  if (projectRef === void 0 && !isNoted("project-ref"))
+    taker.note(
+      "project-ref",
+      `is required for ${taker.operation}${urlName === void 0 ? " of the kind managed" : `, because ${urlName} leads to no hosted project`}`,
+      "Write the twenty lower-case letters in the address of its dashboard."
+    );
+  return { accessToken: accessToken ?? "", projectRef: projectRef ?? "", apiUrl };
+}
+function takeKnown(taker, databaseUrl, env2) {
+  const given = taker.take("supabase-access-token");
+  return {
+    accessToken: given ?? (env2.SUPABASE_ACCESS_TOKEN?.trim() || void 0),
+    isTokenGiven: given !== void 0,
+    projectRef: taker.take("project-ref") ?? findProjectRef(databaseUrl),
+    apiUrl: taker.take("management-api-url")
+  };
+}
+
+// src/interface/inputs/doctor-inputs.ts
+function takeDoctor(taker, env2) {
+  const storage = taker.take("storage");
+  const measured = takeMeasured(taker);
+  const channels = channelInputs.filter((name2) => taker.take(name2));
+  const access2 = takeAccess(taker, storage, env2);
+  const inputs2 = {
+    ...{ operation: "doctor", storage, channels, ...access2 },
+    copies: takeCopies(taker, { ...access2, storage }, env2),
+    ...measured,
+    hasDatabase: hasDatabase(measured, env2),
+    encryptionRecipients: taker.take("encryption-recipients") ?? [],
+    allowUnencrypted: taker.take("allow-unencrypted"),
+    unlimitedWal: taker.take("unlimited-wal"),
+    workflows: taker.take("workflows"),
+    lacksMailServer: channels.includes("mail-to") && taker.take("smtp-url") === void 0,
+    readOnly: taker.take("read-only"),
+    testAlarm: taker.take("test-alarm"),
+    ...takeManagement(taker, measured, env2)
+  };
+  refuseNothing(taker, inputs2);
+  if (inputs2.testAlarm && channels.length === 0)
+    taker.note(
+      "test-alarm",
+      "has no channel to send to",
+      say`Set ${nameInput("notify-url")}, ${nameInput("slack-webhook-url")} or ${nameInput("mail-to")}.`
+    );
+  return inputs2;
+}
+function takeEstimate(taker, env2) {
+  const measured = takeMeasured(taker);
+  if (!hasDatabase(measured, env2) && taker.mistakes.length === 0)
+    taker.note(
+      "database-url",
+      "is required for estimate, because PGHOST is not set either",
+      `Set it, for example to ${databaseUrlForm}.`
+    );
+  return { operation: "estimate", ...measured };
+}
+function takeMeasured(taker) {
+  return {
+    databaseUrl: taker.take("database-url"),
+    sslrootcert: taker.take("sslrootcert"),
+    include: taker.take("include") ?? [],
+    exclude: taker.take("exclude") ?? [],
+    jobs: taker.take("jobs"),
+    compressionLevel: taker.take("compression-level"),
+    retention: taker.take("retention"),
+    pricePerGbMonth: taker.take("price-per-gb-month"),
+    policy: taker.take("policy"),
+    database: taker.take("database")
+  };
+}
+function hasDatabase({ databaseUrl }, env2) {
+  return databaseUrl !== void 0 || (env2.PGHOST ?? "") !== "";
+}
+function refuseNothing(taker, inputs2) {
+  const { hasDatabase: hasDatabase2, storage, policy, channels, copies, management } = inputs2;
+  const keys2 = [...inputs2.encryptionRecipients, ...inputs2.encryptionIdentity];
+  const given = [hasDatabase2, storage, policy, channels[0], copies[0], keys2[0], management];
+  if (given.some(Boolean) || taker.mistakes.length > 0) return;
+  taker.note(
+    "database-url",
+    "is not given, and nothing else that doctor could check",
+    say`Give what is to be checked: ${nameInput("database-url")}, storage, ${nameInput("encryption-recipients")}, ${nameInput("encryption-identity")}, policy, ${nameInput("project-ref")} with its token, or a channel of alarms such as ${nameInput("notify-url")}.`
+  );
+}
+
+// src/interface/inputs/managed-inputs.ts
+function takeManaged(taker, env2) {
+  const storage = taker.takeOptional("storage");
+  return {
+    operation: "managed",
+    management: requireManagement(taker, "database-url", taker.take("database-url"), env2),
+    storage,
+    ...takeAccess(taker, storage, env2),
+    maxAge: taker.take("max-age")
+  };
+}
+var partsOnly = [
+  ...["backup-id", "include", "exclude", "clean", "checks", "side-schema", "staging-url"],
+  ...["safety-storage", "target-kind", "default-privileges", "verify", "report-folder"]
+];
+function takeManagedRestore(taker, env2) {
+  const storage = takeNotebook(taker);
+  const targetUrl = taker.takeOptional("target-url");
+  taker.refuseBeside("managed", partsOnly);
+  return {
+    operation: "restore",
+    managed: true,
+    management: requireManagement(taker, "target-url", targetUrl, env2),
+    recoveryTargetTime: taker.takeWholeSecond(),
+    ...{ storage, targetUrl, ...takeAccess(taker, storage, env2), ...takeRecording(taker) },
+    confirmed: taker.take("confirm") !== void 0,
+    safetyBackup: taker.take("safety-backup"),
+    jobs: taker.take("jobs"),
+    waitAtMost: taker.take("wait-at-most"),
+    dryRun: taker.take("dry-run")
+  };
+}
+function takeNotebook(taker) {
+  const storage = taker.takeOptional("storage");
+  if (storage === void 0 && !taker.mistakes.some(({ name: name2 }) => name2 === "storage"))
+    taker.note(
+      "storage",
+      "is required for restore with managed: it is noted there what Supabase was asked, and without the note a second run could ask again",
+      "Give the storage of the backups of this project, a folder or a bucket."
+    );
+  if (/^artifact:/i.test(storage ?? ""))
+    taker.note("storage", "cannot be an artifact together with managed", "Give a folder or a bucket.");
+  return storage ?? "";
+}
+
+// src/interface/inputs/setup-inputs.ts
+function takeInit(taker) {
+  const notify2 = taker.take("notify");
+  if (notify2 !== void 0 && notify2.length > 1 && notify2.includes("none"))
+    taker.note("notify", "cannot be none and something else", "Leave none out, or write it alone.");
+  return {
+    operation: "init",
+    databases: taker.take("databases"),
+    storage: taker.takeOptional("storage"),
+    s3Endpoint: taker.take("s3-endpoint"),
+    s3Region: taker.take("s3-region"),
+    projectRef: taker.take("project-ref"),
+    notify: notify2,
+    ...takeMail(taker),
+    encryptionRecipients: taker.take("encryption-recipients") ?? [],
+    action: taker.take("action"),
+    githubRepository: taker.take("github-repository"),
+    ...takeKeyFiles(taker),
+    policy: taker.take("policy") ?? "",
+    workflows: taker.take("workflows"),
+    dryRun: taker.take("dry-run")
+  };
+}
+function takeKeygen(taker) {
+  return { operation: "keygen", database: taker.take("database"), ...takeKeyFiles(taker) };
+}
+function takeKeyFiles(taker) {
+  return { keyFile: taker.take("key-file"), recoverySheet: taker.take("recovery-sheet") };
+}
+function takeMail(taker) {
+  const from = taker.take("mail-from");
+  const to = taker.take("mail-to");
+  return {
+    mailFrom: from && (from.name === "" ? from.address : `${from.name} <${from.address}>`),
+    mailTo: to?.map(({ address: address2 }) => address2)
+  };
+}
+function takeSchedule(taker) {
+  return {
+    operation: "schedule",
+    policy: taker.take("policy"),
+    workflows: taker.take("workflows"),
+    check: taker.take("check"),
+    dryRun: taker.take("dry-run"),
+    githubToken: taker.take("github-token"),
+    ...takeRecording(taker)
+  };
+}
+
+// src/interface/inputs/parse.ts
+function parseInputs(read4, env2) {
+  const taker = new Taker(parseOperation(read4), read4);
+  const parsed = takeInputs(taker, env2);
+  refuseMissingDatabase(taker, parsed, read4, env2);
+  if (taker.mistakes.length > 0) throw toConfigurationError(taker.operation, taker.mistakes);
+  return parsed;
+}
+function refuseMissingDatabase(taker, parsed, read4, env2) {
+  const readsDatabase = ["backup", "capture"].includes(parsed.operation) || parsed.operation === "gate" && parsed.onStale === "backup";
+  if (!readsDatabase || read4("database-url")?.trim() || env2.PGHOST) return;
+  taker.note(
+    "database-url",
+    `is required for ${taker.operation}, because PGHOST is not set either`,
+    say`${askFor("database-url", databaseUrlForm)}`
+  );
+}
+function takeInputs(taker, env2) {
+  const { operation } = taker;
+  if (operation === "schedule") return takeSchedule(taker);
+  if (operation === "report") return takeReport(taker, env2);
+  if (operation === "doctor") return takeDoctor(taker, env2);
+  if (operation === "estimate") return takeEstimate(taker, env2);
+  if (operation === "managed") return takeManaged(taker, env2);
+  if (operation === "init") return takeInit(taker);
+  if (operation === "keygen") return takeKeygen(taker);
+  if (operation === "restore" && taker.take("managed")) return takeManagedRestore(taker, env2);
+  const common = takeCommon(taker, env2);
+  switch (operation) {
+    case "backup":
+      return { ...takeBackup(taker, common, env2), copies: takeCopies(taker, common, env2) };
+    case "capture":
+      return { ...takeCapture(taker, common, env2), copies: takeCopies(taker, common, env2) };
+    case "gate":
+      return { ...takeGate(taker, common, env2), copies: takeCopies(taker, common, env2) };
+    case "status":
+      return { ...takeStatus(taker, common, env2), copies: takeCopies(taker, common, env2) };
+    case "validate":
+      return { ...takeValidate(taker, common), copies: takeCopies(taker, common, env2) };
+    case "drill":
+      return { ...takeDrill(taker, common), copies: takeCopies(taker, common, env2) };
+    case "cleanup":
+      return takeCleanup(taker, common);
+    case "alarm":
+      return takeAlarm(taker, common);
+    case "list":
+      return takeList(taker, common);
+    case "show":
+      return { operation, ...common, backupId: taker.takeBackupId(["latest", "before:<time>"]) };
+    case "pin":
+    case "unpin":
+      return {
+        ...{ operation, ...common, backupId: taker.takeBackupId(["latest", "before:<time>"]) },
+        ...takeRecording(taker)
+      };
+    case "records":
+      return takeRecords(taker, common);
+    case "restore":
+      return { ...takeRestore(taker, common, env2), copies: takeCopies(taker, common, env2) };
+    case "mirror":
+    case "repair":
+      return {
+        ...{ operation, ...common, copies: takeCopies(taker, common, env2) },
+        ...{ share: taker.take("share"), dryRun: taker.take("dry-run") },
+        ...takeRecording(taker)
+      };
+  }
+}
+function takeBackup(taker, common, env2) {
+  return {
+    ...takeLabelled(taker, common, env2),
+    operation: "backup",
+    backupType: taker.take("backup-type"),
+    pin: taker.take("pin")
+  };
+}
+function takeCapture(taker, common, env2) {
+  return {
+    ...takeSource(taker, common, env2),
+    operation: "capture",
+    unlimitedWal: taker.take("unlimited-wal"),
+    dropSlot: taker.take("drop-slot")
+  };
+}
+function takeGate(taker, common, env2) {
+  return {
+    ...takeLabelled(taker, common, env2),
+    ...takeLimits(taker),
+    operation: "gate",
+    onStale: taker.take("on-stale"),
+    migrations: taker.take("migrations"),
+    baseRef: taker.take("base-ref")
+  };
+}
+function takeStatus(taker, common, env2) {
+  const databaseUrl = taker.take("database-url");
+  const policy = taker.take("policy");
+  return {
+    operation: "status",
+    ...common,
+    ...takeLimits(taker),
+    format: taker.take("format"),
+    metricsFile: taker.take("metrics-file"),
+    pricePerGbMonth: taker.take("price-per-gb-month"),
+    database: taker.take("database"),
+    policy,
+    workflows: taker.take("workflows"),
+    databaseUrl,
+    sslrootcert: taker.take("sslrootcert"),
+    ...takeManagement(taker, { databaseUrl, policy }, env2),
+    digest: taker.take("digest") ? takeRetention(taker) : void 0
+  };
+}
+function takeReport(taker, env2) {
+  const place3 = taker.takeStorageOrPolicy();
+  const asked = taker.takeReportKind();
+  const access2 = takeAccess(taker, place3.storage, env2);
+  const copies = takeCopies(taker, { ...place3, s3Endpoint: access2.s3Endpoint }, env2);
+  return {
+    operation: "report",
+    ...{ ...access2, copies },
+    ...takeLimits(taker),
+    ...{ ...asked, output: taker.take("output"), period: taker.take("period") },
+    ...{ ...place3, database: taker.take("database") },
+    workflows: taker.take("workflows"),
+    pricePerGbMonth: taker.take("price-per-gb-month"),
+    rtoTarget: taker.take("rto-target"),
+    ...takeRetention(taker),
+    ...takeManagement(taker, place3, env2),
+    // The other kinds tell what there is without the platform, and a policy may name token and project.
+    ...asked.kind === "managed" && place3.policy === void 0 && { management: requireManagement(taker, void 0, void 0, env2) }
+  };
+}
+function takeValidate(taker, common) {
+  const backupId2 = taker.takeBackupId(["latest", "all"]);
+  const share3 = taker.take("share");
+  return { operation: "validate", ...common, backupId: backupId2, share: share3, ...takeRecording(taker) };
+}
+function takeDrill(taker, common) {
+  return {
+    operation: "drill",
+    ...common,
+    targetUrl: taker.take("target-url"),
+    ...taker.takeRecoverable(),
+    fallback: taker.take("fallback"),
+    checks: taker.take("checks") ?? [],
+    image: taker.take("image"),
+    command: taker.take("command"),
+    rtoTarget: taker.take("rto-target"),
+    reportFolder: taker.take("report-folder"),
+    jobs: taker.take("jobs"),
+    ...takeRecording(taker)
+  };
+}
+function takeCleanup(taker, common) {
+  const retention2 = taker.take("retention");
+  const timeZone = taker.take("time-zone");
+  return {
+    operation: "cleanup",
+    ...common,
+    retention: retention2,
+    timeZone,
+    gracePeriod: taker.take("grace-period"),
+    keepChanges: taker.take("keep-changes"),
+    dryRun: taker.take("dry-run"),
+    ...takeRecording(taker)
+  };
+}
+function takeAlarm(taker, common) {
+  return {
+    operation: "alarm",
+    ...common,
+    alarmOf: taker.take("alarm-of"),
+    needs: taker.take("needs")
+  };
+}
+function takeList(taker, common) {
+  return {
+    operation: "list",
+    ...common,
+    ...takeRetention(taker)
+  };
+}
+function takeRestore(taker, common, env2) {
+  const targetUrl = taker.take("target-url");
+  return {
+    operation: "restore",
+    managed: false,
+    ...common,
+    targetUrl,
+    vaultKey: takeVaultKey(taker, targetUrl, env2),
+    ...taker.takeRecoverable(),
+    include: taker.take("include") ?? [],
+    exclude: taker.take("exclude") ?? [],
+    jobs: taker.take("jobs"),
+    verify: taker.take("verify"),
+    checks: taker.take("checks") ?? [],
+    targetKind: taker.take("target-kind"),
+    defaultPrivileges: taker.take("default-privileges"),
+    environment: taker.take("environment"),
+    confirmed: taker.take("confirm") !== void 0,
+    clean: taker.take("clean"),
+    safetyBackup: taker.take("safety-backup"),
+    safetyStorage: taker.take("safety-storage"),
+    stagingUrl: taker.take("staging-url"),
+    image: taker.take("image"),
+    fallback: taker.take("fallback"),
+    sideSchema: taker.take("side-schema"),
+    reportFolder: taker.take("report-folder"),
+    dryRun: taker.take("dry-run"),
+    ...takeRecording(taker)
+  };
+}
+function takeRecords(taker, common) {
+  const { recordsUrl = "", sslrootcert } = takeRecording(taker);
+  if (recordsUrl === "" && !taker.mistakes.some(({ name: name2 }) => name2 === "records-url"))
+    taker.note("records-url", "is required for records", say`${askFor("records-url", databaseUrlForm)}`);
+  const recordsTask = taker.take("records-task");
+  const dryRun = taker.take("dry-run");
+  return { operation: "records", ...common, recordsTask, recordsUrl, sslrootcert, dryRun };
+}
+function parseOperation(read4) {
+  const text7 = read4("operation")?.trim();
+  const known4 = operations.find((operation) => operation === text7);
+  if (known4 !== void 0) return known4;
+  const near = text7 && findNearest(text7, operations);
+  throw new ConfigurationError(
+    text7 ? say`${nameInput("operation")}: there is none named ${quoteWord(text7)}` : say`${nameInput("operation")}: is required`,
+    `${near ? `Did you mean ${near}? ` : ""}The operations are ${list(operations)}.`
+  );
 }
 
 // src/entry/mcp/tools/parsed-inputs.ts
@@ -50100,7 +50168,7 @@ function codesOf(error2, seen = /* @__PURE__ */ new Set()) {
   const { code: code2, Code, name: name2, cause, errors } = error2;
   const inner = [cause, ...Array.isArray(errors) ? errors : []];
   return [
-    ...[code2, Code, name2].filter((word) => typeof word === "string"),
+    ...[code2, Code, name2].filter((word2) => typeof word2 === "string"),
     ...inner.flatMap((each) => codesOf(each, seen))
   ];
 }
@@ -50418,7 +50486,15 @@ function isRepository(text7) {
   return /^(?!\.{1,2}\/)[\w.-]+\/(?!\.{1,2}$)[\w.-]+$/.test(text7);
 }
 function nameActor(context) {
-  return context.env.GITHUB_ACTOR ?? (0, import_node_os.userInfo)().username;
+  return context.env.GITHUB_ACTOR ?? nameUser() ?? `user ${process.getuid?.()}`;
+}
+function nameUser() {
+  try {
+    return (0, import_node_os.userInfo)().username;
+  } catch (error2) {
+    if (error2.code === "ERR_SYSTEM_ERROR") return void 0;
+    throw error2;
+  }
 }
 function nameHost(env2) {
   if (env2.GITHUB_ACTIONS !== "true") return "machine";
@@ -50465,6 +50541,30 @@ async function endWith({ signal }, body) {
 init_errors();
 init_wording();
 
+// src/http/body.ts
+var BodyTooLong = class extends Error {
+};
+async function readBody(answer2, limit) {
+  const { text: text7, isWhole: isWhole2 } = await readUpTo(answer2, limit);
+  if (!isWhole2) throw new BodyTooLong(`the answer has more than ${limit} bytes`);
+  return text7;
+}
+async function readBeginning(answer2, limit) {
+  return (await readUpTo(answer2, limit)).text;
+}
+async function readUpTo({ body }, limit) {
+  const chunks = [];
+  let length = 0;
+  let isWhole2 = true;
+  for await (const chunk2 of body ?? []) {
+    chunks.push(chunk2);
+    length += chunk2.length;
+    isWhole2 = length <= limit;
+    if (!isWhole2) break;
+  }
+  return { text: new TextDecoder().decode(Buffer.concat(chunks).subarray(0, limit)), isWhole: isWhole2 };
+}
+
 // src/alarm/channels/delivery.ts
 init_request();
 init_retry();
@@ -50481,6 +50581,7 @@ var DeliveryFailure = class extends Error {
   }
 };
 var retries = 2;
+var longestAnswer = 64 * 1024;
 var maxRedirects2 = 3;
 var maxWaitMs2 = 5e3;
 var passing = [408, 425, 429];
@@ -50520,7 +50621,7 @@ async function send(delivery, url2, limits2, signal, redirects = 0) {
       env: env2,
       signal: AbortSignal.any([signal, AbortSignal.timeout(limits2.requestMs)])
     });
-    text7 = await response.text();
+    text7 = await readBeginning(response, longestAnswer);
   } catch (cause) {
     signal.throwIfAborted();
     if (isKnownError(cause)) throw cause;
@@ -50576,13 +50677,15 @@ function renderSection(section2) {
     case "heading":
       return `### ${escapeLine(section2.text)}`;
     case "paragraph":
-      return escapeMarkdown(section2.text).replace(/\n/g, "<br>\n");
+      return escapeMarkdown(String(section2.text)).replace(/\n/g, "<br>\n");
     case "table": {
       const line2 = (cells) => `| ${cells.join(" | ")} |`;
       return [
         line2(section2.columns.map((column) => escapeLine(column.title))),
         line2(section2.columns.map((column) => column.align === "right" ? "---:" : "---")),
-        ...section2.rows.map((row) => line2(section2.columns.map((_2, index) => escapeLine(row[index] ?? ""))))
+        ...section2.rows.map(
+          (row) => line2(section2.columns.map((_2, index) => escapeLine(String(row[index] ?? ""))))
+        )
       ].join("\n");
     }
     case "code": {
@@ -51374,7 +51477,8 @@ function listFacts(event, change) {
     ["Database", event.database],
     ...event.state === "succeeded" ? listEvidence(event) : [fact("Cause", describeClass(event.failureClass))],
     ...failures === void 0 ? [] : [fact("Failures", formatCounted(failures, "failure"))],
-    ...failingSince === void 0 ? [] : [fact("Failing for", formatDuration(event.at.getTime() - failingSince.getTime()))],
+    // The first failure has been going on for no time.
+    ...failingSince === void 0 || event.at.getTime() - failingSince.getTime() < 1e3 ? [] : [fact("Failing for", formatDuration(event.at.getTime() - failingSince.getTime()))],
     fact("Last good backup", tellLastGood(event)),
     ...rpo === void 0 ? [] : [fact("Recovery point", rpo)]
   ];
@@ -52120,6 +52224,9 @@ async function look2(inputs2, context) {
   }
 }
 
+// src/entry/run-alarm.ts
+init_wording();
+
 // src/entry/run-record.ts
 var import_node_os5 = require("node:os");
 init_dist();
@@ -52258,11 +52365,11 @@ function requireChannelBinding(client) {
 
 // src/postgres/session/options.ts
 function parseOptions(text7) {
-  const words3 = (text7.match(/(?:\\.|[^\s\\])+/gs) ?? []).map((word) => word.replace(/\\(.)/gs, "$1"));
+  const words3 = (text7.match(/(?:\\.|[^\s\\])+/gs) ?? []).map((word2) => word2.replace(/\\(.)/gs, "$1"));
   const options2 = [];
   for (let index = 0; index < words3.length; index++) {
-    const word = words3[index] ?? "";
-    const assignment = word === "-c" ? words3[++index] : /^(?:-c|--)(.+)$/s.exec(word)?.[1];
+    const word2 = words3[index] ?? "";
+    const assignment = word2 === "-c" ? words3[++index] : /^(?:-c|--)(.+)$/s.exec(word2)?.[1];
     const [, name2, value] = /^([A-Za-z_][\w.$-]*)=(.*)$/s.exec(assignment ?? "") ?? [];
     if (name2 === void 0 || value === void 0) return void 0;
     options2.push({ name: name2.replaceAll("-", "_"), value });
@@ -52273,6 +52380,7 @@ function parseOptions(text7) {
 // src/postgres/session/refusal.ts
 var import_promises14 = require("node:dns/promises");
 init_errors();
+init_wording();
 
 // src/postgres/session/settings.ts
 var import_node_fs8 = require("node:fs");
@@ -52341,7 +52449,13 @@ function readText(file, { alone = false } = {}) {
   }
 }
 function homeOf(env2) {
-  return env2.HOME || (0, import_node_os2.homedir)();
+  if (env2.HOME) return env2.HOME;
+  try {
+    return (0, import_node_os2.homedir)();
+  } catch (error2) {
+    if (error2.code !== "ERR_SYSTEM_ERROR") throw error2;
+    return "/nonexistent";
+  }
 }
 
 // src/postgres/session/hosts.ts
@@ -52547,7 +52661,7 @@ function parseConnection(input, url2, { env: env2, random }, sslRootCert) {
       "Use TLS: sslmode=verify-full."
     );
   }
-  const user = take2("user") ?? (0, import_node_os3.userInfo)().username;
+  const user = take2("user") ?? nameUser2(input);
   const database3 = take2("dbname") ?? user;
   const rootCert = sslRootCert ?? take2("sslrootcert");
   const entries = readPassFile(findPassFile(env2, given.get("passfile") ?? service.get("passfile")));
@@ -52615,9 +52729,21 @@ function maySendClearText({ host, sslMode }) {
 function describeConnection(settings2) {
   return `${settings2.user}@${settings2.host}:${settings2.port}/${settings2.database}`;
 }
+function nameUser2(input) {
+  try {
+    return (0, import_node_os3.userInfo)().username;
+  } catch (error2) {
+    if (error2.code !== "ERR_SYSTEM_ERROR") throw error2;
+    throw new ConfigurationError(
+      say`${nameInput(input)}: names no user, and the user of this process has no name`,
+      "Write the user into the URL, as in postgresql://user:password@host:5432/database.",
+      error2
+    );
+  }
+}
 function readRootCertificates(settings2) {
   if (settings2.sslRootCert === void 0 || settings2.sslRootCert === "system") return void 0;
-  const file = settings2.sslRootCert.replace(/^~(?=\/)/, (0, import_node_os3.homedir)());
+  const file = settings2.sslRootCert.replace(/^~(?=\/)/, () => (0, import_node_os3.homedir)());
   try {
     return (0, import_node_fs8.readFileSync)(file, "utf8");
   } catch (cause) {
@@ -52870,7 +52996,7 @@ var cases = [
 function explainCrowd() {
   return {
     what: "there is no session left for it",
-    next: "A backup and a capture want jobs + 4 sessions, a restore jobs + 3: set jobs to 1, end other clients, or raise the pool size (Supabase: Database settings, Connection pooling) or the limit of the role.",
+    next: say`A backup and a capture want ${nameInput("jobs")} + 4 sessions, a restore 3 more than that: set ${nameInput("jobs", "1")}, end other clients, or raise the pool size (Supabase: Database settings, Connection pooling) or the limit of the role.`,
     passes: true
   };
 }
@@ -52890,24 +53016,25 @@ function explainDatabase() {
   };
 }
 async function explainRefusal(settings2, error2) {
-  const where = `${settings2.input}: ${describeConnection(settings2)}`;
+  const where = say`${nameInput(settings2.input)}: ${describeConnection(settings2)}`;
   const { code: code2 = "" } = error2;
   const text7 = messageOf(error2);
   const said = /^[0-9A-Z]{5}$/.test(code2) ? `${text7}; SQLSTATE ${code2}` : text7;
   const expiry = explainExpiry(error2, settings2);
-  if (expiry !== void 0) return failed(settings2, `${where}: ${expiry.what} (${said})`, expiry.next, error2);
+  if (expiry !== void 0)
+    return failed(settings2, say`${where}: ${expiry.what} (${said})`, expiry.next, error2);
   for (const { codes: codes2, says, explain: explain11 } of cases) {
     if (codes2 !== void 0 && !codes2.includes(code2)) continue;
     if (says !== void 0 && !says.test(`${code2} ${text7}`)) continue;
     const found = await explain11(settings2);
     if (found === void 0) continue;
     const quoted = text7.includes(found.what) || found.what.includes(text7) ? "" : ` (${said})`;
-    const message = `${where}: ${found.what}${quoted}`;
+    const message = say`${where}: ${found.what}${quoted}`;
     return found.passes ? failed(settings2, message, found.next, error2) : new ConfigurationError(message, found.next, error2);
   }
   return failed(
     settings2,
-    `${where}: cannot connect: ${said}`,
+    say`${where}: cannot connect: ${said}`,
     "Look at what the server says, and whether another program reaches it from this machine.",
     error2
   );
@@ -53438,7 +53565,7 @@ async function tryRecords({ log: log3, signal: stop }, body) {
     }
   } catch (error2) {
     log3.warn(
-      `the records were not brought into the database of records-url, and come with a later run: ${messageOf(error2)}${isKnownError(error2) ? `
+      say`the records were not brought into the database of ${nameInput("records-url")}, and come with a later run: ${messageOf(error2)}${isKnownError(error2) ? `
 \u2192 ${error2.next}` : ""}`
     );
     return void 0;
@@ -54020,6 +54147,9 @@ async function readBatch(repository, kind, batch5, damage, signal) {
   return records.map((record5) => ({ ...record5, kind }));
 }
 
+// src/entry/run-delivery.ts
+init_wording();
+
 // src/entry/process/temporary-folder.ts
 var import_node_crypto20 = require("node:crypto");
 var import_node_fs11 = require("node:fs");
@@ -54101,7 +54231,7 @@ async function bringRecords(given, open7, runContext) {
 function tell2(found, { log: log3 }) {
   if (found.kind === "newer") {
     log3.warn(
-      `records-url: a newer version of supabase-backup made the tables there (version ${found.version}); this run is not in them. Use that version everywhere.`
+      say`${nameInput("records-url")}: a newer version of supabase-backup made the tables there (version ${found.version}); this run is not in them. Use that version everywhere.`
     );
     return;
   }
@@ -54113,7 +54243,9 @@ function tell2(found, { log: log3 }) {
 }
 function warnOfArtifact({ recordsUrl }, { log: log3 }) {
   if (recordsUrl === void 0) return;
-  log3.warn("records-url: a repository in an artifact keeps no records of runs, so nothing is brought");
+  log3.warn(
+    say`${nameInput("records-url")}: a repository in an artifact keeps no records of runs, so nothing is brought`
+  );
 }
 
 // src/entry/run-record.ts
@@ -54236,8 +54368,8 @@ function createAlarm(read4, context) {
   const alarm = {
     inputs: void 0,
     noteRepository: (location2, config2) => void opened.set(location2, config2),
-    noteSlot: (look3) => {
-      slot = look3;
+    noteSlot: (look4) => {
+      slot = look4;
     },
     tryChannels() {
       const database3 = nameDatabase(wanted2, read4, "doctor");
@@ -54260,11 +54392,11 @@ function createAlarm(read4, context) {
     if (isSilent || asked === "alarm" && "outcome" in end2) return;
     if (wanted2.mail === void 0 && read4("mail-to")?.trim())
       context.log.warn(
-        "alarm: no mail is sent: mail-to is set, and smtp-url is not. Set it, or leave mail-to out."
+        say`alarm: no mail is sent: ${nameInput("mail-to")} is set, and ${nameInput("smtp-url")} is not. Set it, or leave ${nameInput("mail-to")} out.`
       );
     if ("outcome" in end2 && end2.outcome.digest !== void 0 && !takesDigest(wanted2))
       context.log.warn(
-        "alarm: no digest is sent: neither smtp-url nor notify-url nor slack-webhook-url is set."
+        say`alarm: no digest is sent: neither ${nameInput("smtp-url")} nor ${nameInput("notify-url")} nor ${nameInput("slack-webhook-url")} is set.`
       );
     if (!isOn(wanted2)) return;
     over.abort(new Error("the operation was over before it was told"));
@@ -54621,9 +54753,9 @@ async function chooseManifest(repository, choice2, context) {
 function findFirst(backups, choice2, context) {
   if (choice2 === "latest") return backups.length === 0 ? -1 : 0;
   if (choice2 === "latest-verified") return backups.findIndex((backup) => backup.verifiedAt !== null);
-  const [, word, value = ""] = /^(before|random):(.*)$/.exec(choice2) ?? [];
-  if (word === "before") return backups.findIndex((backup) => backup.snapshotAt <= new Date(value));
-  if (word === "random") {
+  const [, word2, value = ""] = /^(before|random):(.*)$/.exec(choice2) ?? [];
+  if (word2 === "before") return backups.findIndex((backup) => backup.snapshotAt <= new Date(value));
+  if (word2 === "random") {
     const oldest = context.now().getTime() - Number(value);
     const young = backups.filter((backup) => backup.snapshotAt.getTime() >= oldest).length;
     return young === 0 ? -1 : Math.floor(context.random() * young);
@@ -54787,23 +54919,85 @@ init_wording();
 
 // src/storage/fallback.ts
 init_errors();
+
+// src/storage/first-answer.ts
+async function askInTurn(all, ask4, patienceMs2, isFailure3) {
+  const queue2 = all.values();
+  const failures = [];
+  const waiting = /* @__PURE__ */ new Map();
+  const askNext = () => {
+    const { value: asked, done } = queue2.next();
+    if (done) return false;
+    const ended = ask4(asked).then(
+      (answer2) => ({ asked, answer: answer2 }),
+      (error2) => ({ asked, error: error2 })
+    );
+    waiting.set(asked, ended);
+    return true;
+  };
+  let isMore = askNext();
+  while (waiting.size > 0) {
+    const ended = await raceAgainst(isMore ? patienceMs2 : void 0, [...waiting.values()]);
+    if (ended === void 0) {
+      isMore = askNext();
+      continue;
+    }
+    waiting.delete(ended.asked);
+    if ("answer" in ended)
+      return {
+        kind: "answered",
+        from: ended.asked,
+        answer: ended.answer,
+        failures,
+        late: [...waiting.keys()]
+      };
+    if (!isFailure3(ended.error)) throw ended.error;
+    failures.push([ended.asked, ended.error]);
+    isMore = askNext();
+  }
+  return { kind: "unanswered", failures };
+}
+async function raceAgainst(timeMs, promises2) {
+  if (timeMs === void 0) return Promise.race(promises2);
+  let timer;
+  const over = new Promise((resolve4) => {
+    timer = setTimeout(() => resolve4(void 0), timeMs);
+  });
+  try {
+    return await Promise.race([...promises2, over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// src/storage/fallback.ts
 init_storage();
+var usualPatienceMs = 18e4;
+var mostReturns = 3;
 var FallbackStorage = class {
   location;
   places;
   onOpened;
   #places;
   #log;
-  /** Places that could not be reached, by their index; they are asked only when no other is left. */
+  #patienceMs;
+  /** Places that could not be reached, by their index; they are asked only for what no other place has. */
   #down = /* @__PURE__ */ new Map();
+  /** How often each of them was asked again */
+  #returns = /* @__PURE__ */ new Map();
   #answers = /* @__PURE__ */ new Map();
-  constructor(places2, log3) {
+  constructor(places2, log3, { patienceMs: patienceMs2 = usualPatienceMs } = {}) {
     const [{ storage: first2 }] = places2;
     this.#places = places2;
     this.#log = log3;
+    this.#patienceMs = patienceMs2;
     this.location = first2.location;
     this.places = places2.length;
     this.onOpened = first2.onOpened;
+  }
+  /** The places behind the first, in their order */
+  get copies() {
+    return this.#places.slice(1);
   }
   /** The copies that have answered, in their order; empty when the first place gave everything */
   get answers() {
@@ -54813,7 +55007,10 @@ var FallbackStorage = class {
     });
   }
   get #first() {
-    return this.#places[0].storage;
+    return this.#at(0);
+  }
+  #at(index) {
+    return this.#places[index].storage;
   }
   probe() {
     return this.#first.probe();
@@ -54829,43 +55026,32 @@ var FallbackStorage = class {
   }
   async get(key, limit = largestValue, options2 = {}) {
     const { place: place3 = 0, ...rest2 } = options2;
-    let failure2;
-    for (const [index, { storage }] of this.#inTurn(place3)) {
-      try {
-        const value = await storage.get(key, limit, rest2);
-        this.#note(index, key, failure2, place3);
-        return value;
-      } catch (error2) {
-        if (!(error2 instanceof StorageError)) throw error2;
-        if (isUnreachable2(error2)) this.#down.set(index, error2);
-        failure2 ??= error2;
-      }
-    }
-    throw failure2 ?? new Error(`there is no place ${place3} of ${this.location}`);
+    const read4 = (storage) => storage.get(key, limit, rest2);
+    const { answer: answer2, failures } = await this.#ask(place3, key, read4);
+    if (answer2 !== void 0) return answer2;
+    throw this.#describe(failures, place3);
   }
   async stat(key) {
-    let failure2;
-    for (const [index, { storage }] of this.#inTurn(0)) {
-      try {
-        const found = await storage.stat(key);
-        if (found === void 0) continue;
-        this.#note(index, key, failure2, 0);
-        return found;
-      } catch (error2) {
-        if (!(error2 instanceof StorageError)) throw error2;
-        this.#down.set(index, error2);
-        failure2 ??= error2;
-      }
-    }
-    if (failure2 !== void 0) throw failure2;
-    return void 0;
+    const look4 = async (storage) => {
+      const found = await storage.stat(key);
+      if (found !== void 0) return found;
+      throw new StorageError(`${key} is not in ${storage.location}`, "List what is stored.", {
+        missing: true
+      });
+    };
+    const { answer: answer2, failures } = await this.#ask(0, key, look4);
+    const failure2 = failures.find((each) => !isMissing(each));
+    if (answer2 === void 0 && failure2 !== void 0) throw failure2;
+    return answer2;
   }
   async *list(prefix2) {
     const seen = /* @__PURE__ */ new Set();
+    const turn = this.#inTurn(0);
     let failure2;
-    for (const [index, { storage }] of this.#inTurn(0)) {
+    for (const [at, [index, { storage }]] of turn.entries()) {
+      const patienceMs2 = at === turn.length - 1 ? void 0 : this.#patienceMs;
       try {
-        for await (const value of storage.list(prefix2)) {
+        for await (const value of listInTime(storage, prefix2, patienceMs2)) {
           if (seen.has(value.key)) continue;
           if (seen.size === 0) this.#note(index, prefix2, failure2, 0);
           seen.add(value.key);
@@ -54873,7 +55059,7 @@ var FallbackStorage = class {
         }
         if (seen.size > 0) return;
       } catch (error2) {
-        if (!(error2 instanceof StorageError)) throw error2;
+        if (!isFailure(error2)) throw error2;
         this.#down.set(index, error2);
         failure2 ??= error2;
       }
@@ -54891,7 +55077,7 @@ var FallbackStorage = class {
           yield value;
         }
       } catch (error2) {
-        if (!(error2 instanceof StorageError) || this.#down.size === this.places - 1) throw error2;
+        if (!isFailure(error2) || this.#down.size === this.places - 1) throw error2;
         this.#down.set(index, error2);
       }
     }
@@ -54908,11 +55094,50 @@ var FallbackStorage = class {
     const up = all.filter(([index]) => !this.#down.has(index));
     return up.length === 0 ? all : up;
   }
+  /**
+   * Asks the places in turn, and for what no other place has also those that could not be reached before: they may
+   * be back, and a copy may lack what is new.
+   */
+  async #ask(from, key, read4) {
+    const turn = this.#inTurn(from).map(([index]) => index);
+    const back = [...this.#down.keys()].filter(
+      (index) => index >= from && !turn.includes(index) && (this.#returns.get(index) ?? 0) < mostReturns
+    );
+    const ask4 = (index) => {
+      if (back.includes(index)) this.#returns.set(index, (this.#returns.get(index) ?? 0) + 1);
+      return read4(this.#at(index));
+    };
+    const ended = await askInTurn([...turn, ...back], ask4, this.#patienceMs, isFailure);
+    for (const [index, error2] of ended.failures) if (isAboutPlace(error2)) this.#down.set(index, error2);
+    const failures = ended.failures.map(([, error2]) => error2);
+    if (ended.kind === "unanswered") return { failures };
+    for (const index of ended.late) this.#down.set(index, silent(this.#at(index), this.#patienceMs));
+    this.#down.delete(ended.from);
+    this.#returns.delete(ended.from);
+    this.#note(ended.from, key, failures[0], from);
+    return { answer: ended.answer, failures };
+  }
+  /** What is wrong with the first place that was asked, and which others could not be. */
+  #describe(failures, from) {
+    const [failure2] = failures;
+    if (failure2 === void 0) return new Error(`there is no place ${from} of ${this.location}`);
+    const unasked = [...this.#down].filter(([, error2]) => !failures.includes(error2));
+    const down = [...unasked.map(([, error2]) => error2), ...failures.slice(1).filter(isAboutPlace)];
+    if (!isMissing(failure2) || down.length === 0) return failure2;
+    const others = down.map((error2) => error2.message).join("; ");
+    return new StorageError(
+      `${failure2.message}, and elsewhere it could not be looked for (${others})`,
+      "See why that place does not answer: what is missing here may be there.",
+      { cause: failure2.cause, missing: true }
+    );
+  }
   #note(index, key, failure2, from) {
     if (index === 0) return;
     const down = this.#down.get(0);
     const reason2 = reasonOf(down, failure2, from);
-    const readings = this.#answers.get(index) ?? { unreachable: 0, missing: 0, damaged: 0 };
+    const readings = this.#answers.get(index) ?? {
+      ...{ unreachable: 0, missing: 0, damaged: 0, withheld: 0 }
+    };
     this.#answers.set(index, readings);
     readings[reason2] += 1;
     if (readings[reason2] > 1) return;
@@ -54923,8 +55148,9 @@ var FallbackStorage = class {
 };
 function reasonOf(down, failure2, from) {
   if (down !== void 0) return "unreachable";
+  if (failure2 instanceof DeniedValueError || isCutShort(failure2)) return "withheld";
   if (from > 0) return "damaged";
-  return failure2 === void 0 || failure2.missing ? "missing" : "damaged";
+  return failure2 === void 0 || isMissing(failure2) ? "missing" : "damaged";
 }
 function describe4(reason2, location2, key, down) {
   switch (reason2) {
@@ -54934,10 +55160,50 @@ function describe4(reason2, location2, key, down) {
       return `${location2} lacks ${key}`;
     case "damaged":
       return `${key} in ${location2} is damaged`;
+    case "withheld":
+      return `${location2} does not give out ${key}`;
   }
 }
-function isUnreachable2(error2) {
-  return !error2.missing && !(error2 instanceof ForeignValueError) && !(error2.cause instanceof BrokenBodyError);
+function isFailure(error2) {
+  return error2 instanceof StorageError || error2 instanceof ConfigurationError;
+}
+function isMissing(error2) {
+  return error2 instanceof StorageError && error2.missing;
+}
+function isCutShort(error2) {
+  return error2 instanceof StorageError && error2.cause instanceof BrokenBodyError;
+}
+function isAboutPlace(error2) {
+  return !isMissing(error2) && !(error2 instanceof ForeignValueError) && !isCutShort(error2);
+}
+function silent({ location: location2 }, patienceMs2) {
+  return new StorageError(
+    `${location2} did not answer within ${formatDuration(patienceMs2)}`,
+    "See whether it can be reached, and whether a mount of it hangs."
+  );
+}
+async function* listInTime(storage, prefix2, patienceMs2) {
+  const values = storage.list(prefix2)[Symbol.asyncIterator]();
+  let isHanging = false;
+  try {
+    for (; ; ) {
+      const next = await raceAgainst(patienceMs2, [settle2(values.next())]);
+      isHanging = next === void 0;
+      if (next === void 0) throw silent(storage, patienceMs2 ?? 0);
+      if ("error" in next) throw next.error;
+      if (next.result.done) return;
+      yield next.result.value;
+    }
+  } finally {
+    if (!isHanging) await values.return?.();
+  }
+}
+async function settle2(promise) {
+  try {
+    return { result: await promise };
+  } catch (error2) {
+    return { error: error2 };
+  }
 }
 
 // src/storage/copies.ts
@@ -54953,8 +55219,8 @@ async function openCopies(copies, context, resources) {
     } catch (error2) {
       if (!(error2 instanceof ConfigurationError)) throw error2;
       throw new ConfigurationError(
-        say`${nameInput("copies")}: entry ${index + 1}: ${error2.message}`,
-        error2.next,
+        say`${nameInput("copies")}: entry ${index + 1}: ${error2.told.message}`,
+        error2.told.next,
         error2
       );
     }
@@ -55006,22 +55272,36 @@ var PhaseClock = class {
 };
 
 // src/repository/copies/alone.ts
+init_errors();
+init_wording();
 var lockWaitSeconds = 15 * 60;
-async function writeAlone(storage, { operation, holder }, context, work) {
+var lockLifetimeSeconds = 10 * 60;
+async function writeAlone(storage, { operation, holder }, apart, context, work) {
   await storage.probe();
   const lock = await acquireLock(
     { storage },
     {
       ...{ operation, holder, mode: "exclusive", waitSeconds: lockWaitSeconds },
+      lifetimeSeconds: lockLifetimeSeconds,
       ...{ now: () => context.now(), random: () => context.random() },
       ...{ signal: context.signal, log: context.log }
     }
   );
   try {
+    await assertApart(storage, apart, lock.id);
     const signal = AbortSignal.any([context.signal, lock.signal]);
     return await work({ ...context, signal }, () => lock.assertHeld());
   } finally {
     await lock.release();
+  }
+}
+async function assertApart(storage, apart, lock) {
+  for await (const { key } of apart.list("locks/")) {
+    if (!key.startsWith(`locks/${lock}`)) continue;
+    throw new ConfigurationError(
+      say`${nameInput("copies")}: ${storage.location} and ${apart.location} are one place under two names: a lock in one shows in the other`,
+      "A copy is for the day when the other place is gone: name another one. Nothing was changed."
+    );
   }
 }
 
@@ -55512,7 +55792,7 @@ function tell3(object3, how, cause) {
 // src/repository/copies/object-table.ts
 var digest4 = 32;
 var initialCapacity = 1024;
-var [wanted, listed] = [1, 2];
+var [wanted, listed, carried] = [1, 2, 4];
 var ObjectTable = class {
   #seed;
   #capacity = initialCapacity;
@@ -55556,10 +55836,16 @@ var ObjectTable = class {
     this.#flags[index] = (this.#flags[index] ?? 0) | listed;
     this.#found[index] = bytes;
   }
+  /** Notes that a place got an object of so many bytes. */
+  carry(name2, bytes) {
+    this.list(name2, bytes);
+    const index = this.#indexOf(name2, false);
+    this.#flags[index] = (this.#flags[index] ?? 0) | carried;
+  }
   /** Notes that a place has no such object, or not as it should be. */
   unlist(name2) {
     const index = this.#indexOf(name2, false);
-    if (index >= 0) this.#flags[index] = (this.#flags[index] ?? 0) & ~listed;
+    if (index >= 0) this.#flags[index] = (this.#flags[index] ?? 0) & ~(listed | carried);
   }
   isWanted(name2) {
     return this.#has(name2, wanted);
@@ -55571,8 +55857,8 @@ var ObjectTable = class {
   }
   /** Tells whether the place has an object in the length that a manifest describes. */
   isPresent(name2) {
-    const size = this.sizeListed(name2);
-    return size !== void 0 && this.describe(name2).some(({ stored: stored2 }) => stored2 === size);
+    const index = this.#indexOf(name2, false);
+    return index >= 0 && this.#isPresentAt(index);
   }
   /** Everything that manifests say of an object; empty when none names it. */
   describe(name2) {
@@ -55581,13 +55867,35 @@ var ObjectTable = class {
     const first2 = { name: name2, stored: this.#stored[index] ?? 0, sha256: this.#shaOf(index) };
     return [first2, ...this.#others.get(index) ?? []];
   }
-  /** The names of wanted objects: those that the place has not in their length, or those that it has. */
+  /** The names of wanted objects, one after another: a list of a million would take as much as the table. */
   *names(which2) {
     for (let index = 0; index < this.#size; index++) {
-      if (!((this.#flags[index] ?? 0) & wanted)) continue;
-      const name2 = this.#names.toString("hex", index * digest4, (index + 1) * digest4);
-      if (this.isPresent(name2) === (which2 === "present")) yield name2;
+      if (this.#isAmong(index, which2))
+        yield this.#names.toString("hex", index * digest4, (index + 1) * digest4);
     }
+  }
+  /** How many wanted objects there are, and how many bytes as described */
+  count(which2) {
+    let [objects2, bytes] = [0, 0];
+    for (let index = 0; index < this.#size; index++) {
+      if (!this.#isAmong(index, which2)) continue;
+      objects2 += 1;
+      bytes += this.#stored[index] ?? 0;
+    }
+    return { objects: objects2, bytes };
+  }
+  #isAmong(index, which2) {
+    const flags = this.#flags[index] ?? 0;
+    if (!(flags & wanted)) return false;
+    if (which2 === "carried") return (flags & carried) !== 0;
+    return this.#isPresentAt(index) === (which2 === "present");
+  }
+  #isPresentAt(index) {
+    const flags = this.#flags[index] ?? 0;
+    if (!(flags & listed) || !(flags & wanted)) return false;
+    const size = this.#found[index];
+    if (size === this.#stored[index]) return true;
+    return this.#others.get(index)?.some(({ stored: stored2 }) => stored2 === size) ?? false;
   }
   #has(name2, flag3) {
     const index = this.#indexOf(name2, false);
@@ -55677,7 +55985,7 @@ async function readValue(repository, kind, key) {
   return readAgain(async (options2) => {
     try {
       const bytes = await storage.get(key, limitOf(kind, key), options2);
-      if (kind !== "signatures") checkSeal(repository, sealedKind2(kind, key), bytes);
+      if (kind !== "signatures") assertOwnKey(kind, key, checkSeal(repository, sealedKind2(kind, key), bytes));
       return bytes;
     } catch (cause) {
       if (cause instanceof BrokenSealError) throw toDamage(key, cause.message, cause);
@@ -55699,6 +56007,32 @@ function sealedKind2(kind, key) {
     case "records":
       return `record ${key.split("/")[1]}`;
   }
+}
+function assertOwnKey(kind, key, open7) {
+  const own3 = findOwnKey(kind, key, open7);
+  if (own3 !== key) throw new BrokenSealError(`it says that it is ${own3?.slice(0, 120) ?? "nothing"}`);
+}
+function findOwnKey(kind, key, open7) {
+  const id = findText(open7, kind === "changes" ? '"chain":{"id":"' : ',"id":"');
+  if (id === void 0) return void 0;
+  switch (kind) {
+    case "backups":
+      return manifestKey(id);
+    case "records":
+      return `records/${key.split("/")[1]}/${id}.json`;
+    case "changes": {
+      const [from, to] = [findText(open7, ',"from":"'), findText(open7, ',"to":"')];
+      const isPosition = (text7) => /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/.test(text7 ?? "");
+      if (from === void 0 || to === void 0 || !isPosition(from) || !isPosition(to)) return void 0;
+      return segmentKey({ chain: { id }, from, to });
+    }
+  }
+}
+function findText(open7, field) {
+  const start2 = open7.indexOf(field);
+  if (start2 < 0) return void 0;
+  const from = start2 + field.length;
+  return /^([^"\\]*)"/.exec(open7.toString("latin1", from, from + 100))?.[1];
 }
 function toDamage(key, how, cause) {
   return new IntegrityError(
@@ -55762,8 +56096,9 @@ async function planMirror(source, copy, options2) {
   for (const kind of ["backups", "changes"])
     await wantAll(source, kind, missing[kind], objects2, refused3, options2);
   if (copy !== void 0) {
+    const isKeeping = listed3.backups.there.size + listed3.changes.there.size > 0;
     if (!options2.whole) await lookUp(copy.storage, objects2, signal);
-    else if (await listObjects(source.storage, copy.storage, objects2, signal)) {
+    else if (await listObjects(source.storage, copy.storage, objects2, signal, isKeeping)) {
       for (const kind of ["backups", "changes"]) {
         const { here: here2, there } = listed3[kind];
         const kept = [...there.keys()].filter((key) => here2.has(key));
@@ -55815,11 +56150,11 @@ async function wantAll(source, kind, keys2, objects2, refused3, { signal }) {
   });
 }
 async function lookUp(storage, objects2, signal) {
-  const names4 = [...objects2.names("absent")];
-  if (names4.length === 0) return;
-  const inventory = await Inventory.take(storage, names4.length, signal);
-  const queue2 = names4.values();
-  await runWorkers(Math.min(storageLanes, names4.length), signal, async (stop) => {
+  const total = objects2.count("absent").objects;
+  if (total === 0) return;
+  const inventory = await Inventory.take(storage, total, signal);
+  const queue2 = objects2.names("absent");
+  await runWorkers(Math.min(storageLanes, total), signal, async (stop) => {
     for (const name2 of queue2) {
       stop.throwIfAborted();
       const found = await inventory.look(objectKey(name2));
@@ -55827,12 +56162,13 @@ async function lookUp(storage, objects2, signal) {
     }
   });
 }
-async function listObjects(source, copy, objects2, signal) {
+async function listObjects(source, copy, objects2, signal, isCompared) {
   for await (const { key, size } of copy.list("objects/")) {
     signal.throwIfAborted();
     const name2 = objectName2(key);
     if (name2 !== void 0) objects2.list(name2, size);
   }
+  if (!isCompared) return false;
   let isMore = false;
   for await (const { key, size } of source.list("objects/")) {
     signal.throwIfAborted();
@@ -55845,8 +56181,7 @@ function sumBytes(missing, listed3, objects2) {
   let bytes = 0;
   for (const kind of ["backups", "changes", "signatures", "records"])
     for (const key of missing[kind]) bytes += listed3[kind].here.get(key) ?? 0;
-  for (const name2 of objects2.names("absent")) bytes += objects2.describe(name2)[0]?.stored ?? 0;
-  return bytes;
+  return bytes + objects2.count("absent").bytes;
 }
 
 // src/repository/copies/lag.ts
@@ -55884,22 +56219,21 @@ var import_node_crypto24 = require("node:crypto");
 init_errors();
 init_storage();
 var heldBytes = 4 * objectSize;
-async function carryObjects(carriage, names4) {
+async function carryObjects(carriage, { names: names4, total }) {
   const { objects: objects2, signal, log: log3, clock } = carriage;
-  const carried = [];
   const refused3 = [];
   const budget = new ByteBudget(heldBytes);
-  const queue2 = names4.values();
-  let bytes = 0;
-  await runWorkers(Math.min(storageLanes, names4.length), signal, async (stop) => {
+  const queue2 = names4[Symbol.iterator]();
+  let [count4, bytes] = [0, 0];
+  await runWorkers(Math.min(storageLanes, total), signal, async (stop) => {
     for (const name2 of queue2) {
       stop.throwIfAborted();
       const described2 = objects2.describe(name2);
       const size = Math.max(...described2.map(({ stored: stored2 }) => stored2));
       try {
         const object3 = await budget.hold(size, () => carryObject(carriage, name2, described2));
-        objects2.list(name2, object3.stored);
-        carried.push(name2);
+        objects2.carry(name2, object3.stored);
+        count4 += 1;
         bytes += object3.stored;
       } catch (error2) {
         if (!isAboutObject(error2)) throw error2;
@@ -55907,20 +56241,24 @@ async function carryObjects(carriage, names4) {
         refused3.push({ key: objectKey(name2), why: messageOf(error2) });
       }
       log3.progress(
-        `${formatCount(carried.length)} of ${formatCount(names4.length)} objects, ${formatBytes(bytes)}, ${formatRate(bytes, clock.elapsed())}`
+        `${formatCount(count4)} of ${formatCount(total)} objects, ${formatBytes(bytes)}, ${formatRate(bytes, clock.elapsed())}`
       );
     }
   });
-  return { names: carried, bytes, refused: refused3 };
+  return { count: count4, bytes, refused: refused3 };
 }
 async function carryProven(carriage, names4, isChosen) {
-  const carried = await carryObjects(carriage, names4);
+  const carried2 = await carryObjects(carriage, names4);
   const place3 = { ...carriage, storage: carriage.target };
-  const { byStore, byReading, wrongNames: wrongNames2 } = await proveObjects(place3, carried.names, isChosen);
-  const done = { ...carried, checked: { byStore, byReading } };
+  const { objects: objects2 } = carriage;
+  const sent = { names: objects2.names("carried"), total: carried2.count };
+  const { byStore, byReading, wrongNames: wrongNames2 } = await proveObjects(place3, sent, isChosen);
+  const done = { ...carried2, checked: { byStore, byReading } };
   if (wrongNames2.length === 0) return done;
-  const again = await carryObjects({ ...carriage, writing: "replace" }, wrongNames2);
-  const [first2] = (await proveObjects(place3, again.names, () => true)).wrong;
+  const wrong2 = { names: wrongNames2, total: wrongNames2.length };
+  await carryObjects({ ...carriage, writing: "replace" }, wrong2);
+  const left = wrongNames2.filter((name2) => objects2.isPresent(name2));
+  const [first2] = (await proveObjects(place3, { names: left, total: left.length }, () => true)).wrong;
   if (first2 === void 0) return done;
   throw new StorageError(
     `${carriage.target.location} confirmed ${first2.key}, and twice gave back other bytes than it was sent (${first2.why})`,
@@ -55971,12 +56309,12 @@ async function proveObjects({
   objects: objects2,
   signal,
   log: log3
-}, names4, isChosen) {
+}, { names: names4, total }, isChosen) {
   const wrong2 = /* @__PURE__ */ new Map();
   const counts = { byStore: 0, byReading: 0 };
   const budget = new ByteBudget(heldBytes);
-  const queue2 = names4.values();
-  await runWorkers(Math.min(storageLanes, names4.length), signal, async (stop) => {
+  const queue2 = names4[Symbol.iterator]();
+  await runWorkers(Math.min(storageLanes, total), signal, async (stop) => {
     for (const name2 of queue2) {
       stop.throwIfAborted();
       const described2 = objects2.describe(name2);
@@ -55994,7 +56332,7 @@ async function proveObjects({
         wrong2.set(name2, { key: objectKey(name2), why: messageOf(error2) });
       }
       log3.progress(
-        `${formatCount(counts.byStore + counts.byReading)} of ${formatCount(names4.length)} objects checked`
+        `${formatCount(counts.byStore + counts.byReading)} of ${formatCount(total)} objects checked`
       );
     }
   });
@@ -56011,7 +56349,7 @@ function isComplete(copy) {
 init_errors();
 init_storage();
 async function carryValues(carriage, kind, keys2) {
-  const carried = [];
+  const carried2 = [];
   const refused3 = [];
   const queue2 = keys2.values();
   let bytes = 0;
@@ -56022,7 +56360,7 @@ async function carryValues(carriage, kind, keys2) {
       try {
         const size = await carryValue(carriage, kind, key);
         if (size === void 0) continue;
-        carried.push(key);
+        carried2.push(key);
         bytes += size;
       } catch (error2) {
         if (!(error2 instanceof IntegrityError) && !(error2 instanceof StorageError && isUnread(error2)))
@@ -56031,7 +56369,7 @@ async function carryValues(carriage, kind, keys2) {
       }
     }
   });
-  return { keys: carried, bytes, refused: refused3 };
+  return { keys: carried2, bytes, refused: refused3 };
 }
 async function carryValue({ source, target, objects: objects2, writing, prove }, kind, key) {
   const bytes = await readValue(source, kind, key);
@@ -56092,6 +56430,7 @@ async function mirrorTo(source, { name: name2, storage }, options2, context) {
   return writeAlone(
     storage,
     { operation: "mirror", holder: options2.holder },
+    source.storage,
     context,
     async (held, assertHeld) => {
       const copy = found ?? await makeCopy(source, storage, name2);
@@ -56105,7 +56444,7 @@ async function mirrorTo(source, { name: name2, storage }, options2, context) {
 function foresee({ missing, objects: objects2, bytes, refused: refused3 }) {
   const copied2 = { ...noValues };
   for (const kind of valueKinds) copied2[kind] = missing[kind].length;
-  copied2.objects = [...objects2.names("absent")].length;
+  copied2.objects = objects2.count("absent").objects;
   return { copied: copied2, bytes, refused: refused3, checked: { byStore: 0, byReading: 0 } };
 }
 async function carryAll(run2, assertHeld) {
@@ -56119,10 +56458,11 @@ async function carryAll(run2, assertHeld) {
     ...{ signal: context.signal, log: context.log, clock: new PhaseClock() }
   };
   const isChosen = chooseShare(options2.share, () => context.random());
-  const carried = await carryProven(carriage, [...objects2.names("absent")], isChosen);
-  refused3.push(...carried.refused);
-  copied2.objects = carried.names.length;
-  let { bytes } = carried;
+  const absent2 = { names: objects2.names("absent"), total: objects2.count("absent").objects };
+  const carried2 = await carryProven(carriage, absent2, isChosen);
+  refused3.push(...carried2.refused);
+  copied2.objects = carried2.count;
+  let { bytes } = carried2;
   const known4 = new Set(plan.refused.map(({ key }) => key));
   for (const kind of valueKinds) {
     const values = await carryValues(
@@ -56135,7 +56475,7 @@ async function carryAll(run2, assertHeld) {
     refused3.push(...values.refused);
     keys2.push(...values.keys);
   }
-  return { figures: { copied: copied2, bytes, refused: refused3, checked: carried.checked }, keys: keys2 };
+  return { figures: { copied: copied2, bytes, refused: refused3, checked: carried2.checked }, keys: keys2 };
 }
 
 // src/operations/mirror/copy.ts
@@ -56372,13 +56712,13 @@ function tellTakenBackup({ manifest, addedBytes }) {
     ...{ objects: manifest.objects.length, phases: manifest.durations }
   };
 }
-function describeFigures({ manifest, reuse, addedBytes, elapsed }) {
+function describeFigures({ manifest, reuse, rootKey, addedBytes, elapsed }) {
   const { rows: rows2, bytes, stored: stored2 } = manifest.totals;
   const read4 = bytes - (reuse?.bytes ?? 0) - (reuse?.includesArchive ? manifest.archive.bytes : 0);
   const { encryption } = manifest;
   return {
     kind: "table",
-    columns: [{ title: "what" }, { title: "", align: "right" }],
+    columns: [{ title: "what" }, { title: "value", align: "right" }],
     rows: [
       ["kind", manifest.kind],
       ...manifest.base === null ? [] : [["built upon", manifest.base]],
@@ -56393,6 +56733,7 @@ function describeFigures({ manifest, reuse, addedBytes, elapsed }) {
         "encrypted",
         encryption.scheme === "age" ? `age, ${formatCounted(encryption.recipients.length, "recipient")}` : "no"
       ],
+      ...rootKey === "carried" ? [["root key of Vault", "in it"]] : [],
       ["duration", formatDuration(elapsed)]
     ]
   };
@@ -57588,6 +57929,7 @@ init_errors();
 
 // src/source/accounts.ts
 init_errors();
+init_wording();
 async function checkAccounts(session, { tables: tables3, leftOut: leftOut2 }) {
   const relations6 = await session.query(`
     SELECT c.oid, n.nspname AS schema, c.relname AS name, NOT (${isNotOwnSchema}) AS ledger,
@@ -57621,7 +57963,7 @@ function refuse2(wrong2) {
   const more = wrong2.length > 20 ? `, and ${wrong2.length - 20} more` : "";
   throw new SourceError(
     `the tables of the database and those of the backup do not add up: ${wrong2.slice(0, 20).join(", ")}${more}`,
-    "Nothing was recorded, because rows would be missing. Report this with these lines; leaving the tables out with exclude gets the others backed up."
+    say`Nothing was recorded, because rows would be missing. Report this with these lines; leaving the tables out with ${nameInput("exclude")} gets the others backed up.`
   );
 }
 
@@ -57874,6 +58216,7 @@ async function readTransactions(session) {
 
 // src/source/preflight.ts
 init_errors();
+init_wording();
 var oldestServer = 14e4;
 function checkServer(session) {
   if (session.serverVersion >= oldestServer) return;
@@ -57902,12 +58245,12 @@ async function findUnreadable(session, tables3) {
     ...closed(
       unreadable2,
       "table",
-      `Grant it with "GRANT pg_read_all_data TO ${name2}", or leave the tables out with exclude.`
+      say`Grant it with "GRANT pg_read_all_data TO ${name2}", or leave the tables out with ${nameInput("exclude")}.`
     ),
     ...filtered.length === 0 ? [] : [
       {
         message: `${name2} has no BYPASSRLS and row level security hides rows of ${listNames2(filtered, "table")}`,
-        next: `Use the role postgres of the Supabase project, run "ALTER ROLE ${name2} BYPASSRLS", or leave the tables out with exclude.`
+        next: say`Use the role postgres of the Supabase project, run "ALTER ROLE ${name2} BYPASSRLS", or leave the tables out with ${nameInput("exclude")}.`
       }
     ],
     ...closed(
@@ -58253,9 +58596,9 @@ async function exportSnapshot(lead2, settings2) {
   }
 }
 function refuseGone(tables3) {
-  const gone2 = tables3.filter((table3) => table3.readable === void 0).map(qualifiedName);
-  if (gone2.length === 0) return;
-  throw new SnapshotOutdated(`${gone2.slice(0, 5).join(", ")}: dropped since the snapshot was taken`, []);
+  const gone3 = tables3.filter((table3) => table3.readable === void 0).map(qualifiedName);
+  if (gone3.length === 0) return;
+  throw new SnapshotOutdated(`${gone3.slice(0, 5).join(", ")}: dropped since the snapshot was taken`, []);
 }
 async function findChanged(present, tables3, encoding) {
   const [, found] = await Promise.all([applySettings(present, encoding), readTables(present)]);
@@ -58270,12 +58613,27 @@ async function findChanged(present, tables3, encoding) {
 // src/source/unmatched.ts
 init_errors();
 init_wording();
+
+// src/values/nearest-tables.ts
+var most = 3;
+function askForTables(unmatched, tables3) {
+  const names4 = new Map(tables3.map((table3) => [writePattern(table3), table3.name]));
+  const meant = unmatched.flatMap((pattern4) => {
+    const bare2 = pattern4.slice(pattern4.lastIndexOf(".") + 1);
+    const elsewhere3 = [...names4].flatMap(([written, name2]) => name2 === bare2 ? [written] : []);
+    const nearest = findNearest(pattern4, [...names4.keys()]);
+    return elsewhere3.length > 0 ? elsewhere3.slice(0, most) : nearest === void 0 ? [] : [nearest];
+  });
+  return meant.length === 0 ? "" : `Did you mean ${[...new Set(meant)].join(" or ")}? `;
+}
+
+// src/source/unmatched.ts
 function refuseUnmatched(input, patterns, tables3) {
   const unmatched = findUnmatched(patterns, tables3);
   if (unmatched.length === 0) return;
   throw new ConfigurationError(
     say`${nameInput(input)}: no table of this database fits ${unmatched.join(", ")}`,
-    "Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database, with double quotes around a part where it needs them."
+    `${askForTables(unmatched, tables3)}Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database, with double quotes around a part where it needs them.`
   );
 }
 
@@ -58388,6 +58746,7 @@ function quoteConnectionValue(value) {
 }
 
 // src/postgres/session/room.ts
+init_wording();
 var sessionsBesideJobs = 3;
 async function countSessions(settings2, wanted2, signal) {
   const attempts2 = await Promise.allSettled(
@@ -58408,7 +58767,7 @@ async function fitJobs(settings2, jobs, { log: log3, signal }) {
   const fitting = Math.max(1, Math.min(jobs, found - sessionsBesideJobs));
   if (fitting < jobs) {
     log3.warn(
-      `${settings2.input}: there are ${found} sessions to be had, and ${jobs} jobs want ${wanted2}: it goes on with ${fitting}, and takes longer`
+      say`${nameInput(settings2.input)}: there are ${found} sessions to be had, and ${jobs} jobs want ${wanted2}: it goes on with ${fitting}, and takes longer`
     );
   }
   return fitting;
@@ -58435,10 +58794,16 @@ var Progress = class {
     const share3 = this.#total > 0 ? Math.min(1, this.#weight / this.#total) : 1;
     const left = share3 > 0 ? elapsed / share3 - elapsed : 0;
     this.#log.progress(
-      `${Math.floor(share3 * 100)} %: ${formatCount(this.#rows)} rows, ${formatBytes(this.#bytes)}, ${formatRate(this.#bytes, elapsed)}, about ${formatDuration(left)} left`
+      `${Math.floor(share3 * 100)} %: ${formatCount(this.#rows)} rows, ${formatBytes(this.#bytes)}, ${formatRate(this.#bytes, elapsed)}, ${tellLeft(left)}`
     );
   }
 };
+function tellLeft(milliseconds) {
+  return milliseconds < 1e3 ? "less than a second left" : `about ${formatDuration(milliseconds < 59500 ? Math.round(milliseconds / 1e3) * 1e3 : milliseconds).replace(".0 s", " s")} left`;
+}
+
+// src/operations/backup/copy.ts
+init_wording();
 
 // src/format/supplement.ts
 init_dist();
@@ -59260,7 +59625,7 @@ function kindBehind(kind) {
   return kind.endsWith(suffix) ? kind.slice(0, -suffix.length) : void 0;
 }
 var notReadable = "not readable";
-var routine = (word, oid) => `'${word} ' || nullif(${oid}::oid, 0)::regproc`;
+var routine = (word2, oid) => `'${word2} ' || nullif(${oid}::oid, 0)::regproc`;
 var identified2 = [
   [
     "access method",
@@ -60061,7 +60426,7 @@ async function explainUnreadable(error2, what, tables3, snapshot2, settings2) {
   if (isTooLong(error2)) {
     return new SourceError(
       `${what}: a row of it is larger than the server can send as text, which is 1 GB (${messageOf(error2)})`,
-      "Nothing was recorded. No program can read it this way, pg_dump neither. Store less in that row, or leave the table out with exclude; bytea counts twice.",
+      say`Nothing was recorded. No program can read it this way, pg_dump neither. Store less in that row, or leave the table out with ${nameInput("exclude")}; bytea counts twice.`,
       error2
     );
   }
@@ -61277,7 +61642,7 @@ async function copyDatabase(request2) {
       const found = await countSessions(settings2, room, snapshot2.signal);
       room = Math.max(1, Math.min(room - 1, found));
       log3.warn(
-        `${settings2.input}: there are not the ${wanted2} sessions that ${formatCounted(jobs, "job")} want: it goes on with ${room + openAlready}, and takes longer. Set jobs lower, or raise the pool size or the limit of the role.`
+        say`${nameInput(settings2.input)}: there are not the ${wanted2} sessions that ${formatCounted(jobs, "job")} want: it goes on with ${room + openAlready}, and takes longer. Set ${nameInput("jobs")} lower, or raise the pool size or the limit of the role.`
       );
     }
   }
@@ -61679,14 +62044,14 @@ function refuseUnencrypted(storage, packing, { env: env2, log: log3 }) {
   const isArtifact2 = /^artifact:/i.test(storage);
   if (packing.allowUnencrypted) {
     const who = isArtifact2 ? "anybody with an account on GitHub can download it" : "whoever gets at the storage can read it";
-    log3.warn(`the backup is stored unencrypted, as allow-unencrypted says: ${who}`);
+    log3.warn(say`the backup is stored unencrypted, as ${nameInput("allow-unencrypted")} says: ${who}`);
     return;
   }
   const standing = repository.visibility === "public" ? `${name2} is public` : `it is not known whether ${name2} is public (the event of this run does not say), so it counts as public`;
   const danger = isArtifact2 ? "and anybody with an account on GitHub can download its artifacts" : "and an unencrypted backup is one mistake with the storage away from everybody";
   throw new ConfigurationError(
     say`${nameInput("encryption-recipients")}: is empty; ${standing}, ${danger}`,
-    say`Make a key pair with \`age-keygen\`, give its recipient (age1…), and keep the identity somewhere else than in this repository. ${nameInput("allow-unencrypted", "true")} stores the backup as it is all the same.`
+    say`Make a key with \`supabase-backup keygen\`, give its recipient (age1…), and keep the identity somewhere else than in this repository. ${nameInput("allow-unencrypted", "true")} stores the backup as it is all the same.`
   );
 }
 
@@ -61796,6 +62161,7 @@ var spacingMs = 1e3;
 var retries3 = 2;
 var firstDelayMs2 = 1e3;
 var limitedMs = 6e4;
+var longestAnswer2 = 8 * 1024 * 1024;
 var longestWaitMs = 2 * 6e4;
 var ManagementApi = class {
   #options;
@@ -61855,13 +62221,14 @@ var ManagementApi = class {
         env: env2,
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs2)])
       });
-      const text7 = await response.text();
+      const text7 = await readBody(response, longestAnswer2);
       this.#heed(response.headers);
       if (!response.ok) throw readRefusal3(response, text7, what, clock.now());
       return readJson(text7, what);
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof ManagementFailure || isKnownError(cause)) throw cause;
+      if (cause instanceof BodyTooLong) throw new ManagementFailure("unclear", what, {}, cause);
       const advice = cause instanceof NoAnswer ? cause.next : void 0;
       throw new ManagementFailure("silent", what, { words: explainSilence(cause), advice, waitMs: 0 }, cause);
     }
@@ -61905,7 +62272,7 @@ var causes2 = {
 function readRefusal3(response, text7, what, now) {
   const { status, headers } = response;
   const reason2 = causes2[status] ?? (status >= 500 ? "failed" : "refused");
-  return new ManagementFailure(reason2, what, { status, ...readBody(text7), waitMs: waitMsOf2(reason2) });
+  return new ManagementFailure(reason2, what, { status, ...readWords(text7), waitMs: waitMsOf2(reason2) });
   function waitMsOf2(cause) {
     const told2 = readRetryAfterMs(headers);
     if (cause === "failed") return told2 ?? 0;
@@ -61933,7 +62300,7 @@ var refusalBody = looseObject({
     void 0
   )
 });
-function readBody(text7) {
+function readWords(text7) {
   const parsed = safeParse(refusalBody, tryJson(text7));
   if (!parsed.success) return {};
   const { message, missing_permissions: outer, error: error2 } = parsed.output;
@@ -61967,25 +62334,35 @@ function connectManagement({ accessToken, apiUrl }, { env: env2, signal }, clock
 // src/management/project.ts
 init_dist();
 var maybe = (schema5) => fallback(optional(schema5), void 0);
+var lastSecond = 253402300799;
 var timeText = pipe(
   string(),
   transform((text7) => new Date(/(?:Z|[+-]\d\d:?\d\d)$/.test(text7) ? text7 : `${text7}Z`)),
-  check((time7) => !Number.isNaN(time7.getTime()), "is no time")
+  check((time7) => Math.abs(time7.getTime()) <= lastSecond * 1e3, "is no time")
 );
 var unixSeconds = pipe(
   number(),
   minValue(1),
+  maxValue(lastSecond),
   transform((seconds) => new Date(seconds * 1e3))
 );
+var word = pipe(
+  string(),
+  transform((text7) => text7.length <= 200 ? text7 : `${text7.slice(0, 200).toWellFormed()}\u2026`)
+);
 var projectSchema = looseObject({
-  name: maybe(string()),
-  status: string(),
-  region: maybe(string()),
+  /** Twenty letters. `id`, which is deprecated, has them, too. */
+  ref: fallback(optional(string()), void 0),
+  name: maybe(word),
+  status: word,
+  region: maybe(word),
   organization_slug: maybe(pipe(string(), regex(/^[\w-]+$/))),
   created_at: maybe(timeText)
 });
 async function readProject(api, ref) {
   const answer2 = await api.get(pathOf2(ref), projectSchema, "the project");
+  if (answer2.ref !== void 0 && answer2.ref !== ref)
+    throw new ManagementFailure("unclear", "the project", {});
   const { name: name2, status, region, organization_slug: organization, created_at: createdAt } = answer2;
   return { name: name2, status, region, organization, createdAt };
 }
@@ -62000,7 +62377,7 @@ var listingSchema = looseObject({
   )
 });
 var backupSchema = looseObject({
-  status: string(),
+  status: word,
   inserted_at: timeText,
   is_physical_backup: maybe(boolean())
 });
@@ -62037,12 +62414,12 @@ async function readPitrDays(api, ref) {
   const { selected_addons: addons } = await api.get(`${pathOf2(ref)}/billing/addons`, schema5, what);
   const pitr = addons.find(({ type }) => type === "pitr");
   if (pitr === void 0) return null;
-  const [, days] = /^pitr_(\d+)$/.exec(pitr.variant?.id ?? "") ?? [];
+  const [, days] = /^pitr_(\d{1,5})$/.exec(pitr.variant?.id ?? "") ?? [];
   if (days === void 0) throw new ManagementFailure("unclear", what, {});
   return Number(days);
 }
 async function readPlan(api, slug) {
-  const schema5 = looseObject({ plan: string() });
+  const schema5 = looseObject({ plan: word });
   return (await api.get(organizationPath(slug), schema5, "the organization")).plan;
 }
 var entitlementsSchema = looseObject({
@@ -62434,16 +62811,24 @@ function findNewest2(proofs, latest) {
 function isLater(one, other) {
   return (one.at.getTime() - other.at.getTime() || compare(one.id, other.id)) > 0;
 }
-function measureAges({ usable, verified, drilled }, now) {
+function measureAges({ usable, verified, drilled, drills }, now, createdAt) {
   const since = (time7) => time7 && Math.max(0, now.getTime() - time7.getTime());
-  return { newest: since(usable[0]?.snapshotAt), verified: since(verified?.at), drilled: since(drilled?.at) };
+  return {
+    newest: since(usable[0]?.snapshotAt),
+    verified: since(verified?.at),
+    drilled: since(drilled?.at),
+    drillAwaited: drills.length === 0 ? since(createdAt) : void 0
+  };
 }
 function judgeLimits(ages, limits2) {
-  const judge4 = (input, limit, age) => limit === void 0 ? [] : [{ input, limit, age, met: age !== void 0 && age <= limit }];
+  const judge4 = (input, limit, age, awaited) => {
+    const counted = age ?? awaited;
+    return limit === void 0 ? [] : [{ input, limit, age, met: counted !== void 0 && counted <= limit }];
+  };
   return [
     ...judge4("max-age", limits2.maxAge, ages.newest),
     ...judge4("verified-within", limits2.verifiedWithin, ages.verified),
-    ...judge4("drilled-within", limits2.drilledWithin, ages.drilled)
+    ...judge4("drilled-within", limits2.drilledWithin, ages.drilled, ages.drillAwaited)
   ];
 }
 
@@ -62472,22 +62857,46 @@ function countRuns(runs) {
 }
 
 // src/repository/backups/vanished.ts
+init_duration();
 var ofOneSecond = 8;
+var mostCleanups = 2e3;
 async function findVanished(repository, listed3, onDamaged, signal) {
-  const [last] = (await readRecords(repository, "prunes", onDamaged, { newest: ofOneSecond, signal })).slice(
+  const told2 = /* @__PURE__ */ new Set();
+  const tellOnce = (error2) => {
+    if (!told2.has(error2.message)) onDamaged(error2);
+    told2.add(error2.message);
+  };
+  const [last] = (await readRecords(repository, "prunes", tellOnce, { newest: ofOneSecond, signal })).slice(
     -1
   );
   const known4 = new Set(last?.content.kept);
   const isNew = ({ at }) => last === void 0 || at > last.at;
-  for (const { content: content2 } of (await readRecords(repository, "validations", onDamaged, { signal })).filter(
+  for (const { content: content2 } of (await readRecords(repository, "validations", tellOnce, { signal })).filter(
     isNew
   ))
     for (const { id } of content2.backups) known4.add(id);
   for (const kind of ["pins", "drills"])
-    for (const { content: content2 } of (await readRecords(repository, kind, onDamaged, { signal })).filter(isNew))
+    for (const { content: content2 } of (await readRecords(repository, kind, tellOnce, { signal })).filter(isNew))
       known4.add(content2.backup);
-  for (const { id } of last?.content.removed ?? []) known4.delete(id);
-  return [...known4].filter((id) => !listed3.has(id)).sort();
+  const missing = [...known4].filter((id) => !listed3.has(id)).sort(compare);
+  return withoutRemoved(repository, missing, tellOnce, signal);
+}
+async function withoutRemoved(repository, missing, onDamaged, signal) {
+  const [oldest] = missing;
+  if (oldest === void 0) return [];
+  const madeBefore = (time7) => new Date(time7.getTime() - day);
+  let unread = 0;
+  const onUnread = (count4) => {
+    unread = count4;
+  };
+  const cleanups = await readRecords(repository, "prunes", onDamaged, {
+    ...{ newest: mostCleanups, since: madeBefore(timeOf(oldest)), onUnread, signal }
+  });
+  const removed = new Set(cleanups.flatMap(({ content: content2 }) => content2.removed.map(({ id }) => id)));
+  const readSince = unread === 0 ? void 0 : cleanups[0]?.at;
+  return missing.filter(
+    (id) => !removed.has(id) && (readSince === void 0 || madeBefore(timeOf(id)) >= readSince)
+  );
 }
 
 // src/repository/copies/state.ts
@@ -63832,8 +64241,9 @@ var workflowFiles = {
 var defaultRetention = "hourly=24 daily=7 weekly=5 monthly=12";
 var usualRunner = "ubuntu-latest";
 var defaultKeepChanges = "8d";
+var defaultTokenName = "SUPABASE_ACCESS_TOKEN";
 function tokenNameOf(written) {
-  return written["supabase-access-token"] ?? "SUPABASE_ACCESS_TOKEN";
+  return written["supabase-access-token"] ?? defaultTokenName;
 }
 function planJobs2(policy, repository) {
   const taken = /* @__PURE__ */ new Map();
@@ -63842,14 +64252,16 @@ function planJobs2(policy, repository) {
     const jobs = jobKinds.flatMap((kind) => {
       const crons2 = cronsOf(kind, schedules, written.storage);
       if (crons2.length === 0) return [];
-      const minutes = taken.get(kind) ?? /* @__PURE__ */ new Set();
+      const isShared2 = kind === "watch";
+      const minutes = isShared2 ? /* @__PURE__ */ new Set() : taken.get(kind) ?? /* @__PURE__ */ new Set();
       taken.set(kind, minutes);
       const key = `${repository.toLowerCase()}
-${name2}
+${isShared2 ? "" : name2}
 ${kind}`;
       const resolved = [...new Set(crons2.map((cron2) => resolve3(cron2, key, minutes)))];
       const options2 = optionsOf(kind, schedules);
-      return [{ kind, database: name2, crons: resolved, ...options2, file: workflowFiles[kind] }];
+      const jobsBeside = countBeside(kind, name2, policy);
+      return [{ kind, database: name2, crons: resolved, ...options2, file: workflowFiles[kind], jobsBeside }];
     });
     const usualKeep = jobs.some(({ kind }) => kind === "capture") ? defaultKeepChanges : void 0;
     return {
@@ -63866,6 +64278,15 @@ ${kind}`;
     runsOn: policy["runs-on"] ?? usualRunner,
     databases
   };
+}
+function countBeside(kind, database3, policy) {
+  if (kind === "drill") return policy.drill?.image === void 0 ? 1 : 0;
+  if (kind !== "watch") return 0;
+  const [first2, ...others] = listWatched(policy);
+  return first2 === database3 && others.length > 0 ? 1 : 0;
+}
+function listWatched({ databases, schedules }) {
+  return Object.entries(databases).filter(([, written]) => isSwitchedOn("watch", { ...schedules, ...written.schedules }, written.storage)).map(([name2]) => name2);
 }
 function isHosted(runsOn) {
   return /^(ubuntu|macos|windows)-/.test(runsOn);
@@ -63901,27 +64322,31 @@ function resolve3(cron2, key, taken) {
 }
 
 // src/operations/schedule/named-secrets.ts
-function chooseProjects(databases, { policy, managementAccess: given }, { env: env2, log: log3 }) {
-  const [only] = databases.length === 1 ? databases : [];
-  const ofOnly = only?.written["project-ref"];
-  if (ofOnly !== void 0 && given.projectRef !== void 0 && ofOnly !== given.projectRef)
+function findProject(database3, given, policy, env2) {
+  const { "project-ref": ofPolicy, "supabase-access-token": secret2 } = database3?.written ?? {};
+  if (ofPolicy !== void 0 && given.projectRef !== void 0 && ofPolicy !== given.projectRef)
     throw new ConfigurationError(
-      `project-ref: ${policy} names the project ${ofOnly} for ${only?.name}, and the inputs lead to ${given.projectRef}`,
+      `project-ref: ${policy} names the project ${ofPolicy} for ${database3?.name}, and the inputs lead to ${given.projectRef}`,
       "Leave project-ref and database-url out, or correct the policy."
     );
-  const refs = databases.map(({ written }) => written["project-ref"] ?? (only && given.projectRef));
-  if (refs.every((ref) => ref === void 0)) refuseIdle(policy, given, databases.length, log3);
-  return databases.map(({ name: name2, written }, index) => {
-    const projectRef = refs[index];
-    if (projectRef === void 0) return void 0;
-    const variable = tokenNameOf(written);
-    const accessToken = readVariable("supabase-access-token", written["supabase-access-token"], env2, parseToken) ?? given.accessToken;
-    if (accessToken !== void 0) return { accessToken, projectRef, apiUrl: given.apiUrl };
-    log3.warn(
-      `${name2}: Supabase's own backups are not looked at, because there is no token. Set the variable ${variable}, or supabase-access-token.`
-    );
-    return void 0;
-  });
+  const projectRef = ofPolicy ?? given.projectRef;
+  const variable = database3 === void 0 ? defaultTokenName : tokenNameOf(database3.written);
+  const accessToken = readVariable("supabase-access-token", secret2, env2, parseToken) ?? given.accessToken;
+  const isKnown = projectRef !== void 0 && accessToken !== void 0;
+  const management = isKnown ? { accessToken, projectRef, apiUrl: given.apiUrl } : void 0;
+  return { projectRef, variable, management };
+}
+function chooseProjects(databases, { policy, managementAccess: given }, { env: env2, log: log3 }) {
+  const ofEach = databases.length === 1 ? given : { ...given, projectRef: void 0 };
+  const found = databases.map((database3) => findProject(database3, ofEach, policy, env2));
+  if (found.every(({ projectRef }) => projectRef === void 0))
+    refuseIdle(policy, given, databases.length, log3);
+  for (const [index, { projectRef, variable, management }] of found.entries())
+    if (projectRef !== void 0 && management === void 0)
+      log3.warn(
+        `${databases[index]?.name}: Supabase's own backups are not looked at, because there is no token. Set the variable ${variable}, or supabase-access-token.`
+      );
+  return found.map(({ management }) => management);
 }
 function refuseIdle(policy, { isTokenGiven, projectRef }, count4, log3) {
   if (projectRef !== void 0)
@@ -64261,10 +64686,10 @@ function findUnusual({ freshness: { usable } }, found) {
   if (found.kind === "unmeasured") return [];
   const { backup, points, trends } = found;
   const isTold = findShrinkage(usable) !== void 0;
-  return trends.flatMap(({ measure, value, median: median3, least, most }) => {
-    const direction = value > most ? "jump" : value < least ? "drop" : void 0;
+  return trends.flatMap(({ measure, value, median: median3, least, most: most2 }) => {
+    const direction = value > most2 ? "jump" : value < least ? "drop" : void 0;
     if (direction === void 0 || measure === "rows" && direction === "drop" && isTold) return [];
-    const limit = direction === "jump" ? most : least;
+    const limit = direction === "jump" ? most2 : least;
     const comparison = { backup: backup.id, backupKind: backup.kind, direction, median: median3, points };
     const since = backup.snapshotAt;
     return [{ ...warning, kind: unusualKinds[measure], limit, measured: value, since, ...comparison }];
@@ -64365,6 +64790,11 @@ var placeInputs = {
   environment: text5("The GitHub environment of the job."),
   "runs-on": text5("The runner of the job; ubuntu-latest when empty.")
 };
+var artifactInputs = {
+  "artifact-retention-days": text5(
+    "How many days GitHub keeps an artifact, 1 to 90; as the repository is set when empty."
+  )
+};
 var clientInputs = {
   "install-client": text5("auto, always or never; auto when empty, which changes no runner of your own.")
 };
@@ -64372,7 +64802,7 @@ var connectionInputs = {
   sslrootcert: text5("The authority of the server's certificate, in PEM form.")
 };
 var projectInputs = {
-  "project-ref": text5("The project at Supabase whose own backups are told, too; only with the token.")
+  "project-ref": text5("The project at Supabase, for what only Supabase tells of it; only with the token.")
 };
 var alarmInputs2 = {
   database: text5("What the database is called in reports and alarms."),
@@ -64401,7 +64831,7 @@ var storageSecrets = {
 };
 var copiesSecret = { COPIES: "Other storages with copies, a YAML list (docs/copies.md)." };
 var tokenSecret = {
-  SUPABASE_ACCESS_TOKEN: "A token of Supabase's Management API that may read the backups of the project."
+  SUPABASE_ACCESS_TOKEN: "A token of Supabase's Management API, which may read backups and secrets of the project."
 };
 var recordsSecret = { RECORDS_URL: "The database that keeps the records in SQL." };
 var alarmSecrets = {
@@ -64412,12 +64842,17 @@ var alarmSecrets = {
 };
 var databaseSecret = { DATABASE_URL: "The database to back up." };
 var identitySecret = { ENCRYPTION_IDENTITY: "Opens encrypted backups." };
+var backingUpSecrets = {
+  ...{ ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret },
+  ...alarmSecrets
+};
 var usual = { contents: "read", issues: "write" };
 var reusableWorkflows = {
   backup: {
     file: "backup.yml",
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
       ...projectInputs,
@@ -64433,10 +64868,7 @@ var reusableWorkflows = {
         "Whether a runbook is written after the backup and kept with the run, unless the repository is public."
       )
     },
-    secrets: {
-      ...{ ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret },
-      ...alarmSecrets
-    },
+    secrets: backingUpSecrets,
     outputs: ["backup-id", "backup-type", "rows"],
     permissions: usual,
     timeoutMinutes: 350
@@ -64445,8 +64877,10 @@ var reusableWorkflows = {
     file: "capture.yml",
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
+      ...projectInputs,
       ...alarmInputs2,
       ...tableInputs,
       "encryption-recipients": text5(
@@ -64459,7 +64893,7 @@ var reusableWorkflows = {
       ),
       "drop-slot": flag2("Whether to capture a last time and drop the slot.")
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
+    secrets: backingUpSecrets,
     outputs: ["captured-through", "transactions", "barrier", "lost-changes", "backup-id"],
     permissions: usual,
     // The first capture takes a backup, and so does one after a change of the schema.
@@ -64469,6 +64903,7 @@ var reusableWorkflows = {
     file: "drill.yml",
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...alarmInputs2,
       "backup-id": text5("Which backup; latest when empty."),
@@ -64489,6 +64924,7 @@ var reusableWorkflows = {
     file: "cleanup.yml",
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...alarmInputs2,
       retention: text5("Which backups stay."),
       "keep-changes": text5("How far back any point in time stays recoverable; 8d when empty."),
@@ -64563,8 +64999,10 @@ var reusableWorkflows = {
     file: "restore.yml",
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
+      ...projectInputs,
       ...alarmInputs2,
       ...tableInputs,
       // The environment's reviewers approve the restore. Without protection rules GitHub asks for no
@@ -64577,6 +65015,15 @@ var reusableWorkflows = {
       "recovery-target-time": text5("The point in time to recover to: an ISO 8601 time, or latest."),
       confirm: text5("The words that confirm a restore into production."),
       clean: flag2("Whether a target that is not empty is emptied."),
+      "side-schema": text5(
+        "The rows of the tables in include go into this new schema beside the live tables."
+      ),
+      checks: text5("Questions that must return true of what was restored, one SELECT a line."),
+      fallback: text5("How many older backups are tried on the runner when the chosen one fails there."),
+      "safety-backup": {
+        ...flag2("Whether a target that is emptied is backed up first."),
+        default: true
+      },
       "safety-storage": text5("Where a safety backup goes when the target is another database."),
       "target-kind": text5("auto, plain, supabase-image or supabase-project; auto when empty."),
       verify: text5("content, counts or none; content when empty."),
@@ -64588,6 +65035,7 @@ var reusableWorkflows = {
     },
     secrets: {
       TARGET_URL: "The database to restore into.",
+      SUPABASE_ACCESS_TOKEN: "A token of Supabase's Management API, which may write secrets of the target.",
       ...storageSecrets,
       ...copiesSecret,
       ...recordsSecret,
@@ -64602,8 +65050,10 @@ var reusableWorkflows = {
     file: "gate.yml",
     inputs: {
       ...placeInputs,
+      ...artifactInputs,
       ...clientInputs,
       ...connectionInputs,
+      ...projectInputs,
       ...alarmInputs2,
       "encryption-recipients": text5("Who can open a backup that the gate takes."),
       "max-age": text5("How old the newest backup may be."),
@@ -64613,7 +65063,7 @@ var reusableWorkflows = {
       "base-ref": text5("What runs in production; when empty, what the run's event says."),
       label: text5("A note kept with such a backup.")
     },
-    secrets: { ...databaseSecret, ...storageSecrets, ...recordsSecret, ...alarmSecrets },
+    secrets: backingUpSecrets,
     outputs: ["backup-id", "gate", "destructive"],
     permissions: usual,
     timeoutMinutes: 350
@@ -64640,22 +65090,19 @@ function makeJob(planned, owner2, context) {
   const role2 = roleOf(kind, written, policy);
   const drillsChanges = jobs.some((job) => job.kind === "capture") && (policy.drill?.["backup-id"] ?? "latest") === "latest";
   const removes = kind === "cleanup" || kind === "digest";
+  const isHeard = kind === "watch" && heartbeatOf(written, policy) !== void 0;
   const given = {
     ...commonInputs(context),
+    ...isHeard && { "heartbeat-signals": join9(policy.alarms?.["heartbeat-signals"]) },
     "install-client": policy["install-client"],
-    storage: written.storage,
-    "s3-endpoint": written["s3-endpoint"],
-    "s3-region": written["s3-region"],
-    "s3-addressing": written["s3-addressing"],
-    "s3-sse": written["s3-sse"],
-    "s3-storage-class": written["s3-storage-class"],
-    "aws-role": role2?.arn,
-    "aws-role-seconds": role2?.seconds?.toString(),
+    ...placeInputs2(written, role2),
     environment: written.environment,
     sslrootcert: written.sslrootcert,
     "project-ref": written["project-ref"],
     database: database3,
     "rpo-target": policy.alarms?.["rpo-target"],
+    // One watch alone looks at the workflows, too; several leave that to a job of its own.
+    policy: kind === "watch" && listWatched(policy).length === 1 ? context.policyPath : void 0,
     include: join9(written.include),
     exclude: join9(written.exclude),
     "encryption-recipients": join9(written["encryption-recipients"]),
@@ -64692,17 +65139,85 @@ function makeJob(planned, owner2, context) {
     secrets: pick2(secretsOf(kind, written, role2, policy), reusableWorkflows[calls].secrets)
   };
 }
-function makeScheduleJob(crons2, context) {
-  const given = { ...commonInputs(context), policy: context.policyPath };
+var askedOfRestores = [
+  ...["backup-id", "recovery-target-time", "include", "side-schema", "checks", "fallback"],
+  ...["target-kind", "clean", "safety-backup", "skip-staging", "dry-run", "confirm"]
+];
+function makeRestoreJob({ name: name2, written }, context) {
+  const { policy } = context;
+  const { restore = {} } = written;
+  const role2 = roleOf("drill", written, policy);
+  const given = {
+    ...commonInputs(context),
+    "install-client": policy["install-client"],
+    ...placeInputs2(written, role2),
+    sslrootcert: written.sslrootcert,
+    environment: restore.environment ?? `${name2}-restore`,
+    database: name2,
+    "safety-storage": restore["safety-storage"],
+    image: restore.image ?? policy.drill?.image,
+    ...Object.fromEntries(askedOfRestores.map((input) => [input, expression(`inputs.${input}`)]))
+  };
+  const { inputs: inputs2, secrets: secrets2 } = reusableWorkflows.restore;
+  return {
+    id: `${name2}-restore`,
+    name: `${name2}: restore`,
+    calls: "restore",
+    database: name2,
+    kind: "restore",
+    crons: [],
+    with: pick2(given, inputs2),
+    secrets: pick2(
+      {
+        ...secretsOf("restore", written, role2, policy),
+        TARGET_URL: secret(restore["target-url"] ?? "TARGET_URL")
+      },
+      secrets2
+    )
+  };
+}
+function makeScheduleJob(watches, context) {
+  const { alarms } = context.policy;
+  const isHeard = alarms?.["heartbeat-url"] !== void 0;
+  const given = {
+    ...commonInputs(context),
+    policy: context.policyPath,
+    ...isHeard && { "heartbeat-signals": join9(alarms?.["heartbeat-signals"]) }
+  };
+  const allWell = "!contains(needs.*.result, 'failure') && !contains(needs.*.result, 'cancelled') && (github.event_name == 'schedule' || !contains(needs.*.result, 'skipped'))";
   return {
     id: "schedules",
     name: "schedules",
     calls: "watch",
     database: void 0,
     kind: "watch",
-    crons: crons2,
+    crons: watches[0]?.crons ?? [],
+    ...isHeard && { needs: watches.map(({ id }) => id) },
     with: given,
-    secrets: pick2(sharedSecrets(context.policy), reusableWorkflows.watch.secrets)
+    secrets: pick2(
+      {
+        ...sharedSecrets(context.policy),
+        HEARTBEAT_URL: isHeard ? expression(`${allWell} && secrets.${alarms["heartbeat-url"]} || ''`) : void 0
+      },
+      reusableWorkflows.watch.secrets
+    )
+  };
+}
+function heartbeatOf(written, policy) {
+  const isAlone = listWatched(policy).length === 1;
+  return written["heartbeat-url"] ?? (isAlone ? policy.alarms?.["heartbeat-url"] : void 0);
+}
+function placeInputs2(written, role2) {
+  return {
+    storage: written.storage,
+    "artifact-retention-days": written["artifact-retention-days"]?.toString(),
+    "s3-endpoint": written["s3-endpoint"],
+    "s3-region": written["s3-region"],
+    "s3-addressing": written["s3-addressing"],
+    "s3-sse": written["s3-sse"],
+    "s3-storage-class": written["s3-storage-class"],
+    "aws-role": role2?.arn,
+    "aws-role-seconds": role2?.seconds?.toString()
   };
 }
 function commonInputs({ policy, plan }) {
@@ -64716,8 +65231,7 @@ function commonInputs({ policy, plan }) {
     "issue-mentions": issues ? join9(alarms?.mentions) : void 0,
     "notify-format": alarms?.["notify-format"],
     "mail-from": alarms?.["mail-from"],
-    "mail-to": join9(alarms?.["mail-to"]),
-    "heartbeat-signals": join9(alarms?.["heartbeat-signals"])
+    "mail-to": join9(alarms?.["mail-to"])
   };
 }
 function secretsOf(kind, written, role2, policy) {
@@ -64732,8 +65246,10 @@ function secretsOf(kind, written, role2, policy) {
     REPOSITORY_KEY: secret(written["repository-key"]),
     COPIES: secret(written.copies),
     ENCRYPTION_IDENTITY: secret(written["encryption-identity"]),
-    // Without a project there is nothing to ask with it.
-    SUPABASE_ACCESS_TOKEN: written["project-ref"] === void 0 ? void 0 : secret(tokenNameOf(written)),
+    // Without a project there is nothing to ask with it, and the target of a restore may be another one: its token
+    // is a secret of the environment of restores.
+    SUPABASE_ACCESS_TOKEN: written["project-ref"] === void 0 || kind === "restore" ? void 0 : secret(tokenNameOf(written)),
+    HEARTBEAT_URL: kind === "watch" ? secret(heartbeatOf(written, policy)) : void 0,
     ...sharedSecrets(policy)
   };
 }
@@ -64742,8 +65258,7 @@ function sharedSecrets({ alarms, ...policy }) {
     RECORDS_URL: secret(policy["records-url"]),
     NOTIFY_URL: secret(alarms?.["notify-url"]),
     SLACK_WEBHOOK_URL: secret(alarms?.["slack-webhook-url"]),
-    SMTP_URL: secret(alarms?.["smtp-url"]),
-    HEARTBEAT_URL: secret(alarms?.["heartbeat-url"])
+    SMTP_URL: secret(alarms?.["smtp-url"])
   };
 }
 function quote5(text7) {
@@ -64774,18 +65289,26 @@ var titles = {
   "supabase-backup-cleanup.yml": "Database backup cleanup",
   "supabase-backup-mirror.yml": "Database backup mirror",
   "supabase-backup-watch.yml": "Database backup watch",
-  "supabase-backup-digest.yml": "Database backup digest"
+  "supabase-backup-digest.yml": "Database backup digest",
+  "supabase-backup-restore.yml": "Database restore"
 };
+var restoreFile = "supabase-backup-restore.yml";
 var dueMark = ", due ";
 function renderCallers(context) {
-  const jobs = context.plan.databases.flatMap(
+  const { databases } = context.plan;
+  const scheduled = databases.flatMap(
     (database3) => database3.jobs.map((planned) => ({ file: planned.file, job: makeJob(planned, database3, context) }))
   );
+  const restores = context.policy.restore ?? true ? databases : [];
+  const jobs = [
+    ...scheduled,
+    ...restores.map((database3) => ({ file: restoreFile, job: makeRestoreJob(database3, context) }))
+  ];
   return Object.keys(titles).flatMap((file) => {
     const inFile = jobs.filter((entry) => entry.file === file).map(({ job }) => job);
     const [first2] = inFile;
     if (first2 === void 0) return [];
-    const all = first2.kind === "watch" ? [...inFile, makeScheduleJob(first2.crons, context)] : inFile;
+    const all = first2.kind === "watch" && inFile.length > 1 ? [...inFile, makeScheduleJob(inFile, context)] : inFile;
     return [{ file, text: renderWorkflow(file, all, context) }];
   });
 }
@@ -64794,12 +65317,16 @@ function renderWorkflow(file, jobs, context) {
   const crons2 = [...new Set(jobs.flatMap((job) => job.crons))];
   const document = new import_yaml2.Document({
     name: title,
-    "run-name": expression(
-      `github.event.schedule && format('${title}${dueMark}{0}', github.event.schedule) || '${title}, by hand'`
-    ),
+    ...crons2.length > 0 && {
+      "run-name": expression(
+        `github.event.schedule && format('${title}${dueMark}{0}', github.event.schedule) || '${title}, by hand'`
+      )
+    },
     on: {
-      schedule: crons2.map((cron2) => ({ cron: cron2, timezone: context.plan.timeZone })),
-      workflow_dispatch: renderDispatch(jobs)
+      ...crons2.length > 0 && {
+        schedule: crons2.map((cron2) => ({ cron: cron2, timezone: context.plan.timeZone }))
+      },
+      workflow_dispatch: file === restoreFile ? renderRestoreDispatch(jobs) : renderDispatch(jobs)
     },
     permissions: {},
     jobs: Object.fromEntries(jobs.map((job) => [job.id, renderJob(job, jobs, context)]))
@@ -64838,15 +65365,48 @@ function renderDispatch(jobs) {
   };
   return Object.keys(inputs2).length === 0 ? {} : { inputs: inputs2 };
 }
+function renderRestoreDispatch(jobs) {
+  const names4 = jobs.flatMap(({ database: database3 }) => database3 ?? []);
+  const text7 = (description2) => ({ description: description2, type: "string" });
+  const flag3 = (description2, isOn2) => ({ description: description2, type: "boolean", default: isOn2 });
+  return {
+    inputs: {
+      ...names4.length > 1 && { database: choice("Whose backup", names4) },
+      "dry-run": flag3("Only show what would be done", true),
+      "backup-id": {
+        ...text7("Which backup: latest, latest-verified, an id, or before:2026-11-20T06:00:00Z"),
+        default: "latest"
+      },
+      "recovery-target-time": text7(
+        "Where changes are captured: the time to go back to, in UTC, such as 2026-11-20T14:30:00Z, or latest"
+      ),
+      include: text7("Only these tables, such as public.orders, billing.*"),
+      "side-schema": text7(
+        "A new schema for rows of these tables, beside the live ones, which stay as they are"
+      ),
+      clean: flag3("Replace what is there, all or what include names, after a safety backup", false),
+      confirm: text7("RESTORE PRODUCTION, where the dry run asks for these words"),
+      checks: text7("Questions that must return true, one SELECT a line"),
+      fallback: {
+        ...text7("How many older backups are tried when the chosen one fails its trial"),
+        default: "3"
+      },
+      "target-kind": choice("What the target is", ["auto", "supabase-project", "supabase-image", "plain"]),
+      "safety-backup": flag3("Back up a target that is emptied first", true),
+      "skip-staging": flag3("No trial on the runner first, because the backup is too large for one", false)
+    }
+  };
+}
 function choice(description2, options2) {
   return { description: description2, type: "choice", options: options2, default: options2[0] };
 }
 function renderJob(job, beside, { policy }) {
   const { file, permissions: permissions2 } = reusableWorkflows[job.calls];
   const [repository, commit3] = policy.action.split("@");
-  const condition = conditionOf(job, beside);
+  const due = conditionOf(job, beside);
+  const condition = job.needs === void 0 ? due : due === void 0 ? "!cancelled()" : `!cancelled() && (${due})`;
   const reads = isArtifact(job.with.storage) || job.calls === "watch" ? "read" : void 0;
-  const granted2 = job.database === void 0 ? permissions2 : { ...permissions2, actions: reads };
+  const granted2 = job.with.policy === void 0 ? { ...permissions2, actions: reads } : permissions2;
   const wanted2 = {
     ...granted2,
     issues: policy.alarms?.issues ?? true ? permissions2.issues : void 0,
@@ -64857,6 +65417,7 @@ function renderJob(job, beside, { policy }) {
   const secrets2 = defined2(job.secrets);
   return {
     name: job.name,
+    ...job.needs !== void 0 && { needs: [...job.needs] },
     ...condition !== void 0 && { if: condition },
     permissions: defined2(wanted2),
     // `queue: max` lets up to 100 runs wait; without it only one waits, and a newer one cancels it.
@@ -64881,7 +65442,9 @@ function conditionOf(job, beside) {
   const names4 = new Set(beside.flatMap(({ database: database3 }) => database3 ?? []));
   const kinds4 = new Set(beside.map(({ kind }) => kind));
   const asked = [
-    ...names4.size > 1 && job.database !== void 0 ? [`(inputs.database == 'all' || inputs.database == ${quote5(job.database)})`] : [],
+    ...names4.size > 1 && job.database !== void 0 ? [
+      job.kind === "restore" ? `inputs.database == ${quote5(job.database)}` : `(inputs.database == 'all' || inputs.database == ${quote5(job.database)})`
+    ] : [],
     ...kinds4.size > 1 ? [`inputs.kind == ${quote5(job.kind)}`] : []
   ];
   if (sameCrons && asked.length === 0) return void 0;
@@ -64926,13 +65489,13 @@ function judgePunctuality(crons2, timeZone, runs, { now, since }) {
     due,
     missed: absent2.filter(isOver),
     waiting: absent2.filter((one) => !isOver(one)),
-    failed: due.filter(({ run: run2 }) => run2 !== void 0 && isFailure(run2)),
+    failed: due.filter(({ run: run2 }) => run2 !== void 0 && isFailure2(run2)),
     medianDelayMs: delays[Math.floor((delays.length - 1) / 2)],
     maxDelayMs: delays.at(-1),
     stalled
   };
 }
-function isFailure({ conclusion }) {
+function isFailure2({ conclusion }) {
   return conclusion !== null && !["success", "skipped", "neutral"].includes(conclusion);
 }
 function lookBack2(now) {
@@ -65123,7 +65686,7 @@ function findTrouble(state2) {
 function judgeStatus(facts) {
   const { location: location2, freshness: freshness2, recoverable, stored: stored2, prune, restores, runs, now } = facts;
   const { usable, verified, drilled, catalog } = freshness2;
-  const ages = measureAges(freshness2, now);
+  const ages = measureAges(freshness2, now, facts.createdAt);
   const recovery = measureRecovery(freshness2, restores);
   const trends = measureTrends(usable);
   const growth = measureGrowth(usable, now);
@@ -65280,9 +65843,18 @@ init_errors();
 function findContradictions(policy) {
   return [...findInDatabases(policy), ...findInRoles(policy), ...findInAlarms(policy)];
 }
-function findInAlarms({ alarms = {} }) {
+function findInAlarms({ alarms = {}, ...policy }) {
   const needs2 = (key, other) => alarms[key] === void 0 || alarms[other] !== void 0 ? [] : [{ path: ["alarms", key], message: `needs ${other} beside it. Write the address` }];
-  return [...needs2("mail-to", "mail-from"), ...needs2("smtp-url", "mail-to")];
+  const isWatched = Object.values(policy.databases).some(
+    ({ schedules, storage }) => isSwitchedOn("watch", { ...policy.schedules, ...schedules }, storage)
+  );
+  const unheard = alarms["heartbeat-url"] === void 0 || isWatched ? [] : [
+    {
+      path: ["alarms", "heartbeat-url"],
+      message: "is called by the watch, which is switched off. Switch it on, or leave this out"
+    }
+  ];
+  return [...needs2("mail-to", "mail-from"), ...needs2("smtp-url", "mail-to"), ...unheard];
 }
 function findInDatabases(policy) {
   const losesDisk = isHosted(policy["runs-on"] ?? usualRunner);
@@ -65306,7 +65878,7 @@ function findInDatabases(policy) {
       found.push({ path: at("storage"), message });
     }
     if (isOn2("drill") && written["encryption-recipients"] !== void 0 && !canOpen) {
-      const message = "makes backups that drills cannot open. Name the secret in encryption-identity, or write false for the schedule of drill";
+      const message = "encrypts backups that drills cannot open. Name the secret in encryption-identity, or write drill: false in the schedules";
       found.push({ path: at("encryption-recipients"), message });
     }
     if (isOn2("mirror") && written.copies === void 0 && written.environment === void 0) {
@@ -65320,6 +65892,14 @@ function findInDatabases(policy) {
     if (written["supabase-access-token"] !== void 0 && written["project-ref"] === void 0) {
       const message = "names the token for a project, and there is none. Write project-ref beside it, the twenty letters in the address of its dashboard";
       found.push({ path: at("supabase-access-token"), message });
+    }
+    if (written["artifact-retention-days"] !== void 0 && !/^artifact:/i.test(storage)) {
+      const message = "is about artifacts, and the storage is none. Leave it out, or write artifact://name";
+      found.push({ path: at("artifact-retention-days"), message });
+    }
+    if (written["heartbeat-url"] !== void 0 && !isOn2("watch")) {
+      const message = "is called by the watch, which is switched off. Switch it on, or leave this out";
+      found.push({ path: at("heartbeat-url"), message });
     }
     if (isOn2("capture") && !isOn2("full") && !isOn2("incremental") && !isOn2("archive")) {
       const message = "captures changes and takes no backups, so that each recovery would replay all that ever changed. Switch on full or incremental";
@@ -65367,6 +65947,9 @@ function findInCredentials(credentials, path26) {
 
 // src/schedule/policy/schema.ts
 init_dist();
+
+// src/schedule/policy/texts.ts
+init_dist();
 function text6(description2, parse7) {
   return pipe(
     string(),
@@ -65408,6 +65991,8 @@ function secretName(description2) {
     "Write the name in capitals, such as DATABASE_URL, and set the secret in the settings of the repository"
   );
 }
+
+// src/schedule/policy/schema.ts
 var roleEntries = {
   "aws-role": optional(
     shaped(
@@ -65429,7 +66014,11 @@ var roleEntries = {
 };
 var cron = text6(
   "When: five fields of cron (minute, hour, day of the month, month, day of the week) in the time zone of the policy. The minute may be `auto`, a stable minute off the peaks, or `auto/15`, every so many minutes.",
-  parseCron
+  (value) => {
+    if (/^(yes|no|on|off)$/i.test(value))
+      throw new Problem(`is the text ${value}`, `Write ${/^(yes|on)$/i.test(value) ? "true" : "false"}`);
+    return parseCron(value);
+  }
 );
 var cronList = pipe(array(cron), minLength(1, "is an empty list. Write false to switch the job off"));
 var crons = union([cron, cronList], "is neither a cron expression nor a list of them");
@@ -65472,6 +66061,18 @@ var keepChanges = text6(
   "How far back any point in time stays recoverable, such as `8d`, where changes are captured.",
   parseInterval
 );
+var restoreSchema = strictObject({
+  environment: optional(
+    text6("The GitHub environment of restores, whose reviewers approve; `<database>-restore` when absent.")
+  ),
+  "target-url": optional(
+    secretName("the connection string of the database to restore into; TARGET_URL when absent")
+  ),
+  "safety-storage": optional(
+    text6("Where a safety backup goes when the target is another database.", parseStorage)
+  ),
+  image: optional(text6("The container image of the trial on the runner.", parseImage))
+});
 var databaseSchema = strictObject({
   "database-url": secretName("the connection string of the database"),
   sslrootcert: optional(
@@ -65520,7 +66121,7 @@ var databaseSchema = strictObject({
       "the storages with copies, as the input `copies` has them; backups and captures copy there, too"
     )
   ),
-  "encryption-identity": optional(secretName("the age identity; only drills get it")),
+  "encryption-identity": optional(secretName("the age identity; only drills and restores get it")),
   "project-ref": optional(
     text6(
       "The project at Supabase, as the twenty letters in the address of its dashboard: what is told of the backups tells of the platform's own, too.",
@@ -65529,6 +66130,9 @@ var databaseSchema = strictObject({
   ),
   "supabase-access-token": optional(
     secretName("the token of Supabase's Management API; SUPABASE_ACCESS_TOKEN when absent")
+  ),
+  "heartbeat-url": optional(
+    secretName("the address that the watch of this database calls when all is well with it")
   ),
   "encryption-recipients": optional(texts("Who can open the backups: age recipients.", parseRecipients)),
   environment: optional(text6("The GitHub environment of its jobs, whose secrets and rules they get.")),
@@ -65540,7 +66144,8 @@ var databaseSchema = strictObject({
   exclude: optional(texts("The tables to leave out.", parsePatterns)),
   schedules: optional(schedulesSchema),
   retention: optional(retention),
-  "keep-changes": optional(keepChanges)
+  "keep-changes": optional(keepChanges),
+  restore: optional(restoreSchema)
 });
 var drillSchema = strictObject({
   "backup-id": optional(
@@ -65590,7 +66195,9 @@ var alarmsSchema = strictObject({
   "smtp-url": optional(secretName("the address of a mail server, with its login")),
   "mail-from": optional(text6("Whom mail comes from.", parseSender)),
   "mail-to": optional(texts("Who gets mail.", parseRecipientsOfMail)),
-  "heartbeat-url": optional(secretName("the address that is called after each success")),
+  "heartbeat-url": optional(
+    secretName("the address that the watch calls when all is well with all databases")
+  ),
   "heartbeat-signals": optional(
     texts("What the heartbeat tells besides successes: `start`, `fail` or both.", parseSignals)
   ),
@@ -65605,7 +66212,7 @@ var databaseName = pipe(
   string(),
   regex(
     databaseNamePattern,
-    "is no name for a database. Write small letters, digits and -; `all` is taken"
+    "is no name for a database. Write lower-case letters, digits and -; `all` is taken"
   )
 );
 var policySchema = strictObject({
@@ -65652,6 +66259,9 @@ var policySchema = strictObject({
       )
     )
   ),
+  restore: optional(
+    pipe(boolean(), description("Whether a workflow to restore by hand is made; true when absent."))
+  ),
   drill: optional(drillSchema),
   cleanup: optional(cleanupSchema),
   alarms: optional(alarmsSchema)
@@ -65675,7 +66285,11 @@ function stepsTo([first2, ...rest2], policy) {
   for (const key of rest2) steps3.push(stepTo(key, steps3.at(-1)?.value));
   return steps3;
 }
-function parsePolicy(source, file) {
+var terminalPolicySchema = strictObject({
+  ...policySchema.entries,
+  action: optional(policySchema.entries.action)
+});
+function parsePolicy(source, file, reader2 = "workflows") {
   const lines3 = new import_yaml3.LineCounter();
   const document = (0, import_yaml3.parseDocument)(source, { lineCounter: lines3, prettyErrors: false });
   const place3 = (offset) => {
@@ -65689,7 +66303,10 @@ function parsePolicy(source, file) {
     }));
     throw toError2(file, problems);
   }
-  const result = safeParse(checkedPolicySchema, resolveAliases(document, file));
+  const result = safeParse(
+    reader2 === "terminal" ? terminalPolicySchema : checkedPolicySchema,
+    resolveAliases(document, file)
+  );
   if (!result.success) {
     const problems = result.issues.flatMap((issue2) => unfold(issue2, [])).map(({ issue: issue2, path: path26 }) => ({
       ...place3(findNode(document.contents, path26, isUnknownKey(issue2))?.range?.[0] ?? 0),
@@ -65699,7 +66316,8 @@ function parsePolicy(source, file) {
   }
   const action = document.get("action", true);
   const comment3 = (0, import_yaml3.isScalar)(action) ? action.comment?.trim() ?? "" : "";
-  return { policy: result.output, actionVersion: /^[\w.+-]{1,40}$/.test(comment3) ? comment3 : "" };
+  const policy = { ...result.output, action: result.output.action ?? "" };
+  return { policy, actionVersion: /^[\w.+-]{1,40}$/.test(comment3) ? comment3 : "" };
 }
 function resolveAliases(document, file) {
   try {
@@ -65722,7 +66340,7 @@ function describe5(issue2, path26) {
   if (isUnknownKey(issue2)) {
     const known4 = keysBeside(path26);
     const near = findNearest(String(path26.at(-1)), known4);
-    return `${where}: is no key of a policy. ${near ? `Did you mean ${near}?` : `Here stand ${list(known4)}.`}`;
+    return `${where}: is an unknown key. ${near ? `Did you mean ${near}?` : `Valid keys here: ${known4.join(", ")}.`}`;
   }
   if (issue2.type === "strict_object" && issue2.received === "undefined" && path26.length > 0)
     return `${where}: is required.`;
@@ -65737,6 +66355,8 @@ var kinds2 = {
   Array: "a list"
 };
 function describeType(issue2) {
+  if (issue2.expected === "string" && typeof issue2.input === "number")
+    return `is the number ${issue2.input}, and a text is wanted. Write it with its unit, as in ${issue2.input}h, or in quotes`;
   const expected = [...new Set((issue2.expected ?? "").replace(/[()]/g, "").split(" | "))];
   return `is not ${list(expected.map((kind) => kinds2[kind] ?? kind))}`;
 }
@@ -65847,12 +66467,14 @@ async function verifyWorkflow(api, { file, state: state2 }, workflow, { plan, ma
     return { file, state: "not on GitHub", punctuality: void 0, problems: [problem] };
   }
   const enabled = await ensureEnabled(api, workflow, file, mayEnable);
+  const jobs = jobsOf(plan, file);
+  if (jobs.length === 0) return { file, ...enabled, punctuality: void 0 };
   const changed = await api.findLastChange(workflow.path);
   const born = Math.max(workflow.createdAt.getTime(), changed?.getTime() ?? 0);
   const runs = await api.listScheduledRuns(workflow, new Date(Math.max(born, lookBack2(now).getTime())));
   const listed3 = runs.length < mostRuns3 ? 0 : Math.min(...runs.map(({ createdAt }) => createdAt.getTime()));
   const since = new Date(Math.max(born, listed3));
-  const crons2 = [...new Set(jobsOf(plan, file).flatMap((job) => job.crons))];
+  const crons2 = [...new Set(jobs.flatMap((job) => job.crons))];
   const punctuality = judgePunctuality(crons2, plan.timeZone, runs, { now, since });
   const stalled = punctuality.stalled.map(
     ({ cron: cron2, at }) => `${file} did not run as due by '${cron2}' at ${at.toISOString()}, nor since: look at its page under Actions, and start it by hand with \`gh workflow run ${file}\`.`
@@ -66237,6 +66859,72 @@ function isSound2({ damages, unread }) {
   return damages.length === 0 && unread.length === 0;
 }
 
+// src/repository/copies/elsewhere.ts
+init_errors();
+var usualPatienceMs2 = 3e4;
+async function warnOfBackupsElsewhere(repository, copies, { log: log3, signal }, patienceMs2 = usualPatienceMs2) {
+  if (copies.length === 0) return;
+  const listed3 = (await listBackupIds(repository)).sort();
+  const known4 = new Set(listed3);
+  const looks = copies.map(async (copy) => ({
+    copy,
+    found: await look3(repository, copy, signal, patienceMs2)
+  }));
+  let removed;
+  for (const { copy, found } of await Promise.all(looks)) {
+    signal.throwIfAborted();
+    const message = describeLook(repository, copy, found);
+    if (found.kind === "unknown") log3.info(message ?? "");
+    else if (message !== void 0) log3.warn(message);
+    if (found.kind !== "listed" || found.ids.every((id) => known4.has(id))) continue;
+    removed ??= await readRemoved(repository, log3, signal);
+    const lacking2 = found.ids.filter((id) => !known4.has(id) && !removed?.has(id)).sort();
+    if (lacking2.length > 0) log3.warn(describeLacking(repository, copy, lacking2, listed3.at(-1)));
+  }
+}
+async function look3(repository, { storage }, signal, patienceMs2) {
+  const looking = async () => {
+    try {
+      const config2 = await readConfig(storage, {});
+      if (config2 === void 0) return { kind: "empty" };
+      if (!config2.equals(repository.config)) return { kind: "other" };
+      const ids2 = [...(await listKind(storage, "backups", signal)).keys()].map(backupOf);
+      return { kind: "listed", ids: ids2 };
+    } catch (error2) {
+      if (!isKnownError(error2) && !signal.aborted) throw error2;
+      return { kind: "unknown", why: messageOf(error2) };
+    }
+  };
+  const found = await raceAgainst(patienceMs2, [looking()]);
+  return found ?? { kind: "unknown", why: `no answer within ${patienceMs2 / 1e3} seconds` };
+}
+async function readRemoved(repository, log3, signal) {
+  const prunes = await readRecords(repository, "prunes", (error2) => log3.warn(error2.message), { signal });
+  return new Set(prunes.flatMap(({ content: content2 }) => content2.removed.map(({ id }) => id)));
+}
+function describeLook({ storage }, copy, found) {
+  switch (found.kind) {
+    case "listed":
+    case "empty":
+      return void 0;
+    case "other":
+      return `the copy ${nameOf6(copy)} holds another repository than ${storage.location}, and nothing that is missing or damaged there can be read from it`;
+    case "unknown":
+      return `whether the copy ${nameOf6(copy)} has more backups is not known: ${found.why}`;
+  }
+}
+function describeLacking({ storage }, copy, lacking2, newestListed) {
+  const newest2 = lacking2.at(-1) ?? "";
+  const isNewer = newestListed === void 0 || newest2 > newestListed;
+  return `the copy ${nameOf6(copy)} has ${formatCounted(lacking2.length, "backup")} that ${storage.location} lacks and no cleanup has removed, the newest ${newest2}${isNewer ? ", which is newer than any there" : ""}: give its id to use it, or bring the storage back with repair first`;
+}
+function nameOf6({ name: name2, storage }) {
+  return name2 === storage.location ? name2 : `${name2} (${storage.location})`;
+}
+
+// src/operations/validate/read-back.ts
+init_wording();
+
 // src/postgres/decoding/decoded-rows.ts
 init_errors();
 var blockSize = 1 << 20;
@@ -66410,14 +67098,14 @@ var PairCheck = class {
   }
   add({ lsn: lsn2, xid: xid3, data }) {
     if (this.#wrong !== void 0) return;
-    const [, word, number5] = /^(BEGIN|COMMIT) (\d+)(?: \(at |$)/.exec(data) ?? [];
+    const [, word2, number5] = /^(BEGIN|COMMIT) (\d+)(?: \(at |$)/.exec(data) ?? [];
     const at = `the row at ${lsn2}`;
     if (number5 !== void 0 && Number(number5) !== xid3) this.#wrong = `${at} names two transactions`;
-    else if (word === "BEGIN") {
+    else if (word2 === "BEGIN") {
       if (this.#open !== void 0) this.#wrong = `${at} begins a transaction within another`;
       this.#open = xid3;
     } else if (this.#open !== xid3) this.#wrong = `${at} is in no transaction`;
-    else if (word === "COMMIT") {
+    else if (word2 === "COMMIT") {
       const end2 = parseLsn(lsn2);
       const { from, to } = this.#segment;
       if (end2 <= parseLsn(from) || end2 > parseLsn(to)) this.#wrong = `${at} was committed outside of it`;
@@ -66896,6 +67584,7 @@ async function readAnyCopy({ repository: { storage }, uses }, object3) {
 
 // src/operations/validate/place.ts
 init_errors();
+var patienceMs = 18e4;
 async function openReadable(request2, resources, context) {
   const storage = resources.use(await openStorage(request2.storage, request2, context));
   const copies = await openCopies(request2.copies ?? [], context, resources);
@@ -66903,7 +67592,10 @@ async function openReadable(request2, resources, context) {
   let failure2;
   for (const [index, { name: name2, storage: place3 }] of places2.entries()) {
     try {
-      const repository = await openRepository(place3, request2.repositoryKey);
+      const isLast = index === places2.length - 1;
+      const opening3 = openListable(place3, request2.repositoryKey);
+      const repository = await raceAgainst(isLast ? void 0 : patienceMs, [opening3]);
+      if (repository === void 0) throw silent2(place3);
       const instead = failure2 && { name: name2, location: place3.location, why: failure2.message };
       if (instead !== void 0)
         context.log.warn(`${instead.why}; the copy ${name2} is validated in place of ${storage.location}`);
@@ -66916,10 +67608,23 @@ async function openReadable(request2, resources, context) {
   }
   throw failure2 ?? new Error("a validation without a place");
 }
+async function openListable(place3, repositoryKey) {
+  const repository = await openRepository(place3, repositoryKey);
+  for await (const _2 of place3.list("backups/")) break;
+  return repository;
+}
+function silent2({ location: location2 }) {
+  return new StorageError(
+    `${location2} did not answer within ${formatDuration(patienceMs)}`,
+    "See whether it can be reached, and whether a mount of it hangs."
+  );
+}
 async function findCurable(copies, damaged5, uses, context) {
   const [first2, ...others] = copies;
   if (first2 === void 0 || damaged5.size === 0) return void 0;
-  const all = new FallbackStorage([first2, ...others], { warn: (message) => context.log.debug(message) });
+  const all = new FallbackStorage([first2, ...others], {
+    warn: (message) => context.log.debug(String(message))
+  });
   const described2 = Map.groupBy(
     [...uses.values()].map(({ object: object3 }) => object3),
     ({ name: name2 }) => name2
@@ -66985,6 +67690,8 @@ async function readBack(request2, context) {
     const clock = new PhaseClock();
     const resources = __using(_stack, new AsyncDisposableStack(), true);
     const { repository, instead, behind } = await openReadable(request2, resources, context);
+    if (request2.backupId === "latest" || request2.backupId === "all")
+      await warnOfBackupsElsewhere(repository, behind, context);
     const findings = new Findings();
     const { manifests, segments } = await readHeaders(repository, request2.backupId, findings, context);
     const holders = [...manifests, ...segments];
@@ -66992,7 +67699,7 @@ async function readBack(request2, context) {
     const encryption = weighEncryption(holders, mayOpen);
     if (encryption === "sealed") {
       context.log.warn(
-        "Encrypted backups are checked by the hashes of their stored bytes only: no encryption-identity was given that opens them."
+        say`Encrypted backups are checked by the hashes of their stored bytes only: no ${nameInput("encryption-identity")} was given that opens them.`
       );
     }
     const uses = gatherUses(manifests, segments);
@@ -67104,11 +67811,11 @@ function describeValidation(done) {
       ...done.instead === void 0 ? {} : { "read-from": done.instead.name }
     },
     report: [
-      { kind: "heading", text: describeVerdict(done) },
+      { kind: "heading", text: describeVerdict(done), tone: isSound2(done) ? "good" : "bad" },
       ...describePlace2(done),
       {
         kind: "table",
-        columns: [{ title: "what" }, { title: "", align: "right" }],
+        columns: [{ title: "what" }, { title: "value", align: "right" }],
         rows: [
           ["backups", formatCount(backups)],
           ["damaged backups", formatCount(broken4.size)],
@@ -67374,7 +68081,7 @@ function tagsOf({ kind, schema: schema5, relation, name: name2 }) {
     if (relation !== null) return ["TABLE", "SEQUENCE"].map((type2) => `acl ${prefix2}${type2} ${relation}`);
     const tag2 = of.replace(
       /^(?:schema|type|language|foreign data wrapper|foreign server|large object) /,
-      (word) => word.toUpperCase()
+      (word2) => word2.toUpperCase()
     );
     if (schema5 === null || tag2 !== of) return [`acl ${prefix2}${tag2}`];
     return ["FUNCTION", "PROCEDURE", "AGGREGATE"].map((type2) => `acl ${prefix2}${type2} ${of}`);
@@ -68328,7 +69035,7 @@ var RowDigest = class {
     absorb(this.#open, text7, end2, text7.length);
   }
   #close({ one, two, length, rest: rest2 }) {
-    const tail = mixTail(rest2.reduceRight((word, byte) => word << 8 | byte, 0));
+    const tail = mixTail(rest2.reduceRight((word2, byte) => word2 << 8 | byte, 0));
     this.#fold(finish(one ^ tail, length), finish(two ^ tail, length), 1);
     this.#open = void 0;
   }
@@ -68344,11 +69051,11 @@ var RowDigest = class {
       let two = seedLow;
       const words3 = end2 - (length & 3);
       for (; at < words3; at += 4) {
-        let word = Math.imul(view.getInt32(at, true), 3432918353);
-        word = Math.imul(word << 15 | word >>> 17, 461845907);
-        one ^= word;
+        let word2 = Math.imul(view.getInt32(at, true), 3432918353);
+        word2 = Math.imul(word2 << 15 | word2 >>> 17, 461845907);
+        one ^= word2;
         one = Math.imul(one << 13 | one >>> 19, 5) + 3864292196 | 0;
-        two ^= word;
+        two ^= word2;
         two = Math.imul(two << 13 | two >>> 19, 5) + 3864292196 | 0;
       }
       let tail = 0;
@@ -68395,8 +69102,8 @@ function absorb(row, text7, from, to) {
   for (; at < words3; at += 4) absorbWord(row, text7.readInt32LE(at));
   for (; at < to; at++) row.rest.push(text7[at]);
 }
-function absorbWord(row, word) {
-  let mixed = Math.imul(word, 3432918353);
+function absorbWord(row, word2) {
+  let mixed = Math.imul(word2, 3432918353);
   mixed = Math.imul(mixed << 15 | mixed >>> 17, 461845907);
   row.one ^= mixed;
   row.one = Math.imul(row.one << 13 | row.one >>> 19, 5) + 3864292196 | 0;
@@ -69352,11 +70059,12 @@ function withReadings(outcome, answers = []) {
 var reasons = {
   unreachable: "while the storage could not be reached",
   missing: "of what the storage lacks",
-  damaged: "of what is damaged in the storage"
+  damaged: "of what is damaged in the storage",
+  withheld: "of what the storage does not give out"
 };
 function describeAnswer2({ name: name2, location: location2, readings }) {
   const copy = name2 === location2 ? name2 : `${name2} (${location2})`;
-  const told2 = ["unreachable", "missing", "damaged"].filter((reason2) => readings[reason2] > 0).map((reason2) => `${formatCounted(readings[reason2], "reading")} ${reasons[reason2]}`);
+  const told2 = ["unreachable", "missing", "damaged", "withheld"].filter((reason2) => readings[reason2] > 0).map((reason2) => `${formatCounted(readings[reason2], "reading")} ${reasons[reason2]}`);
   const next = readings.unreachable > 0 ? "Look why the storage does not answer." : "`repair` brings the storage back to what its copies have.";
   return { kind: "paragraph", text: `READ FROM THE COPY ${copy}: ${told2.join(", ")}. ${next}` };
 }
@@ -69384,7 +70092,7 @@ function describeTried(drill) {
     report: [
       { kind: "heading", text: `Drill of backup ${chosen.backup}` },
       ...attempts2.flatMap((attempt5) => describeAttempt(attempt5, attempts2.length > 1)),
-      { kind: "paragraph", text: describeVerdict2(drill) },
+      { kind: "paragraph", text: describeVerdict2(drill), tone: kind === "passed" ? "good" : "bad" },
       ...describeOverrun(overrun)
     ]
   };
@@ -69403,7 +70111,7 @@ function describeVerdict2(drill) {
     case "passed": {
       const { until } = drill.works;
       const time7 = tellTime(drill.works);
-      return until === void 0 ? `PASSED: the backup was restored${time7}, and is what it was.` : `PASSED: the backup was restored, and changes replayed until ${until}${time7}; nothing is missing.`;
+      return until === void 0 ? `PASSED: restored${time7}, and identical to the source.` : `PASSED: restored${time7}, with changes replayed until ${until}; nothing is missing.`;
     }
     case "fell-back": {
       const { backup, manifest } = drill.works;
@@ -69424,11 +70132,12 @@ function describeFailure(attempts2) {
     const cause = findFault(sound) === "command" ? "what the command found" : "the check, or the data";
     return `FAILED: backup ${sound.backup} came back as it was, and ${explainFailure2(sound)}.${others} The backup is sound: look at ${cause}.`;
   }
-  const tried2 = `the ${formatCounted(attempts2.length, "backup")} that were tried`;
+  const subject = attempts2.length === 1 ? `backup ${attempts2[0]?.backup}` : `none of the ${formatCounted(attempts2.length, "backup")} that were tried`;
+  const not = attempts2.length === 1 ? " not" : "";
   if (attempts2.some(isDoubtful2)) {
-    return `FAILED: none of ${tried2} can be relied upon. Run validate, which finds what is damaged, and a full backup, which stores it anew.`;
+    return `FAILED: ${subject} can${not} be relied upon. Run validate, which finds what is damaged, and a full backup, which stores it anew.`;
   }
-  return `FAILED: none of ${tried2} could be restored here as it was. That says nothing about what is stored: see below what the server refused, mend it, and drill again.`;
+  return `FAILED: ${subject} could${not} be restored here as it was. That says nothing about what is stored: see below what the server refused, mend it, and drill again.`;
 }
 function describeAttempt(attempt5, named3) {
   return [
@@ -69543,7 +70252,9 @@ async function writeParity(folder, scope, parity, context, checks = []) {
       }
     }
   } catch (error2) {
-    context.log.warn(`report-folder: the comparison could not be written: ${messageOf(error2)}`);
+    context.log.warn(
+      say`${nameInput("report-folder")}: the comparison could not be written: ${messageOf(error2)}`
+    );
   }
 }
 function describeComparison({ manifest, target, kind, replayed }, parity) {
@@ -70684,11 +71395,11 @@ function writeGrants({ type, schema: schema5, name: name2, grantee }, privileges
   const [, routine2 = "", types5 = ""] = /^(.*)(\(.*\))$/s.exec(name2) ?? [];
   const object3 = type === "function" ? `ROUTINE ${quoteQualified(schema5 ?? "", routine2)}${types5}` : `${type.toUpperCase()} ${schema5 === null ? quoteIdentifier(name2) : quoteQualified(schema5, name2)}`;
   return privileges.map((privilege3) => {
-    const [word = "", option2 = ""] = privilege3.split(/(?= with grant option)/);
+    const [word2 = "", option2 = ""] = privilege3.split(/(?= with grant option)/);
     const of = schema5 === null ? name2 : `${schema5}.${name2}`;
     return {
       what: `grant on ${type} ${of} to ${grantee}`,
-      sql: `GRANT ${word} ON ${object3} TO ${grantee}${option2}`
+      sql: `GRANT ${word2} ON ${object3} TO ${grantee}${option2}`
     };
   });
 }
@@ -70952,7 +71663,7 @@ function describeOwner2({ owner: owner2 }, state2) {
 // src/restorer/roles/grants.ts
 async function grantAgain(session, refused3, { privileges, definitions: definitions3 }) {
   const names4 = new Set(refused3.map(({ schema: schema5, name: name2 }) => `${schema5}\0${name2}`));
-  const wanted2 = privileges.filter((privilege3) => names4.has(`${privilege3.schema}\0${nameOf6(privilege3)}`));
+  const wanted2 = privileges.filter((privilege3) => names4.has(`${privilege3.schema}\0${nameOf7(privilege3)}`));
   const statements = wanted2.flatMap(
     (privilege3) => [
       writeGrant(privilege3, withoutEverybodys(privilege3, wanted2), ""),
@@ -70962,9 +71673,9 @@ async function grantAgain(session, refused3, { privileges, definitions: definiti
   return tryStatements(session, statements);
 }
 function aboutGrants(privilege3) {
-  return about({ kind: "object", type: "acl", schema: privilege3.schema, name: nameOf6(privilege3) });
+  return about({ kind: "object", type: "acl", schema: privilege3.schema, name: nameOf7(privilege3) });
 }
-function nameOf6({ kind, name: name2, column }) {
+function nameOf7({ kind, name: name2, column }) {
   const text7 = column === null ? `${kind.toUpperCase()} ${name2}` : `COLUMN ${name2}.${column}`;
   return text7.replaceAll(/[\n\r]/g, " ");
 }
@@ -71022,13 +71733,13 @@ function write({ schema: schema5, relation, name: name2, detail }, isSequence) {
   if (schema5 === null) return writeSchemaGrant(name2, detail);
   const [, target = "", grantee = quoteIdentifier(name2)] = /^(.*) to ("(?:[^"]|"")*"|[a-z_][a-z0-9_$]*)$/s.exec(name2) ?? [];
   const sql = detail.split(", ").map((privilege3) => {
-    const [word = "", option2 = ""] = privilege3.split(/(?= with grant option)/);
+    const [word2 = "", option2 = ""] = privilege3.split(/(?= with grant option)/);
     if (relation === null) {
       const [, routine2 = "", types5 = ""] = /^(.*)(\(.*\))$/s.exec(target) ?? [];
-      return `GRANT ${word} ON ROUTINE ${quoteQualified(schema5 ?? "", routine2)}${types5} TO ${grantee}${option2}`;
+      return `GRANT ${word2} ON ROUTINE ${quoteQualified(schema5 ?? "", routine2)}${types5} TO ${grantee}${option2}`;
     }
     const on = `${isSequence ? "SEQUENCE " : ""}${quoteQualified(schema5 ?? "", relation)}`;
-    return `GRANT ${word}${target === "" ? "" : ` (${target})`} ON ${on} TO ${grantee}${option2}`;
+    return `GRANT ${word2}${target === "" ? "" : ` (${target})`} ON ${on} TO ${grantee}${option2}`;
   });
   const granted2 = relation === null ? { kind: "object", type: "grant", schema: schema5, name: name2 } : { kind: "part", type: "grant", table: { schema: schema5, name: relation }, name: name2 };
   return { ...about(granted2), sql: sql.join("; ") };
@@ -71036,8 +71747,8 @@ function write({ schema: schema5, relation, name: name2, detail }, isSequence) {
 function writeSchemaGrant(name2, detail) {
   const { schema: schema5, grantee } = readSchemaGrant(name2);
   const sql = detail.split(", ").map((privilege3) => {
-    const [word = "", option2 = ""] = privilege3.split(/(?= with grant option)/);
-    return `GRANT ${word} ON SCHEMA ${schema5} TO ${grantee}${option2}`;
+    const [word2 = "", option2 = ""] = privilege3.split(/(?= with grant option)/);
+    return `GRANT ${word2} ON SCHEMA ${schema5} TO ${grantee}${option2}`;
   });
   return { ...about({ kind: "object", type: "grant", schema: null, name: name2 }), sql: sql.join("; ") };
 }
@@ -71143,9 +71854,9 @@ var Cursor = class {
     this.#long = long;
     this.#at = at;
   }
-  skip(word) {
-    if (!this.#data.startsWith(word, this.#at)) return false;
-    this.#at += word.length;
+  skip(word2) {
+    if (!this.#data.startsWith(word2, this.#at)) return false;
+    this.#at += word2.length;
     return true;
   }
   /** The columns up to the end of the text; undefined when the text says that there are none. */
@@ -71208,8 +71919,8 @@ var Cursor = class {
     }
     return value.includes("'") ? value.replaceAll("''", "'") : value;
   }
-  #expect(word) {
-    if (!this.skip(word)) throw unknownForm(this.#data);
+  #expect(word2) {
+    if (!this.skip(word2)) throw unknownForm(this.#data);
   }
 };
 function skipName(text7, at) {
@@ -73910,8 +74621,8 @@ function refuseExistingObjects(existing, kind) {
   const names4 = existing.slice(0, shown3).map(({ what }) => what);
   const more = existing.length - shown3;
   throw new ConfigurationError(
-    say`${nameInput("target-url")}: the database is not empty: it has ${names4.join(", ")}${more > 0 ? ` and ${more} more objects` : ""}`,
-    kind === "plain" ? "Restore into a new database (CREATE DATABASE \u2026 TEMPLATE template0), or have it emptied first with clean." : "Restore into a new project or container, or have it emptied first with clean."
+    say`${nameInput("target-url")}: the database is not empty: it has ${names4.join(", ")}${more > 0 ? ` and ${formatCounted(more, "more object")}` : ""}`,
+    kind === "plain" ? say`Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have it emptied first with ${nameInput("clean", "true")}.` : say`Restore into a new project or container, or have it emptied first with ${nameInput("clean", "true")}.`
   );
 }
 
@@ -74099,7 +74810,7 @@ function selectPart(contents, names4, choice2) {
   };
 }
 function chooseEntries(contents, byId, names4, { isChosen, isExcluded }) {
-  const called = (entry) => names4.get(entry.oid) ?? nameOf7(entry);
+  const called = (entry) => names4.get(entry.oid) ?? nameOf8(entry);
   const goesWith = readSequenceOwners(contents, byId);
   const chosen = new Set(
     contents.filter((entry) => {
@@ -74198,13 +74909,13 @@ function readSequenceOwners(contents, byId) {
   );
 }
 function findUnmatchedIn(contents, names4, patterns) {
-  const choosable = contents.filter(isChoosable).map((entry) => names4.get(entry.oid) ?? nameOf7(entry));
+  const choosable = contents.filter(isChoosable).map((entry) => names4.get(entry.oid) ?? nameOf8(entry));
   return findUnmatched(patterns, [...choosable, ...names4.values()]);
 }
 function isChoosable(entry) {
   return entry.schema !== void 0 && !satellites.has(entry.kind) && !wholeDatabase.has(entry.kind);
 }
-function nameOf7(entry) {
+function nameOf8(entry) {
   return { schema: entry.schema ?? "", name: entry.name.replace(/\(.*$/s, "") };
 }
 function findBonds(entries) {
@@ -74217,42 +74928,42 @@ function findBonds(entries) {
 }
 function withoutExtensions(selection, missing) {
   if (missing.size === 0) return selection;
-  const gone2 = /* @__PURE__ */ new Map();
+  const gone3 = /* @__PURE__ */ new Map();
   const leftOut2 = [];
   for (const entry of selection.entries) {
-    if (entry.kind === "EXTENSION" && missing.has(entry.name)) gone2.set(entry.id, entry);
+    if (entry.kind === "EXTENSION" && missing.has(entry.name)) gone3.set(entry.id, entry);
   }
   const isBoundTo = findBonds(selection.entries);
   const byId = new Map(selection.entries.map((entry) => [entry.id, entry]));
   const ownership = new Map(
     selection.entries.filter(({ kind }) => kind === "SEQUENCE OWNED BY").flatMap((entry) => entry.needs.map((id) => [id, entry]))
   );
-  for (let before = -1; before !== gone2.size; ) {
-    before = gone2.size;
+  for (let before = -1; before !== gone3.size; ) {
+    before = gone3.size;
     for (const entry of selection.entries) {
-      const needs2 = entry.needs.map((id) => gone2.get(id)).find((need) => need !== void 0 && isBoundTo(entry, need));
-      if (needs2 === void 0 || gone2.has(entry.id)) continue;
-      gone2.set(entry.id, entry);
+      const needs2 = entry.needs.map((id) => gone3.get(id)).find((need) => need !== void 0 && isBoundTo(entry, need));
+      if (needs2 === void 0 || gone3.has(entry.id)) continue;
+      gone3.set(entry.id, entry);
       leftOut2.push({ entry, needs: needs2 });
     }
   }
   for (const entry of selection.entries.filter(({ kind }) => kind === "USER MAPPING")) {
-    const needs2 = [...gone2.values()].find(
+    const needs2 = [...gone3.values()].find(
       ({ kind, name: name2 }) => kind === "SERVER" && entry.name.endsWith(` SERVER ${name2}`)
     );
     if (needs2 === void 0) continue;
-    gone2.set(entry.id, entry);
+    gone3.set(entry.id, entry);
     leftOut2.push({ entry, needs: needs2 });
   }
   for (const [sequence2, table3] of readSequenceOwners(selection.entries, byId)) {
-    const owning = gone2.has(table3.id) ? ownership.get(sequence2.id) : void 0;
-    if (owning === void 0 || gone2.has(owning.id)) continue;
-    gone2.set(owning.id, owning);
+    const owning = gone3.has(table3.id) ? ownership.get(sequence2.id) : void 0;
+    if (owning === void 0 || gone3.has(owning.id)) continue;
+    gone3.set(owning.id, owning);
     leftOut2.push({ entry: owning, needs: table3 });
   }
-  const remains = (entry) => !gone2.has(entry.id);
+  const remains = (entry) => !gone3.has(entry.id);
   const tables3 = new Set(selection.tables);
-  for (const entry of gone2.values()) if (entry.kind === "TABLE") tables3.delete(entry.oid);
+  for (const entry of gone3.values()) if (entry.kind === "TABLE") tables3.delete(entry.oid);
   return {
     entries: selection.entries.filter(remains),
     tables: tables3,
@@ -74276,7 +74987,7 @@ function refuseUnmatched2({ include, exclude, manifest }, contents) {
     if (unmatched.length === 0) continue;
     throw new ConfigurationError(
       say`${nameInput(input)}: nothing in backup ${manifest.id} fits ${unmatched.join(", ")}`,
-      "Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database; the operation show lists the tables."
+      `${askForTables(unmatched, manifest.tables)}Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database; \`show\` lists the tables.`
     );
   }
 }
@@ -74285,7 +74996,7 @@ function refuseNothing2(request2, { entries }, manifest) {
   const without2 = request2.exclude.length > 0 ? ` without ${request2.exclude.join(", ")}` : "";
   throw new ConfigurationError(
     say`${nameInput("include")}: nothing in backup ${manifest.id} fits ${request2.include.join(", ")}${without2}`,
-    "Give names as schema.table or schema.*; the manifest lists the tables."
+    `${askForTables(request2.include, manifest.tables)}Give names as schema.table or schema.*; \`show\` lists the tables.`
   );
 }
 function chooseQueues(request2, tables3) {
@@ -74508,7 +75219,7 @@ async function findCollisions(session, entries, definitions3, replaced) {
      WHERE NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)`,
     [claims.map(({ schema: schema5 }) => schema5), claims.map(({ name: name2 }) => name2)]
   );
-  const stays = (object3) => replaced === void 0 ? object3.member : !replaced.goes(object3) && !replaced.objects.some((gone2) => gone2.class === object3.class && gone2.oid === object3.oid);
+  const stays = (object3) => replaced === void 0 ? object3.member : !replaced.goes(object3) && !replaced.objects.some((gone3) => gone3.class === object3.class && gone3.oid === object3.oid);
   const byName2 = new Map(taken.filter(stays).map((object3) => [identify12(object3), object3]));
   const found = /* @__PURE__ */ new Map();
   for (const claim2 of claims) {
@@ -74601,10 +75312,10 @@ function followRefusals(entries, findReason, staysWithout) {
     }
   }
   return [...groups3.values()].map(({ reason: reason2, direct, following }) => {
-    const gone2 = new Set(
+    const gone3 = new Set(
       [...direct, ...following].filter(({ kind }) => relations3.has(kind)).map(({ id }) => id)
     );
-    const isTold = ({ kind, needs: needs2 }) => !attached2.has(kind) && !(ofRelations.has(kind) && needs2.some((id) => gone2.has(id)));
+    const isTold = ({ kind, needs: needs2 }) => !attached2.has(kind) && !(ofRelations.has(kind) && needs2.some((id) => gone3.has(id)));
     const own3 = direct.filter(isTold);
     return { reason: reason2, direct: own3.length === 0 ? direct : own3, following: following.filter(isTold) };
   });
@@ -75070,8 +75781,8 @@ function describeQueues(groups3, tables3) {
   ];
 }
 function describeEnd2(groups3, guards2) {
-  const gone2 = groups3.flatMap(({ direct, following }) => [...direct, ...following]);
-  const missing = gone2.filter((entry) => guards2.has(entry));
+  const gone3 = groups3.flatMap(({ direct, following }) => [...direct, ...following]);
+  const missing = gone3.filter((entry) => guards2.has(entry));
   if (missing.length === 0) return [];
   const names4 = missing.map(({ schema: schema5, name: name2 }) => `policy ${schema5}.${name2}`);
   return [
@@ -75575,7 +76286,7 @@ function findChosen({ selection, manifest, include, exclude }, taken) {
   const isNamed = createSelection(include, exclude);
   const chosen = new Set(
     [...selection.entries, ...taken].filter(
-      (entry) => isReplaceable(entry.kind) && (selection.tables.has(entry.oid) || isNamed(names4.get(entry.oid) ?? nameOf8(entry)))
+      (entry) => isReplaceable(entry.kind) && (selection.tables.has(entry.oid) || isNamed(names4.get(entry.oid) ?? nameOf9(entry)))
     )
   );
   const byId = new Map(selection.entries.map((entry) => [entry.id, entry]));
@@ -75585,7 +76296,7 @@ function findChosen({ selection, manifest, include, exclude }, taken) {
   }
   return [...chosen];
 }
-function nameOf8({ schema: schema5 = "", name: name2 }) {
+function nameOf9({ schema: schema5 = "", name: name2 }) {
   return { schema: schema5, name: name2.replace(/\(.*$/s, "") };
 }
 var belonging = /* @__PURE__ */ new Set([
@@ -76115,10 +76826,10 @@ function writeNew(name2, role2, needed, scope) {
     name: name2,
     needed,
     modest: words3.join(" "),
-    sql: [...words3, ...given.map(([, word]) => word)].join(" "),
-    attributes: given.map(([, word]) => ({
-      what: `${word} of role ${name2}`,
-      sql: `ALTER ROLE ${quoteIdentifier(name2)} ${word}`
+    sql: [...words3, ...given.map(([, word2]) => word2)].join(" "),
+    attributes: given.map(([, word2]) => ({
+      what: `${word2} of role ${name2}`,
+      sql: `ALTER ROLE ${quoteIdentifier(name2)} ${word2}`
     }))
   };
 }
@@ -76199,11 +76910,11 @@ function writeAttributes(role2, state2) {
   if (isReservedRole(role2.name)) return [];
   const different = attributeNames.filter((name2) => role2[name2] !== state2[name2]);
   if (different.length === 0) return [];
-  const word = (name2) => {
+  const word2 = (name2) => {
     if (name2 === "connectionLimit") return `CONNECTION LIMIT ${role2.connectionLimit}`;
     return `${role2[name2] ? "" : "NO"}${name2 === "createDatabase" ? "CREATEDB" : name2.toUpperCase()}`;
   };
-  const words3 = different.map(word).join(" ");
+  const words3 = different.map(word2).join(" ");
   return [
     { what: `${words3} of role ${role2.name}`, sql: `ALTER ROLE ${quoteIdentifier(role2.name)} ${words3}` }
   ];
@@ -77184,6 +77895,7 @@ async function tryBackups(inputs2, context) {
     const server = await reachDatabase("target-url", inputs2.targetUrl, inputs2.sslrootcert, context);
     const storage = __using(_stack, await openWithCopies(inputs2, context), true);
     const repository = await openRepository(storage, inputs2.repositoryKey);
+    if (inputs2.backupId === "latest") await warnOfBackupsElsewhere(repository, storage.copies, context);
     const candidates = await chooseDrilled(repository, inputs2, context);
     await makeReportFolder(inputs2.reportFolder);
     const jobs = await fitJobs(server, inputs2.jobs, context);
@@ -77556,8 +78268,8 @@ function writeValue(value) {
 }
 function fillIn(line2, words3) {
   return line2.replace(/\{(backup|time|tables|confirm)\}/g, (token, name2) => {
-    const word = words3[name2];
-    return word === void 0 ? token : quoteForShell(word);
+    const word2 = words3[name2];
+    return word2 === void 0 ? token : quoteForShell(word2);
   });
 }
 function listSettings({ place: place3, repository }) {
@@ -77865,8 +78577,8 @@ async function listRequests(inputs2, context) {
 function refuseUnasked({ kind, policy }, projects) {
   if (kind !== "managed" || projects.some((project) => project !== void 0)) return;
   throw new ConfigurationError(
-    `project-ref: a report of the kind managed needs a project and a token, and ${policy} and the inputs name both for no database`,
-    "Write project-ref for the database in the policy, and set SUPABASE_ACCESS_TOKEN."
+    say`${nameInput("project-ref")}: a report of the kind managed needs a project and a token, and ${policy} and the inputs name both for no database`,
+    "Write `project-ref` for the database in the policy, and set SUPABASE_ACCESS_TOKEN."
   );
 }
 function leaveOut(copies, { log: log3 }) {
@@ -78094,6 +78806,7 @@ async function foreseeRestore(request2, context) {
     refuseContradictions(request2);
     const storage = __using(_stack, await openWithCopies(request2, context), true);
     const repository = await openRepository(storage, request2.repositoryKey);
+    if (request2.backupId === "latest") await warnOfBackupsElsewhere(repository, storage.copies, context);
     const chosen = await choose4(repository, request2, context);
     const { manifest, until } = chosen;
     const tables3 = chooseTables2(manifest, request2.include);
@@ -78161,7 +78874,7 @@ function chooseTables2(manifest, include) {
   if (unmatched.length > 0)
     throw new ConfigurationError(
       say`${nameInput("include")}: no table of backup ${manifest.id} fits ${unmatched.join(", ")}`,
-      "Correct the name, in the letters of the database, or name a backup that has the table; backup_show lists them."
+      `${askForTables(unmatched, manifest.tables)}Correct the name, in the letters of the database, or name a backup that has the table; backup_show lists them.`
     );
   return manifest.tables.filter(createSelection(include, [])).map(({ schema: schema5, name: name2, rows: rows2, bytes }) => ({ schema: schema5, name: name2, rows: rows2, bytes })).sort((one, other) => other.rows - one.rows || (writePattern(one) < writePattern(other) ? -1 : 1));
 }
@@ -78496,11 +79209,11 @@ function wrapLine(line2) {
   const indent = " ".repeat(space.length + item.length);
   const lines3 = [];
   let current = "";
-  for (const word of line2.slice(space.length).split(" ")) {
-    const longer = current === "" ? space + word : `${current} ${word}`;
-    if (current !== "" && longer.length > width && !/^(?:[-+*]$|[>#=|]|\d+[.)]$)/.test(word)) {
+  for (const word2 of line2.slice(space.length).split(" ")) {
+    const longer = current === "" ? space + word2 : `${current} ${word2}`;
+    if (current !== "" && longer.length > width && !/^(?:[-+*]$|[>#=|]|\d+[.)]$)/.test(word2)) {
       lines3.push(current);
-      current = indent + word;
+      current = indent + word2;
     } else current = longer;
   }
   return [...lines3, current];
@@ -78763,8 +79476,8 @@ function call3(facts, operation, ...groups3) {
 function callAt(place3, operation, ...groups3) {
   return joinShell(" \\\n  ", [sh`supabase-backup ${plain(operation)} ${place3}`, ...groups3]);
 }
-function plain(word) {
-  return { script: quoteForShell(word), reads: [] };
+function plain(word2) {
+  return { script: quoteForShell(word2), reads: [] };
 }
 function lines2(...statements) {
   return joinShell("\n", statements);
@@ -78958,8 +79671,8 @@ function describeVaultKeyLost() {
     name: "vault-key-lost",
     title: "The root key of Vault is lost",
     prospect: {
-      way: "copy the key from a project that has it, or make the secrets anew",
-      loss: "the secrets, where no project has the key",
+      way: "restore a backup that carries the key, copy it from a project that has it, or make the secrets anew",
+      loss: "the secrets, where neither a backup nor a project has the key",
       ...notOurs2
     },
     tell: [
@@ -78971,10 +79684,14 @@ function describeVaultKeyLost() {
     ],
     stop: [
       {
-        say: md`Do not delete or pause a project that still reads its secrets: the key is only there, in no backup.`
+        say: md`Do not delete or pause a project that still reads its secrets: the key is there, and in no backup that lists \`the root key of the vault\` as missing.`
       }
     ],
     recover: [
+      {
+        say: md`Restore a backup that carries the key into an empty project, with \`project-ref\` of that project and a token that may write its secrets: the restore gives it the key, and makes the secrets. A dry run says whether it will.`,
+        otherwise: md`The backup does not carry it: go on below.`
+      },
       {
         say: md`Copy the key from that project into the new one, before secrets are made there. The token is one of your account.`,
         show: `api=https://api.supabase.com/v1/projects
@@ -79189,12 +79906,12 @@ function describeLostRows(facts) {
           "\u2026",
           `Backup ${newest2.id} beside the live tables of \u2026`,
           "\u2026",
-          "The rows of \u2026 are in the schema rescue, for this role alone. The live tables lack \u2026 rows of them, \u2026",
+          "The rows of \u2026 are in the schema rescue, for this role alone. Compared with the backup, the live tables are missing \u2026 rows, \u2026",
           "\u2026",
           "The SQL that brings rows back is in rescue/bring-back.sql. Review it, then run it with psql --file.",
           "\u2026"
         ],
-        otherwise: md`\`lack 0 rows\`, and rows are missing all the same: the backup was taken after the mistake. Drop the schema (step below), and take an older id from the [list](#backups).`
+        otherwise: md`\`are missing 0 rows\`, and rows are missing all the same: the backup was taken after the mistake. Drop the schema (step below), and take an older id from the [list](#backups).`
       },
       {
         say: md`Read \`rescue/bring-back.sql\`. It deletes nothing; rows that were changed stay as they are unless you take the comment off their \`UPDATE\`. Then run it:`,
@@ -79429,7 +80146,7 @@ function describeProjectGone(facts) {
     ],
     recover: [
       {
-        say: md`Make a new project (or an empty database), of PostgreSQL ${newest2.serverMajor} or newer, and of the size of the old one. Its session pooler string is \`$NEW_URL\`. If it has Vault's secrets, and the old project still answers, copy its root key before anything else ([Vault](#vault-key-lost)).`,
+        say: md`Make a new project (or an empty database), of PostgreSQL ${newest2.serverMajor} or newer, and of the size of the old one. Its session pooler string is \`$NEW_URL\`. If it has Vault's secrets, its root key comes with the backup, or is copied from the old project before anything else ([Vault](#vault-key-lost)).`,
         run: sh`psql -X -At "${$2.NEW_URL}" -c "SELECT 'PostgreSQL ' || current_setting('server_version')"`,
         expect: ["PostgreSQL \u2026"],
         otherwise: md`No answer: wait until the project has come up, and look at its network restrictions.`
@@ -79590,7 +80307,7 @@ function renderTree(pages4, isCaptured) {
 function listBranch(branch, pages4, depth) {
   const indent = "  ".repeat(depth);
   if (typeof branch === "string") return [`${indent}- ${tellLeaf(branch, pages4)}`];
-  const answer2 = (word, next) => typeof next === "string" ? [`${indent}  - ${word}: ${tellLeaf(next, pages4)}`] : [`${indent}  - ${word}:`, ...listBranch(next, pages4, depth + 2)];
+  const answer2 = (word2, next) => typeof next === "string" ? [`${indent}  - ${word2}: ${tellLeaf(next, pages4)}`] : [`${indent}  - ${word2}:`, ...listBranch(next, pages4, depth + 2)];
   return [`${indent}- **${branch.asks}**`, ...answer2("yes", branch.yes), ...answer2("no", branch.no)];
 }
 function tellLeaf(name2, pages4) {
@@ -79732,12 +80449,24 @@ function serve({ context, read: read4, process: process3 }) {
   const wire = new StdioServerTransport(process3.stdin, claimStdout(process3));
   const left = Promise.withResolvers();
   for (const event of ["end", "close"]) process3.stdin.once(event, () => left.resolve());
+  let trouble;
   const handle = serveStdio(() => createServer(runs, { context, read: read4 }), {
     transport: wire,
-    onerror: (error2) => context.log.debug(`protocol: ${error2.message}`)
+    onerror: ({ message }) => {
+      trouble = message;
+      context.log.debug(`protocol: ${message}`);
+    }
   });
+  const { onclose } = wire;
+  wire.onclose = () => {
+    onclose?.();
+    if (!context.signal.aborted && !process3.stdin.readableEnded && trouble !== void 0)
+      context.log.warn(`the connection to the client has ended: ${trouble}`);
+    left.resolve();
+  };
   return {
     runs,
+    left: left.promise,
     ended: left.promise.then(() => runs.hangUp()),
     close: async () => {
       await handle.close();
@@ -79778,14 +80507,15 @@ async function call4(tool, asked, services, { context, read: read4 }) {
   const { given, request: request2 } = asked;
   const { redact: redact2 } = context;
   const signal = AbortSignal.any([context.signal, request2.mcpReq.signal]);
-  const { log: log3, warnings } = collectWarnings(context.log);
+  const name2 = nameForAssistant([...tool.inputs, ...Object.keys(tool.own)]);
+  const { log: log3, warnings } = collectWarnings(context.log, name2);
   try {
     const answer2 = await inScratchFolder(
       { ...context, signal, log: log3 },
       (scratch) => tool.answer({
         ...{ tool: tool.name, given, request: request2, server: services, context: scratch },
         own: parseOwn(tool.own, given),
-        read: (name2) => given[name2] ?? tool.defaults?.[name2] ?? read4(name2)
+        read: (name3) => given[name3] ?? tool.defaults?.[name3] ?? read4(name3)
       })
     );
     if (isInputRequiredResult(answer2)) return answer2;
@@ -79797,19 +80527,27 @@ async function call4(tool, asked, services, { context, read: read4 }) {
         { kind: error2.name, message: error2.message, next: error2.next },
         redact2
       );
-    const name2 = nameForAssistant([...tool.inputs, ...Object.keys(tool.own)]);
     const failure2 = toFailure(error2, signal, name2);
-    if (failure2.kind === "Defect") context.log.error(`${tool.name}: ${failure2.details}`);
+    if (failure2.kind === "Defect" && !request2.mcpReq.signal.aborted)
+      context.log.error(`${tool.name}: ${failure2.details}`);
     return toErrorResult(tool.title, failure2, redact2);
   }
 }
-function collectWarnings(log3) {
+function collectWarnings(log3, name2) {
   const warnings = [];
   const warn = (message) => {
     log3.warn(message);
-    warnings.push(message);
+    warnings.push(renderWording(message, name2));
   };
   return { log: { ...log3, warn }, warnings };
+}
+
+// src/entry/process/broken-pipe.ts
+var gone2 = /* @__PURE__ */ new Set(["EPIPE", "EIO"]);
+function surviveBrokenPipe(stream2) {
+  stream2.on("error", (error2) => {
+    if (!gone2.has(error2.code)) throw error2;
+  });
 }
 
 // src/entry/process/machine.ts
@@ -79991,6 +80729,9 @@ function passwordsIn(url2) {
   });
 }
 
+// src/entry/terminal/log.ts
+init_wording();
+
 // src/entry/process/progress-pacer.ts
 var intervalMs = 15e3;
 var ProgressPacer = class {
@@ -80010,7 +80751,7 @@ var ProgressPacer = class {
 
 // src/entry/terminal/log.ts
 function createTerminalLog(stream2, options2) {
-  const { redact: redact2 } = options2;
+  const { redact: redact2, paint = (text7) => text7 } = options2;
   const isQuiet = options2.verbosity === "quiet";
   const pacer = new ProgressPacer(options2.now);
   let hasProgress = false;
@@ -80020,10 +80761,17 @@ function createTerminalLog(stream2, options2) {
   };
   const print = (text7) => {
     clearProgress();
-    stream2.write(`${options2.shown(redact2(text7))}
+    stream2.write(`${wrapHere(options2.shown(redact2(text7)))}
 `);
   };
-  const printMessage = (kind, text7) => print(`${kind}: ${text7.replaceAll("\n", "\n  ")}`);
+  const wrapHere = (text7) => stream2.isTTY ? wrapLines(text7, stream2.columns ?? 80) : text7;
+  const printMessage = (kind, text7) => {
+    clearProgress();
+    const message = options2.shown(redact2(text7.replaceAll("\n", "\n  ")));
+    const shown5 = wrapHere(`${kind}: ${message}`).slice(kind.length + 1);
+    stream2.write(`${paint(`${kind}:`, kind === "error" ? "bad" : "warning")}${shown5}
+`);
+  };
   return {
     debug: (message) => {
       if (options2.verbosity === "verbose") print(`debug: ${message}`);
@@ -80031,7 +80779,7 @@ function createTerminalLog(stream2, options2) {
     info: (message) => {
       if (!isQuiet) print(message);
     },
-    warn: (message) => printMessage("warning", message),
+    warn: (message) => printMessage("warning", renderWording(message, options2.name ?? nameForWorkflow)),
     error: (message) => printMessage("error", message),
     group: async (title, body) => {
       if (!isQuiet) print(title);
@@ -80065,13 +80813,13 @@ function cut3(text7, columns) {
 // src/entry/terminal/variables.ts
 var prefix = environmentName("");
 function adviseVariables(env2) {
-  const known4 = [...inputNames, ...listFormerNames()].map(
+  const known4 = [...inputNames, ...listFormerNames(), configOption.name].map(
     (name2) => environmentName(name2).slice(prefix.length)
   );
   return Object.keys(env2).flatMap((variable) => {
     if (!variable.startsWith(prefix) || variable === stepVariable || !env2[variable]) return [];
-    const word = variable.slice(prefix.length);
-    const near = known4.includes(word) ? void 0 : findNearest(word, known4);
+    const word2 = variable.slice(prefix.length);
+    const near = known4.includes(word2) ? void 0 : findNearest(word2, known4);
     return near === void 0 ? [] : [`${variable} is set, and not read; did you mean ${prefix}${near}?`];
   });
 }
@@ -80082,12 +80830,14 @@ var hangUp = { orderlyMs: 1e4, latestMs: 12e3 };
 var nameHere = nameForAssistant([]);
 var read3 = acceptFormerNames((name2) => env[environmentName(name2)]);
 var { redact, add: mask } = createMasks(listSecrets(read3, env));
-var words2 = argv.slice(2).filter((word, index) => index > 0 || word !== "mcp");
+var words2 = argv.slice(2).filter((word2, index) => index > 0 || word2 !== "mcp");
 var log = createTerminalLog(stderr, {
   redact,
   verbosity: words2.includes("--verbose") ? "verbose" : "normal",
-  shown: printableLines
+  shown: printableLines,
+  name: nameHere
 });
+surviveBrokenPipe(stderr);
 trustAuthorities(env);
 if (words2.includes("--help") || words2.includes("-h")) stderr.write(renderServerHelp(80));
 else start(log);
@@ -80110,21 +80860,21 @@ function start(log3) {
     for (const name2 of listFormerNames()) if (env[environmentName(name2)]) log3.warn(adviseRename(name2));
     const context = { ...machine2, log: log3, redact, mask, signal, temporaryFolder: createTemporaryFolder() };
     serving = serve({ context, read: read3, process });
-    const { close: close2, ended } = serving;
+    const { close: close2, left, ended } = serving;
     if (process.stdin.isTTY)
       log3.info("Waiting for an assistant on stdin. `supabase-backup mcp --help` says more.");
     signal.addEventListener("abort", () => void close2(), { once: true });
-    process.stdin.once("end", () => forceEnd(129, hangUp, () => void 0));
+    left.then(() => forceEnd(129, hangUp, () => void 0));
     ended.then(() => endProcess(0));
   } catch (error2) {
     endProcess(tell4(error2));
   }
 }
 function refuseWords(words3) {
-  const [odd] = words3.filter((word) => word !== "--verbose");
+  const [odd] = words3.filter((word2) => word2 !== "--verbose");
   if (odd === void 0) return;
   throw new ConfigurationError(
-    `mcp takes no inputs on the command line, and ${quoteWord(odd.replace(/^--?/, "").replace(/=.*$/s, ""))} stands there`,
+    `mcp takes no inputs on the command line, and ${quoteWord(odd.replace(/^--?/, "").replace(/=.*$/s, ""))} is written there`,
     "Set them in the environment: --storage as SUPABASE_BACKUP_STORAGE, and so on."
   );
 }

@@ -27372,6 +27372,9 @@ function nameForWorkflow({ input, value, sample }) {
   if (sample !== void 0) return `Set it, for example to ${sample}.`;
   return value === void 0 ? input : `${input}: ${value}`;
 }
+function renderWording(text, name) {
+  return typeof text === "string" ? text : text.render(name);
+}
 var Wording;
 var init_wording = __esm({
   "src/runtime/wording.ts"() {
@@ -27748,12 +27751,13 @@ var init_file = __esm({
         const path3 = this.#path(key);
         const temporary = (0, import_node_path6.join)(this.#root, "tmp", (0, import_node_crypto5.randomUUID)());
         try {
-          for (const folder of ["tmp", (0, import_node_path6.dirname)(key)]) await this.#refuseLinks(folder);
+          const missing = [];
+          for (const folder of ["tmp", (0, import_node_path6.dirname)(key)])
+            if (!await this.#refuseLinks(folder)) missing.push(folder);
           await this.#refuseRemoved();
           const isNew = !this.#isMade && !await isTaken(this.#root);
-          await makeFolder((0, import_node_path6.dirname)(temporary));
+          for (const folder of missing) await makeFolder((0, import_node_path6.join)(this.#root, folder));
           if (isNew) await ignoreInGit(this.#root);
-          await makeFolder((0, import_node_path6.dirname)(path3));
           await writeDurably(temporary, value);
           const published = await publish(temporary, path3);
           await syncFolder((0, import_node_path6.dirname)(path3));
@@ -27811,20 +27815,23 @@ var init_file = __esm({
        * time.
        *
        * @param folder relative to the root; `.` or empty for the root, which may be a link
+       * @returns whether it was seen to be there; of the root that is not asked
        * @throws ConfigurationError when the folder or one above it, below the root, is a link
        */
       async #refuseLinks(folder) {
         let path3 = this.#root;
-        for (const part of folder.split("/").filter((name) => name !== "" && name !== ".")) {
+        const parts = folder.split("/").filter((name) => name !== "" && name !== ".");
+        for (const part of parts) {
           path3 = (0, import_node_path6.join)(path3, part);
           const found = await (0, import_promises4.lstat)(path3).catch(() => void 0);
-          if (found === void 0) return;
+          if (found === void 0) return false;
           if (!found.isSymbolicLink()) continue;
           throw new ConfigurationError(
             say`${nameInput("storage")}: ${path3} is a symbolic link, and inside of a repository links are not followed`,
             "If you made it, move the folder itself there, mount it, or make the folder of the whole repository a link. If you did not, look at who can write there, and remove the link."
           );
         }
+        return parts.length > 0;
       }
       #failure(action, key, cause) {
         if (cause instanceof ConfigurationError || cause instanceof StorageError) return cause;
@@ -28085,6 +28092,9 @@ function isWithheld(code) {
 function isArchived(error2) {
   return nameOf(error2) === "InvalidObjectState";
 }
+function isDigestRefusal(error2) {
+  return statusOf(error2) === 400 && (digestRefusals.has(nameOf(error2)) || !isTransient2(error2));
+}
 function isTransient2(error2) {
   if (error2 instanceof BrokenBodyError || isSilence(error2)) return true;
   const status = statusOf(error2);
@@ -28115,7 +28125,7 @@ function isPathRefused(error2) {
 function isDenial(code) {
   return code === "AccessDenied" || code === "ObjectLocked" || code === "RetentionPolicyNotMet";
 }
-var broken2, unreachable2, transientNames, passingStatuses, pathRefusals, SilenceError;
+var broken2, unreachable2, transientNames, passingStatuses, pathRefusals, SilenceError, digestRefusals;
 var init_failure = __esm({
   "src/storage/s3/failure.ts"() {
     "use strict";
@@ -28139,6 +28149,7 @@ var init_failure = __esm({
     pathRefusals = /* @__PURE__ */ new Set(["SecondLevelDomainForbidden", "PathStyleDomainForbidden", "InvalidPathAccess"]);
     SilenceError = class extends Error {
     };
+    digestRefusals = /* @__PURE__ */ new Set(["BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"]);
   }
 });
 
@@ -28852,15 +28863,28 @@ var init_reading = __esm({
       }
       /**
        * Asks for the SHA-256 that the store keeps of a value, of all its bytes; undefined where it keeps none. That of
-       * a multipart upload is one of checksums, and has its number of parts behind it.
+       * a multipart upload is one of checksums (COMPOSITE), and has its number of parts behind it: user guide of S3,
+       * "Checking object integrity", "Full object and composite checksum types".
+       *
+       * @throws StorageError with `missing` set when there is no such value
        */
       async checksum(key) {
-        return this.#requests.run("look at", key, async ({ options }) => {
+        const head = await this.#requests.run("look at", key, async ({ options }) => {
           const command = new import_client_s33.HeadObjectCommand({ ...this.#requests.address(key), ChecksumMode: "ENABLED" });
-          const { ChecksumSHA256 = "", ChecksumType } = await this.#requests.client.send(command, options);
-          if (ChecksumType === "COMPOSITE" || !/^[A-Za-z0-9+/]{43}=$/.test(ChecksumSHA256)) return void 0;
-          return Buffer.from(ChecksumSHA256, "base64").toString("hex");
+          try {
+            return await this.#requests.client.send(command, options);
+          } catch (error2) {
+            if (statusOf(error2) === 404) return void 0;
+            throw error2;
+          }
         });
+        if (head === void 0) {
+          const message = `${key} is not in ${this.#requests.location}`;
+          throw new StorageError(message, "See who removes values there.", { missing: true });
+        }
+        const { ChecksumSHA256 = "", ChecksumType } = head;
+        if (ChecksumType === "COMPOSITE" || !/^[A-Za-z0-9+/]{43}=$/.test(ChecksumSHA256)) return void 0;
+        return Buffer.from(ChecksumSHA256, "base64").toString("hex");
       }
       /** Repeats a failed HEAD as a GET: the answer to a HEAD has no body, and so no message of the store. */
       async #askForWords(key, wordless, { options }) {
@@ -29866,7 +29890,7 @@ var init_writing = __esm({
             await this.#requests.client.send(new import_client_s37.PutObjectCommand({ ...input, Body: value }), options);
             return false;
           } catch (error2) {
-            if (statusOf(error2) === 400) return true;
+            if (isDigestRefusal(error2)) return true;
             if (statusOf(error2) === 501) return false;
             throw error2;
           }
@@ -30042,7 +30066,7 @@ var init_store = __esm({
           return capabilities;
         } catch (error2) {
           if (error2 instanceof StorageError && error2.configuration) {
-            throw new ConfigurationError(error2.message, error2.next, error2.cause);
+            throw new ConfigurationError(error2.told.message, error2.told.next, error2.cause);
           }
           throw error2;
         }
@@ -31577,6 +31601,9 @@ function oneOf(values) {
   };
   return Object.assign(parse2, { form: { kind: "choice", values } });
 }
+function quoteWord(text) {
+  return /^[a-z][a-z-]{0,19}$/i.test(text) ? JSON.stringify(text) : `what is written there (${formatCounted(text.length, "character")}; hidden because it may be a secret)`;
+}
 function quoteHarmless(text) {
   return /^[\w.:+-]{1,40}$/.test(text) ? JSON.stringify(text) : `that (${formatCounted(text.length, "character")}, hidden because it may be a secret)`;
 }
@@ -31618,8 +31645,8 @@ function parsePrice(text) {
 function splitList(text) {
   return text.split(/[,\r\n]/).map((part) => part.trim()).filter((part) => part !== "");
 }
-function list(values) {
-  return values.length < 2 ? values.join() : `${values.slice(0, -1).join(", ")} or ${values.at(-1)}`;
+function list(values, word = "or") {
+  return values.length < 2 ? values.join() : `${values.slice(0, -1).join(", ")} ${word} ${values.at(-1)}`;
 }
 function listOf(form, wrong2, remedy) {
   return (text) => splitList(text).map((name) => {
@@ -31661,7 +31688,8 @@ function parseDatabaseUrl(text) {
   }
   const standard = text.replace(/@(:\d+)?\//, (match) => match.replace("@", "@localhost")).replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, "$1");
   const url = URL.canParse(standard) ? new URL(standard) : void 0;
-  if (url === void 0 || decode(url.password) === void 0) {
+  const isCut = url !== void 0 && (url.hash !== "" || url.pathname.includes("@"));
+  if (url === void 0 || isCut || decode(url.password) === void 0) {
     const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
     throw new Problem("is not a valid URL", remedy);
   }
@@ -41292,7 +41320,7 @@ function findProjectRef(url) {
 var parseProjectRef = matching(
   projectRefPattern,
   "is not the name of a project",
-  "Write the twenty small letters that stand in the address of its dashboard."
+  "Write the twenty lower-case letters that stand in the address of its dashboard."
 );
 var parseToken = matching(
   /^[\x21-\x7e]{1,4000}$/,
@@ -41301,14 +41329,14 @@ var parseToken = matching(
 );
 
 // src/interface/inputs/groups/management.ts
-var asking = ["managed", "status", "report", "restore", "backup", "capture", "gate"];
+var asking = ["managed", "status", "report", "doctor", "restore", "backup", "capture", "gate"];
 var managementInputs = {
   "supabase-access-token": {
     group: "platform",
     operations: asking,
     secret: true,
     placeholder: "token",
-    description: "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read backups; `restore` with `managed` needs one that may also write them, and `vault-key` one for secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. `managed` alone needs one; with it, and the project, `status` and `report` tell both layers. docs/managed.md.",
+    description: "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read backups; `restore` with `managed` needs one that may also write them, and `vault-key` one for secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. `managed` alone needs one; with it, and the project, which a `policy` may name, `status`, `report` and `doctor` tell of both layers. docs/managed.md.",
     parse: parseToken
   },
   "project-ref": {
@@ -41765,12 +41793,12 @@ var repositoryInputs = {
   },
   copies: {
     group: "copies",
-    operations: [...copying, "doctor"],
+    operations: [...copying, "gate", "doctor"],
     requiredFor: ["mirror", "repair"],
     secret: true,
     placeholder: "yaml",
     example: "s3://other-bucket/prefix",
-    description: "Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup` and `capture` do so after the first storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, `doctor` checks them, and `status` tells how far behind they are.",
+    description: "Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup`, `capture` and a `gate` that takes a backup do so after the first storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, `doctor` checks them, and `status` tells how far behind they are.",
     parse: parseCopies
   },
   "repository-key": {
@@ -41991,17 +42019,19 @@ var pinnedActionPattern = /^[\w.-]+\/[\w.-]+@[0-9a-f]{40}$/;
 var parsePath = matching(/^[^\0\r\n]{1,1000}$/, "is not a path", "Write the path of a file.");
 var setupInputs = {
   databases: {
+    group: "policy",
     operations: ["init"],
     placeholder: "names",
     example: "production",
-    description: "What the databases are called in the policy, separated by commas: small letters, digits and `-`. With several, each gets a place of its own in `storage`.",
+    description: "What the databases are called in the policy, separated by commas: lower-case letters, digits and `-`. With several, each gets a place of its own in `storage`.",
     parse: listOf(
       databaseNamePattern,
-      "a name is small letters, digits and -, and `all` is taken",
+      "a name is lower-case letters, digits and -, and `all` is taken",
       "Write names as in `production, staging`."
     )
   },
   notify: {
+    group: "policy",
     operations: ["init"],
     placeholder: "channels",
     example: "issues",
@@ -42009,6 +42039,7 @@ var setupInputs = {
     parse: (text) => splitList(text).map(oneOf(notifyChannels))
   },
   action: {
+    group: "policy",
     operations: ["init"],
     placeholder: "pin",
     example: "octo-org/supabase-backup@0123456789abcdef0123456789abcdef01234567",
@@ -42020,6 +42051,7 @@ var setupInputs = {
     )
   },
   "github-repository": {
+    group: "policy",
     operations: ["init"],
     placeholder: "name",
     example: "octo-org/shop",
@@ -42027,12 +42059,14 @@ var setupInputs = {
     parse: matching(/^[\w.-]+\/[\w.-]+$/, "is not OWNER/REPO", "Write it as in octo-org/shop.")
   },
   "key-file": {
+    group: "encryption",
     operations: ["init", "keygen"],
     placeholder: "file",
     description: "Where the key that opens the backups is put, readable by its owner alone. Never over a file that is there, and never into a git repository. When empty, `~/.config/supabase-backup/`, and a name of the repository or of `database`.",
     parse: parsePath
   },
   "recovery-sheet": {
+    group: "encryption",
     operations: ["init", "keygen"],
     placeholder: "file",
     description: "Where the recovery sheet is put: a page to print, with the key and how to restore with it. Under the same rules. When empty, beside `key-file`.",
@@ -42293,7 +42327,7 @@ function takeManagement(taker, { databaseUrl, policy }, env2) {
     taker.note(
       "project-ref",
       say`is required with ${nameInput("supabase-access-token")}`,
-      "Write the twenty small letters that stand in the address of its dashboard, or leave the token out."
+      "Write the twenty lower-case letters in the address of its dashboard, or leave the token out."
     );
   const isKnown = accessToken !== void 0 && projectRef !== void 0;
   return { management: isKnown ? { accessToken, projectRef, apiUrl } : void 0, managementAccess };
@@ -42316,7 +42350,7 @@ function requireManagement(taker, urlName, databaseUrl, env2) {
     taker.note(
       "project-ref",
       `is required for ${taker.operation}${urlName === void 0 ? " of the kind managed" : `, because ${urlName} leads to no hosted project`}`,
-      "Write the twenty small letters that stand in the address of its dashboard."
+      "Write the twenty lower-case letters in the address of its dashboard."
     );
   return { accessToken: accessToken ?? "", projectRef: projectRef ?? "", apiUrl };
 }
@@ -42347,7 +42381,8 @@ function takeDoctor(taker, env2) {
     workflows: taker.take("workflows"),
     lacksMailServer: channels.includes("mail-to") && taker.take("smtp-url") === void 0,
     readOnly: taker.take("read-only"),
-    testAlarm: taker.take("test-alarm")
+    testAlarm: taker.take("test-alarm"),
+    ...takeManagement(taker, measured, env2)
   };
   refuseNothing(taker, inputs2);
   if (inputs2.testAlarm && channels.length === 0)
@@ -42386,14 +42421,14 @@ function hasDatabase({ databaseUrl }, env2) {
   return databaseUrl !== void 0 || (env2.PGHOST ?? "") !== "";
 }
 function refuseNothing(taker, inputs2) {
-  const { hasDatabase: hasDatabase2, storage, policy, channels, copies } = inputs2;
+  const { hasDatabase: hasDatabase2, storage, policy, channels, copies, management } = inputs2;
   const keys = [...inputs2.encryptionRecipients, ...inputs2.encryptionIdentity];
-  const given = [hasDatabase2, storage, policy, channels[0], copies[0], keys[0]];
+  const given = [hasDatabase2, storage, policy, channels[0], copies[0], keys[0], management];
   if (given.some(Boolean) || taker.mistakes.length > 0) return;
   taker.note(
     "database-url",
     "is not given, and nothing else that doctor could check",
-    say`Give what is to be checked: ${nameInput("database-url")}, storage, ${nameInput("encryption-recipients")}, ${nameInput("encryption-identity")}, policy, or a channel of alarms such as ${nameInput("notify-url")}.`
+    say`Give what is to be checked: ${nameInput("database-url")}, storage, ${nameInput("encryption-recipients")}, ${nameInput("encryption-identity")}, policy, ${nameInput("project-ref")} with its token, or a channel of alarms such as ${nameInput("notify-url")}.`
   );
 }
 
@@ -42479,6 +42514,17 @@ function takeMail(taker) {
     mailTo: to?.map(({ address }) => address)
   };
 }
+function takeSchedule(taker) {
+  return {
+    operation: "schedule",
+    policy: taker.take("policy"),
+    workflows: taker.take("workflows"),
+    check: taker.take("check"),
+    dryRun: taker.take("dry-run"),
+    githubToken: taker.take("github-token"),
+    ...takeRecording(taker)
+  };
+}
 
 // src/interface/inputs/taker.ts
 init_errors();
@@ -42513,7 +42559,11 @@ var Taker = class {
     for (const name of names2) {
       const text = this.#read(name)?.trim();
       if (text && text !== defaultOf(name, this.operation))
-        this.note(name, `means nothing together with ${other}`, `Leave it out, or ${other}.`);
+        this.note(
+          name,
+          say`means nothing together with ${nameInput(other)}`,
+          say`Leave it out, or ${nameInput(other)}.`
+        );
     }
   }
   note(name, message, remedy) {
@@ -42543,14 +42593,14 @@ var Taker = class {
     if (storage !== void 0 && policy !== void 0)
       this.note(
         "storage",
-        "cannot be given together with policy",
+        say`cannot be given together with ${nameInput("policy")}`,
         say`Leave one out: ${nameInput("storage")} is of one database, ${nameInput("policy")} names the storages of all.`
       );
     if (storage === void 0 && policy === void 0 && this.mistakes.length === 0)
       this.note(
         "storage",
-        `is required for ${this.operation}, unless policy is given`,
-        `Set it, for example to ${inputs.storage.example}, or set policy.`
+        say`is required for ${this.operation}, unless ${nameInput("policy")} is given`,
+        say`${askFor("storage", inputs.storage.example ?? "")} Or set ${nameInput("policy")}.`
       );
     return { storage, policy };
   }
@@ -42599,13 +42649,13 @@ var Taker = class {
     if (time === void 0 && !isNoted)
       this.note(
         "recovery-target-time",
-        "is required with managed",
+        say`is required with ${nameInput("managed", "true")}`,
         "Set it, for example to 2026-11-20T14:30:00Z; `managed` tells the times that can be reached."
       );
     if (time !== void 0 && !/:\d\d\.0+Z$/.test(time))
       this.note(
         "recovery-target-time",
-        `${time === "latest" ? "cannot be latest" : "has parts of a second"} together with managed`,
+        say`${time === "latest" ? "cannot be latest" : "has parts of a second"} together with ${nameInput("managed")}`,
         "Write a time on a whole second, as in 2026-11-20T14:30:00Z."
       );
     return time ?? "";
@@ -42670,7 +42720,7 @@ function takeInputs(taker, env2) {
     case "capture":
       return { ...takeCapture(taker, common, env2), copies: takeCopies(taker, common, env2) };
     case "gate":
-      return takeGate(taker, common, env2);
+      return { ...takeGate(taker, common, env2), copies: takeCopies(taker, common, env2) };
     case "status":
       return { ...takeStatus(taker, common, env2), copies: takeCopies(taker, common, env2) };
     case "validate":
@@ -42703,17 +42753,6 @@ function takeInputs(taker, env2) {
         ...takeRecording(taker)
       };
   }
-}
-function takeSchedule(taker) {
-  return {
-    operation: "schedule",
-    policy: taker.take("policy"),
-    workflows: taker.take("workflows"),
-    check: taker.take("check"),
-    dryRun: taker.take("dry-run"),
-    githubToken: taker.take("github-token"),
-    ...takeRecording(taker)
-  };
 }
 function takeBackup(taker, common, env2) {
   return {
@@ -42757,11 +42796,7 @@ function takeStatus(taker, common, env2) {
     databaseUrl,
     sslrootcert: taker.take("sslrootcert"),
     ...takeManagement(taker, { databaseUrl, policy }, env2),
-    digest: taker.take("digest") ? {
-      retention: taker.take("retention"),
-      timeZone: taker.take("time-zone"),
-      keepChanges: taker.take("keep-changes")
-    } : void 0
+    digest: taker.take("digest") ? takeRetention(taker) : void 0
   };
 }
 function takeReport(taker, env2) {
@@ -42882,12 +42917,10 @@ function parseOperation(read4) {
     `${near ? `Did you mean ${near}? ` : ""}The operations are ${list(operations)}.`
   );
 }
-function quoteWord(text) {
-  return /^[a-z][a-z-]{0,19}$/i.test(text) ? JSON.stringify(text) : `what is written there (${formatCounted(text.length, "character")}; hidden because it may be a secret)`;
-}
 
 // src/report/redact.ts
 init_errors();
+init_wording();
 
 // src/report/written-form.ts
 var startLength = 8;
@@ -43159,6 +43192,9 @@ function printableForRunner(text) {
   return printableLines(text).replace(/^(\s*)::/gm, `$1${breaker}::`).replace(/##(?=\w*\[)/g, `##${breaker}`);
 }
 
+// src/entry/process/runner-log.ts
+init_wording();
+
 // src/entry/process/progress-pacer.ts
 var intervalMs = 15e3;
 var ProgressPacer = class {
@@ -43176,6 +43212,15 @@ var ProgressPacer = class {
   }
 };
 
+// src/entry/process/runner-surface.ts
+init_wording();
+var nameOnRunner = (reference) => {
+  const { input, sample } = reference;
+  const named = nameForWorkflow(reference);
+  const isSecret = Object.hasOwn(inputs, input) && inputs[input].secret === true;
+  return sample !== void 0 && isSecret ? `If the step takes ${input} from a secret, that secret is empty or does not exist, or this run may not read it (one of a fork, or of Dependabot). ${named}` : named;
+};
+
 // src/entry/process/runner-log.ts
 function createRunnerLog(redact) {
   const pacer = new ProgressPacer();
@@ -43183,7 +43228,7 @@ function createRunnerLog(redact) {
   return {
     debug: (message) => debug(show(message)),
     info: (message) => info(show(message)),
-    warn: (message) => warning(show(message)),
+    warn: (message) => warning(show(renderWording(message, nameOnRunner))),
     error: (message) => error(show(message)),
     group: (title, body) => group(show(title), body),
     progress: (line) => {
@@ -43238,7 +43283,13 @@ function readText(file, { alone = false } = {}) {
   }
 }
 function homeOf(env2) {
-  return env2.HOME || (0, import_node_os.homedir)();
+  if (env2.HOME) return env2.HOME;
+  try {
+    return (0, import_node_os.homedir)();
+  } catch (error2) {
+    if (error2.code !== "ERR_SYSTEM_ERROR") throw error2;
+    return "/nonexistent";
+  }
 }
 
 // src/entry/process/address-secrets.ts
@@ -43552,6 +43603,7 @@ init_wording();
 
 // src/repository/reading.ts
 init_errors();
+init_wording();
 init_storage();
 var mostReadings = 3;
 var SettledDamage = class extends IntegrityError {
@@ -43576,7 +43628,11 @@ function isDoubtful(error2) {
 }
 function tellReadings(error2, readings) {
   if (!(error2 instanceof IntegrityError)) return error2;
-  return new IntegrityError(`${error2.message} (read ${readings} times)`, error2.next, error2.cause);
+  return new IntegrityError(
+    say`${error2.told.message} (read ${readings} times)`,
+    error2.told.next,
+    error2.cause
+  );
 }
 
 // src/repository/open.ts
@@ -43616,13 +43672,13 @@ async function findRepository(storage, repositoryKey) {
   } catch (error2) {
     if (error2 instanceof DeniedValueError)
       throw new ConfigurationError(
-        say`${nameInput("storage")}: ${error2.message}`,
+        say`${nameInput("storage")}: ${error2.told.message}`,
         "Give this user the right to read it.",
         error2
       );
     if (error2 instanceof ForeignValueError) throw toDamageError(storage, error2.how, error2);
     if (error2 instanceof StorageError && error2.configuration) {
-      throw new ConfigurationError(error2.message, error2.next, error2);
+      throw new ConfigurationError(error2.told.message, error2.told.next, error2);
     }
     throw error2;
   }
@@ -43911,7 +43967,9 @@ async function main() {
     let released = 0;
     for (const place of listPlaces(parseInputs(read3, env)))
       released += await releaseLocks(place, step, context);
-    log.info(`The step was stopped before its end; ${released} locks that it had left are released.`);
+    log.info(
+      `The step was stopped before its end; ${formatCounted(released, "lock")} that it had left ${released === 1 ? "is" : "are"} released.`
+    );
   } catch (error2) {
     log.warn(isKnownError(error2) ? `${error2.message}
 \u2192 ${error2.next}` : messageOf(error2));

@@ -4,14 +4,15 @@ import { dirname, join } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { Scalar, stringify } from 'yaml';
 import { formerNames, listFormerNames } from '../src/interface/inputs/former-names.ts';
+import { inputGroups } from '../src/interface/inputs/input.ts';
 import { operations } from '../src/interface/inputs/operations.ts';
 import { type InputName, inputNames, inputs } from '../src/interface/inputs/schema.ts';
 import { type OutputName, outputNames, outputs } from '../src/interface/outputs.ts';
 import { isReleased, readPin } from './pin.ts';
 
 /**
- * Writes everything that is made from something else and committed: the bundles, their licences, both action.yml, the README's
- * table of inputs. `--check` writes nothing and fails when a committed file is not what would be written.
+ * Writes everything that is made from something else and committed: the bundles, their licences, both action.yml, tables of inputs, the
+ * quick start in the README. `--check` writes nothing and fails when a committed file is not what would be written.
  */
 
 const root = join(import.meta.dirname, '..');
@@ -64,23 +65,48 @@ const bundles = [
   ...Object.entries(packagesApart).map(([entry, file]) => ({ entry, file: `dist/${file}`, banner: '' })),
 ];
 
+/** The inputs that the README shows. */
+const mainInputs: readonly InputName[] = [
+  ...(['operation', 'storage', 'database-url', 'target-url', 'backup-id', 'recovery-target-time'] as const),
+  ...([
+    'include',
+    'encryption-recipients',
+    'encryption-identity',
+    'retention',
+    'failure-issues',
+    'dry-run',
+  ] as const),
+];
+
 const files = new Map<string, string>([
   ['action.yml', renderCompositeAction()],
   ['dist/action.yml', renderBundledAction()],
   ...(await buildBundles()),
 ]);
-const readme = renderReadme();
+const pages = new Map([
+  [
+    'README.md',
+    renderPage('README.md', {
+      'quick-start': renderQuickStart,
+      inputs: () => renderInputTable(mainInputs),
+    }),
+  ],
+  ['docs/inputs.md', renderPage('docs/inputs.md', { inputs: renderInputGroups })],
+]);
 
 if (process.argv.includes('--check')) {
   const stale = [...files].filter(([file, content]) => read(file) !== content).map(([file]) => file);
-  if (readme === undefined) stale.push('README.md (no `<!-- inputs -->` … `<!-- /inputs -->`)');
-  else if (read('README.md') !== readme) stale.push('README.md');
+  for (const [file, content] of pages) {
+    if (content === undefined)
+      stale.push(`${file} (a place such as \`<!-- inputs -->\` … \`<!-- /inputs -->\` is missing)`);
+    else if (read(file) !== content) stale.push(file);
+  }
   if (stale.length > 0) {
     console.error(`stale: ${stale.join(', ')}\n→ npm run build, and commit what it wrote`);
     process.exit(1);
   }
 } else {
-  if (readme !== undefined) files.set('README.md', readme);
+  for (const [file, content] of pages) if (content !== undefined) files.set(file, content);
   for (const [file, content] of files) {
     await mkdir(dirname(join(root, file)), { recursive: true });
     await writeFile(join(root, file), content);
@@ -227,15 +253,36 @@ function renderYaml(document: object): string {
   return `# ${generatedNote}\n${text.replace(/^(branding|inputs|outputs|runs):/gm, '\n$&')}`;
 }
 
-/** The README with its table of inputs; undefined when it has no place for one. */
-function renderReadme(): string | undefined {
-  const text = read('README.md') ?? '';
-  const place = /(?<=<!-- inputs -->\n)[\s\S]*(?=<!-- \/inputs -->)/;
-  return place.test(text) ? text.replace(place, () => renderInputTable()) : undefined;
+/** A page with its parts that are made, each between `<!-- name -->` and `<!-- /name -->`; undefined when it lacks one. */
+function renderPage(file: string, parts: Readonly<Record<string, () => string>>): string | undefined {
+  let text = read(file) ?? '';
+  for (const [name, render] of Object.entries(parts)) {
+    const place = new RegExp(`(?<=<!-- ${name} -->\\n)[\\s\\S]*(?=<!-- /${name} -->)`);
+    if (!place.test(text)) return undefined;
+    text = text.replace(place, render);
+  }
+  return text;
 }
 
-function renderInputTable(): string {
-  const rows = inputNames.map((name) => {
+function renderQuickStart(): string {
+  const file = read('examples/quick-start.yml') ?? '';
+  return `\`\`\`yaml\n${file.slice(file.indexOf('name: ')).trimEnd()}\n\`\`\`\n`;
+}
+
+/** The inputs of all operations, a table for each group. */
+function renderInputGroups(): string {
+  return Object.entries(inputGroups)
+    .map(([group, title]): [string, readonly InputName[]] => [
+      title,
+      inputNames.filter((name) => (inputs[name].group ?? 'general') === group),
+    ])
+    .filter(([, names]) => names.length > 0)
+    .map(([title, names]) => `## ${title}\n\n${renderInputTable(names)}`)
+    .join('\n');
+}
+
+function renderInputTable(names: readonly InputName[]): string {
+  const rows = names.map((name) => {
     const { operations: usedBy, default: fallback, description, required, secret } = inputs[name];
     const defaults = typeof fallback === 'object' ? Object.entries(fallback) : [['', fallback]];
     return [
