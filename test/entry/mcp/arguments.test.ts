@@ -42,7 +42,10 @@ describe('the arguments of a tool', () => {
     [{ 'database-url': 'postgresql://u:hunter2@h/d' }, 'SUPABASE_BACKUP_DATABASE_URL'],
     [{ storage: './elsewhere' }, 'SUPABASE_BACKUP_STORAGE'],
     [{ surprise: 1 }, 'there is no argument "surprise"; this tool takes backup-type, label, pin'],
-    [{ 'AGE-SECRET-KEY-1QQQ hunter2': 1 }, 'there is no argument what is written there (27 characters; hidden'],
+    [
+      { 'AGE-SECRET-KEY-1QQQ hunter2': 1 },
+      'there is no argument what is written there (27 characters; hidden',
+    ],
     [{ pin: 'true' }, 'pin: is not true or false'],
     [{ 'wait-seconds': '40' }, 'wait-seconds: is not a whole number'],
     [{ 'wait-seconds': 1.5 }, 'wait-seconds: is not a whole number'],
