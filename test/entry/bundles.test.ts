@@ -109,9 +109,55 @@ describe('the command line, alone in a folder', () => {
     expect(start('cli.cjs', ['validate'])).toMatchObject({
       stdout: '',
       stderr:
-        'error: storage: is required for validate\n→ Set it, for example to ./backups or s3://bucket/prefix.\n',
+        'error: --storage: is required for validate\n→ Write --storage <location>, for example ./backups or s3://bucket/prefix.\n',
       status: 2,
     });
+  });
+
+  test('has colours where they are asked for, and none in a pipe', () => {
+    const stderrOf = (env: NodeJS.ProcessEnv) => start('cli.cjs', ['bakup'], env).stderr;
+    expect(stderrOf({ FORCE_COLOR: '1' })).toContain(
+      '\u001b[31merror:\u001b[39m operation: there is none named "bakup"\n',
+    );
+    for (const env of [{}, { TERM: 'xterm-256color' }, { FORCE_COLOR: '0' }])
+      expect(stderrOf(env)).toMatch(
+        /^error: operation: there is none named "bakup"\n→ Did you mean backup\?/,
+      );
+  });
+
+  test('names the variable that is missing, and the one of another tool that is set', () => {
+    const { stderr } = start('cli.cjs', ['backup', '--storage', './x'], {
+      DATABASE_URL: 'postgresql://u:hunter2@h/d',
+      SUPABASE_BACKUP_STORGE: 'y',
+    });
+    expect(stderr).toContain(
+      'warning: SUPABASE_BACKUP_STORGE is set, and not read; did you mean SUPABASE_BACKUP_STORAGE?',
+    );
+    expect(stderr).toContain('error: SUPABASE_BACKUP_DATABASE_URL: is required for backup');
+    expect(stderr).toContain(
+      '→ DATABASE_URL is set, and not read: export SUPABASE_BACKUP_DATABASE_URL="$DATABASE_URL"',
+    );
+    expect(stderr).not.toContain('hunter2');
+  });
+
+  test('runs the words of other tools, and says so; what would remove backups takes its rules', () => {
+    const listed = start('cli.cjs', ['snapshots', '--storage', './none']);
+    expect(listed.stderr).toMatch(/^`snapshots` is `list` here\.\nerror: --storage: there is no repository/);
+    const removed = start('cli.cjs', ['prune', '--storage', './none']);
+    expect(removed.status).toBe(2);
+    expect(removed.stderr).toContain("or write --retention 'daily=7 weekly=5 monthly=12'");
+    expect(start('cli.cjs', ['prune', '--storage', './none', '--dry-run']).stderr).toContain('no repository');
+  });
+
+  test('prints less with -q, and the version and the help by every usual word', () => {
+    const quiet = start('cli.cjs', ['snapshots', '-q', '--storage', './none']);
+    expect(quiet.stderr).toMatch(/^error: .*\n→ .*\n$/);
+    const [version = ''] = ['-V', 'version', '--version'].map((word) => start('cli.cjs', [word]).stdout);
+    expect(version).toMatch(/^supabase-backup \d/);
+    expect(['-V', 'version'].map((word) => start('cli.cjs', [word]).stdout)).toEqual([version, version]);
+    const help = start('cli.cjs', ['help', 'pin']).stdout;
+    expect(help).toMatch(/^Usage: supabase-backup pin \[id\] --storage <location>/);
+    expect(start('cli.cjs', ['pin', '-h']).stdout).toBe(help);
   });
 
   test('tells a mistake as JSON, too, when asked for JSON', () => {

@@ -27,7 +27,7 @@ describe('docs/troubleshooting.md', () => {
     .replaceAll(/\$\{nameInput\('([\w-]+)'(?:, '([^']*)')?\)\}/g, (_, input, value) =>
       value === undefined ? input : `${input}: ${value}`,
     )
-    .replaceAll(/\$\{nameInput\((input|settings\.input)\)\}/g, '${$1}');
+    .replaceAll(/\$\{nameInput\((input|settings\.input)\)\}/g, (_, name) => `\${${name}}`);
   const cells = read('docs/troubleshooting.md')
     .split('\n')
     .map((line) => /^\| (.*?) \|/.exec(line)?.[1] ?? '')

@@ -221,7 +221,11 @@ describe('the command line', () => {
     ],
     [
       'an identity after the operation',
-      () => ({ words: ['restore', identity], exitCode: 2, says: /operation/ }),
+      () => ({
+        words: ['restore', identity],
+        exitCode: 2,
+        says: /unexpected argument after `restore` .*hidden/,
+      }),
     ],
   ])('%s is refused', async (_, attempt) => {
     await refuse(attempt());

@@ -12,7 +12,7 @@ export function expectRefusal(
   const all = `${run.stdout}\n${run.stderr}`;
   expect(all).not.toMatch(/^\s+at .+[:)]/m);
   expect(all).not.toContain('unexpected:');
-  const told = inWords(run.stderr);
+  const told = `${run.stderr}\n${inWords(run.stderr)}`;
   for (const says of [expected.says].flat()) expect(told).toMatch(says);
   expect(run.stderr).toMatch(/^→ \S.+[.;?]$/m);
   expect(run.exitCode).toBe(expected.exitCode);
