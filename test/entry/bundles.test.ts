@@ -308,7 +308,7 @@ describe('the action, alone in a folder', () => {
     const { lines, status, summary } = startAction({ operation: 'nonsense' });
     expect(status).toBe(1);
     expect(lines).toContain(
-      '::error::operation: there is none named "nonsense"%0A→ The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor, estimate, managed, mirror or repair.',
+      '::error::operation: there is none named "nonsense"%0A→ The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor, estimate, managed, mirror, repair, init or keygen.',
     );
     expect(summary).toContain('### nonsense failed');
   });

@@ -150,7 +150,7 @@ function describeTools({ newest }: RunbookFacts): Markdown {
   const major = newest === undefined ? 'the major version of the server' : `version ${newest.serverMajor}`;
   return listItems([
     md`\`psql\`, \`pg_dump\` and \`pg_restore\` of ${major} or newer. \`psql\` shows its connection string in the list of processes while it runs: use a machine of your own.`,
-    md`Node 24 or newer, and this program as \`supabase-backup\`: \`alias supabase-backup='node /path/to/dist/cli.cjs'\`.`,
+    md`This program as \`supabase-backup\`: \`npm install --global\` of the file of a release, with Node 18 or newer (docs/install.md).`,
     md`Without this program: \`recover-by-hand.sh\` and docs/recover-by-hand.md, with \`psql\`, \`pg_restore\`, \`zstd\` and \`age\` alone.`,
     md`Lines that begin with \`warning:\`, \`Not brought:\` or \`NOTICE:\` are told once more by the report, or are harmless. \`error:\` ends a command, and the line below it says what to do.`,
     md`A restore into the database in use, and one into a new one as production, asks for the words \`RESTORE PRODUCTION\`; they stand in the commands. Whoever runs them answers for it.`,
