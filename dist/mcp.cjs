@@ -45389,6 +45389,11 @@ async function inScratchFolder(context, body) {
 // src/runtime/version.ts
 var toolName = "supabase-backup";
 var toolVersion = true ? "0.1.0" : "0.0.0-source";
+var actionPin = false ? "" : void 0;
+function locatePage(page, pin = actionPin) {
+  const [repository, commit3] = pin?.split("@") ?? [];
+  return commit3 === void 0 ? page : `https://github.com/${repository}/blob/${commit3}/${page}`;
+}
 
 // src/entry/mcp/serve.ts
 init_wording();
@@ -50734,6 +50739,9 @@ function describeFailing(event, state2, mentions) {
     `**${inline(operation)} of ${inline(database3)}${event.state === "negative" ? `: ${inline(describeClass(failureClass))}` : " fails"}.**`,
     ["| | |", "| --- | --- |", ...rows2.map((cells) => `| ${cells.join(" | ")} |`)].join("\n"),
     describeCause(event),
+    `### When something has to be brought back
+
+${linkPage("docs/emergency.md")} has the commands: for rows, a table, a bad migration, a project or a bucket.`,
     `### When this closes
 
 By itself, with the next ${inline(operation)} of this database that succeeds. This text is written anew with every failure, and a comment is added once a day, or when the cause changes: notes belong into comments. Closed by hand while it still fails, it is opened again.`,
@@ -50821,6 +50829,10 @@ function linkRun({ run: run2 }) {
   if (run2 === void 0) return "";
   const attempt5 = run2.attempt > 1 ? `, attempt ${run2.attempt}` : "";
   return `[${inline(run2.workflow)} run ${run2.number}${attempt5}](${encodeURI(run2.url)})`;
+}
+function linkPage(page) {
+  const place3 = locatePage(page);
+  return place3 === page ? `\`${page}\` of supabase-backup` : `[${page}](${place3})`;
 }
 function renderMentions(mentions) {
   if (mentions.length === 0) return [];

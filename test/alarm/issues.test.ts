@@ -41,6 +41,7 @@ describe('the first failure', () => {
     expect(issue.body).toContain('[Backup run 7](https://github.example/acme/shop/actions/runs/700)');
     expect(issue.body).toContain('20261119T021700Z-aaaa, 24 h 01 min old');
     expect(issue.body).toContain('will be missed in 1 h 59 min, at 2026-11-20 04:17 UTC');
+    expect(issue.body).toContain('docs/emergency.md');
     expect(issue.body).toContain('When this closes');
     expect(context.lines).toEqual([]);
   });

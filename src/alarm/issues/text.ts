@@ -2,6 +2,7 @@ import { chooseFence, escapeMarkdown } from '../../report/markdown.ts';
 import { printable, printableLines } from '../../report/printable.ts';
 import { formatCounted, formatDuration } from '../../report/quantity.ts';
 import { formatTimeWithZone } from '../../report/time.ts';
+import { locatePage } from '../../runtime/version.ts';
 import { judgeRpo, type RunEvent, type RunFailure, type RunSuccess } from '../event.ts';
 import { describeClass } from '../failure-class.ts';
 import type { IssueState } from './state.ts';
@@ -33,6 +34,7 @@ export function describeFailing(event: RunFailure, state: IssueState, mentions: 
     `**${inline(operation)} of ${inline(database)}${event.state === 'negative' ? `: ${inline(describeClass(failureClass))}` : ' fails'}.**`,
     ['| | |', '| --- | --- |', ...rows.map((cells) => `| ${cells.join(' | ')} |`)].join('\n'),
     describeCause(event),
+    `### When something has to be brought back\n\n${linkPage('docs/emergency.md')} has the commands: for rows, a table, a bad migration, a project or a bucket.`,
     '### When this closes\n\n' +
       `By itself, with the next ${inline(operation)} of this database that succeeds. This text is written anew with every failure, ` +
       'and a comment is added once a day, or when the cause changes: notes belong into comments. Closed by hand while it still fails, ' +
@@ -146,6 +148,11 @@ function linkRun({ run }: RunEvent): string {
   if (run === undefined) return '';
   const attempt = run.attempt > 1 ? `, attempt ${run.attempt}` : '';
   return `[${inline(run.workflow)} run ${run.number}${attempt}](${encodeURI(run.url)})`;
+}
+
+function linkPage(page: string): string {
+  const place = locatePage(page);
+  return place === page ? `\`${page}\` of supabase-backup` : `[${page}](${place})`;
 }
 
 function renderMentions(mentions: readonly string[]): string[] {

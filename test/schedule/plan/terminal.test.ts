@@ -106,6 +106,8 @@ describe('a policy at a terminal', () => {
     expect(() => read('list', { source: 'databases: { a: { storage: ./a } }' })).toThrow(
       'policy.yml:1:17: databases.a.database-url: is required',
     );
-    expect(() => read('list', { source: `${both}\ncommand: rm` })).toThrow('policy.yml:2:1: command: is an unknown key');
+    expect(() => read('list', { source: `${both}\ncommand: rm` })).toThrow(
+      'policy.yml:2:1: command: is an unknown key',
+    );
   });
 });

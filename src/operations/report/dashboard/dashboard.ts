@@ -1,5 +1,6 @@
 import { html, type Markup, name, prose, time } from '../../../report/html.ts';
 import { formatCounted } from '../../../report/quantity.ts';
+import { locatePage } from '../../../runtime/version.ts';
 import type { DatabaseFacts, ReportedDatabase, ReportFacts } from '../facts.ts';
 import { renderAlarms } from './alarms.ts';
 import { renderBackups } from './backups.ts';
@@ -28,7 +29,7 @@ export function renderDashboard(facts: ReportFacts): string {
       ? `Backups of ${only.name}`
       : `Backups of ${formatCounted(databases.length, 'database')}`;
   const body = html`<header><h1>${title}</h1>
-<p class="quiet">As of ${time(facts.at)} UTC, which is the time zone of the whole page; supabase-backup ${facts.version}.</p>
+<p class="quiet">As of ${time(facts.at)} UTC, which is the time zone of the whole page; supabase-backup ${facts.version}. Something is lost right now? ${renderEmergency()} has the commands.</p>
 ${facts.isPublic ? renderNotice() : undefined}</header>
 <main id="main" tabindex="-1">
 ${databases.length > 1 ? html`<section class="part"><h2>All databases</h2>${renderOverview(databases)}</section>` : undefined}
@@ -39,6 +40,14 @@ ${databases.map((database, index) => renderDatabase(database, index, facts))}
     database.kind === 'read' ? collectManagerData(database, facts.isPublic) : null,
   );
   return renderPage({ title, body, data });
+}
+
+function renderEmergency(): Markup {
+  const page = 'docs/emergency.md';
+  const place = locatePage(page);
+  return place === page
+    ? html`<code>${page}</code> of supabase-backup`
+    : html`<a href="${place}">${page}</a>`;
 }
 
 function renderNotice(): Markup {
