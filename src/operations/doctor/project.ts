@@ -2,6 +2,7 @@ import type { ManagementInputs } from '../../interface/inputs/management-types.t
 import type { DoctorInputs } from '../../interface/inputs/types.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say, type Wording } from '../../runtime/wording.ts';
 import type { PlannedDatabase } from '../../schedule/plan/plan.ts';
 import { planPolicyFile } from '../../schedule/plan/policy-file.ts';
 import { findProject } from '../schedule/named-secrets.ts';
@@ -11,7 +12,7 @@ export type ProjectChoice =
   /** Nothing names one. */
   | { readonly kind: 'none' }
   /** It is not known which, or there is no token. */
-  | { readonly kind: 'unknown'; readonly why: string }
+  | { readonly kind: 'unknown'; readonly why: string | Wording }
   | { readonly kind: 'known'; readonly management: ManagementInputs };
 
 /**
@@ -33,11 +34,14 @@ export async function chooseProject(
   if (projectRef !== undefined)
     return {
       kind: 'unknown',
-      why: `${projectRef} was not looked at: neither supabase-access-token nor ${variable} is set`,
+      why: say`${projectRef} was not looked at: neither ${nameInput('supabase-access-token')} nor ${variable} is set`,
     };
   const isNamed = meant === undefined && named.some(({ written }) => written['project-ref'] !== undefined);
   return isNamed
-    ? { kind: 'unknown', why: `${policy} has several projects, and database names none of its databases` }
+    ? {
+        kind: 'unknown',
+        why: say`${policy} has several projects, and ${nameInput('database')} names none of its databases`,
+      }
     : { kind: 'none' };
 }
 
