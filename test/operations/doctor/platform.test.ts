@@ -130,3 +130,21 @@ describe('the platform', () => {
     });
   });
 });
+
+describe('the copies that a policy names', () => {
+  it('are checked, and those of the inputs in their place', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'doctor-copies-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const policy = path.join(folder, 'policy.yml');
+    writeFileSync(policy, `${smallPolicy}    copies: SHOP_COPIES\n`);
+    const given = { policy, storage: '', 'project-ref': '', 'supabase-access-token': '' };
+    const copies = async (more: Given, env: NodeJS.ProcessEnv) =>
+      (await look({ ...given, ...more }, env)).checks.filter(({ name }) => name === 'copy');
+    const env = { SHOP_COPIES: path.join(folder, 'one') };
+    expect(await copies({}, env)).toMatchObject([{ state: 'ok', subject: expect.stringContaining('one') }]);
+    expect(await copies({ copies: path.join(folder, 'two') }, env)).toMatchObject([
+      { state: 'ok', subject: expect.stringContaining('two') },
+    ]);
+    await expect(copies({}, { SHOP_COPIES: 'ftp://x' })).rejects.toThrow('the variable SHOP_COPIES');
+  });
+});
