@@ -53610,8 +53610,7 @@ async function tryRecords({ log: log3, signal: stop }, body) {
     }
   } catch (error2) {
     log3.warn(
-      say`the records were not brought into the database of ${nameInput("records-url")}, and come with a later run: ${messageOf(error2)}${isKnownError(error2) ? `
-\u2192 ${error2.next}` : ""}`
+      say`the records were not brought into the database of ${nameInput("records-url")}, and come with a later run: ${isKnownError(error2) ? say`${error2.told.message}\n→ ${error2.told.next}` : messageOf(error2)}`
     );
     return void 0;
   }
