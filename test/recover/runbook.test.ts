@@ -192,7 +192,8 @@ describe('a runbook that is followed', () => {
       cpSync(incident.storage, copy, { recursive: true });
       rmSync(incident.storage, { recursive: true });
       const target = await createDatabase(cluster.superuserUrl(), 'from_copy');
-      await followPage(incident, 'Storage region gone', { values: { COPY: copy, NEW_URL: target } });
+      const values = { COPY: copy, NEW_URL: target, NEW_STORAGE: join(folder, 'the new storage') };
+      await followPage(incident, 'Storage region gone', { values });
       await expectBack(target, incident.truth);
     },
     3 * minutes,

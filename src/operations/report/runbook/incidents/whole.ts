@@ -189,7 +189,7 @@ export function describeRegionGone(facts: RecoverableFacts): Page {
     ],
     stop: [
       {
-        say: md`Do not write into the copy, and stop what synchronizes it: an empty storage must not be copied over it. \`rclone copy\` and \`aws s3 sync\` without \`--delete\` remove nothing; \`rclone sync\` does.`,
+        say: md`Do not write into the copy, and stop what synchronizes it, unless that is \`mirror\`, which deletes nothing: an empty storage must not be copied over it. \`rclone sync\` and \`aws s3 sync --delete\` would.`,
       },
     ],
     recover: [
@@ -215,8 +215,10 @@ export function describeRegionGone(facts: RecoverableFacts): Page {
     inform: [md`Whoever runs the storage; whoever answers for backups: there is one copy less.`],
     afterwards: [
       {
-        say: md`Make a new storage in another region, copy the copy into it, and give it to the policy. A copy without the times of files is whole all the same.`,
-        show: 'rclone copy "$COPY" "$NEW_STORAGE"\naws s3 sync "$COPY" "$NEW_STORAGE"',
+        say: md`Make a new storage in another region, bring all of the copy into it, and give it to the policy.`,
+        run: lines(sh`export SUPABASE_BACKUP_COPIES="${$.NEW_STORAGE}"`, callAt(copy, 'mirror')),
+        expect: ['…', 'Mirror: 1 copy is up to date', '…'],
+        otherwise: md`Exit code 3: the report names what the copy itself has lost.`,
       },
       {
         say: md`Take a full backup into it, by hand, before you sleep.`,
