@@ -271,7 +271,7 @@ describe('a cleanup', () => {
     expect(run, run.stdout).toMatchObject({ exitCode: 130, signals: ['SIGINT'] });
     expect(keys('locks')).toHaveLength(1);
     s3.fault = () => undefined;
-    expect(await runPost(cleanup())).toContain('1 locks that it had left are released');
+    expect(await runPost(cleanup())).toContain('1 lock that it had left is released');
     await expectSound();
   }, 60_000);
 });
