@@ -104,7 +104,7 @@ test('the lock of a step that was killed is removed, and that of another job of 
   const older = plant('older.json', runUrl);
   const run = await runPost(state);
   expect(run, run.stdout + run.stderr).toMatchObject({ exitCode: 0 });
-  expect(run.stdout).toContain('1 locks that it had left are released');
+  expect(run.stdout).toContain('1 lock that it had left is released');
   expect(locks().sort()).toEqual([older, other]);
   for (const name of locks()) rmSync(join(storage(), 'locks', name));
 });
