@@ -5210,10 +5210,10 @@ var require_resolve_block_map = __commonJS({
       let offset = bm.offset;
       let commentEnd = null;
       for (const collItem of bm.items) {
-        const { start: start2, key, sep: sep2, value } = collItem;
+        const { start: start2, key, sep: sep3, value } = collItem;
         const keyProps = resolveProps.resolveProps(start2, {
           indicator: "explicit-key-ind",
-          next: key ?? sep2?.[0],
+          next: key ?? sep3?.[0],
           offset,
           onError,
           parentIndent: bm.indent,
@@ -5227,7 +5227,7 @@ var require_resolve_block_map = __commonJS({
             else if ("indent" in key && key.indent !== bm.indent)
               onError(offset, "BAD_INDENT", startColMsg);
           }
-          if (!keyProps.anchor && !keyProps.tag && !sep2) {
+          if (!keyProps.anchor && !keyProps.tag && !sep3) {
             commentEnd = keyProps.end;
             if (keyProps.comment) {
               if (map.comment)
@@ -5251,7 +5251,7 @@ var require_resolve_block_map = __commonJS({
         ctx.atKey = false;
         if (utilMapIncludes.mapIncludes(ctx, map.items, keyNode))
           onError(keyStart, "DUPLICATE_KEY", "Map keys must be unique");
-        const valueProps = resolveProps.resolveProps(sep2 ?? [], {
+        const valueProps = resolveProps.resolveProps(sep3 ?? [], {
           indicator: "map-value-ind",
           next: value,
           offset: keyNode.range[2],
@@ -5267,7 +5267,7 @@ var require_resolve_block_map = __commonJS({
             if (ctx.options.strict && keyProps.start < valueProps.found.offset - 1024)
               onError(keyNode.range, "KEY_OVER_1024_CHARS", "The : indicator must be at most 1024 chars after the start of an implicit block mapping key");
           }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep2, null, valueProps, onError);
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : composeEmptyNode(ctx, offset, sep3, null, valueProps, onError);
           if (ctx.schema.compat)
             utilFlowIndentCheck.flowIndentCheck(bm.indent, value, onError);
           offset = valueNode.range[2];
@@ -5358,7 +5358,7 @@ var require_resolve_end = __commonJS({
       let comment3 = "";
       if (end2) {
         let hasSpace = false;
-        let sep2 = "";
+        let sep3 = "";
         for (const token of end2) {
           const { source, type } = token;
           switch (type) {
@@ -5372,13 +5372,13 @@ var require_resolve_end = __commonJS({
               if (!comment3)
                 comment3 = cb;
               else
-                comment3 += sep2 + cb;
-              sep2 = "";
+                comment3 += sep3 + cb;
+              sep3 = "";
               break;
             }
             case "newline":
               if (comment3)
-                sep2 += source;
+                sep3 += source;
               hasSpace = true;
               break;
             default:
@@ -5421,18 +5421,18 @@ var require_resolve_flow_collection = __commonJS({
       let offset = fc.offset + fc.start.source.length;
       for (let i = 0; i < fc.items.length; ++i) {
         const collItem = fc.items[i];
-        const { start: start2, key, sep: sep2, value } = collItem;
+        const { start: start2, key, sep: sep3, value } = collItem;
         const props = resolveProps.resolveProps(start2, {
           flow: fcName,
           indicator: "explicit-key-ind",
-          next: key ?? sep2?.[0],
+          next: key ?? sep3?.[0],
           offset,
           onError,
           parentIndent: fc.indent,
           startOnNewline: false
         });
         if (!props.found) {
-          if (!props.anchor && !props.tag && !sep2 && !value) {
+          if (!props.anchor && !props.tag && !sep3 && !value) {
             if (i === 0 && props.comma)
               onError(props.comma, "UNEXPECTED_TOKEN", `Unexpected , in ${fcName}`);
             else if (i < fc.items.length - 1)
@@ -5486,8 +5486,8 @@ var require_resolve_flow_collection = __commonJS({
             }
           }
         }
-        if (!isMap4 && !sep2 && !props.found) {
-          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep2, null, props, onError);
+        if (!isMap4 && !sep3 && !props.found) {
+          const valueNode = value ? composeNode(ctx, value, props, onError) : composeEmptyNode(ctx, props.end, sep3, null, props, onError);
           coll.items.push(valueNode);
           offset = valueNode.range[2];
           if (isBlock(value))
@@ -5499,7 +5499,7 @@ var require_resolve_flow_collection = __commonJS({
           if (isBlock(key))
             onError(keyNode.range, "BLOCK_IN_FLOW", blockMsg);
           ctx.atKey = false;
-          const valueProps = resolveProps.resolveProps(sep2 ?? [], {
+          const valueProps = resolveProps.resolveProps(sep3 ?? [], {
             flow: fcName,
             indicator: "map-value-ind",
             next: value,
@@ -5510,8 +5510,8 @@ var require_resolve_flow_collection = __commonJS({
           });
           if (valueProps.found) {
             if (!isMap4 && !props.found && ctx.options.strict) {
-              if (sep2)
-                for (const st of sep2) {
+              if (sep3)
+                for (const st of sep3) {
                   if (st === valueProps.found)
                     break;
                   if (st.type === "newline") {
@@ -5528,7 +5528,7 @@ var require_resolve_flow_collection = __commonJS({
             else
               onError(valueProps.start, "MISSING_CHAR", `Missing , or : between ${fcName} items`);
           }
-          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep2, null, valueProps, onError) : null;
+          const valueNode = value ? composeNode(ctx, value, valueProps, onError) : valueProps.found ? composeEmptyNode(ctx, valueProps.end, sep3, null, valueProps, onError) : null;
           if (valueNode) {
             if (isBlock(value))
               onError(valueNode.range, "BLOCK_IN_FLOW", blockMsg);
@@ -5708,7 +5708,7 @@ var require_resolve_block_scalar = __commonJS({
           chompStart = i + 1;
       }
       let value = "";
-      let sep2 = "";
+      let sep3 = "";
       let prevMoreIndented = false;
       for (let i = 0; i < contentStart; ++i)
         value += lines3[i][0].slice(trimIndent) + "\n";
@@ -5725,24 +5725,24 @@ var require_resolve_block_scalar = __commonJS({
           indent = "";
         }
         if (type === Scalar.Scalar.BLOCK_LITERAL) {
-          value += sep2 + indent.slice(trimIndent) + content2;
-          sep2 = "\n";
+          value += sep3 + indent.slice(trimIndent) + content2;
+          sep3 = "\n";
         } else if (indent.length > trimIndent || content2[0] === "	") {
-          if (sep2 === " ")
-            sep2 = "\n";
-          else if (!prevMoreIndented && sep2 === "\n")
-            sep2 = "\n\n";
-          value += sep2 + indent.slice(trimIndent) + content2;
-          sep2 = "\n";
+          if (sep3 === " ")
+            sep3 = "\n";
+          else if (!prevMoreIndented && sep3 === "\n")
+            sep3 = "\n\n";
+          value += sep3 + indent.slice(trimIndent) + content2;
+          sep3 = "\n";
           prevMoreIndented = true;
         } else if (content2 === "") {
-          if (sep2 === "\n")
+          if (sep3 === "\n")
             value += "\n";
           else
-            sep2 = "\n";
+            sep3 = "\n";
         } else {
-          value += sep2 + content2;
-          sep2 = " ";
+          value += sep3 + content2;
+          sep3 = " ";
           prevMoreIndented = false;
         }
       }
@@ -5925,25 +5925,25 @@ var require_resolve_flow_scalar = __commonJS({
         trimBoth = /^[ \t]+|[ \t]+$/g;
       }
       let res = match2[1].replace(trimEnd, "");
-      let sep2 = " ";
+      let sep3 = " ";
       let pos = line2.lastIndex;
       while (match2 = line2.exec(source)) {
         const lm = match2[1].replace(trimBoth, "");
         if (lm === "") {
-          if (sep2 === "\n")
-            res += sep2;
+          if (sep3 === "\n")
+            res += sep3;
           else
-            sep2 = "\n";
+            sep3 = "\n";
         } else {
-          res += sep2 + lm;
-          sep2 = " ";
+          res += sep3 + lm;
+          sep3 = " ";
         }
         pos = line2.lastIndex;
       }
       const last = /[ \t]*(.*)/sy;
       last.lastIndex = pos;
       match2 = last.exec(source);
-      return res + sep2 + (match2?.[1] ?? "");
+      return res + sep3 + (match2?.[1] ?? "");
     }
     function doubleQuotedValue(source, onError) {
       let res = "";
@@ -6753,14 +6753,14 @@ var require_cst_stringify = __commonJS({
         }
       }
     }
-    function stringifyItem({ start: start2, key, sep: sep2, value }) {
+    function stringifyItem({ start: start2, key, sep: sep3, value }) {
       let res = "";
       for (const st of start2)
         res += st.source;
       if (key)
         res += stringifyToken(key);
-      if (sep2)
-        for (const st of sep2)
+      if (sep3)
+        for (const st of sep3)
           res += st.source;
       if (value)
         res += stringifyToken(value);
@@ -7927,18 +7927,18 @@ var require_parser = __commonJS({
         if (this.type === "map-value-ind") {
           const prev = getPrevProps(this.peek(2));
           const start2 = getFirstKeyStartProps(prev);
-          let sep2;
+          let sep3;
           if (scalar.end) {
-            sep2 = scalar.end;
-            sep2.push(this.sourceToken);
+            sep3 = scalar.end;
+            sep3.push(this.sourceToken);
             delete scalar.end;
           } else
-            sep2 = [this.sourceToken];
+            sep3 = [this.sourceToken];
           const map = {
             type: "block-map",
             offset: scalar.offset,
             indent: scalar.indent,
-            items: [{ start: start2, key: scalar, sep: sep2 }]
+            items: [{ start: start2, key: scalar, sep: sep3 }]
           };
           this.onKeyLine = true;
           this.stack[this.stack.length - 1] = map;
@@ -8091,15 +8091,15 @@ var require_parser = __commonJS({
                 } else if (isFlowToken(it.key) && !includesToken(it.sep, "newline")) {
                   const start3 = getFirstKeyStartProps(it.start);
                   const key = it.key;
-                  const sep2 = it.sep;
-                  sep2.push(this.sourceToken);
+                  const sep3 = it.sep;
+                  sep3.push(this.sourceToken);
                   delete it.key;
                   delete it.sep;
                   this.stack.push({
                     type: "block-map",
                     offset: this.offset,
                     indent: this.indent,
-                    items: [{ start: start3, key, sep: sep2 }]
+                    items: [{ start: start3, key, sep: sep3 }]
                   });
                 } else if (start2.length > 0) {
                   it.sep = it.sep.concat(start2, this.sourceToken);
@@ -8293,13 +8293,13 @@ var require_parser = __commonJS({
             const prev = getPrevProps(parent);
             const start2 = getFirstKeyStartProps(prev);
             fixFlowSeqItems(fc);
-            const sep2 = fc.end.splice(1, fc.end.length);
-            sep2.push(this.sourceToken);
+            const sep3 = fc.end.splice(1, fc.end.length);
+            sep3.push(this.sourceToken);
             const map = {
               type: "block-map",
               offset: fc.offset,
               indent: fc.indent,
-              items: [{ start: start2, key: fc, sep: sep2 }]
+              items: [{ start: start2, key: fc, sep: sep3 }]
             };
             this.onKeyLine = true;
             this.stack[this.stack.length - 1] = map;
@@ -8809,21 +8809,45 @@ var init_ignore = __esm({
   }
 });
 
+// src/storage/folder/real-path.ts
+async function findRealPath(folder) {
+  try {
+    return await (0, import_promises5.realpath)(folder);
+  } catch (error2) {
+    const code2 = codeOf2(error2);
+    if (code2 === void 0) throw error2;
+    const above = (0, import_node_path4.dirname)(folder);
+    if (!isAbsence(code2) || above === folder) return void 0;
+    const real = await findRealPath(above);
+    return real === void 0 ? void 0 : (0, import_node_path4.join)(real, (0, import_node_path4.basename)(folder));
+  }
+}
+var import_promises5, import_node_path4;
+var init_real_path = __esm({
+  "src/storage/folder/real-path.ts"() {
+    "use strict";
+    import_promises5 = require("node:fs/promises");
+    import_node_path4 = require("node:path");
+    init_failures();
+  }
+});
+
 // src/storage/file.ts
-var import_node_crypto11, import_node_fs4, import_promises5, import_node_path4, looksAtOnce, abandonedAfterMs, temporaryName, readOnly, noHardLinks, FileStorage;
+var import_node_crypto11, import_node_fs4, import_promises6, import_node_path5, looksAtOnce, abandonedAfterMs, temporaryName, readOnly, noHardLinks, FileStorage;
 var init_file = __esm({
   "src/storage/file.ts"() {
     "use strict";
     import_node_crypto11 = require("node:crypto");
     import_node_fs4 = require("node:fs");
-    import_promises5 = require("node:fs/promises");
-    import_node_path4 = require("node:path");
+    import_promises6 = require("node:fs/promises");
+    import_node_path5 = require("node:path");
     init_errors();
     init_wording();
     init_duration();
     init_durable();
     init_failures();
     init_ignore();
+    init_real_path();
     init_storage();
     looksAtOnce = 64;
     abandonedAfterMs = day;
@@ -8842,7 +8866,7 @@ var init_file = __esm({
        * @param location the name of the folder for people
        */
       constructor(root, context, location2 = root) {
-        this.#root = (0, import_node_path4.resolve)(root);
+        this.#root = (0, import_node_path5.resolve)(root);
         this.#context = context;
         this.location = location2;
       }
@@ -8862,7 +8886,7 @@ var init_file = __esm({
           }
           await this.delete([key]);
         } catch (error2) {
-          await (0, import_promises5.rm)(this.#path(key), { force: true }).catch(() => {
+          await (0, import_promises6.rm)(this.#path(key), { force: true }).catch(() => {
           });
           const wrong2 = error2 instanceof StorageError && wrongFolder[codeOf2(error2.cause) ?? ""];
           if (wrong2) throw new ConfigurationError(`${this.location} ${wrong2.what}`, wrong2.next, error2.cause);
@@ -8873,7 +8897,7 @@ var init_file = __esm({
       async put(key, value) {
         assertKey(key);
         await this.#write(key, value, async (temporary, path26) => {
-          await (0, import_promises5.rename)(temporary, path26);
+          await (0, import_promises6.rename)(temporary, path26);
           return true;
         });
       }
@@ -8882,13 +8906,13 @@ var init_file = __esm({
         return this.#write(key, value, async (temporary, path26) => {
           if (this.#hardLinks) {
             try {
-              await (0, import_promises5.link)(temporary, path26);
-              await (0, import_promises5.unlink)(temporary);
+              await (0, import_promises6.link)(temporary, path26);
+              await (0, import_promises6.unlink)(temporary);
               return true;
             } catch (error2) {
               const code2 = codeOf2(error2);
               if (code2 === "EEXIST") {
-                await (0, import_promises5.unlink)(temporary);
+                await (0, import_promises6.unlink)(temporary);
                 return false;
               }
               if (!code2 || !noHardLinks.has(code2)) throw error2;
@@ -8896,18 +8920,18 @@ var init_file = __esm({
             }
           }
           if (await isTaken(path26)) {
-            await (0, import_promises5.unlink)(temporary);
+            await (0, import_promises6.unlink)(temporary);
             return false;
           }
-          await (0, import_promises5.rename)(temporary, path26);
+          await (0, import_promises6.rename)(temporary, path26);
           return true;
         });
       }
       async get(key, limit = largestValue) {
         assertKey(key);
         try {
-          await this.#refuseLinks((0, import_node_path4.dirname)(key));
-          const file = await (0, import_promises5.open)(this.#path(key), readOnly);
+          await this.#refuseLinks((0, import_node_path5.dirname)(key));
+          const file = await (0, import_promises6.open)(this.#path(key), readOnly);
           try {
             const found = await file.stat();
             if (!found.isFile()) throw Object.assign(new Error("it is no file"), { code: "EISDIR" });
@@ -8922,7 +8946,7 @@ var init_file = __esm({
       }
       async stat(key) {
         assertKey(key);
-        await this.#refuseLinks((0, import_node_path4.dirname)(key));
+        await this.#refuseLinks((0, import_node_path5.dirname)(key));
         return this.#look(key);
       }
       async *list(prefix2) {
@@ -8948,11 +8972,11 @@ var init_file = __esm({
         const folders2 = /* @__PURE__ */ new Set();
         const retained = [];
         let denial;
-        for (const folder of new Set(keys2.map((key) => (0, import_node_path4.dirname)(key)))) await this.#refuseLinks(folder);
+        for (const folder of new Set(keys2.map((key) => (0, import_node_path5.dirname)(key)))) await this.#refuseLinks(folder);
         for (const key of keys2) {
           try {
-            await (0, import_promises5.unlink)(this.#path(key));
-            folders2.add((0, import_node_path4.dirname)(this.#path(key)));
+            await (0, import_promises6.unlink)(this.#path(key));
+            folders2.add((0, import_node_path5.dirname)(this.#path(key)));
           } catch (error2) {
             const code2 = codeOf2(error2);
             if (isAbsence(code2)) continue;
@@ -8964,33 +8988,36 @@ var init_file = __esm({
         for (const folder of folders2) await syncFolder(folder);
         if (retained.length > 0) throw new RetainedError(retained, this.location, denial);
       }
+      findRealPlace() {
+        return findRealPath(this.#root);
+      }
       async close() {
       }
       async [Symbol.asyncDispose]() {
         await this.close();
       }
       #path(key) {
-        return (0, import_node_path4.join)(this.#root, key);
+        return (0, import_node_path5.join)(this.#root, key);
       }
       /** Writes a value under a temporary name; `publish` renames it, or removes it and returns false. */
       async #write(key, value, publish) {
         const path26 = this.#path(key);
-        const temporary = (0, import_node_path4.join)(this.#root, "tmp", (0, import_node_crypto11.randomUUID)());
+        const temporary = (0, import_node_path5.join)(this.#root, "tmp", (0, import_node_crypto11.randomUUID)());
         try {
           const missing = [];
-          for (const folder of ["tmp", (0, import_node_path4.dirname)(key)])
+          for (const folder of ["tmp", (0, import_node_path5.dirname)(key)])
             if (!await this.#refuseLinks(folder)) missing.push(folder);
           await this.#refuseRemoved();
           const isNew = !this.#isMade && !await isTaken(this.#root);
-          for (const folder of missing) await makeFolder((0, import_node_path4.join)(this.#root, folder));
+          for (const folder of missing) await makeFolder((0, import_node_path5.join)(this.#root, folder));
           if (isNew) await ignoreInGit(this.#root);
           await writeDurably(temporary, value);
           const published = await publish(temporary, path26);
-          await syncFolder((0, import_node_path4.dirname)(path26));
+          await syncFolder((0, import_node_path5.dirname)(path26));
           this.#isMade = true;
           return published;
         } catch (error2) {
-          await (0, import_promises5.rm)(temporary, { force: true }).catch(() => {
+          await (0, import_promises6.rm)(temporary, { force: true }).catch(() => {
           });
           throw this.#failure("store", key, error2);
         }
@@ -9005,7 +9032,7 @@ var init_file = __esm({
       }
       async #look(key) {
         try {
-          const found = await (0, import_promises5.lstat)(this.#path(key));
+          const found = await (0, import_promises6.lstat)(this.#path(key));
           const isValue = found.isFile() || found.isSymbolicLink();
           return isValue ? { key, size: found.size, modifiedAt: found.mtime } : void 0;
         } catch (error2) {
@@ -9016,7 +9043,7 @@ var init_file = __esm({
       async #entries(folder) {
         await this.#refuseLinks(folder);
         try {
-          return await (0, import_promises5.readdir)((0, import_node_path4.join)(this.#root, folder), { withFileTypes: true });
+          return await (0, import_promises6.readdir)((0, import_node_path5.join)(this.#root, folder), { withFileTypes: true });
         } catch (error2) {
           if (codeOf2(error2) === "ENOENT" || folder !== "" && codeOf2(error2) === "ENOTDIR") return [];
           if (folder !== "" && codeOf2(error2) === "ENAMETOOLONG") return [];
@@ -9030,10 +9057,10 @@ var init_file = __esm({
       async #removeAbandoned() {
         for (const entry of await this.#entries("tmp")) {
           if (!temporaryName.test(entry.name)) continue;
-          const path26 = (0, import_node_path4.join)(this.#root, "tmp", entry.name);
-          const found = await (0, import_promises5.lstat)(path26).catch(() => void 0);
+          const path26 = (0, import_node_path5.join)(this.#root, "tmp", entry.name);
+          const found = await (0, import_promises6.lstat)(path26).catch(() => void 0);
           const ageMs = this.#context.now().getTime() - (found?.mtimeMs ?? Number.NaN);
-          if (found?.isFile() && ageMs > abandonedAfterMs) await (0, import_promises5.rm)(path26, { force: true });
+          if (found?.isFile() && ageMs > abandonedAfterMs) await (0, import_promises6.rm)(path26, { force: true });
         }
       }
       /**
@@ -9048,8 +9075,8 @@ var init_file = __esm({
         let path26 = this.#root;
         const parts3 = folder.split("/").filter((name2) => name2 !== "" && name2 !== ".");
         for (const part of parts3) {
-          path26 = (0, import_node_path4.join)(path26, part);
-          const found = await (0, import_promises5.lstat)(path26).catch(() => void 0);
+          path26 = (0, import_node_path5.join)(path26, part);
+          const found = await (0, import_promises6.lstat)(path26).catch(() => void 0);
           if (found === void 0) return false;
           if (!found.isSymbolicLink()) continue;
           throw new ConfigurationError(
@@ -10590,7 +10617,7 @@ function retry(attempt5, policy) {
     randomize: true,
     shouldRetry: async ({ error: error2, retriesConsumed }) => {
       const waitMs = waitMsAfter(error2, retriesConsumed);
-      if (waitMs) await (0, import_promises7.setTimeout)(waitMs, void 0, { signal });
+      if (waitMs) await (0, import_promises8.setTimeout)(waitMs, void 0, { signal });
       return waitMs !== void 0;
     }
   });
@@ -10599,11 +10626,11 @@ function readRetryAfterMs(headers) {
   const seconds = Number(headers.get("retry-after") ?? Number.NaN);
   return seconds >= 0 ? seconds * 1e3 : void 0;
 }
-var import_promises7;
+var import_promises8;
 var init_retry = __esm({
   "src/http/retry.ts"() {
     "use strict";
-    import_promises7 = require("node:timers/promises");
+    import_promises8 = require("node:timers/promises");
     init_p_retry();
   }
 });
@@ -11445,7 +11472,7 @@ async function fetchTo(address2, path26, artifact, { env: env2, signal }) {
     }
   });
   const source = import_node_stream3.Readable.fromWeb(response.body);
-  await (0, import_promises8.pipeline)(source, check3, (0, import_node_fs5.createWriteStream)(path26, { mode: 384 }), { signal });
+  await (0, import_promises9.pipeline)(source, check3, (0, import_node_fs5.createWriteStream)(path26, { mode: 384 }), { signal });
   const digest6 = `sha256:${hash2.digest("hex")}`;
   if (artifact.digest !== void 0 && digest6 !== artifact.digest) throw toDamageError4(artifact);
 }
@@ -11469,14 +11496,14 @@ function toRefusalError({ status, headers }, repository) {
     status === 401 ? "Give a token that is valid, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository."
   );
 }
-var import_node_crypto14, import_node_fs5, import_node_stream3, import_promises8, Unanswered, tryLater;
+var import_node_crypto14, import_node_fs5, import_node_stream3, import_promises9, Unanswered, tryLater;
 var init_answers2 = __esm({
   "src/storage/artifact/answers.ts"() {
     "use strict";
     import_node_crypto14 = require("node:crypto");
     import_node_fs5 = require("node:fs");
     import_node_stream3 = require("node:stream");
-    import_promises8 = require("node:stream/promises");
+    import_promises9 = require("node:stream/promises");
     init_request();
     init_errors();
     init_wording();
@@ -11501,12 +11528,12 @@ function isOf2({ workflow_run: run2 }, branch) {
 function toStored({ id, name: name2, size_in_bytes: size, digest: digest6 }) {
   return { id, name: name2, size, digest: digest6 ?? void 0, isOfThisRun: false };
 }
-var import_promises9, import_node_path6, listSchema, repositorySchema2, pageSize, mostPages, answerTimeoutMs, ArtifactService;
+var import_promises10, import_node_path7, listSchema, repositorySchema2, pageSize, mostPages, answerTimeoutMs, ArtifactService;
 var init_service = __esm({
   "src/storage/artifact/service.ts"() {
     "use strict";
-    import_promises9 = require("node:fs/promises");
-    import_node_path6 = require("node:path");
+    import_promises10 = require("node:fs/promises");
+    import_node_path7 = require("node:path");
     init_dist();
     init_request();
     init_retry();
@@ -11606,7 +11633,7 @@ var init_service = __esm({
        * @throws StorageError when the artifact cannot be downloaded, or differs from what GitHub stored
        */
       async download(artifact, folder) {
-        const path26 = (0, import_node_path6.join)(folder, "artifact.zip");
+        const path26 = (0, import_node_path7.join)(folder, "artifact.zip");
         if (artifact.isOfThisRun) {
           const client = await openClient2();
           const options2 = {
@@ -11619,8 +11646,8 @@ var init_service = __esm({
             () => client.downloadArtifact(artifact.id, options2)
           );
           if (digestMismatch) throw toDamageError4(artifact);
-          const [file = ""] = await (0, import_promises9.readdir)(folder);
-          await (0, import_promises9.rename)((0, import_node_path6.join)(folder, file), path26);
+          const [file = ""] = await (0, import_promises10.readdir)(folder);
+          await (0, import_promises10.rename)((0, import_node_path7.join)(folder, file), path26);
           return path26;
         }
         await this.#retry(async () => {
@@ -11750,7 +11777,7 @@ var init_service = __esm({
 
 // src/storage/artifact/zip.ts
 async function openZip(path26) {
-  const file = await (0, import_promises10.open)(path26, "r");
+  const file = await (0, import_promises11.open)(path26, "r");
   try {
     const { size } = await file.stat();
     const read4 = async (offset, length) => {
@@ -11764,12 +11791,12 @@ async function openZip(path26) {
     return {
       entries: entries.filter(({ name: name2 }) => !name2.endsWith("/")),
       unpack: async (entry, folder) => {
-        const path27 = (0, import_node_path7.join)(folder, entry.name);
+        const path27 = (0, import_node_path8.join)(folder, entry.name);
         const value = await readEntry2(read4, entry);
         try {
-          await (0, import_promises10.mkdir)((0, import_node_path7.dirname)(path27), { recursive: true, mode: 448 });
-          await (0, import_promises10.writeFile)(path27, value, { flag: "wx", mode: 384 });
-          await (0, import_promises10.utimes)(path27, entry.modifiedAt, entry.modifiedAt);
+          await (0, import_promises11.mkdir)((0, import_node_path8.dirname)(path27), { recursive: true, mode: 448 });
+          await (0, import_promises11.writeFile)(path27, value, { flag: "wx", mode: 384 });
+          await (0, import_promises11.utimes)(path27, entry.modifiedAt, entry.modifiedAt);
         } catch (error2) {
           if (!wrongNames.has(error2.code ?? "")) throw error2;
           throw damaged(`${quote3(entry.name)} cannot be unpacked here`, error2);
@@ -11885,12 +11912,12 @@ function damaged(how, cause) {
     cause
   );
 }
-var import_promises10, import_node_path7, import_node_util2, import_node_zlib3, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
+var import_promises11, import_node_path8, import_node_util2, import_node_zlib3, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
 var init_zip = __esm({
   "src/storage/artifact/zip.ts"() {
     "use strict";
-    import_promises10 = require("node:fs/promises");
-    import_node_path7 = require("node:path");
+    import_promises11 = require("node:fs/promises");
+    import_node_path8 = require("node:path");
     import_node_util2 = require("node:util");
     import_node_zlib3 = require("node:zlib");
     init_errors();
@@ -11914,7 +11941,7 @@ __export(store_exports2, {
 async function assertSameRepository(ours3, theirs, location2) {
   const [one, other] = await Promise.all(
     [ours3, theirs].map(
-      (folder) => (0, import_promises11.readFile)((0, import_node_path8.join)(folder, "repository.json")).catch((error2) => {
+      (folder) => (0, import_promises12.readFile)((0, import_node_path9.join)(folder, "repository.json")).catch((error2) => {
         if (error2.code === "ENOENT") return void 0;
         throw error2;
       })
@@ -11932,13 +11959,13 @@ function toForeignError({ name: name2, id }, entry) {
     "Name an artifact that nothing but supabase-backup stores."
   );
 }
-var import_promises11, import_node_path8, import_promises12, secondSlot, mostRounds, isShared, ArtifactStorage;
+var import_promises12, import_node_path9, import_promises13, secondSlot, mostRounds, isShared, ArtifactStorage;
 var init_store2 = __esm({
   "src/storage/artifact/store.ts"() {
     "use strict";
-    import_promises11 = require("node:fs/promises");
-    import_node_path8 = require("node:path");
-    import_promises12 = require("node:timers/promises");
+    import_promises12 = require("node:fs/promises");
+    import_node_path9 = require("node:path");
+    import_promises13 = require("node:timers/promises");
     init_errors();
     init_file();
     init_storage();
@@ -12005,7 +12032,7 @@ var init_store2 = __esm({
           const isChanged = copy.deleted.size > 0 || [...copy.written].some(isShared);
           if (isChanged && !this.#options.context.signal.aborted) await this.#publish(copy);
         } finally {
-          await (0, import_promises11.rm)(copy.root, { recursive: true, force: true });
+          await (0, import_promises12.rm)(copy.root, { recursive: true, force: true });
         }
       }
       async [Symbol.asyncDispose]() {
@@ -12038,10 +12065,10 @@ var init_store2 = __esm({
       }
       async #makeCopy() {
         const { context } = this.#options;
-        const root = await (0, import_promises11.mkdtemp)((0, import_node_path8.join)(context.temporaryFolder, "artifact-"));
+        const root = await (0, import_promises12.mkdtemp)((0, import_node_path9.join)(context.temporaryFolder, "artifact-"));
         try {
-          const files = (0, import_node_path8.join)(root, "files");
-          await (0, import_promises11.mkdir)(files, { mode: 448 });
+          const files = (0, import_node_path9.join)(root, "files");
+          await (0, import_promises12.mkdir)(files, { mode: 448 });
           const [newest2] = await this.#service.list(this.#names);
           const original = newest2 ? await this.#fetch(newest2, root, files) : [];
           return {
@@ -12054,7 +12081,7 @@ var init_store2 = __esm({
             deleted: /* @__PURE__ */ new Set()
           };
         } catch (error2) {
-          await (0, import_promises11.rm)(root, { recursive: true, force: true });
+          await (0, import_promises12.rm)(root, { recursive: true, force: true });
           throw error2;
         }
       }
@@ -12064,8 +12091,8 @@ var init_store2 = __esm({
           `reading the artifact ${artifact.name} (${artifact.id}, ${artifact.size} bytes)`
         );
         await this.#assertSpace(root, artifact.size);
-        const download2 = (0, import_node_path8.join)(root, `download-${artifact.id}`);
-        await (0, import_promises11.mkdir)(download2, { mode: 448 });
+        const download2 = (0, import_node_path9.join)(root, `download-${artifact.id}`);
+        await (0, import_promises12.mkdir)(download2, { mode: 448 });
         const zip = await openZip(await this.#service.download(artifact, download2));
         try {
           const foreign3 = zip.entries.find(({ name: name2 }) => !isKey(name2));
@@ -12079,11 +12106,11 @@ var init_store2 = __esm({
           return entries.map(({ name: name2 }) => name2);
         } finally {
           await zip.close();
-          await (0, import_promises11.rm)(download2, { recursive: true, force: true });
+          await (0, import_promises12.rm)(download2, { recursive: true, force: true });
         }
       }
       async #assertSpace(folder, bytes) {
-        const { bavail, bsize } = await (0, import_promises11.statfs)(folder);
+        const { bavail, bsize } = await (0, import_promises12.statfs)(folder);
         if (bytes < bavail * bsize) return;
         throw new StorageError(
           `${this.location} needs ${bytes} bytes on this machine, of which ${bavail * bsize} are free`,
@@ -12101,7 +12128,7 @@ var init_store2 = __esm({
           const id = await this.#upload(copy, slot);
           if (id === void 0) {
             blocked = slot;
-            await (0, import_promises12.setTimeout)((this.#options.delayMs ?? 1e3) * round, void 0, {
+            await (0, import_promises13.setTimeout)((this.#options.delayMs ?? 1e3) * round, void 0, {
               signal: this.#options.context.signal
             });
             continue;
@@ -12133,7 +12160,7 @@ var init_store2 = __esm({
       }
       async #upload({ storage, files }, slot) {
         const paths = [];
-        for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path8.join)(files, key));
+        for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path9.join)(files, key));
         return this.#service.upload(slot, paths, files, this.#options.retentionDays);
       }
       /**
@@ -12155,17 +12182,17 @@ var init_store2 = __esm({
        */
       async #merge(copy, newer) {
         const { log: log3 } = this.#options.context;
-        const folder = (0, import_node_path8.join)(copy.root, `merge-${newer.id}`);
-        await (0, import_promises11.mkdir)(folder, { mode: 448 });
+        const folder = (0, import_node_path9.join)(copy.root, `merge-${newer.id}`);
+        await (0, import_promises12.mkdir)(folder, { mode: 448 });
         const keys2 = await this.#fetch(newer, copy.root, folder);
         await assertSameRepository(copy.files, folder, this.location);
         for (const key of keys2) {
           if (copy.written.has(key)) continue;
-          await (0, import_promises11.mkdir)((0, import_node_path8.dirname)((0, import_node_path8.join)(copy.files, key)), { recursive: true, mode: 448 });
-          await (0, import_promises11.rename)((0, import_node_path8.join)(folder, key), (0, import_node_path8.join)(copy.files, key));
+          await (0, import_promises12.mkdir)((0, import_node_path9.dirname)((0, import_node_path9.join)(copy.files, key)), { recursive: true, mode: 448 });
+          await (0, import_promises12.rename)((0, import_node_path9.join)(folder, key), (0, import_node_path9.join)(copy.files, key));
           copy.deleted.delete(key);
         }
-        await (0, import_promises11.rm)(folder, { recursive: true, force: true });
+        await (0, import_promises12.rm)(folder, { recursive: true, force: true });
         copy.base = Math.max(copy.base, newer.id);
         log3.warn(
           `another run stored ${this.location} meanwhile: both are merged, and what this run removed may be there again until the next cleanup`
@@ -17511,11 +17538,11 @@ var init_environment = __esm({
 // src/postgres/client/places.ts
 function candidateFolders(env2, root = "/") {
   const versioned = usualPlaces.flatMap(([place3, named3, below]) => {
-    const folder = import_node_path15.default.join(root, place3);
+    const folder = import_node_path17.default.join(root, place3);
     const names4 = (0, import_node_fs12.existsSync)(folder) ? (0, import_node_fs12.readdirSync)(folder).filter((name2) => named3.test(name2)) : [];
-    return names4.map((name2) => import_node_path15.default.join(folder, name2, below));
+    return names4.map((name2) => import_node_path17.default.join(folder, name2, below));
   });
-  const onPath = (env2.PATH ?? "").split(import_node_path15.default.delimiter).filter((folder) => folder !== "");
+  const onPath = (env2.PATH ?? "").split(import_node_path17.default.delimiter).filter((folder) => folder !== "");
   return [.../* @__PURE__ */ new Set([...versioned, ...onPath])];
 }
 function adviseInstall(major, system = findSystem()) {
@@ -17546,12 +17573,12 @@ function mayInstall(policy, env2) {
   if (policy !== "auto") return policy === "always";
   return env2.GITHUB_ACTIONS === "true" && env2.RUNNER_ENVIRONMENT === "github-hosted";
 }
-var import_node_fs12, import_node_path15, usualPlaces;
+var import_node_fs12, import_node_path17, usualPlaces;
 var init_places = __esm({
   "src/postgres/client/places.ts"() {
     "use strict";
     import_node_fs12 = require("node:fs");
-    import_node_path15 = __toESM(require("node:path"), 1);
+    import_node_path17 = __toESM(require("node:path"), 1);
     usualPlaces = [
       // Debian and Ubuntu
       ["usr/lib/postgresql", /^\d+$/, "bin"],
@@ -18344,8 +18371,8 @@ var init_exec = __esm({
 
 // src/postgres/client/root-command.ts
 function findProgram(name2, env2) {
-  const folders2 = (env2.PATH ?? "").split(import_node_path17.default.delimiter).filter((folder) => folder !== "");
-  return folders2.map((folder) => import_node_path17.default.join(folder, name2)).find(isExecutable);
+  const folders2 = (env2.PATH ?? "").split(import_node_path19.default.delimiter).filter((folder) => folder !== "");
+  return folders2.map((folder) => import_node_path19.default.join(folder, name2)).find(isExecutable);
 }
 function isExecutable(file) {
   try {
@@ -18400,12 +18427,12 @@ function environmentOfSystem({ env: env2 }) {
     DEBIAN_FRONTEND: "noninteractive"
   };
 }
-var import_node_fs14, import_node_path17, isRoot, asRootCure, isOfProxy;
+var import_node_fs14, import_node_path19, isRoot, asRootCure, isOfProxy;
 var init_root_command = __esm({
   "src/postgres/client/root-command.ts"() {
     "use strict";
     import_node_fs14 = require("node:fs");
-    import_node_path17 = __toESM(require("node:path"), 1);
+    import_node_path19 = __toESM(require("node:path"), 1);
     init_exec();
     isRoot = () => process.getuid?.() === 0;
     asRootCure = "run the job as root (in a container: `options: --user root`), or have the programs in its image";
@@ -18421,15 +18448,15 @@ async function apkInstall(major, context, root = "/") {
     /^(ERROR|WARNING): /,
     context
   );
-  const own3 = import_node_path18.default.join(root, "usr/libexec", `postgresql${major}`);
-  return (0, import_node_fs15.existsSync)(import_node_path18.default.join(own3, "pg_dump")) ? own3 : import_node_path18.default.join(root, "usr/bin");
+  const own3 = import_node_path20.default.join(root, "usr/libexec", `postgresql${major}`);
+  return (0, import_node_fs15.existsSync)(import_node_path20.default.join(own3, "pg_dump")) ? own3 : import_node_path20.default.join(root, "usr/bin");
 }
-var import_node_fs15, import_node_path18, lockTimeoutSeconds;
+var import_node_fs15, import_node_path20, lockTimeoutSeconds;
 var init_apk = __esm({
   "src/postgres/client/apk.ts"() {
     "use strict";
     import_node_fs15 = require("node:fs");
-    import_node_path18 = __toESM(require("node:path"), 1);
+    import_node_path20 = __toESM(require("node:path"), 1);
     init_root_command();
     lockTimeoutSeconds = 300;
   }
@@ -18450,7 +18477,7 @@ async function updateLists(options2, context) {
         context.log.info(
           `Another program works with the packages: waiting for up to ${lockTimeoutSeconds2 / 60} minutes`
         );
-      await (0, import_promises15.setTimeout)(retryDelayMs2, void 0, { signal: context.signal });
+      await (0, import_promises16.setTimeout)(retryDelayMs2, void 0, { signal: context.signal });
     }
   }
 }
@@ -18481,7 +18508,7 @@ async function withProjectSource(sources, body, context) {
       );
     }
     for (const name2 of list3()) {
-      const only = ["-o", `Dir::Etc::sourcelist=${import_node_path19.default.join(sources, name2)}`, "-o", "Dir::Etc::sourceparts=-"];
+      const only = ["-o", `Dir::Etc::sourcelist=${import_node_path21.default.join(sources, name2)}`, "-o", "Dir::Etc::sourceparts=-"];
       await updateLists([...only, "-o", "APT::Get::List-Cleanup=0"], context);
     }
     await body();
@@ -18493,7 +18520,7 @@ async function withProjectSource(sources, body, context) {
   }
 }
 function guardSources(sources, context) {
-  const files = ["pgdg.list", "pgdg.sources"].map((name2) => import_node_path19.default.join(sources, name2));
+  const files = ["pgdg.list", "pgdg.sources"].map((name2) => import_node_path21.default.join(sources, name2));
   const remove = 'rm -f -- "$@"';
   const script = `trap '' HUP INT TERM; read -r line || { ${remove}; sleep 30; }; ${remove}`;
   const [file = "", ...args] = withRights(["sh", "-c", script, "guard", ...files], context);
@@ -18512,15 +18539,15 @@ function guardSources(sources, context) {
     }
   };
 }
-var import_node_child_process2, import_node_events2, import_node_fs16, import_node_path19, import_promises15, aptSources, lockTimeoutSeconds2, retryDelayMs2, apt, asRoot, isOfProject;
+var import_node_child_process2, import_node_events2, import_node_fs16, import_node_path21, import_promises16, aptSources, lockTimeoutSeconds2, retryDelayMs2, apt, asRoot, isOfProject;
 var init_apt = __esm({
   "src/postgres/client/apt.ts"() {
     "use strict";
     import_node_child_process2 = require("node:child_process");
     import_node_events2 = require("node:events");
     import_node_fs16 = require("node:fs");
-    import_node_path19 = __toESM(require("node:path"), 1);
-    import_promises15 = require("node:timers/promises");
+    import_node_path21 = __toESM(require("node:path"), 1);
+    import_promises16 = require("node:timers/promises");
     init_exec();
     init_errors();
     init_root_command();
@@ -18576,14 +18603,14 @@ async function installWith(manager, wanted2, {
   switch (manager) {
     case "apt-get":
       await installPackages(wanted2, timeoutMs3, sources, context);
-      return import_node_path20.default.join(programs, String(wanted2.major), "bin");
+      return import_node_path22.default.join(programs, String(wanted2.major), "bin");
     case "apk":
       return apkInstall(wanted2.major, context, root);
   }
 }
 async function installPackages(wanted2, timeoutMs3, sources, context) {
   const packageName = `postgresql-client-${wanted2.major}`;
-  const folder = import_node_path20.default.join(context.env.RUNNER_TEMP ?? context.temporaryFolder, packageName);
+  const folder = import_node_path22.default.join(context.env.RUNNER_TEMP ?? context.temporaryFolder, packageName);
   const key = nameEntry(packageName, wanted2, context.now());
   const cache = new PackageCache(await import("./cache.cjs"), { folder, key, timeoutMs: timeoutMs3 }, context);
   (0, import_node_fs17.mkdirSync)(folder, { recursive: true });
@@ -18629,12 +18656,12 @@ async function installFiles(folder, context) {
   if (packages.length === 0) throw new Error("apt-get has downloaded no package");
   await aptInstall(packages, context);
 }
-var import_node_fs17, import_node_path20, defaultTimeoutMs, PackageCache, isRelease, listPackages;
+var import_node_fs17, import_node_path22, defaultTimeoutMs, PackageCache, isRelease, listPackages;
 var init_install = __esm({
   "src/postgres/client/install.ts"() {
     "use strict";
     import_node_fs17 = require("node:fs");
-    import_node_path20 = __toESM(require("node:path"), 1);
+    import_node_path22 = __toESM(require("node:path"), 1);
     init_errors();
     init_wording();
     init_apk();
@@ -18660,13 +18687,13 @@ var init_install = __esm({
       }
       async restore() {
         const found = await this.#attempt(
-          () => this.#client.restoreCache([import_node_path20.default.join(this.#folder, "*.deb")], this.#key)
+          () => this.#client.restoreCache([import_node_path22.default.join(this.#folder, "*.deb")], this.#key)
         );
         return found !== void 0 && listPackages(this.#folder).length > 0;
       }
       async save() {
         if (listPackages(this.#folder).length === 0) return;
-        await this.#attempt(() => this.#client.saveCache([import_node_path20.default.join(this.#folder, "*.deb")], this.#key));
+        await this.#attempt(() => this.#client.saveCache([import_node_path22.default.join(this.#folder, "*.deb")], this.#key));
       }
       async #attempt(ask4) {
         if (!this.isUsable) return void 0;
@@ -18687,7 +18714,7 @@ var init_install = __esm({
       }
     };
     isRelease = (found, minor) => found !== null && Number(found[1] ?? 0) >= minor;
-    listPackages = (folder) => (0, import_node_fs17.readdirSync)(folder).filter((name2) => name2.endsWith(".deb")).map((name2) => import_node_path20.default.join(folder, name2));
+    listPackages = (folder) => (0, import_node_fs17.readdirSync)(folder).filter((name2) => name2.endsWith(".deb")).map((name2) => import_node_path22.default.join(folder, name2));
   }
 });
 
@@ -47369,6 +47396,8 @@ function sizeLimit(kind) {
       return 64 * mebibyte;
     case "record garbage":
       return 8 * mebibyte;
+    case "claim":
+      return 4096;
     default:
       return 32 * mebibyte;
   }
@@ -48755,8 +48784,8 @@ init_wording();
 init_file();
 
 // src/storage/folder-path.ts
-var import_promises6 = require("node:fs/promises");
-var import_node_path5 = __toESM(require("node:path"), 1);
+var import_promises7 = require("node:fs/promises");
+var import_node_path6 = __toESM(require("node:path"), 1);
 var import_node_url = require("node:url");
 init_errors();
 init_wording();
@@ -48780,7 +48809,7 @@ async function refuseInside(file, input, storages) {
   for (const storage of storages) {
     const folder = findFolder(storage.trim());
     if (folder === void 0) continue;
-    const root = await follow2(import_node_path5.default.resolve(folder));
+    const root = await follow2(import_node_path6.default.resolve(folder));
     if (!places2.some((place3) => isInside(place3, root))) continue;
     throw new ConfigurationError(
       say`${nameInput(input)}: ${JSON.stringify(file)} lies in the storage ${storage}, and would take the place of its files`,
@@ -48793,24 +48822,24 @@ function findFolder(location2) {
   return isPath(location2) ? location2 : void 0;
 }
 function listPlaces(file) {
-  const unresolved = import_node_path5.default.isAbsolute(file) ? file : `${process.cwd()}${import_node_path5.default.sep}${file}`;
-  const resolved = import_node_path5.default.resolve(file);
-  const besides = async (link2) => import_node_path5.default.join(await follow2(import_node_path5.default.dirname(link2)), import_node_path5.default.basename(link2));
+  const unresolved = import_node_path6.default.isAbsolute(file) ? file : `${process.cwd()}${import_node_path6.default.sep}${file}`;
+  const resolved = import_node_path6.default.resolve(file);
+  const besides = async (link2) => import_node_path6.default.join(await follow2(import_node_path6.default.dirname(link2)), import_node_path6.default.basename(link2));
   return Promise.all([follow2(unresolved), follow2(resolved), besides(unresolved), besides(resolved)]);
 }
 async function follow2(place3) {
   try {
-    return await (0, import_promises6.realpath)(place3);
+    return await (0, import_promises7.realpath)(place3);
   } catch (error2) {
     const isMissing2 = error2.code === "ENOENT";
-    const folder = await follow2(import_node_path5.default.dirname(place3));
-    const target = isMissing2 ? await (0, import_promises6.readlink)(place3).catch(() => void 0) : void 0;
-    return target === void 0 ? import_node_path5.default.join(folder, import_node_path5.default.basename(place3)) : await follow2(import_node_path5.default.resolve(folder, target));
+    const folder = await follow2(import_node_path6.default.dirname(place3));
+    const target = isMissing2 ? await (0, import_promises7.readlink)(place3).catch(() => void 0) : void 0;
+    return target === void 0 ? import_node_path6.default.join(folder, import_node_path6.default.basename(place3)) : await follow2(import_node_path6.default.resolve(folder, target));
   }
 }
 function isInside(place3, root) {
-  const way = import_node_path5.default.relative(root, place3);
-  return way !== ".." && !way.startsWith(`..${import_node_path5.default.sep}`) && !import_node_path5.default.isAbsolute(way);
+  const way = import_node_path6.default.relative(root, place3);
+  return way !== ".." && !way.startsWith(`..${import_node_path6.default.sep}`) && !import_node_path6.default.isAbsolute(way);
 }
 
 // src/storage/open.ts
@@ -49082,6 +49111,8 @@ var causeNames = {
   permission: "the token may not, or is not known any more",
   absent: "there is no such project for this token",
   passing: "the Management API gave no answer now",
+  foreign: "the Management API answered about another project",
+  future: "the Management API names a time that has not come",
   unclear: "the Management API answered otherwise than it should"
 };
 function tellCauses(unread) {
@@ -49095,6 +49126,8 @@ function adviseUnread(severity, unread, missing) {
     const give = `Give the token ${permissions2}, or a new one where it has expired.`;
     return severity === "note" ? `${give} Nothing needs to be done where the rest is enough.` : give;
   }
+  if (unread.some(({ cause }) => cause === "foreign" || cause === "future"))
+    return `Believe nothing of it: see whether management-api-url and the clock of this machine are right, and look ${dashboard}.`;
   return "Run it again later; https://status.supabase.com says how the platform is.";
 }
 
@@ -49376,7 +49409,7 @@ init_wording();
 init_wording();
 
 // src/interface/inputs/copy-places.ts
-var import_node_path9 = __toESM(require("node:path"), 1);
+var import_node_path10 = __toESM(require("node:path"), 1);
 var import_node_url2 = require("node:url");
 function findSharedPlace(storage, copies) {
   const places2 = copies.map((copy, index) => ({ what: `entry ${index + 1}`, root: rootOf(copy) }));
@@ -49391,7 +49424,7 @@ function findSharedPlace(storage, copies) {
   return void 0;
 }
 function rootOf({ storage, s3Endpoint }) {
-  if (!/^s3:/i.test(storage)) return `folder ${import_node_path9.default.resolve(pathOf(storage))}/`.replace(/\/+$/, "/");
+  if (!/^s3:/i.test(storage)) return `folder ${import_node_path10.default.resolve(pathOf(storage))}/`.replace(/\/+$/, "/");
   const [, bucket = "", prefix2 = ""] = /^s3:\/\/([^/]*)\/?(.*)$/i.exec(storage) ?? [];
   return `s3 ${hostOf2(s3Endpoint)}/${bucket}/${prefix2.replace(/\/*$/, "/").replace(/^\/$/, "")}`;
 }
@@ -52191,7 +52224,7 @@ function takeMail2(taker) {
 }
 
 // src/operations/status/newest-backup.ts
-var import_promises13 = require("node:timers/promises");
+var import_promises14 = require("node:timers/promises");
 init_errors();
 var timeoutMs = 8e3;
 async function findNewest(inputs2, context) {
@@ -52200,7 +52233,7 @@ async function findNewest(inputs2, context) {
   const { storage } = inputs2;
   if (storage === void 0) return void 0;
   if (/^artifact:/i.test(storage)) return void 0;
-  return Promise.race([look2({ ...inputs2, storage }, context), (0, import_promises13.setTimeout)(timeoutMs, void 0, { ref: false })]);
+  return Promise.race([look2({ ...inputs2, storage }, context), (0, import_promises14.setTimeout)(timeoutMs, void 0, { ref: false })]);
 }
 var elsewhere2 = ["schedule", "report", "doctor", "estimate", "init", "keygen"];
 function isAboutNoneOrMany(inputs2) {
@@ -52246,23 +52279,23 @@ init_errors();
 
 // src/postgres/session/root-certificates.ts
 var import_node_fs6 = require("node:fs");
-var import_node_path10 = __toESM(require("node:path"), 1);
+var import_node_path11 = __toESM(require("node:path"), 1);
 var import_node_tls2 = require("node:tls");
 function writeRootCertificates(context) {
-  const file = import_node_path10.default.join(context.temporaryFolder, "root-certificates.pem");
+  const file = import_node_path11.default.join(context.temporaryFolder, "root-certificates.pem");
   (0, import_node_fs6.writeFileSync)(file, import_node_tls2.rootCertificates.join("\n"), { mode: 384 });
   return file;
 }
 function fileCertificates(inputs2, context) {
   if (!("sslrootcert" in inputs2) || !inputs2.sslrootcert?.includes("-----BEGIN")) return inputs2;
-  const file = import_node_path10.default.join(context.temporaryFolder, "sslrootcert.pem");
+  const file = import_node_path11.default.join(context.temporaryFolder, "sslrootcert.pem");
   (0, import_node_fs6.writeFileSync)(file, inputs2.sslrootcert, { mode: 384 });
   return { ...inputs2, sslrootcert: file };
 }
 
 // src/postgres/session/reach.ts
 var import_node_fs10 = require("node:fs");
-var import_node_path13 = __toESM(require("node:path"), 1);
+var import_node_path14 = __toESM(require("node:path"), 1);
 init_errors();
 init_wording();
 
@@ -52390,23 +52423,23 @@ function parseOptions(text7) {
 }
 
 // src/postgres/session/refusal.ts
-var import_promises14 = require("node:dns/promises");
+var import_promises15 = require("node:dns/promises");
 init_errors();
 init_wording();
 
 // src/postgres/session/settings.ts
 var import_node_fs8 = require("node:fs");
 var import_node_os3 = require("node:os");
-var import_node_path12 = __toESM(require("node:path"), 1);
+var import_node_path13 = __toESM(require("node:path"), 1);
 init_errors();
 init_wording();
 
 // src/postgres/session/files.ts
 var import_node_fs7 = require("node:fs");
 var import_node_os2 = require("node:os");
-var import_node_path11 = __toESM(require("node:path"), 1);
+var import_node_path12 = __toESM(require("node:path"), 1);
 function findPassFile(env2, named3) {
-  return named3 ?? (env2.PGPASSFILE || import_node_path11.default.join(homeOf(env2), ".pgpass"));
+  return named3 ?? (env2.PGPASSFILE || import_node_path12.default.join(homeOf(env2), ".pgpass"));
 }
 function readPassFile(file) {
   const text7 = readText(file, { alone: true });
@@ -52427,8 +52460,8 @@ function findPassword(entries, wanted2) {
   )?.password;
 }
 function findServiceFiles(env2, named3) {
-  const own3 = named3 ?? (env2.PGSERVICEFILE || import_node_path11.default.join(homeOf(env2), ".pg_service.conf"));
-  return env2.PGSYSCONFDIR ? [own3, import_node_path11.default.join(env2.PGSYSCONFDIR, "pg_service.conf")] : [own3];
+  const own3 = named3 ?? (env2.PGSERVICEFILE || import_node_path12.default.join(homeOf(env2), ".pg_service.conf"));
+  return env2.PGSYSCONFDIR ? [own3, import_node_path12.default.join(env2.PGSYSCONFDIR, "pg_service.conf")] : [own3];
 }
 function readService(files, service) {
   for (const file of files) {
@@ -52732,7 +52765,7 @@ function shuffle(list3, random) {
   return list3.map((value) => ({ value, order: random() })).sort((one, other) => one.order - other.order).map(({ value }) => value);
 }
 function findUsualFile(env2, name2) {
-  const file = import_node_path12.default.join(homeOf(env2), ".postgresql", name2);
+  const file = import_node_path13.default.join(homeOf(env2), ".postgresql", name2);
   return env2.HOME && (0, import_node_fs8.existsSync)(file) ? file : void 0;
 }
 function maySendClearText({ host, sslMode }) {
@@ -52760,7 +52793,7 @@ function readRootCertificates(settings2) {
     return (0, import_node_fs8.readFileSync)(file, "utf8");
   } catch (cause) {
     throw new ConfigurationError(
-      say`${nameInput("sslrootcert")}: ${import_node_path12.default.resolve(file)} cannot be read: ${messageOf(cause)}`,
+      say`${nameInput("sslrootcert")}: ${import_node_path13.default.resolve(file)} cannot be read: ${messageOf(cause)}`,
       "Give the path of a file with the CA certificate in PEM form; Supabase offers it under Database settings.",
       cause
     );
@@ -53055,7 +53088,7 @@ function failed({ input }, message, next, cause) {
   return /^(?:target|staging)-url$/.test(input) ? new TargetError(message, next, cause) : new SourceError(message, next, cause);
 }
 async function isIpv6Only(host) {
-  const addresses = await (0, import_promises14.lookup)(host, { all: true }).catch(() => []);
+  const addresses = await (0, import_promises15.lookup)(host, { all: true }).catch(() => []);
   return addresses.length > 0 && addresses.every((address2) => address2.family === 6);
 }
 
@@ -53523,7 +53556,7 @@ function isAboutWho(error2) {
 function withOpenKey(settings2, folder) {
   const { key, passphrase, ...tls2 } = settings2.tls;
   if (key === void 0 || passphrase === void 0) return settings2;
-  const file = import_node_path13.default.join(folder, "sslkey.pem");
+  const file = import_node_path14.default.join(folder, "sslkey.pem");
   (0, import_node_fs10.writeFileSync)(file, openKey(settings2.input, key, passphrase), { mode: 384 });
   return { ...settings2, tls: { ...tls2, key: file } };
 }
@@ -53577,8 +53610,7 @@ async function tryRecords({ log: log3, signal: stop }, body) {
     }
   } catch (error2) {
     log3.warn(
-      say`the records were not brought into the database of ${nameInput("records-url")}, and come with a later run: ${messageOf(error2)}${isKnownError(error2) ? `
-\u2192 ${error2.next}` : ""}`
+      say`the records were not brought into the database of ${nameInput("records-url")}, and come with a later run: ${isKnownError(error2) ? say`${error2.told.message}\n→ ${error2.told.next}` : messageOf(error2)}`
     );
     return void 0;
   }
@@ -54166,13 +54198,13 @@ init_wording();
 var import_node_crypto20 = require("node:crypto");
 var import_node_fs11 = require("node:fs");
 var import_node_os4 = require("node:os");
-var import_node_path14 = require("node:path");
+var import_node_path15 = require("node:path");
 var machine = (0, import_node_crypto20.createHash)("sha256").update((0, import_node_os4.hostname)()).digest("hex").slice(0, 8);
 var startedAt = Math.round(performance.timeOrigin);
 var ofRuns = /^supabase-backup-([0-9a-f]{8})-(\d+)-(\d+)-\w{6}$/;
 function createTemporaryFolder(parent = (0, import_node_os4.tmpdir)()) {
   removeLeftovers(parent);
-  const folder = (0, import_node_fs11.mkdtempSync)((0, import_node_path14.join)(parent, `supabase-backup-${machine}-${process.pid}-${startedAt}-`));
+  const folder = (0, import_node_fs11.mkdtempSync)((0, import_node_path15.join)(parent, `supabase-backup-${machine}-${process.pid}-${startedAt}-`));
   process.on("exit", () => (0, import_node_fs11.rmSync)(folder, { recursive: true, force: true }));
   return folder;
 }
@@ -54181,7 +54213,7 @@ function removeLeftovers(parent) {
     const [, where, pid, since] = ofRuns.exec(name2) ?? [];
     if (where !== machine || isRunning(Number(pid), Number(since))) continue;
     try {
-      const folder = (0, import_node_path14.join)(parent, name2);
+      const folder = (0, import_node_path15.join)(parent, name2);
       const found = (0, import_node_fs11.lstatSync)(folder);
       if (found.isDirectory() && found.uid === process.getuid?.()) (0, import_node_fs11.rmSync)(folder, { recursive: true });
     } catch {
@@ -55284,6 +55316,7 @@ var PhaseClock = class {
 };
 
 // src/repository/copies/alone.ts
+var import_node_path16 = require("node:path");
 init_errors();
 init_wording();
 var lockWaitSeconds = 15 * 60;
@@ -55310,11 +55343,23 @@ async function writeAlone(storage, { operation, holder }, apart, context, work) 
 async function assertApart(storage, apart, lock) {
   for await (const { key } of apart.list("locks/")) {
     if (!key.startsWith(`locks/${lock}`)) continue;
-    throw new ConfigurationError(
-      say`${nameInput("copies")}: ${storage.location} and ${apart.location} are one place under two names: a lock in one shows in the other`,
-      "A copy is for the day when the other place is gone: name another one. Nothing was changed."
-    );
+    throw toSharedError(storage, apart, "are one place under two names: a lock in one shows in the other");
   }
+}
+async function refuseSharedFolder(storage, apart) {
+  const [one, other] = [await storage.findRealPlace?.(), await apart.findRealPlace?.()];
+  if (one === void 0 || other === void 0) return;
+  if (one === other)
+    throw toSharedError(storage, apart, `are one place under two names: both lead to ${one}`);
+  const [outer, inner] = one.length < other.length ? [one, other] : [other, one];
+  if (inner.startsWith(outer.endsWith(import_node_path16.sep) ? outer : outer + import_node_path16.sep))
+    throw toSharedError(storage, apart, `lie one inside of the other: ${inner} in ${outer}`);
+}
+function toSharedError(storage, apart, how) {
+  return new ConfigurationError(
+    say`${nameInput("copies")}: ${storage.location} and ${apart.location} ${how}`,
+    "A copy is for the day when the other place is gone: name another one. Nothing was changed."
+  );
 }
 
 // src/repository/copies/initialize.ts
@@ -55322,6 +55367,7 @@ init_errors();
 init_wording();
 var harmless3 = /^(probe-[0-9a-f-]{36}|probe\/[0-9a-f-]+|locks\/[0-9a-f]{16}(-\d+)?\.json)$/;
 async function openCopy(source, storage, name2) {
+  await refuseSharedFolder(storage, source.storage);
   const config2 = await readConfig(storage, {});
   if (config2 === void 0) {
     await refuseOccupied2(storage, name2);
@@ -57548,7 +57594,7 @@ async function checkColumn(session, { schema: schema5, table: table3, column }) 
 
 // src/postgres/client/find.ts
 var import_node_fs18 = require("node:fs");
-var import_node_path21 = __toESM(require("node:path"), 1);
+var import_node_path23 = __toESM(require("node:path"), 1);
 init_errors();
 init_wording();
 init_environment();
@@ -57557,7 +57603,7 @@ init_places();
 // src/postgres/client/process.ts
 var import_node_child_process = require("node:child_process");
 var import_node_fs13 = require("node:fs");
-var import_node_path16 = __toESM(require("node:path"), 1);
+var import_node_path18 = __toESM(require("node:path"), 1);
 var import_node_stream4 = require("node:stream");
 var import_consumers = require("node:stream/consumers");
 var ToolError = class extends Error {
@@ -57591,7 +57637,7 @@ var withLifeLine = `( (
   ) <&3 >/dev/null 2>&1 3<&- & ); unset OLDPWD; exec "$@" 3<&-`;
 function startTool(file, args, options2) {
   const { env: env2, signal, input = "", onErrorLine, lingerMs: lingerMs2 } = options2;
-  const tool = import_node_path16.default.basename(file);
+  const tool = import_node_path18.default.basename(file);
   if (signal.aborted) return neverStarted(tool, "it was stopped before");
   if (!isProgram(file, env2.PATH)) return neverStarted(tool, "it is not there");
   const child3 = (0, import_node_child_process.spawn)("/bin/sh", ["-c", withLifeLine, tool, file, ...args], {
@@ -57678,7 +57724,7 @@ function signalGroup(id, signal) {
   }
 }
 function isProgram(file, searched = "") {
-  const places2 = file.includes("/") ? [file] : searched.split(import_node_path16.default.delimiter).map((folder) => import_node_path16.default.join(folder, file));
+  const places2 = file.includes("/") ? [file] : searched.split(import_node_path18.default.delimiter).map((folder) => import_node_path18.default.join(folder, file));
   return places2.some((place3) => {
     try {
       (0, import_node_fs13.accessSync)(place3, import_node_fs13.constants.X_OK);
@@ -57789,8 +57835,8 @@ function readRelease({ version: version3 }) {
 }
 var nameRelease = ({ major, minor }) => `${major}.${minor}`;
 async function readClient(folder, context) {
-  const pgDump = import_node_path21.default.join(folder, "pg_dump");
-  const pgRestore = import_node_path21.default.join(folder, "pg_restore");
+  const pgDump = import_node_path23.default.join(folder, "pg_dump");
+  const pgRestore = import_node_path23.default.join(folder, "pg_restore");
   if (!(0, import_node_fs18.existsSync)(pgDump) || !(0, import_node_fs18.existsSync)(pgRestore)) return void 0;
   const answer2 = await runTool(pgDump, ["--version"], {
     env: toolEnvironment(context.env),
@@ -58294,7 +58340,7 @@ function listNames2(names4, noun) {
 }
 
 // src/source/wal-flush.ts
-var import_promises16 = require("node:timers/promises");
+var import_promises17 = require("node:timers/promises");
 async function waitForFlush(session, lsn2, { since = performance.now(), limitMs, signal }) {
   for (; ; ) {
     const [row] = await session.query(
@@ -58304,7 +58350,7 @@ async function waitForFlush(session, lsn2, { since = performance.now(), limitMs,
     );
     if (row?.written) return true;
     if (performance.now() - since > (limitMs ?? 3 * (row?.delay ?? 200))) return false;
-    await (0, import_promises16.setTimeout)(20, void 0, { signal });
+    await (0, import_promises17.setTimeout)(20, void 0, { signal });
   }
 }
 
@@ -58406,7 +58452,7 @@ async function nameBlockers(settings2, oids) {
 }
 
 // src/source/snapshot/present.ts
-var import_promises17 = require("node:timers/promises");
+var import_promises18 = require("node:timers/promises");
 init_errors();
 function openPresent(lead2, settings2, signal, first2) {
   let opened;
@@ -58439,7 +58485,7 @@ async function secureTables(session, snapshot2, tables3, locked = /* @__PURE__ *
   const until = performance.now() + snapshot2.lockTimeoutSeconds * 1e3;
   let states2 = await readStates2(present, tables3);
   while (states2.some(({ locked: locked2 }) => locked2) && performance.now() < until) {
-    await (0, import_promises17.setTimeout)(delayMs);
+    await (0, import_promises18.setTimeout)(delayMs);
     states2 = await readStates2(present, tables3);
   }
   const byOid = new Map(states2.map((state2) => [state2.oid, state2]));
@@ -62081,7 +62127,7 @@ function writeRootKey({ project, value }) {
 }
 
 // src/management/connect.ts
-var import_promises18 = require("node:timers/promises");
+var import_promises19 = require("node:timers/promises");
 
 // src/management/api.ts
 init_dist();
@@ -62111,7 +62157,7 @@ var ManagementFailure = class extends Error {
    * been carried out.
    */
   get wasRefused() {
-    return !["silent", "failed", "unclear"].includes(this.reason);
+    return !["silent", "failed", "unclear", "foreign", "future"].includes(this.reason);
   }
 };
 var nothing = {
@@ -62153,6 +62199,14 @@ var tellings2 = {
     sentence: `Supabase's Management API does not answer, and ${what} is not known: ${words3}`,
     next: advice ?? `See whether this machine may connect to it, look at ${statusPage}, and run it again.`
   }),
+  foreign: (what) => ({
+    sentence: `Supabase's Management API answered with ${what} of another name than was asked for, and is not believed`,
+    next: "See whether management-api-url is right, and what stands between this machine and Supabase."
+  }),
+  future: (what, { words: words3 }) => ({
+    sentence: `Supabase's Management API says something of the future about ${what}, and is not believed${quote4(words3)}`,
+    next: "See whether management-api-url and the clock of this machine are right, and look in the dashboard, under Database, Backups."
+  }),
   unclear: (what) => ({
     sentence: `Supabase's Management API answered with something else than ${what}`,
     next: "See whether management-api-url is right; if it is, a newer version of supabase-backup may know the answer."
@@ -62179,6 +62233,8 @@ var ManagementApi = class {
   #options;
   /** When the next request may be sent, milliseconds since 1970 */
   #freeAt = 0;
+  /** The `Date` of the last answer that had one, milliseconds since 1970 */
+  #answeredAt = 0;
   constructor(options2) {
     this.#options = options2;
   }
@@ -62217,6 +62273,10 @@ var ManagementApi = class {
   async put(path26, body, what) {
     await this.#send("PUT", path26, what, body);
   }
+  /** The time by the clock of this machine or by the last answer, whichever is later: the former may be slow. */
+  now() {
+    return new Date(Math.max(this.#options.clock.now().getTime(), this.#answeredAt));
+  }
   async #send(method, path26, what, body) {
     const { root, token, env: env2, signal, clock } = this.#options;
     await this.#takeTurn();
@@ -62253,8 +62313,10 @@ var ManagementApi = class {
     this.#freeAt = turn + spacingMs;
     if (turn > now) await clock.sleep(turn - now);
   }
-  /** Sends nothing until the limit is over when the answer says that it is used up. */
+  /** Takes the time of the answer, and sends nothing until the limit is over when it says that it is used up. */
   #heed(headers) {
+    const date5 = Date.parse(headers.get("date") ?? "");
+    if (!Number.isNaN(date5)) this.#answeredAt = date5;
     if (headers.get("x-ratelimit-remaining") !== "0") return;
     const now = this.#options.clock.now();
     const waitMs = readResetMs(headers, now) ?? limitedMs;
@@ -62337,7 +62399,7 @@ function tryJson(text7) {
 
 // src/management/connect.ts
 function clockOf({ now, signal }) {
-  return { now, sleep: (milliseconds) => (0, import_promises18.setTimeout)(milliseconds, void 0, { signal }) };
+  return { now, sleep: (milliseconds) => (0, import_promises19.setTimeout)(milliseconds, void 0, { signal }) };
 }
 function connectManagement({ accessToken, apiUrl }, { env: env2, signal }, clock) {
   return new ManagementApi({ token: accessToken, root: apiUrl, env: env2, signal, clock });
@@ -62345,6 +62407,7 @@ function connectManagement({ accessToken, apiUrl }, { env: env2, signal }, clock
 
 // src/management/project.ts
 init_dist();
+init_duration();
 var maybe = (schema5) => fallback(optional(schema5), void 0);
 var lastSecond = 253402300799;
 var timeText = pipe(
@@ -62374,7 +62437,7 @@ var projectSchema = looseObject({
 async function readProject(api, ref) {
   const answer2 = await api.get(pathOf2(ref), projectSchema, "the project");
   if (answer2.ref !== void 0 && answer2.ref !== ref)
-    throw new ManagementFailure("unclear", "the project", {});
+    throw new ManagementFailure("foreign", "the project", {});
   const { name: name2, status, region, organization_slug: organization, created_at: createdAt } = answer2;
   return { name: name2, status, region, organization, createdAt };
 }
@@ -62400,6 +62463,9 @@ async function readBackups(api, ref) {
   if (backups === void 0 && physical === void 0) throw new ManagementFailure("unclear", what, {});
   const read4 = safeParse(array(backupSchema), backups ?? []);
   if (!read4.success) throw new ManagementFailure("unclear", what, {}, new ValiError(read4.issues));
+  const earliest2 = physical?.earliest_physical_backup_date_unix;
+  const latest = physical?.latest_physical_backup_date_unix;
+  refuseFuture(what, [earliest2, latest, ...read4.output.map(({ inserted_at: at }) => at)], api.now());
   return {
     isPitr,
     backups: read4.output.map(({ status, inserted_at: at, is_physical_backup: isPhysical = false }) => ({
@@ -62407,9 +62473,16 @@ async function readBackups(api, ref) {
       at,
       isPhysical
     })).sort((one, other) => other.at.getTime() - one.at.getTime()),
-    earliest: physical?.earliest_physical_backup_date_unix,
-    latest: physical?.latest_physical_backup_date_unix
+    earliest: earliest2,
+    latest
   };
+}
+var clocksApart = 5 * minute;
+function refuseFuture(what, times, now) {
+  const future = times.find((time7) => time7 !== void 0 && time7.getTime() - now.getTime() > clocksApart);
+  if (future === void 0) return;
+  const words3 = `it has ${future.toISOString()}, and it is ${now.toISOString()}`;
+  throw new ManagementFailure("future", what, { words: words3 });
 }
 async function readBackupTime(api, ref) {
   const schema5 = looseObject({ schedule_for: pipe(string(), regex(/^\d\d:\d\d(:\d\d)?$/)) });
@@ -63188,9 +63261,12 @@ function findUnread(facts) {
     return [{ part, cause: toCause(failure2), missing: failure2.details.missing }];
   });
   if (unread.length === 0) return void 0;
-  const { backups } = facts;
-  const severity = backups.kind === "unread" ? isPassing(backups.failure) ? "warning" : "broken" : "note";
+  const severity = unread.some(({ cause }) => cause === "foreign") ? "broken" : weighBackups(facts);
   return { kind: "managed-unreadable", severity, ...bare, measured: unread.length, unread };
+}
+function weighBackups({ backups }) {
+  if (backups.kind !== "unread") return "note";
+  return isPassing(backups.failure) ? "warning" : "broken";
 }
 function toCause(failure2) {
   if (isPassing(failure2)) return "passing";
@@ -63200,6 +63276,9 @@ function toCause(failure2) {
       return "permission";
     case "missing":
       return "absent";
+    case "foreign":
+    case "future":
+      return failure2.reason;
     default:
       return "unclear";
   }
@@ -63237,7 +63316,7 @@ async function readManaged(inputs2, context, api) {
   return judgeManaged(facts, await readOwnLayer(inputs2, context), inputs2);
 }
 function isUnknown(reason2) {
-  return ["unauthorized", "missing", "unclear", "refused"].includes(reason2);
+  return ["unauthorized", "missing", "unclear", "future", "refused"].includes(reason2);
 }
 function askPlatform(management, context, api = connectManagement(management, context, clockOf(context))) {
   return readManagedFacts(api, management.projectRef, context.now());
@@ -63267,6 +63346,7 @@ async function readOwnLayer(inputs2, context) {
 
 // src/operations/schedule/named-secrets.ts
 init_errors();
+init_wording();
 
 // node_modules/croner/dist/croner.js
 function g(s3, e, t, n = 0, r = 0, a = 0, i = 0) {
@@ -64338,8 +64418,8 @@ function findProject(database3, given, policy, env2) {
   const { "project-ref": ofPolicy, "supabase-access-token": secret2 } = database3?.written ?? {};
   if (ofPolicy !== void 0 && given.projectRef !== void 0 && ofPolicy !== given.projectRef)
     throw new ConfigurationError(
-      `project-ref: ${policy} names the project ${ofPolicy} for ${database3?.name}, and the inputs lead to ${given.projectRef}`,
-      "Leave project-ref and database-url out, or correct the policy."
+      say`${nameInput("project-ref")}: ${policy} names the project ${ofPolicy} for ${database3?.name}, and the inputs lead to ${given.projectRef}`,
+      say`Leave ${nameInput("project-ref")} and ${nameInput("database-url")} out, or correct the policy.`
     );
   const projectRef = ofPolicy ?? given.projectRef;
   const variable = database3 === void 0 ? defaultTokenName : tokenNameOf(database3.written);
@@ -64356,18 +64436,18 @@ function chooseProjects(databases, { policy, managementAccess: given }, { env: e
   for (const [index, { projectRef, variable, management }] of found.entries())
     if (projectRef !== void 0 && management === void 0)
       log3.warn(
-        `${databases[index]?.name}: Supabase's own backups are not looked at, because there is no token. Set the variable ${variable}, or supabase-access-token.`
+        say`${databases[index]?.name}: Supabase's own backups are not looked at, because there is no token. Set the variable ${variable}, or ${nameInput("supabase-access-token")}.`
       );
   return found.map(({ management }) => management);
 }
 function refuseIdle(policy, { isTokenGiven, projectRef }, count4, log3) {
   if (projectRef !== void 0)
     log3.warn(
-      "Supabase's own backups are not in the report: project-ref names one project, and the report is about several databases. Name one with database, or each project in the policy."
+      say`Supabase's own backups are not in the report: ${nameInput("project-ref")} names one project, and the report is about several databases. Name one with ${nameInput("database")}, or each project in the policy.`
     );
   else if (isTokenGiven)
     throw new ConfigurationError(
-      `project-ref: is required with supabase-access-token, because ${policy} names none for ${count4 === 1 ? "this database" : "any of the databases"}`,
+      say`${nameInput("project-ref")}: is required with ${nameInput("supabase-access-token")}, because ${policy} names none for ${count4 === 1 ? "this database" : "any of the databases"}`,
       "Write project-ref for the database in the policy, or leave the token out."
     );
 }
@@ -64376,12 +64456,12 @@ function chooseCopies({ name: name2, written }, given, place3, { env: env2, log:
   const copies = named3 === void 0 ? given : withEndpoints(named3, env2);
   if (copies.length === 0 && written.copies !== void 0)
     log3.warn(
-      `${name2}: its copies are not looked at, because the variable ${written.copies}, which the policy names, is not set. Set it, or copies.`
+      say`${name2}: its copies are not looked at, because the variable ${written.copies}, which the policy names, is not set. Set it, or ${nameInput("copies")}.`
     );
   const shared = findSharedPlace(place3, copies);
   if (shared === void 0) return copies;
   throw new ConfigurationError(
-    `copies: ${shared}`,
+    say`${nameInput("copies")}: ${shared}`,
     "A copy is for the day when the other place is gone: name another one."
   );
 }
@@ -64393,7 +64473,7 @@ function readVariable(key, secret2, env2, parse7) {
   } catch (error2) {
     if (!(error2 instanceof Problem)) throw error2;
     throw new ConfigurationError(
-      `${key}: the variable ${secret2}, which the policy names, ${error2.message}`,
+      say`${nameInput(key)}: the variable ${secret2}, which the policy names, ${error2.message}`,
       error2.remedy
     );
   }
@@ -65105,7 +65185,7 @@ function makeJob(planned, owner2, context) {
   const isHeard = kind === "watch" && heartbeatOf(written, policy) !== void 0;
   const given = {
     ...commonInputs(context),
-    ...isHeard && { "heartbeat-signals": join9(policy.alarms?.["heartbeat-signals"]) },
+    ...isHeard && { "heartbeat-signals": join10(policy.alarms?.["heartbeat-signals"]) },
     "install-client": policy["install-client"],
     ...placeInputs2(written, role2),
     environment: written.environment,
@@ -65115,10 +65195,10 @@ function makeJob(planned, owner2, context) {
     "rpo-target": policy.alarms?.["rpo-target"],
     // One watch alone looks at the workflows, too; several leave that to a job of its own.
     policy: kind === "watch" && listWatched(policy).length === 1 ? context.policyPath : void 0,
-    include: join9(written.include),
-    exclude: join9(written.exclude),
-    "encryption-recipients": join9(written["encryption-recipients"]),
-    freshness: join9(written.freshness),
+    include: join10(written.include),
+    exclude: join10(written.exclude),
+    "encryption-recipients": join10(written["encryption-recipients"]),
+    freshness: join10(written.freshness),
     checks: kind === "drill" ? policy.drill?.checks : written.checks,
     "backup-type": kind === "archive" ? "full" : kind,
     label: expression(
@@ -65194,7 +65274,7 @@ function makeScheduleJob(watches, context) {
   const given = {
     ...commonInputs(context),
     policy: context.policyPath,
-    ...isHeard && { "heartbeat-signals": join9(alarms?.["heartbeat-signals"]) }
+    ...isHeard && { "heartbeat-signals": join10(alarms?.["heartbeat-signals"]) }
   };
   const allWell = "!contains(needs.*.result, 'failure') && !contains(needs.*.result, 'cancelled') && (github.event_name == 'schedule' || !contains(needs.*.result, 'skipped'))";
   return {
@@ -65238,12 +65318,12 @@ function commonInputs({ policy, plan }) {
   return {
     "runs-on": plan.runsOn,
     "failure-issues": issues,
-    "issue-labels": issues ? join9(alarms?.labels) : void 0,
-    "issue-assignees": issues ? join9(alarms?.assignees) : void 0,
-    "issue-mentions": issues ? join9(alarms?.mentions) : void 0,
+    "issue-labels": issues ? join10(alarms?.labels) : void 0,
+    "issue-assignees": issues ? join10(alarms?.assignees) : void 0,
+    "issue-mentions": issues ? join10(alarms?.mentions) : void 0,
     "notify-format": alarms?.["notify-format"],
     "mail-from": alarms?.["mail-from"],
-    "mail-to": join9(alarms?.["mail-to"])
+    "mail-to": join10(alarms?.["mail-to"])
   };
 }
 function secretsOf(kind, written, role2, policy) {
@@ -65282,7 +65362,7 @@ function expression(text7) {
 function secret(name2) {
   return name2 === void 0 ? void 0 : expression(`secrets.${name2}`);
 }
-function join9(value) {
+function join10(value) {
   return typeof value === "string" || value === void 0 ? value : value.join(", ");
 }
 function pick2(values, wanted2) {
@@ -65740,7 +65820,7 @@ init_errors();
 init_wording();
 
 // src/operations/schedule/planned.ts
-var import_node_path24 = __toESM(require("node:path"), 1);
+var import_node_path26 = __toESM(require("node:path"), 1);
 
 // src/github/workflows.ts
 init_dist();
@@ -65841,8 +65921,8 @@ function explain7(failure2, repository) {
 }
 
 // src/schedule/plan/policy-file.ts
-var import_promises19 = require("node:fs/promises");
-var import_node_path22 = __toESM(require("node:path"), 1);
+var import_promises20 = require("node:fs/promises");
+var import_node_path24 = __toESM(require("node:path"), 1);
 init_errors();
 init_wording();
 
@@ -66435,7 +66515,7 @@ async function planPolicyFile(file, env2) {
 }
 async function readPolicyFile(file) {
   try {
-    return await (0, import_promises19.readFile)(file, "utf8");
+    return await (0, import_promises20.readFile)(file, "utf8");
   } catch (error2) {
     throw new ConfigurationError(
       say`${nameInput("policy")}: ${file} cannot be read`,
@@ -66447,12 +66527,12 @@ async function readPolicyFile(file) {
 async function findRepository2(policyFile, env2) {
   const named3 = nameRepository(env2);
   if (named3 !== void 0) return named3;
-  for (let folder = import_node_path22.default.resolve(policyFile, ".."); ; folder = import_node_path22.default.dirname(folder)) {
-    const config2 = await (0, import_promises19.readFile)(import_node_path22.default.join(folder, ".git", "config"), "utf8").catch(() => "");
+  for (let folder = import_node_path24.default.resolve(policyFile, ".."); ; folder = import_node_path24.default.dirname(folder)) {
+    const config2 = await (0, import_promises20.readFile)(import_node_path24.default.join(folder, ".git", "config"), "utf8").catch(() => "");
     const [, origin = ""] = /^\[remote "origin"\]\n(?:[^[].*\n)*?\s*url = (.+)$/m.exec(config2) ?? [];
     const [, owner2, name2] = /([^/:]+)\/([^/]+?)(?:\.git)?\/?$/.exec(origin.trim()) ?? [];
     if (owner2 !== void 0 && name2 !== void 0) return `${owner2}/${name2}`;
-    if (folder === import_node_path22.default.dirname(folder)) return void 0;
+    if (folder === import_node_path24.default.dirname(folder)) return void 0;
   }
 }
 
@@ -66529,8 +66609,8 @@ function median2(values) {
 }
 
 // src/schedule/workflows/files.ts
-var import_promises20 = require("node:fs/promises");
-var import_node_path23 = __toESM(require("node:path"), 1);
+var import_promises21 = require("node:fs/promises");
+var import_node_path25 = __toESM(require("node:path"), 1);
 init_errors();
 init_wording();
 
@@ -66594,14 +66674,14 @@ function whyForeign(content2, policyPath) {
   return header.untouched ? "" : "was edited by hand";
 }
 async function readFolder(folder) {
-  const names4 = await (0, import_promises20.readdir)(folder).catch((error2) => {
+  const names4 = await (0, import_promises21.readdir)(folder).catch((error2) => {
     if (error2.code === "ENOENT") return [];
     throw unusable(folder, error2);
   });
   const workflows = names4.filter((name2) => /\.ya?ml$/.test(name2)).sort();
   try {
     const contents = workflows.map(
-      async (name2) => [name2, await (0, import_promises20.readFile)(import_node_path23.default.join(folder, name2), "utf8")]
+      async (name2) => [name2, await (0, import_promises21.readFile)(import_node_path25.default.join(folder, name2), "utf8")]
     );
     return new Map(await Promise.all(contents));
   } catch (error2) {
@@ -66631,8 +66711,8 @@ function verifyPlanned({ plan, changes }, { token, mayEnable }, { env: env2, sig
   return verifyWorkflows(api, { plan, changes, mayEnable, now: now() });
 }
 function pathInRepository({ policy, workflows }) {
-  const root = import_node_path24.default.resolve(workflows, "..", "..");
-  return import_node_path24.default.relative(root, import_node_path24.default.resolve(policy)).split(import_node_path24.default.sep).join("/");
+  const root = import_node_path26.default.resolve(workflows, "..", "..");
+  return import_node_path26.default.relative(root, import_node_path26.default.resolve(policy)).split(import_node_path26.default.sep).join("/");
 }
 
 // src/operations/status/schedules.ts
@@ -67134,7 +67214,7 @@ var PairCheck = class {
 };
 
 // src/operations/validate/contents.ts
-var import_promises22 = require("node:fs/promises");
+var import_promises23 = require("node:fs/promises");
 
 // src/postgres/client/table-of-contents.ts
 init_environment();
@@ -67284,15 +67364,15 @@ function findGuarded(guard, entries) {
 }
 
 // src/repository/objects/archive-file.ts
-var import_promises21 = require("node:fs/promises");
-var import_node_path25 = __toESM(require("node:path"), 1);
+var import_promises22 = require("node:fs/promises");
+var import_node_path27 = __toESM(require("node:path"), 1);
 init_errors();
 async function fetchArchive(manifest, reader2, context) {
   var _stack = [];
   try {
     await assertRoom(manifest, context.temporaryFolder);
-    const file = import_node_path25.default.join(context.temporaryFolder, `${manifest.id}.dump`);
-    const handle = __using(_stack, await (0, import_promises21.open)(file, "wx", 384), true);
+    const file = import_node_path27.default.join(context.temporaryFolder, `${manifest.id}.dump`);
+    const handle = __using(_stack, await (0, import_promises22.open)(file, "wx", 384), true);
     for (const index of manifest.archive.objects) {
       const object3 = manifest.objects[index];
       if (!object3) throw new Error(`the manifest has no object ${index}`);
@@ -67307,7 +67387,7 @@ async function fetchArchive(manifest, reader2, context) {
   }
 }
 async function assertRoom({ id, archive }, folder) {
-  const { bavail, bsize } = await (0, import_promises21.statfs)(folder);
+  const { bavail, bsize } = await (0, import_promises22.statfs)(folder);
   if (archive.bytes < bavail * bsize) return;
   throw new StorageError(
     `the archive of backup ${id} needs ${archive.bytes} bytes in ${folder}, of which ${bavail * bsize} are free`,
@@ -67365,7 +67445,7 @@ async function checkArchive(manifest, reader2, source, context) {
     if (error2 instanceof ToolError || error2 instanceof IntegrityError) return messageOf(error2);
     throw error2;
   } finally {
-    if (file !== void 0) await (0, import_promises22.rm)(file, { force: true });
+    if (file !== void 0) await (0, import_promises23.rm)(file, { force: true });
   }
 }
 async function checkSupplement(manifest, reader2) {
@@ -68353,7 +68433,7 @@ function compareDefinitions(expected, found, context) {
     const subject = want[0] ?? have[0];
     if (!subject || !isCompared(subject, have.length > 0)) return [];
     if (!saysMore(subject, want, wanted2, there)) return [];
-    const line2 = compareOne(subject, join10(want), join10(have), context);
+    const line2 = compareOne(subject, join11(want), join11(have), context);
     const isThere2 = relations6.has(`${subject.schema}.${subject.relation}`);
     const wider = isThere2 && lacksGuard(line2, want) || opens(line2, want[0], have[0], context) || maintains(line2, have[0]);
     return [wider ? widen2(line2) : line2];
@@ -68397,7 +68477,7 @@ function opens({ status }, want, have, { scope }) {
 function identify2({ kind, schema: schema5, relation, name: name2 }) {
   return JSON.stringify([kind, schema5, relation, name2]);
 }
-function join10(definitions3) {
+function join11(definitions3) {
   if (definitions3.length === 0) return void 0;
   return definitions3.map(({ detail }) => detail).sort().join("; ");
 }
@@ -70231,15 +70311,15 @@ function refuse5({ why, before, after }, { recoveryTargetTime }) {
 }
 
 // src/restorer/trial/parity-files.ts
-var import_promises23 = require("node:fs/promises");
-var import_node_path26 = __toESM(require("node:path"), 1);
+var import_promises24 = require("node:fs/promises");
+var import_node_path28 = __toESM(require("node:path"), 1);
 init_errors();
 init_wording();
 async function makeReportFolder(folder) {
   if (folder === void 0) return;
   try {
-    await (0, import_promises23.mkdir)(folder, { recursive: true });
-    await (0, import_promises23.access)(folder, import_promises23.constants.W_OK);
+    await (0, import_promises24.mkdir)(folder, { recursive: true });
+    await (0, import_promises24.access)(folder, import_promises24.constants.W_OK);
   } catch (cause) {
     throw new ConfigurationError(
       say`${nameInput("report-folder")}: nothing can be written to ${folder} (${messageOf(cause)})`,
@@ -70260,7 +70340,7 @@ async function writeParity(folder, scope, parity, context, checks = []) {
   try {
     for (const [extension, content2] of Object.entries(files)) {
       for (const name2 of [`parity-${scope.manifest.id}`, "parity"]) {
-        await (0, import_promises23.writeFile)(import_node_path26.default.join(folder, `${name2}.${extension}`), content2);
+        await (0, import_promises24.writeFile)(import_node_path28.default.join(folder, `${name2}.${extension}`), content2);
       }
     }
   } catch (error2) {
@@ -70474,14 +70554,14 @@ init_lists();
 
 // src/restorer/archive/entry-statements.ts
 var import_node_fs20 = require("node:fs");
-var import_node_path27 = __toESM(require("node:path"), 1);
+var import_node_path29 = __toESM(require("node:path"), 1);
 init_environment();
 var prelude = /^SET row_security = (?:on|off);$/m;
 var heading = /^--\n-- Name: [^\n]*\n--\n+/m;
 var ending2 = "\n--\n-- PostgreSQL database dump complete\n--";
 var setOwner = /\n(ALTER (?:[^;"]|"[^"]*")+ OWNER TO (?:[^;"]|"[^"]*")+;)\s*$/;
 async function readStatements(client, archive, entry, context) {
-  const list3 = import_node_path27.default.join(context.temporaryFolder, `statements-${entry.id}.list`);
+  const list3 = import_node_path29.default.join(context.temporaryFolder, `statements-${entry.id}.list`);
   (0, import_node_fs20.writeFileSync)(list3, writeList2([entry]), { mode: 384 });
   const args = [`--use-list=${list3}`, "--no-tablespaces", "--file=-", archive];
   const { stdout } = await runTool(client.pgRestore, args, {
@@ -70537,7 +70617,7 @@ init_lists();
 
 // src/restorer/extensions/parts.ts
 var import_node_fs21 = require("node:fs");
-var import_node_path28 = __toESM(require("node:path"), 1);
+var import_node_path30 = __toESM(require("node:path"), 1);
 init_environment();
 async function isAboutAbsentPart(session, entry) {
   const { kind, schema: schema5, name: name2 } = entry;
@@ -70607,7 +70687,7 @@ async function* takeRows(lines3) {
   }
 }
 async function* printLines(client, archive, entry, context) {
-  const list3 = import_node_path28.default.join(context.temporaryFolder, `rows-${entry.id}.list`);
+  const list3 = import_node_path30.default.join(context.temporaryFolder, `rows-${entry.id}.list`);
   (0, import_node_fs21.writeFileSync)(list3, writeList2([entry]), { mode: 384 });
   const run2 = startTool(client.pgRestore, [`--use-list=${list3}`, "--file=-", archive], {
     env: toolEnvironment(context.env),
@@ -70929,7 +71009,7 @@ async function giveAway(session, owner2) {
 
 // src/restorer/archive/tool.ts
 var import_node_fs22 = require("node:fs");
-var import_node_path29 = __toESM(require("node:path"), 1);
+var import_node_path31 = __toESM(require("node:path"), 1);
 init_errors();
 
 // src/restorer/archive/refusal.ts
@@ -71017,7 +71097,7 @@ var RefusalReader = class {
 
 // src/restorer/archive/tool.ts
 async function runRestore(file, entries, jobs, { temporaryFolder, signal }) {
-  const list3 = import_node_path29.default.join(temporaryFolder, `restore-${entries[0]?.id}.list`);
+  const list3 = import_node_path31.default.join(temporaryFolder, `restore-${entries[0]?.id}.list`);
   (0, import_node_fs22.writeFileSync)(list3, writeList2(entries), { mode: 384 });
   const args = [
     "--no-password",
@@ -73357,11 +73437,73 @@ var PieceReader = class {
   }
 };
 
+// src/runtime/heap.ts
+var Heap = class {
+  /** The children of the element at n are at 2n + 1 and 2n + 2, and none goes before it. */
+  #elements;
+  #compare;
+  /** @param compare below 0 when the first goes before the second */
+  constructor(compare4, elements = []) {
+    this.#compare = compare4;
+    this.#elements = elements.toSorted(compare4);
+  }
+  add(element) {
+    const elements = this.#elements;
+    let at = elements.push(element) - 1;
+    while (at > 0) {
+      const above = at - 1 >>> 1;
+      if (!this.#isBefore(at, above)) return;
+      this.#swap(at, above);
+      at = above;
+    }
+  }
+  /** Takes the first; undefined when there is none. */
+  take() {
+    const elements = this.#elements;
+    const [first2] = elements;
+    const last = elements.pop();
+    if (elements.length === 0 || last === void 0) return first2;
+    elements[0] = last;
+    for (let at = 0; ; ) {
+      const [left, right] = [2 * at + 1, 2 * at + 2];
+      const child3 = right < elements.length && this.#isBefore(right, left) ? right : left;
+      if (child3 >= elements.length || !this.#isBefore(child3, at)) return first2;
+      this.#swap(at, child3);
+      at = child3;
+    }
+  }
+  /** All of them in their order, without taking any. The first n cost n² at most. */
+  *inOrder() {
+    const frontier = this.#elements.length === 0 ? [] : [0];
+    while (frontier.length > 0) {
+      let next = 0;
+      for (let each = 1; each < frontier.length; each++)
+        if (this.#isBefore(frontier[each], frontier[next])) next = each;
+      const at = frontier[next];
+      yield this.#elements[at];
+      const children = [2 * at + 1, 2 * at + 2].filter((child3) => child3 < this.#elements.length);
+      frontier.splice(next, 1, ...children);
+    }
+  }
+  #isBefore(one, other) {
+    return this.#compare(this.#elements[one], this.#elements[other]) < 0;
+  }
+  #swap(one, other) {
+    const elements = this.#elements;
+    [elements[one], elements[other]] = [elements[other], elements[one]];
+  }
+};
+
 // src/restorer/rows/queue.ts
+init_lists();
 var shareSlack = 1.25;
 var worthFreezing = 1024 * 1024;
 var LoadQueue = class {
-  #lanes;
+  /** Those that no worker is on; that with the most bytes left goes first */
+  #idle;
+  /** Those that a worker is on, and that have parts left: as many as workers at most */
+  #busy = /* @__PURE__ */ new Set();
+  #length;
   constructor(tables3, workers) {
     const fairShare = tables3.reduce((sum2, table3) => sum2 + table3.bytes, 0) / workers;
     const lanes = [];
@@ -73380,19 +73522,22 @@ var LoadQueue = class {
           )
         );
       } else {
-        shared.set(object3, [...shared.get(object3) ?? [], ...jobs]);
+        const together = shared.get(object3);
+        if (together === void 0) shared.set(object3, jobs);
+        else append(together, jobs);
       }
     }
     for (const jobs of shared.values()) lanes.push(new LoadLane([{ jobs, whole: void 0 }], void 0));
-    this.#lanes = lanes.sort((one, other) => other.bytes - one.bytes);
+    this.#idle = new Heap((one, other) => other.bytes - one.bytes, lanes);
+    this.#length = lanes.reduce((sum2, lane) => sum2 + lane.left, 0);
   }
   /** How many parts are left. */
   get length() {
-    return this.#lanes.reduce((sum2, lane) => sum2 + lane.parts.length, 0);
+    return this.#length;
   }
   /** The parts that come next, as far as this is known before a worker takes them. */
   *upcoming() {
-    for (const { active, parts: parts3 } of this.#lanes) if (active === 0 && parts3[0] !== void 0) yield parts3[0];
+    for (const { next } of this.#idle.inOrder()) if (next !== void 0) yield next;
   }
   /**
    * Runs `load` on one part after another until none is left, and `loaded` after the last part of a large
@@ -73400,24 +73545,39 @@ var LoadQueue = class {
    */
   async drain(load, loaded) {
     for (; ; ) {
-      const lane = this.#choose();
-      const part = lane?.parts.shift();
+      const lane = this.#idle.take() ?? this.#chooseBusy();
+      const part = lane?.take();
       if (!lane || !part) return;
-      if (lane.parts.length === 0) this.#lanes.splice(this.#lanes.indexOf(lane), 1);
+      this.#length--;
+      if (lane.left > 0) this.#busy.add(lane);
+      else this.#busy.delete(lane);
       lane.active++;
-      lane.bytes -= sumBytes3(part.jobs);
-      await load(part).finally(() => lane.active--);
-      if (lane.table && lane.parts.length === 0 && lane.active === 0) await loaded(lane.table);
+      let isLast = false;
+      await load(part).finally(() => {
+        isLast = this.#leave(lane);
+      });
+      if (lane.table && isLast) await loaded(lane.table);
     }
   }
-  /** The parts with the fewest workers on them; among equals, those with the most bytes left. */
-  #choose() {
-    let best = this.#lanes[0];
-    for (const lane of this.#lanes) {
+  /** The lane with the fewest workers on it; among equals, that with the most bytes left. */
+  #chooseBusy() {
+    let best;
+    for (const lane of this.#busy) {
       if (!best || lane.active < best.active || lane.active === best.active && lane.bytes > best.bytes)
         best = lane;
     }
     return best;
+  }
+  /**
+   * Takes a worker off a lane, and puts the lane back among the idle ones if it was the last.
+   *
+   * @returns whether the lane is done
+   */
+  #leave(lane) {
+    lane.active--;
+    if (lane.active > 0) return false;
+    if (this.#busy.delete(lane)) this.#idle.add(lane);
+    return lane.left === 0;
   }
 };
 function gatherByObject(jobs) {
@@ -73432,7 +73592,8 @@ function gatherByObject(jobs) {
   return groups3;
 }
 var LoadLane = class {
-  parts;
+  /** The next one last */
+  #parts;
   /** undefined for small tables */
   table;
   /** bytes still to be handed out */
@@ -73440,9 +73601,21 @@ var LoadLane = class {
   /** workers on it */
   active = 0;
   constructor(parts3, table3) {
-    this.parts = parts3;
+    this.#parts = parts3.toReversed();
     this.table = table3;
     this.bytes = sumBytes3(parts3.flatMap((part) => part.jobs));
+  }
+  /** How many parts are left. */
+  get left() {
+    return this.#parts.length;
+  }
+  get next() {
+    return this.#parts.at(-1);
+  }
+  take() {
+    const part = this.#parts.pop();
+    if (part !== void 0) this.bytes -= sumBytes3(part.jobs);
+    return part;
   }
 };
 function sumBytes3(jobs) {
@@ -78424,7 +78597,7 @@ function toFailureIssue(issue2, { from, to }) {
 
 // src/operations/report/compliance/policy.ts
 var import_node_crypto36 = require("node:crypto");
-var import_promises24 = require("node:fs/promises");
+var import_promises25 = require("node:fs/promises");
 init_errors();
 init_wording();
 async function readPolicyFacts(file, name2, usualKeepChanges, { env: env2 }) {
@@ -78441,7 +78614,7 @@ async function readPolicyFacts(file, name2, usualKeepChanges, { env: env2 }) {
   return {
     policy: {
       file,
-      sha256: (0, import_node_crypto36.createHash)("sha256").update(await (0, import_promises24.readFile)(file)).digest("hex"),
+      sha256: (0, import_node_crypto36.createHash)("sha256").update(await (0, import_promises25.readFile)(file)).digest("hex"),
       plan: database3,
       repository: planned.plan.repository,
       timeZone: planned.plan.timeZone,

@@ -27583,21 +27583,45 @@ var init_ignore = __esm({
   }
 });
 
+// src/storage/folder/real-path.ts
+async function findRealPath(folder) {
+  try {
+    return await (0, import_promises4.realpath)(folder);
+  } catch (error2) {
+    const code = codeOf2(error2);
+    if (code === void 0) throw error2;
+    const above = (0, import_node_path6.dirname)(folder);
+    if (!isAbsence(code) || above === folder) return void 0;
+    const real = await findRealPath(above);
+    return real === void 0 ? void 0 : (0, import_node_path6.join)(real, (0, import_node_path6.basename)(folder));
+  }
+}
+var import_promises4, import_node_path6;
+var init_real_path = __esm({
+  "src/storage/folder/real-path.ts"() {
+    "use strict";
+    import_promises4 = require("node:fs/promises");
+    import_node_path6 = require("node:path");
+    init_failures();
+  }
+});
+
 // src/storage/file.ts
-var import_node_crypto5, import_node_fs7, import_promises4, import_node_path6, looksAtOnce, abandonedAfterMs, temporaryName, readOnly, noHardLinks, FileStorage;
+var import_node_crypto5, import_node_fs7, import_promises5, import_node_path7, looksAtOnce, abandonedAfterMs, temporaryName, readOnly, noHardLinks, FileStorage;
 var init_file = __esm({
   "src/storage/file.ts"() {
     "use strict";
     import_node_crypto5 = require("node:crypto");
     import_node_fs7 = require("node:fs");
-    import_promises4 = require("node:fs/promises");
-    import_node_path6 = require("node:path");
+    import_promises5 = require("node:fs/promises");
+    import_node_path7 = require("node:path");
     init_errors();
     init_wording();
     init_duration();
     init_durable();
     init_failures();
     init_ignore();
+    init_real_path();
     init_storage();
     looksAtOnce = 64;
     abandonedAfterMs = day;
@@ -27616,7 +27640,7 @@ var init_file = __esm({
        * @param location the name of the folder for people
        */
       constructor(root, context, location = root) {
-        this.#root = (0, import_node_path6.resolve)(root);
+        this.#root = (0, import_node_path7.resolve)(root);
         this.#context = context;
         this.location = location;
       }
@@ -27636,7 +27660,7 @@ var init_file = __esm({
           }
           await this.delete([key]);
         } catch (error2) {
-          await (0, import_promises4.rm)(this.#path(key), { force: true }).catch(() => {
+          await (0, import_promises5.rm)(this.#path(key), { force: true }).catch(() => {
           });
           const wrong2 = error2 instanceof StorageError && wrongFolder[codeOf2(error2.cause) ?? ""];
           if (wrong2) throw new ConfigurationError(`${this.location} ${wrong2.what}`, wrong2.next, error2.cause);
@@ -27647,7 +27671,7 @@ var init_file = __esm({
       async put(key, value) {
         assertKey(key);
         await this.#write(key, value, async (temporary, path3) => {
-          await (0, import_promises4.rename)(temporary, path3);
+          await (0, import_promises5.rename)(temporary, path3);
           return true;
         });
       }
@@ -27656,13 +27680,13 @@ var init_file = __esm({
         return this.#write(key, value, async (temporary, path3) => {
           if (this.#hardLinks) {
             try {
-              await (0, import_promises4.link)(temporary, path3);
-              await (0, import_promises4.unlink)(temporary);
+              await (0, import_promises5.link)(temporary, path3);
+              await (0, import_promises5.unlink)(temporary);
               return true;
             } catch (error2) {
               const code = codeOf2(error2);
               if (code === "EEXIST") {
-                await (0, import_promises4.unlink)(temporary);
+                await (0, import_promises5.unlink)(temporary);
                 return false;
               }
               if (!code || !noHardLinks.has(code)) throw error2;
@@ -27670,18 +27694,18 @@ var init_file = __esm({
             }
           }
           if (await isTaken(path3)) {
-            await (0, import_promises4.unlink)(temporary);
+            await (0, import_promises5.unlink)(temporary);
             return false;
           }
-          await (0, import_promises4.rename)(temporary, path3);
+          await (0, import_promises5.rename)(temporary, path3);
           return true;
         });
       }
       async get(key, limit = largestValue) {
         assertKey(key);
         try {
-          await this.#refuseLinks((0, import_node_path6.dirname)(key));
-          const file = await (0, import_promises4.open)(this.#path(key), readOnly);
+          await this.#refuseLinks((0, import_node_path7.dirname)(key));
+          const file = await (0, import_promises5.open)(this.#path(key), readOnly);
           try {
             const found = await file.stat();
             if (!found.isFile()) throw Object.assign(new Error("it is no file"), { code: "EISDIR" });
@@ -27696,7 +27720,7 @@ var init_file = __esm({
       }
       async stat(key) {
         assertKey(key);
-        await this.#refuseLinks((0, import_node_path6.dirname)(key));
+        await this.#refuseLinks((0, import_node_path7.dirname)(key));
         return this.#look(key);
       }
       async *list(prefix) {
@@ -27722,11 +27746,11 @@ var init_file = __esm({
         const folders = /* @__PURE__ */ new Set();
         const retained = [];
         let denial;
-        for (const folder of new Set(keys.map((key) => (0, import_node_path6.dirname)(key)))) await this.#refuseLinks(folder);
+        for (const folder of new Set(keys.map((key) => (0, import_node_path7.dirname)(key)))) await this.#refuseLinks(folder);
         for (const key of keys) {
           try {
-            await (0, import_promises4.unlink)(this.#path(key));
-            folders.add((0, import_node_path6.dirname)(this.#path(key)));
+            await (0, import_promises5.unlink)(this.#path(key));
+            folders.add((0, import_node_path7.dirname)(this.#path(key)));
           } catch (error2) {
             const code = codeOf2(error2);
             if (isAbsence(code)) continue;
@@ -27738,33 +27762,36 @@ var init_file = __esm({
         for (const folder of folders) await syncFolder(folder);
         if (retained.length > 0) throw new RetainedError(retained, this.location, denial);
       }
+      findRealPlace() {
+        return findRealPath(this.#root);
+      }
       async close() {
       }
       async [Symbol.asyncDispose]() {
         await this.close();
       }
       #path(key) {
-        return (0, import_node_path6.join)(this.#root, key);
+        return (0, import_node_path7.join)(this.#root, key);
       }
       /** Writes a value under a temporary name; `publish` renames it, or removes it and returns false. */
       async #write(key, value, publish) {
         const path3 = this.#path(key);
-        const temporary = (0, import_node_path6.join)(this.#root, "tmp", (0, import_node_crypto5.randomUUID)());
+        const temporary = (0, import_node_path7.join)(this.#root, "tmp", (0, import_node_crypto5.randomUUID)());
         try {
           const missing = [];
-          for (const folder of ["tmp", (0, import_node_path6.dirname)(key)])
+          for (const folder of ["tmp", (0, import_node_path7.dirname)(key)])
             if (!await this.#refuseLinks(folder)) missing.push(folder);
           await this.#refuseRemoved();
           const isNew = !this.#isMade && !await isTaken(this.#root);
-          for (const folder of missing) await makeFolder((0, import_node_path6.join)(this.#root, folder));
+          for (const folder of missing) await makeFolder((0, import_node_path7.join)(this.#root, folder));
           if (isNew) await ignoreInGit(this.#root);
           await writeDurably(temporary, value);
           const published = await publish(temporary, path3);
-          await syncFolder((0, import_node_path6.dirname)(path3));
+          await syncFolder((0, import_node_path7.dirname)(path3));
           this.#isMade = true;
           return published;
         } catch (error2) {
-          await (0, import_promises4.rm)(temporary, { force: true }).catch(() => {
+          await (0, import_promises5.rm)(temporary, { force: true }).catch(() => {
           });
           throw this.#failure("store", key, error2);
         }
@@ -27779,7 +27806,7 @@ var init_file = __esm({
       }
       async #look(key) {
         try {
-          const found = await (0, import_promises4.lstat)(this.#path(key));
+          const found = await (0, import_promises5.lstat)(this.#path(key));
           const isValue = found.isFile() || found.isSymbolicLink();
           return isValue ? { key, size: found.size, modifiedAt: found.mtime } : void 0;
         } catch (error2) {
@@ -27790,7 +27817,7 @@ var init_file = __esm({
       async #entries(folder) {
         await this.#refuseLinks(folder);
         try {
-          return await (0, import_promises4.readdir)((0, import_node_path6.join)(this.#root, folder), { withFileTypes: true });
+          return await (0, import_promises5.readdir)((0, import_node_path7.join)(this.#root, folder), { withFileTypes: true });
         } catch (error2) {
           if (codeOf2(error2) === "ENOENT" || folder !== "" && codeOf2(error2) === "ENOTDIR") return [];
           if (folder !== "" && codeOf2(error2) === "ENAMETOOLONG") return [];
@@ -27804,10 +27831,10 @@ var init_file = __esm({
       async #removeAbandoned() {
         for (const entry of await this.#entries("tmp")) {
           if (!temporaryName.test(entry.name)) continue;
-          const path3 = (0, import_node_path6.join)(this.#root, "tmp", entry.name);
-          const found = await (0, import_promises4.lstat)(path3).catch(() => void 0);
+          const path3 = (0, import_node_path7.join)(this.#root, "tmp", entry.name);
+          const found = await (0, import_promises5.lstat)(path3).catch(() => void 0);
           const ageMs = this.#context.now().getTime() - (found?.mtimeMs ?? Number.NaN);
-          if (found?.isFile() && ageMs > abandonedAfterMs) await (0, import_promises4.rm)(path3, { force: true });
+          if (found?.isFile() && ageMs > abandonedAfterMs) await (0, import_promises5.rm)(path3, { force: true });
         }
       }
       /**
@@ -27822,8 +27849,8 @@ var init_file = __esm({
         let path3 = this.#root;
         const parts = folder.split("/").filter((name) => name !== "" && name !== ".");
         for (const part of parts) {
-          path3 = (0, import_node_path6.join)(path3, part);
-          const found = await (0, import_promises4.lstat)(path3).catch(() => void 0);
+          path3 = (0, import_node_path7.join)(path3, part);
+          const found = await (0, import_promises5.lstat)(path3).catch(() => void 0);
           if (found === void 0) return false;
           if (!found.isSymbolicLink()) continue;
           throw new ConfigurationError(
@@ -29364,16 +29391,16 @@ function retry(attempt, policy) {
     randomize: true,
     shouldRetry: async ({ error: error2, retriesConsumed }) => {
       const waitMs = waitMsAfter(error2, retriesConsumed);
-      if (waitMs) await (0, import_promises5.setTimeout)(waitMs, void 0, { signal });
+      if (waitMs) await (0, import_promises6.setTimeout)(waitMs, void 0, { signal });
       return waitMs !== void 0;
     }
   });
 }
-var import_promises5;
+var import_promises6;
 var init_retry = __esm({
   "src/http/retry.ts"() {
     "use strict";
-    import_promises5 = require("node:timers/promises");
+    import_promises6 = require("node:timers/promises");
     init_p_retry();
   }
 });
@@ -30215,7 +30242,7 @@ async function fetchTo(address, path3, artifact, { env: env2, signal }) {
     }
   });
   const source = import_node_stream3.Readable.fromWeb(response.body);
-  await (0, import_promises6.pipeline)(source, check, (0, import_node_fs8.createWriteStream)(path3, { mode: 384 }), { signal });
+  await (0, import_promises7.pipeline)(source, check, (0, import_node_fs8.createWriteStream)(path3, { mode: 384 }), { signal });
   const digest = `sha256:${hash.digest("hex")}`;
   if (artifact.digest !== void 0 && digest !== artifact.digest) throw toDamageError2(artifact);
 }
@@ -30239,14 +30266,14 @@ function toRefusalError({ status, headers }, repository) {
     status === 401 ? "Give a token that is valid, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository."
   );
 }
-var import_node_crypto8, import_node_fs8, import_node_stream3, import_promises6, Unanswered, tryLater;
+var import_node_crypto8, import_node_fs8, import_node_stream3, import_promises7, Unanswered, tryLater;
 var init_answers2 = __esm({
   "src/storage/artifact/answers.ts"() {
     "use strict";
     import_node_crypto8 = require("node:crypto");
     import_node_fs8 = require("node:fs");
     import_node_stream3 = require("node:stream");
-    import_promises6 = require("node:stream/promises");
+    import_promises7 = require("node:stream/promises");
     init_request();
     init_errors();
     init_wording();
@@ -30271,12 +30298,12 @@ function isOf({ workflow_run: run }, branch) {
 function toStored({ id, name, size_in_bytes: size, digest }) {
   return { id, name, size, digest: digest ?? void 0, isOfThisRun: false };
 }
-var import_promises7, import_node_path7, listSchema, repositorySchema2, pageSize, mostPages, answerTimeoutMs, ArtifactService;
+var import_promises8, import_node_path8, listSchema, repositorySchema2, pageSize, mostPages, answerTimeoutMs, ArtifactService;
 var init_service = __esm({
   "src/storage/artifact/service.ts"() {
     "use strict";
-    import_promises7 = require("node:fs/promises");
-    import_node_path7 = require("node:path");
+    import_promises8 = require("node:fs/promises");
+    import_node_path8 = require("node:path");
     init_dist();
     init_request();
     init_retry();
@@ -30376,7 +30403,7 @@ var init_service = __esm({
        * @throws StorageError when the artifact cannot be downloaded, or differs from what GitHub stored
        */
       async download(artifact, folder) {
-        const path3 = (0, import_node_path7.join)(folder, "artifact.zip");
+        const path3 = (0, import_node_path8.join)(folder, "artifact.zip");
         if (artifact.isOfThisRun) {
           const client = await openClient2();
           const options = {
@@ -30389,8 +30416,8 @@ var init_service = __esm({
             () => client.downloadArtifact(artifact.id, options)
           );
           if (digestMismatch) throw toDamageError2(artifact);
-          const [file = ""] = await (0, import_promises7.readdir)(folder);
-          await (0, import_promises7.rename)((0, import_node_path7.join)(folder, file), path3);
+          const [file = ""] = await (0, import_promises8.readdir)(folder);
+          await (0, import_promises8.rename)((0, import_node_path8.join)(folder, file), path3);
           return path3;
         }
         await this.#retry(async () => {
@@ -30520,7 +30547,7 @@ var init_service = __esm({
 
 // src/storage/artifact/zip.ts
 async function openZip(path3) {
-  const file = await (0, import_promises8.open)(path3, "r");
+  const file = await (0, import_promises9.open)(path3, "r");
   try {
     const { size } = await file.stat();
     const read4 = async (offset, length) => {
@@ -30534,12 +30561,12 @@ async function openZip(path3) {
     return {
       entries: entries.filter(({ name }) => !name.endsWith("/")),
       unpack: async (entry, folder) => {
-        const path4 = (0, import_node_path8.join)(folder, entry.name);
+        const path4 = (0, import_node_path9.join)(folder, entry.name);
         const value = await readEntry2(read4, entry);
         try {
-          await (0, import_promises8.mkdir)((0, import_node_path8.dirname)(path4), { recursive: true, mode: 448 });
-          await (0, import_promises8.writeFile)(path4, value, { flag: "wx", mode: 384 });
-          await (0, import_promises8.utimes)(path4, entry.modifiedAt, entry.modifiedAt);
+          await (0, import_promises9.mkdir)((0, import_node_path9.dirname)(path4), { recursive: true, mode: 448 });
+          await (0, import_promises9.writeFile)(path4, value, { flag: "wx", mode: 384 });
+          await (0, import_promises9.utimes)(path4, entry.modifiedAt, entry.modifiedAt);
         } catch (error2) {
           if (!wrongNames.has(error2.code ?? "")) throw error2;
           throw damaged(`${quote2(entry.name)} cannot be unpacked here`, error2);
@@ -30655,12 +30682,12 @@ function damaged(how, cause) {
     cause
   );
 }
-var import_promises8, import_node_path8, import_node_util, import_node_zlib2, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
+var import_promises9, import_node_path9, import_node_util, import_node_zlib2, inflate, mostParts, endSize, longestComment, elsewhere, largestDirectory, wrongNames;
 var init_zip = __esm({
   "src/storage/artifact/zip.ts"() {
     "use strict";
-    import_promises8 = require("node:fs/promises");
-    import_node_path8 = require("node:path");
+    import_promises9 = require("node:fs/promises");
+    import_node_path9 = require("node:path");
     import_node_util = require("node:util");
     import_node_zlib2 = require("node:zlib");
     init_errors();
@@ -30684,7 +30711,7 @@ __export(store_exports2, {
 async function assertSameRepository(ours, theirs, location) {
   const [one, other] = await Promise.all(
     [ours, theirs].map(
-      (folder) => (0, import_promises9.readFile)((0, import_node_path9.join)(folder, "repository.json")).catch((error2) => {
+      (folder) => (0, import_promises10.readFile)((0, import_node_path10.join)(folder, "repository.json")).catch((error2) => {
         if (error2.code === "ENOENT") return void 0;
         throw error2;
       })
@@ -30702,13 +30729,13 @@ function toForeignError({ name, id }, entry) {
     "Name an artifact that nothing but supabase-backup stores."
   );
 }
-var import_promises9, import_node_path9, import_promises10, secondSlot, mostRounds, isShared, ArtifactStorage;
+var import_promises10, import_node_path10, import_promises11, secondSlot, mostRounds, isShared, ArtifactStorage;
 var init_store2 = __esm({
   "src/storage/artifact/store.ts"() {
     "use strict";
-    import_promises9 = require("node:fs/promises");
-    import_node_path9 = require("node:path");
-    import_promises10 = require("node:timers/promises");
+    import_promises10 = require("node:fs/promises");
+    import_node_path10 = require("node:path");
+    import_promises11 = require("node:timers/promises");
     init_errors();
     init_file();
     init_storage();
@@ -30775,7 +30802,7 @@ var init_store2 = __esm({
           const isChanged = copy.deleted.size > 0 || [...copy.written].some(isShared);
           if (isChanged && !this.#options.context.signal.aborted) await this.#publish(copy);
         } finally {
-          await (0, import_promises9.rm)(copy.root, { recursive: true, force: true });
+          await (0, import_promises10.rm)(copy.root, { recursive: true, force: true });
         }
       }
       async [Symbol.asyncDispose]() {
@@ -30808,10 +30835,10 @@ var init_store2 = __esm({
       }
       async #makeCopy() {
         const { context } = this.#options;
-        const root = await (0, import_promises9.mkdtemp)((0, import_node_path9.join)(context.temporaryFolder, "artifact-"));
+        const root = await (0, import_promises10.mkdtemp)((0, import_node_path10.join)(context.temporaryFolder, "artifact-"));
         try {
-          const files = (0, import_node_path9.join)(root, "files");
-          await (0, import_promises9.mkdir)(files, { mode: 448 });
+          const files = (0, import_node_path10.join)(root, "files");
+          await (0, import_promises10.mkdir)(files, { mode: 448 });
           const [newest] = await this.#service.list(this.#names);
           const original = newest ? await this.#fetch(newest, root, files) : [];
           return {
@@ -30824,7 +30851,7 @@ var init_store2 = __esm({
             deleted: /* @__PURE__ */ new Set()
           };
         } catch (error2) {
-          await (0, import_promises9.rm)(root, { recursive: true, force: true });
+          await (0, import_promises10.rm)(root, { recursive: true, force: true });
           throw error2;
         }
       }
@@ -30834,8 +30861,8 @@ var init_store2 = __esm({
           `reading the artifact ${artifact.name} (${artifact.id}, ${artifact.size} bytes)`
         );
         await this.#assertSpace(root, artifact.size);
-        const download = (0, import_node_path9.join)(root, `download-${artifact.id}`);
-        await (0, import_promises9.mkdir)(download, { mode: 448 });
+        const download = (0, import_node_path10.join)(root, `download-${artifact.id}`);
+        await (0, import_promises10.mkdir)(download, { mode: 448 });
         const zip = await openZip(await this.#service.download(artifact, download));
         try {
           const foreign = zip.entries.find(({ name }) => !isKey(name));
@@ -30849,11 +30876,11 @@ var init_store2 = __esm({
           return entries.map(({ name }) => name);
         } finally {
           await zip.close();
-          await (0, import_promises9.rm)(download, { recursive: true, force: true });
+          await (0, import_promises10.rm)(download, { recursive: true, force: true });
         }
       }
       async #assertSpace(folder, bytes) {
-        const { bavail, bsize } = await (0, import_promises9.statfs)(folder);
+        const { bavail, bsize } = await (0, import_promises10.statfs)(folder);
         if (bytes < bavail * bsize) return;
         throw new StorageError(
           `${this.location} needs ${bytes} bytes on this machine, of which ${bavail * bsize} are free`,
@@ -30871,7 +30898,7 @@ var init_store2 = __esm({
           const id = await this.#upload(copy, slot);
           if (id === void 0) {
             blocked = slot;
-            await (0, import_promises10.setTimeout)((this.#options.delayMs ?? 1e3) * round, void 0, {
+            await (0, import_promises11.setTimeout)((this.#options.delayMs ?? 1e3) * round, void 0, {
               signal: this.#options.context.signal
             });
             continue;
@@ -30903,7 +30930,7 @@ var init_store2 = __esm({
       }
       async #upload({ storage, files }, slot) {
         const paths = [];
-        for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path9.join)(files, key));
+        for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path10.join)(files, key));
         return this.#service.upload(slot, paths, files, this.#options.retentionDays);
       }
       /**
@@ -30925,17 +30952,17 @@ var init_store2 = __esm({
        */
       async #merge(copy, newer) {
         const { log } = this.#options.context;
-        const folder = (0, import_node_path9.join)(copy.root, `merge-${newer.id}`);
-        await (0, import_promises9.mkdir)(folder, { mode: 448 });
+        const folder = (0, import_node_path10.join)(copy.root, `merge-${newer.id}`);
+        await (0, import_promises10.mkdir)(folder, { mode: 448 });
         const keys = await this.#fetch(newer, copy.root, folder);
         await assertSameRepository(copy.files, folder, this.location);
         for (const key of keys) {
           if (copy.written.has(key)) continue;
-          await (0, import_promises9.mkdir)((0, import_node_path9.dirname)((0, import_node_path9.join)(copy.files, key)), { recursive: true, mode: 448 });
-          await (0, import_promises9.rename)((0, import_node_path9.join)(folder, key), (0, import_node_path9.join)(copy.files, key));
+          await (0, import_promises10.mkdir)((0, import_node_path10.dirname)((0, import_node_path10.join)(copy.files, key)), { recursive: true, mode: 448 });
+          await (0, import_promises10.rename)((0, import_node_path10.join)(folder, key), (0, import_node_path10.join)(copy.files, key));
           copy.deleted.delete(key);
         }
-        await (0, import_promises9.rm)(folder, { recursive: true, force: true });
+        await (0, import_promises10.rm)(folder, { recursive: true, force: true });
         copy.base = Math.max(copy.base, newer.id);
         log.warn(
           `another run stored ${this.location} meanwhile: both are merged, and what this run removed may be there again until the next cleanup`

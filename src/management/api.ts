@@ -51,6 +51,8 @@ export class ManagementApi {
   readonly #options: ManagementOptions;
   /** When the next request may be sent, milliseconds since 1970 */
   #freeAt = 0;
+  /** The `Date` of the last answer that had one, milliseconds since 1970 */
+  #answeredAt = 0;
 
   constructor(options: ManagementOptions) {
     this.#options = options;
@@ -98,6 +100,11 @@ export class ManagementApi {
     await this.#send('PUT', path, what, body);
   }
 
+  /** The time by the clock of this machine or by the last answer, whichever is later: the former may be slow. */
+  now(): Date {
+    return new Date(Math.max(this.#options.clock.now().getTime(), this.#answeredAt));
+  }
+
   async #send(method: 'GET' | 'POST' | 'PUT', path: string, what: string, body?: object): Promise<unknown> {
     const { root, token, env, signal, clock } = this.#options;
     await this.#takeTurn();
@@ -136,8 +143,10 @@ export class ManagementApi {
     if (turn > now) await clock.sleep(turn - now);
   }
 
-  /** Sends nothing until the limit is over when the answer says that it is used up. */
+  /** Takes the time of the answer, and sends nothing until the limit is over when it says that it is used up. */
   #heed(headers: Headers): void {
+    const date = Date.parse(headers.get('date') ?? '');
+    if (!Number.isNaN(date)) this.#answeredAt = date;
     if (headers.get('x-ratelimit-remaining') !== '0') return;
     const now = this.#options.clock.now();
     const waitMs = readResetMs(headers, now) ?? limitedMs;

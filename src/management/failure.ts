@@ -5,7 +5,7 @@ import { ConfigurationError, PlatformError } from '../runtime/errors.ts';
  * the plan does not have it (402). `forbidden`: the token may not (403). `missing`: there is no such project for
  * this token (404). `limited`: too many requests (429). `refused`: any other status below 500. `failed`: 500 and
  * above. `silent`: no answer came, so that what was asked for may have been done. `unclear`: an answer came, and
- * is not what the API promises.
+ * is not what the API promises. `foreign`: it is about another project. `future`: it names a time that has not come.
  */
 export type FailureCause =
   | 'unauthorized'
@@ -16,7 +16,9 @@ export type FailureCause =
   | 'refused'
   | 'failed'
   | 'silent'
-  | 'unclear';
+  | 'unclear'
+  | 'foreign'
+  | 'future';
 
 /** What is known of a failure besides its cause. */
 export interface FailureDetails {
@@ -57,7 +59,7 @@ export class ManagementFailure extends Error {
    * been carried out.
    */
   get wasRefused(): boolean {
-    return !['silent', 'failed', 'unclear'].includes(this.reason);
+    return !['silent', 'failed', 'unclear', 'foreign', 'future'].includes(this.reason);
   }
 }
 
@@ -107,6 +109,14 @@ const tellings: Readonly<Record<FailureCause, (what: string, details: FailureDet
   silent: (what, { words, advice }) => ({
     sentence: `Supabase's Management API does not answer, and ${what} is not known: ${words}`,
     next: advice ?? `See whether this machine may connect to it, look at ${statusPage}, and run it again.`,
+  }),
+  foreign: (what) => ({
+    sentence: `Supabase's Management API answered with ${what} of another name than was asked for, and is not believed`,
+    next: 'See whether management-api-url is right, and what stands between this machine and Supabase.',
+  }),
+  future: (what, { words }) => ({
+    sentence: `Supabase's Management API says something of the future about ${what}, and is not believed${quote(words)}`,
+    next: 'See whether management-api-url and the clock of this machine are right, and look in the dashboard, under Database, Backups.',
   }),
   unclear: (what) => ({
     sentence: `Supabase's Management API answered with something else than ${what}`,

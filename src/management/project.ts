@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { rootKeyText } from '../format/root-key.ts';
+import { minute } from '../values/duration.ts';
 import type { ManagementApi } from './api.ts';
 import { ManagementFailure } from './failure.ts';
 
@@ -59,7 +60,7 @@ export async function readProject(api: ManagementApi, ref: string): Promise<Proj
   const answer = await api.get(pathOf(ref), projectSchema, 'the project');
   // What is said of another project would be taken for this one's.
   if (answer.ref !== undefined && answer.ref !== ref)
-    throw new ManagementFailure('unclear', 'the project', {});
+    throw new ManagementFailure('foreign', 'the project', {});
   const { name, status, region, organization_slug: organization, created_at: createdAt } = answer;
   return { name, status, region, organization, createdAt };
 }
@@ -100,7 +101,12 @@ const backupSchema = v.looseObject({
   is_physical_backup: maybe(v.boolean()),
 });
 
-/** @throws ManagementFailure */
+/**
+ * Reads what the platform says of its backups. A list with a time that has not come is not believed: by it any
+ * backup would be young.
+ *
+ * @throws ManagementFailure
+ */
 export async function readBackups(api: ManagementApi, ref: string): Promise<BackupListing> {
   const what = 'the list of backups';
   const answer = await api.get(`${pathOf(ref)}/database/backups`, listingSchema, what);
@@ -109,6 +115,9 @@ export async function readBackups(api: ManagementApi, ref: string): Promise<Back
   if (backups === undefined && physical === undefined) throw new ManagementFailure('unclear', what, {});
   const read = v.safeParse(v.array(backupSchema), backups ?? []);
   if (!read.success) throw new ManagementFailure('unclear', what, {}, new v.ValiError(read.issues));
+  const earliest = physical?.earliest_physical_backup_date_unix;
+  const latest = physical?.latest_physical_backup_date_unix;
+  refuseFuture(what, [earliest, latest, ...read.output.map(({ inserted_at: at }) => at)], api.now());
   return {
     isPitr,
     backups: read.output
@@ -118,9 +127,19 @@ export async function readBackups(api: ManagementApi, ref: string): Promise<Back
         isPhysical,
       }))
       .sort((one, other) => other.at.getTime() - one.at.getTime()),
-    earliest: physical?.earliest_physical_backup_date_unix,
-    latest: physical?.latest_physical_backup_date_unix,
+    earliest,
+    latest,
   };
+}
+
+/** How far the clocks of the platform, and the one that is compared with them, may be apart; milliseconds */
+const clocksApart = 5 * minute;
+
+function refuseFuture(what: string, times: readonly (Date | undefined)[], now: Date): void {
+  const future = times.find((time) => time !== undefined && time.getTime() - now.getTime() > clocksApart);
+  if (future === undefined) return;
+  const words = `it has ${future.toISOString()}, and it is ${now.toISOString()}`;
+  throw new ManagementFailure('future', what, { words });
 }
 
 /** The time of day of the daily backup, in UTC, such as `02:17:00`. Only plans with `backup.schedule` tell it. */

@@ -64,7 +64,7 @@ export async function tryRecords<T>(
     return await endWith(timer, body);
   } catch (error) {
     log.warn(
-      say`the records were not brought into the database of ${nameInput('records-url')}, and come with a later run: ${messageOf(error)}${isKnownError(error) ? `\n→ ${error.next}` : ''}`,
+      say`the records were not brought into the database of ${nameInput('records-url')}, and come with a later run: ${isKnownError(error) ? say`${error.told.message}\n→ ${error.told.next}` : messageOf(error)}`,
     );
     return undefined;
   }

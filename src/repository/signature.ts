@@ -16,9 +16,9 @@ import { readAgain } from './reading.ts';
 
 /**
  * The kind of a file. It is part of the seal, so a record never passes for a manifest, nor one kind of record
- * for another.
+ * for another. A `claim` is the note that the platform was asked for a restore.
  */
-export type SealedKind = 'manifest' | 'outlines' | 'segment' | `record ${string}`;
+export type SealedKind = 'manifest' | 'outlines' | 'segment' | 'claim' | `record ${string}`;
 
 /** `,"seal":"<64 digits>"}` and a line break */
 const sealLength = 76;
@@ -39,6 +39,8 @@ export function sizeLimit(kind: SealedKind): number {
       return 64 * mebibyte;
     case 'record garbage':
       return 8 * mebibyte;
+    case 'claim':
+      return 4096;
     default:
       return 32 * mebibyte;
   }

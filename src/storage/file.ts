@@ -9,6 +9,7 @@ import { day } from '../values/duration.ts';
 import { isTaken, makeFolder, readBytes, syncFolder, writeDurably } from './folder/durable.ts';
 import { codeOf, foreignValues, fullDisk, isAbsence, wrongFolder } from './folder/failures.ts';
 import { ignoreInGit } from './folder/ignore.ts';
+import { findRealPath } from './folder/real-path.ts';
 import {
   assertKey,
   assertPrefix,
@@ -187,6 +188,10 @@ export class FileStorage implements Storage {
     }
     for (const folder of folders) await syncFolder(folder);
     if (retained.length > 0) throw new RetainedError(retained, this.location, denial);
+  }
+
+  findRealPlace(): Promise<string | undefined> {
+    return findRealPath(this.#root);
   }
 
   async close(): Promise<void> {}

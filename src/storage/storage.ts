@@ -34,6 +34,12 @@ export interface Storage extends AsyncDisposable {
    */
   readonly places?: number;
 
+  /**
+   * Returns what two names of the same place have in common, without writing: of a folder its path without links.
+   * Undefined where that cannot be told now; the method is absent where only a write tells.
+   */
+  findRealPlace?(): Promise<string | undefined>;
+
   /** Called with the bytes of `repository.json` when a repository was opened here. */
   onOpened?: ((config: Buffer) => void) | undefined;
 

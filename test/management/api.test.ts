@@ -244,7 +244,24 @@ describe('a failure says what to do', () => {
 describe('an answer that cannot be right', () => {
   it('is refused when it is of another project', async () => {
     script(answer(200, { id: 'x', ref: 'zzzzzzzzzzzzzzzzzzzz', status: 'ACTIVE_HEALTHY' }));
-    expect(await failureOf(readProject(connect(), ref))).toMatchObject({ reason: 'unclear' });
+    expect(await failureOf(readProject(connect(), ref))).toMatchObject({ reason: 'foreign' });
+  });
+
+  it('is not believed when it names a time that has not come, by our clock and by that of the API', async () => {
+    const list = (at: number) => ({ backups: [{ status: 'COMPLETED', inserted_at: new Date(at) }] });
+    const asked = (minutes: number, apiMinutes: number) => {
+      const date = new Date(now.getTime() + apiMinutes * 60_000).toUTCString();
+      script(answer(200, list(now.getTime() + minutes * 60_000), { date }));
+      return readBackups(connect(), ref);
+    };
+    expect((await asked(4, 0)).backups).toHaveLength(1);
+    expect(await failureOf(asked(6, 0))).toMatchObject({
+      ...{ reason: 'future', wasRefused: false },
+      message: expect.stringContaining('2026-11-20T12:06:00.000Z, and it is 2026-11-20T12:00:00.000Z'),
+    });
+    // The clock of this machine is slow, or that of the API.
+    expect((await asked(64, 60)).backups).toHaveLength(1);
+    expect((await asked(4, -60)).backups).toHaveLength(1);
   });
 
   it('is given up when it has no end', async () => {

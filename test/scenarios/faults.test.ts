@@ -494,7 +494,7 @@ describe('what was stored', () => {
     );
     const without = await runCli(['validate', '--storage', sealed]);
     expect(without).toMatchObject({ exitCode: 0 });
-    expect(without.stderr).toMatch(/warning: .*hashes .*no encryption-identity was given/);
+    expect(without.stderr).toMatch(/warning: .*hashes .*no SUPABASE_BACKUP_ENCRYPTION_IDENTITY was given/);
     expect(without.stdout).toMatch(/archives listed by pg_restore +0/);
     const env = { SUPABASE_BACKUP_ENCRYPTION_IDENTITY: identity };
     const opened = await runCli(['validate', '--storage', sealed], { env });

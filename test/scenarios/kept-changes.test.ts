@@ -480,7 +480,7 @@ describe('changes that a validation found damaged', () => {
       message: expect.stringContaining(
         `the changes between ${damaged.from} and ${damaged.to} of the write-ahead log were found damaged`,
       ),
-      next: expect.stringContaining(`${ago(3)} before it`),
+      next: expect.stringContaining(`${ago(3)} (before it)`),
     });
     expect(await choose('latest')).toMatchObject([{ recovery: { until: ago(3) } }]);
   });

@@ -135,9 +135,10 @@ export interface UnreadPart {
   readonly part: 'project' | 'backups' | 'schedule' | 'pitrDays' | 'plan' | 'entitlements';
   /**
    * `permission`: the token may not, or is not known; `absent`: there is no such project for it; `passing`: no
-   * answer now; `unclear`: another answer than expected, or a refusal
+   * answer now; `foreign`: an answer about another project; `future`: one with a time that has not come; `unclear`:
+   * another answer than expected, or a refusal
    */
-  readonly cause: 'permission' | 'absent' | 'passing' | 'unclear';
+  readonly cause: 'permission' | 'absent' | 'passing' | 'foreign' | 'future' | 'unclear';
   /** Permissions that a token with scopes lacks, as far as the platform names them */
   readonly missing: readonly string[];
 }

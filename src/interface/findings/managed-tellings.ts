@@ -112,6 +112,8 @@ const causeNames: Readonly<Record<UnreadPart['cause'], string>> = {
   permission: 'the token may not, or is not known any more',
   absent: 'there is no such project for this token',
   passing: 'the Management API gave no answer now',
+  foreign: 'the Management API answered about another project',
+  future: 'the Management API names a time that has not come',
   unclear: 'the Management API answered otherwise than it should',
 };
 
@@ -131,5 +133,7 @@ function adviseUnread(
     const give = `Give the token ${permissions}, or a new one where it has expired.`;
     return severity === 'note' ? `${give} Nothing needs to be done where the rest is enough.` : give;
   }
+  if (unread.some(({ cause }) => cause === 'foreign' || cause === 'future'))
+    return `Believe nothing of it: see whether management-api-url and the clock of this machine are right, and look ${dashboard}.`;
   return 'Run it again later; https://status.supabase.com says how the platform is.';
 }

@@ -1,17 +1,19 @@
+import type { CopyPlace } from '../../interface/inputs/copies-values.ts';
 import type { ManagementInputs } from '../../interface/inputs/management-types.ts';
 import type { DoctorInputs } from '../../interface/inputs/types.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say, type Wording } from '../../runtime/wording.ts';
 import type { PlannedDatabase } from '../../schedule/plan/plan.ts';
 import { planPolicyFile } from '../../schedule/plan/policy-file.ts';
-import { findProject } from '../schedule/named-secrets.ts';
+import { chooseCopies, findProject } from '../schedule/named-secrets.ts';
 
 /** Which project at Supabase is checked. */
 export type ProjectChoice =
   /** Nothing names one. */
   | { readonly kind: 'none' }
   /** It is not known which, or there is no token. */
-  | { readonly kind: 'unknown'; readonly why: string }
+  | { readonly kind: 'unknown'; readonly why: string | Wording }
   | { readonly kind: 'known'; readonly management: ManagementInputs };
 
 /**
@@ -23,22 +25,42 @@ export async function chooseProject(
   inputs: DoctorInputs,
   { env }: Pick<Context, 'env'>,
 ): Promise<ProjectChoice> {
-  const { managementAccess: given, policy = '', database } = inputs;
-  const databases = await listDatabases(policy, env);
-  const named = databases.filter(({ name }) => database === undefined || name === database);
-  const isThere = ({ written }: PlannedDatabase) => bare(written.storage) === bare(inputs.storage ?? '');
-  const meant = named.length === 1 ? named[0] : named.find(isThere);
+  const { managementAccess: given, policy = '' } = inputs;
+  const { named, meant } = await findDatabase(inputs, env);
   const { projectRef, variable, management } = findProject(meant, given, policy, env);
   if (management !== undefined) return { kind: 'known', management };
   if (projectRef !== undefined)
     return {
       kind: 'unknown',
-      why: `${projectRef} was not looked at: neither supabase-access-token nor ${variable} is set`,
+      why: say`${projectRef} was not looked at: neither ${nameInput('supabase-access-token')} nor ${variable} is set`,
     };
   const isNamed = meant === undefined && named.some(({ written }) => written['project-ref'] !== undefined);
   return isNamed
-    ? { kind: 'unknown', why: `${policy} has several projects, and database names none of its databases` }
+    ? {
+        kind: 'unknown',
+        why: say`${policy} has several projects, and ${nameInput('database')} names none of its databases`,
+      }
     : { kind: 'none' };
+}
+
+/**
+ * Chooses the copies that are checked: those of the inputs, or else those that the policy names for the database.
+ *
+ * @throws ConfigurationError as `chooseCopies` does
+ */
+export async function choosePlaces(inputs: DoctorInputs, context: Context): Promise<readonly CopyPlace[]> {
+  const { meant } = await findDatabase(inputs, context.env);
+  if (meant === undefined) return inputs.copies;
+  const { storage = meant.written.storage, s3Endpoint } = inputs;
+  return chooseCopies(meant, inputs.copies, { storage, s3Endpoint }, context);
+}
+
+/** Finds the databases of the policy that may be meant, and the one that is. */
+async function findDatabase({ policy = '', database, storage = '' }: DoctorInputs, env: NodeJS.ProcessEnv) {
+  const databases = await listDatabases(policy, env);
+  const named = databases.filter(({ name }) => database === undefined || name === database);
+  const isThere = ({ written }: PlannedDatabase) => bare(written.storage) === bare(storage);
+  return { named, meant: named.length === 1 ? named[0] : named.find(isThere) };
 }
 
 const bare = (location: string) => location.trim().replace(/\/+$/, '');

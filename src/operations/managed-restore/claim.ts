@@ -1,11 +1,13 @@
 import * as v from 'valibot';
 import type { Clock } from '../../management/api.ts';
-import { ConfigurationError, IntegrityError, StorageError } from '../../runtime/errors.ts';
-import type { Storage } from '../../storage/storage.ts';
+import type { Repository } from '../../repository/open.ts';
+import { readSealed, sealContent } from '../../repository/signature.ts';
+import { IntegrityError } from '../../runtime/errors.ts';
 
 /*
  * What was asked of the platform, noted in the storage before it was asked: so it is asked once, whichever run
- * ends where, and of two runs at once only one asks. A note is not part of a repository (docs/format.md).
+ * ends where, and of two runs at once only one asks. A note is not part of a repository, but sealed with its key,
+ * so that nobody without the key can say that a restore was asked for, or is over (docs/format.md).
  */
 
 const time = v.pipe(v.string(), v.isoTimestamp());
@@ -24,9 +26,6 @@ const claimSchema = v.strictObject({
 
 export type Claim = v.InferOutput<typeof claimSchema>;
 
-/** Bytes of a note, at most */
-const longestClaim = 4096;
-
 function keyOf({ ref, target }: Pick<Claim, 'ref' | 'target'>): string {
   return `managed/${ref}-${target}.json`;
 }
@@ -41,52 +40,52 @@ const settlesWithinMs = 2000;
  * @returns false when it was noted before, by any run
  */
 export async function makeClaim(
-  storage: Storage,
+  repository: Repository,
   claim: Claim,
   { sleep }: Pick<Clock, 'sleep'>,
 ): Promise<boolean> {
   const key = keyOf(claim);
-  if (!(await storage.create(key, toBytes(claim)))) return false;
+  if (!(await repository.storage.create(key, sealContent(repository, 'claim', claim)))) return false;
   await sleep(settlesWithinMs);
-  return (await readClaim(storage, key)).run === claim.run;
+  return (await readClaim(repository, key))?.run === claim.run;
 }
 
-export async function writeClaim(storage: Storage, claim: Claim): Promise<void> {
-  await storage.put(keyOf(claim), toBytes(claim));
+export async function writeClaim(repository: Repository, claim: Claim): Promise<void> {
+  await repository.storage.put(keyOf(claim), sealContent(repository, 'claim', claim));
 }
 
 /**
  * Takes the note back, after the platform has refused. A storage that removes nothing keeps it, and asks for
  * another second next time.
  */
-export async function dropClaim(storage: Storage, claim: Claim): Promise<void> {
+export async function dropClaim({ storage }: Repository, claim: Claim): Promise<void> {
   await storage.delete([keyOf(claim)]);
 }
 
 /**
  * Reads what was asked for this project, oldest time first.
  *
- * @throws IntegrityError when a note is none: whether the platform was asked is not known then
+ * @throws IntegrityError when a note is not what this repository has sealed, or lies where another one belongs:
+ *   whether the platform was asked is not known then
  */
-export async function readClaims(storage: Storage, ref: string): Promise<Claim[]> {
+export async function readClaims(repository: Repository, ref: string): Promise<Claim[]> {
   const claims: Claim[] = [];
-  for await (const { key } of storage.list(`managed/${ref}-`)) claims.push(await readClaim(storage, key));
+  for await (const { key } of repository.storage.list(`managed/${ref}-`)) {
+    const claim = await readClaim(repository, key);
+    if (claim !== undefined) claims.push(claim);
+  }
   return claims.sort((one, other) => one.target - other.target);
 }
 
-async function readClaim(storage: Storage, key: string): Promise<Claim> {
-  try {
-    return v.parse(claimSchema, JSON.parse((await storage.get(key, longestClaim)).toString('utf8')));
-  } catch (cause) {
-    if (cause instanceof StorageError || cause instanceof ConfigurationError) throw cause;
-    throw new IntegrityError(
-      `${key} in ${storage.location} is no note of a restore by the platform`,
-      'See in the dashboard whether the project was restored. Then remove the file.',
+/** Reads a note; undefined when there is none, for example because it was taken back after it was listed. */
+async function readClaim(repository: Repository, key: string): Promise<Claim | undefined> {
+  const damaged = (how: string, cause?: unknown) =>
+    new IntegrityError(
+      `${key} in ${repository.storage.location} is no note of a restore by the platform: ${how}`,
+      'See in the dashboard whether the project was restored, and who can write to the storage. Then remove the file, and run this again.',
       cause,
     );
-  }
-}
-
-function toBytes(claim: Claim): Buffer {
-  return Buffer.from(`${JSON.stringify(claim)}\n`);
+  const claim = await readSealed(repository, 'claim', key, claimSchema, damaged);
+  if (claim !== undefined && keyOf(claim) !== key) throw damaged(`it says that it is ${keyOf(claim)}`);
+  return claim;
 }

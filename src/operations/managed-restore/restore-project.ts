@@ -10,7 +10,6 @@ import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, isKnownError, PlatformError } from '../../runtime/errors.ts';
 import { nameInput, say } from '../../runtime/wording.ts';
 import { openStorage } from '../../storage/open.ts';
-import type { Storage } from '../../storage/storage.ts';
 import { type Claim, dropClaim, makeClaim, readClaims, writeClaim } from './claim.ts';
 import { dropCaptureSlot, lookBeforehand, takeBase, takeSafetyBackup } from './database.ts';
 import { findRefusals, findWindow, refuseOtherProject } from './guard.ts';
@@ -54,7 +53,7 @@ export async function restoreProject(
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await openRepository(storage, inputs.repositoryKey);
   const { projectRef } = inputs.management;
-  const claims = await readClaims(storage, projectRef);
+  const claims = await readClaims(repository, projectRef);
   const project = await tellKnown(() => readProject(platform.api, projectRef));
   const claim = claims.find((each) => each.target === toSeconds(target));
   const job: Job = { inputs, platform, repository, target, at, project, claim };
@@ -127,8 +126,7 @@ async function ask(
     ...{ ref, run: randomUUID(), target: toSeconds(target) },
     ...{ claimedAt: platform.clock.now().toISOString(), leftAt: null, backAt: null },
   };
-  const { storage } = repository;
-  if (!(await makeClaim(storage, claim, platform.clock)))
+  if (!(await makeClaim(repository, claim, platform.clock)))
     throw new PlatformError(
       'another run is asking the platform for this restore just now',
       'Let it end, or run this again: it then waits for the project as well.',
@@ -140,7 +138,7 @@ async function ask(
   } catch (error) {
     if (!(error instanceof ManagementFailure)) throw error;
     if (error.wasRefused) {
-      await takeBack(storage, claim, context);
+      await takeBack(repository, claim, context);
       throw toKnownError(error);
     }
     context.log.warn(
@@ -151,9 +149,9 @@ async function ask(
 }
 
 /** Takes the note of a refused request back. Where it stays, the refusal is still what the user has to know. */
-async function takeBack(storage: Storage, claim: Claim, { log }: Context): Promise<void> {
+async function takeBack(repository: Repository, claim: Claim, { log }: Context): Promise<void> {
   try {
-    await dropClaim(storage, claim);
+    await dropClaim(repository, claim);
   } catch (error) {
     if (!isKnownError(error)) throw error;
     log.warn(
@@ -213,7 +211,7 @@ async function watch(job: Job, context: Context): Promise<Ending> {
   if (leftAt !== null && backAt !== null)
     return { kind: 'back', leftAt: new Date(leftAt), backAt: new Date(backAt) };
   const note = async (change: Partial<Claim>) => {
-    if (claim !== undefined) await writeClaim(repository.storage, { ...claim, ...change });
+    if (claim !== undefined) await writeClaim(repository, { ...claim, ...change });
   };
   const { clock } = platform;
   let noted = leftAt;

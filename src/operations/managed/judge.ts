@@ -1,4 +1,9 @@
-import { type Finding, findingKinds, type UnreadPart } from '../../interface/findings/finding.ts';
+import {
+  type Finding,
+  findingKinds,
+  type Severity,
+  type UnreadPart,
+} from '../../interface/findings/finding.ts';
 import { factNames, isPassing, type ManagedFacts, readValue } from '../../management/facts.ts';
 import type { ManagementFailure } from '../../management/failure.ts';
 import type { BackupListing } from '../../management/project.ts';
@@ -172,10 +177,14 @@ function findUnread(facts: ManagedFacts): Finding | undefined {
     return [{ part, cause: toCause(failure), missing: failure.details.missing }];
   });
   if (unread.length === 0) return undefined;
-  const { backups } = facts;
-  const severity =
-    backups.kind === 'unread' ? (isPassing(backups.failure) ? 'warning' : 'broken') : ('note' as const);
+  const severity = unread.some(({ cause }) => cause === 'foreign') ? 'broken' : weighBackups(facts);
   return { kind: 'managed-unreadable', severity, ...bare, measured: unread.length, unread };
+}
+
+/** Without the list of backups nothing is known of them, and without the rest enough. */
+function weighBackups({ backups }: ManagedFacts): Severity {
+  if (backups.kind !== 'unread') return 'note';
+  return isPassing(backups.failure) ? 'warning' : 'broken';
 }
 
 function toCause(failure: ManagementFailure): UnreadPart['cause'] {
@@ -186,6 +195,9 @@ function toCause(failure: ManagementFailure): UnreadPart['cause'] {
       return 'permission';
     case 'missing':
       return 'absent';
+    case 'foreign':
+    case 'future':
+      return failure.reason;
     default:
       return 'unclear';
   }

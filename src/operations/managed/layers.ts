@@ -176,6 +176,10 @@ function tell<Value>(fact: Fact<Value>, show: (value: Value) => string): string 
       return `${unmeasured}: the Management API said ${details.status}`;
     case 'silent':
       return `${unmeasured}: the Management API did not answer`;
+    case 'foreign':
+      return `${unmeasured}: the answer was about another project`;
+    case 'future':
+      return `${unmeasured}: the answer has a time that has not come`;
     case 'unclear':
       return `${unmeasured}: the answer was another than expected`;
   }

@@ -34,7 +34,7 @@ export async function readManaged(
 }
 
 function isUnknown(reason: string): boolean {
-  return ['unauthorized', 'missing', 'unclear', 'refused'].includes(reason);
+  return ['unauthorized', 'missing', 'unclear', 'future', 'refused'].includes(reason);
 }
 
 /** Asks the platform all that concerns its backups of the project. What it refuses to tell is among the facts. */

@@ -6,6 +6,7 @@ import { withEndpoints } from '../../interface/inputs/shared-inputs.ts';
 import { Problem } from '../../interface/inputs/values.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { defaultTokenName, type PlannedDatabase, tokenNameOf } from '../../schedule/plan/plan.ts';
 
 /*
@@ -40,8 +41,8 @@ export function findProject(
   const { 'project-ref': ofPolicy, 'supabase-access-token': secret } = database?.written ?? {};
   if (ofPolicy !== undefined && given.projectRef !== undefined && ofPolicy !== given.projectRef)
     throw new ConfigurationError(
-      `project-ref: ${policy} names the project ${ofPolicy} for ${database?.name}, and the inputs lead to ${given.projectRef}`,
-      'Leave project-ref and database-url out, or correct the policy.',
+      say`${nameInput('project-ref')}: ${policy} names the project ${ofPolicy} for ${database?.name}, and the inputs lead to ${given.projectRef}`,
+      say`Leave ${nameInput('project-ref')} and ${nameInput('database-url')} out, or correct the policy.`,
     );
   const projectRef = ofPolicy ?? given.projectRef;
   const variable = database === undefined ? defaultTokenName : tokenNameOf(database.written);
@@ -70,7 +71,7 @@ export function chooseProjects(
   for (const [index, { projectRef, variable, management }] of found.entries())
     if (projectRef !== undefined && management === undefined)
       log.warn(
-        `${databases[index]?.name}: Supabase's own backups are not looked at, because there is no token. Set the variable ${variable}, or supabase-access-token.`,
+        say`${databases[index]?.name}: Supabase's own backups are not looked at, because there is no token. Set the variable ${variable}, or ${nameInput('supabase-access-token')}.`,
       );
   return found.map(({ management }) => management);
 }
@@ -83,11 +84,11 @@ function refuseIdle(
 ): void {
   if (projectRef !== undefined)
     log.warn(
-      "Supabase's own backups are not in the report: project-ref names one project, and the report is about several databases. Name one with database, or each project in the policy.",
+      say`Supabase's own backups are not in the report: ${nameInput('project-ref')} names one project, and the report is about several databases. Name one with ${nameInput('database')}, or each project in the policy.`,
     );
   else if (isTokenGiven)
     throw new ConfigurationError(
-      `project-ref: is required with supabase-access-token, because ${policy} names none for ${count === 1 ? 'this database' : 'any of the databases'}`,
+      say`${nameInput('project-ref')}: is required with ${nameInput('supabase-access-token')}, because ${policy} names none for ${count === 1 ? 'this database' : 'any of the databases'}`,
       'Write project-ref for the database in the policy, or leave the token out.',
     );
 }
@@ -108,12 +109,12 @@ export function chooseCopies(
   const copies = named === undefined ? given : withEndpoints(named, env);
   if (copies.length === 0 && written.copies !== undefined)
     log.warn(
-      `${name}: its copies are not looked at, because the variable ${written.copies}, which the policy names, is not set. Set it, or copies.`,
+      say`${name}: its copies are not looked at, because the variable ${written.copies}, which the policy names, is not set. Set it, or ${nameInput('copies')}.`,
     );
   const shared = findSharedPlace(place, copies);
   if (shared === undefined) return copies;
   throw new ConfigurationError(
-    `copies: ${shared}`,
+    say`${nameInput('copies')}: ${shared}`,
     'A copy is for the day when the other place is gone: name another one.',
   );
 }
@@ -139,7 +140,7 @@ export function readVariable<Value>(
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     throw new ConfigurationError(
-      `${key}: the variable ${secret}, which the policy names, ${error.message}`,
+      say`${nameInput(key)}: the variable ${secret}, which the policy names, ${error.message}`,
       error.remedy,
     );
   }

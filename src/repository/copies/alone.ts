@@ -1,3 +1,4 @@
+import { sep } from 'node:path';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { nameInput, say } from '../../runtime/wording.ts';
@@ -55,9 +56,31 @@ async function assertApart(
 ): Promise<void> {
   for await (const { key } of apart.list('locks/')) {
     if (!key.startsWith(`locks/${lock}`)) continue;
-    throw new ConfigurationError(
-      say`${nameInput('copies')}: ${storage.location} and ${apart.location} are one place under two names: a lock in one shows in the other`,
-      'A copy is for the day when the other place is gone: name another one. Nothing was changed.',
-    );
+    throw toSharedError(storage, apart, 'are one place under two names: a lock in one shows in the other');
   }
+}
+
+/**
+ * Refuses two folders that are one, or lie one inside of the other, as far as their paths without links tell. All
+ * else shows only to a run that writes.
+ *
+ * @throws ConfigurationError
+ */
+export async function refuseSharedFolder(storage: Place, apart: Place): Promise<void> {
+  const [one, other] = [await storage.findRealPlace?.(), await apart.findRealPlace?.()];
+  if (one === undefined || other === undefined) return;
+  if (one === other)
+    throw toSharedError(storage, apart, `are one place under two names: both lead to ${one}`);
+  const [outer, inner] = one.length < other.length ? [one, other] : [other, one];
+  if (inner.startsWith(outer.endsWith(sep) ? outer : outer + sep))
+    throw toSharedError(storage, apart, `lie one inside of the other: ${inner} in ${outer}`);
+}
+
+type Place = Pick<Storage, 'location' | 'findRealPlace'>;
+
+function toSharedError(storage: Place, apart: Place, how: string): ConfigurationError {
+  return new ConfigurationError(
+    say`${nameInput('copies')}: ${storage.location} and ${apart.location} ${how}`,
+    'A copy is for the day when the other place is gone: name another one. Nothing was changed.',
+  );
 }

@@ -2,6 +2,7 @@ import { ConfigurationError, IntegrityError } from '../../runtime/errors.ts';
 import { nameInput, say } from '../../runtime/wording.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { configKey, parseRepository, type Repository, readConfig } from '../open.ts';
+import { refuseSharedFolder } from './alone.ts';
 
 /** What may lie in a place that is to become a copy: what a probe or a lock has left */
 const harmless = /^(probe-[0-9a-f-]{36}|probe\/[0-9a-f-]+|locks\/[0-9a-f]{16}(-\d+)?\.json)$/;
@@ -10,7 +11,7 @@ const harmless = /^(probe-[0-9a-f-]{36}|probe\/[0-9a-f-]+|locks\/[0-9a-f]{16}(-\
  * Opens a copy of a repository; undefined when the place is empty.
  *
  * @param name the copy, for messages
- * @throws ConfigurationError when it holds another repository, or something else
+ * @throws ConfigurationError when it holds another repository, or something else, or is the folder of the source
  * @throws IntegrityError when its `repository.json` is damaged
  */
 export async function openCopy(
@@ -18,6 +19,7 @@ export async function openCopy(
   storage: Storage,
   name: string,
 ): Promise<Repository | undefined> {
+  await refuseSharedFolder(storage, source.storage);
   const config = await readConfig(storage, {});
   if (config === undefined) {
     await refuseOccupied(storage, name);

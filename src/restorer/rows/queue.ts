@@ -1,4 +1,6 @@
 import type { TableEntry, TableRange } from '../../format/manifest.ts';
+import { Heap } from '../../runtime/heap.ts';
+import { append } from '../../runtime/lists.ts';
 
 /** One range of rows to load, as one COPY. */
 export interface RangeJob {
@@ -36,7 +38,11 @@ const worthFreezing = 1024 * 1024;
  * stay together, so that it is fetched once.
  */
 export class LoadQueue {
-  readonly #lanes: LoadLane[];
+  /** Those that no worker is on; that with the most bytes left goes first */
+  readonly #idle: Heap<LoadLane>;
+  /** Those that a worker is on, and that have parts left: as many as workers at most */
+  readonly #busy = new Set<LoadLane>();
+  #length: number;
 
   constructor(tables: readonly TableEntry[], workers: number) {
     const fairShare = tables.reduce((sum, table) => sum + table.bytes, 0) / workers;
@@ -59,21 +65,24 @@ export class LoadQueue {
           ),
         );
       } else {
-        shared.set(object, [...(shared.get(object) ?? []), ...jobs]);
+        const together = shared.get(object);
+        if (together === undefined) shared.set(object, jobs);
+        else append(together, jobs);
       }
     }
     for (const jobs of shared.values()) lanes.push(new LoadLane([{ jobs, whole: undefined }], undefined));
-    this.#lanes = lanes.sort((one, other) => other.bytes - one.bytes);
+    this.#idle = new Heap((one, other) => other.bytes - one.bytes, lanes);
+    this.#length = lanes.reduce((sum, lane) => sum + lane.left, 0);
   }
 
   /** How many parts are left. */
   get length(): number {
-    return this.#lanes.reduce((sum, lane) => sum + lane.parts.length, 0);
+    return this.#length;
   }
 
   /** The parts that come next, as far as this is known before a worker takes them. */
   *upcoming(): Generator<LoadJob> {
-    for (const { active, parts } of this.#lanes) if (active === 0 && parts[0] !== undefined) yield parts[0];
+    for (const { next } of this.#idle.inOrder()) if (next !== undefined) yield next;
   }
 
   /**
@@ -85,25 +94,42 @@ export class LoadQueue {
     loaded: (table: TableEntry) => Promise<void>,
   ): Promise<void> {
     for (;;) {
-      const lane = this.#choose();
-      const part = lane?.parts.shift();
+      const lane = this.#idle.take() ?? this.#chooseBusy();
+      const part = lane?.take();
       if (!lane || !part) return;
-      if (lane.parts.length === 0) this.#lanes.splice(this.#lanes.indexOf(lane), 1);
+      this.#length--;
+      if (lane.left > 0) this.#busy.add(lane);
+      else this.#busy.delete(lane);
       lane.active++;
-      lane.bytes -= sumBytes(part.jobs);
-      await load(part).finally(() => lane.active--);
-      if (lane.table && lane.parts.length === 0 && lane.active === 0) await loaded(lane.table);
+      // Two workers may end at once, and one of them is the last.
+      let isLast = false;
+      await load(part).finally(() => {
+        isLast = this.#leave(lane);
+      });
+      if (lane.table && isLast) await loaded(lane.table);
     }
   }
 
-  /** The parts with the fewest workers on them; among equals, those with the most bytes left. */
-  #choose(): LoadLane | undefined {
-    let best = this.#lanes[0];
-    for (const lane of this.#lanes) {
+  /** The lane with the fewest workers on it; among equals, that with the most bytes left. */
+  #chooseBusy(): LoadLane | undefined {
+    let best: LoadLane | undefined;
+    for (const lane of this.#busy) {
       if (!best || lane.active < best.active || (lane.active === best.active && lane.bytes > best.bytes))
         best = lane;
     }
     return best;
+  }
+
+  /**
+   * Takes a worker off a lane, and puts the lane back among the idle ones if it was the last.
+   *
+   * @returns whether the lane is done
+   */
+  #leave(lane: LoadLane): boolean {
+    lane.active--;
+    if (lane.active > 0) return false;
+    if (this.#busy.delete(lane)) this.#idle.add(lane);
+    return lane.left === 0;
   }
 }
 
@@ -122,7 +148,8 @@ function gatherByObject(jobs: readonly RangeJob[]): RangeJob[][] {
 
 /** The parts that are left of a table, or of the small tables in one object. */
 class LoadLane {
-  readonly parts: LoadJob[];
+  /** The next one last */
+  readonly #parts: LoadJob[];
   /** undefined for small tables */
   readonly table: TableEntry | undefined;
   /** bytes still to be handed out */
@@ -130,10 +157,25 @@ class LoadLane {
   /** workers on it */
   active = 0;
 
-  constructor(parts: LoadJob[], table: TableEntry | undefined) {
-    this.parts = parts;
+  constructor(parts: readonly LoadJob[], table: TableEntry | undefined) {
+    this.#parts = parts.toReversed();
     this.table = table;
     this.bytes = sumBytes(parts.flatMap((part) => part.jobs));
+  }
+
+  /** How many parts are left. */
+  get left(): number {
+    return this.#parts.length;
+  }
+
+  get next(): LoadJob | undefined {
+    return this.#parts.at(-1);
+  }
+
+  take(): LoadJob | undefined {
+    const part = this.#parts.pop();
+    if (part !== undefined) this.bytes -= sumBytes(part.jobs);
+    return part;
   }
 }
 

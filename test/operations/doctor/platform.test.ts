@@ -7,6 +7,7 @@ import { examine } from '../../../src/operations/doctor/examine.ts';
 import { describeDiagnosis } from '../../../src/operations/doctor/report.ts';
 import { askPlatform } from '../../../src/operations/managed/read.ts';
 import { askNameServers } from '../../../src/postgres/session/knock.ts';
+import { renderWording } from '../../../src/runtime/wording.ts';
 import { now } from '../../repository/backups/freshness-example.ts';
 import { smallPolicy } from '../../schedule/setting.ts';
 import { createContext } from '../../support/context.ts';
@@ -102,10 +103,11 @@ describe('the platform', () => {
     const url = `postgresql://postgres:p@db.${ref}.supabase.co:1/postgres`;
     const only = { 'supabase-access-token': '', 'project-ref': '', storage: '' };
     const named = await look({ ...only, 'project-ref': ref, 'encryption-recipients': '', policy: '/gone' });
-    expect(find(named, 'platform-token')).toEqual({
-      ...{ name: 'platform-token', state: 'unchecked' },
-      reason: `${ref} was not looked at: neither supabase-access-token nor SUPABASE_ACCESS_TOKEN is set`,
-    });
+    const token = named.checks.find(({ name }) => name === 'platform-token');
+    expect(token?.state).toBe('unchecked');
+    expect(renderWording(token?.reason ?? '', ({ input }) => `--${input}`)).toBe(
+      `${ref} was not looked at: neither --supabase-access-token nor SUPABASE_ACCESS_TOKEN is set`,
+    );
     expect(named.checks.filter(({ name }) => name.startsWith('platform'))).toHaveLength(1);
     expect(toInputs({ ...only, 'database-url': url }).managementAccess.projectRef).toBe(ref);
     const none = await look({ ...only, policy: '/gone' });
@@ -126,5 +128,23 @@ describe('the platform', () => {
     expect(find(other, 'platform-token')).toMatchObject({
       ...{ state: 'failed', reason: expect.stringContaining('names the project abcdefghijklmnopqrst') },
     });
+  });
+});
+
+describe('the copies that a policy names', () => {
+  it('are checked, and those of the inputs in their place', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'doctor-copies-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const policy = path.join(folder, 'policy.yml');
+    writeFileSync(policy, `${smallPolicy}    copies: SHOP_COPIES\n`);
+    const given = { policy, storage: '', 'project-ref': '', 'supabase-access-token': '' };
+    const copies = async (more: Given, env: NodeJS.ProcessEnv) =>
+      (await look({ ...given, ...more }, env)).checks.filter(({ name }) => name === 'copy');
+    const env = { SHOP_COPIES: path.join(folder, 'one') };
+    expect(await copies({}, env)).toMatchObject([{ state: 'ok', subject: expect.stringContaining('one') }]);
+    expect(await copies({ copies: path.join(folder, 'two') }, env)).toMatchObject([
+      { state: 'ok', subject: expect.stringContaining('two') },
+    ]);
+    await expect(copies({}, { SHOP_COPIES: 'ftp://x' })).rejects.toThrow('the variable SHOP_COPIES');
   });
 });

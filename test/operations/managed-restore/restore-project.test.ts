@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseInputs } from '../../../src/interface/inputs/parse.ts';
@@ -5,6 +6,8 @@ import type { InputName } from '../../../src/interface/inputs/schema.ts';
 import { describeManagedRestore } from '../../../src/operations/managed-restore/report.ts';
 import { restoreProject } from '../../../src/operations/managed-restore/restore-project.ts';
 import { renderText } from '../../../src/report/text.ts';
+import { openRepository } from '../../../src/repository/open.ts';
+import { sealContent } from '../../../src/repository/signature.ts';
 import { createRepository } from '../../repository/example.ts';
 import { CollectingLog, createContext } from '../../support/context.ts';
 import { type FakeManagement, makeClock, startFakeManagement } from '../../support/fake-management.ts';
@@ -270,8 +273,62 @@ describe('a restore by the platform is refused, and nothing is asked for', () =>
     expect(posts()).toHaveLength(2);
   });
 
-  it('where a note of it cannot be read', async () => {
-    await storage.put(`managed/${platform.project.ref}-${unix}.json`, Buffer.from('{"ref":1}'));
-    expect(await refusalOf()).toMatch(/^IntegrityError: managed\/.* is no note/);
+  it('where there is no repository', async () => {
+    stage.storage = new MemoryStorage();
+    expect(await refusalOf()).toMatch(
+      /^ConfigurationError: storage: there is no repository at .*first backup/,
+    );
+    expect(platform.requests).toEqual([]);
+  });
+});
+
+describe('a note that a restore by the platform was asked for', () => {
+  const keyOf = (time: number) => `managed/${platform.project.ref}-${time}.json`;
+  const forged = () => ({
+    ...{ ref: platform.project.ref, run: 'nobody', target: unix, claimedAt: now.toISOString() },
+    ...{ leftAt: now.toISOString(), backAt: now.toISOString() },
+  });
+  const refused = (how: string) =>
+    new RegExp(`^IntegrityError: ${keyOf(unix)} in .* is no note .*: ${how}.* → .*remove the file`);
+
+  it('counts only with the seal of the repository', async () => {
+    const unsealed = JSON.stringify(forged());
+    const sealed = `${unsealed.slice(0, -1)},"seal":"${'0'.repeat(64)}"}\n`;
+    for (const [text, how] of [
+      ['{"ref":1}', 'it is truncated or damaged'],
+      [`${unsealed}\n`, 'it is truncated or damaged'],
+      [sealed, 'its seal does not fit'],
+      [sealed.padEnd(5000), 'it has 5000 bytes, where 4096 are the most'],
+    ] as const) {
+      await storage.put(keyOf(unix), Buffer.from(text));
+      expect(await refusalOf()).toMatch(refused(how));
+    }
+    expect(posts()).toHaveLength(0);
+  });
+
+  it('counts only with the seal of this repository, not of another one', async () => {
+    const other = new MemoryStorage();
+    const foreign = sealContent(await createRepository(other), 'claim', forged());
+    await storage.put(keyOf(unix), foreign);
+    expect(await refusalOf()).toMatch(refused('its seal does not fit'));
+    expect(posts()).toHaveLength(0);
+  });
+
+  it('counts only under its own key', async () => {
+    afterwards('RESTORING', 'ACTIVE_HEALTHY');
+    await run({ 'recovery-target-time': '2026-11-20T09:29:59Z' });
+    await storage.put(keyOf(unix), await storage.get(keyOf(unix - 1), 4096));
+    expect(await refusalOf()).toMatch(refused(`it says that it is ${keyOf(unix - 1)}`));
+    expect(posts()).toHaveLength(1);
+  });
+
+  it('is sealed as docs/format.md says', async () => {
+    afterwards('RESTORING', 'ACTIVE_HEALTHY');
+    await run();
+    const text = (await storage.get(keyOf(unix), 4096)).toString('utf8');
+    const [, open = '', seal] = /^(.*),"seal":"([0-9a-f]{64})"\}\n$/.exec(text) ?? [];
+    const { key } = await openRepository(storage, undefined);
+    expect(createHmac('sha256', key).update(`claim\0${open}}`).digest('hex')).toBe(seal);
+    expect(JSON.parse(`${open}}`)).toMatchObject({ ref: platform.project.ref, target: unix });
   });
 });

@@ -179,6 +179,38 @@ describe('what else is found', () => {
   });
 });
 
+describe('a platform that cannot be believed', () => {
+  const future = new Date('2999-01-01T00:00:00Z');
+
+  it.each<[string, (project: FakeProject) => void]>([
+    ['newest backup', ({ backups }) => void backups.unshift({ status: 'COMPLETED', at: future })],
+    ['window', (project) => setWindow(project, future)],
+  ])('is one whose %s is of the future: not measured, and broken', async (_, change) => {
+    const managed = await judge(change);
+    expect(managed.platform).toEqual({ kind: 'unread' });
+    expect(managed.findings).toMatchObject([
+      { kind: 'managed-unreadable', severity: 'broken', unread: [{ part: 'backups', cause: 'future' }] },
+    ]);
+    const { report, outputs, exitCode } = describeManaged(managed);
+    expect([outputs.status, outputs['managed-to'], exitCode]).toEqual(['broken', '', 3]);
+    expect(renderText(report)).toMatch(/a time that has not come[\s\S]*clock of this machine/);
+  });
+
+  it('is one that answers about another project', async () => {
+    platform.fault = ({ path: url }) =>
+      url.endsWith(`/projects/${platform.project.ref}`)
+        ? { kind: 'answer', status: 200, body: { ref: 'zyxwvutsrqponmlkjihg', status: 'ACTIVE_HEALTHY' } }
+        : undefined;
+    const managed = await judge();
+    expect(managed.findings).toMatchObject([
+      { severity: 'broken', unread: [{ part: 'project', cause: 'foreign' }] },
+    ]);
+    const text = renderText(describeManaged(managed).report);
+    expect(text).toContain('about another project');
+    expect(text).not.toContain('HEALTHY');
+  });
+});
+
 describe('a platform that does not answer, or not to this token', () => {
   it.each([
     [{ kind: 'reset' }, 3, 'managed-unreadable warning'],

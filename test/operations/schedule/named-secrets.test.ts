@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseCopies } from '../../../src/interface/inputs/copies-values.ts';
 import type { ManagementAccess } from '../../../src/interface/inputs/management-types.ts';
 import { chooseCopies, chooseProjects } from '../../../src/operations/schedule/named-secrets.ts';
+import { renderWording, type Wording } from '../../../src/runtime/wording.ts';
 import { planJobs } from '../../../src/schedule/plan/plan.ts';
 import { parsePolicy } from '../../../src/schedule/policy/parse.ts';
 import { smallPolicy } from '../../schedule/setting.ts';
@@ -18,7 +19,8 @@ const databasesOf = (more: string) =>
 function listen(env: NodeJS.ProcessEnv = {}) {
   const warnings: string[] = [];
   const { log, ...context } = createContext({ env });
-  const warn = (message: string) => void warnings.push(message);
+  const warn = (message: string | Wording) =>
+    void warnings.push(renderWording(message, ({ input }) => `--${input}`));
   return { warnings, context: { ...context, log: { ...log, warn } } };
 }
 
@@ -42,7 +44,9 @@ describe('the project of a policy', () => {
   it('is not asked without a token, which is told with the name of the variable', () => {
     const { projects, warnings } = choose(named, {});
     expect(projects).toEqual([undefined]);
-    expect(warnings).toEqual([expect.stringContaining('variable SUPABASE_ACCESS_TOKEN')]);
+    expect(warnings).toEqual([
+      expect.stringContaining('variable SUPABASE_ACCESS_TOKEN, or --supabase-access-token'),
+    ]);
   });
 
   it('is that of each database, and of the inputs only where there is one database', () => {
@@ -53,7 +57,7 @@ describe('the project of a policy', () => {
     expect(choose('', given).projects[0]?.projectRef).toBe(shop);
     const { projects, warnings } = choose(second, given);
     expect(projects).toEqual([undefined, undefined]);
-    expect(warnings).toEqual([expect.stringContaining('project-ref names one project')]);
+    expect(warnings).toEqual([expect.stringContaining('--project-ref names one project')]);
   });
 
   it('is refused where the inputs lead to another one, or a token is given and nothing names a project', () => {

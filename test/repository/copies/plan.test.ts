@@ -1,3 +1,6 @@
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { mirrorTo } from '../../../src/repository/copies/mirror.ts';
 import { planMirror } from '../../../src/repository/copies/plan.ts';
@@ -5,6 +8,7 @@ import { readCopyStates } from '../../../src/repository/copies/state.ts';
 import { objectKey } from '../../../src/repository/objects/store.ts';
 import { openRepository, type Repository } from '../../../src/repository/open.ts';
 import { StorageError } from '../../../src/runtime/errors.ts';
+import { FileStorage } from '../../../src/storage/file.ts';
 import type { StoredValue } from '../../../src/storage/storage.ts';
 import { createContext } from '../../support/context.ts';
 import { MemoryStorage } from '../../support/memory-storage.ts';
@@ -125,5 +129,38 @@ describe('how far a copy is behind', () => {
       location: 'memory',
       why: 'copy is down',
     });
+  });
+});
+
+describe('a copy in a folder that is that of the storage', () => {
+  it.each([
+    ['is another name of it', 'link', /one place under two names: both lead to .*real$/],
+    ['lies in it', 'link/copy', /lie one inside of the other: .*copy in .*real$/],
+    ['is around it', 'parent', /lie one inside of the other: .*real in /],
+    ['is beside it, and begins with its name', 'link-2', undefined],
+  ])('and %s is told by a dry run and a status, which write nothing', async (_, name, message) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'copies-'));
+    try {
+      await mkdir(path.join(folder, 'real'));
+      await symlink('real', path.join(folder, 'link'));
+      await symlink('.', path.join(folder, 'parent'));
+      await symlink('real-2', path.join(folder, 'link-2'));
+      const context = createContext({ now: () => new Date() });
+      const source = await createRepository(new FileStorage(path.join(folder, 'real'), context));
+      await storeBackup(source, ids[0], await storeObjects(source, 1));
+      const place = { name: 'second', storage: new FileStorage(path.join(folder, name), context) };
+      const holder = { id: 'x', name: 'a test' };
+      const dryRun = () => mirrorTo(source, place, { whole: true, share: 1, dryRun: true, holder }, context);
+      const states = await readCopyStates(source, [place], context);
+      if (message === undefined) {
+        expect(await dryRun()).toMatchObject({ isNew: true });
+        expect(states).toMatchObject([{ kind: 'read', isMade: false }]);
+      } else {
+        await expect(dryRun()).rejects.toThrow(message);
+        expect(states).toMatchObject([{ kind: 'unreadable', why: expect.stringMatching(message) }]);
+      }
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

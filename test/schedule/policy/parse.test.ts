@@ -181,7 +181,7 @@ describe('a wrong policy is refused', () => {
 
   test('with what is no project, and with the token for none', async () => {
     expect(await messageOf(`${smallPolicy}    project-ref: Shop\n`)).toBe(
-      'policy.yml:7:18: databases.production.project-ref: is not the name of a project. Write the twenty small letters that stand in the address of its dashboard',
+      'policy.yml:7:18: databases.production.project-ref: is not the name of a project. Write the twenty lower-case letters that stand in the address of its dashboard',
     );
     const token = '    supabase-access-token: PROJECT_TOKEN\n';
     expect(await messageOf(smallPolicy + token)).toContain(
