@@ -197,15 +197,19 @@ describe('the commands of that page for workflows', () => {
     expect(commands).toHaveLength(6);
   });
 
+  const generated = 'test/schedule/workflows/golden/small/supabase-backup-restore.yml.txt';
+
   it.each(commands)('%s gives inputs that the workflow has', (words) => {
     const [file = ''] = words.split(' ', 1);
-    const workflow = parse(readFileSync(join(root, 'examples', file), 'utf8'));
-    const inputs: Record<string, { type: string }> = workflow.on.workflow_dispatch.inputs;
     const given = [...words.matchAll(/-f ([\w-]+)=('[^']*'|\S+)/g)];
     expect(given.length).toBeGreaterThan(1);
-    for (const [, name = '', value = ''] of given) {
-      expect(Object.keys(inputs)).toContain(name);
-      if (inputs[name]?.type === 'boolean') expect(['true', 'false']).toContain(value);
+    for (const workflow of [join('examples', file), generated]) {
+      const inputs: Record<string, { type: string }> = parse(readFileSync(join(root, workflow), 'utf8')).on
+        .workflow_dispatch.inputs;
+      for (const [, name = '', value = ''] of given) {
+        expect(Object.keys(inputs)).toContain(name);
+        if (inputs[name]?.type === 'boolean') expect(['true', 'false']).toContain(value);
+      }
     }
     // A dry run is the default: only what says otherwise, and types the words, changes anything.
     const changes = words.includes('dry-run=false');
