@@ -58,7 +58,7 @@ test('backup writes its outputs and a summary', async () => {
     'duration-seconds': expect.stringMatching(/^\d+(\.\d)?$/),
   });
   expect(run.summary).toContain(`### Backup ${id.replaceAll('-', '-')}`);
-  expect(run.summary).toMatch(/^\| what \| {2}\|\n\| --- \| ---: \|$/m);
+  expect(run.summary).toMatch(/^\| what \| value \|\n\| --- \| ---: \|$/m);
   expect(run.summary).toMatch(/^\| public\.readings \| 12,000 \| /m);
   expect(run.leftInRunnerTemp).toEqual([]);
 });

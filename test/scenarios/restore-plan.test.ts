@@ -114,7 +114,7 @@ test('brings the database to the planned moment, and counts what is lost', async
   const never = await mcp.call('restore_plan', { 'recovery-target-time': '2020-01-01T00:00:00Z' });
   expect(never.isError).toBe(true);
   expect(never.text).toContain('cannot be reached');
-  expect(never.text).toContain('nearest points in time');
+  expect(never.text).toContain('nearest point in time');
 });
 
 test('refuses what no line could say, or no restore do', async () => {
