@@ -5,6 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { refuseUnencrypted } from '../../../src/operations/backup/encryption-rule.ts';
 import type { Context } from '../../../src/runtime/context.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
+import { nameForWorkflow, renderWording, type Wording } from '../../../src/runtime/wording.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'public-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -26,7 +27,9 @@ function decide({ visibility = 'public', storage = 'artifact://db', recipients =
       visibility === 'no runner'
         ? {}
         : { GITHUB_ACTIONS: 'true', GITHUB_EVENT_PATH: event, GITHUB_REPOSITORY: 'acme/shop' },
-    log: { warn: (message: string) => warnings.push(message) } as unknown as Context['log'],
+    log: {
+      warn: (message: string | Wording) => warnings.push(renderWording(message, nameForWorkflow)),
+    } as unknown as Context['log'],
   };
   const packing = { encryptionRecipients: recipients, allowUnencrypted: allow };
   try {
