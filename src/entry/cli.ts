@@ -1,17 +1,16 @@
 import './process/node-version.ts';
 import { trustAuthorities } from '../http/authorities.ts';
-import { acceptFormerNames, adviseRename, listFormerNames } from '../interface/inputs/former-names.ts';
-import { type Operation, operationAliases, operations } from '../interface/inputs/operations.ts';
-import { findUnused, parseInputs } from '../interface/inputs/parse.ts';
-import { type InputName, inputs as inputSchema, type ReadInput } from '../interface/inputs/schema.ts';
+import { acceptFormerNames } from '../interface/inputs/former-names.ts';
+import { operations } from '../interface/inputs/operations.ts';
+import { parseInputs } from '../interface/inputs/parse.ts';
+import type { InputName } from '../interface/inputs/schema.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
 import { printableForRunner, printableJson, printableLines } from '../report/printable.ts';
 import { createMasks, type Redact, redactReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
-import { ConfigurationError } from '../runtime/errors.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
-import { type NameInput, nameInput, say } from '../runtime/wording.ts';
+import type { NameInput } from '../runtime/wording.ts';
 import { surviveBrokenPipe } from './process/broken-pipe.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
 import { tellNegative, toFailure } from './process/failure.ts';
@@ -23,13 +22,13 @@ import { createTemporaryFolder } from './process/temporary-folder.ts';
 import { type Alarm, createAlarm } from './run-alarm.ts';
 import { type Arguments, parseArguments } from './terminal/arguments.ts';
 import { renderCompletion } from './terminal/completion/completion.ts';
-import { type Configuration, configVariable, readConfiguration } from './terminal/configuration.ts';
+import { type Configuration, configure } from './terminal/configuration.ts';
+import { chooseVerbosity, explainAlias, listAdvice, refuseUnused } from './terminal/given.ts';
 import { environmentName, renderHelp, renderOperationHelp } from './terminal/help.ts';
-import { createTerminalLog, type TerminalLog, type Verbosity } from './terminal/log.ts';
+import { createTerminalLog, type Verbosity } from './terminal/log.ts';
 import { createPaint } from './terminal/paint.ts';
 import { createAsk } from './terminal/questions.ts';
 import { nameInTerminal } from './terminal/surface.ts';
-import { adviseVariables } from './terminal/variables.ts';
 
 const { argv, env, stdout, stderr } = process;
 const readEnvironment = acceptFormerNames((name) => env[environmentName(name)]);
@@ -100,8 +99,8 @@ async function main(words: readonly string[]): Promise<number> {
     if (answered !== undefined) return answered;
 
     assertPlatform(process.platform);
-    for (const advice of listAdvice(parsed)) log.warn(advice);
-    configuration = await configure(parsed, readGiven, log);
+    for (const advice of listAdvice(parsed, env)) log.warn(advice);
+    configuration = await configure(parsed, readGiven, log, process);
     renewLog(chooseVerbosity(parsed));
     explainAlias(parsed, readGiven, (message) => log.info(message));
     alarm = createAlarm(read, { ...machine, log, redact, mask, signal });
@@ -157,91 +156,7 @@ function renderOutputs({ outputs }: Outcome, redact: Redact): string {
   return `${printableJson(Object.fromEntries(shown))}\n`;
 }
 
-function chooseVerbosity({ switches }: Arguments): Verbosity {
-  if (switches.has('verbose')) return 'verbose';
-  return switches.has('quiet') ? 'quiet' : 'normal';
-}
-
-/**
- * Says which operation the word of another tool means. Where that removes backups, which the word does not do
- * everywhere, the rules by which it removes must be written.
- *
- * @throws ConfigurationError
- */
-function explainAlias({ alias, inputs }: Arguments, read: ReadInput, tell: (message: string) => void): void {
-  if (alias === undefined) return;
-  const operation = operationAliases[alias];
-  const isSaid = Boolean(read('retention')?.trim()) || inputs.get('dry-run') === 'true';
-  if (operation === 'cleanup' && !isSaid)
-    throw new ConfigurationError(
-      `\`${alias}\` is \`cleanup\` here, which removes the backups that no rule of retention keeps, and no rules are given`,
-      say`See with \`cleanup\` and ${nameInput('dry-run', 'true')} what it would remove, or write ${nameInput('retention', inputSchema.retention.default as string)}.`,
-    );
-  tell(`\`${alias}\` is \`${operation}\` here.`);
-}
-
 function helpFor(word: string | undefined): string {
   const operation = operations.find((operation) => operation === word);
   return operation === undefined ? renderHelp(width) : renderOperationHelp(operation, width);
-}
-
-/** Lists what to warn of before anything is done: exposed secrets, former names, misspelt variables. */
-function listAdvice({ inputs, formerNames }: Arguments): string[] {
-  return [
-    ...[...inputs.keys()].flatMap((name) =>
-      inputSchema[name].secret
-        ? [`--${name} is a secret that a list of processes shows; set ${environmentName(name)} instead`]
-        : [],
-    ),
-    ...listFormerNames()
-      .filter((name) => formerNames.has(name) || env[environmentName(name)])
-      .map(adviseRename),
-    ...adviseVariables(env),
-  ];
-}
-
-/** Reads the policy for this operation, if there is one, and says so. */
-async function configure(
-  parsed: Arguments,
-  read: ReadInput,
-  log: TerminalLog,
-): Promise<Configuration | undefined> {
-  const wanted = read('operation')?.trim();
-  const configuration = await readConfiguration(
-    operations.find((operation) => operation === wanted),
-    {
-      ...{ named: parsed.config ?? (env[configVariable]?.trim() || undefined), read, env },
-      ...{ folder: process.cwd(), userId: process.getuid?.() },
-    },
-  );
-  if (configuration === undefined) return undefined;
-  // What nobody named must be seen, also by those who want to see little.
-  const tell = configuration.isNamed || !parsed.switches.has('quiet') ? log.info : log.warn;
-  tell(configuration.told);
-  for (const [name, value] of Object.entries(configuration.environment)) {
-    if (value === undefined) delete env[name];
-    else env[name] = value;
-  }
-  return configuration;
-}
-
-/**
- * Refuses inputs on the command line that the operation does not use, because a user expects each to have an
- * effect. The environment may serve several operations.
- *
- * @throws ConfigurationError
- */
-function refuseUnused(
-  operation: Operation,
-  given: Arguments['inputs'],
-  configuration: Configuration | undefined,
-): void {
-  // With a policy it says which of its databases is meant.
-  const isUsed = (name: InputName) => name === 'database' && configuration !== undefined;
-  const unused = findUnused(operation, (name) => given.get(name)).filter((name) => !isUsed(name));
-  if (unused.length === 0) return;
-  throw new ConfigurationError(
-    `${operation} does not use ${unused.map((name) => `--${name}`).join(', ')}`,
-    `Leave it out; \`supabase-backup ${operation} --help\` lists what it uses.`,
-  );
 }

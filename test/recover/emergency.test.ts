@@ -1,23 +1,13 @@
-import {
-  chmodSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { dumpData, dumpSchema } from '../fixture/dump.ts';
 import { createDatabase, createShop, query } from '../scenarios/shop.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { succeed } from '../support/run-cli.ts';
-import { type Block, follow, readPage } from './followed.ts';
+import { type Block, dumpTruth, follow, installProgram, readPage, type Truth } from './followed.ts';
 
 /*
  * docs/emergency.md is followed as it stands: the blocks of a page, in order, in one sh that knows the names
@@ -27,7 +17,6 @@ import { type Block, follow, readPage } from './followed.ts';
 const root = join(import.meta.dirname, '../..');
 const page = readFileSync(join(root, 'docs/emergency.md'), 'utf8');
 const minutes = 60_000;
-const table = 'sales.customers';
 let cluster: Cluster;
 let folder: string;
 let identity: string;
@@ -45,19 +34,12 @@ beforeAll(async () => {
   cluster = await startCluster();
   identity = await generateX25519Identity();
   recipient = await identityToRecipient(identity);
-  const program = join(folder, 'supabase-backup');
-  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${join(root, 'dist/cli.cjs')}' "$@"\n`);
-  chmodSync(program, 0o755);
+  installProgram(folder);
 }, 2 * minutes);
 afterAll(async () => {
   await cluster?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
-
-interface Truth {
-  readonly schema: string;
-  readonly data: unknown;
-}
 
 interface Incident {
   readonly url: string;
@@ -67,12 +49,7 @@ interface Incident {
   readonly before: string;
 }
 
-async function dump(url: string): Promise<Truth> {
-  return {
-    schema: await dumpSchema(url, cluster.binFolder),
-    data: await dumpData(url, cluster.binFolder),
-  };
-}
+const dump = (url: string) => dumpTruth(url, cluster);
 
 async function prepare(name: string): Promise<Incident> {
   const url = await createShop(cluster.superuserUrl(), name);
@@ -98,7 +75,7 @@ async function followPage(
     AWS_REGION: 'unused',
     SUPABASE_BACKUP_ENCRYPTION_IDENTITY: identity,
     SUPABASE_BACKUP_TARGET_URL: incident.url,
-    TABLE: table,
+    TABLE: 'sales.customers',
     BACKUP: incident.before,
   };
   expect(Object.keys(values).sort()).toEqual([...prepared].sort());

@@ -1,9 +1,31 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type DataDump, dumpData, dumpSchema } from '../fixture/dump.ts';
+import type { Cluster } from '../support/cluster.ts';
 
 /* What somebody does who follows a page of a runbook: copies each block into one shell, and compares. */
+
+const cli = join(import.meta.dirname, '../../dist/cli.cjs');
+
+/** Puts the bundle into a folder of a PATH, by the name that pages call it. */
+export function installProgram(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const program = join(folder, 'supabase-backup');
+  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${cli}' "$@"\n`);
+  chmodSync(program, 0o755);
+}
+
+/** A database as pg_dump writes it */
+export interface Truth {
+  readonly schema: string;
+  readonly data: DataDump;
+}
+
+export async function dumpTruth(url: string, { binFolder }: Pick<Cluster, 'binFolder'>): Promise<Truth> {
+  return { schema: await dumpSchema(url, binFolder), data: await dumpData(url, binFolder) };
+}
 
 export interface Block {
   readonly commands: string;

@@ -1,14 +1,22 @@
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compareData, type DataDump, dumpData, dumpSchema } from '../fixture/dump.ts';
+import { compareData } from '../fixture/dump.ts';
 import { reconnect, seedDatabase } from '../fixture/seed.ts';
 import { createDatabase, query } from '../scenarios/shop.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { succeed } from '../support/run-cli.ts';
-import { follow, isAsExpected, listNames, readPage } from './followed.ts';
+import {
+  dumpTruth,
+  follow,
+  installProgram,
+  isAsExpected,
+  listNames,
+  readPage,
+  type Truth,
+} from './followed.ts';
 
 /*
  * The runbook is read by somebody who is woken up and has never seen it. So its pages are followed here as
@@ -17,7 +25,6 @@ import { follow, isAsExpected, listNames, readPage } from './followed.ts';
  * before.
  */
 
-const cli = join(import.meta.dirname, '../../dist/cli.cjs');
 const minutes = 60_000;
 let cluster: Cluster;
 let folder: string;
@@ -31,10 +38,7 @@ beforeAll(async () => {
   identity = await generateX25519Identity();
   recipient = await identityToRecipient(identity);
   tools = join(folder, 'tools');
-  mkdirSync(tools);
-  const program = join(tools, 'supabase-backup');
-  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${cli}' "$@"\n`);
-  chmodSync(program, 0o755);
+  installProgram(tools);
   const options = { database: 'fixture', owner: 'app_owner', tinyTables: 10, bulkRows: 500 };
   await seedDatabase({ superuserUrl: cluster.superuserUrl(), ...options });
 }, 2 * minutes);
@@ -42,11 +46,6 @@ afterAll(async () => {
   await cluster?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
-
-interface Truth {
-  readonly schema: string;
-  readonly data: DataDump;
-}
 
 interface Incident {
   readonly url: string;
@@ -58,12 +57,7 @@ interface Incident {
   readonly before: string;
 }
 
-async function dump(url: string): Promise<Truth> {
-  return {
-    schema: await dumpSchema(url, cluster.binFolder),
-    data: await dumpData(url, cluster.binFolder),
-  };
-}
+const dump = (url: string) => dumpTruth(url, cluster);
 
 /** A copy of the fixture with a backup, changes captured after it if any are, and the runbook as it is then. */
 async function prepare(name: string, { captured = true } = {}): Promise<Incident> {

@@ -1,11 +1,13 @@
 import { constants } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
 import path from 'node:path';
-import type { Operation } from '../../interface/inputs/operations.ts';
+import { type Operation, operations } from '../../interface/inputs/operations.ts';
 import { type InputName, inputs, type ReadInput } from '../../interface/inputs/schema.ts';
 import { list } from '../../interface/inputs/values.ts';
+import type { Log } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { readForTerminal, type TerminalInputs } from '../../schedule/plan/terminal.ts';
+import type { Arguments } from './arguments.ts';
 
 /*
  * A policy as the configuration of the command line. One that the user names is his word. One that lies in the
@@ -39,6 +41,32 @@ export interface Surroundings {
   readonly folder: string;
   /** The user's number; undefined where the system has none */
   readonly userId: number | undefined;
+}
+
+/** Reads the policy for this operation, if there is one, says so, and sets the variables of its storage. */
+export async function configure(
+  { config, switches }: Arguments,
+  read: ReadInput,
+  log: Pick<Log, 'info' | 'warn'>,
+  { env, cwd, getuid }: Pick<NodeJS.Process, 'env' | 'cwd' | 'getuid'>,
+): Promise<Configuration | undefined> {
+  const wanted = read('operation')?.trim();
+  const configuration = await readConfiguration(
+    operations.find((operation) => operation === wanted),
+    {
+      ...{ named: config ?? (env[configVariable]?.trim() || undefined), read, env },
+      ...{ folder: cwd(), userId: getuid?.() },
+    },
+  );
+  if (configuration === undefined) return undefined;
+  // What nobody named must be seen, also by those who want to see little.
+  const tell = configuration.isNamed || !switches.has('quiet') ? log.info : log.warn;
+  tell(configuration.told);
+  for (const [name, value] of Object.entries(configuration.environment)) {
+    if (value === undefined) delete env[name];
+    else env[name] = value;
+  }
+  return configuration;
 }
 
 /**

@@ -16,7 +16,7 @@ import { checkSlot } from './checks/slot.ts';
 import { checkStorage } from './checks/storage.ts';
 import { checkWorkflows } from './checks/workflows.ts';
 import { Examination } from './examination.ts';
-import { choosePlaces } from './project.ts';
+import { choosePlaces, findDatabase } from './project.ts';
 import type { Diagnosis } from './result.ts';
 
 /** Stand-ins of the world, for tests */
@@ -46,10 +46,11 @@ export async function examine(
   // A location that cannot be is refused before anything is asked.
   await using storage = location === undefined ? undefined : await openStorage(location, inputs, context);
   await using resources = new AsyncDisposableStack();
-  const copies = await openCopies(await choosePlaces(inputs, context), context, resources);
+  const chosen = await findDatabase(inputs, context.env);
+  const copies = await openCopies(choosePlaces(inputs, chosen, context), context, resources);
   const examination = new Examination(context, world.limitMs);
   // A project that is paused is why its database does not answer, and told before it.
-  await checkPlatform(examination, inputs, world.askPlatform ?? askPlatform, context);
+  await checkPlatform(examination, inputs, chosen, world.askPlatform ?? askPlatform, context);
   const { settings, identity, estimate } = inputs.hasDatabase
     ? await examineDatabase(examination, inputs, world, context)
     : nothing;

@@ -8,6 +8,14 @@ import type { PlannedDatabase } from '../../schedule/plan/plan.ts';
 import { planPolicyFile } from '../../schedule/plan/policy-file.ts';
 import { chooseCopies, findProject } from '../schedule/named-secrets.ts';
 
+/** What the policy says of the database that is checked */
+export interface DatabaseChoice {
+  /** Those that may be meant; none without a policy */
+  readonly named: readonly PlannedDatabase[];
+  /** Undefined: it is not clear which one */
+  readonly meant: PlannedDatabase | undefined;
+}
+
 /** Which project at Supabase is checked. */
 export type ProjectChoice =
   /** Nothing names one. */
@@ -21,12 +29,11 @@ export type ProjectChoice =
  *
  * @throws ConfigurationError when both name one, and another, or when a variable holds no token
  */
-export async function chooseProject(
-  inputs: DoctorInputs,
+export function chooseProject(
+  { managementAccess: given, policy = '' }: DoctorInputs,
+  { named, meant }: DatabaseChoice,
   { env }: Pick<Context, 'env'>,
-): Promise<ProjectChoice> {
-  const { managementAccess: given, policy = '' } = inputs;
-  const { named, meant } = await findDatabase(inputs, env);
+): ProjectChoice {
   const { projectRef, variable, management } = findProject(meant, given, policy, env);
   if (management !== undefined) return { kind: 'known', management };
   if (projectRef !== undefined)
@@ -48,15 +55,21 @@ export async function chooseProject(
  *
  * @throws ConfigurationError as `chooseCopies` does
  */
-export async function choosePlaces(inputs: DoctorInputs, context: Context): Promise<readonly CopyPlace[]> {
-  const { meant } = await findDatabase(inputs, context.env);
+export function choosePlaces(
+  inputs: DoctorInputs,
+  { meant }: DatabaseChoice,
+  context: Context,
+): readonly CopyPlace[] {
   if (meant === undefined) return inputs.copies;
   const { storage = meant.written.storage, s3Endpoint } = inputs;
   return chooseCopies(meant, inputs.copies, { storage, s3Endpoint }, context);
 }
 
 /** Finds the databases of the policy that may be meant, and the one that is. */
-async function findDatabase({ policy = '', database, storage = '' }: DoctorInputs, env: NodeJS.ProcessEnv) {
+export async function findDatabase(
+  { policy = '', database, storage = '' }: DoctorInputs,
+  env: NodeJS.ProcessEnv,
+): Promise<DatabaseChoice> {
   const databases = await listDatabases(policy, env);
   const named = databases.filter(({ name }) => database === undefined || name === database);
   const isThere = ({ written }: PlannedDatabase) => bare(written.storage) === bare(storage);

@@ -1,14 +1,14 @@
 import { parseRecipientsOfMail, parseSender } from '../../interface/inputs/mail-values.ts';
+import { parseProjectRef } from '../../interface/inputs/management-values.ts';
 import type { NotifyChannel } from '../../interface/inputs/operations.ts';
 import { inputs as inputSchema, schema } from '../../interface/inputs/schema.ts';
 import type { InitInputs } from '../../interface/inputs/setup-types.ts';
 import { checkEndpoint, parseRegion, parseStorage } from '../../interface/inputs/storage-values.ts';
-import { matching, Problem } from '../../interface/inputs/values.ts';
+import { Problem } from '../../interface/inputs/values.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
 import { actionPin } from '../../runtime/version.ts';
 import { findRepository } from '../../schedule/plan/policy-file.ts';
-import { projectRefPattern } from '../../values/project-ref.ts';
 
 /** All that a policy is made from. */
 export interface Answers {
@@ -170,12 +170,6 @@ async function settleAlarms(
   });
   return { notify, mailFrom, mailTo };
 }
-
-const parseProjectRef = matching(
-  projectRefPattern,
-  'is not the name of a project',
-  'Write the twenty lower-case letters that stand in the address of its dashboard, or nothing.',
-);
 
 function checkedBy(parse: (text: string) => unknown): (text: string) => string {
   return (text) => {

@@ -127,7 +127,7 @@ function describeCosts({ minutes, artifacts }: SetUp): Section[] {
         { title: "GitHub's plan" },
         { title: 'minutes a month', align: 'right' },
         { title: 'these schedules', align: 'right' },
-        { title: '' },
+        { title: 'which' },
         ...(artifacts === undefined
           ? []
           : [

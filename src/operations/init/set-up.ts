@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { InitInputs } from '../../interface/inputs/setup-types.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { isHosted, type SchedulePlan } from '../../schedule/plan/plan.ts';
 import { planPolicyText } from '../../schedule/plan/policy-file.ts';
 import { estimateMonth } from '../../schedule/plan/week.ts';
@@ -60,7 +61,7 @@ async function refusePolicy(file: string): Promise<void> {
   );
   if (!isThere) return;
   throw new ConfigurationError(
-    `policy: ${file} is there already, and is not written over`,
+    say`${nameInput('policy')}: ${file} is there already, and is not written over`,
     'Edit it, and run `supabase-backup schedule`, which makes the workflows from it. A key alone makes `supabase-backup keygen`.',
   );
 }
@@ -81,7 +82,7 @@ function refuseForeign(changes: readonly FileChange[]): SetUp['workflows'] {
   return changes.map(({ file, state, reason }) => {
     if (state !== 'foreign') return { file, state };
     throw new ConfigurationError(
-      `workflows: ${file} ${reason}`,
+      say`${nameInput('workflows')}: ${file} ${reason}`,
       'Rename or delete it, and run `init` again. Nothing was written.',
     );
   });
@@ -95,10 +96,10 @@ async function writePolicy(file: string, text: string, key: MadeKey | undefined)
     const reuse =
       key === undefined
         ? ''
-        : ` The key that was made is in ${key.keyFile}: give --encryption-recipients ${key.recipient} the next time.`;
+        : say` The key that was made is in ${key.keyFile}: give ${nameInput('encryption-recipients', key.recipient)} the next time.`;
     throw new ConfigurationError(
-      `policy: ${file} cannot be written`,
-      `Write the path of a file in a folder that this user may write to.${reuse}`,
+      say`${nameInput('policy')}: ${file} cannot be written`,
+      say`Write the path of a file in a folder that this user may write to.${reuse}`,
       cause,
     );
   }

@@ -7,6 +7,7 @@ import type { Operation } from '../../interface/inputs/operations.ts';
 import type { KeyFileInputs } from '../../interface/inputs/setup-types.ts';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { MadeKey } from './result.ts';
 import { renderSheet, type SheetSubject } from './sheet.ts';
 
@@ -55,7 +56,7 @@ export async function chooseKeyFiles(
   );
   if (keyFile === recoverySheet)
     throw new ConfigurationError(
-      'recovery-sheet: is the same file as key-file',
+      say`${nameInput('recovery-sheet')}: is the same file as ${nameInput('key-file')}`,
       'Name another file; when it is left out, the sheet is put beside the key.',
     );
   await refuseTaken('key-file', keyFile);
@@ -70,8 +71,8 @@ function usualKeyFile(name: string, env: NodeJS.ProcessEnv): string {
   const folder = env.XDG_CONFIG_HOME || (home && path.join(home, '.config'));
   if (!folder)
     throw new ConfigurationError(
-      'key-file: has no usual place, because neither HOME nor XDG_CONFIG_HOME is set',
-      'Name a file: --key-file /path/to/backup.key.',
+      say`${nameInput('key-file')}: has no usual place, because neither HOME nor XDG_CONFIG_HOME is set`,
+      say`Name a file: ${nameInput('key-file', '/path/to/backup.key')}.`,
     );
   const file = name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[.-]+/, '') || 'supabase-backup';
   return path.join(folder, 'supabase-backup', `${file}.key`);
@@ -84,10 +85,13 @@ async function refuseTaken(input: 'key-file' | 'recovery-sheet', file: string): 
   );
   if (!taken) return;
   const recipient = input === 'key-file' ? await readRecipient(file) : undefined;
-  const use = recipient === undefined ? '' : `Use that key: --encryption-recipients ${recipient}. Or name`;
+  const use =
+    recipient === undefined
+      ? 'Name'
+      : say`Use that key: ${nameInput('encryption-recipients', recipient)}. Or name`;
   throw new ConfigurationError(
-    `${input}: ${file} is there already, and is not written over`,
-    `${use || 'Name'} another file with --${input}; a key that backups were encrypted for must never be lost.`,
+    say`${nameInput(input)}: ${file} is there already, and is not written over`,
+    say`${use} another file with ${nameInput(input)}; a key that backups were encrypted for must never be lost.`,
   );
 }
 
@@ -105,8 +109,8 @@ async function refuseRepository(input: string, file: string): Promise<void> {
   const root = await findWorkTree(path.dirname(file));
   if (root === undefined) return;
   throw new ConfigurationError(
-    `${input}: ${file} is inside of the git repository ${root}, where one \`git add\` publishes it`,
-    `Name a file outside of it with --${input}.`,
+    say`${nameInput(input)}: ${file} is inside of the git repository ${root}, where one \`git add\` publishes it`,
+    say`Name a file outside of it with ${nameInput(input)}.`,
   );
 }
 
@@ -160,8 +164,8 @@ async function writeNew(input: string, file: string, text: string): Promise<void
     }
   } catch (cause) {
     throw new ConfigurationError(
-      `${input}: ${file} cannot be written`,
-      `Name a file in a folder that this user may write to with --${input}. Nothing was set up.`,
+      say`${nameInput(input)}: ${file} cannot be written`,
+      say`Name a file in a folder that this user may write to with ${nameInput(input)}. Nothing was set up.`,
       cause,
     );
   }

@@ -12,7 +12,7 @@ import { judgeManaged } from '../../managed/judge.ts';
 import type { askPlatform } from '../../managed/read.ts';
 import type { Managed } from '../../managed/result.ts';
 import { type Examination, type Finding, failed, ok, unchecked, warning } from '../examination.ts';
-import { chooseProject, type ProjectChoice } from '../project.ts';
+import { chooseProject, type DatabaseChoice, type ProjectChoice } from '../project.ts';
 
 /** As `max-age` is where nobody says it */
 const maxAge = 26 * hour;
@@ -27,10 +27,11 @@ const limitMs = 180_000;
 export async function checkPlatform(
   examination: Examination,
   inputs: DoctorInputs,
+  database: DatabaseChoice,
   ask: typeof askPlatform,
   context: Context,
 ): Promise<void> {
-  const choice = await choose(examination, inputs, context);
+  const choice = await choose(examination, inputs, database, context);
   if (choice === undefined || choice.kind === 'none') return;
   if (choice.kind === 'unknown') {
     await examination.run('platform-token', async () => unchecked(choice.why));
@@ -58,10 +59,11 @@ function isAnswered(facts: ManagedFacts): boolean {
 async function choose(
   examination: Examination,
   inputs: DoctorInputs,
+  database: DatabaseChoice,
   context: Context,
 ): Promise<ProjectChoice | undefined> {
   try {
-    return await chooseProject(inputs, context);
+    return chooseProject(inputs, database, context);
   } catch (error) {
     if (!isKnownError(error)) throw error;
     await examination.run('platform-token', () => Promise.reject(error));
