@@ -57,7 +57,7 @@ describe('is refused, and nothing is written,', () => {
     const before = await readFile(file, 'utf8');
     await expect(run({}, { HOME: home })).rejects.toMatchObject({
       message: `key-file: ${file} is there already, and is not written over`,
-      next: expect.stringContaining(`--encryption-recipients ${recipient}`),
+      next: expect.stringContaining(`encryption-recipients: ${recipient}`),
       exitCode: 2,
     });
     expect(await readFile(file, 'utf8')).toBe(before);
