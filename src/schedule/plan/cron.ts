@@ -134,6 +134,13 @@ function checkInterval(minute: string): void {
     throw new Problem('is due more often than GitHub allows', 'Leave five minutes or more between two runs');
 }
 
+/** Tells whether an expression is due at a quarter of an hour, which `auto` never is. */
+export function isAtPeak(text: string): boolean {
+  const [minute = ''] = text.split(' ');
+  const due = timesBetween(`${minute} * * * *`, 'UTC', new Date(0), new Date(3_600_000));
+  return due.some((time) => time.getUTCMinutes() % 15 === 0);
+}
+
 /** Lists the first `count` times after `from`, in order. */
 export function nextTimes(cron: string, timeZone: string, from: Date, count: number): Date[] {
   return new Cron(cron, { timezone: timeZone, paused: true, mode: '5-part' }).nextRuns(count, from);
