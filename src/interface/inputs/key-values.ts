@@ -10,7 +10,7 @@ import { Problem, patterned, patternOfList, splitList } from './values.ts';
  */
 
 /** Kinds of recipients that age-encryption takes, in Bech32, whose checksum a pattern cannot compute */
-const recipientPattern = /^age1(?:(?:pq|tag|tagpq)1)?[02-9ac-hj-np-z]{40,4000}$/;
+const recipientPattern = /^age1(?:[02-9ac-hj-np-z]{58}|(?:pq|tag|tagpq)1[02-9ac-hj-np-z]{40,4000})$/;
 
 export const parseRecipients = patterned(patternOfList(recipientPattern), (text): readonly string[] =>
   splitList(text).map((recipient) => {

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse, parseDocument } from 'yaml';
+import type { Answers } from '../../../src/operations/init/answers.ts';
+import { renderPolicy } from '../../../src/operations/init/policy-text.ts';
 import { policies } from '../policies.ts';
 import { nightlyPolicy, smallPolicy } from '../setting.ts';
 import { recipient } from './wrong-policies.ts';
@@ -40,6 +42,23 @@ function complete(text: string): string {
   return document.toString();
 }
 
+/** What `init` writes */
+function writeByInit(storage: string, databases: readonly string[], more: Partial<Answers> = {}): string {
+  return renderPolicy(
+    {
+      ...{ databases, storage, s3Endpoint: undefined, s3Region: undefined, projectRef: undefined },
+      ...{ notify: ['issues'], mailFrom: undefined, mailTo: [] },
+      ...{
+        action: `octo-org/supabase-backup@${commit}`,
+        repository: 'octo-org/shop',
+        isRepositoryKnown: false,
+      },
+      ...more,
+    },
+    [recipient],
+  );
+}
+
 const example = fill(readFileSync(path.join(root, 'examples/policy/supabase-backup.yml'), 'utf8'));
 const switchOn = (line: string) => example.replace(`# ${line}`, line);
 const database = (lines: string) => `${smallPolicy}${lines.replace(/^/gm, '    ')}\n`;
@@ -52,6 +71,18 @@ export const rightPolicies: Readonly<Record<string, string>> = {
   'example with a project': switchOn('project-ref:'),
   'example with more captures': switchOn('capture:'),
   ...Object.fromEntries(listPages()),
+  'of init for an artifact': writeByInit('artifact://database-backups', ['production', 'staging']),
+  'of init for a bucket': writeByInit('s3://my-bucket', ['production']),
+  'of init for R2': writeByInit('s3://my-bucket/backups', ['production'], {
+    ...{ s3Endpoint: 'https://0123.r2.cloudflarestorage.com', s3Region: 'auto' },
+    ...{ projectRef: 'abcdefghijklmnopqrst', isRepositoryKnown: true },
+    ...{
+      notify: ['mail', 'slack', 'webhook', 'heartbeat'],
+      mailFrom: 'a@example.com',
+      mailTo: ['b@example.com'],
+    },
+  }),
+  'of init for a folder': writeByInit('/srv/backups', ['production', 'staging']),
   'an artifact': `${smallPolicy.replace('s3://octo-backups/production', 'artifact://backups')}    artifact-retention-days: 7
   staging:
     database-url: STAGING_DATABASE_URL

@@ -4,6 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { ConfigurationError } from '../../../src/runtime/errors.ts';
 import { findContradictions } from '../../../src/schedule/policy/contradictions.ts';
 import { parsePolicy } from '../../../src/schedule/policy/parse.ts';
 import { alarmsSchema, databaseSchema, policySchema } from '../../../src/schedule/policy/schema.ts';
@@ -154,6 +155,55 @@ describe('keys that are right by themselves', () => {
     else if (key === 's3-region') Object.assign(part, { 's3-region': 'eu-central-1' });
     else if (key === 'schedules') Object.assign(part, { schedules: { capture: false, mirror: false } });
     else delete part[key];
+  }
+});
+
+describe('a right policy with another letter', () => {
+  type Place = readonly [holder: Record<string, unknown>, key: string];
+  const listTexts = (value: object): Place[] =>
+    Object.entries(value).flatMap(([key, part]): Place[] => {
+      if (typeof part === 'string') return [[value as Record<string, unknown>, key]];
+      return typeof part === 'object' && part !== null ? listTexts(part) : [];
+    });
+  const alphabet = [...' ,.:/@-_*"\'=0159azAZ\n$&{<%#?é'];
+
+  test('is refused by the schema where the program refuses it, checksums aside', () => {
+    const verdicts = { right: 0, wrong: 0 };
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...Object.values(rightPolicies)),
+        fc.nat(),
+        fc.nat(),
+        fc.constantFrom('', ...alphabet),
+        fc.boolean(),
+        (text, which, where, letter, isReplaced) => {
+          const policy = parse(text);
+          const texts = listTexts(policy).filter(([holder, key]) => !hasChecksum(holder[key]));
+          const [holder, key] = texts[which % texts.length] as Place;
+          const before = String(holder[key]);
+          const at = where % (before.length + 1);
+          holder[key] = before.slice(0, at) + letter + before.slice(isReplaced ? at + 1 : at);
+          const isAccepted = tryTo(() => parsePolicy(stringify(policy), 'policy.yml'));
+          verdicts[isAccepted ? 'right' : 'wrong'] += 1;
+          if (!isAccepted) expect(isOfSchema(policy), `${key}: ${holder[key]}`).toBe(false);
+        },
+      ),
+      // Of a seed, because chance may hit upon two numbers that a pattern cannot compare.
+      { numRuns: 500, seed: 15 },
+    );
+    expect(verdicts.right).toBeGreaterThan(100);
+    expect(verdicts.wrong).toBeGreaterThan(100);
+  });
+
+  const hasChecksum = (value: unknown) => /^age1|BEGIN CERTIFICATE/.test(String(value));
+  function tryTo(attempt: () => unknown): boolean {
+    try {
+      attempt();
+      return true;
+    } catch (error) {
+      if (error instanceof ConfigurationError) return false;
+      throw error;
+    }
   }
 });
 
