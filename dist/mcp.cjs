@@ -18737,8 +18737,8 @@ var import_node_fs2 = require("node:fs");
 function createSelection(include, exclude) {
   const included = include.map(compilePattern);
   const excluded = exclude.map(compilePattern);
-  return (table3) => {
-    const names4 = namesOf(table3);
+  return (table4) => {
+    const names4 = namesOf(table4);
     const fits2 = (pattern4) => names4.some((name2) => pattern4.test(name2));
     return (included.length === 0 || included.some(fits2)) && !excluded.some(fits2);
   };
@@ -18746,7 +18746,7 @@ function createSelection(include, exclude) {
 function findUnmatched(patterns, tables3) {
   return patterns.filter((pattern4) => {
     const compiled = compilePattern(pattern4);
-    return !tables3.some((table3) => namesOf(table3).some((name2) => compiled.test(name2)));
+    return !tables3.some((table4) => namesOf(table4).some((name2) => compiled.test(name2)));
   });
 }
 function writePattern({ schema: schema5, name: name2 }) {
@@ -18758,8 +18758,8 @@ function quoteIfNeeded(part) {
 function splitPatterns(text7) {
   return [...text7.matchAll(/(?:"(?:[^"]|"")*"|[^,\r\n"]|")+/g)].map(([pattern4]) => pattern4.trim()).filter((pattern4) => pattern4 !== "");
 }
-function namesOf(table3) {
-  return [table3, ...table3.ancestors ?? []].map(({ schema: schema5, name: name2 }) => `${schema5}\0${name2}`);
+function namesOf(table4) {
+  return [table4, ...table4.ancestors ?? []].map(({ schema: schema5, name: name2 }) => `${schema5}\0${name2}`);
 }
 function compilePattern(pattern4) {
   if (pattern4 === "*") return /^/;
@@ -19059,9 +19059,9 @@ function parsePatterns(text7) {
 }
 function parseColumns(text7) {
   return splitList(text7).map((name2) => {
-    const [schema5, table3, column, ...more] = name2.split(".");
-    if (schema5 && table3 && column && more.length === 0 && !name2.includes('"'))
-      return { schema: schema5, table: table3, column };
+    const [schema5, table4, column, ...more] = name2.split(".");
+    if (schema5 && table4 && column && more.length === 0 && !name2.includes('"'))
+      return { schema: schema5, table: table4, column };
     throw new Problem(
       `cannot contain ${JSON.stringify(name2)}`,
       "Write schema.table.column, names as they are, without quotes."
@@ -25196,12 +25196,12 @@ function pow(num, power, modulo) {
     digits.push(Number(power & _15n));
     power >>= _4n3;
   }
-  const table3 = new Array(16);
-  table3[0] = _1n9;
-  table3[1] = d;
+  const table4 = new Array(16);
+  table4[0] = _1n9;
+  table4[1] = d;
   for (let i = 2; i < 16; i++)
-    table3[i] = table3[i - 1] * d % modulo;
-  let p = table3[digits[digits.length - 1]];
+    table4[i] = table4[i - 1] * d % modulo;
+  let p = table4[digits[digits.length - 1]];
   for (let w2 = digits.length - 2; w2 >= 0; w2--) {
     p = p * p % modulo;
     p = p * p % modulo;
@@ -25209,7 +25209,7 @@ function pow(num, power, modulo) {
     p = p * p % modulo;
     const digit = digits[w2];
     if (digit !== 0)
-      p = p * table3[digit] % modulo;
+      p = p * table4[digit] % modulo;
   }
   return p;
 }
@@ -25887,10 +25887,10 @@ var ScalarMultiplier = class {
     const W2 = FW_WINDOW;
     const size = 1 << W2;
     const mask2 = bitMask2(W2);
-    const table3 = new Array(size);
-    table3[0] = this.ZERO;
+    const table4 = new Array(size);
+    table4[0] = this.ZERO;
     for (let i = 1; i < size; i++)
-      table3[i] = table3[i - 1].add(point);
+      table4[i] = table4[i - 1].add(point);
     const windows = Math.ceil(bits / W2);
     let acc = this.ZERO;
     for (let window2 = windows - 1; window2 >= 0; window2--) {
@@ -25898,9 +25898,9 @@ var ScalarMultiplier = class {
         for (let d = 0; d < W2; d++)
           acc = acc.double();
       const digit = Number(n >> BigInt(window2 * W2) & mask2);
-      let sel = table3[0];
+      let sel = table4[0];
       for (let i = 1; i < size; i++)
-        sel = i === digit ? table3[i] : sel;
+        sel = i === digit ? table4[i] : sel;
       acc = acc.add(sel);
     }
     return { p: acc, f: acc };
@@ -30621,9 +30621,9 @@ var Class = class {
   constructor(..._args) {
   }
 };
-function members(proto, table3) {
-  for (const key in table3) {
-    const desc = Object.getOwnPropertyDescriptor(table3, key);
+function members(proto, table4) {
+  for (const key in table4) {
+    const desc = Object.getOwnPropertyDescriptor(table4, key);
     if (desc.get)
       Object.defineProperty(proto, key, { ...desc, enumerable: false });
     else
@@ -30638,10 +30638,10 @@ function hide(inst, key, value) {
   return own(inst, key, value, false);
 }
 // @__NO_SIDE_EFFECTS__
-function derived(computes, table3) {
+function derived(computes, table4) {
   for (const key in computes) {
     const compute = computes[key];
-    Object.defineProperty(table3, key, {
+    Object.defineProperty(table4, key, {
       configurable: true,
       enumerable: true,
       get() {
@@ -30652,7 +30652,7 @@ function derived(computes, table3) {
       }
     });
   }
-  return table3;
+  return table4;
 }
 function defineBound(proto, key, fn) {
   Object.defineProperty(proto, key, {
@@ -46322,6 +46322,27 @@ function describeEnvelope(fields3) {
 // src/entry/mcp/tools/backup-list.ts
 init_dist();
 
+// src/interface/fields.ts
+init_dist();
+var count = pipe(number(), integer(), minValue(0));
+var time3 = pipe(string(), isoTimestamp());
+var maybeTime = nullable(time3);
+function iso(time7) {
+  return time7.toISOString();
+}
+function maybeIso(time7) {
+  return time7?.toISOString() ?? null;
+}
+var table = strictObject({ name: string(), rows: count, bytes: count });
+var omission = strictObject({ what: string(), why: string(), remedy: string() });
+function toOmissions(omissions) {
+  return omissions.map(({ what, why, remedy }) => ({ what, why, remedy }));
+}
+var phases = record(string(), count);
+function toPhases(elapsed) {
+  return Object.fromEntries(Object.entries(elapsed).map(([phase, taken]) => [phase, Math.round(taken)]));
+}
+
 // src/runtime/workers.ts
 var import_node_events = require("node:events");
 async function runTogether(signal, tasks) {
@@ -46411,8 +46432,8 @@ var objectSize = 32 * 1024 * 1024;
 var storedSize = objectSize + 2 * 1024 * 1024;
 
 // src/format/manifest.ts
-var count = pipe(number(), safeInteger(), minValue(0));
-var time3 = pipe(
+var count2 = pipe(number(), safeInteger(), minValue(0));
+var time4 = pipe(
   string(),
   isoTimestamp(),
   check((written) => !Number.isNaN(Date.parse(written)), "it is no time")
@@ -46424,17 +46445,17 @@ var snapshot = pipe(text, regex(/^\d{1,20}:\d{1,20}:(?:\d{1,20}(?:,\d{1,20})*)?$
 var storedObject = strictObject({
   name: pipe(text, regex(/^[0-9a-f]{64}$/)),
   /** Bytes before compression. A reader allocates them, so the limit is what a backup stores per object. */
-  bytes: pipe(count, maxValue(objectSize)),
+  bytes: pipe(count2, maxValue(objectSize)),
   /** bytes as stored, after compression and encryption */
-  stored: pipe(count, maxValue(storedSize)),
+  stored: pipe(count2, maxValue(storedSize)),
   /** SHA-256 of the stored bytes, hexadecimal */
   sha256: pipe(text, regex(/^[0-9a-f]{64}$/))
 });
-var piece = strictObject({ object: count, offset: count, length: count });
+var piece = strictObject({ object: count2, offset: count2, length: count2 });
 var range = strictObject({
-  from: count,
-  to: nullable(count),
-  rows: count,
+  from: count2,
+  to: nullable(count2),
+  rows: count2,
   /**
    * A digest of the positions (ctid) of the rows, a signed 64-bit number in decimal: an incremental backup
    * compares it in addition to counts. null until an incremental backup has counted the range: a COPY does
@@ -46446,11 +46467,11 @@ var range = strictObject({
    */
   pieces: array(piece)
 });
-var table = strictObject({
+var table2 = strictObject({
   schema: text,
   name: text,
-  oid: count,
-  relfilenode: count,
+  oid: count2,
+  relfilenode: count2,
   /** A crash of the server empties an unlogged table. */
   persistence: picklist(["permanent", "unlogged"]),
   /** SHA-256 over the columns and everything that their types consist of, hexadecimal */
@@ -46459,9 +46480,9 @@ var table = strictObject({
   columns: array(text),
   /** The partitioned table to load the rows into, if they may belong to another partition after a restore. */
   root: nullable(strictObject({ schema: text, name: text })),
-  rows: count,
+  rows: count2,
   /** bytes of COPY text */
-  bytes: count,
+  bytes: count2,
   ranges: array(range)
 });
 var sequence = strictObject({
@@ -46485,16 +46506,16 @@ var manifestFields = {
   fullBecause: nullable(text),
   label: nullable(text),
   pin: boolean(),
-  startedAt: time3,
-  finishedAt: time3,
+  startedAt: time4,
+  finishedAt: time4,
   source: strictObject({
     database: text,
-    databaseOid: count,
+    databaseOid: count2,
     systemIdentifier: text,
-    timeline: count,
-    postmasterStartedAt: time3,
+    timeline: count2,
+    postmasterStartedAt: time4,
     /** server_version_num, for example 150018 */
-    serverVersion: count,
+    serverVersion: count2,
     /** Name of the encoding of the COPY text, as in client_encoding */
     encoding: text,
     /** The session settings that shape the COPY text */
@@ -46502,7 +46523,7 @@ var manifestFields = {
     snapshot,
     lsn: text,
     /** The source's time just after the snapshot was taken: all that it sees was committed by then. */
-    snapshotAt: time3,
+    snapshotAt: time4,
     /**
      * The rollback token that this backup left in the database after its snapshot; null when it left none.
      */
@@ -46519,33 +46540,33 @@ var manifestFields = {
   ]),
   objects: array(storedObject),
   /** The pg_dump custom archive: the concatenated plaintexts of these objects. */
-  archive: strictObject({ bytes: count, objects: array(count) }),
+  archive: strictObject({ bytes: count2, objects: array(count2) }),
   /**
    * What pg_dump leaves out and what parity compares: the concatenated plaintexts are one JSON text, see
    * supplement.ts.
    */
-  supplement: strictObject({ bytes: count, objects: array(count) }),
-  tables: array(table),
+  supplement: strictObject({ bytes: count2, objects: array(count2) }),
+  tables: array(table2),
   facts: strictObject({
     sequences: array(sequence),
     /** How many objects of each kind the database has outside extensions, for example `{ "view": 12 }` */
-    objects: record(text, count),
+    objects: record(text, count2),
     /** Roles that own or are granted something in the archive */
     roles: array(text),
     extensions: array(strictObject({ name: text, schema: text, version: text }))
   }),
   totals: strictObject({
-    rows: count,
+    rows: count2,
     /** bytes of COPY text and of the archive */
-    bytes: count,
+    bytes: count2,
     /** Stored bytes of all objects that this backup refers to */
-    stored: count,
+    stored: count2,
     /** stored bytes that this backup added to the repository */
-    added: count
+    added: count2
   }),
   notCarried: array(strictObject({ what: text, why: text, remedy: text })),
   /** milliseconds by phase */
-  durations: record(text, count)
+  durations: record(text, count2)
 };
 var manifestOfFormat2 = strictObject({ format: literal(2), purpose, ...manifestFields });
 var manifestOfFormat1 = strictObject({ format: literal(1), ...manifestFields });
@@ -46563,7 +46584,7 @@ function addPurpose(old) {
 init_dist();
 var slotState = object({
   name: string(),
-  retainedBytes: count,
+  retainedBytes: count2,
   safeBytes: nullable(pipe(number(), safeInteger())),
   walStatus: picklist(["reserved", "extended", "unreserved", "lost"]),
   isActive: boolean()
@@ -47466,7 +47487,7 @@ async function readSealed(repository, kind, key, schema5, damaged5) {
 }
 
 // src/repository/changes/segments.ts
-var time4 = pipe(time3, regex(/^\d{4}-\d\d-\d\dT.*Z$/));
+var time5 = pipe(time4, regex(/^\d{4}-\d\d-\d\dT.*Z$/));
 var text2 = string();
 var lsn = pipe(text2, regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/));
 var xid2 = pipe(text2, regex(/^\d{1,20}$/));
@@ -47479,13 +47500,13 @@ var segmentSchema = strictObject({
   chain: strictObject({
     id: backupId,
     slot: text2,
-    startedAt: time4,
+    startedAt: time5,
     /** Why the chain does not continue the one before it; null for the first of a repository */
     because: nullable(text2),
     database: text2,
-    databaseOid: count,
+    databaseOid: count2,
     systemIdentifier: text2,
-    timeline: count
+    timeline: count2
   }),
   /**
    * Every transaction whose commit record ends after `from` and not after `to` is in the segment, or wrote
@@ -47505,13 +47526,13 @@ var segmentSchema = strictObject({
    * The source's time just before `to` was chosen: everything that was visible by then is in this segment or
    * one before it.
    */
-  through: time4,
+  through: time5,
   /** Commit times of the first and the last transaction in the order of the log; null without any */
-  firstCommitAt: nullable(time4),
-  lastCommitAt: nullable(time4),
-  transactions: count,
-  changes: count,
-  serverVersion: count,
+  firstCommitAt: nullable(time5),
+  lastCommitAt: nullable(time5),
+  transactions: count2,
+  changes: count2,
+  serverVersion: count2,
   encoding: text2,
   settings: record(text2, text2),
   encryption: variant("scheme", [
@@ -47522,7 +47543,7 @@ var segmentSchema = strictObject({
   objects: array(storedObject),
   /** The number of changes by table */
   tables: array(
-    strictObject({ ...tableName, inserts: count, updates: count, deletes: count, truncates: count })
+    strictObject({ ...tableName, inserts: count2, updates: count2, deletes: count2, truncates: count2 })
   ),
   /** Tables with updates or deletes that do not identify their row */
   uncovered: array(strictObject({ ...tableName, why: text2 })),
@@ -47531,7 +47552,7 @@ var segmentSchema = strictObject({
   /** As in `source.definitions` of a manifest, after `to` */
   definitions: digest2,
   /** The file of each table after `to`, by oid: a new one without a TRUNCATE means that it was rewritten. */
-  filenodes: record(pipe(text2, regex(/^\d+$/)), count),
+  filenodes: record(pipe(text2, regex(/^\d+$/)), count2),
   /** Why a backup from before `to` cannot be rolled forward past `from`; null when it can */
   barrier: nullable(text2)
 });
@@ -47640,18 +47661,18 @@ var contentSchemas = {
     /** Where it failed; null when it passed, absent in what older versions wrote */
     fault: optional(nullable(picklist(["restore", "parity", "checks", "command"]))),
     /** milliseconds until the restored database could have been used; null when it never could */
-    recovery: nullable(count),
+    recovery: nullable(count2),
     /** milliseconds that it was allowed to take then; null: no target was given; absent in older records */
-    rtoTarget: optional(nullable(count)),
+    rtoTarget: optional(nullable(count2)),
     /** User, host, port and database of the server of the drill; absent in older records */
     server: optional(string()),
     /** milliseconds by phase, as far as the drill came */
-    phases: record(string(), count),
+    phases: record(string(), count2),
     /** Whether the restored database was what the backup had recorded; null when it was not compared */
     parity: nullable(boolean()),
     /** The point in time that the database was brought to; null or absent: that of the backup */
     recoveredTo: optional(nullable(string())),
-    checks: object({ asked: count, failed: array(string()) })
+    checks: object({ asked: count2, failed: array(string()) })
   }),
   /** A run of `restore`, except a dry run: who restored which backup where, and the result. */
   restores: object({
@@ -47675,23 +47696,23 @@ var contentSchemas = {
     /** The backup of the target that was taken before it was emptied */
     safetyBackup: optional(nullable(backupId)),
     /** Its size; absent where there is none, or in another storage, and in older records */
-    safety: optional(object({ rows: count, bytes: count, storedBytes: count, newBytes: count })),
+    safety: optional(object({ rows: count2, bytes: count2, storedBytes: count2, newBytes: count2 })),
     /** Backups that were tried elsewhere first, in order; `why` is null for the one that passed */
     staging: optional(array(object({ backup: backupId, why: nullable(string()) }))),
     outcome: picklist(["equal", "different", "unverified", "failed"]),
     /** Why it failed; null when it did not */
     why: nullable(string()),
     /** milliseconds by phase, as far as the restore came */
-    phases: record(string(), count)
+    phases: record(string(), count2)
   }),
   /** A run of any operation that changes something or proves it, whatever it came to; no dry run. */
   runs: object({
     operation: string(),
-    startedAt: time3,
-    endedAt: time3,
+    startedAt: time4,
+    endedAt: time4,
     /** `no`: it ran, and its answer is no (exit code 3) */
     outcome: picklist(["done", "no", "failed"]),
-    exitCode: count,
+    exitCode: count2,
     /** Null when it is done */
     failure: nullable(
       object({
@@ -47707,19 +47728,19 @@ var contentSchemas = {
     /** What the backup became that was taken, or should have been; null where none was */
     backupType: nullable(string()),
     /** What was read, restored or stored; absent where there is no such number */
-    rows: optional(count),
-    bytes: optional(count),
-    storedBytes: optional(count),
-    newBytes: optional(count),
-    objects: optional(count),
+    rows: optional(count2),
+    bytes: optional(count2),
+    storedBytes: optional(count2),
+    newBytes: optional(count2),
+    objects: optional(count2),
     /** milliseconds by phase, of the backup that was taken; absent where none was, and in what older versions wrote */
-    phases: optional(record(string(), count)),
+    phases: optional(record(string(), count2)),
     /** The last look at the slot of captures; absent when the run has not looked, and in older records */
-    slot: optional(object({ at: time3, state: nullable(slotState) })),
+    slot: optional(object({ at: time4, state: nullable(slotState) })),
     /** The workflow's actor, or the user of the machine */
     actor: string(),
     /** The run on GitHub; null elsewhere */
-    run: nullable(object({ url: string(), attempt: count })),
+    run: nullable(object({ url: string(), attempt: count2 })),
     /** Of this tool */
     version: string(),
     host: picklist(["github-hosted", "self-hosted", "machine"])
@@ -47736,18 +47757,18 @@ var contentSchemas = {
      */
     kept: optional(array(backupId)),
     /** How many segments of captured changes were removed */
-    segments: optional(count),
+    segments: optional(count2),
     objects: object({
-      removed: count,
+      removed: count2,
       /** stored bytes that were freed */
-      bytes: count
+      bytes: count2
     }),
     /** Objects that no backup needed, which wait for the grace period to pass */
-    marked: count,
+    marked: count2,
     /** Stored files that the storage refused to delete */
-    retained: count,
+    retained: count2,
     /** Objects that are no longer listed, and whose bytes the storage keeps as versions */
-    hidden: optional(object({ objects: count, bytes: count }))
+    hidden: optional(object({ objects: count2, bytes: count2 }))
   })
 };
 function recordKey(kind, id) {
@@ -47759,7 +47780,7 @@ var envelope = (kind) => object({
   format: literal(1),
   /** The record's own name, so that a copy of an old record under a newer name is detected. */
   id: string(),
-  at: time3,
+  at: time4,
   content: contentSchemas[kind]
 });
 async function appendRecord(repository, kind, now, content2) {
@@ -47890,7 +47911,7 @@ var outlinePosition = {
   databaseOid,
   snapshot,
   lsn: pipe(string(), regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/)),
-  snapshotAt: pipe(time3, regex(/^\d{4}-\d\d-\d\dT.*Z$/)),
+  snapshotAt: pipe(time4, regex(/^\d{4}-\d\d-\d\dT.*Z$/)),
   definitions
 };
 var outlineFields = {
@@ -47900,9 +47921,9 @@ var outlineFields = {
   fullBecause: manifestFields.fullBecause,
   label: nullable(string()),
   pin: boolean(),
-  startedAt: time3,
-  finishedAt: time3,
-  source: object({ serverVersion: count, ...outlinePosition }),
+  startedAt: time4,
+  finishedAt: time4,
+  source: object({ serverVersion: count2, ...outlinePosition }),
   encryption: manifestFields.encryption,
   totals: manifestFields.totals
 };
@@ -47973,7 +47994,7 @@ function findDanglingPiece(manifest) {
   if (manifest.archive.objects.some((index) => objects2[index] === void 0)) return "its archive";
   if (manifest.supplement.objects.some((index) => objects2[index] === void 0)) return "its supplement";
   return manifest.tables.find(
-    (table3) => table3.ranges.some(
+    (table4) => table4.ranges.some(
       (range2) => range2.pieces.some((piece2) => piece2.offset + piece2.length > (objects2[piece2.object]?.bytes ?? -1))
     )
   )?.name;
@@ -47988,7 +48009,7 @@ function findMiscounted({ objects: objects2, archive, supplement, tables: tables
   );
   if (wrong2 !== void 0) return `what it says of table ${JSON.stringify(wrong2.name.slice(0, 63))}`;
   if (sum2(tables3.map(({ rows: rows2 }) => rows2)) !== totals.rows) return "the number of all rows";
-  const bytes = sum2(tables3.map((table3) => table3.bytes)) + archive.bytes + supplement.bytes;
+  const bytes = sum2(tables3.map((table4) => table4.bytes)) + archive.bytes + supplement.bytes;
   return bytes === totals.bytes ? void 0 : "the size of all of it";
 }
 
@@ -48006,7 +48027,7 @@ var fileSchema = object({
   /** zstd of the JSON text of the entries, in base64 */
   outlines: string()
 });
-var entriesSchema = array(object({ size: count, modifiedAt: time3, outline: outlineSchema }));
+var entriesSchema = array(object({ size: count2, modifiedAt: time4, outline: outlineSchema }));
 var compress2 = (0, import_node_util.promisify)(import_node_zlib2.default.zstdCompress);
 var decompress = (0, import_node_util.promisify)(import_node_zlib2.default.zstdDecompress);
 async function readOutlines(repository, listing, onDamaged, signal, read4 = (id) => readOutline(repository, id)) {
@@ -48257,27 +48278,27 @@ var DamageWarnings = class {
 // src/repository/changes/damage.ts
 init_errors();
 function gatherDamage(validations, segments) {
-  const damages = /* @__PURE__ */ new Map();
+  const damages2 = /* @__PURE__ */ new Map();
   for (const { at, content: content2 } of validations) {
     const objects2 = new Set(content2.damagedObjects);
     for (const segment of objects2.size === 0 ? [] : segments) {
       if (segment.objects.some(({ name: name2 }) => objects2.has(name2)))
-        damages.set(segmentKey(segment), { at, part: "objects" });
+        damages2.set(segmentKey(segment), { at, part: "objects" });
     }
-    for (const { key, part } of content2.damagedSegments ?? []) damages.set(key, { at, part });
-    for (const key of content2.retracted?.segments ?? []) damages.delete(key);
+    for (const { key, part } of content2.damagedSegments ?? []) damages2.set(key, { at, part });
+    for (const key of content2.retracted?.segments ?? []) damages2.delete(key);
   }
-  return damages;
+  return damages2;
 }
 async function readDamage(repository, segments, onRecord, signal) {
   if (segments.length === 0) return /* @__PURE__ */ new Map();
   return gatherDamage(await readRecords(repository, "validations", onRecord, { signal }), segments);
 }
 async function barDamaged(repository, segments, onDamaged, { onRecord, signal }) {
-  const damages = await readDamage(repository, segments, onRecord, signal);
+  const damages2 = await readDamage(repository, segments, onRecord, signal);
   return segments.map((segment) => {
     const key = segmentKey(segment);
-    const damage = damages.get(key);
+    const damage = damages2.get(key);
     if (damage === void 0) return segment;
     const found = `found damaged by the validation of ${damage.at.toISOString()}`;
     onDamaged(
@@ -49300,16 +49321,7 @@ function toFindingFields(finding) {
 }
 
 // src/entry/mcp/tools/fields.ts
-var time5 = pipe(string(), description("ISO 8601"));
-var maybeTime = nullable(time5);
-var count2 = pipe(number(), integer(), minValue(0));
-var maybeCount = nullable(count2);
-function iso(time7) {
-  return time7.toISOString();
-}
-function maybeIso(time7) {
-  return time7?.toISOString() ?? null;
-}
+var maybeCount = nullable(count);
 var outline = {
   id: string(),
   kind: picklist(["full", "incremental", "schema"]),
@@ -49319,9 +49331,9 @@ var outline = {
   ),
   label: pipe(nullable(string()), description("Written by whoever took it.")),
   snapshotAt: pipe(string(), description("The backup has the database as of then; ISO 8601")),
-  rows: count2,
-  bytes: pipe(count2, description("Before compression")),
-  storedBytes: count2,
+  rows: count,
+  bytes: pipe(count, description("Before compression")),
+  storedBytes: count,
   encrypted: boolean(),
   pinned: boolean(),
   verifiedAt: pipe(maybeTime, description("When all of it was last read back and found whole")),
@@ -49329,7 +49341,7 @@ var outline = {
     maybeTime,
     description("When it was found damaged; such a backup is not to be counted on")
   ),
-  drill: nullable(strictObject({ at: time5, passed: boolean(), recoveryMilliseconds: maybeCount }))
+  drill: nullable(strictObject({ at: time3, passed: boolean(), recoveryMilliseconds: maybeCount }))
 };
 function toOutline(backup) {
   const { id, kind, purpose: purpose2, label: label2, snapshotAt, totals, encrypted, pinned, drilled } = backup;
@@ -49368,11 +49380,6 @@ function toRecovery(recovery) {
     case "unmeasured":
       return { basis: "unmeasured", milliseconds: null, sentence: "not measured: run a drill" };
   }
-}
-var tableSchema = strictObject({ name: string(), rows: count2, bytes: count2 });
-var omissionSchema = strictObject({ what: string(), why: string(), remedy: string() });
-function toOmissions(omissions, most2) {
-  return omissions.slice(0, most2).map(({ what, why, remedy }) => ({ what, why, remedy }));
 }
 function take(items, most2) {
   return { shown: items.slice(0, most2), more: Math.max(0, items.length - most2) };
@@ -49998,7 +50005,7 @@ var backupList = defineTool({
         keptBy: array(string())
       })
     ),
-    more: pipe(count2, description("How many older ones there are")),
+    more: pipe(count, description("How many older ones there are")),
     damagedManifests: pipe(
       array(strictObject({ id: string(), message: string() })),
       description("Backups that cannot be restored, because their manifests cannot be trusted")
@@ -53658,7 +53665,7 @@ function toJob(repository, { id, content: content2 }) {
 var largestInteger = 2147483647;
 var phaseName = /^[\w .-]{1,60}$/;
 function toMetrics({ id, content: content2 }) {
-  const phases = Object.entries(content2.phases ?? {}).filter(
+  const phases2 = Object.entries(content2.phases ?? {}).filter(
     ([phase]) => phase !== "total" && phaseName.test(phase)
   );
   const measures2 = {
@@ -53668,7 +53675,7 @@ function toMetrics({ id, content: content2 }) {
     stored_bytes: content2.storedBytes,
     new_bytes: content2.newBytes,
     objects: content2.objects,
-    ...Object.fromEntries(phases.map(([phase, ms]) => [`phase_${phase}_seconds`, ms / 1e3]))
+    ...Object.fromEntries(phases2.map(([phase, ms]) => [`phase_${phase}_seconds`, ms / 1e3]))
   };
   const measured_at = toTime(content2.endedAt);
   return Object.entries(measures2).flatMap(
@@ -53861,13 +53868,13 @@ var changeLog = `
   CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ${recordsSchema}.change_log FOR EACH ROW EXECUTE FUNCTION ${recordsSchema}.refuse_change();
   CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON ${recordsSchema}.change_log FOR EACH STATEMENT EXECUTE FUNCTION ${recordsSchema}.refuse_change();
   ${tables.map(
-  (table3) => `
-  CREATE TRIGGER noted_insert AFTER INSERT ON ${recordsSchema}.${table3} FOR EACH ROW
-    ${table3 === "backup_metrics" ? `WHEN (NOT ${isByTool})` : ""} EXECUTE FUNCTION ${recordsSchema}.note_change();
-  CREATE TRIGGER noted AFTER UPDATE OR DELETE ON ${recordsSchema}.${table3} FOR EACH ROW EXECUTE FUNCTION ${recordsSchema}.note_change();
-  CREATE TRIGGER noted_whole AFTER TRUNCATE ON ${recordsSchema}.${table3} FOR EACH STATEMENT EXECUTE FUNCTION ${recordsSchema}.note_change();`
+  (table4) => `
+  CREATE TRIGGER noted_insert AFTER INSERT ON ${recordsSchema}.${table4} FOR EACH ROW
+    ${table4 === "backup_metrics" ? `WHEN (NOT ${isByTool})` : ""} EXECUTE FUNCTION ${recordsSchema}.note_change();
+  CREATE TRIGGER noted AFTER UPDATE OR DELETE ON ${recordsSchema}.${table4} FOR EACH ROW EXECUTE FUNCTION ${recordsSchema}.note_change();
+  CREATE TRIGGER noted_whole AFTER TRUNCATE ON ${recordsSchema}.${table4} FOR EACH STATEMENT EXECUTE FUNCTION ${recordsSchema}.note_change();`
 ).join("")}`;
-var security = [...tables, "change_log", "transactions", "schema_versions"].map((table3) => `ALTER TABLE ${recordsSchema}.${table3} ENABLE ROW LEVEL SECURITY;`).join("\n");
+var security = [...tables, "change_log", "transactions", "schema_versions"].map((table4) => `ALTER TABLE ${recordsSchema}.${table4} ENABLE ROW LEVEL SECURITY;`).join("\n");
 var foundation = `
   CREATE SCHEMA ${recordsSchema};
   COMMENT ON SCHEMA ${recordsSchema} IS '${recordsCommentPrefix}: what was done, filled from the repository. Not backed up; may be dropped.';
@@ -53904,8 +53911,8 @@ function writeSurface(serverVersion, hasReader) {
       (name2) => `GRANT SELECT ON ${recordsSchema}.${name2} TO ${readerRole};`
     ),
     ...[...tables, "change_log"].map(
-      (table3) => `DROP POLICY IF EXISTS readers ON ${recordsSchema}.${table3};
-            CREATE POLICY readers ON ${recordsSchema}.${table3} FOR SELECT TO ${readerRole} USING (true);`
+      (table4) => `DROP POLICY IF EXISTS readers ON ${recordsSchema}.${table4};
+            CREATE POLICY readers ON ${recordsSchema}.${table4} FOR SELECT TO ${readerRole} USING (true);`
     )
   ] : [];
   return [...made3, ...read4].join("\n");
@@ -54072,11 +54079,11 @@ function* chunksOf(all) {
   for (let at = 0; at < all.length; at += askedAtOnce) yield all.slice(at, at + askedAtOnce);
 }
 async function readPresent(session, kind, repository, ids2) {
-  const [{ table: table3, id, scope }] = places[kind];
+  const [{ table: table4, id, scope }] = places[kind];
   const present = /* @__PURE__ */ new Set();
   for (const asked of chunksOf(ids2)) {
     const rows2 = await session.query(
-      `SELECT ${id} AS id FROM ${recordsSchema}.${table3} WHERE ${scope} AND ${id} = ANY ($2::text[])`,
+      `SELECT ${id} AS id FROM ${recordsSchema}.${table4} WHERE ${scope} AND ${id} = ANY ($2::text[])`,
       [repository, asked]
     );
     for (const row of rows2) present.add(row.id);
@@ -54085,9 +54092,9 @@ async function readPresent(session, kind, repository, ids2) {
 }
 var idPattern = `^${recordId}$`;
 async function readNewestId(session, kind, repository, now) {
-  const [{ table: table3, id, scope }] = places[kind];
+  const [{ table: table4, id, scope }] = places[kind];
   const [row] = await session.query(
-    `SELECT max(${id} COLLATE "C") AS id FROM ${recordsSchema}.${table3}
+    `SELECT max(${id} COLLATE "C") AS id FROM ${recordsSchema}.${table4}
      WHERE ${scope} AND ${id} ~ $2 AND ${id} COLLATE "C" < $3`,
     [repository, idPattern, stampOf(now)]
   );
@@ -54101,22 +54108,22 @@ var keys = {
 async function writeRows(session, rows2) {
   return await inBoundedTransaction(session, async () => {
     let written = 0;
-    for (const table3 of ["backup_jobs", "backup_metrics", "restore_operations"])
-      written += await writeTable(session, table3, rows2[table3]);
+    for (const table4 of ["backup_jobs", "backup_metrics", "restore_operations"])
+      written += await writeTable(session, table4, rows2[table4]);
     await noteTransaction(session);
     return written;
   });
 }
-async function writeTable(session, table3, rows2) {
+async function writeTable(session, table4, rows2) {
   const [first2] = rows2;
   if (first2 === void 0) return 0;
-  const name2 = quoteQualified(recordsSchema, table3);
+  const name2 = quoteQualified(recordsSchema, table4);
   const columns = Object.keys(first2).map(quoteIdentifier);
   const of = (side) => columns.map((column) => `${side}.${column}`).join(", ");
   const written = await session.query(
     `INSERT INTO ${name2} AS existing (${columns.join(", ")})
      SELECT ${of("wanted")} FROM jsonb_populate_recordset(NULL::${name2}, $1::jsonb) AS wanted
-     ON CONFLICT (${keys[table3].join(", ")}) DO UPDATE SET (${columns.join(", ")}) = ROW (${of("excluded")})
+     ON CONFLICT (${keys[table4].join(", ")}) DO UPDATE SET (${columns.join(", ")}) = ROW (${of("excluded")})
      WHERE ROW (${of("existing")}) IS DISTINCT FROM ROW (${of("excluded")})
      RETURNING 1`,
     [writeJson(rows2)]
@@ -54531,11 +54538,11 @@ var copied = strictObject({
   location: string(),
   why: pipe(nullable(string()), description("Why it could not be written")),
   copied: nullable(
-    strictObject({ objects: count2, backups: count2, changes: count2, signatures: count2, records: count2 })
+    strictObject({ objects: count, backups: count, changes: count, signatures: count, records: count })
   ),
   bytes: maybeCount,
   refused: array(strictObject({ key: string(), why: string() })),
-  moreRefused: count2,
+  moreRefused: count,
   missingBackups: pipe(maybeCount, description("That it lacks after the run"))
 });
 var results = {
@@ -54544,19 +54551,19 @@ var results = {
     backup: string(),
     kind: picklist(["full", "incremental", "schema"]),
     base: nullable(string()),
-    snapshotAt: time5,
-    tables: count2,
-    rows: count2,
-    bytes: count2,
-    storedBytes: count2,
-    newBytes: count2,
+    snapshotAt: time3,
+    tables: count,
+    rows: count,
+    bytes: count,
+    storedBytes: count,
+    newBytes: count,
     encrypted: boolean(),
     doubts: pipe(
       array(string()),
       description("What casts doubt on earlier backups; empty in a sound repository")
     ),
-    notCarried: array(omissionSchema),
-    milliseconds: count2
+    notCarried: array(omission),
+    milliseconds: count
   }),
   drill: strictObject({
     operation: literal("drill"),
@@ -54572,22 +54579,22 @@ var results = {
   mirror: strictObject({
     operation: literal("mirror"),
     copies: array(copied),
-    milliseconds: count2
+    milliseconds: count
   }),
   validate: strictObject({
     operation: literal("validate"),
     sound: boolean(),
-    backups: count2,
+    backups: count,
     damagedBackups: array(string()),
-    objectsChecked: count2,
-    objects: count2,
-    bytesRead: count2,
+    objectsChecked: count,
+    objects: count,
+    bytesRead: count,
     opened: pipe(
       boolean(),
       description("Whether contents were looked into, or stored bytes only hashed")
     ),
     damages: array(strictObject({ backup: nullable(string()), part: string(), how: string() })),
-    moreDamages: count2
+    moreDamages: count
   })
 };
 var runEntries = {
@@ -54597,7 +54604,7 @@ var runEntries = {
     picklist(["running", "done", "no", "failed"]),
     description("`no`: it ran, and the answer is no. `failed`: it could not do its work, or was stopped.")
   ),
-  startedAt: time5,
+  startedAt: time3,
   endedAt: maybeTime,
   progress: nullable(string()),
   warnings: array(string()),
@@ -54673,8 +54680,72 @@ var backupRunStop = defineTool({
   }
 });
 
-// src/entry/mcp/tools/backup-show.ts
+// src/operations/catalog/details.ts
 init_dist();
+var shownDetails = strictObject({
+  id: string(),
+  kind: picklist(["full", "incremental", "schema"]),
+  purpose: string(),
+  label: pipe(nullable(string()), description("Written by whoever took it.")),
+  base: pipe(nullable(string()), description("What an incremental backup was built upon")),
+  readWholeBecause: nullable(string()),
+  pinned: boolean(),
+  snapshotAt: time3,
+  startedAt: time3,
+  finishedAt: time3,
+  database: pipe(string(), description("Its name on the server")),
+  serverVersion: string(),
+  rows: count,
+  bytes: count,
+  storedBytes: count,
+  newBytes: pipe(count, description("Of them, stored by this backup first")),
+  encryptedFor: pipe(array(string()), description("Public recipients; empty: it is not encrypted")),
+  verifiedAt: maybeTime,
+  damagedAt: maybeTime,
+  drilledAt: maybeTime,
+  tables: pipe(array(table), description("Those with most rows first")),
+  extensions: array(strictObject({ name: string(), version: string() })),
+  notCarried: pipe(array(omission), description("What the backup does not have, and what to do")),
+  events: pipe(
+    array(strictObject({ at: time3, what: string(), outcome: string(), why: nullable(string()) })),
+    description("What was recorded of it since, newest first")
+  ),
+  writtenBy: string()
+});
+function tellShown(shown5) {
+  const { manifest, events: events2 } = shown5;
+  const { id, kind, purpose: purpose2, label: label2, source, totals, encryption, base, tool } = manifest;
+  return {
+    ...{ id, kind, purpose: purpose2, label: label2, base, readWholeBecause: manifest.fullBecause, pinned: shown5.pinned },
+    ...{ snapshotAt: source.snapshotAt, startedAt: manifest.startedAt, finishedAt: manifest.finishedAt },
+    database: source.database,
+    serverVersion: `${Math.floor(source.serverVersion / 1e4)}.${source.serverVersion % 1e4}`,
+    ...{ rows: totals.rows, bytes: totals.bytes, storedBytes: totals.stored, newBytes: totals.added },
+    encryptedFor: encryption.scheme === "age" ? [...encryption.recipients] : [],
+    ...{ verifiedAt: maybeIso(shown5.verifiedAt), damagedAt: maybeIso(shown5.damagedAt) },
+    drilledAt: maybeIso(shown5.drilled?.at),
+    tables: manifest.tables.toSorted((one, other) => other.rows - one.rows).map(({ schema: schema5, name: name2, rows: rows2, bytes }) => ({ name: writePattern({ schema: schema5, name: name2 }), rows: rows2, bytes })),
+    extensions: manifest.facts.extensions.map(({ name: name2, version: version3 }) => ({ name: name2, version: version3 })),
+    notCarried: toOmissions(manifest.notCarried),
+    events: events2.toReversed().map(tellEvent),
+    writtenBy: `${tool.name} ${tool.version}`
+  };
+}
+function tellEvent(event) {
+  const at = iso(event.at);
+  switch (event.kind) {
+    case "pin":
+      return { at, what: "pin", outcome: event.pinned ? "pinned" : "unpinned", why: null };
+    case "validation":
+      return { at, what: "validation", outcome: event.outcome, why: null };
+    case "drill":
+      return { at, what: "drill", outcome: event.why === null ? "passed" : "failed", why: event.why };
+    case "restore": {
+      const what = `restore${event.whole ? "" : " of a part"} into ${event.target}`;
+      return { at, what, outcome: event.outcome, why: event.why };
+    }
+  }
+}
 
 // src/repository/backups/choose.ts
 init_errors();
@@ -54873,88 +54944,22 @@ var backupShow = defineTool({
   hints: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   inputs: ["backup-id"],
   own: {},
-  output: {
-    id: string(),
-    kind: picklist(["full", "incremental", "schema"]),
-    purpose: string(),
-    label: pipe(nullable(string()), description("Written by whoever took it.")),
-    snapshotAt: time5,
-    startedAt: time5,
-    finishedAt: time5,
-    database: pipe(string(), description("Its name on the server")),
-    serverVersion: string(),
-    rows: count2,
-    bytes: count2,
-    storedBytes: count2,
-    newBytes: pipe(count2, description("Of them, stored by this backup first")),
-    encryptedFor: pipe(array(string()), description("Public recipients; empty: it is not encrypted")),
-    base: pipe(nullable(string()), description("What an incremental backup was built upon")),
-    readWholeBecause: nullable(string()),
-    pinned: boolean(),
-    verifiedAt: maybeTime,
-    damagedAt: maybeTime,
-    drilledAt: maybeTime,
-    tables: pipe(array(tableSchema), description("Those with most rows first")),
-    moreTables: count2,
-    extensions: array(strictObject({ name: string(), version: string() })),
-    notCarried: pipe(
-      array(omissionSchema),
-      description("What the backup does not have, and what to do")
-    ),
-    moreNotCarried: count2,
-    events: pipe(
-      array(
-        strictObject({ at: time5, what: string(), outcome: string(), why: nullable(string()) })
-      ),
-      description("What was recorded of it since, newest first")
-    ),
-    writtenBy: string()
-  },
+  output: { ...shownDetails.entries, moreTables: count, moreNotCarried: count },
   async answer(call5) {
     return { value: toFields(await lookUpBackup(parseFor("show", call5), call5.context)) };
   }
 });
 function toFields(shown5) {
-  const { manifest, events: events2 } = shown5;
-  const { id, kind, purpose: purpose2, label: label2, source, totals, encryption, base, tool } = manifest;
-  const tables3 = take(
-    manifest.tables.toSorted((one, other) => other.rows - one.rows),
-    mostTables
-  );
+  const details = tellShown(shown5);
+  const tables3 = take(details.tables, mostTables);
+  const notCarried = take(details.notCarried, mostOmissions);
   return {
-    ...{ id, kind, purpose: purpose2, label: label2, base, readWholeBecause: manifest.fullBecause, pinned: shown5.pinned },
-    ...{ snapshotAt: source.snapshotAt, startedAt: manifest.startedAt, finishedAt: manifest.finishedAt },
-    database: source.database,
-    serverVersion: `${Math.floor(source.serverVersion / 1e4)}.${source.serverVersion % 1e4}`,
-    ...{ rows: totals.rows, bytes: totals.bytes, storedBytes: totals.stored, newBytes: totals.added },
-    encryptedFor: encryption.scheme === "age" ? [...encryption.recipients] : [],
-    ...{ verifiedAt: maybeIso(shown5.verifiedAt), damagedAt: maybeIso(shown5.damagedAt) },
-    drilledAt: maybeIso(shown5.drilled?.at),
-    tables: tables3.shown.map(({ schema: schema5, name: name2, rows: rows2, bytes }) => ({
-      ...{ name: writePattern({ schema: schema5, name: name2 }), rows: rows2, bytes }
-    })),
-    moreTables: tables3.more,
-    extensions: manifest.facts.extensions.slice(0, mostExtensions).map(({ name: name2, version: version3 }) => ({ name: name2, version: version3 })),
-    notCarried: toOmissions(manifest.notCarried, mostOmissions),
-    moreNotCarried: take(manifest.notCarried, mostOmissions).more,
-    events: events2.toReversed().slice(0, mostEvents).map(toEvent),
-    writtenBy: `${tool.name} ${tool.version}`
+    ...details,
+    ...{ tables: tables3.shown, moreTables: tables3.more },
+    ...{ notCarried: notCarried.shown, moreNotCarried: notCarried.more },
+    extensions: details.extensions.slice(0, mostExtensions),
+    events: details.events.slice(0, mostEvents)
   };
-}
-function toEvent(event) {
-  const at = iso(event.at);
-  switch (event.kind) {
-    case "pin":
-      return { at, what: "pin", outcome: event.pinned ? "pinned" : "unpinned", why: null };
-    case "validation":
-      return { at, what: "validation", outcome: event.outcome, why: null };
-    case "drill":
-      return { at, what: "drill", outcome: event.why === null ? "passed" : "failed", why: event.why };
-    case "restore": {
-      const what = `restore${event.whole ? "" : " of a part"} into ${event.target}`;
-      return { at, what, outcome: event.outcome, why: event.why };
-    }
-  }
 }
 
 // src/storage/copies.ts
@@ -56741,11 +56746,11 @@ function describeTables(tables3, title) {
       { title: "bytes", align: "right" },
       { title: "ranges", align: "right" }
     ],
-    rows: tables3.map((table3) => [
-      writePattern(table3),
-      formatCount(table3.rows),
-      formatBytes(table3.bytes),
-      formatCount(table3.ranges.length)
+    rows: tables3.map((table4) => [
+      writePattern(table4),
+      formatCount(table4.rows),
+      formatBytes(table4.bytes),
+      formatCount(table4.ranges.length)
     ])
   };
 }
@@ -56807,7 +56812,7 @@ function describeMismatches({ mismatches }) {
   ];
 }
 function describeReuse({ tables: tables3 }) {
-  const rows2 = tables3.map((table3) => ({ ...table3, read: table3.bytes - table3.reused })).sort((one, other) => other.read - one.read || other.bytes - one.bytes);
+  const rows2 = tables3.map((table4) => ({ ...table4, read: table4.bytes - table4.reused })).sort((one, other) => other.read - one.read || other.bytes - one.bytes);
   const shown5 = rows2.slice(0, shownTables);
   const changed = rows2.filter(({ isRead }) => isRead).length;
   return [
@@ -56823,11 +56828,11 @@ function describeReuse({ tables: tables3 }) {
         { title: "reused", align: "right" },
         { title: "why" }
       ],
-      rows: shown5.map((table3) => [
-        writePattern(table3),
-        formatBytes(table3.read),
-        formatBytes(table3.reused),
-        table3.why ?? "unchanged"
+      rows: shown5.map((table4) => [
+        writePattern(table4),
+        formatBytes(table4.read),
+        formatBytes(table4.reused),
+        table4.why ?? "unchanged"
       ])
     }
   ];
@@ -56840,6 +56845,25 @@ function describeLargest({ tables: tables3 }) {
   ];
 }
 
+// src/operations/backup/details.ts
+init_dist();
+var backupDetails = strictObject({
+  label: nullable(string()),
+  pinned: boolean(),
+  notCarried: pipe(array(omission), description("What the backup does not have, and what to do")),
+  mismatches: pipe(
+    array(string()),
+    description("What a sample found to differ from what earlier backups stored; the exit code is then 3")
+  ),
+  phases
+});
+function tellBackup({ manifest, mismatches }) {
+  return {
+    ...{ label: manifest.label, pinned: manifest.pin, mismatches: [...mismatches] },
+    ...{ notCarried: toOmissions(manifest.notCarried), phases: toPhases(manifest.durations) }
+  };
+}
+
 // src/operations/backup/result.ts
 function isUndoubted({ mismatches }) {
   return mismatches.length === 0;
@@ -56849,7 +56873,7 @@ function isUndoubted({ mismatches }) {
 function describeBackup(result, copies = []) {
   const { manifest, reuse, addedBytes, elapsed } = result;
   const { rows: rows2, bytes, stored: stored2 } = manifest.totals;
-  const rowBytes = manifest.tables.reduce((sum2, table3) => sum2 + table3.bytes, 0);
+  const rowBytes = manifest.tables.reduce((sum2, table4) => sum2 + table4.bytes, 0);
   return {
     exitCode: isUndoubted(result) ? 0 : 3,
     outputs: {
@@ -56866,6 +56890,7 @@ function describeBackup(result, copies = []) {
       ...copies.length === 0 ? {} : { copies: tellCopies(copies) },
       "duration-seconds": Math.round(elapsed / 100) / 10
     },
+    details: tellBackup(result),
     taken: tellTakenBackup(result),
     report: [...describeTakenBackup(result), ...describeCopies(copies)]
   };
@@ -57461,16 +57486,16 @@ async function measureTables(session, tables3) {
     `SELECT c.oid, coalesce(pg_relation_size(c.oid), 0) AS heap,
             CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE coalesce(pg_relation_size(c.reltoastrelid), 0) END AS toast
      FROM pg_class c WHERE c.oid = ANY ($1::oid[])`,
-    [`{${tables3.map((table3) => table3.oid).join(",")}}`]
+    [`{${tables3.map((table4) => table4.oid).join(",")}}`]
   );
   const sizes = new Map(rows2.map((row) => [row.oid, row]));
-  return tables3.map((table3) => {
-    const size = sizes.get(table3.oid);
-    return { ...table3, heapBytes: size?.heap ?? 0, toastBytes: size?.toast ?? 0 };
+  return tables3.map((table4) => {
+    const size = sizes.get(table4.oid);
+    return { ...table4, heapBytes: size?.heap ?? 0, toastBytes: size?.toast ?? 0 };
   });
 }
-function qualifiedName(table3) {
-  return `${table3.schema}.${table3.name}`;
+function qualifiedName(table4) {
+  return `${table4.schema}.${table4.name}`;
 }
 
 // src/postgres/catalog/questions.ts
@@ -57561,8 +57586,8 @@ async function readFreshness(session, columns) {
 async function checkFreshness(session, columns) {
   for (const column of columns) await checkColumn(session, column);
 }
-async function checkColumn(session, { schema: schema5, table: table3, column }) {
-  const where = `freshness: ${qualifiedName({ schema: schema5, name: table3 })}`;
+async function checkColumn(session, { schema: schema5, table: table4, column }) {
+  const where = `freshness: ${qualifiedName({ schema: schema5, name: table4 })}`;
   const [found] = await session.query(`
     SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) AS columns,
            max(format_type(a.atttypid, a.atttypmod)) FILTER (WHERE a.attname = ${quoteLiteral(column)}) AS type,
@@ -57570,7 +57595,7 @@ async function checkColumn(session, { schema: schema5, table: table3, column }) 
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_type t ON t.oid = a.atttypid
-    WHERE n.nspname = ${quoteLiteral(schema5)} AND c.relname = ${quoteLiteral(table3)} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    WHERE n.nspname = ${quoteLiteral(schema5)} AND c.relname = ${quoteLiteral(table4)} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
     GROUP BY c.oid`);
   if (!found) {
     throw new ConfigurationError(
@@ -57909,8 +57934,8 @@ function assembleManifest(parts3) {
     source: parts3.source,
     encryption: parts3.recipients.length === 0 ? { scheme: "none" } : { scheme: "age", recipients: [...parts3.recipients] },
     totals: {
-      rows: tables3.reduce((sum2, table3) => sum2 + table3.rows, 0),
-      bytes: tables3.reduce((sum2, table3) => sum2 + table3.bytes, sumBytes2(archive) + sumBytes2(supplement)),
+      rows: tables3.reduce((sum2, table4) => sum2 + table4.rows, 0),
+      bytes: tables3.reduce((sum2, table4) => sum2 + table4.bytes, sumBytes2(archive) + sumBytes2(supplement)),
       stored: objects2.reduce((sum2, object3) => sum2 + object3.stored, 0),
       added: parts3.added
     },
@@ -58011,8 +58036,8 @@ async function checkAccounts(session, { tables: tables3, leftOut: leftOut2 }) {
 function checkRecorded(recorded, tables3) {
   const [there, wanted2] = [new Set(recorded.map(({ oid }) => oid)), new Set(tables3.map(({ oid }) => oid))];
   refuse2([
-    ...tables3.filter(({ oid }) => !there.has(oid)).map((table3) => `${qualifiedName(table3)} (was not copied)`),
-    ...recorded.filter(({ oid }) => !wanted2.has(oid)).map((table3) => `${qualifiedName(table3)} (nobody wanted it)`),
+    ...tables3.filter(({ oid }) => !there.has(oid)).map((table4) => `${qualifiedName(table4)} (was not copied)`),
+    ...recorded.filter(({ oid }) => !wanted2.has(oid)).map((table4) => `${qualifiedName(table4)} (nobody wanted it)`),
     ...there.size === recorded.length ? [] : ["a table that is there twice"]
   ]);
 }
@@ -58098,7 +58123,7 @@ var isoFormat = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"';
 
 // src/source/incremental/reuse.ts
 function measureReuse(manifest, base, choices) {
-  const entries = new Map(manifest.tables.map((table3) => [table3.oid, table3]));
+  const entries = new Map(manifest.tables.map((table4) => [table4.oid, table4]));
   const tables3 = choices.map((choice2) => {
     const { schema: schema5, name: name2, oid } = choice2.table;
     const reused = choice2.reused.flatMap((rowRange) => rowRange.pieces).reduce((sum2, piece2) => sum2 + piece2.length, 0);
@@ -58169,10 +58194,10 @@ async function ensureTokenTable(session) {
     throw new Error(`there is a schema ${ownSchema} already, and it is not ours`);
   }
   if (found === void 0) await createTokenTable(session);
-  const [table3] = await session.query(
+  const [table4] = await session.query(
     `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${isOwnTable("tokens")}`
   );
-  if (table3 !== void 0) return;
+  if (table4 !== void 0) return;
   throw new Error(
     `the table ${ownSchema}.tokens is not as this tool makes it: it belongs to somebody else, or has triggers or rules`
   );
@@ -58236,11 +58261,11 @@ async function findUnplannable(session, tables3) {
 function markUnplannable(tables3, found) {
   if (found.size === 0) return [...tables3];
   return tables3.map(
-    (table3) => found.has(table3.oid) ? {
-      ...table3,
+    (table4) => found.has(table4.oid) ? {
+      ...table4,
       heap: false,
-      volatileType: table3.volatileType ?? "it can be read as a whole only: an index of it calls a function of somebody else, or one that needs a search_path"
-    } : table3
+      volatileType: table4.volatileType ?? "it can be read as a whole only: an index of it calls a function of somebody else, or one that needs a search_path"
+    } : table4
   );
 }
 
@@ -58296,8 +58321,8 @@ async function findUnreadable(session, tables3) {
     session.query(closedLargeObjects)
   ]);
   const name2 = role2?.name ?? "this role";
-  const unreadable2 = tables3.filter((table3) => table3.readable === false).map(writePattern);
-  const filtered = role2?.bypass === true ? [] : tables3.filter((table3) => table3.hiddenByRls).map(writePattern);
+  const unreadable2 = tables3.filter((table4) => table4.readable === false).map(writePattern);
+  const filtered = role2?.bypass === true ? [] : tables3.filter((table4) => table4.hiddenByRls).map(writePattern);
   const closed = (names4, noun, next) => names4.length === 0 ? [] : [{ message: `${name2} may not read ${listNames2(names4, noun)}`, next }];
   return [
     ...closed(
@@ -58405,12 +58430,12 @@ async function lockTables(lead2, settings2, tables3, timeoutSeconds) {
   await lead2.query(`SET LOCAL lock_timeout = ${Math.round(timeoutSeconds * 1e3)}`);
   for (let start2 = 0; start2 < tables3.length; start2 += lockBatch) {
     const batch5 = tables3.slice(start2, start2 + lockBatch);
-    const names4 = batch5.map((table3) => `ONLY ${quoteQualified(table3.schema, table3.name)}`).join(", ");
+    const names4 = batch5.map((table4) => `ONLY ${quoteQualified(table4.schema, table4.name)}`).join(", ");
     try {
       await lead2.query(`LOCK TABLE ${names4} IN ACCESS SHARE MODE`);
     } catch (cause) {
       const { code: code2 } = cause;
-      const oids = batch5.map((table3) => table3.oid);
+      const oids = batch5.map((table4) => table4.oid);
       if (code2 === sqlState.lockNotAvailable) {
         throw new SnapshotOutdated(`a table could not be locked within ${timeoutSeconds} s`, oids, cause);
       }
@@ -58489,9 +58514,9 @@ async function secureTables(session, snapshot2, tables3, locked = /* @__PURE__ *
     states2 = await readStates2(present, tables3);
   }
   const byOid = new Map(states2.map((state2) => [state2.oid, state2]));
-  const having = (what) => tables3.filter((table3) => what(table3, byOid.get(table3.oid)));
+  const having = (what) => tables3.filter((table4) => what(table4, byOid.get(table4.oid)));
   refuse3(
-    having((table3, state2) => state2 === void 0 || qualifiedName(state2) !== qualifiedName(table3)),
+    having((table4, state2) => state2 === void 0 || qualifiedName(state2) !== qualifiedName(table4)),
     "renamed or dropped after the snapshot was taken",
     "Run the backup when no migration is running."
   );
@@ -58508,7 +58533,7 @@ async function secureTables(session, snapshot2, tables3, locked = /* @__PURE__ *
 }
 async function lockTogether(session, tables3) {
   if (tables3.length === 0) return;
-  const names4 = tables3.map((table3) => `ONLY ${quoteQualified(table3.schema, table3.name)}`).join(", ");
+  const names4 = tables3.map((table4) => `ONLY ${quoteQualified(table4.schema, table4.name)}`).join(", ");
   await session.query(`LOCK TABLE ${names4} IN ACCESS SHARE MODE`);
 }
 var delayMs = 100;
@@ -58591,7 +58616,7 @@ async function lockSnapshot(lead2, settings2, wanted2, options2) {
     identity: identity2,
     tables: tables3,
     isLocked,
-    leftOut: all.filter((table3) => !wanted2(table3)),
+    leftOut: all.filter((table4) => !wanted2(table4)),
     encoding,
     visible: position.visible,
     lsn: position.lsn,
@@ -58654,16 +58679,16 @@ async function exportSnapshot(lead2, settings2) {
   }
 }
 function refuseGone(tables3) {
-  const gone3 = tables3.filter((table3) => table3.readable === void 0).map(qualifiedName);
+  const gone3 = tables3.filter((table4) => table4.readable === void 0).map(qualifiedName);
   if (gone3.length === 0) return;
   throw new SnapshotOutdated(`${gone3.slice(0, 5).join(", ")}: dropped since the snapshot was taken`, []);
 }
 async function findChanged(present, tables3, encoding) {
   const [, found] = await Promise.all([applySettings(present, encoding), readTables(present)]);
-  const live = new Map(found.map((table3) => [table3.oid, table3]));
-  const changed = tables3.filter((table3) => {
-    const now = live.get(table3.oid);
-    return now?.relfilenode !== table3.relfilenode || now.fingerprint !== table3.fingerprint || now.name !== table3.name || now.schema !== table3.schema;
+  const live = new Map(found.map((table4) => [table4.oid, table4]));
+  const changed = tables3.filter((table4) => {
+    const now = live.get(table4.oid);
+    return now?.relfilenode !== table4.relfilenode || now.fingerprint !== table4.fingerprint || now.name !== table4.name || now.schema !== table4.schema;
   });
   return changed.map(qualifiedName);
 }
@@ -58675,7 +58700,7 @@ init_wording();
 // src/values/nearest-tables.ts
 var most = 3;
 function askForTables(unmatched, tables3) {
-  const names4 = new Map(tables3.map((table3) => [writePattern(table3), table3.name]));
+  const names4 = new Map(tables3.map((table4) => [writePattern(table4), table4.name]));
   const meant = unmatched.flatMap((pattern4) => {
     const bare2 = pattern4.slice(pattern4.lastIndexOf(".") + 1);
     const elsewhere3 = [...names4].flatMap(([written, name2]) => name2 === bare2 ? [written] : []);
@@ -58702,16 +58727,16 @@ var tablesPerJob = 250;
 var sharedBytes = 16 * 1024 * 1024;
 var [smallestRange, largestRange] = [2 * 1024 * 1024, sharedBytes];
 var rangesPerTable = 256;
-function planRanges(table3, first2 = 0, target = chooseRangeSize(table3)) {
-  const whole = Math.max(1, Math.ceil(table3.heapBytes / pageSize3));
+function planRanges(table4, first2 = 0, target = chooseRangeSize(table4)) {
+  const whole = Math.max(1, Math.ceil(table4.heapBytes / pageSize3));
   const pages4 = Math.max(0, whole - first2);
-  const weight = weigh2(table3) * pages4 / whole;
-  const count4 = table3.heap ? Math.max(1, Math.min(pages4, Math.round(weight / target))) : 1;
+  const weight = weigh2(table4) * pages4 / whole;
+  const count4 = table4.heap ? Math.max(1, Math.min(pages4, Math.round(weight / target))) : 1;
   const step = Math.ceil(pages4 / count4);
-  return Array.from({ length: count4 }, (_2, index) => first2 + index * step).filter((from) => from === first2 || from < whole).map((from, index, starts) => ({ table: table3, from, to: starts[index + 1] ?? null }));
+  return Array.from({ length: count4 }, (_2, index) => first2 + index * step).filter((from) => from === first2 || from < whole).map((from, index, starts) => ({ table: table4, from, to: starts[index + 1] ?? null }));
 }
-function chooseRangeSize(table3) {
-  return Math.min(largestRange, Math.max(smallestRange, weigh2(table3) / rangesPerTable));
+function chooseRangeSize(table4) {
+  return Math.min(largestRange, Math.max(smallestRange, weigh2(table4) / rangesPerTable));
 }
 function planJobs(rowRanges) {
   const jobs = [];
@@ -58736,11 +58761,11 @@ function shareKey(rowRange) {
   const tiny = isWholeTable(rowRange) && estimateBytes(rowRange) < tinyTable;
   return tiny ? `tiny ${rowRange.table.schema}` : `table ${rowRange.table.oid}`;
 }
-function weigh2(table3) {
-  return table3.heapBytes + table3.toastBytes;
+function weigh2(table4) {
+  return table4.heapBytes + table4.toastBytes;
 }
-function countPages({ table: table3, from, to }) {
-  return Math.max(0, (to ?? Math.ceil(table3.heapBytes / pageSize3)) - from);
+function countPages({ table: table4, from, to }) {
+  return Math.max(0, (to ?? Math.ceil(table4.heapBytes / pageSize3)) - from);
 }
 function estimateBytes(rowRange) {
   const pages4 = Math.max(1, Math.ceil(rowRange.table.heapBytes / pageSize3));
@@ -58750,9 +58775,9 @@ function isWholeTable(rowRange) {
   return rowRange.from === 0 && rowRange.to === null;
 }
 function copyStatement(rowRange) {
-  const { table: table3 } = rowRange;
-  const name2 = quoteQualified(table3.schema, table3.name);
-  const columns = table3.columns.map(quoteIdentifier).join(", ");
+  const { table: table4 } = rowRange;
+  const name2 = quoteQualified(table4.schema, table4.name);
+  const columns = table4.columns.map(quoteIdentifier).join(", ");
   if (isWholeTable(rowRange)) return `COPY ${name2}${columns === "" ? "" : ` (${columns})`} TO STDOUT`;
   const until = rowRange.to === null ? "" : ` AND ctid < '(${rowRange.to},0)'`;
   return `COPY (SELECT ${columns} FROM ONLY ${name2} WHERE ctid >= '(${rowRange.from},0)'${until}) TO STDOUT`;
@@ -58807,13 +58832,13 @@ function quoteConnectionValue(value) {
 init_wording();
 var sessionsBesideJobs = 3;
 async function countSessions(settings2, wanted2, signal) {
-  const attempts2 = await Promise.allSettled(
+  const attempts3 = await Promise.allSettled(
     Array.from({ length: wanted2 }, () => openSession(settings2, signal))
   );
-  const opened = attempts2.flatMap((attempt5) => attempt5.status === "fulfilled" ? [attempt5.value] : []);
+  const opened = attempts3.flatMap((attempt5) => attempt5.status === "fulfilled" ? [attempt5.value] : []);
   await Promise.all(opened.map((session) => session.close()));
   signal.throwIfAborted();
-  for (const attempt5 of attempts2) {
+  for (const attempt5 of attempts3) {
     if (attempt5.status === "rejected" && !isCrowded(attempt5.reason)) throw attempt5.reason;
   }
   return opened.length;
@@ -60439,7 +60464,7 @@ var JoinedTransaction = class {
   }
   /** Secures the tables of untrusted owners before a planned statement: see `secureTables`. */
   async secure(tables3) {
-    const foreign3 = tables3.filter((table3) => table3.foreign);
+    const foreign3 = tables3.filter((table4) => table4.foreign);
     await secureTables(this.#session, this.#snapshot, foreign3, this.#secured);
   }
   /**
@@ -60451,14 +60476,14 @@ var JoinedTransaction = class {
    */
   async check(tables3) {
     if (this.#snapshot.isLocked) return;
-    const list3 = (of) => `{${tables3.map((table3) => JSON.stringify(String(of(table3)))).join(",")}}`;
+    const list3 = (of) => `{${tables3.map((table4) => JSON.stringify(String(of(table4)))).join(",")}}`;
     const changed = await this.#session.query(
       `SELECT t.name FROM unnest($1::oid[], $2::oid[], $3::text[], $4::text[]) AS t (oid, file, quoted, name)
        WHERE to_regclass(t.quoted)::oid IS DISTINCT FROM t.oid OR pg_relation_filenode(t.oid) IS DISTINCT FROM t.file`,
       [
-        list3((table3) => table3.oid),
-        list3((table3) => table3.relfilenode),
-        list3((table3) => quoteQualified(table3.schema, table3.name)),
+        list3((table4) => table4.oid),
+        list3((table4) => table4.relfilenode),
+        list3((table4) => quoteQualified(table4.schema, table4.name)),
         list3(qualifiedName)
       ]
     );
@@ -60495,7 +60520,7 @@ async function explainUnreadable(error2, what, tables3, snapshot2, settings2) {
       error2
     );
   }
-  const oids = tables3.map((table3) => table3.oid);
+  const oids = tables3.map((table4) => table4.oid);
   const blockers = await nameBlockers(settings2, oids).catch(() => "");
   return new SourceError(
     `${what}: somebody waits to lock it, and it could not be read behind him within ${snapshot2.lockTimeoutSeconds} s${blockers}`,
@@ -60534,7 +60559,7 @@ async function countUnwrittenRows(session, snapshot2) {
            readable AND NOT filtered AS readable
     FROM tables WHERE relkind = 'r' AND NOT queue ORDER BY 2, 3`);
   const asked = tables3.filter(({ configured, condition }) => !configured || (condition ?? "") !== "");
-  const readable = asked.filter((table3) => table3.readable === true);
+  const readable = asked.filter((table4) => table4.readable === true);
   const unplannable = await findUnplannable(session, readable);
   await secureTables(
     session,
@@ -60542,28 +60567,28 @@ async function countUnwrittenRows(session, snapshot2) {
     readable.filter(({ oid }) => !unplannable.has(oid))
   );
   const unwritten = [];
-  for (const table3 of asked) {
-    const rows2 = await countRows(session, table3, unplannable);
-    if (rows2 === 0 && !(table3.added && !table3.configured)) continue;
-    const { schema: schema5, name: name2, extname: extension, added } = table3;
-    const condition = table3.configured ? table3.condition ?? void 0 : void 0;
-    unwritten.push({ schema: schema5, table: name2, extension, rows: rows2, condition, added: added && !table3.configured });
+  for (const table4 of asked) {
+    const rows2 = await countRows(session, table4, unplannable);
+    if (rows2 === 0 && !(table4.added && !table4.configured)) continue;
+    const { schema: schema5, name: name2, extname: extension, added } = table4;
+    const condition = table4.configured ? table4.condition ?? void 0 : void 0;
+    unwritten.push({ schema: schema5, table: name2, extension, rows: rows2, condition, added: added && !table4.configured });
   }
   return unwritten;
 }
-async function countRows(session, table3, unplannable) {
-  if (table3.readable !== true) return "not readable";
-  if (unplannable.has(table3.oid)) return "not counted";
-  const of = quoteQualified(table3.schema, table3.name);
-  const written = table3.configured ? ` - (SELECT count(*) FROM ${of} ${table3.condition ?? ""})` : "";
+async function countRows(session, table4, unplannable) {
+  if (table4.readable !== true) return "not readable";
+  if (unplannable.has(table4.oid)) return "not counted";
+  const of = quoteQualified(table4.schema, table4.name);
+  const written = table4.configured ? ` - (SELECT count(*) FROM ${of} ${table4.condition ?? ""})` : "";
   const [row] = await session.query(
     `SELECT (SELECT count(*) FROM ${of})${written} AS rows`
   );
   return row?.rows ?? 0;
 }
-var onTable = (kind, name2, from, table3) => `
+var onTable = (kind, name2, from, table4) => `
   SELECT '${kind}' AS kind, ${name2} || ' on ' || t.schema || '.' || t.name AS name, t.extname AS extension, 'on' AS how
-  FROM ${from} JOIN tables t ON t.oid = ${table3}
+  FROM ${from} JOIN tables t ON t.oid = ${table4}
   WHERE (NOT t.added OR t.queue) AND (t.extension, x.xmin::text) NOT IN (SELECT extension, since FROM known)`;
 var onDomains = `
   SELECT 'constraint', x.conname || ' on domain ' || format_type(x.contypid, NULL), e.extname, 'on'
@@ -60672,7 +60697,7 @@ var additionsQuery = `
   WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = t.oid) AND ${isAdded("i")}`;
 async function readAdditions(session) {
   const rows2 = await session.query(additionsQuery);
-  return rows2.map(({ schema: schema5, table: table3, what, sql, guards: guards2 }) => ({ schema: schema5, table: table3, what, sql, guards: guards2 }));
+  return rows2.map(({ schema: schema5, table: table4, what, sql, guards: guards2 }) => ({ schema: schema5, table: table4, what, sql, guards: guards2 }));
 }
 
 // src/source/archive/describe.ts
@@ -60776,8 +60801,8 @@ init_errors();
 // src/source/archive/exclude-patterns.ts
 var namesPerPattern = 1e3;
 function excludePatterns(tables3) {
-  return [...Map.groupBy(tables3, (table3) => table3.schema)].flatMap(([schema5, members3]) => {
-    const names4 = members3.map((table3) => table3.name).sort();
+  return [...Map.groupBy(tables3, (table4) => table4.schema)].flatMap(([schema5, members3]) => {
+    const names4 = members3.map((table4) => table4.name).sort();
     const patterns = [];
     for (let start2 = 0; start2 < names4.length; start2 += namesPerPattern) {
       const chunk2 = names4.slice(start2, start2 + namesPerPattern).map((name2) => [...name2]);
@@ -60871,7 +60896,7 @@ async function dumpArchive(snapshot2, client, excluded, options2) {
     }
   });
   const nameAll = () => {
-    const oids = [...snapshot2.tables, ...snapshot2.leftOut].map((table3) => table3.oid);
+    const oids = [...snapshot2.tables, ...snapshot2.leftOut].map((table4) => table4.oid);
     return nameBlockers(options2.settings, oids).catch(() => "");
   };
   const sink = new ObjectSink(options2.pool, options2.store, options2.signal);
@@ -60990,8 +61015,8 @@ function isPlatformState({ schema: schema5, name: name2 }) {
   return stateSchemas.has(schema5) || stateTables.has(`${schema5}.${name2}`);
 }
 var transientSchemas = /* @__PURE__ */ new Set(["net", "realtime"]);
-function isUserData(table3) {
-  return !isPlatformState(table3) && !transientSchemas.has(table3.schema);
+function isUserData(table4) {
+  return !isPlatformState(table4) && !transientSchemas.has(table4.schema);
 }
 
 // src/source/archive/system-schemas.ts
@@ -61030,10 +61055,10 @@ async function listUnwritten({ backupType }, session, snapshot2) {
   const rows2 = backupType === "schema" ? [] : await countUnwrittenRows(session, snapshot2);
   return [
     ...rows2.map(describeRows),
-    ...orphaned.map(({ name: name2, table: table3 }) => ({
+    ...orphaned.map(({ name: name2, table: table4 }) => ({
       what: `sequence ${name2}`,
-      why: `it goes with ${table3}, which is not in the backup`,
-      remedy: `As for ${table3}.`
+      why: `it goes with ${table4}, which is not in the backup`,
+      remedy: `As for ${table4}.`
     })),
     ...sequences.map(({ schema: schema5, name: name2, extension }) => ({
       what: `value of sequence ${schema5}.${name2}`,
@@ -61048,8 +61073,8 @@ async function listUnwritten({ backupType }, session, snapshot2) {
     }))
   ];
 }
-function describeRows({ schema: schema5, table: table3, extension, rows: rows2, condition, added }) {
-  const name2 = `${schema5}.${table3}`;
+function describeRows({ schema: schema5, table: table4, extension, rows: rows2, condition, added }) {
+  const name2 = `${schema5}.${table4}`;
   const kept = condition === void 0 ? "pg_dump does not write tables of extensions" : `pg_dump writes only the rows that the extension calls yours (${condition})`;
   return {
     what: added ? `table ${name2}` : `rows of ${name2}`,
@@ -61106,8 +61131,8 @@ async function listNotCarried(inputs2, session, snapshot2) {
   ]);
   const managed = await readManagedSchemas(session);
   const omissions = [
-    ...leftOut2.map((table3) => ({
-      what: `rows of ${qualifiedName(table3)}`,
+    ...leftOut2.map((table4) => ({
+      what: `rows of ${qualifiedName(table4)}`,
       why: "left out by include or exclude",
       remedy: "Back up without include and exclude."
     })),
@@ -61178,8 +61203,8 @@ async function hasRows(session, schema5, name2) {
   );
   if (relation?.readable !== true) return false;
   if (!relation.trusted && !isPlatformRole(relation.owner)) return false;
-  const table3 = { oid: relation.oid, schema: schema5, name: name2 };
-  if ((await findUnplannable(session, [table3])).size > 0) return true;
+  const table4 = { oid: relation.oid, schema: schema5, name: name2 };
+  if ((await findUnplannable(session, [table4])).size > 0) return true;
   const [row] = await session.query(
     `SELECT EXISTS (SELECT FROM ${schema5}.${name2}) AS some`
   );
@@ -61276,7 +61301,7 @@ async function copyRows(snapshot2, settings2, jobs, options2) {
           await transaction.secure(findPlanned(rowRanges));
           await copyOut(session, rowRanges.map(copyStatement).join("; "), sink);
         }
-        await transaction.check(job.rowRanges.map(({ table: table3 }) => table3));
+        await transaction.check(job.rowRanges.map(({ table: table4 }) => table4));
       } catch (error2) {
         signal.throwIfAborted();
         throw await explain6(job, sink.copies.length, error2, snapshot2, settings2);
@@ -61305,7 +61330,7 @@ function planTrips({ rowRanges }) {
   return isOwn2 ? [rowRanges] : rowRanges.map((rowRange) => [rowRange]);
 }
 function findPlanned(rowRanges) {
-  return [...new Set(rowRanges.filter((rowRange) => !isWholeTable(rowRange)).map(({ table: table3 }) => table3))];
+  return [...new Set(rowRanges.filter((rowRange) => !isWholeTable(rowRange)).map(({ table: table4 }) => table4))];
 }
 async function explain6(job, done, error2, snapshot2, settings2) {
   const rowRange = job.rowRanges[done];
@@ -61318,20 +61343,20 @@ async function explain6(job, done, error2, snapshot2, settings2) {
 // src/source/incremental/range-choice.ts
 function matchTables(base, tables3, isStored, idle) {
   const entries = new Map(base.tables.map((entry) => [entry.oid, entry]));
-  return tables3.map((table3) => {
-    const entry = entries.get(table3.oid);
-    const why = entry === void 0 ? "new" : findDifference(table3, entry, idle);
-    if (entry === void 0 || why !== void 0) return { table: table3, candidates: [], why };
-    const candidates = entry.ranges.filter((range2) => range2.pieces.every((piece2) => isStored(base.objects[piece2.object]))).map((range2) => ({ rowRange: { table: table3, from: range2.from, to: range2.to }, range: range2 }));
-    return { table: table3, candidates, why: void 0 };
+  return tables3.map((table4) => {
+    const entry = entries.get(table4.oid);
+    const why = entry === void 0 ? "new" : findDifference(table4, entry, idle);
+    if (entry === void 0 || why !== void 0) return { table: table4, candidates: [], why };
+    const candidates = entry.ranges.filter((range2) => range2.pieces.every((piece2) => isStored(base.objects[piece2.object]))).map((range2) => ({ rowRange: { table: table4, from: range2.from, to: range2.to }, range: range2 }));
+    return { table: table4, candidates, why: void 0 };
   });
 }
-function findDifference(table3, entry, idle) {
-  if (table3.relfilenode !== entry.relfilenode) return "rewritten or truncated";
-  if (table3.fingerprint !== entry.fingerprint) return "its columns or their types changed";
-  if (JSON.stringify(table3.columns) !== JSON.stringify(entry.columns)) return "its columns changed";
-  if (table3.persistence === "unlogged") return "it is unlogged";
-  if (!idle && table3.volatileType !== void 0) return table3.volatileType;
+function findDifference(table4, entry, idle) {
+  if (table4.relfilenode !== entry.relfilenode) return "rewritten or truncated";
+  if (table4.fingerprint !== entry.fingerprint) return "its columns or their types changed";
+  if (JSON.stringify(table4.columns) !== JSON.stringify(entry.columns)) return "its columns changed";
+  if (table4.persistence === "unlogged") return "it is unlogged";
+  if (!idle && table4.volatileType !== void 0) return table4.volatileType;
   return void 0;
 }
 function isUnchanged(range2, count4) {
@@ -61339,8 +61364,8 @@ function isUnchanged(range2, count4) {
 }
 function chooseRanges(base, plans, counts) {
   const entries = new Map(base.tables.map((entry) => [entry.oid, entry]));
-  return plans.map(({ table: table3, candidates, why }) => {
-    if (why !== void 0) return { table: table3, reused: [], read: planRanges(table3), why };
+  return plans.map(({ table: table4, candidates, why }) => {
+    if (why !== void 0) return { table: table4, reused: [], read: planRanges(table4), why };
     const kept = /* @__PURE__ */ new Map();
     for (const { rowRange, range: range2 } of candidates) {
       const count4 = counts?.get(rowRange);
@@ -61356,18 +61381,18 @@ function chooseRanges(base, plans, counts) {
         }))
       });
     }
-    const ranges = entries.get(table3.oid)?.ranges ?? [];
+    const ranges = entries.get(table4.oid)?.ranges ?? [];
     const changed = ranges.filter((range2) => !kept.has(range2.from));
     return {
-      table: table3,
+      table: table4,
       reused: [...kept.values()],
-      read: changed.flatMap((range2) => cutAnew(table3, range2)),
+      read: changed.flatMap((range2) => cutAnew(table4, range2)),
       why: changed.length === 0 ? void 0 : `${changed.length} of ${ranges.length} ranges changed`
     };
   });
 }
-function cutAnew(table3, { from, to }) {
-  return to === null ? planRanges(table3, from) : [{ table: table3, from, to }];
+function cutAnew(table4, { from, to }) {
+  return to === null ? planRanges(table4, from) : [{ table: table4, from, to }];
 }
 
 // src/source/incremental/range-counts.ts
@@ -61388,7 +61413,7 @@ async function countRanges(snapshot2, settings2, rowRanges, since, options2) {
       signal.throwIfAborted();
       try {
         if (await transaction.makeRoom(countTables(task))) age = await readAge(session, since);
-        const tables3 = [...new Set(task.map(({ table: table3 }) => table3))];
+        const tables3 = [...new Set(task.map(({ table: table4 }) => table4))];
         await transaction.secure(tables3);
         await countTask(session, task, age, counts);
         await transaction.check(tables3);
@@ -61410,7 +61435,7 @@ async function readAge(session, xid3) {
   ]);
   return row?.age ?? 0;
 }
-var countTables = (task) => new Set(task.map(({ table: table3 }) => table3)).size;
+var countTables = (task) => new Set(task.map(({ table: table4 }) => table4)).size;
 function planTasks(rowRanges) {
   const tasks = [];
   const byTable = Map.groupBy(rowRanges, (rowRange) => rowRange.table.oid);
@@ -61463,8 +61488,8 @@ function describeTables2([first2, ...more]) {
   if (first2 === void 0) return "no table";
   return `table ${qualifiedName(first2)}${more.length > 0 ? ` or one of ${more.length} more` : ""}`;
 }
-function nameOf3({ table: table3 }) {
-  return quoteQualified(table3.schema, table3.name);
+function nameOf3({ table: table4 }) {
+  return quoteQualified(table4.schema, table4.name);
 }
 
 // src/source/incremental/sample-check.ts
@@ -61604,10 +61629,10 @@ function isEqual(one, other) {
 
 // src/operations/backup/plan.ts
 function planFull(snapshot2, fullBecause, mismatches = []) {
-  const choices = snapshot2.tables.map((table3) => ({
-    table: table3,
+  const choices = snapshot2.tables.map((table4) => ({
+    table: table4,
     reused: [],
-    read: planRanges(table3),
+    read: planRanges(table4),
     why: void 0
   }));
   const plan = { choices, base: void 0, fullBecause, mismatches, recheck: async () => plan };
@@ -62734,7 +62759,7 @@ function toSource({ snapshot: snapshot2, token }) {
 }
 
 // src/operations/backup/backup.ts
-async function tellBackup(inputs2, context) {
+async function tellBackup2(inputs2, context) {
   var _stack = [];
   try {
     const { backupType, label: label2, pin } = inputs2;
@@ -62805,7 +62830,7 @@ var backupStart = defineTool({
     });
     if (question !== void 0) return question;
     return startRun(call5, inputs2, call5.own["wait-seconds"], async (context) => {
-      const { result, outcome } = await tellBackup(fileCertificates(inputs2, context), context);
+      const { result, outcome } = await tellBackup2(fileCertificates(inputs2, context), context);
       return { result: toFields2(result), outcome };
     });
   }
@@ -62827,7 +62852,10 @@ function toFields2({ manifest, addedBytes, mismatches, elapsed }) {
     ...{ operation: "backup", backup: id, kind, base, snapshotAt: source.snapshotAt },
     ...{ tables: tables3.length, rows: totals.rows, bytes: totals.bytes, storedBytes: totals.stored },
     ...{ newBytes: addedBytes, encrypted: encryption.scheme !== "none", doubts: [...mismatches] },
-    ...{ notCarried: toOmissions(manifest.notCarried, mostOmissions2), milliseconds: Math.round(elapsed) }
+    ...{
+      notCarried: toOmissions(manifest.notCarried.slice(0, mostOmissions2)),
+      milliseconds: Math.round(elapsed)
+    }
   };
 }
 
@@ -63049,8 +63077,8 @@ function measureRecovery({ usable, drilled }, restores) {
 }
 function listRestoreRuns(backups, restores) {
   const sizes = new Map(backups.map(({ id, totals }) => [id, totals.bytes]));
-  return restores.toReversed().flatMap(({ content: { backup, whole, outcome, phases } }) => {
-    const [bytes, milliseconds] = [sizes.get(backup), phases.total];
+  return restores.toReversed().flatMap(({ content: { backup, whole, outcome, phases: phases2 } }) => {
+    const [bytes, milliseconds] = [sizes.get(backup), phases2.total];
     return whole && outcome !== "failed" && bytes !== void 0 && milliseconds !== void 0 ? [{ bytes, milliseconds }] : [];
   });
 }
@@ -66856,7 +66884,7 @@ var backupStatus = defineTool({
   own: {},
   output: {
     location: string(),
-    at: time5,
+    at: time3,
     status: picklist(["healthy", "broken"]),
     findings: pipe(
       array(findingSchema),
@@ -66882,13 +66910,13 @@ var backupStatus = defineTool({
     ),
     recoverableTo: maybeTime,
     recovery: recoverySchema,
-    lastVerified: nullable(strictObject({ id: string(), at: time5 })),
-    lastDrillPassed: nullable(strictObject({ id: string(), at: time5 })),
-    backups: pipe(count2, description("That a restore would use")),
-    damaged: count2,
-    storedBytes: count2,
+    lastVerified: nullable(strictObject({ id: string(), at: time3 })),
+    lastDrillPassed: nullable(strictObject({ id: string(), at: time3 })),
+    backups: pipe(count, description("That a restore would use")),
+    damaged: count,
+    storedBytes: count,
     failures: pipe(
-      array(strictObject({ at: time5, what: string(), message: string() })),
+      array(strictObject({ at: time3, what: string(), message: string() })),
       description("What failed lately, newest first")
     ),
     summary: string()
@@ -66947,8 +66975,8 @@ function summarize4(status) {
 }
 
 // src/operations/validate/result.ts
-function isSound2({ damages, unread }) {
-  return damages.length === 0 && unread.length === 0;
+function isSound2({ damages: damages2, unread }) {
+  return damages2.length === 0 && unread.length === 0;
 }
 
 // src/repository/copies/elsewhere.ts
@@ -67505,12 +67533,12 @@ var Findings = class {
     return firstPlace(this.damages, ({ backup }) => backup === id);
   }
 };
-function firstPlace(damages, isMeant) {
-  const places2 = new Set(damages.filter(isMeant).map(({ where }) => where));
+function firstPlace(damages2, isMeant) {
+  const places2 = new Set(damages2.filter(isMeant).map(({ where }) => where));
   return places2.has("manifest") ? "manifest" : places2.has("objects") ? "objects" : "contents";
 }
-function idsOf(damages) {
-  return new Set(damages.map(({ backup }) => backup).filter((id) => id !== null));
+function idsOf(damages2) {
+  return new Set(damages2.map(({ backup }) => backup).filter((id) => id !== null));
 }
 
 // src/operations/validate/identities.ts
@@ -67597,11 +67625,11 @@ function gatherUses(manifests, segments) {
     for (const index of manifest.archive.objects) note2(manifest, index, "schema archive");
     for (const index of manifest.supplement.objects) note2(manifest, index, "supplement");
     for (const index of listExtras(manifest)) note2(manifest, index, "extra object");
-    for (const table3 of manifest.tables) {
-      for (const range2 of table3.ranges) {
-        const pages4 = table3.ranges.length === 1 ? "" : `, pages ${range2.from} to ${range2.to ?? "the end"}`;
+    for (const table4 of manifest.tables) {
+      for (const range2 of table4.ranges) {
+        const pages4 = table4.ranges.length === 1 ? "" : `, pages ${range2.from} to ${range2.to ?? "the end"}`;
         for (const piece2 of range2.pieces)
-          note2(manifest, piece2.object, `table ${table3.schema}.${table3.name}${pages4}`);
+          note2(manifest, piece2.object, `table ${table4.schema}.${table4.name}${pages4}`);
       }
     }
   }
@@ -67770,9 +67798,9 @@ async function findWholeAgain(reading, { log: log3, signal }) {
   const { request: request2, repository, segments, mayOpen, findings } = reading;
   if (request2.share !== 1) return [];
   const onRecord = (error2) => log3.warn(`${error2.message}; passed over`);
-  const damages = await readDamage(repository, segments, onRecord, signal);
+  const damages2 = await readDamage(repository, segments, onRecord, signal);
   const { brokenSegments, doubtfulSegments } = findings;
-  return segments.filter((segment) => damages.get(segmentKey(segment))?.part !== "contents" || mayOpen(segment)).map(segmentKey).filter((key) => damages.has(key) && !brokenSegments.has(key) && !doubtfulSegments.has(key)).sort();
+  return segments.filter((segment) => damages2.get(segmentKey(segment))?.part !== "contents" || mayOpen(segment)).map(segmentKey).filter((key) => damages2.has(key) && !brokenSegments.has(key) && !doubtfulSegments.has(key)).sort();
 }
 
 // src/operations/validate/read-back.ts
@@ -67809,10 +67837,10 @@ async function readBack(request2, context) {
     await checkSegments(reading, context);
     clock.end("changes");
     await recordValidation(reading, context);
-    const { damages, unread, broken: broken4 } = findings;
+    const { damages: damages2, unread, broken: broken4 } = findings;
     return {
-      backups: manifests.length + countManifests([...damages, ...unread]),
-      ...{ broken: broken4, damages, unread, read: read4, archives, encryption, instead },
+      backups: manifests.length + countManifests([...damages2, ...unread]),
+      ...{ broken: broken4, damages: damages2, unread, read: read4, archives, encryption, instead },
       curable: await findCurable(behind, findings.damagedObjects, uses, context),
       segments: segments.length,
       objects: uses.size,
@@ -67826,8 +67854,8 @@ async function readBack(request2, context) {
     _promise && await _promise;
   }
 }
-function countManifests(damages) {
-  return damages.filter(({ backup, where }) => backup !== null && where === "manifest").length;
+function countManifests(damages2) {
+  return damages2.filter(({ backup, where }) => backup !== null && where === "manifest").length;
 }
 async function readHeaders(repository, choice2, findings, { signal }) {
   const manifests = await readManifests(
@@ -67892,16 +67920,39 @@ function takeShare(items, share3, context) {
   return items.map((item) => ({ item, order: context.random() })).sort((one, other) => one.order - other.order).slice(0, Math.ceil(items.length * share3)).map(({ item }) => item);
 }
 
+// src/operations/validate/details.ts
+init_dist();
+var damages = array(
+  strictObject({
+    backup: pipe(nullable(string()), description("null: captured changes, which are of no backup")),
+    segment: pipe(nullable(string()), description("Key of the segment of captured changes")),
+    where: picklist(["manifest", "objects", "contents"]),
+    part: string(),
+    how: string()
+  })
+);
+var validateDetails = strictObject({
+  damages,
+  unread: pipe(damages, description("What could not be read, and may be whole"))
+});
+function tellValidation(done) {
+  return { damages: done.damages.map(tellDamage), unread: done.unread.map(tellDamage) };
+}
+function tellDamage({ backup, segment, where, part, how }) {
+  return { backup, segment, where, part, how };
+}
+
 // src/operations/validate/report.ts
 function describeValidation(done) {
-  const { backups, broken: broken4, objects: objects2, objectsChecked, read: read4, archives, damages, unread, elapsed } = done;
+  const { backups, broken: broken4, objects: objects2, objectsChecked, read: read4, archives, damages: damages2, unread, elapsed } = done;
   return {
     exitCode: isSound2(done) ? 0 : 3,
-    found: tellDamage(done),
+    found: tellDamage2(done),
     outputs: {
       ...{ backups, "objects-checked": objectsChecked, damaged: broken4.size },
       ...done.instead === void 0 ? {} : { "read-from": done.instead.name }
     },
+    details: tellValidation(done),
     report: [
       { kind: "heading", text: describeVerdict(done), tone: isSound2(done) ? "good" : "bad" },
       ...describePlace2(done),
@@ -67920,7 +67971,7 @@ function describeValidation(done) {
           ["duration", formatDuration(elapsed)]
         ]
       },
-      ...listDamages("damaged part", damages),
+      ...listDamages("damaged part", damages2),
       ...describeCure(done),
       ...listDamages("could not be read, and may be whole", unread)
     ]
@@ -67943,40 +67994,40 @@ var encryptions = {
   opened: "yes; opened",
   sealed: "yes; not opened, the stored bytes were hashed"
 };
-function tellDamage({ damages, unread }) {
-  const [first2] = damages.length > 0 ? damages : unread;
+function tellDamage2({ damages: damages2, unread }) {
+  const [first2] = damages2.length > 0 ? damages2 : unread;
   if (first2 === void 0) return void 0;
-  const more = Math.max(damages.length, unread.length) - 1;
+  const more = Math.max(damages2.length, unread.length) - 1;
   const others = more === 0 ? "" : `, and ${formatCounted(more, "part")} more`;
   return `${first2.backup === null ? "" : `backup ${first2.backup}, `}${first2.part}: ${first2.how}${others}`;
 }
-function describeVerdict({ damages, unread }) {
-  if (damages.length > 0) return "Validation: DAMAGED";
+function describeVerdict({ damages: damages2, unread }) {
+  if (damages2.length > 0) return "Validation: DAMAGED";
   return unread.length > 0 ? "Validation: not everything could be read" : "Validation: nothing is damaged";
 }
-function describeSegments({ segments, damages }) {
-  const broken4 = new Set(damages.filter(({ backup }) => backup === null).map(({ part }) => part));
+function describeSegments({ segments, damages: damages2 }) {
+  const broken4 = new Set(damages2.filter(({ backup }) => backup === null).map(({ part }) => part));
   return segments + broken4.size === 0 ? [] : [
     ["segments of captured changes", formatCount(segments)],
     ["damaged segments", formatCount(broken4.size)]
   ];
 }
-function countBackups(damages) {
-  return new Set(damages.map(({ backup }) => backup).filter((id) => id !== null)).size;
+function countBackups(damages2) {
+  return new Set(damages2.map(({ backup }) => backup).filter((id) => id !== null)).size;
 }
-function listDamages(title, damages) {
-  if (damages.length === 0) return [];
+function listDamages(title, damages2) {
+  if (damages2.length === 0) return [];
   return [
     {
       kind: "table",
       columns: [{ title: "backup" }, { title }, { title: "how" }],
-      rows: damages.map(({ backup, part, how }) => [backup ?? "", part, how]).sort(([one = ""], [other = ""]) => compare(one, other))
+      rows: damages2.map(({ backup, part, how }) => [backup ?? "", part, how]).sort(([one = ""], [other = ""]) => compare(one, other))
     }
   ];
 }
 
 // src/operations/validate/validate.ts
-async function tellValidation(inputs2, context) {
+async function tellValidation2(inputs2, context) {
   const result = await readBack(inputs2, context);
   return { result, outcome: describeValidation(result) };
 }
@@ -67995,14 +68046,14 @@ var backupValidate = defineTool({
   async answer(call5) {
     const inputs2 = parseFor("validate", call5);
     return startRun(call5, inputs2, call5.own["wait-seconds"], async (context) => {
-      const { result, outcome } = await tellValidation(fileCertificates(inputs2, context), context);
+      const { result, outcome } = await tellValidation2(fileCertificates(inputs2, context), context);
       return { result: toFields4(result), outcome };
     });
   }
 });
 function toFields4(validation) {
-  const { backups, broken: broken4, objects: objects2, objectsChecked, read: read4, encryption, damages, unread } = validation;
-  const { shown: shown5, more } = take([...damages, ...unread], mostDamages);
+  const { backups, broken: broken4, objects: objects2, objectsChecked, read: read4, encryption, damages: damages2, unread } = validation;
+  const { shown: shown5, more } = take([...damages2, ...unread], mostDamages);
   return {
     ...{ operation: "validate", sound: isSound2(validation), backups, objects: objects2, objectsChecked },
     ...{ damagedBackups: [...broken4], bytesRead: read4, opened: encryption !== "sealed" },
@@ -68055,8 +68106,8 @@ function keyOf3(subject) {
     case "column":
       return writeKey(subject.kind, subject.table.schema, `${subject.table.name}.${subject.name}`);
     case "part": {
-      const { type, table: table3, name: name2 } = subject;
-      return writeKey(type, table3.schema, name2 === "" ? table3.name : `${table3.name} ${name2}`);
+      const { type, table: table4, name: name2 } = subject;
+      return writeKey(type, table4.schema, name2 === "" ? table4.name : `${table4.name} ${name2}`);
     }
     case "object":
       return writeKey(subject.type, subject.schema, subject.name);
@@ -68110,12 +68161,12 @@ function collectKnownDifferences({ selection, notCarried }, manifest) {
   for (const stored2 of manifest.notCarried) {
     reasons2.set(keyOfStored(stored2), { why: stored2.why, isLoss: false, omissions: [] });
   }
-  for (const omission of notCarried) {
-    const { subject, why, lost } = omission;
+  for (const omission2 of notCarried) {
+    const { subject, why, lost } = omission2;
     if (subject === void 0) continue;
     const key = keyOf3(subject);
-    if (lost) losses2.set(key, addLoss(losses2.get(key), omission));
-    else reasons2.set(key, { why, isLoss: false, omissions: [omission] });
+    if (lost) losses2.set(key, addLoss(losses2.get(key), omission2));
+    else reasons2.set(key, { why, isLoss: false, omissions: [omission2] });
   }
   for (const { entry, needs: needs2 } of selection.leftOut) {
     const why = `it needs ${describeEntry(needs2)}, which is not restored`;
@@ -68133,10 +68184,10 @@ function collectKnownDifferences({ selection, notCarried }, manifest) {
     return find2(losses2) ?? find2(reasons2);
   };
 }
-function addLoss(before, omission) {
-  const { why } = omission;
-  if (before === void 0) return { why, isLoss: true, omissions: [omission] };
-  return { why: `${before.why}; ${why}`, isLoss: true, omissions: [...before.omissions, omission] };
+function addLoss(before, omission2) {
+  const { why } = omission2;
+  if (before === void 0) return { why, isLoss: true, omissions: [omission2] };
+  return { why: `${before.why}; ${why}`, isLoss: true, omissions: [...before.omissions, omission2] };
 }
 function tellLosses(notCarried, lines3) {
   const told2 = lines3.flatMap(({ status, why }) => status === "different" && why !== void 0 ? [why] : []);
@@ -68246,13 +68297,13 @@ function judge3(line2, equal, why) {
 
 // src/parity/answers.ts
 function compareFreshness(expected, found, known4) {
-  return expected.map(({ schema: schema5, table: table3, column, newest: newest2 }, index) => {
+  return expected.map(({ schema: schema5, table: table4, column, newest: newest2 }, index) => {
     const there = found[index] ?? { refused: "not asked" };
     const text7 = "refused" in there ? there.refused : there.newest ?? noRows;
     return judge3(
-      { kind: "newest value", what: `${schema5}.${table3}.${column}`, expected: newest2 ?? noRows, found: text7 },
+      { kind: "newest value", what: `${schema5}.${table4}.${column}`, expected: newest2 ?? noRows, found: text7 },
       !("refused" in there) && there.newest === newest2,
-      known4({ kind: "table", schema: schema5, relation: null, name: table3 })
+      known4({ kind: "table", schema: schema5, relation: null, name: table4 })
     );
   });
 }
@@ -69223,16 +69274,16 @@ init_lists();
 async function compareRows(session, settings2, manifest, scope, known4, options2) {
   const groups3 = groupTables(scope);
   const there = await readExisting(session);
-  const byName2 = new Map(there.map((table3) => [identify5(table3), table3]));
-  const isPlannable = (table3) => byName2.get(identify5(table3))?.heap !== false;
+  const byName2 = new Map(there.map((table4) => [identify5(table4), table4]));
+  const isPlannable = (table4) => byName2.get(identify5(table4))?.heap !== false;
   const counted = groups3.filter((group) => group.sent === void 0).flatMap((group) => group.tables);
-  const existing = counted.filter((table3) => byName2.has(identify5(table3)));
+  const existing = counted.filter((table4) => byName2.has(identify5(table4)));
   const counts = await countRows2(session, existing.filter(isPlannable));
   const read4 = groups3.filter((group) => group.sent !== void 0).flatMap((group) => group.tables);
-  const unplannable = existing.filter((table3) => !isPlannable(table3));
+  const unplannable = existing.filter((table4) => !isPlannable(table4));
   const wanted2 = [...read4, ...unplannable];
   const digests = await readBack2(session, settings2, manifest.source.encoding, wanted2, there, options2);
-  for (const table3 of unplannable) counts.set(table3.oid, digests.get(identify5(table3))?.rows ?? 0);
+  for (const table4 of unplannable) counts.set(table4.oid, digests.get(identify5(table4))?.rows ?? 0);
   return groups3.map((group) => {
     const { schema: schema5, name: name2 } = group.tables[0]?.root ?? group.tables[0];
     const { expected, found, equal } = group.sent === void 0 ? compareCounts(group, counts) : compareContent(group, digests);
@@ -69250,8 +69301,8 @@ function groupTables({
   countOnly,
   advanced
 }) {
-  return [...Map.groupBy(tables3, (table3) => identify5(table3.root ?? table3)).values()].map((group) => {
-    const why = group.map((table3) => countOnly?.get(table3.oid)).find((reason2) => reason2 !== void 0);
+  return [...Map.groupBy(tables3, (table4) => identify5(table4.root ?? table4)).values()].map((group) => {
+    const why = group.map((table4) => countOnly?.get(table4.oid)).find((reason2) => reason2 !== void 0);
     const changes = new Map(
       group.flatMap(({ oid }) => {
         const found = advanced?.tables.get(oid);
@@ -69262,25 +69313,25 @@ function groupTables({
       return { tables: group, sent: void 0, why, changes };
     }
     const digest6 = new RowDigest();
-    for (const table3 of group) digest6.merge(sent.get(table3.oid) ?? new RowDigest());
+    for (const table4 of group) digest6.merge(sent.get(table4.oid) ?? new RowDigest());
     return { tables: group, sent: digest6, why, changes };
   });
 }
 function compareContent({ tables: tables3, sent = new RowDigest() }, found) {
   const rows2 = sumRows(tables3);
   const actual = new RowDigest();
-  for (const table3 of tables3) actual.merge(found.get(identify5(table3)) ?? new RowDigest());
-  const missing = tables3.filter((table3) => !found.has(identify5(table3)));
+  for (const table4 of tables3) actual.merge(found.get(identify5(table4)) ?? new RowDigest());
+  const missing = tables3.filter((table4) => !found.has(identify5(table4)));
   return {
     expected: describeDigest(rows2, sent),
-    found: missing.length > 0 ? `no table ${missing.map((table3) => table3.name).join(", ")}` : describeDigest(actual.rows, actual),
+    found: missing.length > 0 ? `no table ${missing.map((table4) => table4.name).join(", ")}` : describeDigest(actual.rows, actual),
     equal: missing.length === 0 && actual.rows === rows2 && actual.toString() === sent.toString()
   };
 }
 function compareCounts({ tables: tables3, changes }, found) {
   const rows2 = tables3.reduce((sum2, { oid, rows: rows3 }) => sum2 + (changes.get(oid)?.rows ?? rows3), 0);
-  const missing = tables3.filter((table3) => !found.has(table3.oid));
-  const count4 = tables3.reduce((sum2, table3) => sum2 + (found.get(table3.oid) ?? 0), 0);
+  const missing = tables3.filter((table4) => !found.has(table4.oid));
+  const count4 = tables3.reduce((sum2, table4) => sum2 + (found.get(table4.oid) ?? 0), 0);
   return {
     expected: `${rows2} rows${describeChanges(sumRows(tables3), [...changes.values()])}`,
     found: missing.length > 0 ? "no such table" : `${count4} rows`,
@@ -69295,22 +69346,22 @@ function describeChanges(before, changes) {
   return `, ${before} of the backup, ${added} added, ${removed} removed since`;
 }
 function sumRows(tables3) {
-  return tables3.reduce((sum2, table3) => sum2 + table3.rows, 0);
+  return tables3.reduce((sum2, table4) => sum2 + table4.rows, 0);
 }
 function describeDigest(rows2, digest6) {
   return `${rows2} rows, \u2026${digest6.toString().slice(-8)}`;
 }
 var readBackRange = 64 * 1024 * 1024;
 async function readBack2(session, settings2, encoding, tables3, existing, options2) {
-  const columns = new Map(tables3.map((table3) => [identify5(table3), table3.columns]));
-  const named3 = existing.flatMap((table3) => {
-    const wanted2 = columns.get(identify5(table3));
+  const columns = new Map(tables3.map((table4) => [identify5(table4), table4.columns]));
+  const named3 = existing.flatMap((table4) => {
+    const wanted2 = columns.get(identify5(table4));
     if (wanted2 === void 0) return [];
-    return [{ ...table3, columns: wanted2.filter((column) => table3.columns.includes(column)) }];
+    return [{ ...table4, columns: wanted2.filter((column) => table4.columns.includes(column)) }];
   });
   const there = await measureTables(session, named3);
-  const found = new Map(there.map((table3) => [identify5(table3), new RowDigest()]));
-  const jobs = planJobs(there.flatMap((table3) => planRanges(table3, 0, readBackRange)));
+  const found = new Map(there.map((table4) => [identify5(table4), new RowDigest()]));
+  const jobs = planJobs(there.flatMap((table4) => planRanges(table4, 0, readBackRange)));
   const queue2 = jobs.values();
   await runWorkers(Math.min(options2.workers, jobs.length), options2.signal, async (signal) => {
     const reader2 = await openSession(settings2, signal);
@@ -69408,13 +69459,13 @@ async function countTogether(session, tables3) {
     return await session.query(counts.join(" UNION ALL "));
   } catch (error2) {
     if (!isOutOfLocks(error2) && !isHidden(error2)) throw error2;
-    const [table3] = tables3;
-    if (tables3.length === 1 && table3 !== void 0 && isHidden(error2)) {
-      return withoutForce(session, table3, () => countTogether(session, tables3));
+    const [table4] = tables3;
+    if (tables3.length === 1 && table4 !== void 0 && isHidden(error2)) {
+      return withoutForce(session, table4, () => countTogether(session, tables3));
     }
     if (tables3.length === 1) throw error2;
     const found = [];
-    for (const table4 of tables3) append(found, await countTogether(session, [table4]));
+    for (const table5 of tables3) append(found, await countTogether(session, [table5]));
     return found;
   }
 }
@@ -69642,7 +69693,7 @@ async function readNames2(session, sql) {
 }
 async function askFreshness(session, recorded, { whole, tables: tables3 }, known4) {
   const chosen = recorded.filter(
-    ({ schema: schema5, table: table3 }) => whole || tables3.some((restored) => restored.schema === schema5 && restored.name === table3)
+    ({ schema: schema5, table: table4 }) => whole || tables3.some((restored) => restored.schema === schema5 && restored.name === table4)
   );
   const found = [];
   for (const column of chosen) found.push(await askNewest(session, column));
@@ -70161,12 +70212,61 @@ function describeAnswer2({ name: name2, location: location2, readings }) {
   return { kind: "paragraph", text: `READ FROM THE COPY ${copy}: ${told2.join(", ")}. ${next}` };
 }
 
+// src/operations/drill/details.ts
+init_dist();
+
+// src/operations/sections/attempts.ts
+init_dist();
+var checkResults = array(
+  strictObject({
+    sql: string(),
+    passed: boolean(),
+    answer: pipe(nullable(string()), description("What it answered instead of true"))
+  })
+);
+function tellChecks(checks) {
+  return checks.map(({ sql, passed, answer: answer2 }) => ({ sql, passed, answer: answer2 ?? null }));
+}
+var attempts2 = array(
+  strictObject({
+    backup: string(),
+    passed: boolean(),
+    why: pipe(nullable(string()), description("Why it did not pass")),
+    until: pipe(nullable(string()), description("The time up to which changes were replayed")),
+    recoveryMilliseconds: pipe(
+      nullable(count),
+      description("Until the database could have been used; null when it never could")
+    ),
+    phases,
+    parity: picklist(["equal", "different", "skipped"]),
+    checks: checkResults,
+    notCarried: array(omission)
+  })
+);
+function tellAttempts(tried2) {
+  return tried2.map((attempt5) => ({
+    ...{ backup: attempt5.backup, passed: hasPassed(attempt5), why: explainFailure2(attempt5) ?? null },
+    until: attempt5.until ?? null,
+    recoveryMilliseconds: attempt5.recovery === void 0 ? null : Math.round(attempt5.recovery),
+    phases: toPhases(attempt5.phases),
+    parity: attempt5.parity === void 0 ? "skipped" : attempt5.parity.equal ? "equal" : "different",
+    checks: tellChecks(attempt5.checks),
+    notCarried: toOmissions(attempt5.notCarried)
+  }));
+}
+
+// src/operations/drill/details.ts
+var drillDetails = strictObject({ attempts: attempts2 });
+function tellDrill2(drill) {
+  return { attempts: tellAttempts(drill.attempts) };
+}
+
 // src/operations/drill/report.ts
 function describeDrill(drill) {
   return withReadings(describeTried(drill), drill.readFrom);
 }
 function describeTried(drill) {
-  const { kind, chosen, attempts: attempts2 } = drill;
+  const { kind, chosen, attempts: attempts3 } = drill;
   const { works, overrun } = kind === "failed" ? { works: void 0, overrun: void 0 } : drill;
   return {
     exitCode: kind === "passed" && overrun === void 0 ? 0 : 3,
@@ -70174,16 +70274,17 @@ function describeTried(drill) {
     outputs: {
       "backup-id": works?.backup ?? "",
       drill: kind,
-      attempts: attempts2.length,
+      attempts: attempts3.length,
       parity: chosen.parity === void 0 ? "skipped" : chosen.parity.equal ? "equal" : "different",
       "not-carried": countNotCarried(chosen.parity),
       "recovered-to": works?.until ?? "",
       "recovery-seconds": works?.recovery === void 0 ? "" : Math.round(works.recovery / 100) / 10,
-      "duration-seconds": Math.round(attempts2.reduce((sum2, { phases }) => sum2 + (phases.total ?? 0), 0) / 100) / 10
+      "duration-seconds": Math.round(attempts3.reduce((sum2, { phases: phases2 }) => sum2 + (phases2.total ?? 0), 0) / 100) / 10
     },
+    details: tellDrill2(drill),
     report: [
       { kind: "heading", text: `Drill of backup ${chosen.backup}` },
-      ...attempts2.flatMap((attempt5) => describeAttempt(attempt5, attempts2.length > 1)),
+      ...attempts3.flatMap((attempt5) => describeAttempt(attempt5, attempts3.length > 1)),
       { kind: "paragraph", text: describeVerdict2(drill), tone: kind === "passed" ? "good" : "bad" },
       ...describeOverrun(overrun)
     ]
@@ -70217,16 +70318,16 @@ function describeVerdict2(drill) {
 function tellTime({ recovery }) {
   return recovery === void 0 ? "" : ` in ${formatDuration(recovery)}`;
 }
-function describeFailure(attempts2) {
-  const sound = attempts2.find(hasReturned);
+function describeFailure(attempts3) {
+  const sound = attempts3.find(hasReturned);
   if (sound !== void 0) {
-    const others = sound === attempts2[0] ? "" : ` The ${formatCounted(attempts2.length - 1, "backup")} before it failed.`;
+    const others = sound === attempts3[0] ? "" : ` The ${formatCounted(attempts3.length - 1, "backup")} before it failed.`;
     const cause = findFault(sound) === "command" ? "what the command found" : "the check, or the data";
     return `FAILED: backup ${sound.backup} came back as it was, and ${explainFailure2(sound)}.${others} The backup is sound: look at ${cause}.`;
   }
-  const subject = attempts2.length === 1 ? `backup ${attempts2[0]?.backup}` : `none of the ${formatCounted(attempts2.length, "backup")} that were tried`;
-  const not = attempts2.length === 1 ? " not" : "";
-  if (attempts2.some(isDoubtful2)) {
+  const subject = attempts3.length === 1 ? `backup ${attempts3[0]?.backup}` : `none of the ${formatCounted(attempts3.length, "backup")} that were tried`;
+  const not = attempts3.length === 1 ? " not" : "";
+  if (attempts3.some(isDoubtful2)) {
     return `FAILED: ${subject} can${not} be relied upon. Run validate, which finds what is damaged, and a full backup, which stores it anew.`;
   }
   return `FAILED: ${subject} could${not} be restored here as it was. That says nothing about what is stored: see below what the server refused, mend it, and drill again.`;
@@ -70518,10 +70619,10 @@ function findRoom(entry, own3, from) {
   return open7.map((step) => steps2.indexOf(step)).find((step) => step >= from) ?? from;
 }
 function findOwnIndexes(steps3, oid) {
-  const table3 = steps3.get("definitions")?.find((entry) => entry.kind === "TABLE" && entry.oid === oid);
+  const table4 = steps3.get("definitions")?.find((entry) => entry.kind === "TABLE" && entry.oid === oid);
   const indexes = steps3.get("indexes and constraints") ?? [];
   const inStep = new Set(indexes.map((entry) => entry.id));
-  const own3 = indexes.filter((entry) => table3 !== void 0 && entry.needs.includes(table3.id));
+  const own3 = indexes.filter((entry) => table4 !== void 0 && entry.needs.includes(table4.id));
   const waits = (entry) => entry.needs.some((id) => inStep.has(id));
   return { ready: own3.filter((entry) => !waits(entry)), waiting: own3.filter(waits) };
 }
@@ -70769,14 +70870,14 @@ async function addToPartitions(session, sql) {
   if (leaves.length === 0) return [];
   const [, definition2 = ""] = new RegExp(String.raw`ADD CONSTRAINT ${identifier2} (.*?);\s*$`, "s").exec(sql) ?? [];
   const added = [];
-  for (const { leaf, ...table3 } of leaves) {
+  for (const { leaf, ...table4 } of leaves) {
     if (await tryStatement(
       session,
       `ALTER TABLE ${leaf} ADD CONSTRAINT ${key.name} ${definition2} NOT VALID`
     ) !== void 0)
       continue;
     await tryStatement(session, `ALTER TABLE ${leaf} VALIDATE CONSTRAINT ${key.name}`);
-    added.push({ kind: "part", type: "constraint", table: table3, name: unquoteIdentifier(key.name) });
+    added.push({ kind: "part", type: "constraint", table: table4, name: unquoteIdentifier(key.name) });
   }
   return added;
 }
@@ -71216,10 +71317,10 @@ var RefusedEntries = class {
     }
     await this.#tryAgain(step, session, entry);
   }
-  #lose(entry, omission) {
+  #lose(entry, omission2) {
     this.#gone.set(entry.id, entry);
-    const { lost: _2, ...told2 } = omission;
-    this.#notCarried.push(this.#excused.has(entry.id) ? told2 : omission);
+    const { lost: _2, ...told2 } = omission2;
+    this.#notCarried.push(this.#excused.has(entry.id) ? told2 : omission2);
   }
   /**
    * Whether an entry is about a part of an extension that the server lacks. If so, it is recorded as an
@@ -71908,19 +72009,19 @@ function parseChange(data, long = []) {
   }
 }
 function parseRowChange(data, long, kind, tables3) {
-  const [table3, ...others] = parseTables(tables3);
-  if (table3 === void 0 || others.length > 0) throw unknownForm(data);
+  const [table4, ...others] = parseTables(tables3);
+  if (table4 === void 0 || others.length > 0) throw unknownForm(data);
   const cursor = new Cursor(data, long, tableWord.length + tables3.length + insertWord.length);
   switch (kind) {
     case "insert":
-      return { kind, table: table3, row: cursor.readLastTuple() ?? [] };
+      return { kind, table: table4, row: cursor.readLastTuple() ?? [] };
     case "update": {
       const old = cursor.skip(oldKeyWord) ? cursor.readTuple() : void 0;
       if (old !== void 0 && !cursor.skip(newTupleWord)) throw unknownForm(data);
-      return { kind, table: table3, old, row: cursor.readLastTuple() ?? [] };
+      return { kind, table: table4, old, row: cursor.readLastTuple() ?? [] };
     }
     case "delete":
-      return { kind, table: table3, old: cursor.readLastTuple() };
+      return { kind, table: table4, old: cursor.readLastTuple() };
   }
 }
 var tableWord = "table ";
@@ -72304,10 +72405,10 @@ var tablesQuery3 = `
   JOIN pg_namespace s ON s.nspname = w.schema JOIN pg_class c ON c.relnamespace = s.oid AND c.relname = w.name
   WHERE c.relkind = 'r' ORDER BY w.place`;
 async function readReplayTables(session, created, present) {
-  const wanted2 = [...created.map((table3) => ({ table: table3, missing: [] })), ...present];
+  const wanted2 = [...created.map((table4) => ({ table: table4, missing: [] })), ...present];
   const rows2 = await session.query(
     tablesQuery3,
-    [wanted2.map(({ table: table3 }) => table3.schema), wanted2.map(({ table: table3 }) => table3.name)]
+    [wanted2.map(({ table: table4 }) => table4.schema), wanted2.map(({ table: table4 }) => table4.name)]
   );
   const partitioned = await session.query(
     `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p'`
@@ -72327,13 +72428,13 @@ async function readReplayTables(session, created, present) {
   });
   return { tables: tables3, partitioned };
 }
-function toTable({ table: table3, missing }) {
-  const { schema: schema5, name: name2 } = table3.root ?? table3;
+function toTable({ table: table4, missing }) {
+  const { schema: schema5, name: name2 } = table4.root ?? table4;
   const into = quoteQualified(schema5, name2);
   return {
-    entry: table3,
+    entry: table4,
     into,
-    only: table3.root === null ? `ONLY ${into}` : into,
+    only: table4.root === null ? `ONLY ${into}` : into,
     missing: new Set(missing.map(encodeName))
   };
 }
@@ -72368,11 +72469,11 @@ var TableStatements = class {
   #compared;
   #layout = { names: [], columns: [] };
   /** @param name begins the names of the statements; no other table has it */
-  constructor(table3, name2) {
-    this.#table = table3;
+  constructor(table4, name2) {
+    this.#table = table4;
     this.#name = name2;
-    const copied2 = new Set(table3.entry.columns);
-    this.#compared = [...table3.columns].filter(([, column]) => copied2.has(column.name));
+    const copied2 = new Set(table4.entry.columns);
+    this.#compared = [...table4.columns].filter(([, column]) => copied2.has(column.name));
   }
   insert(row) {
     const { columns } = this.#follow(row);
@@ -72557,11 +72658,11 @@ var ReplayTables = class {
   #parts;
   /** @param replica whether triggers and foreign keys are off */
   constructor({ tables: tables3, partitioned }, uncovered, replica) {
-    for (const [index, table3] of tables3.entries()) {
-      const statements = new TableStatements(table3, `t${index}`);
-      const { schema: schema5, name: name2 } = table3.entry;
-      this.#effects.set(identify9(table3.entry), {
-        ...{ table: table3, statements, cascades: table3.present && !replica },
+    for (const [index, table4] of tables3.entries()) {
+      const statements = new TableStatements(table4, `t${index}`);
+      const { schema: schema5, name: name2 } = table4.entry;
+      this.#effects.set(identify9(table4.entry), {
+        ...{ table: table4, statements, cascades: table4.present && !replica },
         what: `table ${schema5}.${name2}`
       });
     }
@@ -72569,7 +72670,7 @@ var ReplayTables = class {
       this.#skipped.set(identify9({ schema: schema5, name: name2 }), { schema: schema5, name: name2, because: "uncovered" });
     }
     this.#partitioned = new Set(partitioned.map(identify9));
-    this.#parts = Map.groupBy(this.#effects.values(), ({ table: table3 }) => table3.into);
+    this.#parts = Map.groupBy(this.#effects.values(), ({ table: table4 }) => table4.into);
   }
   /** @param tables as the source wrote them, each byte as one character */
   route(tables3) {
@@ -72577,12 +72678,12 @@ var ReplayTables = class {
     if (known4 !== void 0) return known4;
     const route = { effects: [], skipped: [] };
     for (const raw of parseTables(tables3)) {
-      const table3 = { schema: decodeName(raw.schema), name: decodeName(raw.name) };
-      const key = identify9(table3);
+      const table4 = { schema: decodeName(raw.schema), name: decodeName(raw.name) };
+      const key = identify9(table4);
       const effect = this.#effects.get(key);
       if (this.#partitioned.has(key)) continue;
       if (effect !== void 0 && !this.#skipped.has(key)) route.effects.push(effect);
-      else route.skipped.push(this.#skip(key, table3));
+      else route.skipped.push(this.#skip(key, table4));
     }
     this.#routes.set(tables3, route);
     return route;
@@ -72594,15 +72695,15 @@ var ReplayTables = class {
    * @throws Error when it empties only some of them
    */
   checkEmptied({ effects }) {
-    for (const { table: table3 } of effects) {
-      const parts3 = this.#parts.get(table3.into) ?? [];
+    for (const { table: table4 } of effects) {
+      const parts3 = this.#parts.get(table4.into) ?? [];
       if (parts3.some((part) => !effects.includes(part))) {
-        throw new Error(`not all of ${table3.into}, whose rows may be in other partitions here`);
+        throw new Error(`not all of ${table4.into}, whose rows may be in other partitions here`);
       }
     }
   }
-  #skip(key, table3) {
-    const skipped = this.#skipped.get(key) ?? { ...table3, because: "elsewhere" };
+  #skip(key, table4) {
+    const skipped = this.#skipped.get(key) ?? { ...table4, because: "elsewhere" };
     this.#skipped.set(key, skipped);
     return skipped;
   }
@@ -72621,37 +72722,37 @@ var ReplayTally = class {
   #open = createCounts();
   count({ oid, rows: rows2 }, kind) {
     const open7 = this.#open;
-    let table3 = open7.tables.get(oid);
-    if (table3 === void 0) {
+    let table4 = open7.tables.get(oid);
+    if (table4 === void 0) {
       const before = this.#done.tables.get(oid);
-      table3 = before ? { ...before } : { inserts: 0, updates: 0, deletes: 0, truncates: 0, rows: rows2 };
-      open7.tables.set(oid, table3);
+      table4 = before ? { ...before } : { inserts: 0, updates: 0, deletes: 0, truncates: 0, rows: rows2 };
+      open7.tables.set(oid, table4);
     }
     open7.changes++;
     switch (kind) {
       case "insert":
-        table3.inserts++;
-        table3.rows++;
+        table4.inserts++;
+        table4.rows++;
         break;
       case "update":
-        table3.updates++;
+        table4.updates++;
         break;
       case "delete":
-        table3.deletes++;
-        table3.rows--;
+        table4.deletes++;
+        table4.rows--;
         break;
       case "truncate":
-        table3.truncates++;
-        table3.rows = 0;
+        table4.truncates++;
+        table4.rows = 0;
         break;
       default:
         assertNever(kind);
     }
   }
   /** @param table always the same object for the same table */
-  skip(table3) {
+  skip(table4) {
     const { skipped } = this.#open;
-    skipped.set(table3, (skipped.get(table3) ?? this.#done.skipped.get(table3) ?? 0) + 1);
+    skipped.set(table4, (skipped.get(table4) ?? this.#done.skipped.get(table4) ?? 0) + 1);
   }
   /** @param at microseconds since 1970 */
   endTransaction(at) {
@@ -72663,8 +72764,8 @@ var ReplayTally = class {
     done.transactions += open7.transactions;
     done.changes += open7.changes;
     done.lastCommitAt = open7.lastCommitAt ?? done.lastCommitAt;
-    for (const [oid, table3] of open7.tables) done.tables.set(oid, table3);
-    for (const [table3, changes] of open7.skipped) done.skipped.set(table3, changes);
+    for (const [oid, table4] of open7.tables) done.tables.set(oid, table4);
+    for (const [table4, changes] of open7.skipped) done.skipped.set(table4, changes);
     this.#open = createCounts();
   }
   rollback() {
@@ -72673,7 +72774,7 @@ var ReplayTally = class {
   /** The counts of all committed changes. */
   sum() {
     const { transactions, changes, lastCommitAt, tables: tables3, skipped } = this.#done;
-    const list3 = (because) => [...skipped].filter(([table3]) => table3.because === because).map(([{ schema: schema5, name: name2 }, count4]) => ({ schema: schema5, name: name2, changes: count4 }));
+    const list3 = (because) => [...skipped].filter(([table4]) => table4.because === because).map(([{ schema: schema5, name: name2 }, count4]) => ({ schema: schema5, name: name2, changes: count4 }));
     return {
       ...{ transactions, changes, tables: tables3 },
       lastCommitAt: lastCommitAt === void 0 ? null : formatTimestamp(lastCommitAt),
@@ -72714,12 +72815,12 @@ async function prepareSession(session, { encoding, present, searchPath }) {
   if (present.length === 0) return { replica: true, notCarried: [] };
   const why = await tryStatement(session, "SET session_replication_role = replica");
   if (why === void 0) return { replica: true, notCarried: [] };
-  const omission = {
+  const omission2 = {
     what: "changes replayed without the platform's triggers",
     why: `${why}; triggers of the platform's tables saw the changes as if they were new`,
     remedy: "As a superuser: GRANT SET ON PARAMETER session_replication_role TO the role of the restore."
   };
-  return { replica: false, notCarried: [omission] };
+  return { replica: false, notCarried: [omission2] };
 }
 var changesAtOnce = 1e4;
 var heldAtOnce = 16 * 1024 * 1024;
@@ -72815,7 +72916,7 @@ var Replay = class {
     const head = readHead(row.data);
     if (!("tables" in head)) throw broken3(`the captured changes have no change at ${row.lsn}`);
     const route = this.#tables.route(head.tables);
-    for (const table3 of route.skipped) this.#tally.skip(table3);
+    for (const table4 of route.skipped) this.#tally.skip(table4);
     if (route.effects.length === 0) return;
     await this.#begin();
     for (const effect of route.effects) {
@@ -72945,17 +73046,17 @@ async function* readText3(segment, reader2) {
 function findComplete({ tables: tables3 }, { uncovered }) {
   const lost = new Set(uncovered.map(qualifiedName));
   const complete = tables3.filter(
-    (table3) => table3.persistence !== "unlogged" && !lost.has(qualifiedName(table3))
+    (table4) => table4.persistence !== "unlogged" && !lost.has(qualifiedName(table4))
   );
   const names4 = new Set(complete.map(qualifiedName));
-  return (table3) => names4.has(qualifiedName(table3));
+  return (table4) => names4.has(qualifiedName(table4));
 }
 var ours2 = [ownSchema, recordsSchema];
 function describeElsewhere({ manifest }, { elsewhere: elsewhere3 }) {
   const known4 = new Set(manifest.tables.map(qualifiedName));
-  return elsewhere3.filter((table3) => !known4.has(qualifiedName(table3)) && !ours2.includes(table3.schema)).map((table3) => ({
-    ...about({ kind: "changes", table: table3 }),
-    why: `its rows are not the backup's own, as those of an extension; ${formatCounted(table3.changes, "change")} passed over`,
+  return elsewhere3.filter((table4) => !known4.has(qualifiedName(table4)) && !ours2.includes(table4.schema)).map((table4) => ({
+    ...about({ kind: "changes", table: table4 }),
+    why: `its rows are not the backup's own, as those of an extension; ${formatCounted(table4.changes, "change")} passed over`,
     remedy: "Make them again, if they are needed."
   }));
 }
@@ -73010,8 +73111,8 @@ function refuseOpenings({ entries, leftOut: leftOut2 }, isGuard, missing) {
   );
 }
 function writeExclusion(guard, entries) {
-  const table3 = findGuarded(guard, entries) ?? guard;
-  const pattern4 = writePattern({ schema: table3.schema ?? "", name: table3.name });
+  const table4 = findGuarded(guard, entries) ?? guard;
+  const pattern4 = writePattern({ schema: table4.schema ?? "", name: table4.name });
   return `--exclude ${quoteForShell(pattern4)}`;
 }
 
@@ -73027,24 +73128,24 @@ async function analyzeTables(settings2, options2) {
                       WHERE i.inhparent = c.oid AND child.relkind = 'f')
     ORDER BY pg_relation_size(c.oid) DESC`);
   await session.close();
-  const left = tables3.filter((table3) => !options2.done.has(qualifiedName(table3)));
+  const left = tables3.filter((table4) => !options2.done.has(qualifiedName(table4)));
   const queue2 = left.values();
   await runWorkers(Math.min(options2.workers, left.length), options2.signal, async (signal) => {
     const worker = await openSession(settings2, signal);
     await letRead(worker);
-    for (const table3 of queue2) {
-      await analyzeTable(worker, table3, { ...options2, signal });
+    for (const table4 of queue2) {
+      await analyzeTable(worker, table4, { ...options2, signal });
     }
     await worker.close();
   });
 }
-async function analyzeTable(session, table3, { searchPaths, signal, log: log3 }) {
+async function analyzeTable(session, table4, { searchPaths, signal, log: log3 }) {
   let first2;
   for (const path26 of ["", ...searchPaths]) {
     signal.throwIfAborted();
     try {
       if (path26 !== "") await setSearchPath(session, path26);
-      await session.query(`ANALYZE ${quoteQualified(table3.schema, table3.name)}`);
+      await session.query(`ANALYZE ${quoteQualified(table4.schema, table4.name)}`);
       if (path26 !== "") await setSearchPath(session, "");
       return;
     } catch (error2) {
@@ -73052,7 +73153,7 @@ async function analyzeTable(session, table3, { searchPaths, signal, log: log3 })
       first2 ??= error2;
     }
   }
-  log3.warn(`ANALYZE ${qualifiedName(table3)}: ${messageOf(first2)}`);
+  log3.warn(`ANALYZE ${qualifiedName(table4)}: ${messageOf(first2)}`);
   if (searchPaths.length > 0) await setSearchPath(session, "");
 }
 
@@ -73073,7 +73174,7 @@ async function makeAdditions(session, additions) {
   return { notCarried, open: open7 };
 }
 async function isWanting(session, addition3) {
-  const { schema: schema5, table: table3, sql } = addition3;
+  const { schema: schema5, table: table4, sql } = addition3;
   const { kind, type, name: name2 } = readSubject(addition3);
   const [row] = await session.query(
     `SELECT CASE $2
@@ -73083,7 +73184,7 @@ async function isWanting(session, addition3) {
        ELSE to_regclass($3) IS NULL END AS wanting
      FROM pg_class c WHERE c.oid = to_regclass($1)`,
     [
-      quoteQualified(schema5, table3),
+      quoteQualified(schema5, table4),
       type,
       kind === "object" ? quoteQualified(schema5, name2) : name2,
       sql.includes(" FORCE ROW LEVEL SECURITY")
@@ -73091,14 +73192,14 @@ async function isWanting(session, addition3) {
   );
   return row?.wanting === true;
 }
-function readSubject({ schema: schema5, table: table3, what }) {
+function readSubject({ schema: schema5, table: table4, what }) {
   const index = `index ${schema5}.`;
   if (what.startsWith(index))
     return { kind: "object", type: "index", schema: schema5, name: what.slice(index.length) };
-  const bearer = ` ${schema5}.${table3}`;
+  const bearer = ` ${schema5}.${table4}`;
   const at = what.indexOf(bearer);
   const name2 = what.slice(at + bearer.length + 1);
-  return { kind: "part", type: what.slice(0, at), table: { schema: schema5, name: table3 }, name: name2 };
+  return { kind: "part", type: what.slice(0, at), table: { schema: schema5, name: table4 }, name: name2 };
 }
 
 // src/restorer/queues.ts
@@ -73109,9 +73210,9 @@ function findQueueTables(tables3, contents) {
   return tables3.filter(({ oid, schema: schema5 }) => schema5 === "pgmq" && !made3.has(oid));
 }
 function describeNoQueues(tables3, why, lost) {
-  return tables3.filter(({ rows: rows2 }) => rows2 > 0).map((table3) => ({
-    ...about({ kind: "rows", table: table3 }),
-    why: `${why}; ${table3.rows} ${table3.rows === 1 ? "row" : "rows"} of the queue ${table3.rows === 1 ? "is" : "are"} ${lost ? "lost" : "left out"}`,
+  return tables3.filter(({ rows: rows2 }) => rows2 > 0).map((table4) => ({
+    ...about({ kind: "rows", table: table4 }),
+    why: `${why}; ${table4.rows} ${table4.rows === 1 ? "row" : "rows"} of the queue ${table4.rows === 1 ? "is" : "are"} ${lost ? "lost" : "left out"}`,
     remedy: "Restore into a server that has the extension pgmq.",
     ...lost ? { lost } : {}
   }));
@@ -73143,19 +73244,19 @@ var Queues = class {
       return { present: [], notCarried: describeNoQueues(this.#tables, why, this.#lost) };
     }
     const notCarried = [];
-    for (const table3 of this.#tables.filter(({ name: name2 }) => name2.startsWith("q_"))) {
-      const why = await this.#makeQueue(session, table3);
+    for (const table4 of this.#tables.filter(({ name: name2 }) => name2.startsWith("q_"))) {
+      const why = await this.#makeQueue(session, table4);
       if (why === void 0) continue;
-      const ofQueue = this.#tables.filter(({ name: name2 }) => name2.slice(1) === table3.name.slice(1));
+      const ofQueue = this.#tables.filter(({ name: name2 }) => name2.slice(1) === table4.name.slice(1));
       append(notCarried, describeNoQueues(ofQueue, `the server refused to make the queue: ${why}`, true));
     }
     const present = [];
-    for (const table3 of this.#tables) {
-      const columns = await readColumns(session, table3);
+    for (const table4 of this.#tables) {
+      const columns = await readColumns(session, table4);
       if (columns.length === 0) continue;
-      this.#made.push(table3);
-      present.push({ table: table3, missing: table3.columns.filter((column) => !columns.includes(column)) });
-      append(notCarried, await this.#giveToOwner(session, table3));
+      this.#made.push(table4);
+      present.push({ table: table4, missing: table4.columns.filter((column) => !columns.includes(column)) });
+      append(notCarried, await this.#giveToOwner(session, table4));
     }
     return { present, notCarried };
   }
@@ -73171,14 +73272,14 @@ var Queues = class {
    * created.
    */
   async empty(session, name2, what) {
-    const table3 = this.#made.find((made3) => made3.name === name2);
-    if (table3 === void 0) return [];
-    await session.query(`DELETE FROM ${quoteQualified(table3.schema, table3.name)}`);
-    return describeNoQueues([table3], `without ${what} they would be open`, true);
+    const table4 = this.#made.find((made3) => made3.name === name2);
+    if (table4 === void 0) return [];
+    await session.query(`DELETE FROM ${quoteQualified(table4.schema, table4.name)}`);
+    return describeNoQueues([table4], `without ${what} they would be open`, true);
   }
   /** Whether the restore has created a queue's table, so that its rows are those of the backup. */
   has({ schema: schema5, name: name2 }) {
-    return this.#made.some((table3) => table3.schema === schema5 && table3.name === name2);
+    return this.#made.some((table4) => table4.schema === schema5 && table4.name === name2);
   }
   async #makeQueue(session, { name: name2, persistence }) {
     const [there] = await session.query("SELECT to_regclass($1) IS NOT NULL AS there", [
@@ -73226,10 +73327,10 @@ async function readColumns(session, { schema: schema5, name: name2 }) {
   return rows2.map((row) => row.name);
 }
 async function goOnNumbering(session, name2, { lastValue, isCalled }) {
-  const table3 = quoteQualified("pgmq", name2);
+  const table4 = quoteQualified("pgmq", name2);
   await session.query(`
-    SELECT setval(pg_get_serial_sequence(${quoteLiteral(table3)}, 'msg_id'), greatest(${quoteLiteral(lastValue)}, last), ${isCalled} OR last IS NOT NULL)
-    FROM (SELECT max(msg_id) AS last FROM ${table3}) AS numbers`);
+    SELECT setval(pg_get_serial_sequence(${quoteLiteral(table4)}, 'msg_id'), greatest(${quoteLiteral(lastValue)}, last), ${isCalled} OR last IS NOT NULL)
+    FROM (SELECT max(msg_id) AS last FROM ${table4}) AS numbers`);
 }
 
 // src/restorer/step.ts
@@ -73505,20 +73606,20 @@ var LoadQueue = class {
   #busy = /* @__PURE__ */ new Set();
   #length;
   constructor(tables3, workers) {
-    const fairShare = tables3.reduce((sum2, table3) => sum2 + table3.bytes, 0) / workers;
+    const fairShare = tables3.reduce((sum2, table4) => sum2 + table4.bytes, 0) / workers;
     const lanes = [];
     const shared = /* @__PURE__ */ new Map();
-    for (const table3 of tables3) {
-      const jobs = table3.ranges.map((range2) => ({ table: table3, range: range2 })).filter(({ range: range2 }) => range2.pieces.length > 0);
+    for (const table4 of tables3) {
+      const jobs = table4.ranges.map((range2) => ({ table: table4, range: range2 })).filter(({ range: range2 }) => range2.pieces.length > 0);
       const object3 = jobs[0]?.range.pieces[0]?.object;
       if (object3 === void 0) continue;
-      if (table3.root === null && table3.bytes >= worthFreezing && table3.bytes <= fairShare * shareSlack) {
-        lanes.push(new LoadLane([{ jobs, whole: table3 }], table3));
+      if (table4.root === null && table4.bytes >= worthFreezing && table4.bytes <= fairShare * shareSlack) {
+        lanes.push(new LoadLane([{ jobs, whole: table4 }], table4));
       } else if (jobs.length > 1) {
         lanes.push(
           new LoadLane(
             gatherByObject(jobs).map((together) => ({ jobs: together, whole: void 0 })),
-            table3
+            table4
           )
         );
       } else {
@@ -73600,9 +73701,9 @@ var LoadLane = class {
   bytes;
   /** workers on it */
   active = 0;
-  constructor(parts3, table3) {
+  constructor(parts3, table4) {
     this.#parts = parts3.toReversed();
-    this.table = table3;
+    this.table = table4;
     this.bytes = sumBytes3(parts3.flatMap((part) => part.jobs));
   }
   /** How many parts are left. */
@@ -73635,9 +73736,9 @@ var RowRelief = class {
   #hasAllChecks = false;
   /** The server's first message */
   #why;
-  constructor(session, table3, checks, searchPaths) {
+  constructor(session, table4, checks, searchPaths) {
     this.#session = session;
-    this.#table = table3;
+    this.#table = table4;
     this.#checks = checks;
     this.#searchPaths = searchPaths;
     this.#paths = [...searchPaths.candidates];
@@ -73675,10 +73776,10 @@ var RowRelief = class {
   }
   async #takeChecks(error2) {
     const { schema: schema5 = this.#table.schema, table: name2 = this.#table.name } = error2 ?? {};
-    const table3 = error2?.dataType === void 0 ? { schema: schema5, name: name2 } : this.#table;
+    const table4 = error2?.dataType === void 0 ? { schema: schema5, name: name2 } : this.#table;
     await this.end();
     try {
-      return await this.#checks.take(this.#session, table3, error2);
+      return await this.#checks.take(this.#session, table4, error2);
     } catch (refused3) {
       this.#why = `${this.#why}; its checks could not be taken away: ${refusalOf(refused3)}`;
       return false;
@@ -73743,20 +73844,20 @@ var ChecksAside = class {
    * @param refused the server's error; undefined for all checks of the table
    * @returns whether anything was dropped
    */
-  take(session, table3, refused3) {
-    return this.#inTurn(() => this.#take(session, table3, refused3, false));
+  take(session, table4, refused3) {
+    return this.#inTurn(() => this.#take(session, table4, refused3, false));
   }
   /** Drops the checks of a table that may refuse rows which were valid when they were written. */
-  takeDoubtful(session, table3) {
-    return this.#inTurn(() => this.#take(session, table3, void 0, true));
+  takeDoubtful(session, table4) {
+    return this.#inTurn(() => this.#take(session, table4, void 0, true));
   }
   #inTurn(body) {
     const done = this.#turn.then(body);
     this.#turn = done.catch(() => void 0);
     return done;
   }
-  async #take(session, table3, refused3, onlyDoubtful) {
-    const relation = quoteQualified(table3.schema, table3.name);
+  async #take(session, table4, refused3, onlyDoubtful) {
+    const relation = quoteQualified(table4.schema, table4.name);
     const name2 = refused3?.constraint ?? null;
     const queries = refused3 === void 0 ? [ofTable, ofDomains] : [refused3.dataType ? ofDomains : ofTable];
     const found = [];
@@ -73822,9 +73923,9 @@ async function validate2(session, check3, paths) {
   if (notValid.test(check3.definition)) return [];
   const failure2 = await tryUnder(session, paths, `${alter(check3)} VALIDATE CONSTRAINT ${check3.name}`);
   if (failure2 === void 0) return [];
-  const omission = describeBroken(check3, failure2);
+  const omission2 = describeBroken(check3, failure2);
   const heirs = await listHeirs(session, check3, "having");
-  return [omission, ...heirs.map((subject) => ({ ...omission, ...about(subject) }))];
+  return [omission2, ...heirs.map((subject) => ({ ...omission2, ...about(subject) }))];
 }
 var notValid = / NOT VALID$/;
 function alter({ ofDomain, holder }) {
@@ -73863,7 +73964,7 @@ async function listHeirs(session, { holder, ofDomain, name: name2 }, which2) {
      ORDER BY 1`,
     [holder, name2, which2 === "having"]
   );
-  return tables3.map((table3) => ({ kind: "part", type: "constraint", table: table3, name: unquoteIdentifier(name2) }));
+  return tables3.map((table4) => ({ kind: "part", type: "constraint", table: table4, name: unquoteIdentifier(name2) }));
 }
 function describeBroken(check3, { why, isByRows }) {
   const { ofDomain, name: name2, subject } = check3;
@@ -73879,7 +73980,7 @@ function describeBroken(check3, { why, isByRows }) {
 
 // src/restorer/rows/load.ts
 async function loadRows(settings2, manifest, tables3, reader2, options2) {
-  const digests = options2.digest ? new Map(tables3.map((table3) => [table3.oid, new RowDigest()])) : void 0;
+  const digests = options2.digest ? new Map(tables3.map((table4) => [table4.oid, new RowDigest()])) : void 0;
   const checks = new ChecksAside();
   const lost = /* @__PURE__ */ new Map();
   const queue2 = new LoadQueue(tables3, options2.workers);
@@ -73912,9 +74013,9 @@ async function loadRows(settings2, manifest, tables3, reader2, options2) {
           ahead.expect(queue2.upcoming());
           return loader.load(part);
         },
-        async (table3) => {
-          const isLoaded = !waiting.some(({ jobs }) => jobs.some((job) => job.table === table3));
-          if (isLoaded) await options2.onLoaded(table3, session);
+        async (table4) => {
+          const isLoaded = !waiting.some(({ jobs }) => jobs.some((job) => job.table === table4));
+          if (isLoaded) await options2.onLoaded(table4, session);
         }
       )
     )
@@ -73929,12 +74030,12 @@ async function loadRows(settings2, manifest, tables3, reader2, options2) {
   );
   return { digests, notCarried: [...lost.entries()].map(describeLost), checks };
 }
-function describeLost([table3, { rows: rows2, why }]) {
-  const some = rows2 === table3.rows ? `its ${rows2} rows` : `${rows2} of its ${table3.rows} rows`;
+function describeLost([table4, { rows: rows2, why }]) {
+  const some = rows2 === table4.rows ? `its ${rows2} rows` : `${rows2} of its ${table4.rows} rows`;
   return {
-    ...about({ kind: "rows", table: table3 }),
+    ...about({ kind: "rows", table: table4 }),
     why: `the server refused them: ${why}; ${some} are lost`,
-    remedy: `Mend the cause, and restore the table beside the others with side-schema and include ${qualifiedName(table3)}, or restore again.`,
+    remedy: `Mend the cause, and restore the table beside the others with side-schema and include ${qualifiedName(table4)}, or restore again.`,
     lost: true
   };
 }
@@ -73969,9 +74070,9 @@ var Loader = class {
     }
   }
   /** Loads a whole table in one transaction, with COPY FREEZE where this role may truncate it. */
-  async #loadTogether(table3, jobs) {
+  async #loadTogether(table4, jobs) {
     const pieces = this.#openPieces(jobs);
-    const frozen = await beginFrozen(this.#session, table3);
+    const frozen = await beginFrozen(this.#session, table4);
     try {
       const digests = [];
       for (const job of jobs) digests.push(await this.#copyRange(job, pieces, frozen));
@@ -73983,10 +74084,10 @@ var Loader = class {
     }
   }
   /** Tries again as long as a relief may help. Rows that the server still refuses are recorded as lost. */
-  async #untilTaken(table3, part, attempt5) {
+  async #untilTaken(table4, part, attempt5) {
     const { signal, checks, searchPaths, lost, later, onProgress } = this.#options;
     const paths = searchPaths ?? { candidates: [], needed: void 0 };
-    const relief = new RowRelief(this.#session, table3, checks, paths);
+    const relief = new RowRelief(this.#session, table4, checks, paths);
     for (let taken = false; !taken; ) {
       signal.throwIfAborted();
       this.#sent = { rows: 0, bytes: 0 };
@@ -73995,7 +74096,7 @@ var Loader = class {
         taken = true;
       } catch (cause) {
         signal.throwIfAborted();
-        if (!isRefusal(cause) || searchPaths === void 0) throw explain10(table3, cause);
+        if (!isRefusal(cause) || searchPaths === void 0) throw explain10(table4, cause);
         onProgress(-this.#sent.rows, -this.#sent.bytes);
         if (later !== void 0) {
           later.push(part);
@@ -74003,44 +74104,44 @@ var Loader = class {
         }
         if (await relief.helps(cause)) continue;
         const rows2 = part.jobs.reduce((sum2, { range: range2 }) => sum2 + range2.rows, 0);
-        const before = lost.get(table3)?.rows ?? 0;
-        lost.set(table3, { rows: before + rows2, why: relief.why });
+        const before = lost.get(table4)?.rows ?? 0;
+        lost.set(table4, { rows: before + rows2, why: relief.why });
         break;
       }
     }
     await relief.end();
   }
-  #merge({ table: table3 }, digest6) {
-    if (digest6 !== void 0) this.#options.digests?.get(table3.oid)?.merge(digest6);
+  #merge({ table: table4 }, digest6) {
+    if (digest6 !== void 0) this.#options.digests?.get(table4.oid)?.merge(digest6);
   }
   #openPieces(jobs) {
     return new PieceReader(this.#reader, this.#manifest, { jobs, whole: void 0 });
   }
-  async #copyRange({ table: table3, range: range2 }, pieces, frozen) {
+  async #copyRange({ table: table4, range: range2 }, pieces, frozen) {
     this.#options.signal.throwIfAborted();
     const digest6 = this.#options.digests === void 0 ? void 0 : new RowDigest();
-    const into = table3.root ?? table3;
-    const columns = table3.columns.map(quoteIdentifier).join(", ");
+    const into = table4.root ?? table4;
+    const columns = table4.columns.map(quoteIdentifier).join(", ");
     const list3 = columns === "" ? "" : ` (${columns})`;
     const copy = `COPY ${quoteQualified(into.schema, into.name)}${list3} FROM STDIN${frozen ? " WITH (FREEZE)" : ""}`;
     const rows2 = await copyIn(this.#session, copy, readRange(range2, pieces, digest6));
     if (rows2 !== range2.rows) {
       throw new TargetError(
-        `table ${qualifiedName(table3)}: the server took ${rows2} rows of a range of ${range2.rows}`,
+        `table ${qualifiedName(table4)}: the server took ${rows2} rows of a range of ${range2.rows}`,
         "Look for rules or triggers on the target that drop rows."
       );
     }
-    const bytes = sumBytes3([{ table: table3, range: range2 }]);
+    const bytes = sumBytes3([{ table: table4, range: range2 }]);
     this.#sent.rows += rows2;
     this.#sent.bytes += bytes;
     this.#options.onProgress(rows2, bytes);
     return digest6;
   }
 };
-async function beginFrozen(session, table3) {
+async function beginFrozen(session, table4) {
   await session.query("BEGIN");
   try {
-    await session.query(`TRUNCATE ONLY ${quoteQualified(table3.schema, table3.name)}`);
+    await session.query(`TRUNCATE ONLY ${quoteQualified(table4.schema, table4.name)}`);
     return true;
   } catch (error2) {
     await session.query("ROLLBACK");
@@ -74052,8 +74153,8 @@ async function beginFrozen(session, table3) {
 function isRefusal(cause) {
   return cause instanceof ServerError && cause.severity === "ERROR" && !isShortage(cause);
 }
-function explain10(table3, cause) {
-  const message = `table ${qualifiedName(table3)}: ${messageOf(cause)}`;
+function explain10(table4, cause) {
+  const message = `table ${qualifiedName(table4)}: ${messageOf(cause)}`;
   const drop = "The target is incomplete: drop the database,";
   if (cause instanceof ConfigurationError || cause instanceof TargetError) return cause;
   if (cause instanceof IntegrityError) {
@@ -74076,17 +74177,17 @@ init_lists();
 async function loadManagedRows(settings2, manifest, tables3, reader2, options2) {
   const outcome = { sent: /* @__PURE__ */ new Map(), countOnly: /* @__PURE__ */ new Map(), notCarried: [] };
   let isTold = false;
-  for (const { table: table3, missing } of tables3) {
-    if (table3.rows === 0 && missing.length > 0) outcome.countOnly.set(table3.oid, describeMissing(missing));
+  for (const { table: table4, missing } of tables3) {
+    if (table4.rows === 0 && missing.length > 0) outcome.countOnly.set(table4.oid, describeMissing(missing));
   }
   const loadAll = async (wanted2) => {
     const refused4 = [];
     const queue2 = wanted2.toSorted((one, other) => other.table.bytes - one.table.bytes).values();
     await runWorkers(Math.min(options2.workers, wanted2.length), options2.signal, async (signal) => {
       const session = await openSession(settings2, signal);
-      const omission = await prepareLoader(session, manifest);
-      if (omission !== void 0 && !isTold) outcome.notCarried.push(omission);
-      isTold ||= omission !== void 0;
+      const omission2 = await prepareLoader(session, manifest);
+      if (omission2 !== void 0 && !isTold) outcome.notCarried.push(omission2);
+      isTold ||= omission2 !== void 0;
       for (const present of queue2) {
         signal.throwIfAborted();
         const why = await loadTable(session, present, manifest, reader2, outcome);
@@ -74097,7 +74198,7 @@ async function loadManagedRows(settings2, manifest, tables3, reader2, options2) 
     });
     return refused4;
   };
-  let refused3 = await loadAll(tables3.filter(({ table: table3 }) => table3.rows > 0));
+  let refused3 = await loadAll(tables3.filter(({ table: table4 }) => table4.rows > 0));
   for (let before = Number.POSITIVE_INFINITY; ; ) {
     const waiting = refused3.filter(({ code: code2 }) => code2 === sqlState.foreignKeyViolation);
     append(outcome.notCarried, refused3.filter((item) => !waiting.includes(item)).map(describeRefused2));
@@ -74112,10 +74213,10 @@ async function loadManagedRows(settings2, manifest, tables3, reader2, options2) 
 function describeMissing(columns) {
   return `the target's table has no ${columns.join(", ")}`;
 }
-function describeRefused2({ present: { table: table3 }, why }) {
+function describeRefused2({ present: { table: table4 }, why }) {
   return {
-    ...about({ kind: "rows", table: table3 }),
-    why: `the server refused them: ${why}; ${table3.rows} rows are lost`,
+    ...about({ kind: "rows", table: table4 }),
+    why: `the server refused them: ${why}; ${table4.rows} rows are lost`,
     remedy: "Mend the cause, and restore into an empty target again.",
     lost: true
   };
@@ -74133,12 +74234,12 @@ async function prepareLoader(session, manifest) {
   };
 }
 async function loadTable(session, present, manifest, reader2, outcome) {
-  const { table: table3, missing } = present;
+  const { table: table4, missing } = present;
   await session.query("BEGIN");
   try {
     if (missing.length === 0) {
-      const { digest: digest6, taken } = await copyTable(session, table3, qualify(table3), manifest, reader2);
-      if (taken !== table3.rows) {
+      const { digest: digest6, taken } = await copyTable(session, table4, qualify(table4), manifest, reader2);
+      if (taken !== table4.rows) {
         await session.query("ROLLBACK");
         return {
           present,
@@ -74146,10 +74247,10 @@ async function loadTable(session, present, manifest, reader2, outcome) {
           why: `it took only ${taken} of them, as rules or triggers of the target say`
         };
       }
-      outcome.sent.set(table3.oid, digest6);
+      outcome.sent.set(table4.oid, digest6);
     } else {
       append(outcome.notCarried, await loadByWay(session, present, manifest, reader2));
-      outcome.countOnly.set(table3.oid, describeMissing(missing));
+      outcome.countOnly.set(table4.oid, describeMissing(missing));
     }
     await session.query("COMMIT");
     return void 0;
@@ -74160,12 +74261,12 @@ async function loadTable(session, present, manifest, reader2, outcome) {
     return { present, code: code2, why: messageOf(error2) };
   }
 }
-async function copyTable(session, table3, into, manifest, reader2) {
+async function copyTable(session, table4, into, manifest, reader2) {
   const total = new RowDigest();
   let taken = 0;
-  const jobs = table3.ranges.filter((range2) => range2.pieces.length > 0).map((range2) => ({ table: table3, range: range2 }));
+  const jobs = table4.ranges.filter((range2) => range2.pieces.length > 0).map((range2) => ({ table: table4, range: range2 }));
   const pieces = new PieceReader(reader2, manifest, { jobs, whole: void 0 });
-  const columns = table3.columns.map(quoteIdentifier).join(", ");
+  const columns = table4.columns.map(quoteIdentifier).join(", ");
   for (const { range: range2 } of jobs) {
     const digest6 = new RowDigest();
     taken += await copyIn(session, `COPY ${into} (${columns}) FROM STDIN`, readRange(range2, pieces, digest6));
@@ -74174,32 +74275,32 @@ async function copyTable(session, table3, into, manifest, reader2) {
   return { digest: total, taken };
 }
 var staged = "pg_temp.supabase_backup_rows";
-async function loadByWay(session, { table: table3, missing }, manifest, reader2) {
-  const common = table3.columns.filter((column) => !missing.includes(column));
+async function loadByWay(session, { table: table4, missing }, manifest, reader2) {
+  const common = table4.columns.filter((column) => !missing.includes(column));
   const list3 = common.map(quoteIdentifier).join(", ");
   await session.query(
-    `CREATE TEMPORARY TABLE supabase_backup_rows ON COMMIT DROP AS SELECT ${list3} FROM ${qualify(table3)} WITH NO DATA`
+    `CREATE TEMPORARY TABLE supabase_backup_rows ON COMMIT DROP AS SELECT ${list3} FROM ${qualify(table4)} WITH NO DATA`
   );
   for (const column of missing) {
     await session.query(`ALTER TABLE ${staged} ADD COLUMN ${quoteIdentifier(column)} text`);
   }
-  await copyTable(session, table3, staged, manifest, reader2);
+  await copyTable(session, table4, staged, manifest, reader2);
   await session.query(
-    `INSERT INTO ${qualify(table3)} (${list3}) OVERRIDING SYSTEM VALUE SELECT ${list3} FROM ${staged}`
+    `INSERT INTO ${qualify(table4)} (${list3}) OVERRIDING SYSTEM VALUE SELECT ${list3} FROM ${staged}`
   );
   const lost = [];
   for (const column of missing) {
     const [counted] = await session.query(
       `SELECT count(${quoteIdentifier(column)}) AS values, count(DISTINCT ${quoteIdentifier(column)}) AS different FROM ${staged}`
     );
-    if (counted && counted.values > 0) lost.push(describeLost2(table3, column, counted));
+    if (counted && counted.values > 0) lost.push(describeLost2(table4, column, counted));
   }
   return lost;
 }
-function describeLost2(table3, column, { values, different }) {
+function describeLost2(table4, column, { values, different }) {
   const kinds4 = different === 1 ? "all of them the same" : `${different} different ones`;
   return {
-    ...about({ kind: "column", table: table3, name: column }),
+    ...about({ kind: "column", table: table4, name: column }),
     why: `the target's table has no such column; ${values} values are lost, ${kinds4}`,
     remedy: "Upgrade the target project and restore again, if they are needed."
   };
@@ -74236,7 +74337,7 @@ var RowRestore = class {
     const { queues, scope } = plan;
     this.#queues = new Queues(queues, scope.supplement.queues, lostUnlessDrilled(request2));
     this.sent = request2.verify === "content" ? /* @__PURE__ */ new Map() : void 0;
-    const bytes = scope.tables.reduce((sum2, table3) => sum2 + table3.bytes, 0);
+    const bytes = scope.tables.reduce((sum2, table4) => sum2 + table4.bytes, 0);
     this.#progress = new Progress(context.log, bytes);
   }
   get loaded() {
@@ -74275,13 +74376,13 @@ var RowRestore = class {
     const changed = new Set(
       this.#request.recovery?.segments.flatMap(({ tables: tables4 }) => tables4.map(qualifiedName)) ?? []
     );
-    const tables3 = this.#created.filter((table3) => changed.has(qualifiedName(table3)));
+    const tables3 = this.#created.filter((table4) => changed.has(qualifiedName(table4)));
     if (tables3.length === 0) return;
     const checks = new ChecksAside();
     this.#checks.push(checks);
     await askServer2(this.#request, this.#context, "checks", async (session) => {
       await applyInputSettings(session, this.#plan.scope.manifest.source.encoding);
-      for (const table3 of tables3) await checks.takeDoubtful(session, table3);
+      for (const table4 of tables3) await checks.takeDoubtful(session, table4);
     });
   }
   /** Gives dropped checks back, as far as rows fulfil them. */
@@ -74321,11 +74422,11 @@ var RowRestore = class {
       searchPaths: this.#searchPaths,
       signal,
       onProgress: this.#onProgress,
-      onLoaded: async (table3, session) => {
-        const complete = await this.#definitions.buildIndexes(table3.oid);
-        if (!complete || table3.root !== null || table3.columns.length > analyzedColumns) return;
-        await analyzeTable(session, table3, { searchPaths: this.#searchPaths.candidates, log: log3, signal });
-        this.analyzed.add(qualifiedName(table3));
+      onLoaded: async (table4, session) => {
+        const complete = await this.#definitions.buildIndexes(table4.oid);
+        if (!complete || table4.root !== null || table4.columns.length > analyzedColumns) return;
+        await analyzeTable(session, table4, { searchPaths: this.#searchPaths.candidates, log: log3, signal });
+        this.analyzed.add(qualifiedName(table4));
       }
     });
     for (const [oid, digest6] of digests ?? []) this.sent?.set(oid, digest6);
@@ -74336,7 +74437,7 @@ var RowRestore = class {
   async completeExtensions() {
     const { additions } = this.#plan.scope.supplement;
     const wanted2 = additions.filter(
-      ({ schema: schema5, table: table3 }) => isWhole(this.#request) || this.#queues.has({ schema: schema5, name: table3 })
+      ({ schema: schema5, table: table4 }) => isWhole(this.#request) || this.#queues.has({ schema: schema5, name: table4 })
     );
     if (wanted2.length + this.#plan.queues.length === 0) return [];
     const complete = async (session) => {
@@ -74372,10 +74473,10 @@ async function completeTables(session, additions, queues) {
   }
   return notCarried;
 }
-function describeGone(table3) {
+function describeGone(table4) {
   return {
-    ...about({ kind: "rows", table: table3 }),
-    why: `the table could not be created; ${formatCounted(table3.rows, "row")} ${table3.rows === 1 ? "is" : "are"} lost`,
+    ...about({ kind: "rows", table: table4 }),
+    why: `the table could not be created; ${formatCounted(table4.rows, "row")} ${table4.rows === 1 ? "is" : "are"} lost`,
     remedy: "Mend what kept it from being created, and restore again.",
     lost: true
   };
@@ -74499,8 +74600,8 @@ async function restoreContents(request2, plan, progress, context, clock) {
     }
   }
   progress.leaveOut(rows2.tellMissing());
-  for (const table3 of scope.tables) {
-    if (advanced?.tables.has(table3.oid)) rows2.analyzed.delete(qualifiedName(table3));
+  for (const table4 of scope.tables) {
+    if (advanced?.tables.has(table4.oid)) rows2.analyzed.delete(qualifiedName(table4));
   }
   progress.leaveOut(await grant(request2, plan, definitions3, context));
   const secrets2 = await makeSecrets(request2, plan, context);
@@ -74540,13 +74641,13 @@ function refuseOpenTables({ guards: guards2, entries }, definitions3) {
   const refused3 = definitions3.findGone("ROW SECURITY", "POLICY").filter((entry) => guards2.has(entry) && !definitions3.lacksTable(entry));
   const [first2] = refused3;
   if (first2 === void 0) return;
-  const omission = definitions3.notCarried.find(
+  const omission2 = definitions3.notCarried.find(
     ({ subject }) => subject?.kind === "entry" && keyOfEntry(subject.entry) === keyOfEntry(first2)
   );
   const others = refused3.length === 1 ? "" : `, nor ${formatCounted(refused3.length - 1, "other guard")} of rows`;
   throw new TargetError(
-    `${describeEntry(first2)} could not be made${others} (${omission?.why ?? "it needs what is not there"}); without it rows would be open, so nothing was granted to anybody`,
-    `Mend the cause, or leave the table out: ${writeExclusion(first2, entries)}. ${omission?.remedy ?? ""}`.trim()
+    `${describeEntry(first2)} could not be made${others} (${omission2?.why ?? "it needs what is not there"}); without it rows would be open, so nothing was granted to anybody`,
+    `Mend the cause, or leave the table out: ${writeExclusion(first2, entries)}. ${omission2?.remedy ?? ""}`.trim()
   );
 }
 async function leaveGivenGrants(request2, { entries, scope }, definitions3, context) {
@@ -74717,14 +74818,14 @@ async function findWithRows(session, tables3) {
   const calling = await session.query(expressionsQuery, [
     `{${tables3.map(({ oid }) => oid).join(",")}}`
   ]);
-  const owners2 = new Map(calling.map((table3) => [table3.oid, JSON.parse(table3.owners)]));
+  const owners2 = new Map(calling.map((table4) => [table4.oid, JSON.parse(table4.owners)]));
   const plain2 = tables3.filter(({ oid }) => !owners2.has(oid));
   const filled = new Set(await ask3(session, plain2));
-  for (const table3 of tables3) {
-    const makers3 = owners2.get(table3.oid);
+  for (const table4 of tables3) {
+    const makers3 = owners2.get(table4.oid);
     if (makers3 === void 0) continue;
     const isOpen2 = makers3.every((owner2) => owner2 !== null && isPlatformRole(owner2));
-    if (!isOpen2 || await mayHaveRows(session, table3)) filled.add(table3.oid);
+    if (!isOpen2 || await mayHaveRows(session, table4)) filled.add(table4.oid);
   }
   return tables3.filter(({ oid }) => filled.has(oid));
 }
@@ -74736,9 +74837,9 @@ async function ask3(session, tables3) {
   const rows2 = await session.query(asked.join(" UNION ALL "));
   return rows2.map(({ oid }) => oid);
 }
-async function mayHaveRows(session, table3) {
+async function mayHaveRows(session, table4) {
   try {
-    return (await ask3(session, [table3])).length > 0;
+    return (await ask3(session, [table4])).length > 0;
   } catch (error2) {
     if (error2.severity !== "ERROR") throw error2;
     return true;
@@ -74956,12 +75057,12 @@ function createChoice({
   exclude
 }) {
   const isSpared = createSelection([], exclude);
-  return { isChosen: createSelection(include, exclude), isExcluded: (table3) => !isSpared(table3) };
+  return { isChosen: createSelection(include, exclude), isExcluded: (table4) => !isSpared(table4) };
 }
 function selectAll(contents, tables3) {
   return {
     entries: contents,
-    tables: new Set(tables3.map((table3) => table3.oid)),
+    tables: new Set(tables3.map((table4) => table4.oid)),
     leftOut: [],
     definitionsOnly: []
   };
@@ -75088,8 +75189,8 @@ function readSequenceOwners(contents, byId) {
   return new Map(
     owned5.flatMap(({ needs: needs2 }) => {
       const sequence2 = find2(needs2, "SEQUENCE");
-      const table3 = sequence2 && find2(sequence2.needs, "TABLE");
-      return sequence2 && table3 ? [[sequence2, table3]] : [];
+      const table4 = sequence2 && find2(sequence2.needs, "TABLE");
+      return sequence2 && table4 ? [[sequence2, table4]] : [];
     })
   );
 }
@@ -75140,11 +75241,11 @@ function withoutExtensions(selection, missing) {
     gone3.set(entry.id, entry);
     leftOut2.push({ entry, needs: needs2 });
   }
-  for (const [sequence2, table3] of readSequenceOwners(selection.entries, byId)) {
-    const owning = gone3.has(table3.id) ? ownership.get(sequence2.id) : void 0;
+  for (const [sequence2, table4] of readSequenceOwners(selection.entries, byId)) {
+    const owning = gone3.has(table4.id) ? ownership.get(sequence2.id) : void 0;
     if (owning === void 0 || gone3.has(owning.id)) continue;
     gone3.set(owning.id, owning);
-    leftOut2.push({ entry: owning, needs: table3 });
+    leftOut2.push({ entry: owning, needs: table4 });
   }
   const remains = (entry) => !gone3.has(entry.id);
   const tables3 = new Set(selection.tables);
@@ -75162,11 +75263,11 @@ init_errors();
 init_wording();
 function chooseEntries2(request2, manifest, contents) {
   if (isWhole(request2)) return selectAll(contents, manifest.tables);
-  const names4 = new Map(manifest.tables.map((table3) => [table3.oid, table3]));
+  const names4 = new Map(manifest.tables.map((table4) => [table4.oid, table4]));
   return selectPart(contents, names4, createChoice(request2));
 }
 function refuseUnmatched2({ include, exclude, manifest }, contents) {
-  const names4 = new Map(manifest.tables.map((table3) => [table3.oid, table3]));
+  const names4 = new Map(manifest.tables.map((table4) => [table4.oid, table4]));
   for (const [input, patterns] of [["include", include], ["exclude", exclude]]) {
     const unmatched = findUnmatchedIn(contents, names4, patterns);
     if (unmatched.length === 0) continue;
@@ -75187,7 +75288,7 @@ function refuseNothing2(request2, { entries }, manifest) {
 function chooseQueues(request2, tables3) {
   if (isWhole(request2)) return tables3;
   const isChosen = createSelection(request2.include, request2.exclude);
-  return tables3.filter((table3) => table3.name !== "meta" && isChosen(table3));
+  return tables3.filter((table4) => table4.name !== "meta" && isChosen(table4));
 }
 function isJobTable({ kind, schema: schema5, name: name2 }) {
   return kind === "TABLE DATA" && schema5 === "cron" && name2 === "job";
@@ -75912,7 +76013,7 @@ async function describeForeseen(session, prospect, facts) {
   const renewed = isEmptied ? "all" : new Set(prospect.renewed);
   const { groups: groups3, definitions: definitions3, given, settings: settings2 } = await previewRefusals(session, prospect, facts, renewed);
   const created = new Set(roles.created.map(({ name: name2 }) => name2));
-  const rows2 = new Map(tables3.map((table3) => [table3.oid, table3]));
+  const rows2 = new Map(tables3.map((table4) => [table4.oid, table4]));
   const isOurs2 = (role2) => created.has(role2) || facts.roles.get(role2)?.assumable === true;
   return [
     ...await describeIrremovable(session, prospect, facts, isEmptied),
@@ -75960,7 +76061,7 @@ function describeQueues(groups3, tables3) {
   );
   const queues = isGone ? tables3.filter(({ schema: schema5 }) => schema5 === "pgmq") : [];
   if (queues.length === 0) return [];
-  const rows2 = queues.reduce((sum2, table3) => sum2 + table3.rows, 0);
+  const rows2 = queues.reduce((sum2, table4) => sum2 + table4.rows, 0);
   return [
     `Without the extension pgmq its ${count3(queues.length, "table")} with ${count3(rows2, "row")} cannot come: ${listFew(queues.map(writePattern))}.`
   ];
@@ -76303,7 +76404,7 @@ async function findReplacement(session, { entries, coming }) {
     objects: objects2,
     tables: tables3.length,
     rows: tables3.reduce((sum2, { rows: rows2 }) => sum2 + rows2, 0),
-    lost: tables3.filter((table3) => !back.has(writePattern(table3))),
+    lost: tables3.filter((table4) => !back.has(writePattern(table4))),
     held: await readHeld(session, ids2),
     hindrances: hindrances.map(({ what }) => what),
     goes: ({ schema: schema5 = "", name: name2 }) => going.has(identify15(schema5, name2))
@@ -76371,21 +76472,21 @@ async function readHeld(session, ids2) {
     [...ids2]
   );
   return [
-    ...keys2.map(({ table: table3, key, definition: definition2, comment: comment3 }) => {
-      const alter2 = `ALTER TABLE ${table3}`;
+    ...keys2.map(({ table: table4, key, definition: definition2, comment: comment3 }) => {
+      const alter2 = `ALTER TABLE ${table4}`;
       const add3 = `${alter2} ADD CONSTRAINT ${key} ${definition2}`;
-      const remark = comment3 === null ? "" : `; COMMENT ON CONSTRAINT ${key} ON ${table3} IS ${comment3}`;
+      const remark = comment3 === null ? "" : `; COMMENT ON CONSTRAINT ${key} ON ${table4} IS ${comment3}`;
       return {
-        what: `foreign key ${key} of ${table3}`,
+        what: `foreign key ${key} of ${table4}`,
         drop: `${alter2} DROP CONSTRAINT ${key}`,
         add: `${add3}${remark}`,
         addUnchecked: definition2.endsWith(" NOT VALID") ? null : `${add3} NOT VALID${remark}`
       };
     }),
-    ...members3.map(({ publication, table: table3, list: list3 }) => ({
-      what: `table ${table3} of publication ${publication}`,
+    ...members3.map(({ publication, table: table4, list: list3 }) => ({
+      what: `table ${table4} of publication ${publication}`,
       drop: null,
-      add: `ALTER PUBLICATION ${publication} ADD TABLE ONLY ${table3}${list3}`,
+      add: `ALTER PUBLICATION ${publication} ADD TABLE ONLY ${table4}${list3}`,
       addUnchecked: null
     }))
   ];
@@ -76415,7 +76516,7 @@ var listedTablesBefore15 = listedColumns(`''`);
 
 // src/restorer/part/replacement-rows.ts
 async function findFilled(session, tables3) {
-  const asked = tables3.filter((table3) => table3.rows > 0 && isUserData(table3));
+  const asked = tables3.filter((table4) => table4.rows > 0 && isUserData(table4));
   if (asked.length === 0) return [];
   const readable = await session.query(
     `SELECT c.oid, n.nspname AS schema, c.relname AS name FROM unnest($1::text[], $2::text[]) AS wanted (schema, name)
@@ -76467,7 +76568,7 @@ async function fitPart(session, kind, part) {
   };
 }
 function findChosen({ selection, manifest, include, exclude }, taken) {
-  const names4 = new Map(manifest.tables.map((table3) => [table3.oid, table3]));
+  const names4 = new Map(manifest.tables.map((table4) => [table4.oid, table4]));
   const isNamed = createSelection(include, exclude);
   const chosen = new Set(
     [...selection.entries, ...taken].filter(
@@ -76684,7 +76785,7 @@ var Chooser = class {
   #archivedRows;
   constructor(entries, tables3, target, options2) {
     this.#byId = new Map(entries.map((entry) => [entry.id, entry]));
-    this.#tables = new Map(tables3.map((table3) => [table3.oid, table3]));
+    this.#tables = new Map(tables3.map((table4) => [table4.oid, table4]));
     this.#target = target;
     this.#managed = new Set(target.managed);
     this.#assumable = options2.assumable;
@@ -76758,8 +76859,8 @@ var Chooser = class {
   }
   /** Rows that count as lost. Rows that describe the platform itself do not count. */
   #countRows(entry) {
-    const table3 = entry.kind === "TABLE" ? this.#tables.get(entry.oid) : void 0;
-    return table3 === void 0 || this.#managed.has(table3.schema) && isPlatformState(table3) ? 0 : table3.rows;
+    const table4 = entry.kind === "TABLE" ? this.#tables.get(entry.oid) : void 0;
+    return table4 === void 0 || this.#managed.has(table4.schema) && isPlatformState(table4) ? 0 : table4.rows;
   }
   #tellTransient(entry, rows2) {
     if (rows2 === 0 || entry.kind !== "TABLE") return;
@@ -76807,8 +76908,8 @@ var Chooser = class {
    */
   #decideExtensionRows(entry) {
     if (entry.schema === "cron") return "present";
-    const table3 = this.#target.findTable({ schema: entry.schema ?? "", name: entry.name });
-    if (table3 === void 0 || table3.writable) return "restore";
+    const table4 = this.#target.findTable({ schema: entry.schema ?? "", name: entry.name });
+    if (table4 === void 0 || table4.writable) return "restore";
     const rows2 = this.#archivedRows.get(entry.id) ?? 0;
     if (rows2 === 0) return "present";
     if (isVault(entry)) {
@@ -76855,31 +76956,31 @@ var Chooser = class {
     const present = [];
     const lost = [];
     const kept = [];
-    for (const table3 of this.#tables.values()) {
-      const verdict = this.#tableVerdicts.get(table3.oid);
-      const there = this.#target.findTable(table3);
-      if (verdict === "restore") created.push(table3);
-      else if (verdict === "lost" && isTransientPart(table3)) continue;
-      else if (verdict === "lost" && this.#managed.has(table3.schema) && isPlatformState(table3)) continue;
-      else if (verdict === "lost" && table3.rows > 0) lost.push(table3);
+    for (const table4 of this.#tables.values()) {
+      const verdict = this.#tableVerdicts.get(table4.oid);
+      const there = this.#target.findTable(table4);
+      if (verdict === "restore") created.push(table4);
+      else if (verdict === "lost" && isTransientPart(table4)) continue;
+      else if (verdict === "lost" && this.#managed.has(table4.schema) && isPlatformState(table4)) continue;
+      else if (verdict === "lost" && table4.rows > 0) lost.push(table4);
       else if (verdict !== "present" || there === void 0) continue;
-      else if (this.#managed.has(table3.schema) && isPlatformState(table3)) kept.push(qualifiedName(table3));
-      else if (table3.schema === "cron") kept.push(qualifiedName(table3));
-      else if (there.writable || table3.rows === 0) {
-        present.push({ table: table3, missing: table3.columns.filter((column) => !there.columns.includes(column)) });
+      else if (this.#managed.has(table4.schema) && isPlatformState(table4)) kept.push(qualifiedName(table4));
+      else if (table4.schema === "cron") kept.push(qualifiedName(table4));
+      else if (there.writable || table4.rows === 0) {
+        present.push({ table: table4, missing: table4.columns.filter((column) => !there.columns.includes(column)) });
       } else {
-        this.#refuseRows(table3, `rows of ${qualifiedName(table3)}`, table3.rows);
-        lost.push(table3);
+        this.#refuseRows(table4, `rows of ${qualifiedName(table4)}`, table4.rows);
+        lost.push(table4);
       }
     }
     if (kept.length > 0) this.notes.push(`rows of ${kept.join(", ")}: the target keeps its own`);
     return { created, present, lost };
   }
-  #refuseRows(table3, what, rows2) {
+  #refuseRows(table4, what, rows2) {
     this.notCarried.push({
-      ...{ what, of: table3 },
+      ...{ what, of: table4 },
       why: `the connected role may not insert into that table of the target; ${rows2} rows are lost`,
-      remedy: isVault(table3) ? bringSecretsByHand : bringRows,
+      remedy: isVault(table4) ? bringSecretsByHand : bringRows,
       lost: true
     });
   }
@@ -76969,12 +77070,12 @@ async function place2(session, kind, selection, { manifest, tables: tables3 }, c
     assumable: await readAssumableRoles(session) ?? new Set(manifest.facts.roles),
     extensions: manifest.facts.extensions
   });
-  const loaded = [...chosen.created, ...chosen.present.map(({ table: table3 }) => table3)];
+  const loaded = [...chosen.created, ...chosen.present.map(({ table: table4 }) => table4)];
   const oids = new Set(loaded.map(({ oid }) => oid));
   return {
     ...chosen,
-    notCarried: chosen.notCarried.map(({ of, ...omission }) => ({
-      ...omission,
+    notCarried: chosen.notCarried.map(({ of, ...omission2 }) => ({
+      ...omission2,
       ...about("kind" in of ? { kind: "entry", entry: of } : { kind: "rows", table: of })
     })),
     image: void 0,
@@ -77204,11 +77305,11 @@ async function createRole(session, role2, scope) {
   if (await tryStatement(session, role2.sql) === void 0) return [];
   const why = await tryStatement(session, role2.modest);
   if (why === void 0) return tryStatements(session, role2.attributes);
-  const omission = omit2({ ...aboutRole(role2.name), sql: role2.sql }, why);
-  if (!role2.needed || scope === "supabase-project") return [omission];
+  const omission2 = omit2({ ...aboutRole(role2.name), sql: role2.sql }, why);
+  if (!role2.needed || scope === "supabase-project") return [omission2];
   throw new ConfigurationError(
     say`${nameInput("target-url")}: role ${role2.name}, which owns things in this backup or is granted something, cannot be created: ${why}`,
-    omission.remedy
+    omission2.remedy
   );
 }
 async function borrowRoles(session, plan) {
@@ -77250,21 +77351,21 @@ async function finishRoles(session, plan) {
 function toUnreplayed(recovery, manifest, tables3) {
   if (recovery === void 0) return { notCarried: [], tables: /* @__PURE__ */ new Set() };
   const reasons2 = new Map(
-    recovery.segments.flatMap(({ uncovered }) => uncovered.map((table3) => [qualifiedName(table3), table3.why]))
+    recovery.segments.flatMap(({ uncovered }) => uncovered.map((table4) => [qualifiedName(table4), table4.why]))
   );
   const notCarried = [];
   const staying = /* @__PURE__ */ new Set();
-  for (const table3 of tables3) {
-    const why = reasons2.get(qualifiedName(table3));
-    if (why === void 0 && table3.persistence === "permanent") continue;
-    staying.add(table3.oid);
+  for (const table4 of tables3) {
+    const why = reasons2.get(qualifiedName(table4));
+    if (why === void 0 && table4.persistence === "permanent") continue;
+    staying.add(table4.oid);
     notCarried.push(
       why === void 0 ? {
-        ...about({ kind: "changes", table: table3 }),
+        ...about({ kind: "changes", table: table4 }),
         why: "the table is unlogged: what changes it is not in the log of the server",
         remedy: "ALTER TABLE \u2026 SET LOGGED in the source, if it is to be covered."
       } : {
-        ...about({ kind: "changes", table: table3 }),
+        ...about({ kind: "changes", table: table4 }),
         why: `${why}; the table is as the backup has it`,
         remedy: "Give it a primary key or REPLICA IDENTITY FULL in the source."
       }
@@ -77356,7 +77457,7 @@ async function choose3(session, request2, kind, supplement, contents) {
   const queued = chooseQueues(request2, findQueueTables(manifest.tables, contents));
   if (queued.length === 0) refuseNothing2(request2, selection, manifest);
   const tables3 = manifest.tables.filter(
-    (table3) => selection.tables.has(table3.oid) && !queued.includes(table3)
+    (table4) => selection.tables.has(table4.oid) && !queued.includes(table4)
   );
   return { missing, chosen, selection, part, queued, tables: tables3 };
 }
@@ -77391,7 +77492,7 @@ var noExtension = "the server does not have the files of the extension pgmq, whi
 function describeMissing2(missing, before, after, { manifest, roles }) {
   const lost = lostUnlessDrilled({ roles }) ? { lost: true } : {};
   const tables3 = manifest.tables.filter(
-    (table3) => table3.rows > 0 && before.tables.has(table3.oid) && !after.tables.has(table3.oid)
+    (table4) => table4.rows > 0 && before.tables.has(table4.oid) && !after.tables.has(table4.oid)
   );
   return [
     ...[...missing].map((name2) => ({
@@ -77400,9 +77501,9 @@ function describeMissing2(missing, before, after, { manifest, roles }) {
       remedy: "Install it on the server, or restore into one that has it.",
       ...lost
     })),
-    ...tables3.map((table3) => ({
-      ...about({ kind: "rows", table: table3 }),
-      why: `the table needs an extension that the server lacks; ${table3.rows} rows are lost`,
+    ...tables3.map((table4) => ({
+      ...about({ kind: "rows", table: table4 }),
+      why: `the table needs an extension that the server lacks; ${table4.rows} rows are lost`,
       remedy: "Install the extension on the server, and restore again.",
       lost: true
     }))
@@ -77582,7 +77683,7 @@ var RestoreProgress = class {
   }
   /** Takes back omissions that turned out to be there. */
   takeBack(isThere2) {
-    const notCarried = this.#scope.notCarried.filter((omission) => !isThere2(omission));
+    const notCarried = this.#scope.notCarried.filter((omission2) => !isThere2(omission2));
     this.#scope = { ...this.#scope, notCarried };
   }
   note(notes) {
@@ -77692,7 +77793,7 @@ async function lookAtResult(request2, plan, progress, loaded, context, clock) {
   }
   const parity = await compare3(request2, progress.scope, loaded, finish2, context);
   const missed = findMissed(parity);
-  progress.takeBack((omission) => omission.lost === "unless equal" && !missed.has(omission));
+  progress.takeBack((omission2) => omission2.lost === "unless equal" && !missed.has(omission2));
   clock.end("parity");
   return parity;
 }
@@ -77947,7 +78048,7 @@ async function dropScratchDatabase(server, database3, roles, context) {
 
 // src/restorer/trial/trial.ts
 async function tryInTurn(candidates, repository, server, trial, context) {
-  const attempts2 = [];
+  const attempts3 = [];
   for (const candidate of candidates) {
     const { id, snapshotAt } = candidate;
     context.log.info(`Trying backup ${id} of ${snapshotAt.toISOString()} on ${describeConnection(server)}`);
@@ -77955,12 +78056,12 @@ async function tryInTurn(candidates, repository, server, trial, context) {
       context,
       (scratch) => tryBackup(candidate, repository, server, trial, scratch)
     );
-    attempts2.push(attempt5);
+    attempts3.push(attempt5);
     await record4(attempt5, repository, { server, rtoTarget: trial.rtoTarget }, context);
     if (!hasPassed(attempt5)) context.log.error(`backup ${id} failed: ${explainFailure2(attempt5)}`);
     if (hasReturned(attempt5)) break;
   }
-  return attempts2;
+  return attempts3;
 }
 async function tryBackup({ id, recovery: brought }, repository, server, trial, context) {
   const clock = new PhaseClock();
@@ -78047,22 +78148,22 @@ async function record4(attempt5, repository, { server, rtoTarget }, context) {
 }
 
 // src/operations/drill/result.ts
-function judgeDrill2(attempts2, rtoTarget) {
-  const [chosen] = attempts2;
-  const last = attempts2.at(-1);
+function judgeDrill2(attempts3, rtoTarget) {
+  const [chosen] = attempts3;
+  const last = attempts3.at(-1);
   if (chosen === void 0 || last === void 0) throw new Error("a drill without an attempt");
-  if (!hasPassed(last)) return { kind: "failed", chosen, attempts: attempts2 };
+  if (!hasPassed(last)) return { kind: "failed", chosen, attempts: attempts3 };
   const kind = last === chosen ? "passed" : "fell-back";
   return {
     kind,
     chosen,
-    attempts: attempts2,
+    attempts: attempts3,
     works: last,
     overrun: findOverrun({ recovery: last.recovery ?? null, rtoTarget })
   };
 }
-function listEnds({ attempts: attempts2 }) {
-  return attempts2.map((attempt5) => ({
+function listEnds({ attempts: attempts3 }) {
+  return attempts3.map((attempt5) => ({
     backup: attempt5.backup,
     why: hasPassed(attempt5) ? void 0 : explainFailure2(attempt5) ?? "nobody knows why",
     recovery: attempt5.recovery
@@ -78085,8 +78186,8 @@ async function tryBackups(inputs2, context) {
     await makeReportFolder(inputs2.reportFolder);
     const jobs = await fitJobs(server, inputs2.jobs, context);
     const trial = { ...inputs2, jobs, include: [], exclude: [] };
-    const attempts2 = await tryInTurn(candidates, repository, server, trial, context);
-    return { ...judgeDrill2(attempts2, inputs2.rtoTarget), readFrom: storage.answers };
+    const attempts3 = await tryInTurn(candidates, repository, server, trial, context);
+    return { ...judgeDrill2(attempts3, inputs2.rtoTarget), readFrom: storage.answers };
   } catch (_2) {
     var _error = _2, _hasError = true;
   } finally {
@@ -78105,7 +78206,7 @@ function chooseDrilled(repository, inputs2, context) {
 }
 
 // src/operations/drill/drill.ts
-async function tellDrill2(inputs2, context) {
+async function tellDrill3(inputs2, context) {
   const result = await tryBackups(inputs2, context);
   return { result, outcome: describeDrill(result) };
 }
@@ -78156,7 +78257,7 @@ var drillStart = defineTool({
     });
     if (question !== void 0) return question;
     return startRun(call5, inputs2, call5.own["wait-seconds"], async (context) => {
-      const { result, outcome } = await tellDrill2(fileCertificates(inputs2, context), context);
+      const { result, outcome } = await tellDrill3(fileCertificates(inputs2, context), context);
       return { result: toFields5(result), outcome };
     });
   }
@@ -78235,7 +78336,7 @@ var managedShow = defineTool({
         newest: maybeTime,
         oldest: maybeTime,
         capturesChanges: boolean(),
-        backups: count2,
+        backups: count,
         recovery: recoverySchema
       })
     ),
@@ -79126,38 +79227,38 @@ var restorePlan = defineTool({
   output: {
     digest: pipe(string(), description("The same for the same restore, whenever it is planned")),
     isSame: pipe(nullable(boolean()), description("Whether it is the plan that was asked about")),
-    madeAt: time5,
+    madeAt: time3,
     expiresAt: pipe(
-      time5,
+      time3,
       description("Plan again from then on: more would be lost, or the backup be gone")
     ),
     location: string(),
     backup: strictObject({
       id: string(),
       kind: picklist(["full", "incremental", "schema"]),
-      snapshotAt: time5,
+      snapshotAt: time3,
       label: nullable(string()),
-      rows: count2,
-      bytes: count2,
+      rows: count,
+      bytes: count,
       verifiedAt: maybeTime,
       damagedAt: maybeTime
     }),
     until: pipe(maybeTime, description("Until when changes are replayed; null: the backup as it is")),
     target: picklist(planTargets),
     tables: pipe(
-      nullable(array(tableSchema)),
+      nullable(array(table)),
       description("What comes back, as of the backup; null: everything")
     ),
-    moreTables: count2,
+    moreTables: count,
     lost: nullable(
       strictObject({
-        from: pipe(time5, description("What was committed since then is lost")),
-        milliseconds: count2,
+        from: pipe(time3, description("What was committed since then is lost")),
+        milliseconds: count,
         capturedTransactions: pipe(
-          nullable(count2),
+          nullable(count),
           description("Of captured changes that end after it, so at most; null: none are captured")
         ),
-        capturedChanges: nullable(count2)
+        capturedChanges: nullable(count)
       })
     ),
     recovery: recoverySchema,
@@ -79198,7 +79299,7 @@ function toFields8(plan, earlier) {
       ...{ verifiedAt: maybeIso(backup.verifiedAt), damagedAt: maybeIso(backup.damagedAt) }
     },
     ...{ until: plan.until ?? null, target: plan.target },
-    tables: tables3?.shown.map((table3) => ({ name: writePattern(table3), rows: table3.rows, bytes: table3.bytes })) ?? null,
+    tables: tables3?.shown.map((table4) => ({ name: writePattern(table4), rows: table4.rows, bytes: table4.bytes })) ?? null,
     moreTables: tables3?.more ?? 0,
     lost: lost === void 0 ? null : {
       from: iso(lost.from),
@@ -79356,7 +79457,7 @@ function fence2(language, text7) {
 ${printableCode(text7).trimEnd()}
 ${ticks}` };
 }
-function table2(titles3, rows2) {
+function table3(titles3, rows2) {
   const line2 = (cells) => `| ${cells.join(" | ")} |`;
   const cell = (value) => (
     // A vertical line ends a cell, also within code.
@@ -79537,7 +79638,7 @@ function describeState3(facts) {
   const { backups, verified, drilled, windows, location: location2, gap } = facts;
   const [newest2] = backups;
   const [window2] = windows;
-  return table2(
+  return table3(
     ["", ""],
     [
       ["storage", code(location2)],
@@ -79598,7 +79699,7 @@ function listVariableMeanings(facts, used) {
   return stack(
     md`## Variables`,
     md`Set those that the page names, with \`export NAME='value'\`. Secrets come from where your team keeps them: a secret of GitHub cannot be read back.`,
-    table2(["variable", "what it holds", "where it is"], rows2)
+    table3(["variable", "what it holds", "where it is"], rows2)
   );
 }
 function isReadByProgram(name2, { encryption, keyHeld, place: place3 }) {
@@ -80569,7 +80670,7 @@ var runbookRead = defineTool({
   },
   output: {
     database: string(),
-    writtenAt: time5,
+    writtenAt: time3,
     incidents: pipe(array(string()), description("The pages that this runbook has")),
     markdown: pipe(
       string(),

@@ -11,6 +11,7 @@ import type { Section } from '../../report/section.ts';
 import { describeNotCarried } from '../sections/omissions.ts';
 import { describeTables } from '../sections/tables.ts';
 import { describeDrilled, describeVerification } from '../sections/verification.ts';
+import { tellShown } from './details.ts';
 import type { BackupEvent, ShownBackup } from './result.ts';
 
 export function describeShown(shown: ShownBackup): Outcome {
@@ -29,6 +30,7 @@ export function describeShown(shown: ShownBackup): Outcome {
       objects: manifest.objects.length,
       'server-major': Math.floor(manifest.source.serverVersion / 10_000),
     },
+    details: tellShown(shown),
     report: [
       { kind: 'heading', text: `Backup ${manifest.id}` },
       describePairs('what', describeBackup(shown)),

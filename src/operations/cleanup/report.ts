@@ -7,6 +7,7 @@ import { formatWindow } from '../../repository/changes/windows.ts';
 import type { Tally } from '../../repository/prune/garbage-marks.ts';
 import { formatInterval } from '../../values/retention-policy.ts';
 import { describeVerification } from '../sections/verification.ts';
+import { tellCleanup } from './details.ts';
 import { type Cleanup, type Ending, type Postponement, sumTallies } from './result.ts';
 
 /** How many retained keys, or vanished backups, the report names. */
@@ -25,6 +26,7 @@ export function describeCleanup(done: Cleanup): Outcome {
       'marked-objects': sumTallies(done.waiting).objects,
       retained: done.retained.length,
     },
+    details: tellCleanup(done),
     report: [
       { kind: 'heading', text: describeTitle(done) },
       ...describePlan(done),

@@ -15,6 +15,7 @@ import { describeChecks } from '../../restorer/trial/user-checks.ts';
 import { assertNever } from '../../runtime/errors.ts';
 import { describeNotCarried, describeNotes } from '../sections/omissions.ts';
 import { withReadings } from '../sections/readings-report.ts';
+import { tellDrill } from './details.ts';
 import type { Drill } from './result.ts';
 
 export function describeDrill(drill: Drill): Outcome {
@@ -38,6 +39,7 @@ function describeTried(drill: Drill): Outcome {
       'duration-seconds':
         Math.round(attempts.reduce((sum, { phases }) => sum + (phases.total ?? 0), 0) / 100) / 10,
     },
+    details: tellDrill(drill),
     report: [
       { kind: 'heading', text: `Drill of backup ${chosen.backup}` },
       ...attempts.flatMap((attempt) => describeAttempt(attempt, attempts.length > 1)),

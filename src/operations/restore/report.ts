@@ -11,6 +11,7 @@ import { assertNever } from '../../runtime/errors.ts';
 import { say, type Wording } from '../../runtime/wording.ts';
 import { describeOmitted } from '../sections/omissions.ts';
 import { withReadings } from '../sections/readings-report.ts';
+import { tellRestore } from './details.ts';
 import { describeGone, describeLoss, describeSurplus, findLost } from './loss.ts';
 import { describeReason } from './reasons.ts';
 import {
@@ -32,7 +33,7 @@ import {
 import { holdsObjects, nameExisting } from './target-state.ts';
 
 export function describeRestore(result: RestoreResult): Outcome {
-  return withReadings(describeEnd(result), result.readFrom);
+  return { ...withReadings(describeEnd(result), result.readFrom), details: tellRestore(result) };
 }
 
 function describeEnd(result: RestoreResult): Outcome {

@@ -8,6 +8,7 @@ import {
 } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { compare } from '../../values/ordering.ts';
+import { tellValidation } from './details.ts';
 import { type Damage, isSound, type Validation } from './result.ts';
 
 export function describeValidation(done: Validation): Outcome {
@@ -19,6 +20,7 @@ export function describeValidation(done: Validation): Outcome {
       ...{ backups, 'objects-checked': objectsChecked, damaged: broken.size },
       ...(done.instead === undefined ? {} : { 'read-from': done.instead.name }),
     },
+    details: tellValidation(done),
     report: [
       { kind: 'heading', text: describeVerdict(done), tone: isSound(done) ? 'good' : 'bad' },
       ...describePlace(done),
