@@ -1,10 +1,13 @@
 /** A schema of ours as editors and other programs read it: JSON Schema, made from the very schema that is checked with. */
 
+import { portableSource } from '../../src/schedule/policy/portable.ts';
+
 interface Part {
   readonly kind: string;
   readonly type: string;
   readonly requirement?: unknown;
   readonly description?: string;
+  readonly metadata?: { readonly pattern?: RegExp; readonly words?: readonly string[] };
 }
 
 interface AnySchema extends Part {
@@ -18,7 +21,24 @@ interface AnySchema extends Part {
   readonly value?: AnySchema;
 }
 
-export function toJsonSchema(schema: unknown): object {
+/**
+ * @param definitions schemas that stand under `$defs` of the whole, by their names, and are referred to
+ * @param texts what holds of each text that a parser checks
+ */
+export function toJsonSchema(
+  schema: unknown,
+  {
+    definitions = new Map(),
+    texts = {},
+  }: { definitions?: ReadonlyMap<unknown, string>; texts?: object } = {},
+): object {
+  const name = definitions.get(schema);
+  return name === undefined
+    ? convert(schema, (part) => toJsonSchema(part, { definitions, texts }), texts)
+    : { $ref: `#/$defs/${name}` };
+}
+
+function convert(schema: unknown, toJsonSchema: (part: unknown) => object, texts: object): object {
   const { type, pipe = [], entries = {}, options = [], ...rest } = schema as AnySchema;
   const find = (name: string) => pipe.find((part) => part.type === name);
   const description = find('description')?.description;
@@ -27,8 +47,14 @@ export function toJsonSchema(schema: unknown): object {
     case 'optional':
       return toJsonSchema(rest.wrapped);
     case 'string': {
-      const pattern = find('regex')?.requirement as RegExp | undefined;
-      return { type, ...described, ...(pattern && { pattern: pattern.source }) };
+      const { pattern, words } = find('metadata')?.metadata ?? {};
+      const plain = find('regex')?.requirement as RegExp | undefined;
+      if (words !== undefined) return { type, ...described, enum: words };
+      // A parser gets a text without the spaces around it.
+      if (pattern !== undefined)
+        return { type, ...described, pattern: portableSource(trimmed(pattern)), ...texts };
+      if (find('raw_check') !== undefined) return { type, ...described, pattern: '\\S', ...texts };
+      return { type, ...described, ...(plain && { pattern: portableSource(plain) }) };
     }
     case 'boolean':
       return { type, ...described };
@@ -47,7 +73,7 @@ export function toJsonSchema(schema: unknown): object {
         minItems: find('min_length')?.requirement,
       };
     case 'union':
-      return { anyOf: options.map(toJsonSchema) };
+      return { anyOf: options.map((option) => toJsonSchema(option)) };
     case 'nullable':
       return { anyOf: [toJsonSchema(rest.wrapped), { type: 'null' }], ...described };
     case 'picklist':
@@ -59,7 +85,7 @@ export function toJsonSchema(schema: unknown): object {
         type: 'object',
         propertyNames: toJsonSchema(rest.key),
         additionalProperties: toJsonSchema(rest.value),
-        minProperties: find('check')?.requirement === undefined ? undefined : 1,
+        minProperties: find('min_entries')?.requirement,
       };
     case 'strict_object': {
       const required = Object.keys(entries).filter((name) => entries[name]?.type !== 'optional');
@@ -75,4 +101,8 @@ export function toJsonSchema(schema: unknown): object {
     default:
       throw new Error(`a ${type} has no form in JSON Schema here`);
   }
+}
+
+function trimmed({ source, flags }: RegExp): RegExp {
+  return new RegExp(`^\\s*(?:${source.replace(/^\^|\$$/g, '')})\\s*$`, flags);
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ColumnName } from '../../values/column-name.ts';
 import { splitPatterns } from '../../values/table-patterns.ts';
-import { matching, Problem, splitList } from './values.ts';
+import { matching, Problem, patterned, patternOfList, splitList } from './values.ts';
 
 /* Parsers for inputs about databases. Each throws `Problem` and nothing else, as those of values.ts. */
 
@@ -56,27 +56,34 @@ export function parseDatabaseUrl(text: string): string {
 const tablePattern =
   /^(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*)\.(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*|\*)$/;
 
-export function parsePatterns(text: string): readonly string[] {
-  return splitPatterns(text).map((pattern) => {
+/** The same where commas and line breaks separate patterns: only quotes may hold them */
+const tablePatterns = patternOfList(
+  new RegExp(`\\*|${tablePattern.source.slice(1, -1).replaceAll('[^".*]', '[^".*,\\r\\n]')}`),
+);
+
+export const parsePatterns = patterned(tablePatterns, (text): readonly string[] =>
+  splitPatterns(text).map((pattern) => {
     if (pattern === '*' || tablePattern.test(pattern)) return pattern;
     throw new Problem(
       `cannot contain ${JSON.stringify(pattern)}`,
       'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".',
     );
-  });
-}
+  }),
+);
 
-export function parseColumns(text: string): readonly ColumnName[] {
-  return splitList(text).map((name) => {
-    const [schema, table, column, ...more] = name.split('.');
-    if (schema && table && column && more.length === 0 && !name.includes('"'))
-      return { schema, table, column };
+/** A schema, a table and a column, none of which is quoted */
+const columnPattern = /^([^".,\r\n]+)\.([^".,\r\n]+)\.([^".,\r\n]+)$/;
+
+export const parseColumns = patterned(patternOfList(columnPattern), (text): readonly ColumnName[] =>
+  splitList(text).map((name) => {
+    const [, schema, table, column] = columnPattern.exec(name) ?? [];
+    if (schema && table && column) return { schema, table, column };
     throw new Problem(
       `cannot contain ${JSON.stringify(name)}`,
       'Write schema.table.column, names as they are, without quotes.',
     );
-  });
-}
+  }),
+);
 
 export function decode(text: string): string | undefined {
   try {
@@ -91,7 +98,7 @@ export function decode(text: string): string | undefined {
  * `--` or `#` are ignored.
  */
 export function parseChecks(text: string): readonly string[] {
-  const source = text.includes('\n') || /^select\b/i.test(text) ? text : readFileAsText(text);
+  const source = isSql(text) ? text : readFileAsText(text);
   const checks = source
     .split(/\r?\n/)
     .map((line) => line.trim())
@@ -100,6 +107,11 @@ export function parseChecks(text: string): readonly string[] {
     throw new Problem('holds no check', 'Write one SELECT a line, each of which must return true.');
   }
   return checks;
+}
+
+/** Tells questions from the path of a file with them. */
+export function isSql(text: string): boolean {
+  return text.includes('\n') || /^select\b/i.test(text);
 }
 
 function readFileAsText(path: string): string {

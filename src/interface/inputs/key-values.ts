@@ -2,15 +2,18 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { Decrypter, Encrypter } from 'age-encryption';
 import { messageOf } from '../../runtime/errors.ts';
-import { Problem, splitList } from './values.ts';
+import { Problem, patterned, patternOfList, splitList } from './values.ts';
 
 /*
  * Parsers for recipients, identities and certificates, and for the files that hold them. Each throws
  * `Problem` and nothing else, as those of values.ts.
  */
 
-export function parseRecipients(text: string): readonly string[] {
-  return splitList(text).map((recipient) => {
+/** Kinds of recipients that age-encryption takes, in Bech32, whose checksum a pattern cannot compute */
+const recipientPattern = /^age1(?:[02-9ac-hj-np-z]{58}|(?:pq|tag|tagpq)1[02-9ac-hj-np-z]{40,4000})$/;
+
+export const parseRecipients = patterned(patternOfList(recipientPattern), (text): readonly string[] =>
+  splitList(text).map((recipient) => {
     // A user who pastes the wrong half of a key pair must not see it in a log.
     if (/AGE-SECRET-KEY-/i.test(recipient)) {
       throw new Problem(
@@ -27,8 +30,8 @@ export function parseRecipients(text: string): readonly string[] {
         'Write what `age-keygen -y` prints; it starts with age1.',
       );
     }
-  });
-}
+  }),
+);
 
 export function parseIdentities(text: string): readonly string[] {
   const lines = identityLines(text);
@@ -91,12 +94,14 @@ export function parseCertificates(text: string): string {
   return text;
 }
 
-export function parsePem(given: string): void {
+const pem = /^[\s\S]*-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----[\s\S]*$/;
+
+export const parsePem = patterned(pem, (given): void => {
   const remedy = 'Give the CA certificate in PEM form; Supabase offers it under Database settings.';
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(given)) throw new Problem('holds a private key', remedy);
   const blocks = given.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
   if (blocks.length === 0 || !blocks.every(isCertificate)) throw new Problem('is no certificate', remedy);
-}
+});
 
 function isCertificate(pem: string): boolean {
   try {

@@ -1,5 +1,5 @@
 import { decode } from './database-values.ts';
-import { Problem, splitList } from './values.ts';
+import { Problem, patterned, patternOfList, splitList } from './values.ts';
 
 /* Parsers for who sends mail, and to whom. Each throws only `Problem`, as those of values.ts. */
 
@@ -78,31 +78,29 @@ function readLogin(url: URL): MailServer['login'] {
   return { user, password };
 }
 
-/** Without what a header or a command of the protocol would take for its own. */
-const mailbox = /^[^\s\p{Cc}@<>()[\]\\,;:"]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/u;
+/** Printed ASCII without what a header or a command of the protocol would take for its own. */
+const mailbox = /^(?:(?![@<>()[\]\\,;:"])[!-~]){1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/;
+const mailboxForm = mailbox.source.slice(1, -1);
+const sender = new RegExp(`^(?:${mailboxForm}|[^<>\\p{Cc}]{0,100}<(?:${mailboxForm})>)$`, 'u');
 
 /** Parses `backups@example.com` or `Backups <backups@example.com>`. */
-export function parseSender(text: string): MailAddress {
+export const parseSender = patterned(sender, (text): MailAddress => {
   const [, name = '', address = text] = /^([^<>]*?)\s*<([^<>]+)>$/.exec(text) ?? [];
-  if (isMailbox(address) && /^\P{Cc}{0,100}$/u.test(name))
+  if (mailbox.test(address) && /^\P{Cc}{0,100}$/u.test(name))
     return { name: name.replace(/^"(.*)"$/, '$1'), address };
   throw new Problem(
     `cannot be ${JSON.stringify(text)}`,
     'Write it as in backups@example.com or Backups <backups@example.com>.',
   );
-}
+});
 
 /** Parses addresses that are separated by commas or stand on lines of their own. */
-export function parseRecipientsOfMail(text: string): readonly MailAddress[] {
-  return splitList(text).map((address) => {
-    if (isMailbox(address)) return { name: '', address };
+export const parseRecipientsOfMail = patterned(patternOfList(mailbox), (text): readonly MailAddress[] =>
+  splitList(text).map((address) => {
+    if (mailbox.test(address)) return { name: '', address };
     throw new Problem(
       `cannot contain ${JSON.stringify(address)}: that is no address of mail`,
       'Write addresses as in ops@example.com, separated by commas.',
     );
-  });
-}
-
-function isMailbox(text: string): boolean {
-  return mailbox.test(text) && /^[\x21-\x7e]+$/.test(text);
-}
+  }),
+);

@@ -2,7 +2,7 @@ import { day, hour, minute, week } from '../../values/duration.ts';
 import { findNearest } from '../../values/nearest.ts';
 import { type AskedPeriod, readPeriod } from '../../values/period.ts';
 import type { RetentionPolicy } from '../../values/retention-policy.ts';
-import { list, Problem, quoteHarmless } from './values.ts';
+import { list, Problem, patterned, quoteHarmless } from './values.ts';
 
 /* Parsers for times, intervals, and choices by time. Each throws only `Problem`, as those of values.ts. */
 
@@ -58,16 +58,16 @@ function parseTime(text: string): Date | undefined {
 
 const intervalUnits: Readonly<Record<string, number>> = { h: hour, d: day, w: week };
 
+const interval = /^(?!0+\D)\d{1,5}[hdw]$/;
+
 /** Parses `36h`, `7d` or `2w` into milliseconds. */
-export function parseInterval(text: string): number {
-  const [, digits, unit = ''] = /^(\d{1,5})([hdw])$/.exec(text) ?? [];
-  const milliseconds = Number(digits) * (intervalUnits[unit] ?? Number.NaN);
-  if (milliseconds > 0) return milliseconds;
+export const parseInterval = patterned(interval, (text) => {
+  if (interval.test(text)) return Number(text.slice(0, -1)) * (intervalUnits[text.slice(-1)] ?? Number.NaN);
   throw new Problem(
     `cannot be ${JSON.stringify(text)}`,
     'Write hours, days or weeks, such as 36h, 7d or 2w.',
   );
-}
+});
 
 /** Parses `2026`, `2026-Q3`, `2026-10` or `90d`. */
 export function parsePeriod(text: string): AskedPeriod {
@@ -92,7 +92,15 @@ export function parseTimeZone(text: string): string {
 
 const retentionCounts = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly', 'verified'] as const;
 
-export function parseRetention(text: string): RetentionPolicy {
+const retentionRule = [
+  `(?:${retentionCounts.filter((name) => name !== 'verified').join('|')})=\\d{1,5}`,
+  'verified=(?!0+(?!\\d))\\d{1,5}',
+  `within=${interval.source.slice(1, -1)}`,
+].join('|');
+const twice = '(?![\\s\\S]*\\b([a-z]+)=[\\s\\S]*\\b\\1=)';
+const retention = new RegExp(`^${twice}(?:${retentionRule})(?:[\\s,]+(?:${retentionRule}))*$`);
+
+export const parseRetention = patterned(retention, (text): RetentionPolicy => {
   const policy = { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0, within: 0, verified: 3 };
   const seen = new Set<string>();
   for (const rule of text.split(/[\s,]+/)) {
@@ -118,17 +126,17 @@ export function parseRetention(text: string): RetentionPolicy {
     );
   }
   return policy;
-}
+});
 
 const shortUnits: Readonly<Record<string, number>> = { s: 1000, m: minute, h: hour, d: day };
 
+const duration = /^(?!0+\D)\d{1,6}[smhd]$/;
+
 /** Parses `90s`, `30m` or `4h` into milliseconds. */
-export function parseDuration(text: string): number {
-  const [, digits, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const milliseconds = Number(digits) * (shortUnits[unit] ?? Number.NaN);
-  if (milliseconds > 0) return milliseconds;
+export const parseDuration = patterned(duration, (text) => {
+  if (duration.test(text)) return Number(text.slice(0, -1)) * (shortUnits[text.slice(-1)] ?? Number.NaN);
   throw new Problem(
     `cannot be ${JSON.stringify(text)}`,
     'Write seconds, minutes, hours or days, such as 90s, 30m or 4h.',
   );
-}
+});

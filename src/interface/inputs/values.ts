@@ -24,6 +24,16 @@ interface Describing<T> {
   readonly form: ValueForm;
 }
 
+/** A parser that says by a pattern which texts it takes, as far as a pattern can; JSON schemas are made of these. */
+export interface Patterned<T> {
+  (text: string): T;
+  readonly pattern: RegExp;
+}
+
+export function patterned<T>(pattern: RegExp, parse: (text: string) => T): Patterned<T> {
+  return Object.assign(parse, { pattern });
+}
+
 export function oneOf<const T extends string>(values: readonly T[]): Describing<T> {
   const parse = (text: string) => {
     const found = values.find((value) => value === text);
@@ -53,11 +63,11 @@ export function quoteHarmless(text: string): string {
 /**
  * Makes a parser for texts that match a pattern. Its error does not quote the text, which may be a secret.
  */
-export function matching(pattern: RegExp, message: string, remedy: string): (text: string) => string {
-  return (text) => {
+export function matching(pattern: RegExp, message: string, remedy: string): Patterned<string> {
+  return patterned(pattern, (text) => {
     if (!pattern.test(text)) throw new Problem(message, remedy);
     return text;
-  };
+  });
 }
 
 export function wholeNumber(least: number, most: number): Describing<number> {
@@ -102,22 +112,30 @@ export function splitList(text: string): readonly string[] {
     .filter((part) => part !== '');
 }
 
+/** Makes the pattern of what `splitList` splits, of that of one part. There is at least one. */
+export function patternOfList({ source, flags }: RegExp): RegExp {
+  const part = `(?:${source.replace(/^\^|\$$/g, '')})`;
+  return new RegExp(`^[\\s,]*${part}(?:\\s*[,\\r\\n][\\s,]*${part})*[\\s,]*$`, flags);
+}
+
 export function list(values: readonly string[], word: 'or' | 'and' = 'or'): string {
   return values.length < 2 ? values.join() : `${values.slice(0, -1).join(', ')} ${word} ${values.at(-1)}`;
 }
 
 /** Makes a parser for a list of names of one form. */
-export function listOf(form: RegExp, wrong: string, remedy: string): (text: string) => readonly string[] {
-  return (text) =>
+export function listOf(form: RegExp, wrong: string, remedy: string): Patterned<readonly string[]> {
+  return patterned(patternOfList(form), (text) =>
     splitList(text).map((name) => {
       if (form.test(name)) return name;
       throw new Problem(`cannot contain ${JSON.stringify(name)}: ${wrong}`, remedy);
-    });
+    }),
+  );
 }
 
-export function parseSignals(text: string): readonly HeartbeatSignal[] {
-  return splitList(text).map(oneOf(heartbeatSignals));
-}
+export const parseSignals = patterned(
+  patternOfList(new RegExp(heartbeatSignals.join('|'))),
+  (text): readonly HeartbeatSignal[] => splitList(text).map(oneOf(heartbeatSignals)),
+);
 
 /** An address to send messages to: https, or this machine. */
 export function parseWebhook(text: string): string {

@@ -54,12 +54,13 @@ export function isArtifact(storage: string): boolean {
   return /^artifact:/i.test(storage);
 }
 
-/** Where the backups of one database are kept: a repository holds one. */
+/** Where the backups of one database are kept: a repository holds one, and does not fill a whole bucket. */
 export function placeOf(
   name: string,
   { databases, storage }: Pick<Answers, 'databases' | 'storage'>,
 ): string {
-  if (databases.length === 1) return storage;
+  const isBucket = /^s3:\/\/[^/]+\/*$/i.test(storage);
+  if (databases.length === 1 && !isBucket) return storage;
   if (isArtifact(storage)) return `${storage}-${name}`;
   return `${storage.replace(/\/+$/, '')}/${name}`;
 }

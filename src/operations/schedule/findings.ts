@@ -1,4 +1,5 @@
 import { parseDuration } from '../../interface/inputs/time-values.ts';
+import { isAtPeak } from '../../schedule/plan/cron.ts';
 import { isHosted, type SchedulePlan } from '../../schedule/plan/plan.ts';
 import { measureLongestPause } from '../../schedule/verification/punctuality.ts';
 import { findEndedCaptures } from '../../schedule/workflows/ended-captures.ts';
@@ -48,6 +49,7 @@ export function findRemarks(
   return [
     ...ended.map((database) => ({ kind: 'ended-capture' as const, database })),
     ...findUnencrypted(plan),
+    ...findPeaks(plan),
     ...findPauses(plan, verification, now),
     ...findCost(plan, databases),
   ];
@@ -57,6 +59,15 @@ function findUnencrypted({ databases }: SchedulePlan): Remark[] {
   return databases
     .filter(({ written }) => written['encryption-recipients'] === undefined)
     .map(({ name }) => ({ kind: 'unencrypted', database: name }));
+}
+
+/** GitHub drops schedules at busy times; its documentation names the start of every hour. `auto` avoids quarters, too. */
+function findPeaks({ databases }: SchedulePlan): Remark[] {
+  return databases
+    .flatMap(({ jobs }) => jobs)
+    .flatMap(({ database, kind: job, crons }) =>
+      crons.filter(isAtPeak).map((cron): Remark => ({ kind: 'peak', database, job, cron })),
+    );
 }
 
 function findPauses(

@@ -21,7 +21,7 @@ export async function planWorkflows(
   inputs: Pick<ScheduleInputs, 'policy' | 'workflows'>,
   env: NodeJS.ProcessEnv,
 ): Promise<PlannedWorkflows> {
-  return compareWorkflows(await planPolicyFile(inputs.policy, env), inputs);
+  return compareWorkflows(await planPolicyFile(inputs.policy, env, rootOf(inputs)), inputs);
 }
 
 /**
@@ -58,6 +58,10 @@ export function verifyPlanned(
 
 /** Returns the path of the policy as the header of a workflow names it: the same on every machine. */
 function pathInRepository({ policy, workflows }: Pick<ScheduleInputs, 'policy' | 'workflows'>): string {
-  const root = path.resolve(workflows, '..', '..');
-  return path.relative(root, path.resolve(policy)).split(path.sep).join('/');
+  return path.relative(rootOf({ workflows }), path.resolve(policy)).split(path.sep).join('/');
+}
+
+/** Finds the root of the repository, two folders above its workflows. */
+function rootOf({ workflows }: Pick<ScheduleInputs, 'workflows'>): string {
+  return path.resolve(workflows, '..', '..');
 }

@@ -117,6 +117,11 @@ function tellRemark(remark: Remark): string {
         `Backups of ${remark.database} are stored unencrypted: whoever gets at the storage can read them. Name encryption-recipients in the policy; ` +
         '`supabase-backup keygen` makes a key.'
       );
+    case 'peak':
+      return (
+        `${remark.job} of ${remark.database} is due at a full hour or a quarter of one (${remark.cron}), when GitHub is busiest, starts schedules ` +
+        `late and drops some: write auto for its minute, as in \`auto ${remark.cron.split(' ').slice(1).join(' ')}\`.`
+      );
     case 'longest-pause':
       return (
         `Captures of ${remark.database} that succeeded in the last seven days were ${formatDuration(remark.length)} apart at most: ` +

@@ -62,6 +62,13 @@ export type Remark =
   | { readonly kind: 'longest-pause'; readonly database: string; readonly length: number }
   /** Its backups are stored as they are: no recipients are named */
   | { readonly kind: 'unencrypted'; readonly database: string }
+  /** It is due when GitHub is busiest, as written in the policy */
+  | {
+      readonly kind: 'peak';
+      readonly database: string;
+      readonly job: PlannedJob['kind'];
+      readonly cron: string;
+    }
   /** More minutes in 30 days than GitHub gives for free */
   | { readonly kind: 'cost'; readonly minutes: number; readonly free: number };
 

@@ -1,5 +1,5 @@
 import { Cron } from 'croner';
-import { Problem } from '../../interface/inputs/values.ts';
+import { Problem, patterned } from '../../interface/inputs/values.ts';
 
 /*
  * Cron as GitHub reads it: five fields of POSIX, in a time zone. In the spring, a time that the clock skips
@@ -20,7 +20,9 @@ const fields = [
 ] as const;
 type Field = (typeof fields)[number];
 
-/** Minutes for `auto/<step>`: they divide an hour evenly and are at least the five that GitHub requires. */
+/** Minutes that GitHub requires between two runs */
+const closest = 5;
+/** Minutes for `auto/<step>`: they divide an hour evenly. */
 const steps = [5, 6, 10, 12, 15, 20, 30];
 
 export interface CronExpression {
@@ -30,8 +32,39 @@ export interface CronExpression {
   readonly rest: string;
 }
 
-/** @throws Problem when the text is no cron expression that GitHub accepts */
-export function parseCron(text: string): CronExpression {
+/** One field, as far as a pattern can say: it compares no numbers, so that ranges may run backwards in it. */
+function patternOf({ name, least, most }: Field): string {
+  const tens = Array.from({ length: Math.floor(most / 10) + 1 }, (_, ten) => {
+    const [from, to] = [ten === 0 ? least : 0, Math.min(most - 10 * ten, 9)];
+    return `${ten === 0 ? '0?' : ten}[${from}-${to}]`;
+  });
+  const words = (names[name] ?? []).map((word) =>
+    word.replaceAll(/./g, (letter) => `[${letter.toUpperCase()}${letter}]`),
+  );
+  const value = `(?:${[...tens, ...words].join('|')})`;
+  const stepsBelow = Array.from({ length: countOf({ least, most }) }, (_, index) => index + 1);
+  const step = (fits: (step: number) => boolean) => `0?(?:${stepsBelow.filter(fits).join('|')})`;
+  const item =
+    name === 'minute'
+      ? `(?:\\*/${step(staysApart)}|${value}(?:-${value}/${step((minutes) => minutes >= closest)})?)`
+      : `(?:\\*(?:/${step(() => true)})?|${value}(?:-${value}(?:/${step(() => true)})?)?)`;
+  const list = `${item}(?:,${item})*`;
+  return name === 'minute' ? `(?:auto(?:/0*(?:${steps.join('|')}))?|${list})` : list;
+}
+
+/** Tells whether two minutes stay apart over the end of the hour, too. */
+function staysApart(step: number): boolean {
+  return step >= closest && 60 - Math.floor(59 / step) * step >= closest;
+}
+
+function countOf({ least, most }: Pick<Field, 'least' | 'most'>): number {
+  return most - least + 1;
+}
+
+const cron = new RegExp(`^${fields.map(patternOf).join('\\s+')}$`);
+
+/** @throws Problem when the text is no cron expression that GitHub accepts, or is never due */
+export const parseCron = patterned(cron, (text): CronExpression => {
   const parts = text.trim().split(/\s+/);
   if (parts.length !== fields.length) {
     throw new Problem(
@@ -44,10 +77,13 @@ export function parseCron(text: string): CronExpression {
     if (field.name === 'minute' && part.startsWith('auto')) checkAuto(part);
     else checkField(part, field);
   }
-  const [minute = '', ...rest] = parts;
+  const [minute = '', ...others] = parts;
+  const rest = others.join(' ');
   checkInterval(minute);
-  return { minute, rest: rest.join(' ') };
-}
+  if (nextTimes(`0 ${rest}`, 'UTC', new Date(0), 1).length === 0)
+    throw new Problem('is never due, because no month has that day', 'Choose a day that the month has');
+  return { minute, rest };
+});
 
 function checkAuto(part: string): void {
   const [, step] = /^auto(?:\/(\d+))?$/.exec(part) ?? [undefined, 'no'];
@@ -71,7 +107,15 @@ function checkField(part: string, field: Field): void {
     const ends = range.split('-');
     const fits = range === '*' || (ends.length < 3 && ends.every(isValid));
     const ordered = ends.length < 2 || toNumber(ends[0] ?? '') <= toNumber(ends[1] ?? '');
-    if (fits && ordered && step !== '0' && step !== '00') continue;
+    const stepFits =
+      step === undefined ||
+      ((range === '*' || ends.length === 2) && Number(step) > 0 && Number(step) <= countOf(field));
+    if (fits && ordered && stepFits) continue;
+    if (fits && ordered)
+      throw new Problem(
+        `cannot have ${JSON.stringify(item)} as its ${field.name}`,
+        `Write a step behind * or a range, from 1 to ${countOf(field)}, as in */2 or ${field.least}-${field.most}/2`,
+      );
     throw new Problem(
       `cannot have ${JSON.stringify(item)} as its ${field.name}`,
       `Write numbers from ${field.least} to ${field.most}, with * , - and / only`,
@@ -88,6 +132,13 @@ function checkInterval(minute: string): void {
   );
   if (tooClose)
     throw new Problem('is due more often than GitHub allows', 'Leave five minutes or more between two runs');
+}
+
+/** Tells whether an expression is due at a quarter of an hour, which `auto` never is. */
+export function isAtPeak(text: string): boolean {
+  const [minute = ''] = text.split(' ');
+  const due = timesBetween(`${minute} * * * *`, 'UTC', new Date(0), new Date(3_600_000));
+  return due.some((time) => time.getUTCMinutes() % 15 === 0);
 }
 
 /** Lists the first `count` times after `from`, in order. */

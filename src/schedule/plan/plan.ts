@@ -155,9 +155,12 @@ export function listWatched({ databases, schedules }: WrittenPolicy): string[] {
     .map(([name]) => name);
 }
 
+/** Runners that GitHub hosts */
+export const hostedRunners = /^(?:ubuntu|macos|windows)-/;
+
 /** Tells whether GitHub hosts the runner: its disk is gone after a job, and GitHub counts its minutes. */
 export function isHosted(runsOn: string): boolean {
-  return /^(ubuntu|macos|windows)-/.test(runsOn);
+  return hostedRunners.test(runsOn);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { nameRepository } from '../../github/run.ts';
@@ -13,10 +14,16 @@ export interface PlannedPolicy extends ParsedPolicy {
 /**
  * Reads a policy file, and plans its jobs.
  *
+ * @param checkout the root of the repository, where files that the policy names must be; undefined: not looked for
  * @throws ConfigurationError when it cannot be read, is wrong, or nothing names its repository
  */
-export async function planPolicyFile(file: string, env: NodeJS.ProcessEnv): Promise<PlannedPolicy> {
-  const parsed = parsePolicy(await readPolicyFile(file), file);
+export async function planPolicyFile(
+  file: string,
+  env: NodeJS.ProcessEnv,
+  checkout?: string,
+): Promise<PlannedPolicy> {
+  const hasFile = (name: string) => checkout === undefined || existsSync(path.join(checkout, name));
+  const parsed = parsePolicy(await readPolicyFile(file), file, 'workflows', hasFile);
   const repository = parsed.policy.repository ?? (await findRepository(file, env));
   if (repository !== undefined) return { ...parsed, plan: planJobs(parsed.policy, repository) };
   throw new ConfigurationError(

@@ -1,10 +1,22 @@
 import * as v from 'valibot';
-import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Document,
+  type ErrorCode,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from 'yaml';
 import { list } from '../../interface/inputs/values.ts';
 import { ConfigurationError, messageOf } from '../../runtime/errors.ts';
 import { findNearest } from '../../values/nearest.ts';
 import { type Contradiction, findContradictions } from './contradictions.ts';
+import { findMissingFiles } from './named-files.ts';
 import { policySchema, type WrittenPolicy } from './schema.ts';
+import { keysOf } from './texts.ts';
 
 export interface ParsedPolicy {
   readonly policy: WrittenPolicy;
@@ -18,18 +30,26 @@ interface Problem {
   readonly text: string;
 }
 
+/** Tells whether the repository has a file at this path. */
+export type FileLookup = (path: string) => boolean;
+
 type Path = readonly (string | number)[];
 type Issue = v.BaseIssue<unknown>;
 
-/** Checks a policy: each key by itself, and then all keys together. */
-const checkedPolicySchema = v.pipe(
-  policySchema,
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    for (const { path, message } of findContradictions(dataset.value))
-      addIssue({ message, path: stepsTo(path, dataset.value) });
-  }),
-);
+/** Checks a policy: each key by itself, and then all keys together, and with the files that they name. */
+function checkedPolicySchema(hasFile: FileLookup) {
+  return v.pipe(
+    policySchema,
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      for (const { path, message } of [
+        ...findContradictions(dataset.value),
+        ...findMissingFiles(dataset.value, hasFile),
+      ])
+        addIssue({ message, path: stepsTo(path, dataset.value) });
+    }),
+  );
+}
 
 type Step = v.ObjectPathItem;
 
@@ -45,7 +65,7 @@ function stepsTo([first, ...rest]: Contradiction['path'], policy: WrittenPolicy)
 }
 
 /** A policy that a terminal reads: nothing is called in a workflow, and what suits no runner may suit it. */
-const terminalPolicySchema = v.strictObject({
+const terminalPolicySchema = keysOf({
   ...policySchema.entries,
   action: v.optional(policySchema.entries.action),
 });
@@ -55,12 +75,14 @@ const terminalPolicySchema = v.strictObject({
  *
  * @param file the name of the file, for messages
  * @param reader who reads it: a policy of workflows must name its action, and its keys must work together
+ * @param hasFile looks up files that the policy names; by default they are taken to be there
  * @throws ConfigurationError one error that lists every mistake with its line and column
  */
 export function parsePolicy(
   source: string,
   file: string,
   reader: 'workflows' | 'terminal' = 'workflows',
+  hasFile: FileLookup = () => true,
 ): ParsedPolicy {
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
@@ -68,15 +90,20 @@ export function parsePolicy(
     const { line, col } = lines.linePos(offset);
     return { line, column: col };
   };
-  if (document.errors.length > 0) {
-    const problems = document.errors.map((error) => ({
-      ...place(error.pos[0]),
-      text: `is no YAML: ${error.message}`,
-    }));
-    throw toError(file, problems);
-  }
+  const mistakes = [
+    ...document.errors.map(({ code, pos, message }) => [pos[0], quietly[code] ?? message] as const),
+    ...listUnresolved(document).map((offset) => [offset, 'Nothing has the name behind this *'] as const),
+  ];
+  if (mistakes.length > 0)
+    throw toError(
+      file,
+      mistakes.map(([offset, message]) => ({
+        ...place(offset),
+        text: `is no YAML: ${message}. Correct the line, or put the text into quotes`,
+      })),
+    );
   const result = v.safeParse(
-    reader === 'terminal' ? terminalPolicySchema : checkedPolicySchema,
+    reader === 'terminal' ? terminalPolicySchema : checkedPolicySchema(hasFile),
     resolveAliases(document, file),
   );
   if (!result.success) {
@@ -94,11 +121,30 @@ export function parsePolicy(
   return { policy, actionVersion: /^[\w.+-]{1,40}$/.test(comment) ? comment : '' };
 }
 
+/** What stands for messages of the library that would quote the file, and with it a secret */
+const quietly: Partial<Record<ErrorCode, string>> = {
+  UNEXPECTED_TOKEN: 'Something is here that cannot be',
+  TAG_RESOLVE_FAILED: 'The tag is unknown',
+};
+
+/** Lists where aliases stand that no anchor comes before. */
+function listUnresolved(document: Document.Parsed): number[] {
+  const found: number[] = [];
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) === undefined) found.push(alias.range?.[0] ?? 0);
+    },
+  });
+  return found;
+}
+
 function resolveAliases(document: Document.Parsed, file: string): unknown {
   try {
     return document.toJS();
   } catch (error) {
-    throw toError(file, [{ line: 1, column: 1, text: `is no YAML: ${messageOf(error)}` }]);
+    throw toError(file, [
+      { line: 1, column: 1, text: `is no YAML: ${messageOf(error)}. Put the text into quotes` },
+    ]);
   }
 }
 
@@ -115,16 +161,18 @@ function isUnknownKey(issue: Issue): boolean {
 }
 
 function describe(issue: Issue, path: Path): string {
-  const where = path.join('.') || 'the policy';
+  const where = path.map(quoteKey).join('.') || 'the policy';
   if (isUnknownKey(issue)) {
     const known = keysBeside(path);
     const near = findNearest(String(path.at(-1)), known);
     return `${where}: is an unknown key. ${near ? `Did you mean ${near}?` : `Valid keys here: ${known.join(', ')}.`}`;
   }
   if (issue.type === 'strict_object' && issue.received === 'undefined' && path.length > 0)
-    return `${where}: is required.`;
+    return `${where}: is required. Write it; docs/schedule.md says what it holds.`;
   const message =
-    issue.kind === 'schema' && /^Invalid /.test(issue.message) ? describeType(issue) : issue.message;
+    issue.kind === 'schema' && /^Invalid /.test(issue.message)
+      ? describeType(issue, path.at(-1))
+      : issue.message;
   return `${where}: ${message}.`;
 }
 
@@ -136,11 +184,22 @@ const kinds: Readonly<Record<string, string>> = {
   Array: 'a list',
 };
 
-function describeType(issue: Issue): string {
-  if (issue.expected === 'string' && typeof issue.input === 'number')
-    return `is the number ${issue.input}, and a text is wanted. Write it with its unit, as in ${issue.input}h, or in quotes`;
+/** Keys of times with a unit */
+const timed = ['rpo-target', 'rto-target', 'keep-changes', 'grace-period'];
+
+function describeType(issue: Issue, key: Path[number] | undefined): string {
   const expected = [...new Set((issue.expected ?? '').replace(/[()]/g, '').split(' | '))];
-  return `is not ${list(expected.map((kind) => kinds[kind] ?? kind))}`;
+  const wanted = list(expected.map((kind) => kinds[kind] ?? kind));
+  if (issue.input === null)
+    return `has no value. Write ${wanted}${key === undefined ? '' : ', or leave the key out'}`;
+  if (issue.expected === 'string' && typeof issue.input === 'number')
+    return `is the number ${issue.input}, and a text is wanted. Write it ${timed.includes(String(key)) ? `with its unit, as in ${issue.input}h` : 'in quotes'}`;
+  return `is not ${wanted}. Write ${expected.length === 1 ? 'it as such' : 'one of them'}`;
+}
+
+/** A key that is long, or has signs of an address, may be a secret at the wrong place. */
+function quoteKey(key: string | number): string {
+  return /^[\w.-]{1,40}$/.test(String(key)) ? String(key) : '(hidden, because it may be a secret)';
 }
 
 /** Lists the keys that the schema knows at the place of an unknown key. */

@@ -4,23 +4,21 @@ import { parsePem, parseRecipients } from '../../interface/inputs/key-values.ts'
 import { parseRecipientsOfMail, parseSender } from '../../interface/inputs/mail-values.ts';
 import { parseProjectRef } from '../../interface/inputs/management-values.ts';
 import { notifyFormats } from '../../interface/inputs/operations.ts';
+import { inputs } from '../../interface/inputs/schema.ts';
 import {
   checkEndpoint,
+  parseRegion,
   parseS3Addressing,
   parseS3Encryption,
   parseStorage,
   parseStorageClass,
 } from '../../interface/inputs/storage-values.ts';
-import {
-  parseDuration,
-  parseInterval,
-  parseRetention,
-  parseTimeZone,
-} from '../../interface/inputs/time-values.ts';
-import { oneOf, Problem, parseSignals } from '../../interface/inputs/values.ts';
-import { databaseNamePattern } from '../../values/policy-names.ts';
+import { parseDuration, parseInterval, parseRetention } from '../../interface/inputs/time-values.ts';
+import { oneOf, Problem, parseSignals, patterned } from '../../interface/inputs/values.ts';
+import { databaseNamePattern, pinnedActionPattern } from '../../values/policy-names.ts';
 import { parseCron } from '../plan/cron.ts';
-import { secretName, shaped, text, texts } from './texts.ts';
+import { count, keysOf, secretName, shaped, text, texts } from './texts.ts';
+import { parseZoneName } from './time-zones.ts';
 
 /*
  * The schema of a policy file. Texts stay as they are written, because they go into the workflows; they are
@@ -38,35 +36,29 @@ const roleEntries = {
     ),
   ),
   'aws-role-seconds': v.optional(
-    v.pipe(
-      v.number(),
-      v.integer('is not a whole number'),
-      v.minValue(900, 'is below 900'),
-      v.maxValue(43_200, 'is above 43200'),
-      v.description('For how many seconds the role is taken; 3600 when absent.'),
-    ),
+    count(900, 43_200, 'For how many seconds the role is taken; 3600 when absent.'),
   ),
 };
 
-const cron = text(
+export const cron = text(
   'When: five fields of cron (minute, hour, day of the month, month, day of the week) in the time zone of the policy. The minute may be ' +
     '`auto`, a stable minute off the peaks, or `auto/15`, every so many minutes.',
-  (value) => {
+  patterned(parseCron.pattern, (value) => {
     // To YAML 1.2 these are texts.
     if (/^(yes|no|on|off)$/i.test(value))
       throw new Problem(`is the text ${value}`, `Write ${/^(yes|on)$/i.test(value) ? 'true' : 'false'}`);
     return parseCron(value);
-  },
+  }),
 );
 const cronList = v.pipe(v.array(cron), v.minLength(1, 'is an empty list. Write false to switch the job off'));
-const crons = v.union([cron, cronList], 'is neither a cron expression nor a list of them');
+const crons = v.union([cron, cronList], 'is neither a cron expression nor a list of them. Write one');
 
 /** The schedule of a kind of job: false (off), true (default times), times, or times with settings */
 function schedule<const Entries extends v.ObjectEntries>(entries: Entries) {
-  return v.union([v.boolean(), cron, cronList, v.strictObject({ cron: v.optional(crons), ...entries })]);
+  return v.union([v.boolean(), cron, cronList, keysOf({ cron: v.optional(crons), ...entries })]);
 }
 
-export const schedulesSchema = v.strictObject({
+export const schedulesSchema = keysOf({
   full: v.optional(schedule({})),
   incremental: v.optional(schedule({})),
   schema: v.optional(schedule({})),
@@ -95,17 +87,17 @@ export const schedulesSchema = v.strictObject({
   digest: v.optional(schedule({})),
 });
 
-const retention = text(
+export const retention = text(
   'Which backups stay: rules such as `hourly=24 daily=7 weekly=5 monthly=12`.',
   parseRetention,
 );
 
-const keepChanges = text(
+export const keepChanges = text(
   'How far back any point in time stays recoverable, such as `8d`, where changes are captured.',
   parseInterval,
 );
 
-const restoreSchema = v.strictObject({
+const restoreSchema = keysOf({
   environment: v.optional(
     text('The GitHub environment of restores, whose reviewers approve; `<database>-restore` when absent.'),
   ),
@@ -118,7 +110,7 @@ const restoreSchema = v.strictObject({
   image: v.optional(text('The container image of the trial on the runner.', parseImage)),
 });
 
-export const databaseSchema = v.strictObject({
+export const databaseSchema = keysOf({
   'database-url': secretName('the connection string of the database'),
   sslrootcert: v.optional(
     text(
@@ -131,25 +123,14 @@ export const databaseSchema = v.strictObject({
     parseStorage,
   ),
   'artifact-retention-days': v.optional(
-    v.pipe(
-      v.number(),
-      v.integer('is not a whole number'),
-      v.minValue(1, 'is below 1'),
-      v.maxValue(90, 'is above 90'),
-      v.description(
-        'How many days GitHub keeps the artifact of each run that writes into an `artifact://` storage.',
-      ),
+    count(
+      1,
+      90,
+      'How many days GitHub keeps the artifact of each run that writes into an `artifact://` storage.',
     ),
   ),
   's3-endpoint': v.optional(text('Address of an S3 service other than Amazon.', checkEndpoint)),
-  's3-region': v.optional(
-    shaped(
-      'Region of the bucket.',
-      /^[a-z0-9-]+$/,
-      'is not the name of a region',
-      'Write it as in eu-central-1 or auto',
-    ),
-  ),
+  's3-region': v.optional(text('Region of the bucket.', parseRegion)),
   's3-addressing': v.optional(
     text('Where the bucket stands in the address: `auto`, `path` or `virtual`.', parseS3Addressing),
   ),
@@ -193,24 +174,20 @@ export const databaseSchema = v.strictObject({
   restore: v.optional(restoreSchema),
 });
 
-const drillSchema = v.strictObject({
+const drillChoice = new RegExp(
+  `^(?:latest|latest-verified|random:${parseInterval.pattern.source.slice(1, -1)})$`,
+);
+
+const drillSchema = keysOf({
   'backup-id': v.optional(
     shaped(
       'Which backup to restore: `latest`, `latest-verified` or `random:7d`.',
-      /^(latest|latest-verified|random:\d{1,5}[hdw])$/,
+      drillChoice,
       'is no choice of a backup',
       'Write latest, latest-verified or random:<interval>, such as random:7d',
     ),
   ),
-  fallback: v.optional(
-    v.pipe(
-      v.number(),
-      v.integer('is not a whole number'),
-      v.minValue(0, 'is below 0'),
-      v.maxValue(100, 'is above 100'),
-      v.description('How many older backups to try when the chosen one fails.'),
-    ),
-  ),
+  fallback: v.optional(count(0, 100, 'How many older backups to try when the chosen one fails.')),
   'rto-target': v.optional(text('How long a recovery may take, such as `30m`.', parseDuration)),
   checks: v.optional(
     text('Questions that must return true, one SELECT a line, or the path of a file with them.'),
@@ -218,20 +195,22 @@ const drillSchema = v.strictObject({
   image: v.optional(text('The container image of the server for drills.', parseImage)),
 });
 
-const cleanupSchema = v.strictObject({
+const cleanupSchema = keysOf({
   'aws-access-key-id': v.optional(secretName('the id of an access key that may delete')),
   'aws-secret-access-key': v.optional(secretName('the access key that may delete')),
   ...roleEntries,
   'grace-period': v.optional(text('How long unneeded objects stay before they are removed.', parseInterval)),
 });
 
-const alarmsSchema = v.strictObject({
+export const alarmsSchema = keysOf({
   issues: v.optional(
     v.pipe(v.boolean(), v.description('Whether a failure opens an issue; true when absent.')),
   ),
-  labels: v.optional(texts('More labels of these issues.')),
-  assignees: v.optional(texts('Who is assigned to them.')),
-  mentions: v.optional(texts('Who is mentioned in them: `@team` or `@person`.')),
+  labels: v.optional(texts('More labels of these issues.', inputs['issue-labels'].parse)),
+  assignees: v.optional(texts('Who is assigned to them.', inputs['issue-assignees'].parse)),
+  mentions: v.optional(
+    texts('Who is mentioned in them: `@team` or `@person`.', inputs['issue-mentions'].parse),
+  ),
   'notify-url': v.optional(secretName('the address of a webhook')),
   'notify-format': v.optional(
     text(
@@ -266,11 +245,11 @@ const databaseName = v.pipe(
 );
 
 /** A policy in which each key is valid by itself */
-export const policySchema = v.strictObject({
+export const policySchema = keysOf({
   $schema: v.optional(v.string()),
   action: shaped(
     'This action, pinned: OWNER/REPO@COMMIT, with the version as a comment behind it.',
-    /^[\w.-]+\/[\w.-]+@[0-9a-f]{40}$/,
+    pinnedActionPattern,
     'is not OWNER/REPO@COMMIT with a commit of 40 hexadecimal digits',
     'Pin a commit, for a tag can be moved; the release page names it',
   ),
@@ -284,20 +263,18 @@ export const policySchema = v.strictObject({
   ),
   'runs-on': v.optional(text('The runner of all jobs; ubuntu-latest when absent.')),
   'install-client': v.optional(
-    shaped(
+    text(
       'Whether missing client programs are installed: `auto` on runners of GitHub only, `always` on yours, too, or `never`.',
-      /^(auto|always|never)$/,
-      'is none of auto, always and never',
-      'Write auto, always or never',
+      oneOf(['auto', 'always', 'never']),
     ),
   ),
   'time-zone': v.optional(
-    text('The time zone of all schedules, such as `Europe/Berlin`; UTC when absent.', parseTimeZone),
+    text('The time zone of all schedules, such as `Europe/Berlin`; UTC when absent.', parseZoneName),
   ),
   'records-url': v.optional(secretName('the URL of the database that keeps the records in SQL')),
   databases: v.pipe(
     v.record(databaseName, databaseSchema),
-    v.check((databases) => Object.keys(databases).length > 0, 'names no database. Write at least one'),
+    v.minEntries(1, 'names no database. Write at least one'),
   ),
   schedules: v.optional(schedulesSchema),
   retention: v.optional(retention),

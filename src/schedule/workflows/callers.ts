@@ -190,15 +190,13 @@ function renderJob(job: WorkflowJob, beside: readonly WorkflowJob[], { policy }:
 
 /**
  * Names the concurrency group of a job. Backups and cleanups of a database share a group and wait for each
- * other. Other jobs only read or have to be on time, and wait only for their own kind. A capture into an
- * artifact shares the group, too: the artifact holds the whole repository, and two writers would each keep
- * only their own changes.
+ * other. Other jobs only read or have to be on time, and wait only for their own kind. No policy captures into
+ * an artifact, which holds the whole repository, so that of two writers each would keep its own changes alone.
  */
-function groupOf({ database, kind, calls, with: { storage } }: WorkflowJob): string {
+function groupOf({ database, kind, calls }: WorkflowJob): string {
   const group = `supabase-backup-${database ?? 'schedules'}`;
   const isWriter = calls === 'backup' || calls === 'cleanup';
-  const isShared = calls === 'capture' && isArtifact(storage);
-  return isWriter || isShared || database === undefined ? group : `${group}-${kind}`;
+  return isWriter || database === undefined ? group : `${group}-${kind}`;
 }
 
 /**

@@ -4,6 +4,7 @@ import { previewSchedule } from '../../../src/operations/schedule/outlook.ts';
 import { describeSchedule } from '../../../src/operations/schedule/report.ts';
 import type { Problem, Remark, Schedule } from '../../../src/operations/schedule/result.ts';
 import { renderText } from '../../../src/report/text.ts';
+import type { SchedulePlan } from '../../../src/schedule/plan/plan.ts';
 import { hour } from '../../../src/values/duration.ts';
 import { planOf } from '../../schedule/setting.ts';
 
@@ -53,6 +54,10 @@ test.each<[Problem, string]>([
 test.each<[Remark, string]>([
   [{ kind: 'ended-capture', database: 'shop' }, 'shop is not captured any more, and its slot stays'],
   [{ kind: 'unencrypted', database: 'shop' }, 'Backups of shop are stored unencrypted: whoever'],
+  [
+    { kind: 'peak', database: 'shop', job: 'full', cron: '0 14 * * *' },
+    'full of shop is due at a full hour or a quarter of one (0 14 * * *), when GitHub is busiest, starts schedules late and drops some: write auto for its minute, as in `auto 14 * * *`.',
+  ],
   [{ kind: 'longest-pause', database: 'shop', length: 2 * hour }, 'were 2 h 00 min apart at most'],
   [
     { kind: 'cost', minutes: 300, free: 200 },
@@ -101,14 +106,23 @@ it('holds a target against the longest gap of each database', () => {
   ]);
 });
 
-it('remarks on minutes that are more than those that cost nothing, of hosted runners alone', () => {
-  const often = planOf('schedules: { capture: "*/15 * * * *" }\n');
-  const remarksOf = (given: typeof often) =>
-    findRemarks(
-      given,
-      { changes: [], verification: undefined, ...previewSchedule(given, undefined, now) },
-      now,
+const nothingElse = { changes: [], verification: undefined, databases: [] };
+const remarksOf = (given: SchedulePlan) =>
+  findRemarks(given, { ...nothingElse, ...previewSchedule(given, undefined, now) }, now);
+
+it('remarks on what is due when GitHub is busiest, and not on auto', () => {
+  const found = (schedules: string) =>
+    findRemarks(planOf(`schedules: { ${schedules} }\n`), nothingElse, now).flatMap((remark) =>
+      remark.kind === 'peak' ? [`${remark.job} ${remark.cron}`] : [],
     );
+  expect(found('full: 0 14 * * *, archive: 17 2 1 * *')).toEqual(['full 0 14 * * *']);
+  expect(found("full: ['30 2 * * *', '17 14 * * *']")).toEqual(['full 30 2 * * *']);
+  expect(found("capture: '*/10 8-18 * * *'")).toEqual(['capture */10 8-18 * * *']);
+  expect(found('full: auto 2 * * *, capture: auto/10 * * * *')).toEqual([]);
+});
+
+it('remarks on minutes that are more than those that cost nothing, of hosted runners alone', () => {
+  const often = planOf('schedules: { capture: auto/15 * * * * }\n');
   const clear = { kind: 'unencrypted', database: 'production' };
   expect(remarksOf(often)).toMatchObject([clear, { kind: 'cost', free: 2000 }]);
   expect(remarksOf({ ...often, runsOn: 'own' })).toEqual([clear]);

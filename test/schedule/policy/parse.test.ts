@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parsePolicy } from '../../../src/schedule/policy/parse.ts';
-import { policySchema } from '../../../src/schedule/policy/schema.ts';
-import { toJsonSchema } from '../json-schema.ts';
 import { refusalOf, smallPolicy } from '../setting.ts';
+import { makePolicySchema, renderSchema } from './json-schema.ts';
 
 const parse = (text: string) => parsePolicy(text, 'policy.yml');
 const messageOf = async (text: string) => (await refusalOf(() => parse(text))).message;
@@ -22,12 +21,7 @@ describe('a policy', () => {
   });
 
   test('has a JSON Schema for editors', async () => {
-    const schema = {
-      $schema: 'https://json-schema.org/draft/2020-12/schema',
-      title: 'The policy of supabase-backup',
-      ...toJsonSchema(policySchema),
-    };
-    await expect(`${JSON.stringify(schema, null, 2)}\n`).toMatchFileSnapshot(
+    await expect(`${renderSchema(makePolicySchema())}\n`).toMatchFileSnapshot(
       '../../../schema/policy.schema.json',
     );
   });
@@ -59,7 +53,7 @@ describe('a wrong policy is refused', () => {
     [
       'a number where a text is wanted',
       'alarms: { rpo-target: 26 }',
-      '7:23: alarms.rpo-target: is the number 26, and a text is wanted. Write it with its unit, as in 26h, or in quotes',
+      '7:23: alarms.rpo-target: is the number 26, and a text is wanted. Write it with its unit, as in 26h',
     ],
     [
       'a boolean of YAML 1.1',
@@ -79,7 +73,7 @@ describe('a wrong policy is refused', () => {
     [
       'a schedule that is no schedule',
       'schedules: { full: 7 }',
-      '7:20: schedules.full: is not true or false, a text, a list or keys and values',
+      '7:20: schedules.full: is not true or false, a text, a list or keys and values. Write one of them',
     ],
     [
       'a setting that captures do not have',
@@ -91,7 +85,11 @@ describe('a wrong policy is refused', () => {
       'keep-changes: for ever',
       '7:15: keep-changes: cannot be "for ever". Write hours, days or weeks, such as 36h, 7d or 2w',
     ],
-    ['a number out of range', 'drill: { fallback: 101 }', '7:20: drill.fallback: is above 100'],
+    [
+      'a number out of range',
+      'drill: { fallback: 101 }',
+      '7:20: drill.fallback: is above 100. Write 100 or less',
+    ],
     [
       'a time zone that there is not',
       'time-zone: Mars/Olympus',
@@ -105,7 +103,7 @@ describe('a wrong policy is refused', () => {
     [
       'a machine that is to be changed in a way that there is not',
       'install-client: yes',
-      '7:17: install-client: is none of auto, always and never. Write auto, always or never',
+      '7:17: install-client: cannot be "yes". Write auto, always or never',
     ],
     [
       'a mail server that sends to nobody',
@@ -142,14 +140,16 @@ describe('a wrong policy is refused', () => {
 
   test('without what is required, at the place where it is missing', async () => {
     const text = smallPolicy.replace('    database-url: DATABASE_URL\n', '');
-    expect(await messageOf(text)).toBe('policy.yml:5:5: databases.production.database-url: is required');
-    expect(await messageOf('')).toBe('policy.yml:1:1: the policy: is not keys and values');
+    expect(await messageOf(text)).toBe(
+      'policy.yml:5:5: databases.production.database-url: is required. Write it; docs/schedule.md says what it holds',
+    );
+    expect(await messageOf('')).toBe('policy.yml:1:1: the policy: has no value. Write keys and values');
   });
 
   test('with a connection string in place of the name of a secret, which is not repeated', async () => {
     const message = await messageOf(smallPolicy.replace('DATABASE_URL', 'postgresql://u:hunter2@h/d'));
     expect(message).toContain(
-      'policy.yml:5:19: databases.production.database-url: is not the name of a secret',
+      'policy.yml:5:19: databases.production.database-url: holds an address with a password. Put it into a secret',
     );
     expect(message).not.toContain('hunter2');
   });
@@ -277,7 +277,7 @@ describe('a wrong policy is refused', () => {
 
     test('without the region in which it is taken', async () => {
       const missing =
-        'databases.production.s3-region: must name the region of AWS in which the role is taken, such as eu-central-1';
+        'databases.production.s3-region: must name the region of AWS in which the role is taken. Write it, such as eu-central-1';
       expect(await messageOf(rolePolicy.replace(region, ''))).toBe(at(`5:5: ${missing}`));
       expect(await messageOf(rolePolicy.replace('eu-central-1', 'auto'))).toBe(at(`7:16: ${missing}`));
       const cleanup = `${smallPolicy}cleanup: { aws-role: ${role} }\n`;
@@ -333,7 +333,9 @@ describe('a wrong policy is refused', () => {
 
   test('when it is no YAML', async () => {
     expect(await messageOf('databases: [1\nx: 2\n')).toMatch(/policy\.yml:2:1: is no YAML: Flow sequence/);
-    expect(await messageOf(`${smallPolicy}drill: *nowhere\n`)).toMatch(/is no YAML: Unresolved alias/);
+    expect(await messageOf(`${smallPolicy}drill: *nowhere\n`)).toMatch(
+      /is no YAML: Nothing has the name behind this \*/,
+    );
     expect(await messageOf('action: &here [*here]\n')).toContain('policy.yml:1:15: action: is not a text');
   });
 });

@@ -312,15 +312,11 @@ describe('a job', () => {
     expect(groupOf('staging-drill')).toBe('supabase-backup-staging-drill');
   });
 
-  test('that captures into an artifact waits for backups, which write the same one', () => {
-    const text = `${smallPolicy.replace('s3://octo-backups/production', 'artifact://production')}runs-on: own\nschedules: { capture: true }\n`;
-    expect(jobOf(text, 'production-capture')).toMatchObject({
-      concurrency: { group: 'supabase-backup-production' },
-      permissions: { actions: 'read' },
-    });
-    expect(jobOf(text, 'production-drill').concurrency).toMatchObject({
-      group: 'supabase-backup-production-drill',
-    });
+  test('whose storage is an artifact reads those of other runs, and none captures into it', () => {
+    const text = smallPolicy.replace('s3://octo-backups/production', 'artifact://production');
+    for (const id of ['production-full', 'production-drill', 'production-cleanup'])
+      expect(jobOf(text, id).permissions).toMatchObject({ actions: 'read' });
+    expect(() => jobOf(text, 'production-capture')).toThrow('there is no job');
   });
 });
 
