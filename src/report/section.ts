@@ -29,7 +29,11 @@ export type Shown =
       readonly tones?: readonly (Tone | undefined)[];
     }
   /** Text to copy and run; it is kept line by line. */
-  | { readonly kind: 'code'; readonly language: 'sql' | 'diff' | 'sh' | 'yaml'; readonly text: string };
+  | {
+      readonly kind: 'code';
+      readonly language: 'sql' | 'diff' | 'sh' | 'yaml' | 'text';
+      readonly text: string;
+    };
 
 /** Whether something is as it should be; a terminal has a colour for each. */
 export type Tone = 'good' | 'warning' | 'bad';

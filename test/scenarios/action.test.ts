@@ -96,7 +96,7 @@ test('a restore into a database that is not empty fails the step with what to do
     ),
   ]);
   expect([...run.outputs.keys()]).toEqual(['announced']);
-  expect(run.summary).toMatch(/^### restore failed\n/);
+  expect(run.summary).toMatch(/^### ❌ restore failed\n/);
   expect(run.stdout).not.toMatch(/^\s+at /m);
 });
 
