@@ -12,7 +12,8 @@ export interface Piece {
 
 // All repetitions are bounded: a long text without spaces is no reason to search it again from each letter.
 const shapes = [
-  String.raw`\b\d{8}T\d{6}Z-[0-9a-f]{4}\b`,
+  // With the path that it is in, and what stands behind it: backups/20261120T021700Z-7f3a.json
+  String.raw`[\w./-]{0,120}\b\d{8}T\d{6}Z-[0-9a-f]{4,16}(?:[\w/-]|\.\w){0,80}`,
   String.raw`\b\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,9})?Z| \d\d:\d\d(?::\d\d)?Z?(?: UTC(?:[+-]\d{1,2})?)?)`,
   String.raw`\b[a-z][a-z0-9+.-]{1,15}:\/\/[^\s${'`'}|<>"']{0,2000}[^\s${'`'}|<>"'.,;:!?)\]]`,
   String.raw`\bwww\.[\w.-]{1,255}\b`,

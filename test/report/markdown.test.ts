@@ -58,6 +58,7 @@ describe('code in a report', () => {
   test.each([
     ['Run `repair`, or (`drill`).', 'Run `repair`, or (`drill`).'],
     ['backup 20261120T021700Z-7f3a.', 'backup `20261120T021700Z-7f3a`.'],
+    ['in a/b-20261120T021700Z-7f3a.json.', 'in `a/b-20261120T021700Z-7f3a.json`.'],
     ['of 2026-11-20T02:17:00.000Z, and', 'of `2026-11-20T02:17:00.000Z`, and'],
     ['2026-11-20 02:17 UTC, 2026-11-20', '`2026-11-20 02:17 UTC`, 2026-11-20'],
     ['into postgres@db.example.com:5432/shop.', 'into `postgres@db.example.com:5432/shop`.'],
