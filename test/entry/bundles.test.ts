@@ -308,7 +308,7 @@ describe('the action, alone in a folder', () => {
     expect(lines).toContain(
       '::error::operation: there is none named "nonsense"%0A→ The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor, estimate, managed, mirror, repair, init or keygen.',
     );
-    expect(summary).toContain('### nonsense failed');
+    expect(summary).toContain('### ❌ nonsense failed');
   });
 
   test('masks every secret before any other line, even when an input is wrong', () => {

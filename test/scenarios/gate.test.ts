@@ -190,7 +190,9 @@ describe('a release is stopped', () => {
     expect(outputs).toMatchObject({ gate: 'stopped', 'drilled-age-seconds': null });
     expect(listBackups(place)).toEqual([first]);
     const told = await runCli(['gate', '--storage', place, ...due], { env: env() });
-    expect(told.stdout).toMatch(/no drill has passed within drilled-within +Run `drill`/);
+    expect(told.stdout).toMatch(
+      /no drill has passed within drilled-within \(1\.0 s\): there was none +Run `drill`/,
+    );
     expect(told.stdout).toMatch(/drilled-within +since a drill passed +\S+ s +never +BROKEN/);
     const waiting = await runCli(['gate', '--storage', place, '--drilled-within', '1d'], { env: env() });
     expect(waiting.exitCode).toBe(0);

@@ -35,7 +35,7 @@ export function tellFigures(managed: Managed): Outcome['outputs'] {
 export function describeBoth(managed: Managed): Section[] {
   const title = `Supabase's own backups of ${managed.facts.ref}: ${nameVerdict(managed).toUpperCase()}`;
   return [
-    { kind: 'heading', text: title },
+    { kind: 'heading', text: title, tone: isSound(managed) ? 'good' : 'bad' },
     ...managed.findings.flatMap(describeFinding),
     ...describeLayers(managed),
   ];
