@@ -60,7 +60,7 @@ test('backup writes its outputs and a summary', async () => {
   expect(run.summary).toMatch(
     /^### ✅ Backup of \S+: [\d,]+ rows, \S+ \S+ stored, NOT encrypted\n\nBackup `\S+`/,
   );
-  expect(run.summary).toContain(`Backup \`${id}\`, "release \\\\| 2.4\\\\n". Never restored yet`);
+  expect(run.summary).toContain(`Backup \`${id}\`, "release \\| 2.4\\\\n". Never restored yet`);
   expect(run.summary).toMatch(/^\| what \| value \|\n\| --- \| ---: \|$/m);
   expect(run.summary).toMatch(/^\| public\.readings \| 12,000 \| /m);
   expect(run.leftInRunnerTemp).toEqual([]);
