@@ -72,6 +72,8 @@ function toPlainSection(section: Section): object {
       return { kind: section.kind, language: section.language, text: section.text };
     case 'table':
       return { kind: section.kind, columns: section.columns.map(({ title }) => title), rows: section.rows };
+    case 'details':
+      return { kind: section.kind, title: section.title, sections: section.sections.map(toPlainSection) };
     default:
       return assertNever(section);
   }

@@ -26,17 +26,21 @@ const kinds = [
   ...['JobError', 'ServerError', 'Interruption', 'Defect'],
 ];
 
-const section = {
-  oneOf: [
-    describeObject({ kind: { enum: ['heading', 'paragraph'] }, text: { type: 'string' } }),
-    describeObject({ kind: { const: 'code' }, language: { type: 'string' }, text: { type: 'string' } }),
-    describeObject({
-      kind: { const: 'table' },
-      columns: { type: 'array', items: { type: 'string' } },
-      rows: { type: 'array', items: { type: 'array', items: { type: 'string' } } },
-    }),
-  ],
-};
+const shown = [
+  describeObject({ kind: { enum: ['heading', 'paragraph'] }, text: { type: 'string' } }),
+  describeObject({ kind: { const: 'code' }, language: { type: 'string' }, text: { type: 'string' } }),
+  describeObject({
+    kind: { const: 'table' },
+    columns: { type: 'array', items: { type: 'string' } },
+    rows: { type: 'array', items: { type: 'array', items: { type: 'string' } } },
+  }),
+];
+
+const folded = describeObject({
+  kind: { const: 'details' },
+  title: { type: 'string' },
+  sections: { type: 'array', items: { $ref: '#/$defs/shown' } },
+});
 
 /** `announced` is an output of the action alone. */
 const printed = outputNames.filter((name) => name !== 'announced');
@@ -58,7 +62,8 @@ export function makeOutputSchema(): object {
       ...Object.fromEntries(operations.map((operation) => [operation, describeEnd(operation)])),
       failure: describeFailure(),
       outputs: { properties: Object.fromEntries(printed.map((name) => [name, describeOutput(name)])) },
-      section,
+      section: { oneOf: [...shown, folded] },
+      shown: { oneOf: shown },
     },
   };
 }

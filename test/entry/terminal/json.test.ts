@@ -40,6 +40,11 @@ describe('an outcome as JSON', () => {
         columns: [{ title: 'limit' }, { title: 'is', align: 'right' as const }],
         rows: [[say`${nameInput('max-age')}`, '30 h']],
       },
+      {
+        kind: 'details' as const,
+        title: 'Phases',
+        sections: [{ kind: 'paragraph' as const, text: 'One of geheim.' }],
+      },
     ],
   };
 
@@ -63,6 +68,7 @@ describe('an outcome as JSON', () => {
       report: [
         { kind: 'heading', text: 'Gate: STOPPED ***' },
         { kind: 'table', columns: ['limit', 'is'], rows: [['--max-age', '30 h']] },
+        { kind: 'details', title: 'Phases', sections: [{ kind: 'paragraph', text: 'One of ***.' }] },
       ],
       error: null,
     });
