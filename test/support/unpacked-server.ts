@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -12,24 +13,19 @@ import {
 import { homedir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { findServers } from './cluster.ts';
+import { cacheOfRoot } from './packaged-server.ts';
 
 /**
  * Brings a PostgreSQL server to a Debian or Ubuntu that has none, and puts its programs into the PATH of this process. npm has servers, but
- * none with pg_dump and pg_restore. Root installs the distribution's packages. Anybody else unpacks them into a folder of their own: apt
- * downloads and verifies as for an installation, and nothing is installed. On other systems, and where apt fails, this does nothing more than
- * say so: whoever starts a server is told what to install.
+ * none with pg_dump and pg_restore. So apt downloads and verifies the distribution's packages, as for an installation, and they are unpacked
+ * into a cache: that needs no rights, starts no service, and is undone by removing the folder. On other systems, and where apt fails, nothing
+ * happens but a sentence: whoever starts a server is told what to install.
  *
  * @param say gets a sentence about what is done
  */
 export async function provideServer(say: (sentence: string) => void): Promise<void> {
   if ((await findServers()).length > 0) return;
   if (process.platform !== 'linux' || !succeeds('apt-get', ['--version'])) return;
-  if (process.getuid?.() === 0) {
-    say('No PostgreSQL server is installed: installing the one of this distribution with apt-get');
-    aptGet(['update']);
-    aptGet(['install', ...withoutMore, 'postgresql']);
-    return;
-  }
   const folder = cacheFolder();
   if (!runs(folder)) {
     say(`No PostgreSQL server is installed: unpacking the one of this distribution into ${folder}`);
@@ -43,12 +39,15 @@ export async function provideServer(say: (sentence: string) => void): Promise<vo
   process.env.PATH = [join(folder, 'programs'), process.env.PATH].join(delimiter);
 }
 
-/** Packages and libraries of one release do not run on another. */
+const isRoot = process.getuid?.() === 0;
+
+/** Libraries of one release do not run on another. The server of root runs as somebody else, who may not look into /root. */
 function cacheFolder(): string {
   const release = readFileSync('/etc/os-release', 'utf8');
   const read = (name: string) => new RegExp(`^${name}="?([\\w.-]+)"?$`, 'm').exec(release)?.[1] ?? 'none';
-  const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-  return join(cache, 'supabase-backup', `postgresql-${read('ID')}-${read('VERSION_ID')}-${process.arch}`);
+  const own = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+  const cache = isRoot ? cacheOfRoot : join(own, 'supabase-backup');
+  return join(cache, `postgresql-${read('ID')}-${read('VERSION_ID')}-${process.arch}`);
 }
 
 /** A library that was there when the packages were unpacked may be gone since. */
@@ -60,6 +59,8 @@ function downloadInto(folder: string): void {
   mkdirSync(dirname(folder), { recursive: true });
   const work = mkdtempSync(`${folder}-`);
   try {
+    // As root, apt downloads as a user of its own.
+    chmodSync(work, 0o755);
     const lists = join(work, 'lists');
     const archives = join(work, 'archives');
     for (const place of [lists, archives]) mkdirSync(join(place, 'partial'), { recursive: true });
@@ -67,22 +68,28 @@ function downloadInto(folder: string): void {
     const ours = [
       ...['-o', `Dir::State::lists=${lists}`, '-o', `Dir::Cache=${work}`],
       ...['-o', `Dir::Cache::archives=${archives}`, '-o', 'Acquire::Languages=none'],
-      // The lock is dpkg's, which does not run.
-      ...['-o', 'Debug::NoLocking=1'],
     ];
     // One source of several that does not answer is not a reason to give up: the download shows whether there is one.
     aptGet([...ours, 'update']);
-    if (!aptGet([...ours, 'install', ...withoutMore, '--download-only', 'postgresql']))
-      throw new Error('apt-get could not download it');
+    // Without the lock, which is dpkg's, and dpkg does not run.
+    const download = (...words: string[]) =>
+      aptGet([...ours, '-o', 'Debug::NoLocking=1', 'install', '--download-only', ...withoutMore, ...words]);
+    const packages = (name: string) => globSync(join(archives, `${name}.deb`));
+    if (!download('postgresql')) throw new Error('apt-get could not download it');
+    // A client that is installed would be left out, and may be older than the server.
+    for (const file of packages('postgresql-[0-9]*'))
+      download('--reinstall', basename(file).replace(/^postgresql-(\d+)_.*/, 'postgresql-client-$1'));
+    // The server looks for time zones there, wherever it is itself. Images of Ubuntu lack them.
+    if (
+      !existsSync('/usr/share/zoneinfo') &&
+      !(isRoot && aptGet([...ours, 'install', ...withoutMore, 'tzdata']))
+    )
+      throw new Error('The server needs /usr/share/zoneinfo: have the package tzdata installed');
     const unpacked = join(work, 'unpacked');
-    unpackServer(globSync(join(archives, '*.deb')), unpacked, folder);
+    unpackServer(packages('*'), unpacked, folder);
     renameSync(unpacked, folder);
   } finally {
     rmSync(work, { recursive: true, force: true });
-  }
-  if (!existsSync('/usr/share/zoneinfo')) {
-    rmSync(folder, { recursive: true });
-    throw new Error('The server needs /usr/share/zoneinfo: have the package tzdata installed');
   }
   if (!runs(folder)) {
     rmSync(folder, { recursive: true });
