@@ -15894,8 +15894,8 @@ var require_cache = __commonJS({
        */
       #queryCache(requestQuery, options, targetStorage) {
         const resultList = [];
-        const storage = targetStorage ?? this.#relevantRequestResponseList;
-        for (const requestResponse of storage) {
+        const storage2 = targetStorage ?? this.#relevantRequestResponseList;
+        for (const requestResponse of storage2) {
           const [cachedRequest, cachedResponse] = requestResponse;
           if (this.#requestMatchesCachedItem(requestQuery, cachedRequest, cachedResponse, options)) {
             resultList.push(requestResponse);
@@ -28275,8 +28275,8 @@ var init_deletion = __esm({
 });
 
 // src/storage/s3/sentences.ts
-function hostOf2({ endpoint }) {
-  return endpoint?.host ?? "Amazon S3";
+function hostOf2({ endpoint: endpoint2 }) {
+  return endpoint2?.host ?? "Amazon S3";
 }
 function quote(words2) {
   const [line = ""] = words2.split("\n", 1);
@@ -29436,12 +29436,12 @@ function silenceMsOf({ silenceMs = defaultSilenceMs }) {
   return silenceMs;
 }
 function configure(options, keepAlive) {
-  const { endpoint, region, context, credentials } = options;
+  const { endpoint: endpoint2, region, context, credentials } = options;
   const silenceMs = silenceMsOf(options);
   const agent = { ...chooseAgent(context.env, "storage"), keepAlive, maxSockets: Number.POSITIVE_INFINITY };
-  const custom = endpoint ? {
-    endpoint: endpoint.href,
-    region: region ?? (endpoint.hostname.endsWith(".r2.cloudflarestorage.com") ? "auto" : "us-east-1"),
+  const custom = endpoint2 ? {
+    endpoint: endpoint2.href,
+    region: region ?? (endpoint2.hostname.endsWith(".r2.cloudflarestorage.com") ? "auto" : "us-east-1"),
     // Many compatible stores refuse the checksum headers that the SDK sends by default.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED"
@@ -29464,8 +29464,8 @@ function configure(options, keepAlive) {
 function toIdentity({ accessKeyId, secretAccessKey, sessionToken }) {
   return { accessKeyId, secretAccessKey, ...sessionToken === void 0 ? {} : { sessionToken } };
 }
-function isByPath({ addressing = "auto", endpoint, bucket }) {
-  if (addressing === "auto") return endpoint !== void 0 || bucket.includes(".");
+function isByPath({ addressing = "auto", endpoint: endpoint2, bucket }) {
+  if (addressing === "auto") return endpoint2 !== void 0 || bucket.includes(".");
   return addressing === "path";
 }
 var import_client_s34, defaultSilenceMs;
@@ -29515,13 +29515,13 @@ var init_requests = __esm({
       /** True while no request has succeeded since one exhausted its retries */
       #givenUp = false;
       constructor(options) {
-        const { bucket, prefix, endpoint, context } = options;
+        const { bucket, prefix, endpoint: endpoint2, context } = options;
         this.#options = options;
         this.#client = openClient(options);
         this.bucket = bucket;
         this.root = prefix === "" ? "" : `${prefix}/`;
         this.location = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`;
-        this.place = { bucket, endpoint, env: context.env };
+        this.place = { bucket, endpoint: endpoint2, env: context.env };
         this.silenceMs = silenceMsOf(options);
         this.#firstDelayMs = options.firstDelayMs ?? 250;
       }
@@ -29866,14 +29866,14 @@ var init_writing = __esm({
       #takesMd5;
       /** Whether values are sent with their SHA-256, which the store then keeps; false once it has refused that */
       #sendsSha256;
-      constructor(requests, reading, { encryption, storageClass, checksums }) {
+      constructor(requests, reading, { encryption, storageClass: storageClass2, checksums }) {
         this.#requests = requests;
         this.#reading = reading;
         this.#sendsSha256 = checksums ?? false;
         this.#settings = {
           ...encryption && { ServerSideEncryption: encryption.algorithm },
           ...encryption?.keyId !== void 0 && { SSEKMSKeyId: encryption.keyId },
-          ...storageClass !== void 0 && { StorageClass: storageClass }
+          ...storageClass2 !== void 0 && { StorageClass: storageClass2 }
         };
       }
       async put(key, value) {
@@ -30765,13 +30765,13 @@ var init_store2 = __esm({
         return (await this.#open()).storage.probe();
       }
       async put(key, value) {
-        const { storage, written } = await this.#openForWriting();
-        await storage.put(key, value);
+        const { storage: storage2, written } = await this.#openForWriting();
+        await storage2.put(key, value);
         written.add(key);
       }
       async create(key, value) {
-        const { storage, written } = await this.#openForWriting();
-        const created = await storage.create(key, value);
+        const { storage: storage2, written } = await this.#openForWriting();
+        const created = await storage2.create(key, value);
         if (created) written.add(key);
         return created;
       }
@@ -30785,8 +30785,8 @@ var init_store2 = __esm({
         yield* (await this.#open()).storage.list(prefix);
       }
       async delete(keys) {
-        const { storage, original, written, deleted } = await this.#openForWriting();
-        await storage.delete(keys);
+        const { storage: storage2, original, written, deleted } = await this.#openForWriting();
+        await storage2.delete(keys);
         for (const key of keys) {
           written.delete(key);
           if (original.has(key)) deleted.add(key);
@@ -30928,9 +30928,9 @@ var init_store2 = __esm({
         if (own.some(({ name }) => name === slot)) await this.#service.discard(slot);
         return slot;
       }
-      async #upload({ storage, files }, slot) {
+      async #upload({ storage: storage2, files }, slot) {
         const paths = [];
-        for await (const { key } of storage.list("")) if (isShared(key)) paths.push((0, import_node_path10.join)(files, key));
+        for await (const { key } of storage2.list("")) if (isShared(key)) paths.push((0, import_node_path10.join)(files, key));
         return this.#service.upload(slot, paths, files, this.#options.retentionDays);
       }
       /**
@@ -31620,6 +31620,9 @@ var Problem = class extends Error {
     this.told = { message, remedy };
   }
 };
+function patterned(pattern2, parse2) {
+  return Object.assign(parse2, { pattern: pattern2 });
+}
 function oneOf(values) {
   const parse2 = (text) => {
     const found = values.find((value) => value === text);
@@ -31635,10 +31638,10 @@ function quoteHarmless(text) {
   return /^[\w.:+-]{1,40}$/.test(text) ? JSON.stringify(text) : `that (${formatCounted(text.length, "character")}, hidden because it may be a secret)`;
 }
 function matching(pattern2, message, remedy) {
-  return (text) => {
+  return patterned(pattern2, (text) => {
     if (!pattern2.test(text)) throw new Problem(message, remedy);
     return text;
-  };
+  });
 }
 function wholeNumber(least, most) {
   const parse2 = (text) => {
@@ -31672,18 +31675,26 @@ function parsePrice(text) {
 function splitList(text) {
   return text.split(/[,\r\n]/).map((part) => part.trim()).filter((part) => part !== "");
 }
+function patternOfList({ source, flags }) {
+  const part = `(?:${source.replace(/^\^|\$$/g, "")})`;
+  return new RegExp(`^[\\s,]*${part}(?:\\s*[,\\r\\n][\\s,]*${part})*[\\s,]*$`, flags);
+}
 function list(values, word = "or") {
   return values.length < 2 ? values.join() : `${values.slice(0, -1).join(", ")} ${word} ${values.at(-1)}`;
 }
 function listOf(form, wrong2, remedy) {
-  return (text) => splitList(text).map((name) => {
-    if (form.test(name)) return name;
-    throw new Problem(`cannot contain ${JSON.stringify(name)}: ${wrong2}`, remedy);
-  });
+  return patterned(
+    patternOfList(form),
+    (text) => splitList(text).map((name) => {
+      if (form.test(name)) return name;
+      throw new Problem(`cannot contain ${JSON.stringify(name)}: ${wrong2}`, remedy);
+    })
+  );
 }
-function parseSignals(text) {
-  return splitList(text).map(oneOf(heartbeatSignals));
-}
+var parseSignals = patterned(
+  patternOfList(new RegExp(heartbeatSignals.join("|"))),
+  (text) => splitList(text).map(oneOf(heartbeatSignals))
+);
 function parseWebhook(text) {
   let url;
   try {
@@ -31732,26 +31743,31 @@ function parseDatabaseUrl(text) {
   return text;
 }
 var tablePattern = /^(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*)\.(?:"(?:[^"]|"")+"|[^".*]+(?:\.[^".*]+)*|\*)$/;
-function parsePatterns(text) {
-  return splitPatterns(text).map((pattern2) => {
+var tablePatterns = patternOfList(
+  new RegExp(`\\*|${tablePattern.source.slice(1, -1).replaceAll('[^".*]', '[^".*,\\r\\n]')}`)
+);
+var parsePatterns = patterned(
+  tablePatterns,
+  (text) => splitPatterns(text).map((pattern2) => {
     if (pattern2 === "*" || tablePattern.test(pattern2)) return pattern2;
     throw new Problem(
       `cannot contain ${JSON.stringify(pattern2)}`,
       'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".'
     );
-  });
-}
-function parseColumns(text) {
-  return splitList(text).map((name) => {
-    const [schema3, table, column, ...more] = name.split(".");
-    if (schema3 && table && column && more.length === 0 && !name.includes('"'))
-      return { schema: schema3, table, column };
+  })
+);
+var columnPattern = /^([^".,\r\n]+)\.([^".,\r\n]+)\.([^".,\r\n]+)$/;
+var parseColumns = patterned(
+  patternOfList(columnPattern),
+  (text) => splitList(text).map((name) => {
+    const [, schema3, table, column] = columnPattern.exec(name) ?? [];
+    if (schema3 && table && column) return { schema: schema3, table, column };
     throw new Problem(
       `cannot contain ${JSON.stringify(name)}`,
       "Write schema.table.column, names as they are, without quotes."
     );
-  });
-}
+  })
+);
 function decode(text) {
   try {
     return decodeURIComponent(text);
@@ -31760,12 +31776,15 @@ function decode(text) {
   }
 }
 function parseChecks(text) {
-  const source = text.includes("\n") || /^select\b/i.test(text) ? text : readFileAsText(text);
+  const source = isSql(text) ? text : readFileAsText(text);
   const checks = source.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== "" && !/^(--|#)/.test(line));
   if (checks.length === 0) {
     throw new Problem("holds no check", "Write one SELECT a line, each of which must return true.");
   }
   return checks;
+}
+function isSql(text) {
+  return text.includes("\n") || /^select\b/i.test(text);
 }
 function readFileAsText(path3) {
   try {
@@ -31830,28 +31849,28 @@ function readLogin(url) {
     throw new Problem("holds a control character in its user or password", "Leave it out.");
   return { user, password };
 }
-var mailbox = /^[^\s\p{Cc}@<>()[\]\\,;:"]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/u;
-function parseSender(text) {
+var mailbox = /^(?:(?![@<>()[\]\\,;:"])[!-~]){1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/;
+var mailboxForm = mailbox.source.slice(1, -1);
+var sender = new RegExp(`^(?:${mailboxForm}|[^<>\\p{Cc}]{0,100}<(?:${mailboxForm})>)$`, "u");
+var parseSender = patterned(sender, (text) => {
   const [, name = "", address = text] = /^([^<>]*?)\s*<([^<>]+)>$/.exec(text) ?? [];
-  if (isMailbox(address) && new RegExp("^\\P{Cc}{0,100}$", "u").test(name))
+  if (mailbox.test(address) && new RegExp("^\\P{Cc}{0,100}$", "u").test(name))
     return { name: name.replace(/^"(.*)"$/, "$1"), address };
   throw new Problem(
     `cannot be ${JSON.stringify(text)}`,
     "Write it as in backups@example.com or Backups <backups@example.com>."
   );
-}
-function parseRecipientsOfMail(text) {
-  return splitList(text).map((address) => {
-    if (isMailbox(address)) return { name: "", address };
+});
+var parseRecipientsOfMail = patterned(
+  patternOfList(mailbox),
+  (text) => splitList(text).map((address) => {
+    if (mailbox.test(address)) return { name: "", address };
     throw new Problem(
       `cannot contain ${JSON.stringify(address)}: that is no address of mail`,
       "Write addresses as in ops@example.com, separated by commas."
     );
-  });
-}
-function isMailbox(text) {
-  return mailbox.test(text) && /^[\x21-\x7e]+$/.test(text);
-}
+  })
+);
 
 // src/interface/inputs/needed-jobs.ts
 init_dist();
@@ -31913,8 +31932,8 @@ var idWords = ["latest", "latest-verified", "all"];
 var idBeginning = /^\d{1,8}$|^\d{8}T\d{0,6}$|^\d{8}T\d{6}Z(-[0-9a-f]{0,4})?$/;
 function parseBackupId(text) {
   if (idWords.includes(text) || idBeginning.test(text)) return text;
-  const [, interval] = /^random:(.*)$/.exec(text) ?? [];
-  if (interval !== void 0) return `random:${parseInterval(interval)}`;
+  const [, interval2] = /^random:(.*)$/.exec(text) ?? [];
+  if (interval2 !== void 0) return `random:${parseInterval(interval2)}`;
   const [, time] = /^before:(.*)$/.exec(text) ?? [];
   if (time === void 0) {
     const near = findNearest(text, idWords);
@@ -31948,15 +31967,14 @@ function parseTime(text) {
   return isAbsolute && !Number.isNaN(date.getTime()) ? date : void 0;
 }
 var intervalUnits = { h: hour, d: day, w: week };
-function parseInterval(text) {
-  const [, digits, unit = ""] = /^(\d{1,5})([hdw])$/.exec(text) ?? [];
-  const milliseconds = Number(digits) * (intervalUnits[unit] ?? Number.NaN);
-  if (milliseconds > 0) return milliseconds;
+var interval = /^(?!0+\D)\d{1,5}[hdw]$/;
+var parseInterval = patterned(interval, (text) => {
+  if (interval.test(text)) return Number(text.slice(0, -1)) * (intervalUnits[text.slice(-1)] ?? Number.NaN);
   throw new Problem(
     `cannot be ${JSON.stringify(text)}`,
     "Write hours, days or weeks, such as 36h, 7d or 2w."
   );
-}
+});
 function parsePeriod(text) {
   const period = readPeriod(text);
   if (period !== void 0) return period;
@@ -31976,7 +31994,14 @@ function parseTimeZone(text) {
   }
 }
 var retentionCounts = ["last", "hourly", "daily", "weekly", "monthly", "yearly", "verified"];
-function parseRetention(text) {
+var retentionRule = [
+  `(?:${retentionCounts.filter((name) => name !== "verified").join("|")})=\\d{1,5}`,
+  "verified=(?!0+(?!\\d))\\d{1,5}",
+  `within=${interval.source.slice(1, -1)}`
+].join("|");
+var twice = "(?![\\s\\S]*\\b([a-z]+)=[\\s\\S]*\\b\\1=)";
+var retention = new RegExp(`^${twice}(?:${retentionRule})(?:[\\s,]+(?:${retentionRule}))*$`);
+var parseRetention = patterned(retention, (text) => {
   const policy = { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0, within: 0, verified: 3 };
   const seen = /* @__PURE__ */ new Set();
   for (const rule of text.split(/[\s,]+/)) {
@@ -32002,17 +32027,16 @@ function parseRetention(text) {
     );
   }
   return policy;
-}
+});
 var shortUnits = { s: 1e3, m: minute, h: hour, d: day };
-function parseDuration(text) {
-  const [, digits, unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const milliseconds = Number(digits) * (shortUnits[unit] ?? Number.NaN);
-  if (milliseconds > 0) return milliseconds;
+var duration = /^(?!0+\D)\d{1,6}[smhd]$/;
+var parseDuration = patterned(duration, (text) => {
+  if (duration.test(text)) return Number(text.slice(0, -1)) * (shortUnits[text.slice(-1)] ?? Number.NaN);
   throw new Problem(
     `cannot be ${JSON.stringify(text)}`,
     "Write seconds, minutes, hours or days, such as 90s, 30m or 4h."
   );
-}
+});
 
 // src/interface/inputs/groups/alarm.ts
 var alarmInputs = {
@@ -41068,8 +41092,10 @@ function isCryptoKey3(key) {
 
 // src/interface/inputs/key-values.ts
 init_errors();
-function parseRecipients(text) {
-  return splitList(text).map((recipient) => {
+var recipientPattern = /^age1(?:[02-9ac-hj-np-z]{58}|(?:pq|tag|tagpq)1[02-9ac-hj-np-z]{40,4000})$/;
+var parseRecipients = patterned(
+  patternOfList(recipientPattern),
+  (text) => splitList(text).map((recipient) => {
     if (/AGE-SECRET-KEY-/i.test(recipient)) {
       throw new Problem(
         "holds an identity, which is the secret half",
@@ -41085,8 +41111,8 @@ function parseRecipients(text) {
         "Write what `age-keygen -y` prints; it starts with age1."
       );
     }
-  });
-}
+  })
+);
 function parseIdentities(text) {
   const lines = identityLines(text);
   if (lines.length === 0) {
@@ -41133,15 +41159,16 @@ function parseCertificates(text) {
   parsePem(text.includes("-----BEGIN") ? text : readFile(text));
   return text;
 }
-function parsePem(given) {
+var pem = /^[\s\S]*-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----[\s\S]*$/;
+var parsePem = patterned(pem, (given) => {
   const remedy = "Give the CA certificate in PEM form; Supabase offers it under Database settings.";
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(given)) throw new Problem("holds a private key", remedy);
   const blocks = given.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
   if (blocks.length === 0 || !blocks.every(isCertificate)) throw new Problem("is no certificate", remedy);
-}
-function isCertificate(pem) {
+});
+function isCertificate(pem2) {
   try {
-    return new import_node_crypto2.X509Certificate(pem).raw.length > 0;
+    return new import_node_crypto2.X509Certificate(pem2).raw.length > 0;
   } catch {
     return false;
   }
@@ -41587,27 +41614,34 @@ var parseRegion = matching(
   "is not the name of a region",
   "Write it as in `eu-central-1` or `auto`."
 );
-function parseS3Encryption(text) {
-  if (text === "AES256" || text === "aws:kms") return { algorithm: text };
-  const [, keyId] = /^aws:kms:([A-Za-z0-9:/_-]{1,2048})$/.exec(text) ?? [];
-  if (keyId !== void 0) return { algorithm: "aws:kms", keyId };
+var s3Encryption = /^(?:AES256|aws:kms(?::[A-Za-z0-9:/_-]{1,2048})?)$/;
+var parseS3Encryption = patterned(s3Encryption, (text) => {
+  if (text === "AES256") return { algorithm: text };
+  if (s3Encryption.test(text)) {
+    const keyId = text.slice("aws:kms:".length);
+    return keyId === "" ? { algorithm: "aws:kms" } : { algorithm: "aws:kms", keyId };
+  }
   throw new Problem(
     "names no encryption of S3",
     "Write AES256, aws:kms, or aws:kms:KEY with the id or the ARN of the key."
   );
-}
-function parseStorageClass(text) {
+});
+var storageClass = new RegExp(`^(?!(?:${[...archivingClasses].join("|")})$)[A-Z][A-Z0-9_]{1,40}$`);
+var parseStorageClass = patterned(storageClass, (text) => {
   if (archivingClasses.has(text)) {
     throw new Problem(
       `is ${text}, whose objects cannot be read at once: no backup could be built on, validated or restored`,
       "Write GLACIER_IR, which can, STANDARD_IA, or leave it out."
     );
   }
-  if (/^[A-Z][A-Z0-9_]{1,40}$/.test(text)) return text;
+  if (storageClass.test(text)) return text;
   throw new Problem("is not the name of a storage class", "Write it as in STANDARD_IA.");
-}
-function parseStorage(text) {
-  if (/^artifact:\/\/[^":<>|*?\\/\p{Cc}]{1,200}$/iu.test(text)) return text;
+});
+var artifactForm = 'artifact://[^":<>|*?\\\\/\\p{Cc}]{1,200}';
+var placeForm = "(?!(?=[\\s\\S]*://)[\\s\\S]*@)(?:(?:s3://[^/]|file:///|\\.{0,2}/)[\\s\\S]*|\\.\\.?)";
+var storage = new RegExp(`^(?:${artifactForm}|${placeForm})$`, "iu");
+var parseStorage = patterned(storage, (text) => {
+  if (storage.test(text)) return text;
   if (/^artifact:/i.test(text)) {
     throw new Problem(
       "names an artifact that cannot exist",
@@ -41620,19 +41654,24 @@ function parseStorage(text) {
       "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead."
     );
   }
-  if (/^(s3:\/\/[^/]|file:\/\/\/|\.{0,2}\/|\.\.?$)/i.test(text)) return text;
   throw new Problem(
     "is neither a folder nor an S3 location nor an artifact",
     "Write a folder that starts with ./ or /, such as ./backups, s3://bucket/prefix, or artifact://name."
   );
-}
-function checkEndpoint(text) {
+});
+var endpointForm = [
+  "[hH][tT][tT][pP][sS]?://",
+  "(?:(?:[A-Za-z0-9_-]+\\.)*[A-Za-z_][A-Za-z0-9_-]*|(?:\\d{1,2}\\.|1\\d\\d\\.|2[0-4]\\d\\.){3}(?:\\d{1,2}|1\\d\\d|2[0-4]\\d)|\\[[0-9A-Fa-f:]+\\])",
+  "(?::(?:[1-5]?\\d{1,4}|6[0-4]\\d{3}))?(?:/[!-~]*)?"
+].join("");
+var endpoint = new RegExp(`^${endpointForm}$`);
+var checkEndpoint = patterned(endpoint, (text) => {
   const url = parseEndpoint(text);
   if (url === void 0 || url.username !== "" || url.password !== "") {
     throw new Problem("is not the address of an S3 service", "Write it as in https://s3.example.com.");
   }
   return text;
-}
+});
 
 // src/interface/inputs/copies-values.ts
 var fields = [
@@ -41726,10 +41765,10 @@ function toCopy(entry, number2) {
       throw new Problem(`entry ${number2}: ${field} ${error2.message}`, error2.remedy);
     }
   };
-  const storage = take("storage", parseCopyStorage);
-  if (storage === void 0)
+  const storage2 = take("storage", parseCopyStorage);
+  if (storage2 === void 0)
     throw new Problem(`entry ${number2}: storage is missing`, "Write a folder or s3://bucket/prefix.");
-  const isBucket = /^s3:/i.test(storage);
+  const isBucket = /^s3:/i.test(storage2);
   const misplaced = [...entry.keys()].find((field) => field !== "storage" && field !== "name");
   if (!isBucket && misplaced !== void 0)
     throw new Problem(
@@ -41737,8 +41776,8 @@ function toCopy(entry, number2) {
       "Leave it out, or correct the storage."
     );
   return {
-    name: take("name", parseName) ?? storage,
-    storage,
+    name: take("name", parseName) ?? storage2,
+    storage: storage2,
     s3Endpoint: take("endpoint", checkEndpoint),
     s3Region: take("region", parseRegion),
     s3Addressing: take("addressing", parseS3Addressing) ?? "auto",
@@ -42236,9 +42275,9 @@ init_wording();
 // src/interface/inputs/copy-places.ts
 var import_node_path = __toESM(require("node:path"), 1);
 var import_node_url = require("node:url");
-function findSharedPlace(storage, copies) {
+function findSharedPlace(storage2, copies) {
   const places = copies.map((copy, index) => ({ what: `entry ${index + 1}`, root: rootOf(copy) }));
-  if (storage !== void 0) places.unshift({ what: "storage", root: rootOf(storage) });
+  if (storage2 !== void 0) places.unshift({ what: "storage", root: rootOf(storage2) });
   for (const [index, { what, root }] of places.entries()) {
     for (const other of places.slice(0, index)) {
       if (root === other.root) return `${what} is the same place as ${other.what}`;
@@ -42248,39 +42287,39 @@ function findSharedPlace(storage, copies) {
   }
   return void 0;
 }
-function rootOf({ storage, s3Endpoint }) {
-  if (!/^s3:/i.test(storage)) return `folder ${import_node_path.default.resolve(pathOf(storage))}/`.replace(/\/+$/, "/");
-  const [, bucket = "", prefix = ""] = /^s3:\/\/([^/]*)\/?(.*)$/i.exec(storage) ?? [];
+function rootOf({ storage: storage2, s3Endpoint }) {
+  if (!/^s3:/i.test(storage2)) return `folder ${import_node_path.default.resolve(pathOf(storage2))}/`.replace(/\/+$/, "/");
+  const [, bucket = "", prefix = ""] = /^s3:\/\/([^/]*)\/?(.*)$/i.exec(storage2) ?? [];
   return `s3 ${hostOf(s3Endpoint)}/${bucket}/${prefix.replace(/\/*$/, "/").replace(/^\/$/, "")}`;
 }
-function pathOf(storage) {
-  if (!/^file:/i.test(storage)) return storage;
+function pathOf(storage2) {
+  if (!/^file:/i.test(storage2)) return storage2;
   try {
-    return (0, import_node_url.fileURLToPath)(storage);
+    return (0, import_node_url.fileURLToPath)(storage2);
   } catch {
-    return storage;
+    return storage2;
   }
 }
-function hostOf(endpoint) {
-  const url = endpoint !== void 0 && URL.canParse(endpoint) ? new URL(endpoint) : void 0;
+function hostOf(endpoint2) {
+  const url = endpoint2 !== void 0 && URL.canParse(endpoint2) ? new URL(endpoint2) : void 0;
   if (url === void 0 || /\.amazonaws\.com$/i.test(url.hostname)) return "amazon";
   return `${url.host}${url.pathname.replace(/\/+$/, "")}`;
 }
 
 // src/interface/inputs/shared-inputs.ts
 function takeCommon(taker, env2) {
-  const storage = taker.take("storage");
-  return { storage, ...takeAccess(taker, storage, env2) };
+  const storage2 = taker.take("storage");
+  return { storage: storage2, ...takeAccess(taker, storage2, env2) };
 }
-function takeCopies(taker, { storage, s3Endpoint }, env2) {
+function takeCopies(taker, { storage: storage2, s3Endpoint }, env2) {
   const copies = withEndpoints(taker.take("copies") ?? [], env2);
-  if (copies.length > 0 && /^artifact:/i.test(storage ?? ""))
+  if (copies.length > 0 && /^artifact:/i.test(storage2 ?? ""))
     taker.note(
       "copies",
       "cannot be given beside an artifact, which is written once and whole",
       "Give a folder or a bucket as storage, or leave out copies."
     );
-  const shared = findSharedPlace(storage === void 0 ? void 0 : { storage, s3Endpoint }, copies);
+  const shared = findSharedPlace(storage2 === void 0 ? void 0 : { storage: storage2, s3Endpoint }, copies);
   if (shared !== void 0)
     taker.note("copies", shared, "A copy is for the day when the other place is gone: name another one.");
   return copies;
@@ -42288,12 +42327,12 @@ function takeCopies(taker, { storage, s3Endpoint }, env2) {
 function withEndpoints(copies, env2) {
   return copies.map((copy) => ({ ...copy, s3Endpoint: copy.s3Endpoint ?? endpointOf(copy.storage, env2) }));
 }
-function endpointOf(storage, env2) {
-  return storage?.startsWith("s3:") ? env2.AWS_ENDPOINT_URL_S3 || env2.AWS_ENDPOINT_URL : void 0;
+function endpointOf(storage2, env2) {
+  return storage2?.startsWith("s3:") ? env2.AWS_ENDPOINT_URL_S3 || env2.AWS_ENDPOINT_URL : void 0;
 }
-function takeAccess(taker, storage, env2) {
+function takeAccess(taker, storage2, env2) {
   return {
-    s3Endpoint: taker.take("s3-endpoint") ?? endpointOf(storage, env2),
+    s3Endpoint: taker.take("s3-endpoint") ?? endpointOf(storage2, env2),
     s3Region: taker.take("s3-region"),
     s3Addressing: taker.take("s3-addressing"),
     s3Sse: taker.take("s3-sse"),
@@ -42393,13 +42432,13 @@ function takeKnown(taker, databaseUrl, env2) {
 
 // src/interface/inputs/doctor-inputs.ts
 function takeDoctor(taker, env2) {
-  const storage = taker.take("storage");
+  const storage2 = taker.take("storage");
   const measured = takeMeasured(taker);
   const channels = channelInputs.filter((name) => taker.take(name));
-  const access2 = takeAccess(taker, storage, env2);
+  const access2 = takeAccess(taker, storage2, env2);
   const inputs2 = {
-    ...{ operation: "doctor", storage, channels, ...access2 },
-    copies: takeCopies(taker, { ...access2, storage }, env2),
+    ...{ operation: "doctor", storage: storage2, channels, ...access2 },
+    copies: takeCopies(taker, { ...access2, storage: storage2 }, env2),
     ...measured,
     hasDatabase: hasDatabase(measured, env2),
     encryptionRecipients: taker.take("encryption-recipients") ?? [],
@@ -42448,9 +42487,9 @@ function hasDatabase({ databaseUrl }, env2) {
   return databaseUrl !== void 0 || (env2.PGHOST ?? "") !== "";
 }
 function refuseNothing(taker, inputs2) {
-  const { hasDatabase: hasDatabase2, storage, policy, channels, copies, management } = inputs2;
+  const { hasDatabase: hasDatabase2, storage: storage2, policy, channels, copies, management } = inputs2;
   const keys = [...inputs2.encryptionRecipients, ...inputs2.encryptionIdentity];
-  const given = [hasDatabase2, storage, policy, channels[0], copies[0], keys[0], management];
+  const given = [hasDatabase2, storage2, policy, channels[0], copies[0], keys[0], management];
   if (given.some(Boolean) || taker.mistakes.length > 0) return;
   taker.note(
     "database-url",
@@ -42461,12 +42500,12 @@ function refuseNothing(taker, inputs2) {
 
 // src/interface/inputs/managed-inputs.ts
 function takeManaged(taker, env2) {
-  const storage = taker.takeOptional("storage");
+  const storage2 = taker.takeOptional("storage");
   return {
     operation: "managed",
     management: requireManagement(taker, "database-url", taker.take("database-url"), env2),
-    storage,
-    ...takeAccess(taker, storage, env2),
+    storage: storage2,
+    ...takeAccess(taker, storage2, env2),
     maxAge: taker.take("max-age")
   };
 }
@@ -42475,7 +42514,7 @@ var partsOnly = [
   ...["safety-storage", "target-kind", "default-privileges", "verify", "report-folder"]
 ];
 function takeManagedRestore(taker, env2) {
-  const storage = takeNotebook(taker);
+  const storage2 = takeNotebook(taker);
   const targetUrl = taker.takeOptional("target-url");
   taker.refuseBeside("managed", partsOnly);
   return {
@@ -42483,7 +42522,7 @@ function takeManagedRestore(taker, env2) {
     managed: true,
     management: requireManagement(taker, "target-url", targetUrl, env2),
     recoveryTargetTime: taker.takeWholeSecond(),
-    ...{ storage, targetUrl, ...takeAccess(taker, storage, env2), ...takeRecording(taker) },
+    ...{ storage: storage2, targetUrl, ...takeAccess(taker, storage2, env2), ...takeRecording(taker) },
     confirmed: taker.take("confirm") !== void 0,
     safetyBackup: taker.take("safety-backup"),
     jobs: taker.take("jobs"),
@@ -42492,16 +42531,16 @@ function takeManagedRestore(taker, env2) {
   };
 }
 function takeNotebook(taker) {
-  const storage = taker.takeOptional("storage");
-  if (storage === void 0 && !taker.mistakes.some(({ name }) => name === "storage"))
+  const storage2 = taker.takeOptional("storage");
+  if (storage2 === void 0 && !taker.mistakes.some(({ name }) => name === "storage"))
     taker.note(
       "storage",
       "is required for restore with managed: it is noted there what Supabase was asked, and without the note a second run could ask again",
       "Give the storage of the backups of this project, a folder or a bucket."
     );
-  if (/^artifact:/i.test(storage ?? ""))
+  if (/^artifact:/i.test(storage2 ?? ""))
     taker.note("storage", "cannot be an artifact together with managed", "Give a folder or a bucket.");
-  return storage ?? "";
+  return storage2 ?? "";
 }
 
 // src/interface/inputs/setup-inputs.ts
@@ -42615,21 +42654,21 @@ var Taker = class {
   }
   /** Takes the storage of one database, or the policy that names those of many: exactly one of them. */
   takeStorageOrPolicy() {
-    const storage = this.take("storage");
+    const storage2 = this.take("storage");
     const policy = this.take("policy");
-    if (storage !== void 0 && policy !== void 0)
+    if (storage2 !== void 0 && policy !== void 0)
       this.note(
         "storage",
         say`cannot be given together with ${nameInput("policy")}`,
         say`Leave one out: ${nameInput("storage")} is of one database, ${nameInput("policy")} names the storages of all.`
       );
-    if (storage === void 0 && policy === void 0 && this.mistakes.length === 0)
+    if (storage2 === void 0 && policy === void 0 && this.mistakes.length === 0)
       this.note(
         "storage",
         say`is required for ${this.operation}, unless ${nameInput("policy")} is given`,
         say`${askFor("storage", inputs.storage.example ?? "")} Or set ${nameInput("policy")}.`
       );
-    return { storage, policy };
+    return { storage: storage2, policy };
   }
   /** Takes what is written, and for whom. A runbook without names would be of no use, nor would evidence. */
   takeReportKind() {
@@ -42868,12 +42907,12 @@ function takeDrill(taker, common) {
   };
 }
 function takeCleanup(taker, common) {
-  const retention = taker.take("retention");
+  const retention2 = taker.take("retention");
   const timeZone = taker.take("time-zone");
   return {
     operation: "cleanup",
     ...common,
-    retention,
+    retention: retention2,
     timeZone,
     gracePeriod: taker.take("grace-period"),
     keepChanges: taker.take("keep-changes"),
@@ -43564,27 +43603,27 @@ function renderLock(content) {
 function isLockKey(key) {
   return keyPattern2.test(key);
 }
-async function listValues(storage) {
+async function listValues(storage2) {
   const values = [];
-  for await (const value of storage.list("locks/")) values.push(value);
+  for await (const value of storage2.list("locks/")) values.push(value);
   return values;
 }
-async function readLocks(storage, values, passOver) {
+async function readLocks(storage2, values, passOver) {
   const locks = [];
   const queue = values.values();
   const reader = async () => {
     for (const value of queue) {
-      const lock = await readLock(storage, value, passOver);
+      const lock = await readLock(storage2, value, passOver);
       if (lock) locks.push(lock);
     }
   };
   await Promise.all(Array.from({ length: Math.min(readers, values.length) }, reader));
   return locks;
 }
-async function readLock(storage, { key, modifiedAt }, passOver) {
+async function readLock(storage2, { key, modifiedAt }, passOver) {
   let text;
   try {
-    text = (await storage.get(key, largestLock)).toString("utf8");
+    text = (await storage2.get(key, largestLock)).toString("utf8");
   } catch (error2) {
     if (error2 instanceof StorageError && error2.missing) return void 0;
     if (error2 instanceof DeniedValueError) text = "";
@@ -43594,26 +43633,26 @@ async function readLock(storage, { key, modifiedAt }, passOver) {
   const parsed = safeParse(pipe(string(), parseJson(), contentSchema), text);
   const content = parsed.success ? parsed.output : void 0;
   if (content === void 0 && !isLockKey(key)) {
-    return void passOver(`${key} in ${storage.location} has neither the name of a lock nor what one says`);
+    return void passOver(`${key} in ${storage2.location} has neither the name of a lock nor what one says`);
   }
   const lifetimeSeconds = content?.ttlSeconds ?? usualLifetimeSeconds;
   return { key, modifiedAt, expiresAt: new Date(modifiedAt.getTime() + lifetimeSeconds * 1e3), content };
 }
 
 // src/repository/locks/locks.ts
-async function listLocks({ storage }) {
-  const locks = await readLocks(storage, await listValues(storage), () => {
+async function listLocks({ storage: storage2 }) {
+  const locks = await readLocks(storage2, await listValues(storage2), () => {
   });
   return locks.filter(({ content }) => !content?.released);
 }
-async function giveBack({ storage }, locks) {
+async function giveBack({ storage: storage2 }, locks) {
   try {
-    await storage.delete(locks.map(({ key }) => key));
+    await storage2.delete(locks.map(({ key }) => key));
   } catch (error2) {
     if (!(error2 instanceof StorageError)) throw error2;
     const left = error2 instanceof RetainedError ? error2.keys : locks.map(({ key }) => key);
     for (const { key, content } of locks)
-      if (content && left.includes(key)) await storage.put(key, renderLock({ ...content, released: true }));
+      if (content && left.includes(key)) await storage2.put(key, renderLock({ ...content, released: true }));
   }
 }
 
@@ -43680,22 +43719,22 @@ var repositorySchema = strictObject({
 });
 var configKey = "repository.json";
 var largestConfig = 64 * 1024;
-async function openRepository(storage, repositoryKey) {
-  const repository = await findRepository(storage, repositoryKey);
+async function openRepository(storage2, repositoryKey) {
+  const repository = await findRepository(storage2, repositoryKey);
   if (repository) return repository;
   throw new ConfigurationError(
-    say`${nameInput("storage")}: there is no repository at ${storage.location}`,
+    say`${nameInput("storage")}: there is no repository at ${storage2.location}`,
     "Correct the location; a repository is made by its first backup."
   );
 }
-async function findRepository(storage, repositoryKey) {
+async function findRepository(storage2, repositoryKey) {
   try {
     return await readAgain(async (options) => {
-      const bytes = await readConfig(storage, options);
-      const repository = bytes && parseRepository(storage, bytes, repositoryKey);
-      if (repository) storage.onOpened?.(repository.config);
+      const bytes = await readConfig(storage2, options);
+      const repository = bytes && parseRepository(storage2, bytes, repositoryKey);
+      if (repository) storage2.onOpened?.(repository.config);
       return repository;
-    }, storage.places);
+    }, storage2.places);
   } catch (error2) {
     if (error2 instanceof DeniedValueError)
       throw new ConfigurationError(
@@ -43703,17 +43742,17 @@ async function findRepository(storage, repositoryKey) {
         "Give this user the right to read it.",
         error2
       );
-    if (error2 instanceof ForeignValueError) throw toDamageError(storage, error2.how, error2);
+    if (error2 instanceof ForeignValueError) throw toDamageError(storage2, error2.how, error2);
     if (error2 instanceof StorageError && error2.configuration) {
       throw new ConfigurationError(error2.told.message, error2.told.next, error2);
     }
     throw error2;
   }
 }
-async function readConfig(storage, options) {
+async function readConfig(storage2, options) {
   const read4 = async () => {
     try {
-      return await storage.get(configKey, largestConfig, options);
+      return await storage2.get(configKey, largestConfig, options);
     } catch (error2) {
       if (error2 instanceof StorageError && error2.missing) return void 0;
       throw error2;
@@ -43721,22 +43760,22 @@ async function readConfig(storage, options) {
   };
   const [one, other] = await Promise.all([read4(), read4()]);
   if (one === void 0 || other === void 0) return one ?? other;
-  if (!one.equals(other)) throw toDamageError(storage, "two readings brought different bytes");
+  if (!one.equals(other)) throw toDamageError(storage2, "two readings brought different bytes");
   return one;
 }
-function parseRepository(storage, bytes, repositoryKey) {
+function parseRepository(storage2, bytes, repositoryKey) {
   const text = bytes.toString("utf8");
   const parsed = parse(text);
   if (typeof parsed === "string") {
     const format2 = /"format":\s*(\d{1,9})\b/.exec(text)?.[1];
     throw format2 !== void 0 && format2 !== "1" && format2 !== "2" ? new ConfigurationError(
-      say`${nameInput("storage")}: the repository at ${storage.location} has format ${format2}; this version reads formats 1 and 2`,
+      say`${nameInput("storage")}: the repository at ${storage2.location} has format ${format2}; this version reads formats 1 and 2`,
       "Use the version of supabase-backup that wrote it, or a newer one."
-    ) : toDamageError(storage, parsed);
+    ) : toDamageError(storage2, parsed);
   }
   const key = bindKey(parsed, resolveKey(parsed.key, repositoryKey));
   const { id, source, createdAt } = parsed;
-  return { storage, id, key, source, createdAt: new Date(createdAt), config: bytes };
+  return { storage: storage2, id, key, source, createdAt: new Date(createdAt), config: bytes };
 }
 function parse(text) {
   let value;
@@ -43752,9 +43791,9 @@ function parse(text) {
   const wrong2 = [...fields2].filter((field) => known3.has(field)).map((field) => `\`${field}\` is not as it should be`);
   return wrong2.length === 0 ? "it is not what a backup writes" : wrong2.join(", ");
 }
-function toDamageError(storage, how, cause) {
+function toDamageError(storage2, how, cause) {
   return new IntegrityError(
-    `${configKey} at ${storage.location} is damaged: ${how}`,
+    `${configKey} at ${storage2.location} is damaged: ${how}`,
     "Restore this one small file from a copy; docs/format.md shows its contents.",
     cause
   );
@@ -43824,10 +43863,10 @@ var forms = "Write ./folder, /folder, file:///folder, s3://bucket/prefix or arti
 var longestS3Key = 1024;
 var bucketPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
 async function openStorage(location, options, context) {
-  const storage = await openPlace(location, options, context);
+  const storage2 = await openPlace(location, options, context);
   const { noteRepository } = context;
-  if (noteRepository !== void 0) storage.onOpened = (config) => noteRepository(storage.location, config);
-  return storage;
+  if (noteRepository !== void 0) storage2.onOpened = (config) => noteRepository(storage2.location, config);
+  return storage2;
 }
 async function openPlace(location, options, context) {
   if (location.trim() === "") throw new ConfigurationError(say`${nameInput("storage")} is empty`, forms);
@@ -43884,8 +43923,8 @@ async function openS3(location, options, context) {
       `Write at most ${longestS3Key - longestKey - 1} characters; some stores take fewer.`
     );
   }
-  const endpoint = s3Endpoint ? locateEndpoint(s3Endpoint, bucket) : void 0;
-  if (s3Addressing === "virtual" && endpoint?.hostname.startsWith(`${bucket}.`)) {
+  const endpoint2 = s3Endpoint ? locateEndpoint(s3Endpoint, bucket) : void 0;
+  if (s3Addressing === "virtual" && endpoint2?.hostname.startsWith(`${bucket}.`)) {
     throw new ConfigurationError(
       say`${nameInput("s3-endpoint")} begins with the bucket`,
       `Leave ${bucket}. out of it: with virtual addressing it is put there.`
@@ -43894,7 +43933,7 @@ async function openS3(location, options, context) {
   const { S3Storage: S3Storage2 } = await Promise.resolve().then(() => (init_store(), store_exports));
   return new S3Storage2({
     ...{ bucket, prefix, context },
-    ...endpoint === void 0 ? {} : { endpoint },
+    ...endpoint2 === void 0 ? {} : { endpoint: endpoint2 },
     ...s3Region ? { region: s3Region } : {},
     ...s3Addressing ? { addressing: s3Addressing } : {},
     ...s3Sse ? { encryption: s3Sse } : {},
@@ -43948,16 +43987,16 @@ async function releaseLocks(place, step, context) {
   var _stack = [];
   try {
     if (/^artifact:/i.test(place.storage)) return 0;
-    const storage = __using(_stack, await openStorage(place.storage, place, context), true);
+    const storage2 = __using(_stack, await openStorage(place.storage, place, context), true);
     try {
-      const repository = await openRepository(storage, place.repositoryKey);
+      const repository = await openRepository(storage2, place.repositoryKey);
       const left = (await listLocks(repository)).filter(({ content }) => content?.holderId === step);
       await giveBack(repository, left);
       return left.length;
     } catch (error2) {
       if (!isKnownError(error2)) throw error2;
       throw new StorageError(
-        `locks of the step that was stopped may be left in ${storage.location}: ${messageOf(error2)}`,
+        `locks of the step that was stopped may be left in ${storage2.location}: ${messageOf(error2)}`,
         "They end by themselves half an hour after they were last refreshed.",
         { cause: error2 }
       );
@@ -44007,12 +44046,12 @@ function listPlaces(inputs2) {
   if (operation === "schedule" || operation === "alarm" || operation === "report") return [];
   if (operation === "doctor" || operation === "estimate") return [];
   if (operation === "init" || operation === "keygen") return [];
-  const { storage } = inputs2;
-  if (storage === void 0) return [];
+  const { storage: storage2 } = inputs2;
+  if (storage2 === void 0) return [];
   const safetyStorage = "safetyStorage" in inputs2 ? inputs2.safetyStorage : void 0;
   const { repositoryKey } = inputs2;
   return [
-    { ...inputs2, storage },
+    { ...inputs2, storage: storage2 },
     ...safetyStorage === void 0 ? [] : [{ ...inputs2, storage: safetyStorage }],
     ...listWritten(inputs2).map((copy) => ({ ...copy, repositoryKey }))
   ];

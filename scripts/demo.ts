@@ -1,9 +1,10 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 import { reconnect, seedDatabase } from '../test/fixture/seed.ts';
-import { type Cluster, findServers, startCluster } from '../test/support/cluster.ts';
+import { type Cluster, startCluster } from '../test/support/cluster.ts';
+import { provideServer } from '../test/support/unpacked-server.ts';
 
 /**
  * The main job, once: a Supabase-shaped database on a PostgreSQL started for the occasion is backed up into a local folder, the
@@ -13,15 +14,15 @@ import { type Cluster, findServers, startCluster } from '../test/support/cluster
 const root = path.join(import.meta.dirname, '..');
 const storage = './.demo/backups';
 
-await ensurePostgres();
-rmSync(path.join(root, '.demo'), { recursive: true, force: true });
-
-say('Starting a PostgreSQL of our own');
-const cluster = await startCluster();
 try {
+  await provideServer(say);
+  rmSync(path.join(root, '.demo'), { recursive: true, force: true });
+  say('Starting a PostgreSQL of our own');
+  await using cluster = await startCluster();
   await showMainJob(cluster);
-} finally {
-  await cluster.stop();
+} catch (error) {
+  console.error(`\nerror: ${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
 }
 
 async function showMainJob({ major, superuserUrl, binFolder }: Cluster): Promise<void> {
@@ -61,22 +62,6 @@ async function runBundle(
   });
   const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
   if (code !== 0) throw new Error(`${operation} ended with ${code}`);
-}
-
-/** On a fresh Debian or Ubuntu, as root, installs the server; elsewhere says how. */
-async function ensurePostgres(): Promise<void> {
-  if ((await findServers()).length > 0 || process.getuid?.() !== 0) return;
-  if (spawnSync('apt-get', ['--version']).status !== 0) return;
-  say('PostgreSQL is not installed: installing it with apt-get');
-  spawnSync('apt-get', ['update', '-qq'], { stdio: 'inherit' });
-  spawnSync(
-    'apt-get',
-    ['install', '-y', '-qq', '--no-install-recommends', 'postgresql', 'postgresql-contrib'],
-    {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    },
-  );
 }
 
 function say(line: string): void {

@@ -58,7 +58,7 @@ async function main(): Promise<void> {
     else log.debug(details);
     core.setFailed(printableForRunner(redact(`${message}\n→ ${next}`)));
     writeSummary([
-      { kind: 'heading', text: redact(`${read('operation') || 'supabase-backup'} failed`) },
+      { kind: 'heading', text: redact(`${read('operation') || 'supabase-backup'} failed`), tone: 'bad' },
       { kind: 'paragraph', text: redact(`${message}\n${next}`) },
     ]);
     await alarm?.notify({ failure, error });

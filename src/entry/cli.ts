@@ -6,7 +6,7 @@ import { parseInputs } from '../interface/inputs/parse.ts';
 import type { InputName } from '../interface/inputs/schema.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
-import { printableForRunner, printableJson, printableLines } from '../report/printable.ts';
+import { printableForRunner, printableLines } from '../report/printable.ts';
 import { createMasks, type Redact, redactReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
@@ -25,6 +25,7 @@ import { renderCompletion } from './terminal/completion/completion.ts';
 import { type Configuration, configure } from './terminal/configuration.ts';
 import { chooseVerbosity, explainAlias, listAdvice, refuseUnused } from './terminal/given.ts';
 import { environmentName, renderHelp, renderOperationHelp } from './terminal/help.ts';
+import { renderFailure, renderOutcome } from './terminal/json.ts';
 import { createTerminalLog, type Verbosity } from './terminal/log.ts';
 import { createPaint } from './terminal/paint.ts';
 import { createAsk } from './terminal/questions.ts';
@@ -81,12 +82,10 @@ async function main(words: readonly string[]): Promise<number> {
 
   async function fail(error: unknown): Promise<number> {
     const failure = toFailure(error, signal, nameHere);
-    const { kind, message, next, exitCode } = failure;
     log.fail(failure);
-    const told = { error: { kind, message: redact(message), next: redact(next), exitCode } };
-    if (asJson) print(`${printableJson(told)}\n`);
+    if (asJson) print(renderFailure(readGiven('operation') ?? words[0], failure, { redact, name: nameHere }));
     await alarm?.notify({ failure, error });
-    return exitCode;
+    return failure.exitCode;
   }
   endOnDefect(async (error) => void (await fail(error)));
 
@@ -113,7 +112,10 @@ async function main(words: readonly string[]): Promise<number> {
     const context = { ...machine, log, redact, mask, signal, ...prepareRun(alarm), ask };
     const outcome = await run(inputs, context);
     log.clearProgress();
-    print(asJson ? renderOutputs(outcome, redact) : renderPrinted(outcome, redact, nameHere));
+    const writing = { redact, name: nameHere };
+    print(
+      asJson ? renderOutcome(inputs.operation, outcome, writing) : renderPrinted(outcome, redact, nameHere),
+    );
     if (outcome.exitCode === 3) log.error(tellNegative(inputs.operation, outcome, nameHere));
     await alarm.notify({ outcome });
     return outcome.exitCode;
@@ -146,14 +148,6 @@ function renderPrinted({ printed, report }: Outcome, redact: Redact, name: NameI
   const text = renderText(redactReport(report, redact, name), screen);
   // Of a report, all that came from elsewhere is printable already, and colours are to stay.
   return isRunner ? shown(text) : text;
-}
-
-function renderOutputs({ outputs }: Outcome, redact: Redact): string {
-  const shown = Object.entries(outputs).map(([name, value]) => [
-    name,
-    typeof value === 'string' ? redact(value) : value,
-  ]);
-  return `${printableJson(Object.fromEntries(shown))}\n`;
 }
 
 function helpFor(word: string | undefined): string {

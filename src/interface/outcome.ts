@@ -30,8 +30,13 @@ export interface Outcome {
   readonly exitCode: Extract<ExitCode, 0 | 3>;
   /** With exit code 3: what was found, as sentences or the end of one; for whoever does not see the report */
   readonly found?: string | Wording | undefined;
-  /** Values for later steps: kebab-case names as in action.yml, and as keys of `--json`. */
+  /** Values for later steps: kebab-case names as in action.yml and `outputs` of `--json`; empty where there is none. */
   readonly outputs: Readonly<Record<string, string | number | boolean>>;
+  /**
+   * What outputs cannot hold, for `--json`, by the schema in `details.ts` of the operation. A text that names
+   * inputs is a `Wording`.
+   */
+  readonly details?: object;
   /** The result for people, in order. Rendered as text on a terminal and as Markdown in a job summary. */
   readonly report: readonly Section[];
   /** The backup that was taken, by whichever operation; for the record of the run */

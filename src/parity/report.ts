@@ -34,7 +34,11 @@ export function describeParity(parity: Parity, snapshotAt: string | undefined, l
   const wider = lines.filter(({ line }) => line.status === 'different' && line.wider);
   const different = lines.filter(({ line }) => line.status === 'different' && !line.wider);
   return [
-    { kind: 'heading', text: parity.equal ? 'Parity: equal' : 'Parity: DIFFERENT' },
+    {
+      kind: 'heading',
+      text: parity.equal ? 'Parity: equal' : 'Parity: DIFFERENT',
+      tone: parity.equal ? 'good' : 'bad',
+    },
     { kind: 'paragraph', text: summarizeParity(parity) },
     describeCounts(parity, groups),
     ...describeWider(parity, room.take(wider)),

@@ -1,6 +1,6 @@
 import { assertNever } from '../runtime/errors.ts';
 import { type NameInput, nameForWorkflow, renderWording } from '../runtime/wording.ts';
-import type { Section } from './section.ts';
+import type { Section, Shown } from './section.ts';
 import { Form, type Writing } from './written-form.ts';
 
 /** A shorter secret protects nothing, and its letters occur in ordinary words of every report. */
@@ -65,7 +65,7 @@ export function redactReport(
   redact: Redact,
   name: NameInput = nameForWorkflow,
 ): readonly Section[] {
-  return report.map((section) => {
+  const redactShown = (section: Shown): Shown => {
     switch (section.kind) {
       case 'paragraph':
         return { ...section, text: redact(renderWording(section.text, name)) };
@@ -80,7 +80,12 @@ export function redactReport(
       default:
         return assertNever(section);
     }
-  });
+  };
+  return report.map((section) =>
+    section.kind === 'details'
+      ? { ...section, title: redact(section.title), sections: section.sections.map(redactShown) }
+      : redactShown(section),
+  );
 }
 
 /** Redacts the reason that a record stores; a missing reason becomes null. */

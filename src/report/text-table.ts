@@ -1,9 +1,9 @@
 import { displayWidth } from './display-width.ts';
 import { printable } from './printable.ts';
-import type { Column, Section, Tone } from './section.ts';
+import type { Column, Shown, Tone } from './section.ts';
 import { longestWord, wrap } from './wrap.ts';
 
-type Table = Extract<Section, { kind: 'table' }>;
+type Table = Extract<Shown, { kind: 'table' }>;
 type Paint = (text: string, tone: Tone | undefined) => string;
 
 const gap = '  ';

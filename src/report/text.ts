@@ -37,6 +37,11 @@ function renderSection(section: Section, width: number, paint: NonNullable<Scree
       return printableCode(section.text);
     case 'table':
       return renderTable(section, width, paint);
+    case 'details': {
+      const title = wrapLines(printable(section.title), width);
+      const parts = section.sections.map((part) => renderSection(part, width, paint));
+      return [title, ...parts].join('\n\n');
+    }
     default:
       return assertNever(section);
   }

@@ -13,6 +13,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readPrinted } from '../support/printed-json.ts';
 
 const dist = new URL('../../dist/', import.meta.url).pathname;
 
@@ -163,13 +164,10 @@ describe('the command line, alone in a folder', () => {
   test('tells a mistake as JSON, too, when asked for JSON', () => {
     const { stdout, status } = start('cli.cjs', ['validate', '--json', '--storge=x']);
     expect(status).toBe(2);
-    expect(JSON.parse(stdout)).toEqual({
-      error: {
-        kind: 'ConfigurationError',
-        message: 'there is no input --storge',
-        next: 'Did you mean --storage?',
-        exitCode: 2,
-      },
+    const { kind, next } = { kind: 'ConfigurationError', next: 'Did you mean --storage?' };
+    expect(readPrinted(stdout)).toMatchObject({
+      ...{ operation: 'validate', exitCode: 2, outputs: null },
+      error: { kind, message: 'there is no input --storge', next },
     });
   });
 
@@ -310,7 +308,7 @@ describe('the action, alone in a folder', () => {
     expect(lines).toContain(
       '::error::operation: there is none named "nonsense"%0A→ The operations are backup, capture, validate, restore, drill, cleanup, list, show, pin, unpin, gate, status, report, schedule, alarm, records, doctor, estimate, managed, mirror, repair, init or keygen.',
     );
-    expect(summary).toContain('### nonsense failed');
+    expect(summary).toContain('### ❌ nonsense failed');
   });
 
   test('masks every secret before any other line, even when an input is wrong', () => {

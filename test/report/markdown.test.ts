@@ -20,7 +20,7 @@ describe('a report as Markdown', () => {
     const rows = [
       ['a|b'],
       ['a\nb'],
-      ['`rm`'],
+      ['a`rm`'],
       ['<img src=x onerror=y>'],
       ['\\|'],
       ['[x](y)'],
@@ -33,7 +33,7 @@ describe('a report as Markdown', () => {
     expect(lines).toEqual([
       '| a\\|b |',
       '| a<br>b |',
-      '| \\`rm\\` |',
+      '| a\\`rm\\` |',
       '| &lt;img src=x onerror=y&gt; |',
       '| \\\\\\| |',
       '| \\[x\\](y) |',
@@ -50,6 +50,96 @@ describe('a report as Markdown', () => {
   test('escapes an entity that is text', () => {
     expect(escapeMarkdown('&lt;')).toBe('&amp;lt;');
   });
+});
+
+describe('code in a report', () => {
+  const paragraph = (text: string) => renderMarkdown([{ kind: 'paragraph', text }]).trim();
+
+  test.each([
+    ['Run `repair`, or (`drill`).', 'Run `repair`, or (`drill`).'],
+    ['backup 20261120T021700Z-7f3a.', 'backup `20261120T021700Z-7f3a`.'],
+    ['in a/b-20261120T021700Z-7f3a.json.', 'in `a/b-20261120T021700Z-7f3a.json`.'],
+    ['of 2026-11-20T02:17:00.000Z, and', 'of `2026-11-20T02:17:00.000Z`, and'],
+    ['2026-11-20 02:17 UTC, 2026-11-20', '`2026-11-20 02:17 UTC`, 2026-11-20'],
+    ['into postgres@db.example.com:5432/shop.', 'into `postgres@db.example.com:5432/shop`.'],
+    ['(s3://bucket/it, https://x.example/y.)', '(`s3://bucket/it`, `https://x.example/y`.)'],
+    ['at www.evil.example', 'at `www.evil.example`'],
+    ['`a|b` and `c\\`', '<code>a\\|b</code> and <code>c\\\\</code>'],
+    ['`` and `', '\\`\\` and \\`'],
+  ])('is what is typed, and what must not break or become a link: %s', (text, shown) => {
+    expect(paragraph(text)).toBe(shown);
+  });
+
+  test('is each cell of its column, literally', () => {
+    const rows = [['*/5 2 * * *'], ['a`b'], ['a|b'], [''], [' x'], ['<b>']];
+    const lines = renderMarkdown([{ kind: 'table', columns: [{ title: 'T', code: true }], rows }]);
+    expect(lines.trimEnd().split('\n').slice(2)).toEqual([
+      '| `*/5 2 * * *` |',
+      '| <code>a\\`b</code> |',
+      '| <code>a\\|b</code> |',
+      '|  |',
+      '| <code> x</code> |',
+      '| `<b>` |',
+    ]);
+  });
+
+  test('is kept in one piece beside long texts, where a table has to be as wide as the page', () => {
+    const why = '<script>*x*</script>\n\n| `repair` https://evil.example '.repeat(3);
+    const columns = [{ title: 'id', code: true }, { title: 'n', align: 'right' as const }, { title: 'why' }];
+    const text = renderMarkdown([
+      {
+        kind: 'table',
+        columns,
+        rows: [
+          ['20261120T021700Z-7f3a', '1', why],
+          ['', '2', ''],
+        ],
+      },
+    ]);
+    expect(text).toMatch(
+      /^<table>\n<tr><th width="\d+">id<\/th><th align="right">n<\/th><th>why<\/th><\/tr>/,
+    );
+    expect(text).toContain('<td><code>20261120T021700Z-7f3a</code></td><td align="right">1</td>');
+    expect(text).toContain('&lt;script&gt;*x*&lt;/script&gt;<br><br>| <code>repair</code> <code>https://');
+    expect(text).toContain('<tr><td></td><td align="right">2</td><td></td></tr>\n</table>\n');
+    // An empty line would end the HTML, and begin Markdown.
+    expect(text.trimEnd()).not.toContain('\n\n');
+  });
+});
+
+describe('what matters less', () => {
+  const report = renderMarkdown([
+    {
+      ...{ kind: 'details', title: 'Phases <b>, 3 s' },
+      sections: [
+        { kind: 'paragraph', text: 'One.' },
+        { kind: 'code', language: 'sh', text: 'true' },
+      ],
+    },
+  ]);
+
+  test('is folded under its title', () => {
+    expect(report).toBe(
+      '<details><summary>Phases &lt;b&gt;, 3 s</summary>\n\nOne.\n\n```sh\ntrue\n```\n\n</details>\n',
+    );
+  });
+
+  test('does not fold the note of a summary that is cut', () => {
+    const cut = fitSummary(`x\n${report.replace('One.', 'One.\n'.repeat(100_000))}`, 10_000);
+    expect(cut).toMatch(/One\.\n\n<\/details>\n\n_The rest is left out/);
+    expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(10_000);
+    expect(fitSummary(report + 'y\n'.repeat(10_000), 10_000)).toMatch(/y\n\n_The rest/);
+  });
+});
+
+test('a verdict has a sign, as a terminal has a colour', () => {
+  const render = (tone?: 'good' | 'warning' | 'bad') =>
+    renderMarkdown([{ kind: 'heading', text: 'Drill: PASSED', tone }]);
+  expect([render('good'), render('bad'), render()]).toEqual([
+    '### ✅ Drill: PASSED\n',
+    '### ❌ Drill: PASSED\n',
+    '### Drill: PASSED\n',
+  ]);
 });
 
 describe('what a report as Markdown holds', () => {

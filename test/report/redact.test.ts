@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { renderMarkdown } from '../../src/report/markdown.ts';
+import { escapeMarkdown, renderMarkdown } from '../../src/report/markdown.ts';
 import { createMasks, createRedactor, redactReason, redactReport } from '../../src/report/redact.ts';
 
 describe('a mask', () => {
@@ -86,7 +86,7 @@ describe('a mask', () => {
     ['a connection string of libpq', awkward.replace(/['\\]/g, '\\$&')],
     ['a word of a shell', awkward.replaceAll("'", String.raw`'\''`)],
     ['CSV', awkward.replaceAll('"', '""')],
-    ['Markdown', renderMarkdown([{ kind: 'paragraph', text: awkward }]).trim()],
+    ['Markdown', escapeMarkdown(awkward)],
     ['hexadecimal digits', Buffer.from(awkward).toString('hex')],
     [
       'hexadecimal digits of a log',

@@ -33,6 +33,14 @@ describe('a report as text', () => {
     );
   });
 
+  test('has what a summary folds below its title', () => {
+    const text = renderText([
+      { kind: 'details', title: 'Phases', sections: [{ kind: 'paragraph', text: 'One.' }] },
+      { kind: 'paragraph', text: 'Two.' },
+    ]);
+    expect(text).toBe('Phases\n\nOne.\n\nTwo.\n');
+  });
+
   test('is aligned by what a terminal shows', () => {
     const lines = renderText([
       {

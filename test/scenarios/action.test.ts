@@ -57,7 +57,10 @@ test('backup writes its outputs and a summary', async () => {
     objects: expect.stringMatching(/^\d+$/),
     'duration-seconds': expect.stringMatching(/^\d+(\.\d)?$/),
   });
-  expect(run.summary).toContain(`### Backup ${id.replaceAll('-', '-')}`);
+  expect(run.summary).toMatch(
+    /^### ✅ Backup of \S+: [\d,]+ rows, \S+ \S+ stored, NOT encrypted\n\nBackup `\S+`/,
+  );
+  expect(run.summary).toContain(`Backup \`${id}\`, "release \\| 2.4\\\\n". Never restored yet`);
   expect(run.summary).toMatch(/^\| what \| value \|\n\| --- \| ---: \|$/m);
   expect(run.summary).toMatch(/^\| public\.readings \| 12,000 \| /m);
   expect(run.leftInRunnerTemp).toEqual([]);
@@ -68,7 +71,7 @@ test('validate reads back what backup stored', async () => {
   expect(run, run.stdout).toMatchObject({ exitCode: 0 });
   expect(run.outputs.get('backups')).toBe('1');
   expect(run.outputs.get('damaged')).toBe('0');
-  expect(run.summary).toContain('### Validation: nothing is damaged');
+  expect(run.summary).toContain('### ✅ Validation: nothing is damaged');
 });
 
 test('restore folds its steps into groups, and sets parity', async () => {
@@ -77,7 +80,7 @@ test('restore folds its steps into groups, and sets parity', async () => {
   expect(run, run.stdout).toMatchObject({ exitCode: 0 });
   expect(run.outputs.get('parity')).toBe('equal');
   expect(run.outputs.get('backup-id')).toBe(listBackups(storage())[0]);
-  expect(run.summary).toContain('### Parity: equal');
+  expect(run.summary).toContain('### ✅ Parity: equal');
   expect(run.lines.filter((line) => line.startsWith('::group::')).length).toBeGreaterThan(2);
   expect(run.lines.filter((line) => line.startsWith('::group::')).length).toBe(
     run.lines.filter((line) => line === '::endgroup::').length,
@@ -96,7 +99,7 @@ test('a restore into a database that is not empty fails the step with what to do
     ),
   ]);
   expect([...run.outputs.keys()]).toEqual(['announced']);
-  expect(run.summary).toMatch(/^### restore failed\n/);
+  expect(run.summary).toMatch(/^### ❌ restore failed\n/);
   expect(run.stdout).not.toMatch(/^\s+at /m);
 });
 
@@ -125,8 +128,8 @@ test('damage fails the step although the validation did its work: outputs and su
     ),
   ]);
   expect(run.outputs.get('damaged')).toBe('1');
-  expect(run.summary).toContain('### Validation: DAMAGED');
-  expect(run.summary).toMatch(/^\| \S+ \| table public\.readings \| /m);
+  expect(run.summary).toContain('### ❌ Validation: DAMAGED');
+  expect(run.summary).toMatch(/^(?:\| `\S+` \| |<tr><td><code>\S+<\/code><\/td><td>)table public\.readings/m);
   flipBit(join(storage(), key));
   expect((await step('validate')).exitCode).toBe(0);
 });

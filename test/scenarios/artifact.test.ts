@@ -6,6 +6,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type FakeResults, type Fault, startFakeResults } from '../support/fake-results.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { type ActionRun, runAction } from '../support/run-action.ts';
 import { runCli } from '../support/run-cli.ts';
 import { expectRefusal } from './refusal.ts';
@@ -113,7 +114,7 @@ describe('on a laptop', () => {
     await succeedIn('1', 'backup');
     const listed = await runCli(['list', '--storage', 'artifact://db', '--json'], { env: laptop() });
     expect(listed, listed.stderr).toMatchObject({ exitCode: 0 });
-    expect(JSON.parse(JSON.parse(listed.stdout).list)).toHaveLength(1);
+    expect(readPrinted(listed.stdout).outputs.list).toHaveLength(1);
 
     const target = await createDatabase(cluster.superuserUrl(), 'laptop');
     const restored = await runCli(['restore', '--storage', 'artifact://db', '--json'], {

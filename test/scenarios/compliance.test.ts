@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { reconnect } from '../fixture/seed.ts';
 import { hasValidator, validate } from '../operations/report/compliance/validator.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { type Finished, runCli, succeed } from '../support/run-cli.ts';
 import { listFolder } from './repository-folder.ts';
 import { createDatabase, query } from './shop.ts';
@@ -142,7 +143,7 @@ afterAll(async () => {
 describe('the evidence of a repository that real runs have made', () => {
   test('is written for its user alone, and changes nothing that is stored', () => {
     expect(report, report.stderr).toMatchObject({ exitCode: 0 });
-    expect(JSON.parse(report.stdout)).toMatchObject({ 'report-path': output });
+    expect(readPrinted(report.stdout).outputs).toMatchObject({ 'report-path': output });
     expect(readdirSync(output).sort()).toEqual(['shop.html', 'shop.json', 'shop.md']);
     expect({ ...listFolder(storage), runs: String(readRecords('runs').length) }).toEqual(before);
   });

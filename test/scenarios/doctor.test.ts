@@ -5,6 +5,7 @@ import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startReceiver } from '../alarm/receiver.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { type Finished, runCli, succeed } from '../support/run-cli.ts';
 import { expectNoSecret } from './refusal.ts';
 import { createDatabase, query } from './shop.ts';
@@ -66,9 +67,7 @@ test('what it finds wrong fails a backup, with the same words, which are the las
   expect(examined.exitCode).toBe(3);
   const words = 'reader may not read 1 table: public.secrets';
   expect(examined.stdout).toContain(words);
-  expect(examined.stdout.trimEnd().split('\n').at(-1)).toMatch(
-    /^Do this first: FAILED database, privileges: /,
-  );
+  expect(examined.stdout).toMatch(/^Doctor: \d FAILED.*\n=+\n\nDo this first: FAILED database, privileges: /);
   expect(examined.stderr.trimEnd().split('\n').at(-1)).toContain('Grant it with "GRANT pg_read_all_data');
   expectNoSecret(examined.stdout + examined.stderr, ['readers-p@ss', 'readers-p%40ss']);
   const left = readdirSync(place, { recursive: true, withFileTypes: true });
@@ -87,9 +86,9 @@ test('a test alarm is sent where it is asked for, and told to scripts', async ()
     expect(receiver.requests).toEqual([]);
     const told = await runCli([...given, '--test-alarm']);
     expect(receiver.requests.map(({ body }) => JSON.parse(body).kind)).toEqual(['test']);
-    const { checks, doctor } = JSON.parse(told.stdout);
+    const { checks, doctor } = readPrinted(told.stdout).outputs;
     expect(doctor).toBe('ok');
-    expect(JSON.parse(checks)).toMatchObject([{ name: 'notify-url', state: 'ok' }]);
+    expect(checks).toMatchObject([{ name: 'notify-url', state: 'ok' }]);
     receiver.answer = () => ({ status: 410 });
     const refused = await runCli([...given, '--test-alarm']);
     expect(refused.exitCode).toBe(3);

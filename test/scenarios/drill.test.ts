@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { type Finished, runCli, succeed } from '../support/run-cli.ts';
 import { findProcesses, hasProc, waitUntil } from './processes.ts';
 import { expectRefusal } from './refusal.ts';
@@ -60,7 +61,7 @@ const drill = (storage: string, ...words: string[]): Promise<Finished> =>
   runCli(['drill', '--json', '--storage', storage, ...words], { env: env() });
 
 function outputsOf(run: Finished): Record<string, unknown> {
-  return JSON.parse(run.stdout);
+  return readPrinted(run.stdout).outputs;
 }
 
 /** What the records of drills say, oldest first. */
@@ -103,7 +104,7 @@ describe('a drill', () => {
     const [record] = readRecords(storage);
     expect(record).toMatchObject({ backup: newer, outcome: 'passed', why: null, parity: true });
     expect(record?.checks).toEqual({ asked: 1, failed: [] });
-    const listed = JSON.parse(String((await succeed(['list', '--storage', storage])).list));
+    const listed = (await succeed(['list', '--storage', storage])).list;
     expect(listed[0]).toMatchObject({ id: newer, drilled: { passed: true } });
     expect(listed[0].verifiedAt).not.toBeNull();
     expect(listed[1]).toMatchObject({ id: older, drilled: null, verifiedAt: null });
@@ -123,7 +124,7 @@ describe('a drill', () => {
       '0',
     );
     expect(failing.exitCode).toBe(3);
-    expect(outputsOf(failing)).toMatchObject({ drill: 'failed', 'backup-id': '' });
+    expect(outputsOf(failing)).toMatchObject({ drill: 'failed', 'backup-id': null });
     expect(readRecords(storage).at(-1)?.why).toMatch(/exited with 7: the app does not start/);
   });
 
@@ -267,7 +268,7 @@ describe('a drill', () => {
     flipBit(join(storage, findObject(readStoredManifest(storage, newer), 'public.events').key));
     const run = await drill(storage, '--fallback', '0');
     expect(run.exitCode).toBe(3);
-    expect(outputsOf(run)).toMatchObject({ drill: 'failed', attempts: 1, 'backup-id': '' });
+    expect(outputsOf(run)).toMatchObject({ drill: 'failed', attempts: 1, 'backup-id': null });
   });
 
   test.each([

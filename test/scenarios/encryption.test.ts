@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
 import { expectRefusal } from './refusal.ts';
 import {
@@ -124,7 +125,7 @@ describe('recipients', () => {
     for (const { identity } of [alice, bob]) {
       const run = await restore(storage, identity);
       expect(run, run.stderr).toMatchObject({ exitCode: 0 });
-      expect(JSON.parse(run.stdout)).toMatchObject({ parity: 'equal' });
+      expect(readPrinted(run.stdout).outputs).toMatchObject({ parity: 'equal' });
     }
     const stranger = await createPerson();
     expectRefusal(await restore(storage, stranger.identity), {
@@ -214,7 +215,7 @@ describe('recipients', () => {
       { env: { SUPABASE_BACKUP_TARGET_URL: source } },
     );
     expect(run, run.stderr).toMatchObject({ exitCode: 0 });
-    const id = JSON.parse(run.stdout)['safety-backup-id'];
+    const id = readPrinted(run.stdout).outputs['safety-backup-id'];
     expect(readStoredManifest(storage, id).encryption).toEqual({
       scheme: 'age',
       recipients: [alice.recipient],

@@ -7,6 +7,7 @@ import { compareData, dumpData } from '../fixture/dump.ts';
 import { reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type FakeS3, type Fault, startFakeS3 } from '../support/fake-s3.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { type Finished, type Running, runCli, startCli, succeed } from '../support/run-cli.ts';
 import { type ServerSession, Watcher, waitUntil } from './processes.ts';
 import { expectRefusal } from './refusal.ts';
@@ -113,7 +114,7 @@ async function expectRestorable(
 }
 
 function kindOf(run: Finished): string {
-  return (JSON.parse(run.stdout) as { error: { kind: string } }).error.kind;
+  return String(readPrinted(run.stdout).error?.kind);
 }
 
 describe('the server', () => {
@@ -468,7 +469,7 @@ describe('what was stored', () => {
     const copy = damage((storage) => rmSync(join(storage, key)));
     const validated = await runCli(['validate', '--storage', copy, '--json']);
     expect(validated.exitCode).toBe(3);
-    expect(JSON.parse(validated.stdout)).toMatchObject({ backups: 2, damaged: 2 });
+    expect(readPrinted(validated.stdout).outputs).toMatchObject({ backups: 2, damaged: 2 });
     const lines = damagedLines((await runCli(['validate', '--storage', copy])).stdout);
     const expected = listBackups(kept).flatMap((id) => tables.map((table) => `${id} table ${table}`));
     expect(lines.map((line) => line.split(/ {2,}/).slice(0, 2).join(' ')).sort()).toEqual(expected.sort());

@@ -7,6 +7,7 @@ import { openSession } from '../../src/postgres/session/connection.ts';
 import { parseConnection } from '../../src/postgres/session/settings.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { emptyContext } from '../support/context.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { runCli } from '../support/run-cli.ts';
 import { createDatabase, query } from './shop.ts';
 import { createHostileDatabase, prepareServer } from './tenant.ts';
@@ -153,7 +154,7 @@ describe('nothing of a tenant runs as the backup', () => {
       // What he keeps there is no ledger, and is in the backup like anything of his.
       await query(tenant, 'CREATE TABLE supabase_backup.kept AS SELECT 1 AS id');
       const again = await run(['backup', '--json']);
-      expect(JSON.parse(again.stdout)).toMatchObject({ tables: 3 });
+      expect(readPrinted(again.stdout).outputs).toMatchObject({ tables: 3 });
       expect(ledger.stderr).toMatch(
         /rollback-token: the token cannot be written \(the schema supabase_backup belongs to tenant\)/,
       );

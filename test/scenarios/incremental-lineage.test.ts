@@ -71,7 +71,7 @@ describe('the base', () => {
       base: null,
       fullBecause: expect.stringMatching(/no backup/),
     });
-    expect(rung.outputs).toMatchObject({ 'backup-type': 'full', 'base-id': '', 'reused-share': 0 });
+    expect(rung.outputs).toMatchObject({ 'backup-type': 'full', 'base-id': null, 'reused-share': 0 });
     await ladder.expectRestored();
   });
 

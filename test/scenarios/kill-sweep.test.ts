@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compareData, dumpData } from '../fixture/dump.ts';
 import { type Seeded, seedDatabase } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { mulberry32 } from '../support/random.ts';
 import { runCli, startCli, succeed } from '../support/run-cli.ts';
 import { findProcesses, hasProc, Watcher, waitUntil } from './processes.ts';
@@ -89,7 +90,10 @@ async function expectIntact(storage: string): Promise<void> {
     return;
   }
   expect(validated, validated.stderr).toMatchObject({ exitCode: 0 });
-  expect(JSON.parse(validated.stdout)).toMatchObject({ backups: listBackups(storage).length, damaged: 0 });
+  expect(readPrinted(validated.stdout).outputs).toMatchObject({
+    backups: listBackups(storage).length,
+    damaged: 0,
+  });
 }
 
 async function expectNoLocks(): Promise<void> {

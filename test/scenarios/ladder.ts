@@ -9,6 +9,7 @@ import { openSealed, sealContent } from '../../src/repository/signature.ts';
 import { openStorage } from '../../src/storage/open.ts';
 import { compareData, type DataDump, dumpData, dumpSchema } from '../fixture/dump.ts';
 import { presentContext } from '../support/context.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { type Finished, type Running, runCli, startCli } from '../support/run-cli.ts';
 import { createDatabase } from './shop.ts';
 
@@ -95,7 +96,7 @@ export class Ladder {
 
   /** What a run that wrote a manifest has stored; it becomes the newest. */
   describe(run: Finished): Rung {
-    const outputs = JSON.parse(run.stdout) as Record<string, string | number>;
+    const outputs = readPrinted(run.stdout).outputs;
     const id = String(outputs['backup-id']);
     this.latest = { id, outputs, run, manifest: this.readManifest(id) };
     return this.latest;

@@ -7,6 +7,7 @@ import { createRepository } from '../repository/example.ts';
 import { presentContext } from '../support/context.ts';
 import { type FakeManagement, startFakeManagement } from '../support/fake-management.ts';
 import { writePolicy } from '../support/policy-file.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { startBundle } from '../support/run-cli.ts';
 import { inWords } from './refusal.ts';
 
@@ -41,14 +42,14 @@ describe('the command line', () => {
   test('tells both layers as JSON, from the token that its own tools take, and shows the token nowhere', async () => {
     const { exitCode, stdout, stderr } = await run(['managed', '--storage', './backups', '--json']);
     expect([exitCode, stderr]).toEqual([0, '']);
-    const told = JSON.parse(stdout);
+    const told = readPrinted(stdout).outputs;
     expect(told).toMatchObject({
       status: 'healthy',
       plan: 'pro',
       'managed-layer': 'daily',
       'managed-backups': 7,
     });
-    expect(JSON.parse(told.findings)).toMatchObject([{ kind: 'managed-out-of-step', severity: 'warning' }]);
+    expect(told.findings).toMatchObject([{ kind: 'managed-out-of-step', severity: 'warning' }]);
     expect(stdout + stderr).not.toContain(platform.token);
   });
 
@@ -71,7 +72,7 @@ describe('the command line', () => {
     platform.project.backups.shift();
     const { exitCode, stdout } = await run(['status', '--storage', './backups', '--json']);
     expect(exitCode).toBe(3);
-    const kinds = JSON.parse(JSON.parse(stdout).findings).map(({ kind }: { kind: string }) => kind);
+    const kinds = readPrinted(stdout).outputs.findings.map(({ kind }: { kind: string }) => kind);
     expect(kinds).toEqual(expect.arrayContaining(['max-age', 'managed-late', 'managed-out-of-step']));
     const written = ['--kind', 'managed', '--database', 'shop', '--output', './both'];
     expect((await run(['report', '--storage', './backups', ...written])).exitCode).toBe(0);
@@ -110,10 +111,10 @@ describe('the command line', () => {
       ask(['status', '--storage', `${folder}/backups`, '--json']),
       ask(['report', '--output', 'page.html']),
     ]);
-    const told = JSON.parse(status.stdout);
-    const kinds = JSON.parse(told.findings).map(({ kind }: { kind: string }) => kind);
+    const told = readPrinted(status.stdout).outputs;
+    const kinds = told.findings.map(({ kind }: { kind: string }) => kind);
     expect(kinds).toEqual(expect.arrayContaining(['managed-out-of-step', 'late-copy']));
-    expect(JSON.parse(told.copies).map(({ name }: { name: string }) => name)).toEqual(['elsewhere', 'disk']);
+    expect(told.copies.map(({ name }: { name: string }) => name)).toEqual(['elsewhere', 'disk']);
     expect(report.exitCode).toBe(0);
     const page = readFileSync(join(folder, 'page.html'), 'utf8').replaceAll('&#39;', "'");
     for (const shown of ["Supabase's own backups", 'elsewhere', 'copy 2']) expect(page).toContain(shown);

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { ref, startFakeManagement } from '../support/fake-management.ts';
 import { connectMcp, eras, type McpClient, type McpOptions, yes } from '../support/mcp-client.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { isAlive } from '../support/process-alive.ts';
 import { parseRestoreLine } from '../support/restore-line.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
@@ -118,7 +119,7 @@ describe.each(eras)('a client of %s', (era) => {
       ...{ measured: expect.any(Number), remedy: expect.stringContaining('run it') },
     });
     const printed = await runCli(['status', '--max-age', '1s', '--drilled-within', '35d', '--json'], { env });
-    const kinds = (JSON.parse(JSON.parse(printed.stdout).findings) as { kind: string }[]).map(
+    const kinds = (readPrinted(printed.stdout).outputs.findings as { kind: string }[]).map(
       ({ kind }) => kind,
     );
     expect(status.answer.findings.map((one: { kind: string }) => one.kind).sort()).toEqual(kinds.sort());

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Cluster, findServers, hasPackagedServer, startCluster } from '../support/cluster.ts';
+import { type Cluster, findServers, startCluster } from '../support/cluster.ts';
+import { hasPackagedServer } from '../support/packaged-server.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
 import { createDatabase, createShop, describeDatabase } from './shop.ts';
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
 import { inWords } from './refusal.ts';
 import { listFolder, readStoredManifest } from './repository-folder.ts';
@@ -71,7 +72,7 @@ describe('a restore of', () => {
   test('a partitioned table has its partitions with it', async () => {
     const { tables, run } = await restorePart('--include', 'sales.orders', '--json');
     expect(tables).toEqual({ 'sales.orders': 0, 'sales.orders_2025': 213, 'sales.orders_2026': 187 });
-    expect(JSON.parse(run.stdout)).toMatchObject({ tables: 2, rows: 400, parity: 'equal' });
+    expect(readPrinted(run.stdout).outputs).toMatchObject({ tables: 2, rows: 400, parity: 'equal' });
   });
 
   test('one table with an identity column can be written to', async () => {
@@ -144,10 +145,17 @@ describe('a dry run', () => {
       expect(await describeDatabase(target)).toEqual({});
       expect([await query(target, schemas), listFolder(whole())]).toEqual(before);
       const asJson = await restoreInto(target, whole(), ['--dry-run', '--json', ...words]);
-      expect(JSON.parse(asJson.stdout)).toMatchObject({
+      const { outputs, details } = readPrinted(asJson.stdout);
+      const tables = words.length === 0 ? 7 : 3;
+      expect(outputs).toMatchObject({
         parity: 'skipped',
-        tables: words.length === 0 ? 7 : 3,
+        tables,
+        'recovered-to': null,
+        'safety-backup-id': null,
       });
+      expect(details).toMatchObject({ kind: 'planned', until: null, changes: 0, missing: [], staged: false });
+      expect(details.replaced).toEqual({ tables: 0, rows: 0, lost: [] });
+      expect(details.tables.map(({ name }: { name: string }) => name)).toHaveLength(tables);
     },
   );
 });
@@ -157,10 +165,10 @@ describe('what --json prints', () => {
     const storage = join(folder, 'json');
     const env = { SUPABASE_BACKUP_DATABASE_URL: source };
     const backedUp = await runCli(['backup', '--storage', storage, '--json'], { env });
-    expect(JSON.parse(backedUp.stdout)).toEqual({
+    expect(readPrinted(backedUp.stdout).outputs).toEqual({
       'backup-id': expect.stringMatching(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/),
       'backup-type': 'full',
-      'base-id': '',
+      'base-id': null,
       'reused-share': 0,
       tables: 7,
       rows: 24_473,
@@ -169,25 +177,53 @@ describe('what --json prints', () => {
       'new-bytes': expect.any(Number),
       objects: expect.any(Number),
       'duration-seconds': expect.any(Number),
+      copies: null,
     });
-    expect(JSON.parse((await runCli(['validate', '--storage', storage, '--json'])).stdout)).toEqual({
+    expect(readPrinted(backedUp.stdout).details).toMatchObject({
+      label: null,
+      pinned: false,
+      mismatches: [],
+    });
+    const { outputs, details } = readPrinted((await runCli(['show', '--storage', storage, '--json'])).stdout);
+    expect(details).toMatchObject({
+      id: outputs['backup-id'],
+      rows: 24_473,
+      pinned: false,
+      base: null,
+      events: [],
+    });
+    expect(details.tables).toContainEqual({
+      ...{ name: 'sales.orders_2025', rows: expect.any(Number), bytes: expect.any(Number) },
+    });
+    const listed = readPrinted((await runCli(['list', '--storage', storage, '--json'])).stdout);
+    expect(listed.outputs.list).toMatchObject([{ id: details.id, kind: 'full', keep: true, rows: 24_473 }]);
+    expect(JSON.stringify(listed.report)).toContain(details.id);
+    expect(readPrinted((await runCli(['validate', '--storage', storage, '--json'])).stdout).outputs).toEqual({
       backups: 1,
       'objects-checked': expect.any(Number),
       damaged: 0,
+      'read-from': null,
     });
     const target = await createDatabase(cluster.superuserUrl(), 'json');
     const restored = await restoreInto(target, storage, ['--json']);
-    expect(JSON.parse(restored.stdout)).toEqual({
+    expect(readPrinted(restored.stdout).outputs).toEqual({
       'backup-id': expect.stringMatching(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/),
       tables: 7,
       rows: 24_473,
-      'recovered-to': '',
+      'recovered-to': null,
       parity: 'equal',
       'not-carried': 0,
-      'safety-backup-id': '',
+      'safety-backup-id': null,
       'target-kind': 'plain',
       attempts: 1,
       'duration-seconds': expect.any(Number),
+      ...{ 'rows-missing': null, 'rows-changed': null, 'rows-added': null, 'read-from': null },
+      ...{ 'project-ref': null, 'project-status': null, 'managed-from': null, 'managed-to': null },
+      'managed-restore': null,
+    });
+    expect(readPrinted(restored.stdout).details).toMatchObject({
+      ...{ kind: 'restored', attempts: [], checks: [], replaced: { tables: 0, rows: 0, lost: [] } },
+      phases: { total: expect.any(Number) },
     });
   });
 });

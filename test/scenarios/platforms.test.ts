@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { runAction } from '../support/run-action.ts';
 import { runCli } from '../support/run-cli.ts';
 import { createShop } from './shop.ts';
@@ -37,7 +38,7 @@ test('on Windows the command line says at once that it does not run there, befor
   });
   expect(run.exitCode).toBe(2);
   expect(run.stderr).toContain('error: supabase-backup does not run on Windows\n→ Run it in WSL 2');
-  expect(JSON.parse(run.stdout)).toMatchObject({ error: { kind: 'ConfigurationError', exitCode: 2 } });
+  expect(readPrinted(run.stdout)).toMatchObject({ exitCode: 2, error: { kind: 'ConfigurationError' } });
 });
 
 test('and explains itself all the same', async () => {

@@ -12,6 +12,7 @@ import {
   type TargetOptions,
 } from '../fixture/target.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { runCli } from '../support/run-cli.ts';
 import { query } from './shop.ts';
 
@@ -37,7 +38,7 @@ async function capture(): Promise<Record<string, string | number>> {
     env: { SUPABASE_BACKUP_DATABASE_URL: source.ownerUrl },
   });
   expect(run.exitCode, run.stderr).toBe(0);
-  return JSON.parse(run.stdout) as Record<string, string | number>;
+  return readPrinted(run.stdout).outputs;
 }
 
 /** As the applications and the platform do it. */
@@ -61,7 +62,7 @@ beforeAll(async () => {
     superuserObjects: false,
   });
   await query(source.superuserUrl, `ALTER ROLE ${owner} REPLICATION`);
-  expect((await capture())['backup-id']).not.toBe('');
+  expect((await capture())['backup-id']).not.toBeNull();
   await query(source.superuserUrl, changes);
   const [now] = await query<{ at: string }>(
     source.superuserUrl,
@@ -70,7 +71,7 @@ beforeAll(async () => {
   moment = { at: now?.at ?? '', data: await dumpData(source.superuserUrl, home.binFolder) };
   // The accident
   await query(source.superuserUrl, 'DELETE FROM public.todos; UPDATE public.internal_billing SET amount = 0');
-  expect(await capture()).toMatchObject({ barrier: '', 'lost-changes': '', 'backup-id': '' });
+  expect(await capture()).toMatchObject({ barrier: null, 'lost-changes': null, 'backup-id': null });
 }, 5 * minutes);
 afterAll(async () => {
   await home?.stop();
@@ -89,7 +90,7 @@ async function restore(target: Target, exitCode = 0) {
     env: { SUPABASE_BACKUP_TARGET_URL: target.url },
   });
   expect(run.exitCode, run.stderr).toBe(exitCode);
-  expect(JSON.parse(run.stdout)).toMatchObject({
+  expect(readPrinted(run.stdout).outputs).toMatchObject({
     parity: exitCode === 0 ? 'equal' : expect.any(String),
     'recovered-to': moment.at,
   });
@@ -151,7 +152,7 @@ describe('the moment before an accident comes back', () => {
         },
       );
       expect(run.exitCode, run.stderr).toBe(0);
-      const outputs = JSON.parse(run.stdout) as Record<string, string>;
+      const outputs = readPrinted(run.stdout).outputs;
       expect(outputs).toMatchObject({ drill: 'passed', parity: 'equal' });
       expect((outputs['recovered-to'] ?? '') > moment.at).toBe(true);
     },

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareData, type DataDump, dumpData, dumpSchema } from '../fixture/dump.ts';
 import { connect } from '../postgres/database.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { mulberry32 } from '../support/random.ts';
 import { runCli } from '../support/run-cli.ts';
 import { expectRefusal } from './refusal.ts';
@@ -161,7 +162,7 @@ async function operate(words: string[]): Promise<Record<string, string | number>
     env: environment(),
   });
   expect(run.exitCode, run.stderr).toBe(0);
-  return JSON.parse(run.stdout) as Record<string, string | number>;
+  return readPrinted(run.stdout).outputs;
 }
 
 /** @returns false when the writers have kept it from taking a snapshot with its locks, which a TRUNCATE does */
@@ -242,11 +243,11 @@ test('every moment of a database that is being written to can be restored', {
       moments.push(await lookAround());
     }
     const captured = await operate(['capture']);
-    expect(captured).toMatchObject({ barrier: '', 'lost-changes': '', 'backup-id': '' });
+    expect(captured).toMatchObject({ barrier: null, 'lost-changes': null, 'backup-id': null });
     for (const moment of moments) {
       const { target, run } = await restoreTo(moment.at);
       expect(run.exitCode, `${run.stderr}\n${moment.at}`).toBe(0);
-      expect(JSON.parse(run.stdout)).toMatchObject({ 'recovered-to': moment.at, parity: 'equal' });
+      expect(readPrinted(run.stdout).outputs).toMatchObject({ 'recovered-to': moment.at, parity: 'equal' });
       const restored = await dumpData(target, cluster.binFolder);
       expect(compareData(withoutSequences(moment.data), withoutSequences(restored)), moment.at).toEqual([]);
       expect(await dumpSchema(target, cluster.binFolder)).toBe(await dumpSchema(source, cluster.binFolder));

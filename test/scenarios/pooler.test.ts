@@ -8,6 +8,7 @@ import { reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { emptyContext } from '../support/context.ts';
 import { hasPgBouncer, type PgBouncer, startPgBouncer } from '../support/pgbouncer.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
 import { expectRefusal } from './refusal.ts';
 import { createDatabase, createShop, query } from './shop.ts';
@@ -137,7 +138,7 @@ describe('where there are fewer sessions than 8 jobs want', () => {
     });
     expect(restored, restored.stderr).toMatchObject({ exitCode: 0 });
     expect(restored.stderr).toMatch(/8 jobs want 11: it goes on with \d/);
-    expect(JSON.parse(restored.stdout)).toMatchObject({ parity: 'equal' });
+    expect(readPrinted(restored.stdout).outputs).toMatchObject({ parity: 'equal' });
   });
 
   test('as of none at all, it is refused with what helps', async () => {

@@ -52,7 +52,7 @@ function copyFixture(): string {
 
 async function list(place: string, ...words: string[]): Promise<Listed[]> {
   const { list } = await succeed(['list', '--storage', place, ...words]);
-  return JSON.parse(String(list)) as Listed[];
+  return list as Listed[];
 }
 
 async function restore(place: string, id: string, database: string): Promise<unknown[]> {

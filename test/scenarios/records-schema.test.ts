@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { dumpSchema } from '../fixture/dump.ts';
 import { makeRecords, writeRecord } from '../fixture/records-schema.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { runCli } from '../support/run-cli.ts';
 import { Ladder } from './ladder.ts';
 import { createDatabase, createShop, query } from './shop.ts';
@@ -170,7 +171,7 @@ test(
         env: { SUPABASE_BACKUP_DATABASE_URL: ladder.source },
       });
       expect(run, run.stderr).toMatchObject({ exitCode: 0 });
-      return JSON.parse(run.stdout) as Record<string, number>;
+      return readPrinted(run.stdout).outputs;
     };
     await capture();
     await query(ladder.source, writeRecord);

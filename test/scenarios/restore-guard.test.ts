@@ -6,6 +6,7 @@ import { compareData, dumpData, dumpSchema } from '../fixture/dump.ts';
 import { createRoles, seedDatabase } from '../fixture/seed.ts';
 import { makeProjectTarget } from '../fixture/target.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { type Finished, runCli, startCli } from '../support/run-cli.ts';
 import { Watcher, waitUntil } from './processes.ts';
 import { expectRefusal, inWords } from './refusal.ts';
@@ -82,7 +83,7 @@ function readRecords(): Record<string, unknown>[] {
 
 const outputsOf = (run: Finished): Record<string, unknown> => {
   expect(run.stdout, run.stderr).toMatch(/^\{/);
-  return JSON.parse(run.stdout);
+  return readPrinted(run.stdout).outputs;
 };
 
 const dump = async (url: string) => ({
@@ -310,7 +311,7 @@ describe('a restore that was asked for', () => {
       expect(listBackups(storage)).toHaveLength(1);
       await query(other, 'CREATE TABLE public.more (id int)');
       const second = await restore(other, '--json', '--clean', '--safety-backup', 'false');
-      expect(outputsOf(second)).toMatchObject({ parity: 'equal', 'safety-backup-id': '' });
+      expect(outputsOf(second)).toMatchObject({ parity: 'equal', 'safety-backup-id': null });
       expect(listBackups(safety)).toHaveLength(1);
     },
     minutes,
@@ -475,7 +476,7 @@ describe('a restore that was killed midway', () => {
       expect(readFileSync(join(meanwhile, 'backups', manifest), 'utf8')).not.toContain('unfinished_restore');
 
       const run = await restore(target, '--json', '--clean');
-      expect(outputsOf(run)).toMatchObject({ parity: 'equal', 'backup-id': id, 'safety-backup-id': '' });
+      expect(outputsOf(run)).toMatchObject({ parity: 'equal', 'backup-id': id, 'safety-backup-id': null });
       expect((await dump(target)).schema).toBe((await dump(source)).schema);
     },
     2 * minutes,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { connectMcp, type McpClient } from '../support/mcp-client.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
 import { createDatabase, query } from './shop.ts';
 
@@ -69,7 +70,7 @@ test('restores the planned tables of the planned backup, although a newer one is
   expect(looked.exitCode).toBe(0);
   expect(await query(target, `SELECT 1 FROM pg_tables WHERE schemaname = 'public'`)).toEqual([]);
   const restored = await runLine(before.command, target);
-  expect(JSON.parse(restored.stdout)).toMatchObject({ 'backup-id': planned, parity: 'equal' });
+  expect(readPrinted(restored.stdout).outputs).toMatchObject({ 'backup-id': planned, parity: 'equal' });
   expect(await query(target, 'SELECT key FROM public.settings')).toHaveLength(3);
 
   const same = await plan({ 'backup-id': planned, include: 'public.settings', digest: before.digest });
@@ -107,7 +108,7 @@ test('brings the database to the planned moment, and counts what is lost', async
   const target = await createDatabase(cluster.superuserUrl(), 'moment');
   const words = bound.command.replace(' --clean', '').replace("'…'", "'RESTORE PRODUCTION'");
   const restored = await runLine(words, target);
-  expect(JSON.parse(restored.stdout)).toMatchObject({ 'recovered-to': bound.until });
+  expect(readPrinted(restored.stdout).outputs).toMatchObject({ 'recovered-to': bound.until });
   expect(await query(target, 'SELECT 1 FROM public.orders')).toHaveLength(60);
   expect(base).not.toBe('');
 

@@ -8,6 +8,7 @@ import { compareData, type DataDump, dumpData, dumpSchema } from '../fixture/dum
 import { createRoles, reconnect, type Seeded, seedDatabase } from '../fixture/seed.ts';
 import { type Cluster, findServers, startCluster } from '../support/cluster.ts';
 import { type FakeS3, startFakeS3 } from '../support/fake-s3.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { runCli } from '../support/run-cli.ts';
 
 /*
@@ -69,7 +70,7 @@ async function run(
 ): Promise<Record<string, unknown>> {
   const result = await runCli([operation, '--json', ...args], { env });
   expect(result, result.stderr).toMatchObject({ exitCode: 0 });
-  return JSON.parse(result.stdout) as Record<string, unknown>;
+  return readPrinted(result.stdout).outputs;
 }
 
 function describeRoundTrip(open: () => Promise<Server>, close?: () => Promise<void>): void {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { startFakeS3 } from '../support/fake-s3.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
 import { expectRefusal } from './refusal.ts';
 import { findObject, listFolder, readStoredManifest } from './repository-folder.ts';
@@ -67,7 +68,7 @@ function copy(): string {
 async function list(place: string, ...words: string[]): Promise<Listed[]> {
   const run = await runCli(['list', '--storage', place, '--json', ...words]);
   expect([0, 3]).toContain(run.exitCode);
-  return JSON.parse(JSON.parse(run.stdout).list) as Listed[];
+  return readPrinted(run.stdout).outputs.list as Listed[];
 }
 
 async function find(place: string, id: string): Promise<Listed | undefined> {

@@ -7,6 +7,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { reconnect, seedDatabase } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { runCli, startCli, succeed } from '../support/run-cli.ts';
 import { expectRefusal } from './refusal.ts';
 import { findObject, flipBit, listFolder, readStoredManifest } from './repository-folder.ts';
@@ -59,7 +60,7 @@ async function rescue(live: Live, include: string, ...words: string[]) {
 async function rescueCounts(live: Live, include: string, ...words: string[]) {
   const finished = await restoreAside(live, include, '--json', ...words);
   expect(finished, finished.stderr).toMatchObject({ exitCode: 0 });
-  const outputs = JSON.parse(finished.stdout) as Record<string, number>;
+  const outputs = readPrinted(finished.stdout).outputs;
   return { missing: outputs['rows-missing'], changed: outputs['rows-changed'], added: outputs['rows-added'] };
 }
 

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RecordContent } from '../../src/repository/records.ts';
 import { reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
 import { createDatabase, query } from './shop.ts';
 
@@ -68,9 +69,9 @@ test(
     await write(50_000);
     const lagging = await status(withDatabase(), '--json');
     expect(lagging, lagging.stderr).toMatchObject({ exitCode: 0 });
-    const { findings, 'lag-bytes': lag } = JSON.parse(lagging.stdout);
+    const { findings, 'lag-bytes': lag } = readPrinted(lagging.stdout).outputs;
     expect(lag).toBeGreaterThan(50e6);
-    expect(JSON.parse(findings)).toContainEqual(
+    expect(findings).toContainEqual(
       expect.objectContaining({ kind: 'slot-lag', severity: 'warning', measured: lag }),
     );
     // Without the database, what runs have seen counts, and a backup looks as well.

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type FakeS3, type Fault, startFakeS3 } from '../support/fake-s3.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { type Finished, type Running, startCli, succeed } from '../support/run-cli.ts';
 import { Watcher, waitUntil } from './processes.ts';
 import { expectRefusal } from './refusal.ts';
@@ -78,7 +79,7 @@ const countSent = () =>
 
 function expectSourceError(run: Finished, says: RegExp | RegExp[]): void {
   expectRefusal(run, { exitCode: 1, says });
-  expect((JSON.parse(run.stdout) as { error: { kind: string } }).error.kind).toBe('SourceError');
+  expect(readPrinted(run.stdout).error?.kind).toBe('SourceError');
 }
 
 /** Nothing was recorded beyond `before` backups, nothing is held at the server, and the next run is whole. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { reconnect } from '../fixture/seed.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readPrinted } from '../support/printed-json.ts';
 import { runCli, succeed } from '../support/run-cli.ts';
 import { expectRefusal } from './refusal.ts';
 import { createDatabase, createShop, query } from './shop.ts';
@@ -115,7 +116,7 @@ test('nobody who cannot prove it is told the password', async () => {
 test('doctor says who is verified, and that a stranger is none without telling him the password', async () => {
   const checksOf = async (url: string, sslrootcert: string) => {
     const { stdout } = await runCli(['doctor', '--json'], { env: environment(url, sslrootcert) });
-    const checks = JSON.parse(JSON.parse(stdout).checks) as { name: string; state: string; reason: string }[];
+    const checks = readPrinted(stdout).outputs.checks as { name: string; state: string; reason: string }[];
     return (name: string) => checks.find((check) => check.name === name);
   };
   const strict = await checksOf(`${source}?sslmode=verify-full`, authority);

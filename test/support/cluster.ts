@@ -10,14 +10,14 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
-  symlinkSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join, relative } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { type Account, prepareData } from './data-template.ts';
+import { hasPackagedServer, preparePackagedServer } from './packaged-server.ts';
 
 const run = promisify(execFile);
 
@@ -117,27 +117,6 @@ async function findServer(major: number | undefined): Promise<Server> {
       `(Debian, Ubuntu; apt.postgresql.org has every major), "dnf install postgresql-server" (Fedora) or ` +
       `"brew install postgresql@${major ?? 17}" (macOS).`,
   );
-}
-
-const packages = new URL('../../node_modules/', import.meta.url).pathname;
-const packageOf = (major: number) => join(packages, `postgres-${major}-linux-x64`, 'native');
-
-/** Whether npm has brought a server of this major. It has no client programs; those of a newer major work with it. */
-export function hasPackagedServer(major: number | undefined): major is number {
-  return major !== undefined && existsSync(join(packageOf(major), 'bin', 'postgres'));
-}
-
-/** Packages hold no links: what they were is in a list beside them, for an install script that does not run here. */
-function preparePackagedServer(major: number): Server {
-  const native = packageOf(major);
-  const links: { source: string; target: string }[] = JSON.parse(
-    readFileSync(join(native, 'pg-symlinks.json'), 'utf8'),
-  );
-  for (const { source, target } of links) {
-    const link = join(native, '..', target);
-    if (!existsSync(link)) symlinkSync(relative(dirname(target), source), link);
-  }
-  return { major, binFolder: join(native, 'bin') };
 }
 
 /** postgres refuses to run as root, so root hands its servers to an unprivileged user. */

@@ -1,7 +1,7 @@
 import { type Finding, type FindingKind, findingKinds, type Severity, type Unit } from './finding.ts';
 import { type Telling, tellFinding } from './telling.ts';
 
-/** A finding for programs, as `schema/status.schema.json` describes it: what is missing is null. */
+/** A finding for programs, as `schema/output.schema.json` describes it: what is missing is null. */
 export interface FindingFields extends Telling {
   readonly kind: FindingKind;
   readonly severity: Severity;

@@ -7,7 +7,7 @@ export function describeHeard({ operation, jobs }: HeardJobs): Outcome {
     exitCode: 0,
     outputs: {},
     report: [
-      { kind: 'heading', text: 'No alarm' },
+      { kind: 'heading', text: `No alarm of ${operation}`, tone: 'good' },
       { kind: 'paragraph', text: `No job ended without having told how ${operation} went (${results}).` },
     ],
   };

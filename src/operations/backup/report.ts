@@ -2,6 +2,7 @@ import type { Outcome } from '../../interface/outcome.ts';
 import type { CopyOutcome } from '../../repository/copies/outcome.ts';
 import { describeCopies, tellCopies } from '../sections/copies.ts';
 import { describeTakenBackup, tellTakenBackup } from '../sections/taken-backup.ts';
+import { tellBackup } from './details.ts';
 import { type BackupResult, isUndoubted } from './result.ts';
 
 export function describeBackup(result: BackupResult, copies: readonly CopyOutcome[] = []): Outcome {
@@ -24,6 +25,7 @@ export function describeBackup(result: BackupResult, copies: readonly CopyOutcom
       ...(copies.length === 0 ? {} : { copies: tellCopies(copies) }),
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
+    details: tellBackup(result),
     taken: tellTakenBackup(result),
     report: [...describeTakenBackup(result), ...describeCopies(copies)],
   };

@@ -34,7 +34,9 @@ export function describeCapture(result: CaptureResult, copies: readonly CopyOutc
     },
     ...(taken === undefined ? {} : { taken: tellTakenBackup(taken) }),
     report: [
-      { kind: 'heading', text: last === undefined ? 'Nothing captured' : `Captured through ${last.through}` },
+      { kind: 'heading', text: summarize(result), tone: isWhole(result) ? 'good' : 'bad' },
+      ...describeLoss(result),
+      { kind: 'paragraph', text: tellEnding(result) },
       {
         kind: 'table',
         columns: [{ title: 'what' }, { title: 'value', align: 'right' }],
@@ -48,8 +50,6 @@ export function describeCapture(result: CaptureResult, copies: readonly CopyOutc
           ['duration', formatDuration(elapsed)],
         ],
       },
-      ...describeLoss(result),
-      { kind: 'paragraph', text: tellEnding(result) },
       ...describeTables(segments),
       ...describeUncovered(segments),
       ...describeKeyless(result),
@@ -57,6 +57,16 @@ export function describeCapture(result: CaptureResult, copies: readonly CopyOutc
       ...describeCopies(copies),
     ],
   };
+}
+
+/** The verdict: how far it came, and how much that was */
+function summarize({ segments, lost }: CaptureResult): string {
+  const last = segments.at(-1);
+  const broken = lost === undefined ? '' : '; CHANGES ARE LOST';
+  if (last === undefined) return `Nothing captured${broken}`;
+  const changes = formatCounted(sumOf(segments, 'changes'), 'changed row');
+  const transactions = formatCounted(sumOf(segments, 'transactions'), 'transaction');
+  return `Captured through ${last.through}: ${changes} of ${transactions}${broken}`;
 }
 
 function sumOf(segments: readonly Segment[], what: 'transactions' | 'changes'): number {

@@ -1,10 +1,11 @@
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatBytes, formatCount, formatCounted, formatShare } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
-import { formatTime } from '../../report/time.ts';
+import { formatTime, formatTimeWithZone } from '../../report/time.ts';
 import type { BackupSummary } from '../../repository/backups/catalog.ts';
 import { formatWindow, isInterval } from '../../repository/changes/windows.ts';
 import type { RetentionDecision } from '../../repository/retention/policy.ts';
+import { describeReasons } from '../sections/reasons.ts';
 import { describeDrilled, describeVerification } from '../sections/verification.ts';
 import type { BackupList } from './result.ts';
 
@@ -17,12 +18,23 @@ export function describeList({ location, decisions, damaged, recoverable }: Back
       list: JSON.stringify(decisions.map(toPlainObject)),
     },
     report: [
-      { kind: 'heading', text: `Backups in ${location}` },
+      {
+        kind: 'heading',
+        text: `Backups in ${location}: ${summarize(decisions, damaged)}`,
+        tone: damaged.length > 0 ? 'bad' : decisions.length === 0 ? 'warning' : 'good',
+      },
+      ...describeDamaged(damaged),
       ...(decisions.length === 0 ? describeNone(damaged) : describeBackups(decisions)),
       ...describeWindows(recoverable),
-      ...describeDamaged(damaged),
+      ...(decisions.length === 0 ? [] : [describeReasons(decisions)]),
     ],
   };
+}
+
+function summarize([newest, ...older]: BackupList['decisions'], damaged: BackupList['damaged']): string {
+  const count = newest === undefined ? 'none' : formatCount(older.length + 1);
+  const age = newest === undefined ? '' : `, the newest of ${formatTimeWithZone(newest.backup.snapshotAt)}`;
+  return `${count}${age}${damaged.length === 0 ? '' : `, and ${formatCounted(damaged.length, 'DAMAGED manifest')}`}`;
 }
 
 /** Returns the fields of a backup for scripts. Times become ISO 8601 in UTC. */
@@ -65,34 +77,30 @@ function describeBackups(decisions: BackupList['decisions']): Section[] {
     {
       kind: 'table',
       columns: [
-        { title: 'id' },
-        { title: 'taken (UTC)' },
+        { title: 'id', code: true },
+        { title: 'taken (UTC)', code: true },
         { title: 'kind' },
         { title: 'rows', align: 'right' },
-        { title: 'size', align: 'right' },
         { title: 'stored', align: 'right' },
         { title: 'reused', align: 'right' },
         { title: 'encrypted' },
         { title: 'verified (UTC)' },
         { title: 'drilled (UTC)' },
         { title: 'label' },
-        { title: 'pin' },
-        { title: 'kept by' },
+        { title: 'kept' },
       ],
-      rows: decisions.map(({ backup, keep, reasons }) => [
+      rows: decisions.map(({ backup, keep }) => [
         backup.id,
         formatTime(backup.snapshotAt),
         backup.purpose === 'safety' ? `${backup.kind}, safety` : backup.kind,
         formatCount(backup.totals.rows),
-        formatBytes(backup.totals.bytes),
         formatBytes(backup.totals.stored),
         describeReuse(backup),
         backup.encrypted ? 'yes' : 'no',
         describeVerification(backup),
         describeDrilled(backup.drilled),
         backup.label ?? '',
-        backup.pinned ? 'pinned' : '',
-        keep ? reasons.join(', ') : `nothing: ${reasons.join(', ')}`,
+        backup.pinned ? 'pinned' : keep ? 'yes' : 'no',
       ]),
     },
     {
@@ -138,7 +146,7 @@ function describeDamaged(damaged: BackupList['damaged']): Section[] {
     },
     {
       kind: 'table',
-      columns: [{ title: 'id' }, { title: 'how' }],
+      columns: [{ title: 'id', code: true }, { title: 'how' }],
       rows: damaged.map(({ id, message }) => [id, message]),
     },
   ];

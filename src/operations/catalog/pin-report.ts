@@ -7,7 +7,7 @@ export function describePinning(pinning: Pinning): Outcome {
     exitCode: 0,
     outputs: { 'backup-id': pinning.id },
     report: [
-      { kind: 'heading', text: `Backup ${pinning.id} ${what}` },
+      { kind: 'heading', text: `Backup ${pinning.id} ${what}`, tone: 'good' },
       { kind: 'paragraph', text: consequence },
     ],
   };

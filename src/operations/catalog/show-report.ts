@@ -7,10 +7,12 @@ import {
   formatDuration,
   formatShare,
 } from '../../report/quantity.ts';
-import type { Section } from '../../report/section.ts';
+import type { Section, Shown } from '../../report/section.ts';
 import { describeNotCarried } from '../sections/omissions.ts';
+import { describePhases } from '../sections/phases.ts';
 import { describeTables } from '../sections/tables.ts';
 import { describeDrilled, describeVerification } from '../sections/verification.ts';
+import { tellShown } from './details.ts';
 import type { BackupEvent, ShownBackup } from './result.ts';
 
 export function describeShown(shown: ShownBackup): Outcome {
@@ -29,20 +31,32 @@ export function describeShown(shown: ShownBackup): Outcome {
       objects: manifest.objects.length,
       'server-major': Math.floor(manifest.source.serverVersion / 10_000),
     },
+    details: tellShown(shown),
     report: [
-      { kind: 'heading', text: `Backup ${manifest.id}` },
+      {
+        kind: 'heading',
+        text: `Backup ${manifest.id} of ${manifest.source.database}: ${formatCounted(totals.rows, 'row')}, ${tellProof(shown)}`,
+        tone: shown.damagedAt || shown.drilled?.passed === false ? 'bad' : 'good',
+      },
       describePairs('what', describeBackup(shown)),
-      describePairs('source', describeSource(manifest)),
-      describePairs(
-        'phase',
-        Object.entries(manifest.durations).map(([phase, elapsed]) => [phase, formatDuration(elapsed)]),
-      ),
       ...describeContents(manifest),
-      ...describeExtensions(manifest),
       ...describeNotCarried(manifest),
       ...describeHistory(shown),
+      {
+        kind: 'details',
+        title: 'The source, as it was',
+        sections: [describePairs('source', describeSource(manifest)), ...describeExtensions(manifest)],
+      },
+      ...describePhases(manifest.durations),
     ],
   };
+}
+
+/** Whether it is proven to come back */
+function tellProof({ damagedAt, drilled, verifiedAt }: ShownBackup): string {
+  if (damagedAt) return 'DAMAGED';
+  if (drilled) return drilled.passed ? 'restored in a drill' : 'FAILED its last drill';
+  return verifiedAt ? 'verified, never restored yet' : 'neither verified nor restored yet';
 }
 
 function describeBackup(shown: ShownBackup): [string, string][] {
@@ -105,7 +119,7 @@ function describeContents({ tables }: Manifest): Section[] {
   return [describeTables(tables, 'table')];
 }
 
-function describeExtensions({ facts }: Manifest): Section[] {
+function describeExtensions({ facts }: Manifest): Shown[] {
   if (facts.extensions.length === 0) return [];
   return [
     {
@@ -128,7 +142,7 @@ function describeHistory({ events }: ShownBackup): Section[] {
   return [
     {
       kind: 'table',
-      columns: [{ title: 'recorded at' }, { title: 'what' }],
+      columns: [{ title: 'recorded at', code: true }, { title: 'what' }],
       rows: events.map((event) => [event.at.toISOString(), tellEvent(event)]),
     },
   ];
@@ -150,6 +164,6 @@ function tellEvent(event: BackupEvent): string {
   }
 }
 
-function describePairs(title: string, rows: readonly (readonly string[])[]): Section {
+function describePairs(title: string, rows: readonly (readonly string[])[]): Shown {
   return { kind: 'table', columns: [{ title }, { title: 'value' }], rows };
 }

@@ -1,12 +1,14 @@
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatBytes, formatCount, formatCounted } from '../../report/quantity.ts';
-import type { Section } from '../../report/section.ts';
-import { formatSecond } from '../../report/time.ts';
+import type { Section, Tone } from '../../report/section.ts';
+import { formatSecond, formatTime } from '../../report/time.ts';
 import { manifestKey } from '../../repository/backups/manifests.ts';
 import { formatWindow } from '../../repository/changes/windows.ts';
 import type { Tally } from '../../repository/prune/garbage-marks.ts';
 import { formatInterval } from '../../values/retention-policy.ts';
+import { describeReasons } from '../sections/reasons.ts';
 import { describeVerification } from '../sections/verification.ts';
+import { tellCleanup } from './details.ts';
 import { type Cleanup, type Ending, type Postponement, sumTallies } from './result.ts';
 
 /** How many retained keys, or vanished backups, the report names. */
@@ -25,9 +27,10 @@ export function describeCleanup(done: Cleanup): Outcome {
       'marked-objects': sumTallies(done.waiting).objects,
       retained: done.retained.length,
     },
+    details: tellCleanup(done),
     report: [
-      { kind: 'heading', text: describeTitle(done) },
-      ...describePlan(done),
+      { kind: 'heading', text: describeTitle(done), tone: toneOf(done) },
+      { kind: 'paragraph', text: describeOutlook(done) },
       ...describeBlind(done),
       ...describeDamaged(done),
       ...describeVanished(done),
@@ -35,16 +38,22 @@ export function describeCleanup(done: Cleanup): Outcome {
       describeFigures(done),
       ...describeHidden(done),
       ...describeRetained(done),
-      { kind: 'paragraph', text: describeOutlook(done) },
+      ...describePlan(done),
     ],
   };
 }
 
-function describeTitle({ kind, ending, removed }: Cleanup): string {
-  const title = kind === 'planned' ? 'Cleanup, dry run' : 'Cleanup';
-  if (ending.kind === 'stopped') return `${title}: stopped${describeStop(ending)}`;
+function describeTitle({ kind, ending, removed, backups, swept, storage }: Cleanup): string {
+  const title = `${kind === 'planned' ? 'Cleanup, dry run' : 'Cleanup'} of ${storage}`;
+  if (ending.kind === 'stopped') return `${title}: STOPPED${describeStop(ending)}`;
   const what = removed.length === 0 ? 'no backup' : formatCounted(removed.length, 'backup');
-  return `${title}: ${what} ${kind === 'planned' ? 'would be removed' : 'removed'}`;
+  const freed = swept.bytes === 0 ? '' : `, ${formatBytes(swept.bytes)} freed`;
+  return `${title}: ${what} ${kind === 'planned' ? 'would be removed' : 'removed'}, ${formatCount(backups - removed.length)} ${kind === 'planned' ? 'would stay' : 'stay'}${freed}`;
+}
+
+function toneOf({ ending, vanished }: Cleanup): Tone {
+  if (ending.kind === 'stopped') return 'bad';
+  return ending.kind === 'postponed' || vanished.length > 0 ? 'warning' : 'good';
 }
 
 function describeStop({ blind, damaged }: Stop): string {
@@ -52,30 +61,31 @@ function describeStop({ blind, damaged }: Stop): string {
   return ` by ${formatCounted(damaged.length, 'damaged file')}`;
 }
 
+/** Lists each backup with what becomes of it, and below, why: reasons are long. */
 function describePlan({ decisions }: Cleanup): Section[] {
   if (decisions.length === 0) return [];
   return [
     {
       kind: 'table',
       columns: [
-        { title: 'backup' },
-        { title: 'taken' },
+        { title: 'backup', code: true },
+        { title: 'taken (UTC)', code: true },
         { title: 'kind' },
         { title: 'size', align: 'right' },
-        { title: 'verified' },
+        { title: 'verified (UTC)' },
         { title: 'plan' },
-        { title: 'why' },
       ],
-      rows: decisions.map(({ backup, keep, reasons }) => [
+      rows: decisions.map(({ backup, keep }) => [
         backup.id,
-        formatSecond(backup.snapshotAt),
+        formatTime(backup.snapshotAt),
         backup.kind,
         formatBytes(backup.totals.stored),
         describeVerification(backup),
         keep ? 'keep' : 'remove',
-        reasons.join('; '),
       ]),
+      tones: decisions.map(({ keep }) => (keep ? undefined : 'warning')),
     },
+    describeReasons(decisions),
   ];
 }
 
@@ -138,7 +148,7 @@ function describeDamaged({ kind, ending, storage, removed }: Cleanup): Section[]
     },
     {
       kind: 'table',
-      columns: [{ title: `file in ${storage}` }, { title: 'what is wrong' }],
+      columns: [{ title: `file in ${storage}`, code: true }, { title: 'what is wrong' }],
       rows: ending.damaged.map(({ id, message }) => [
         id.startsWith('changes/') ? id : manifestKey(id),
         message,
@@ -148,7 +158,7 @@ function describeDamaged({ kind, ending, storage, removed }: Cleanup): Section[]
 }
 
 function describeFigures(done: Cleanup): Section {
-  const { kind, ending, backups, removed, swept, hidden, retained } = done;
+  const { ending, backups, removed, swept, hidden, retained } = done;
   return {
     kind: 'table',
     columns: [{ title: 'what' }, { title: 'value', align: 'right' }],
@@ -156,15 +166,17 @@ function describeFigures(done: Cleanup): Section {
       ['backups that stay', formatCount(backups - removed.length)],
       ['backups removed', formatCount(removed.length)],
       ...describeChanges(done),
-      ['objects removed', describeTally(swept)],
+      ...(swept.objects === 0 ? [] : [['objects removed', describeTally(swept)]]),
       ...(hidden.objects === 0
         ? []
         : [
             ['objects hidden behind delete markers', describeTally(hidden)],
             ['bytes freed', formatBytes(swept.bytes)],
           ]),
-      ['objects marked, not yet removed', describeTally(sumTallies(done.waiting))],
-      ['retained by the storage', kind === 'planned' ? 'not known before' : formatCount(retained.length)],
+      ...(done.waiting.length === 0
+        ? []
+        : [['objects marked, not yet removed', describeTally(sumTallies(done.waiting))]]),
+      ...(retained.length === 0 ? [] : [['retained by the storage', formatCount(retained.length)]]),
       ...(ending.kind === 'postponed' ? [['removal of objects', 'postponed to the next run']] : []),
     ],
   };
@@ -235,7 +247,7 @@ function describeRetained({ retained }: Cleanup): Section[] {
     {
       kind: 'table',
       columns: [
-        { title: more > 0 ? `retained (${formatCount(more)} more)` : 'retained' },
+        { title: more > 0 ? `retained (${formatCount(more)} more)` : 'retained', code: true },
         { title: 'until' },
       ],
       rows: shown.map(({ key, until, confirmed }) => [

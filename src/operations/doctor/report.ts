@@ -15,7 +15,7 @@ import {
   titleOf,
 } from './result.ts';
 
-/** Renders a diagnosis: the checks by area, what to do about each, and at the end what to do first. */
+/** Renders a diagnosis: what to do first, what to do besides, and the checks by area. */
 export function describeDiagnosis(diagnosis: Diagnosis): Outcome {
   const { checks, estimate } = diagnosis;
   const [failures, warnings] = [listComplaints(diagnosis, 'failed'), listComplaints(diagnosis, 'warning')];
@@ -40,11 +40,10 @@ export function describeDiagnosis(diagnosis: Diagnosis): Outcome {
         text: headOf(failures.length, warnings.length),
         tone: failures.length > 0 ? 'bad' : warnings.length > 0 ? 'warning' : 'good',
       },
+      describeFirst(first, checks),
+      ...[...failures, ...warnings].filter((complaint) => complaint !== first).map(describeComplaint),
       ...areas.flatMap((area) => describeArea(area, checks)),
       ...(estimate === undefined ? [] : describeEstimate(estimate)),
-      // The first is told at the end, where the eye is when all is printed.
-      ...[...failures, ...warnings].filter((complaint) => complaint !== first).map(describeComplaint),
-      describeFirst(first, checks),
     ],
   };
 }

@@ -1,15 +1,16 @@
 import type { Outcome } from '../../interface/outcome.ts';
 import type { Migrations } from '../../migrations/changed.ts';
 import type { Finding } from '../../migrations/destructive.ts';
-import { formatCounted } from '../../report/quantity.ts';
+import { formatAge, formatCounted } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
+import type { JudgedLimit } from '../../repository/backups/freshness.ts';
 import type { CopyOutcome } from '../../repository/copies/outcome.ts';
 import { quoteForShell } from '../../values/shell-word.ts';
 import { describeCopies, tellCopies } from '../sections/copies.ts';
 import { describeLimits, tellAges } from '../sections/limits.ts';
 import { describeNotCarried } from '../sections/omissions.ts';
 import { describeTakenBackup, tellTakenBackup } from '../sections/taken-backup.ts';
-import type { Decision, GateResult, Missing, Staleness } from './result.ts';
+import type { GateResult, Missing, Staleness } from './result.ts';
 
 /** @param copies what became of each, where a backup was taken and is copied */
 export function describeGate(result: GateResult, copies: readonly CopyOutcome[] = []): Outcome {
@@ -19,7 +20,9 @@ export function describeGate(result: GateResult, copies: readonly CopyOutcome[] 
   return {
     exitCode: verdict.kind === 'stop' ? 3 : 0,
     found:
-      verdict.kind === 'stop' ? verdict.missing.map((one) => describeMissing(one)[0]).join('; ') : undefined,
+      verdict.kind === 'stop'
+        ? verdict.missing.map((one) => describeMissing(one, judged)[0]).join('; ')
+        : undefined,
     outputs: {
       'backup-id': wayBack?.manifest.id ?? '',
       gate: verdicts[verdict.kind].output,
@@ -30,9 +33,13 @@ export function describeGate(result: GateResult, copies: readonly CopyOutcome[] 
     },
     ...(result.taken === undefined ? {} : { taken: tellTakenBackup(result.taken) }),
     report: [
-      { kind: 'heading', text: `Gate: ${verdicts[verdict.kind].title}` },
-      ...describeVerdict(verdict),
-      describeLimits(judged),
+      {
+        kind: 'heading',
+        text: `Gate${nameDatabase(result)}: ${verdicts[verdict.kind].title}`,
+        tone: verdict.kind === 'stop' ? 'bad' : 'good',
+      },
+      ...describeVerdict(result),
+      ...(judged.length === 0 ? [] : [describeLimits(judged)]),
       ...describeMigrations(migrations),
       ...describeWayBack(result),
       ...describeGround(result),
@@ -53,17 +60,27 @@ const verdicts = {
   stop: { output: 'stopped', title: 'STOPPED' },
 } as const;
 
-function describeVerdict(decision: Decision): Section[] {
-  switch (decision.kind) {
-    case 'pass':
+function nameDatabase({ wayBack }: GateResult): string {
+  return wayBack === undefined ? '' : ` of ${wayBack.manifest.source.database}`;
+}
+
+function describeVerdict({ verdict, judged, wayBack, ages }: GateResult): Section[] {
+  switch (verdict.kind) {
+    case 'pass': {
+      const age = ages.newest === undefined ? '' : `, ${formatAge(ages.newest)} old`;
+      const backup = wayBack === undefined ? 'a backup' : `backup ${wayBack.manifest.id}${age},`;
       return [
-        { kind: 'paragraph', text: 'There is a backup to go back to, as fresh and as proven as was asked.' },
+        {
+          kind: 'paragraph',
+          text: `You can go back to ${backup} as fresh and as proven as was asked.`,
+        },
       ];
+    }
     case 'back-up':
       return [
         {
           kind: 'paragraph',
-          text: `A backup was taken, because ${decision.why.map((why) => staleness[why]).join(', and ')}.`,
+          text: `A backup was taken, because ${verdict.why.map((why) => tellStaleness(why, judged)).join(', and ')}.`,
         },
       ];
     case 'stop':
@@ -71,29 +88,46 @@ function describeVerdict(decision: Decision): Section[] {
         {
           kind: 'table',
           columns: [{ title: 'what is missing' }, { title: 'what to do' }],
-          rows: decision.missing.map(describeMissing),
+          rows: verdict.missing.map((missing) => describeMissing(missing, judged)),
         },
       ];
   }
 }
 
-const staleness: Readonly<Record<Staleness, string>> = {
+/** The limit, and what was found instead of it, as in `verified-within (7 d): the last was 9 d ago` */
+function tellLimit(name: JudgedLimit['input'], judged: readonly JudgedLimit[], last: string): string {
+  const found = judged.find(({ input }) => input === name);
+  if (found === undefined) return name;
+  const { limit, age } = found;
+  const is = age === undefined ? 'there was none' : `${last} ${formatAge(age)}`;
+  return `${name} (${formatAge(limit)}): ${is}${age === undefined || name === 'max-age' ? '' : ' ago'}`;
+}
+
+function tellStaleness(why: Staleness, judged: readonly JudgedLimit[]): string {
+  return why === 'old-backup'
+    ? `the newest backup is older than ${tellLimit('max-age', judged, 'its age is')}`
+    : staleness[why];
+}
+
+const staleness: Readonly<Record<Exclude<Staleness, 'old-backup'>, string>> = {
   'no-backup': 'there is no backup to go back to',
-  'old-backup': 'the newest backup is older than max-age',
   unguarded: 'a migration destroys data, and there is no backup of the last 15 minutes to go back to',
 };
 
 /** Returns what is missing, and what to do about it. */
-function describeMissing(missing: Missing): [string, string] {
+function describeMissing(missing: Missing, judged: readonly JudgedLimit[]): [string, string] {
   switch (missing.kind) {
     case 'unseen-migrations':
       return [`the migrations could not be looked at: ${missing.why}`, missing.remedy];
     case 'unseen-file':
       return [`${missing.path} could not be looked at: it is ${missing.why}`, missing.remedy];
     case 'unproven':
-      return proofs[missing.limit];
+      return [
+        `${proofs[missing.limit].what} ${tellLimit(missing.limit, judged, 'the last was')}`,
+        proofs[missing.limit].remedy,
+      ];
     case 'stale':
-      return [staleness[missing.why], staleRemedies[missing.onStale]];
+      return [tellStaleness(missing.why, judged), staleRemedies[missing.onStale]];
     case 'doubted':
       return [
         'the backup was stored, but a check on it found that those before it cannot be trusted',
@@ -102,15 +136,17 @@ function describeMissing(missing: Missing): [string, string] {
   }
 }
 
-const proofs: Readonly<Record<Extract<Missing, { kind: 'unproven' }>['limit'], [string, string]>> = {
-  'verified-within': [
-    'no backup was verified within verified-within',
-    'Run `validate` with the default share, which reads all of it, or `drill`.',
-  ],
-  'drilled-within': [
-    'no drill has passed within drilled-within',
-    'Run `drill`, and see why the last one failed if it did.',
-  ],
+const proofs: Readonly<
+  Record<Extract<Missing, { kind: 'unproven' }>['limit'], { readonly what: string; readonly remedy: string }>
+> = {
+  'verified-within': {
+    what: 'no backup was verified within',
+    remedy: 'Run `validate` with the default share, which reads all of it, or `drill`.',
+  },
+  'drilled-within': {
+    what: 'no drill has passed within',
+    remedy: 'Run `drill`, and see why the last one failed if it did.',
+  },
 };
 
 const staleRemedies: Readonly<Record<Extract<Missing, { kind: 'stale' }>['onStale'], string>> = {
@@ -142,7 +178,12 @@ function describeMigrations(migrations: Migrations): Section[] {
       : [
           {
             kind: 'table' as const,
-            columns: [{ title: 'where' }, { title: 'what' }, { title: 'command' }, { title: 'inside of' }],
+            columns: [
+              { title: 'where', code: true },
+              { title: 'what' },
+              { title: 'command', code: true },
+              { title: 'inside of' },
+            ],
             rows: destructive.flatMap(({ path, findings }) =>
               findings.map(({ line, what, words, inside }) => [
                 `${path}:${line}`,
@@ -197,7 +238,7 @@ function describeWayBack(result: GateResult): Section[] {
         `To go back: backup ${id} (${facts.join(', ')}). Set ${secrets.join(', ')}, run this with --dry-run first, ` +
         'and then with --confirm and the words that it asks for:',
     },
-    { kind: 'paragraph', text: words.join(' ') },
+    { kind: 'code', language: 'sh', text: words.join(' ') },
     ...(needsPin(result)
       ? [
           {

@@ -17,7 +17,11 @@ export function describeSetUp(done: SetUp): Outcome {
       'recovery-sheet': key?.recoverySheet ?? '',
     },
     report: [
-      { kind: 'heading', text: done.isDryRun ? `Dry run: ${words} would be written` : `Written: ${words}` },
+      {
+        kind: 'heading',
+        text: done.isDryRun ? `Dry run: ${words} would be written` : `Written: ${words}`,
+        tone: 'good',
+      },
       describeFiles(done),
       ...(done.isDryRun ? [{ kind: 'code' as const, language: 'yaml' as const, text: done.policyText }] : []),
       ...describeKey(done),
@@ -38,7 +42,7 @@ function describeFiles({ policy, workflows, key, isDryRun }: SetUp): Section {
   };
   return {
     kind: 'table',
-    columns: [{ title: 'file' }, { title: 'state' }, { title: 'what' }],
+    columns: [{ title: 'file', code: true }, { title: 'state' }, { title: 'what' }],
     rows: [
       [policy, states.create, 'the policy: edit it, and run `supabase-backup schedule`'],
       ...workflows.map(({ file, state }) => [file, states[state], 'workflow']),

@@ -6,10 +6,10 @@ export function describeMadeKey({ recipient, keyFile, recoverySheet }: MadeKey):
     exitCode: 0,
     outputs: { recipient, 'key-file': keyFile, 'recovery-sheet': recoverySheet },
     report: [
-      { kind: 'heading', text: 'A key was made' },
+      { kind: 'heading', text: `A key was made: ${keyFile}`, tone: 'good' },
       {
         kind: 'table',
-        columns: [{ title: 'what' }, { title: 'is' }],
+        columns: [{ title: 'what' }, { title: 'is', code: true }],
         rows: [
           ['recipient, for `encryption-recipients`', recipient],
           ['key, for `encryption-identity`', keyFile],

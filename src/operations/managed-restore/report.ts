@@ -30,7 +30,7 @@ function describePlan(plan: PlannedRestore, common: Outcome['outputs']): Outcome
       ...{ 'safety-backup-id': '', 'backup-id': '' },
     },
     report: [
-      { kind: 'heading', text: title },
+      { kind: 'heading', text: title, tone: refusals.length === 0 ? 'good' : 'warning' },
       ...(isUnderWay ? [paragraph(underWay)] : describeSteps(plan)),
       ...refusals.map(({ told }) => paragraph(say`Missing: ${told.message}. ${told.next}`)),
       ...describeConsequences(plan),
@@ -90,7 +90,11 @@ function describeEnd(result: EndedRestore, common: Outcome['outputs']): Outcome 
       'backup-id': base.kind === 'taken' ? base.id : '',
     },
     report: [
-      { kind: 'heading', text: `${ref} to ${formatSecond(target)} by Supabase: ${title}` },
+      {
+        kind: 'heading',
+        text: `${ref} to ${formatSecond(target)} by Supabase: ${title}`,
+        tone: isFine ? 'good' : 'bad',
+      },
       paragraph(told),
       ...describeDone(result),
       ...describeBase(result),

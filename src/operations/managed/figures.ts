@@ -5,7 +5,7 @@ import { describeFinding, renderFindings } from '../sections/findings.ts';
 import { describeLayers } from './layers.ts';
 import { findEnds, isSound, type Managed } from './result.ts';
 
-/** Both layers for scripts, as schema/managed.schema.json describes them. What was not measured is empty, and never 0. */
+/** Both layers for scripts. What was not measured is empty, and never 0. */
 export function tellFigures(managed: Managed): Outcome['outputs'] {
   const { facts, platform, own, choices, findings } = managed;
   const ends = findEnds(platform);
@@ -35,7 +35,7 @@ export function tellFigures(managed: Managed): Outcome['outputs'] {
 export function describeBoth(managed: Managed): Section[] {
   const title = `Supabase's own backups of ${managed.facts.ref}: ${nameVerdict(managed).toUpperCase()}`;
   return [
-    { kind: 'heading', text: title },
+    { kind: 'heading', text: title, tone: isSound(managed) ? 'good' : 'bad' },
     ...managed.findings.flatMap(describeFinding),
     ...describeLayers(managed),
   ];

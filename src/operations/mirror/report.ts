@@ -1,5 +1,5 @@
 import type { Outcome } from '../../interface/outcome.ts';
-import { formatCounted, formatDuration } from '../../report/quantity.ts';
+import { formatBytes, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { CopyOutcome } from '../../repository/copies/outcome.ts';
 import { isComplete } from '../../repository/copies/outcome.ts';
 import { countValues, describeCopies, tellCopies } from '../sections/copies.ts';
@@ -22,8 +22,11 @@ export function describeMirror(result: MirrorResult): Outcome {
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
     report: [
-      { kind: 'heading', text: titleOf(result) },
-      { kind: 'paragraph', text: `From ${source}, in ${formatDuration(elapsed)}.` },
+      { kind: 'heading', text: titleOf(result), tone: isMirrored(result) ? 'good' : 'bad' },
+      {
+        kind: 'paragraph',
+        text: `From ${source}, in ${formatDuration(elapsed)}: ${formatBytes(sum(({ bytes }) => bytes))} ${isDryRun ? 'would be copied' : 'copied'}.`,
+      },
       ...describeCopies(copies, isDryRun),
     ],
   };

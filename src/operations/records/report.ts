@@ -17,7 +17,7 @@ function describeRebuilt({ mode, records, rows }: Rebuild & { readonly mode: Reb
     exitCode: 0,
     outputs: { records, 'rows-written': rows },
     report: [
-      { kind: 'heading', text: `Records: ${title}` },
+      { kind: 'heading', text: `Records: ${title}`, tone: 'good' },
       {
         kind: 'paragraph',
         text: `The repository has ${formatCounted(records, 'record')} of runs, restores and drills. Rows that were as they should be stay untouched, and none is deleted.`,
@@ -50,6 +50,7 @@ function describeVerified(verified: Verification): Outcome {
         text: isFaithful(verified)
           ? 'Records: every row is as the repository has it'
           : `Records: ${wrong} ${differences.length === 1 ? 'is' : 'are'} not as the repository has ${differences.length === 1 ? 'it' : 'them'}`,
+        tone: isFaithful(verified) ? 'good' : 'bad',
       },
       { kind: 'paragraph', text: describeScope(verified) },
       ...describeDifferences(verified),
@@ -92,7 +93,7 @@ function describeDifferences(verified: Verification): Section[] {
   return [
     {
       kind: 'table',
-      columns: [{ title: 'row' }, { title: 'table' }, { title: 'id' }, { title: 'measure' }],
+      columns: [{ title: 'row' }, { title: 'table' }, { title: 'id', code: true }, { title: 'measure' }],
       rows: differences
         .slice(0, shownDifferences)
         .map(({ kind, table, id, part }) => [kind, table, id, part]),

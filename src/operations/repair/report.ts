@@ -22,19 +22,25 @@ export function describeRepair(result: RepairResult): Outcome {
       'objects-checked': checked.byStore + checked.byReading,
       'duration-seconds': Math.round(elapsed / 100) / 10,
     },
-    report: [{ kind: 'heading', text: titleOf(result) }, describeFigures(result), ...describeLost(result)],
+    report: [
+      {
+        kind: 'heading',
+        text: titleOf(result),
+        tone: isHealed(result) ? 'good' : 'bad',
+      },
+      ...describeLost(result),
+      describeFigures(result),
+    ],
   };
 }
 
-function titleOf({ healed, isConfigHealed, isDryRun, lost }: RepairResult): string {
+function titleOf({ storage, healed, isConfigHealed, isDryRun, lost }: RepairResult): string {
   const count = countValues(healed) + (isConfigHealed ? 1 : 0);
   const files = formatCounted(count, 'file');
-  const what = isDryRun
-    ? `${files} would be healed`
-    : count === 0
-      ? 'nothing was to be healed'
-      : `${files} healed`;
-  return lost.length === 0 ? `Repair: ${what}` : `Repair: ${what}, ${formatCount(lost.length)} NOT`;
+  const what = isDryRun ? `${files} would be healed` : count === 0 ? 'nothing to heal' : `${files} healed`;
+  return lost.length === 0
+    ? `Repair of ${storage}: ${what}`
+    : `Repair of ${storage}: ${what}, ${formatCount(lost.length)} NOT`;
 }
 
 function describeFigures(result: RepairResult): Section {
@@ -46,10 +52,10 @@ function describeFigures(result: RepairResult): Section {
       ['storage', storage],
       ['from', copies.join(', ')],
       ...(isConfigHealed ? [['repository.json', 'healed']] : []),
-      ['backups', formatCount(healed.backups)],
+      ...toLine('backups', healed.backups),
       ['objects', `${formatCount(healed.objects)} of ${formatCount(objects)}`],
-      ['segments of changes', formatCount(healed.changes)],
-      ['records', formatCount(healed.records)],
+      ...toLine('segments of changes', healed.changes),
+      ...toLine('records', healed.records),
       ['stored again', formatBytes(bytes)],
       [
         'objects found whole',
@@ -58,6 +64,11 @@ function describeFigures(result: RepairResult): Section {
       ['duration', formatDuration(elapsed)],
     ],
   };
+}
+
+/** Of what was not healed there is no line. */
+function toLine(title: string, count: number): string[][] {
+  return count === 0 ? [] : [[title, formatCount(count)]];
 }
 
 function describeLost({ lost }: RepairResult): Section[] {

@@ -17,7 +17,7 @@ export function describeWritten({ kind, path, files, bytes, databases }: Written
     exitCode: 0,
     outputs: { 'report-path': path, 'broken-findings': broken },
     report: [
-      { kind: 'heading', text: `${titles[kind]}: ${path}` },
+      { kind: 'heading', text: `${titles[kind]}: ${path}`, tone: broken === 0 ? 'good' : 'warning' },
       {
         kind: 'paragraph',
         text: `${size}, about ${formatCounted(databases.length, 'database')}; ${broken === 0 ? 'no limit is broken' : `${formatCounted(broken, 'finding')} broken`}.`,

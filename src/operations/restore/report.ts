@@ -10,7 +10,9 @@ import { describeChecks } from '../../restorer/trial/user-checks.ts';
 import { assertNever } from '../../runtime/errors.ts';
 import { say, type Wording } from '../../runtime/wording.ts';
 import { describeOmitted } from '../sections/omissions.ts';
+import { describePhases } from '../sections/phases.ts';
 import { withReadings } from '../sections/readings-report.ts';
+import { tellRestore } from './details.ts';
 import { describeGone, describeLoss, describeSurplus, findLost } from './loss.ts';
 import { describeReason } from './reasons.ts';
 import {
@@ -20,6 +22,7 @@ import {
   type Restored,
   type RestoreResult,
   type SafetyBackup,
+  type Shortfall,
 } from './result.ts';
 import { tellRootKey } from './root-key-report.ts';
 import {
@@ -32,7 +35,7 @@ import {
 import { holdsObjects, nameExisting } from './target-state.ts';
 
 export function describeRestore(result: RestoreResult): Outcome {
-  return withReadings(describeEnd(result), result.readFrom);
+  return { ...withReadings(describeEnd(result), result.readFrom), details: tellRestore(result) };
 }
 
 function describeEnd(result: RestoreResult): Outcome {
@@ -63,7 +66,14 @@ function describePlanned(plan: PlannedRestore): Outcome {
       attempts: 0,
     },
     report: [
-      { kind: 'heading', text: `Plan: restore backup ${manifest.id} into ${scope.target}` },
+      {
+        kind: 'heading',
+        text: `Plan: restore backup ${manifest.id} into ${scope.target}${plan.refusals.length > 0 ? `; ${formatCounted(plan.refusals.length, 'thing')} MISSING` : ''}`,
+        tone: plan.refusals.length > 0 ? 'warning' : 'good',
+      },
+      tell(
+        `Nothing was changed. The backup shows the database as of ${manifest.source.snapshotAt}. A restore would bring ${describeAmount(scope)}.`,
+      ),
       ...[
         ...describeMeeting(plan),
         ...listSteps(plan),
@@ -72,9 +82,6 @@ function describePlanned(plan: PlannedRestore): Outcome {
         ...plan.refusals.map(({ told }) => say`Missing: ${told.message}. ${told.next}`),
       ].map(tell),
       ...describeRecovery(plan),
-      tell(
-        `Nothing was changed. The backup shows the database as of ${manifest.source.snapshotAt}. A restore would bring ${describeAmount(scope)}.`,
-      ),
       describeLargest(scope),
       ...describeActs(scope),
       ...describeOmissions(scope),
@@ -110,42 +117,59 @@ function describeRestored(restored: Restored): Outcome {
       attempts: attempts?.length ?? 1,
     },
     report: [
-      { kind: 'heading', text: `Restore of backup ${scope.manifest.id} into ${scope.target}` },
-      ...describeAttempts(attempts ?? []),
+      {
+        kind: 'heading',
+        text: `Restore of backup ${scope.manifest.id} into ${scope.target}: ${summarizeRestored(restored)}`,
+        tone: findShortfalls(restored).length === 0 ? 'good' : 'bad',
+      },
+      tell(
+        `Restored ${describeAmount(scope)}. The database could be used ${formatDuration(restored.usableAfter)} after the start.`,
+      ),
+      ...describeChecks(restored.checks),
+      ...describeReplay(scope),
       ...describeSafetyBackup(safetyBackup),
       ...describeRemoved(restored),
       ...describeLeft(restored.left),
       ...describeUngiven(restored.ungiven),
-      tell(`From the start until the database could be used: ${formatDuration(restored.usableAfter)}.`),
-      describePhases(restored.phases),
-      tell(`Restored ${describeAmount(scope)}.`),
       ...tellRootKey(restored.rootKey).map(tell),
-      ...describeReplay(scope),
       ...describeActs(scope),
-      ...describeOmissions(scope),
       ...(parity === undefined
         ? []
         : describeParity(parity, scope.replayed?.until ?? scope.manifest.source.snapshotAt)),
-      ...describeChecks(restored.checks),
+      ...describeOmissions(scope),
+      ...describeAttempts(attempts ?? []),
+      ...describePhases(restored.phases),
     ],
   };
+}
+
+const shortfalls: Readonly<Record<Shortfall, string>> = {
+  different: 'DIFFERENT from the backup',
+  lost: 'something of the backup is LOST',
+  'not given back': 'not all of the target was given back',
+  checks: 'a check FAILED',
+};
+
+/** The verdict, with the rows that came back */
+function summarizeRestored(restored: Restored): string {
+  const missing = findShortfalls(restored);
+  if (missing.length > 0) return missing.map((shortfall) => shortfalls[shortfall]).join(', ');
+  const rows = formatCounted(
+    restored.scope.tables.reduce((sum, table) => sum + table.rows, 0),
+    'row',
+  );
+  return restored.parity === undefined
+    ? `${rows}, and nothing was compared`
+    : `identical to the backup, ${rows}`;
 }
 
 function describeSafetyBackup(backup: SafetyBackup | undefined): Section[] {
   if (backup === undefined) return [];
   return [
     tell(
-      `The target was backed up before anything was removed: ${backup.id}, pinned, in ${backup.storage}. It is no \`latest\` for a restore; its id brings it back.`,
+      `The target was backed up before anything was removed: ${backup.id}, pinned, in ${backup.storage}. To go back to it, name its id: \`latest\` never selects it.`,
     ),
   ];
-}
-
-function describePhases(phases: Restored['phases']): Section {
-  return {
-    kind: 'table',
-    columns: [{ title: 'phase' }, { title: 'time', align: 'right' }],
-    rows: Object.entries(phases).map(([phase, elapsed]) => [phase, formatDuration(elapsed)]),
-  };
 }
 
 function tellFigures(
@@ -200,7 +224,7 @@ function describeRemoved({ manifest, state }: Restored): Section[] {
   }
   const what = describeSize(state.tables, state.rows);
   return [
-    tell(`Of what was in the target before, ${what} gave way${describeGone(findLost(manifest, state))}.`),
+    tell(`${what} that the target held before were removed${describeGone(findLost(manifest, state))}.`),
   ];
 }
 
@@ -209,7 +233,7 @@ function describeSize(tables: number, rows: number): string {
 }
 
 function describeUngiven(ungiven: readonly Omission[]): Section[] {
-  return describeOmitted('What hung on the replaced objects and is not as it was:', ungiven, [
+  return describeOmitted('These depended on the replaced objects and are not as they were:', ungiven, [
     'what',
     'why',
     'what to do',
@@ -220,10 +244,10 @@ function describeRecovery({ recovery }: PlannedRestore): Section[] {
   if (recovery === undefined) return [];
   const { until, segments } = recovery;
   const changes = segments.reduce((sum, segment) => sum + segment.changes, 0);
-  const what = `of ${formatCounted(changes, 'captured change')} in ${formatCounted(segments.length, 'segment')}`;
+  const what = `${formatCounted(changes, 'captured change')} in ${formatCounted(segments.length, 'segment')}`;
   return [
     tell(
-      `Then it would be brought to ${until}: what was committed between the two is replayed, ${what} at most.`,
+      `Then the database would be brought to ${until}, by replaying what was committed since the backup: ${what} at most.`,
     ),
   ];
 }
@@ -241,10 +265,14 @@ function describeNonePassed({ attempts, manifest, state, elapsed }: NonePassed):
       'duration-seconds': tellSeconds(elapsed),
     },
     report: [
-      { kind: 'heading', text: `Restore of backup ${manifest.id} into ${state.target}` },
+      {
+        kind: 'heading',
+        text: `Restore of backup ${manifest.id} into ${state.target}: NOT RESTORED`,
+        tone: 'bad',
+      },
+      tell(describeStop(attempts)),
       ...describeAttempts(attempts),
       ...attempts.flatMap(({ checks }) => describeChecks(checks)),
-      tell(`NOT RESTORED: ${describeStop(attempts)}`),
     ],
   };
 }
@@ -252,9 +280,9 @@ function describeNonePassed({ attempts, manifest, state, elapsed }: NonePassed):
 function describeStop(attempts: readonly Attempt[]): string {
   const sound = attempts.find(hasReturned);
   if (sound === undefined) {
-    return 'no backup passed on staging, and the target was not touched. Try older ones with backup-id before:<time> or a greater fallback.';
+    return 'No backup passed on staging, and the target was not touched. Try older ones with backup-id before:<time> or a greater fallback.';
   }
-  return `backup ${sound.backup} came back on staging as it was, and ${explainFailure(sound)}. The target was not touched. The backup is sound; correct the check or leave it out, or name another backup with backup-id.`;
+  return `Backup ${sound.backup} was restored on staging and is identical to the source, but ${explainFailure(sound)}. The target was not touched. The backup is sound: correct the check or leave it out, or name another backup with backup-id.`;
 }
 
 function describeAttempts(attempts: readonly Attempt[]): Section[] {
@@ -263,8 +291,8 @@ function describeAttempts(attempts: readonly Attempt[]): Section[] {
     {
       kind: 'table',
       columns: [
-        { title: 'tried on staging' },
-        { title: 'as of' },
+        { title: 'tried on staging', code: true },
+        { title: 'as of', code: true },
         { title: 'time', align: 'right' },
         { title: 'result' },
       ],
@@ -279,7 +307,7 @@ function describeAttempts(attempts: readonly Attempt[]): Section[] {
 }
 
 function describeLeft(left: readonly Omission[]): Section[] {
-  return describeOmitted('Of what was in the target before, this could not be removed:', left, [
+  return describeOmitted('These were in the target before and could not be removed:', left, [
     'still there',
     'why',
     'what to do',

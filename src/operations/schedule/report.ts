@@ -1,6 +1,6 @@
 import type { Outcome } from '../../interface/outcome.ts';
 import { formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
-import type { Section } from '../../report/section.ts';
+import type { Section, Tone } from '../../report/section.ts';
 import { assumedMinutes, type Estimate, marks } from '../../schedule/plan/week.ts';
 import type { WorkflowVerdict } from '../../schedule/verification/verify.ts';
 import type { FileChange } from '../../schedule/workflows/files.ts';
@@ -24,15 +24,16 @@ export function describeSchedule(done: Schedule): Outcome {
       'missed-runs': verification === undefined ? '' : countMissed(verification.verdicts),
     },
     report: [
-      { kind: 'heading', text: describeTitle(done, hasDrift) },
+      { kind: 'heading', text: describeTitle(done, hasDrift), tone: toneOf(done) },
+      ...describeNext(done),
+      ...done.problems.map((problem) => toParagraph(tellProblem(problem, done.timeZone))),
+      ...done.remarks.map((remark) => toParagraph(tellRemark(remark))),
       describeFiles(changes),
       ...describeDifferences(done),
-      ...done.problems.map((problem) => toParagraph(tellProblem(problem, done.timeZone))),
       ...describeVerification(done),
       describeNextRuns(done),
       describeDatabases(done),
-      ...done.remarks.map((remark) => toParagraph(tellRemark(remark))),
-      ...databases.flatMap((database) => describeWeek(database, done.timeZone)),
+      ...databases.map((database) => describeWeek(database, done.timeZone)),
       toParagraph(describeAssumptions(done)),
     ],
   };
@@ -48,6 +49,21 @@ function describeTitle({ mode, changes }: Schedule, hasDrift: boolean): string {
     : `Schedule: ${formatCounted(count, 'file')} changed; commit and push them`;
 }
 
+function toneOf(done: Schedule): Tone {
+  if (!isInOrder(done)) return 'bad';
+  return done.remarks.length > 0 ? 'warning' : 'good';
+}
+
+/** The run that comes next, and how many minutes all of them take */
+function describeNext({ runs, databases, timeZone }: Schedule): Section[] {
+  const [next] = runs.toSorted((one, other) => one.at.getTime() - other.at.getTime());
+  if (next === undefined) return [];
+  const { job, at } = next;
+  const minutes = databases.reduce((sum, { month }) => sum + month.minutes, 0);
+  const text = `The next run is ${job.kind} of ${job.database}, at ${formatLocal(at, timeZone)}. All runs together take about ${formatCount(minutes)} minutes in 30 days.`;
+  return [{ kind: 'paragraph', text }];
+}
+
 const stateWords: Readonly<Record<FileChange['state'], string>> = {
   same: 'as the policy says',
   create: 'new',
@@ -59,7 +75,7 @@ const stateWords: Readonly<Record<FileChange['state'], string>> = {
 function describeFiles(changes: readonly FileChange[]): Section {
   return {
     kind: 'table',
-    columns: [{ title: 'workflow' }, { title: 'state' }, { title: 'why' }],
+    columns: [{ title: 'workflow', code: true }, { title: 'state' }, { title: 'why' }],
     rows: changes.map(({ file, state, reason }) => [file, stateWords[state], reason]),
   };
 }
@@ -147,7 +163,7 @@ function describeVerification({ verification }: Schedule): Section[] {
     {
       kind: 'table',
       columns: [
-        { title: 'workflow' },
+        { title: 'workflow', code: true },
         { title: 'on GitHub' },
         { title: 'due in 7 days', align: 'right' },
         { title: 'ran', align: 'right' },
@@ -177,17 +193,15 @@ function describeNextRuns({ runs, timeZone }: Schedule): Section {
     columns: [
       { title: 'database' },
       { title: 'job' },
-      { title: 'cron' },
-      { title: `next run (${timeZone})` },
-      { title: 'then' },
+      { title: 'cron', code: true },
+      { title: `next run (${timeZone})`, code: true },
       ...monthColumns,
     ],
-    rows: runs.map(({ job, at, then, month }) => [
+    rows: runs.map(({ job, at, month }) => [
       job.database,
       job.kind,
       job.crons.join('; '),
       formatLocal(at, timeZone),
-      then === undefined ? '' : formatLocal(then, timeZone),
       ...formatMonth(month),
     ]),
   };
@@ -209,7 +223,7 @@ function describeDatabases({ databases, timeZone }: Schedule): Section {
       { title: 'database' },
       { title: 'lost at worst' },
       { title: 'any point in time' },
-      { title: 'retention' },
+      { title: 'retention', code: true },
       { title: 'backups kept', align: 'right' },
       { title: 'oldest', align: 'right' },
       ...monthColumns,
@@ -228,20 +242,24 @@ function describeDatabases({ databases, timeZone }: Schedule): Section {
   };
 }
 
-function describeWeek({ database, week }: DatabaseOutlook, timeZone: string): Section[] {
-  const hours = Array.from({ length: 24 }, (_, hour) => ({ title: String(hour).padStart(2, '0') }));
-  return [
-    { kind: 'heading', text: `The week of ${database.name} (${timeZone})` },
-    {
-      kind: 'table',
-      columns: [{ title: 'day' }, ...hours],
-      rows: week.map(({ name, hours }) => [name, ...hours.map((mark) => mark || '·')]),
-    },
-    {
-      kind: 'paragraph',
-      text: database.jobs.map(({ kind }) => `${marks[kind]} ${kind}`).join(', '),
-    },
-  ];
+/** Draws the week, a line for each day and a column for each hour: a table of 25 columns is wider than a summary. */
+function describeWeek({ database, week }: DatabaseOutlook, timeZone: string): Section {
+  const hours = Array.from({ length: 24 }, (_, hour) => {
+    const cells = [String(hour).padStart(2, '0'), ...week.map((day) => day.hours[hour] || '·')];
+    const width = Math.max(...cells.map((cell) => cell.length));
+    return cells.map((cell) => cell.padEnd(width));
+  });
+  const days = ['day', ...week.map(({ name }) => name.replace(/\d{4}-\d\d-/, ''))];
+  const lines = days.map((day, index) => [day.padEnd(6), ...hours.map((cells) => cells[index])].join(' '));
+  const legend = database.jobs.map(({ kind }) => `${marks[kind]} ${kind}`).join(', ');
+  return {
+    kind: 'details',
+    title: `The week of ${database.name}, from ${week[0]?.name} on (${timeZone})`,
+    sections: [
+      { kind: 'code', language: 'text', text: lines.map((line) => line.trimEnd()).join('\n') },
+      { kind: 'paragraph', text: legend },
+    ],
+  };
 }
 
 function describeAssumptions({ verification }: Schedule): string {

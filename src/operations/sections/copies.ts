@@ -119,7 +119,7 @@ export function describeRefusals(refused: readonly Refusal[], title: string): Se
   return [
     {
       kind: 'table',
-      columns: [{ title }, { title: 'why' }],
+      columns: [{ title, code: true }, { title: 'why' }],
       rows: refused.slice(0, shownRefusals).map(({ key, why }) => [key, why]),
     },
     ...(more > 0

@@ -11,7 +11,7 @@ export function tellBroken(findings: readonly Finding[]): string | undefined {
     : broken.map((finding) => joinTelling(tellFinding(finding))).join(' ');
 }
 
-/** Renders findings for scripts, as schema/status.schema.json describes them. */
+/** Renders findings for scripts, as schema/output.schema.json describes them. */
 export function renderFindings(findings: readonly Finding[]): string {
   return JSON.stringify(findings.map(toFindingFields));
 }

@@ -11,6 +11,7 @@ import type { Section } from '../../report/section.ts';
 import type { Reuse } from '../../source/incremental/reuse.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 import { describeNotCarried } from './omissions.ts';
+import { describePhases } from './phases.ts';
 import { describeTables } from './tables.ts';
 
 /** A backup as the operation that took it reports it */
@@ -30,9 +31,10 @@ export interface TakenBackup {
 const shownTables = 10;
 
 export function describeTakenBackup(taken: TakenBackup): Section[] {
-  const { manifest, reuse } = taken;
+  const { manifest, reuse, mismatches } = taken;
   return [
-    { kind: 'heading', text: `Backup ${manifest.id}` },
+    { kind: 'heading', text: summarizeTaken(taken), tone: mismatches.length === 0 ? 'good' : 'bad' },
+    { kind: 'paragraph', text: describePlace(taken) },
     describeFigures(taken),
     ...describeMismatches(taken),
     ...(manifest.fullBecause === null
@@ -40,7 +42,32 @@ export function describeTakenBackup(taken: TakenBackup): Section[] {
       : [{ kind: 'paragraph' as const, text: `Everything was read: ${manifest.fullBecause}.` }]),
     ...(reuse === undefined ? describeLargest(manifest) : describeReuse(reuse)),
     ...describeNotCarried(manifest),
+    ...describePhases(manifest.durations),
   ];
+}
+
+const kinds: Readonly<Record<Manifest['kind'], string>> = {
+  full: 'Backup',
+  incremental: 'Incremental backup',
+  schema: 'Backup of definitions',
+};
+
+/** The verdict: what was taken of which database, and what it comes to. */
+function summarizeTaken({ manifest, mismatches, addedBytes }: TakenBackup): string {
+  const { kind, source, totals, encryption } = manifest;
+  const amounts = [
+    ...(kind === 'schema' ? [] : [formatCounted(totals.rows, 'row')]),
+    `${formatBytes(totals.stored)} stored${addedBytes < totals.stored ? `, ${formatBytes(addedBytes)} of it new` : ''}`,
+    encryption.scheme === 'age' ? 'encrypted' : 'NOT encrypted',
+  ];
+  const doubt = mismatches.length === 0 ? '' : '; EARLIER BACKUPS ARE IN DOUBT';
+  return `${kinds[kind]} of ${source.database}: ${amounts.join(', ')}${doubt}`;
+}
+
+function describePlace({ manifest }: TakenBackup): string {
+  const { id, label, pin } = manifest;
+  const words = [`Backup ${id}`, ...(label === null ? [] : [`"${label}"`]), ...(pin ? ['pinned'] : [])];
+  return `${words.join(', ')}. Never restored yet: \`drill\` proves that it can be.`;
 }
 
 /** What the record of the run has of it. */

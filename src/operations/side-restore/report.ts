@@ -1,13 +1,14 @@
 import type { Outcome } from '../../interface/outcome.ts';
 import type { Omission } from '../../parity/scope.ts';
 import { isAboutRows } from '../../parity/subject.ts';
-import { formatBytes, formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
+import { formatBytes, formatCount, formatCounted } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import type { RowDifference } from '../../restorer/side/row-difference.ts';
 import type { SideTable } from '../../restorer/side/tables.ts';
 import { assertNever } from '../../runtime/errors.ts';
 import { writePattern } from '../../values/table-patterns.ts';
 import { describeOmitted } from '../sections/omissions.ts';
+import { describePhases } from '../sections/phases.ts';
 import { withReadings } from '../sections/readings-report.ts';
 import type { ComparedAside, PlannedAside, SideRestore, SideScope } from './result.ts';
 
@@ -35,6 +36,7 @@ function describePlanned({ scope, elapsed }: PlannedAside): Outcome {
       {
         kind: 'heading',
         text: `Plan: restore rows of backup ${manifest.id} into the schema ${schema} of ${target}`,
+        tone: 'good',
       },
       {
         kind: 'paragraph',
@@ -83,7 +85,11 @@ function describeCompared({ scope, findings, file, phases, elapsed }: ComparedAs
       'rows-added': total('added'),
     },
     report: [
-      { kind: 'heading', text: `Backup ${manifest.id} beside the live tables of ${target}` },
+      {
+        kind: 'heading',
+        text: `Backup ${manifest.id} beside the live tables of ${target}: ${formatCount(total('missing'))} missing, ${formatCount(total('changed'))} changed, ${formatCount(total('added'))} new`,
+        tone: 'good',
+      },
       {
         kind: 'paragraph',
         text: `The rows of ${manifest.source.snapshotAt} are in the schema ${schema}, for this role alone. Compared with the backup, the live tables are missing ${formatCounted(total('missing'), 'row')}, ${formatCount(total('changed'))} ${total('changed') === 1 ? 'differs' : 'differ'}, and ${formatCount(total('added'))} ${total('added') === 1 ? 'is' : 'are'} new.`,
@@ -98,9 +104,9 @@ function describeCompared({ scope, findings, file, phases, elapsed }: ComparedAs
       ...describeSql(sql, file),
       {
         kind: 'paragraph',
-        text: `The tables of ${schema} are unlogged: a crash of the server empties them. Backups hold them too until the schema is dropped: do it when nothing is needed of it any more.`,
+        text: `The tables of ${schema} are unlogged: a crash of the server empties them. Backups include them until the schema is dropped: drop it when you need nothing of it any more.`,
       },
-      describePhases(phases),
+      ...describePhases(phases),
     ],
   };
 }
@@ -248,9 +254,9 @@ function describeRelated({ followers, parents }: SideScope): Section[] {
   return [
     ...say(
       followers,
-      'Not included, and rows of them were deleted or cleared together with rows that they refer to, if any were',
+      'These tables are not included. Their rows may have been deleted or cleared together with rows that they refer to',
     ),
-    ...say(parents, 'Not included, and rows that are brought back may refer to rows of them'),
+    ...say(parents, 'These tables are not included. Rows that are brought back may refer to rows of them'),
   ];
 }
 
@@ -267,14 +273,6 @@ function describeSql(sql: string, file: string | undefined): Section[] {
     { kind: 'paragraph', text: 'The SQL that brings rows back, to be reviewed first:' },
     { kind: 'code', language: 'sql', text: sql },
   ];
-}
-
-function describePhases(phases: ComparedAside['phases']): Section {
-  return {
-    kind: 'table',
-    columns: [{ title: 'phase' }, { title: 'time', align: 'right' }],
-    rows: Object.entries(phases).map(([phase, elapsed]) => [phase, formatDuration(elapsed)]),
-  };
 }
 
 function describeTable(table: SideTable): string {

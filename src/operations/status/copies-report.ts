@@ -9,7 +9,7 @@ export function describeCopyStates({ copies = [] }: Pick<Status, 'copies'>): Sec
   return [
     {
       kind: 'table',
-      columns: [{ title: 'copy' }, { title: 'newest backup' }, { title: 'behind' }],
+      columns: [{ title: 'copy' }, { title: 'newest backup', code: true }, { title: 'behind' }],
       rows: copies.map((copy) => [nameOf(copy), ...describeState(copy)]),
     },
   ];

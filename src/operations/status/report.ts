@@ -47,8 +47,9 @@ export function describeStatus(status: Status): Outcome {
         text: `Backups in ${location}: ${verdict.toUpperCase()}`,
         tone: isHealthy(status) ? 'good' : 'bad',
       },
-      describeLimits(...toLimits(status.findings)),
+      { kind: 'paragraph', text: summarize(status) },
       ...status.findings.flatMap(describeFinding),
+      ...describeAskedLimits(status),
       describeCatalog(status),
       ...describePlatform(status),
       ...describeCopyStates(status),
@@ -60,6 +61,24 @@ export function describeStatus(status: Status): Outcome {
       ...describeFailures(status),
     ],
   };
+}
+
+/** In a line what counts: the newest backup, whether one was restored, and what would be lost now */
+function summarize({ usable: [newest], at, drilled, loss }: Status): string {
+  if (newest === undefined) return 'There is no backup to go back to.';
+  const since = (time: Date) => formatAge(Math.max(0, at.getTime() - time.getTime()));
+  const drill =
+    drilled === undefined
+      ? 'No backup was restored in a drill yet.'
+      : `The last drill that passed was ${since(drilled.at)} ago.`;
+  const lost =
+    loss === undefined ? '' : ` What was written in the last ${formatAge(loss)} would be lost now.`;
+  return `The newest backup, ${newest.id}, is ${since(newest.snapshotAt)} old. ${drill}${lost}`;
+}
+
+function describeAskedLimits({ findings }: Status): Section[] {
+  const [limits, newest] = toLimits(findings);
+  return limits.length === 0 ? [] : [describeLimits(limits, newest)];
 }
 
 const toSeconds = (milliseconds: number) => Math.round(milliseconds / 100) / 10;

@@ -55,7 +55,7 @@ export function describeSchedules({ schedules, at: now }: Status): Section[] {
     kind: 'table',
     columns: [
       { title: `schedules of ${database}` },
-      { title: `due (${timeZone})` },
+      { title: `due (${timeZone})`, code: true },
       { title: 'last success (UTC)' },
       { title: 'at most', align: 'right' },
       { title: 'is', align: 'right' },

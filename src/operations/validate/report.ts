@@ -8,6 +8,7 @@ import {
 } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { compare } from '../../values/ordering.ts';
+import { tellValidation } from './details.ts';
 import { type Damage, isSound, type Validation } from './result.ts';
 
 export function describeValidation(done: Validation): Outcome {
@@ -19,9 +20,13 @@ export function describeValidation(done: Validation): Outcome {
       ...{ backups, 'objects-checked': objectsChecked, damaged: broken.size },
       ...(done.instead === undefined ? {} : { 'read-from': done.instead.name }),
     },
+    details: tellValidation(done),
     report: [
       { kind: 'heading', text: describeVerdict(done), tone: isSound(done) ? 'good' : 'bad' },
       ...describePlace(done),
+      ...listDamages('damaged part', damages),
+      ...describeCure(done),
+      ...listDamages('could not be read, and may be whole', unread),
       {
         kind: 'table',
         columns: [{ title: 'what' }, { title: 'value', align: 'right' }],
@@ -39,9 +44,6 @@ export function describeValidation(done: Validation): Outcome {
           ['duration', formatDuration(elapsed)],
         ],
       },
-      ...listDamages('damaged part', damages),
-      ...describeCure(done),
-      ...listDamages('could not be read, and may be whole', unread),
     ],
   };
 }
@@ -77,9 +79,21 @@ function tellDamage({ damages, unread }: Validation): string | undefined {
   return `${first.backup === null ? '' : `backup ${first.backup}, `}${first.part}: ${first.how}${others}`;
 }
 
-function describeVerdict({ damages, unread }: Validation): string {
-  if (damages.length > 0) return 'Validation: DAMAGED';
-  return unread.length > 0 ? 'Validation: not everything could be read' : 'Validation: nothing is damaged';
+function describeVerdict(done: Validation): string {
+  const { damages, unread, broken, backups, objects, objectsChecked } = done;
+  if (damages.length > 0) {
+    return broken.size === 0
+      ? 'Validation: DAMAGED captured changes'
+      : `Validation: DAMAGED, ${formatCount(broken.size)} of ${formatCounted(backups, 'backup')}`;
+  }
+  if (unread.length > 0) {
+    return `Validation: not everything could be read, ${formatCounted(unread.length, 'part')} of ${formatCounted(backups, 'backup')}`;
+  }
+  const checked =
+    objectsChecked === objects
+      ? `all ${formatCounted(objects, 'object')}`
+      : `${formatCount(objectsChecked)} of ${formatCounted(objects, 'object')}`;
+  return `Validation: nothing is damaged, ${checked} of ${formatCounted(backups, 'backup')} checked`;
 }
 
 function describeSegments({ segments, damages }: Validation): string[][] {
@@ -101,7 +115,7 @@ function listDamages(title: string, damages: readonly Damage[]): Section[] {
   return [
     {
       kind: 'table',
-      columns: [{ title: 'backup' }, { title }, { title: 'how' }],
+      columns: [{ title: 'backup', code: true }, { title }, { title: 'how' }],
       rows: damages
         .map(({ backup, part, how }) => [backup ?? '', part, how])
         .sort(([one = ''], [other = '']) => compare(one, other)),

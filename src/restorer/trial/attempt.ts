@@ -82,14 +82,25 @@ export function explainFailure(attempt: Attempt): string | undefined {
     case 'restore':
       return attempt.failure?.message;
     case 'parity':
-      return isDoubtful(attempt)
-        ? 'the restored database differs from the backup'
-        : 'not all of the backup could be brought there';
+      return join(
+        isDoubtful(attempt)
+          ? 'the restored database differs from the backup'
+          : 'not all of the backup could be brought there',
+        explainChecks(attempt.checks),
+        explainCommand(attempt),
+      );
     case 'checks':
-      return explainChecks(attempt.checks);
     case 'command':
-      return `the command failed: ${attempt.command}`;
+      return join(explainChecks(attempt.checks), explainCommand(attempt));
     default:
       return assertNever(fault);
   }
+}
+
+function join(...reasons: readonly (string | undefined)[]): string {
+  return reasons.filter((reason) => reason !== undefined).join('; and ');
+}
+
+function explainCommand({ command }: Attempt): string | undefined {
+  return command === undefined ? undefined : `the command failed: ${command}`;
 }

@@ -68,13 +68,10 @@ type Described = Pick<RestoreScope, 'manifest' | 'target' | 'kind' | 'replayed'>
 
 function describeComparison({ manifest, target, kind, replayed }: Described, parity: Parity): Section[] {
   const brought = replayed === undefined ? '' : `, brought to ${replayed.until}`;
-  return [
-    {
-      kind: 'paragraph',
-      text: `Backup ${manifest.id} of ${manifest.source.snapshotAt}, restored into ${target} (${kind})${brought}.`,
-    },
-    ...describeParity(parity, replayed?.until ?? manifest.source.snapshotAt, Number.POSITIVE_INFINITY),
-  ];
+  const until = replayed?.until ?? manifest.source.snapshotAt;
+  const [verdict, ...rest] = describeParity(parity, until, Number.POSITIVE_INFINITY);
+  const text = `Backup ${manifest.id} of ${manifest.source.snapshotAt}, restored into ${target} (${kind})${brought}.`;
+  return [...(verdict === undefined ? [] : [verdict]), { kind: 'paragraph', text }, ...rest];
 }
 
 /** Creates the document that docs/parity.md describes. A change of what a field means is a new format. */

@@ -24,6 +24,11 @@ export interface ScratchDatabase extends AsyncDisposable {
   readonly notCarried: Manifest['notCarried'];
 }
 
+/** The name of the database in which a backup is tried */
+export function nameScratchDatabase(backup: string): string {
+  return `supabase_backup_drill_${backup.toLowerCase().replace('-', '_')}`;
+}
+
 /**
  * Creates a scratch database on the server, with the encoding and the collation of the source, and with the
  * roles that the backup needs. All of them are dropped when it is disposed of.
@@ -36,7 +41,7 @@ export async function createScratchDatabase(
   supplement: Supplement,
   context: Context,
 ): Promise<ScratchDatabase> {
-  const database = `supabase_backup_drill_${manifest.id.toLowerCase().replace('-', '_')}`;
+  const database = nameScratchDatabase(manifest.id);
   const settings = { ...server, database };
   const roles: string[] = [];
   const notCarried: Manifest['notCarried'] = [];
@@ -152,6 +157,7 @@ async function dropScratchDatabase(
     await using session = await openSession(server);
     await session.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(database)} WITH (FORCE)`);
     for (const role of roles) await session.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
+    context.log.info(`The throwaway database ${database} is dropped`);
   } catch (error) {
     context.log.warn(
       `what was made on ${describeConnection(server)} could not be dropped: ${messageOf(error)}`,

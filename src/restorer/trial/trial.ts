@@ -23,7 +23,7 @@ import {
 } from './attempt.ts';
 import type { CheckResult } from './checks.ts';
 import { writeParity } from './parity-files.ts';
-import { createScratchDatabase } from './scratch-database.ts';
+import { createScratchDatabase, nameScratchDatabase } from './scratch-database.ts';
 import { askChecks, runCommand } from './user-checks.ts';
 
 /** How backups are tried. */
@@ -66,7 +66,9 @@ export async function tryInTurn(
   const attempts: Attempt[] = [];
   for (const candidate of candidates) {
     const { id, snapshotAt } = candidate;
-    context.log.info(`Trying backup ${id} of ${snapshotAt.toISOString()} on ${describeConnection(server)}`);
+    context.log.info(
+      `Trying backup ${id} of ${snapshotAt.toISOString()} in a throwaway database, ${nameScratchDatabase(id)}, on ${server.host}:${server.port}`,
+    );
     const attempt = await inScratchFolder(context, (scratch) =>
       tryBackup(candidate, repository, server, trial, scratch),
     );

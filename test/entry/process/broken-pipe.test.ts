@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
+import { readPrinted } from '../../support/printed-json.ts';
 
 const cli = new URL('../../../src/entry/cli.ts', import.meta.url).pathname;
 
@@ -15,7 +16,7 @@ it('a run goes on when nobody reads stderr any more', async () => {
     stdout += chunk;
   });
   const [code] = await once(child, 'close');
-  expect({ code, error: JSON.parse(stdout).error }).toMatchObject({
+  expect({ code, error: readPrinted(stdout).error }).toMatchObject({
     error: { kind: expect.not.stringMatching('Defect') },
     code: 2,
   });

@@ -57,7 +57,8 @@ describe('the report of a capture', () => {
     });
     const text = renderText(outcome.report);
     expect(text).toContain('No backup could be brought to the end of it, so one was taken.');
-    expect(text).toContain(`Backup ${makeManifest().id}\n`);
+    expect(text).toContain('Backup of postgres: 3 rows, 140 B stored, 7 B of it new, NOT encrypted\n');
+    expect(text).toContain(`Backup ${makeManifest().id}, `);
     const barrier = 'definitions were changed';
     const changed = tell({ segments: [{ ...segment, barrier }], ending: { kind: 'backed-up', taken } });
     expect(changed.outputs).toMatchObject({ barrier });

@@ -47,18 +47,20 @@ it.each<[string, Ending, 0 | 3]>([
 });
 
 it('tells a dry run from a cleanup', () => {
-  expect(textOf({})).toMatch(/^Cleanup: 1 backup removed/);
-  expect(textOf({ kind: 'planned' })).toMatch(/^Cleanup, dry run: 1 backup would be removed/);
+  expect(textOf({})).toMatch(/^Cleanup of \.\/repository: 1 backup removed, 2 stay\n/);
+  expect(textOf({ kind: 'planned' })).toMatch(
+    /^Cleanup, dry run of \.\/repository: 1 backup would be removed, 2 would stay\n/,
+  );
   expect(textOf({ kind: 'planned' })).toContain('2 objects that nothing needs would be freed');
 });
 
 it('names what stops it, and what it has removed until then', () => {
   const ending: Ending = { kind: 'stopped', damaged, blind: false };
-  expect(textOf({ ending })).toMatch(/stopped by 1 damaged file[\s\S]*No object was removed: which/);
+  expect(textOf({ ending })).toMatch(/STOPPED by 1 damaged file[\s\S]*No object was removed: which/);
   expect(textOf({ ending, removed: [] })).toContain('Nothing was removed: which');
   expect(textOf({ ending, removed: [], kind: 'planned' })).toContain('Nothing would be removed: which');
   expect(textOf({ ending: { kind: 'stopped', damaged: [], blind: true } })).toMatch(
-    /stopped, for no backup is listed[\s\S]*No bytes are freed before it is known which backups there are/,
+    /STOPPED, for no backup is listed[\s\S]*No bytes are freed before it is known which backups there are/,
   );
 });
 

@@ -39,7 +39,7 @@ export function toPlain(check: Check): Plain {
 
 const megabyte = 1e6;
 
-const exampleEstimate: Estimate = {
+export const exampleEstimate: Estimate = {
   database: 'postgres@127.0.0.1:5432/shop',
   size: {
     ...{ databaseBytes: 3140 * megabyte, tables: 42, tableBytes: 2210 * megabyte, largeObjectBytes: 0 },

@@ -66,7 +66,7 @@ it.each<[string, Partial<Attempt>]>([
 });
 
 it('sends people to look for damage only when something stored is at fault', () => {
-  const advice = 'Run validate';
+  const advice = 'Run `validate`';
   expect(textOf(describe([attempt(damage)]))).toContain(advice);
   expect(textOf(describe([attempt(refused), attempt(different)]))).toContain(advice);
   expect(textOf(describe([attempt(refused)]))).toContain('says nothing about what is stored');
@@ -76,7 +76,7 @@ it('sends people to look for damage only when something stored is at fault', () 
   expect(textOf(describe([attempt(saidNo)]))).toContain('SELECT 1 > 2 (answer: false)');
   const second = attempt({ ...saidNo, backup: '20261119T021700Z-0000' });
   expect(textOf(describe([attempt(damage), second]))).toMatch(
-    /backup 20261119T021700Z-0000 came back as it was, and 1 of 1 checks failed.*The 1 backup before it failed/,
+    /Backup 20261119T021700Z-0000 was restored and is identical to the source, but 1 of 1 checks failed.*The 1 backup that was tried before it failed/,
   );
 });
 

@@ -1,14 +1,15 @@
-import path from 'node:path';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { renderOutcome } from '../../../src/entry/terminal/json.ts';
+import type { Outcome } from '../../../src/interface/outcome.ts';
 import { judgeManaged } from '../../../src/operations/managed/judge.ts';
 import { describeManaged } from '../../../src/operations/managed/report.ts';
 import type { Managed, OwnLayer } from '../../../src/operations/managed/result.ts';
 import { renderText } from '../../../src/report/text.ts';
+import { nameForWorkflow } from '../../../src/runtime/wording.ts';
 import { ago, hour, now } from '../../repository/backups/freshness-example.ts';
 import { type FakeManagement, type FakeProject, startFakeManagement } from '../../support/fake-management.ts';
+import { readPrinted } from '../../support/printed-json.ts';
 import { askFake } from './example.ts';
-import { makeManagedSchema, printedOutputs } from './json-schema.ts';
 import { makeOwnLayer } from './layers-example.ts';
 
 let platform: FakeManagement;
@@ -27,6 +28,9 @@ async function judge(
   change(platform.project);
   return judgeManaged(await askFake(platform), own ?? undefined, { maxAge: 26 * hour });
 }
+
+const print = (outcome: Outcome) =>
+  readPrinted(renderOutcome('managed', outcome, { redact: (text) => text, name: nameForWorkflow }));
 
 const kindsOf = ({ findings }: Managed) => findings.map(({ kind, severity }) => `${kind} ${severity}`);
 
@@ -249,18 +253,6 @@ describe('the better layer', () => {
 });
 
 describe('the JSON of managed', () => {
-  const file = path.join(import.meta.dirname, '../../../schema/managed.schema.json');
-  const ajv = new Ajv2020({ strict: false, validateFormats: false });
-  const schema = makeManagedSchema();
-  const validate = ajv.compile(schema);
-  const part = (name: string) =>
-    ajv.compile({ $ref: `#/$defs/${name}`, $defs: (schema as { $defs: object }).$defs });
-  const [validateFindings, validateBetter] = [part('findings'), part('better')];
-
-  it('is described by a schema that is published', async () => {
-    await expect(`${JSON.stringify(schema, null, 2)}\n`).toMatchFileSnapshot(file);
-  });
-
   it.each<[string, (project: FakeProject) => void]>([
     ['healthy', () => undefined],
     [
@@ -268,23 +260,19 @@ describe('the JSON of managed', () => {
       ({ denied }) => void ['', 'backups', 'schedule', 'addons'].map((end) => denied.set(end, 'x')),
     ],
     ['with a window', (project) => setWindow(project, ago(0.1))],
-  ])('of a project that is %s has all outputs, no other, and fits it', async (_, change) => {
+  ])('of a project that is %s fits the schema', async (_, change) => {
     for (const own of [makeOwnLayer(), null]) {
-      const { outputs } = describeManaged(await judge(change, own));
-      expect(Object.keys(outputs).sort()).toEqual(printedOutputs.toSorted());
-      expect(validate(outputs), JSON.stringify(validate.errors)).toBe(true);
-      expect(validateFindings(JSON.parse(String(outputs.findings)))).toBe(true);
-      if (outputs.better !== '') expect(validateBetter(JSON.parse(String(outputs.better)))).toBe(true);
+      const outcome = describeManaged(await judge(change, own));
+      expect(print(outcome).outputs['project-ref']).toBe(platform.project.ref);
     }
   });
 
   it('has nothing where nothing was measured, and never 0', async () => {
     platform.fault = () => ({ kind: 'answer', status: 403 });
-    const { outputs } = describeManaged(await judge(undefined, null));
+    const { outputs } = print(describeManaged(await judge(undefined, null)));
     const { status, findings, 'project-ref': project, ...others } = outputs;
     expect([status, project]).toEqual(['broken', platform.project.ref]);
-    expect(findings).not.toBe('[]');
-    expect(Object.values(others).every((value) => value === '')).toBe(true);
-    expect(validate({ ...outputs, plan: null })).toBe(false);
+    expect(findings).not.toEqual([]);
+    expect(Object.values(others).every((value) => value === null)).toBe(true);
   });
 });

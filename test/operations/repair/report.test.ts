@@ -17,7 +17,7 @@ test('a repair that healed everything is 0, and counts what it stored again', ()
     outputs: { healed: 4, 'new-bytes': 3000, refused: 0, lost: '[]', 'objects-checked': 12 },
   });
   const text = renderText(outcome.report);
-  expect(text).toContain('Repair: 4 files healed');
+  expect(text).toContain('Repair of s3://first/production: 4 files healed');
   expect(text).toMatch(/objects +2 of 14/);
 });
 
@@ -34,5 +34,5 @@ test('a dry run and a storage that is whole say so', () => {
     '4 files would be healed',
   );
   const whole = { ...healed, isConfigHealed: false, healed: noValues };
-  expect(renderText(describeRepair(whole).report)).toContain('nothing was to be healed');
+  expect(renderText(describeRepair(whole).report)).toContain('nothing to heal');
 });

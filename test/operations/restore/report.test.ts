@@ -117,14 +117,16 @@ it('says where the backup of the target is, and what could not be removed or giv
   });
   expect(text).toContain('20261120T021600Z-0001, pinned, in ./safety');
   expect(text).toMatch(
-    /could not be removed:[\s\S]*schema kept[\s\S]*is not as it was:[\s\S]*view public\.v/,
+    /could not be removed:[\s\S]*schema kept[\s\S]*are not as they were:[\s\S]*view public\.v/,
   );
 });
 
 it('tells a damaged backup from a sound one of which a check says no', () => {
-  expect(textOf(nonePassed)).toContain('NOT RESTORED: no backup passed on staging');
+  expect(textOf(nonePassed)).toMatch(/: NOT RESTORED\n=+\n\nNo backup passed on staging/);
   const checks = [{ sql: 'SELECT 1 > 2', passed: false, answer: 'false' }];
   const sound = textOf({ ...nonePassed, attempts: [{ ...attempt, checks }] });
-  expect(sound).toContain(`NOT RESTORED: backup ${manifest.id} came back on staging as it was`);
+  expect(sound).toContain(
+    `Backup ${manifest.id} was restored on staging and is identical to the source, but 1 of 1 checks failed`,
+  );
   expect(sound).toContain('0 of 1 check passed.');
 });

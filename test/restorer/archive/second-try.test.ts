@@ -5,7 +5,8 @@ import { applySettings } from '../../../src/postgres/session/output-settings.ts'
 import { splitScript } from '../../../src/restorer/archive/entry-statements.ts';
 import { tryAgain } from '../../../src/restorer/archive/second-try.ts';
 import { createDatabase, type Database } from '../../postgres/database.ts';
-import { type Cluster, hasPackagedServer, startCluster } from '../../support/cluster.ts';
+import { type Cluster, startCluster } from '../../support/cluster.ts';
+import { hasPackagedServer } from '../../support/packaged-server.ts';
 
 let cluster: Cluster;
 let database: Database;

@@ -367,7 +367,7 @@ describe('the heartbeat', () => {
   });
 
   test('of a database of its own is called by its watch, beside that of all', () => {
-    const own = second + '    heartbeat-url: STAGING_HEARTBEAT\n';
+    const own = `${second}    heartbeat-url: STAGING_HEARTBEAT\n`;
     expect(callsOf(smallPolicy + own)).toEqual({ 'staging-watch': '${' + '{ secrets.STAGING_HEARTBEAT }}' });
     expect(Object.keys(callsOf(smallPolicy + own + alarms))).toEqual(['staging-watch', 'schedules']);
   });

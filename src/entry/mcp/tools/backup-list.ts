@@ -1,10 +1,11 @@
 import * as v from 'valibot';
+import { count } from '../../../interface/fields.ts';
 import { parseBackupId } from '../../../interface/inputs/time-values.ts';
 import { wholeNumber } from '../../../interface/inputs/values.ts';
 import { listBackups } from '../../../operations/catalog/list.ts';
 import { ConfigurationError } from '../../../runtime/errors.ts';
 import { defineTool } from '../tool.ts';
-import { count, outline, take, toOutline } from './fields.ts';
+import { outline, take, toOutline } from './fields.ts';
 import { parseFor } from './parsed-inputs.ts';
 
 /** An answer of more would not fit into what assistants read at once. */

@@ -1,10 +1,10 @@
+import { toOmissions } from '../../../interface/fields.ts';
 import { tellBackup } from '../../../operations/backup/backup.ts';
 import { type ForeseenBackup, foreseeBackup } from '../../../operations/backup/foresee.ts';
 import type { BackupResult } from '../../../operations/backup/result.ts';
 import { fileCertificates } from '../../../postgres/session/root-certificates.ts';
 import { formatAge, formatBytes, formatCounted, formatDuration } from '../../../report/quantity.ts';
 import { defineTool } from '../tool.ts';
-import { toOmissions } from './fields.ts';
 import { parseFor } from './parsed-inputs.ts';
 import { describeRun, type RunResult, startRun, wait } from './run-fields.ts';
 
@@ -60,6 +60,9 @@ function toFields({ manifest, addedBytes, mismatches, elapsed }: BackupResult): 
     ...{ operation: 'backup', backup: id, kind, base, snapshotAt: source.snapshotAt },
     ...{ tables: tables.length, rows: totals.rows, bytes: totals.bytes, storedBytes: totals.stored },
     ...{ newBytes: addedBytes, encrypted: encryption.scheme !== 'none', doubts: [...mismatches] },
-    ...{ notCarried: toOmissions(manifest.notCarried, mostOmissions), milliseconds: Math.round(elapsed) },
+    ...{
+      notCarried: toOmissions(manifest.notCarried.slice(0, mostOmissions)),
+      milliseconds: Math.round(elapsed),
+    },
   };
 }

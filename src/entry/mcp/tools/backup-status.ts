@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { count, iso, maybeTime, time } from '../../../interface/fields.ts';
 import { readStatus } from '../../../operations/status/read.ts';
 import { isHealthy, type Status } from '../../../operations/status/result.ts';
 import { fileCertificates } from '../../../postgres/session/root-certificates.ts';
@@ -7,15 +8,11 @@ import type { RecordedFailure } from '../../../repository/backups/findings.ts';
 import { sumStored } from '../../../repository/stored-bytes.ts';
 import { defineTool } from '../tool.ts';
 import {
-  count,
   findingSchema,
-  iso,
   listFindings,
   maybeCount,
-  maybeTime,
   outline,
   recoverySchema,
-  time,
   toOutline,
   toRecovery,
 } from './fields.ts';

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Manifest } from '../../../format/manifest.ts';
+import { count, iso, maybeIso, maybeTime, time } from '../../../interface/fields.ts';
 import { type FindingFields, toFindingFields } from '../../../interface/findings/fields.ts';
 import {
   type Finding,
@@ -13,21 +13,9 @@ import { formatDuration } from '../../../report/quantity.ts';
 import type { BackupSummary } from '../../../repository/backups/catalog.ts';
 import type { RecoveryTime } from '../../../repository/backups/recovery-time.ts';
 
-/* Fields that several tools answer with. Times are ISO 8601, null is what is not known or is not there. */
+/* Fields that several tools answer with. Null is what is not known or is not there. */
 
-export const time = v.pipe(v.string(), v.description('ISO 8601'));
-export const maybeTime = v.nullable(time);
-/** A whole number, of rows, bytes, milliseconds and the like */
-export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 export const maybeCount = v.nullable(count);
-
-export function iso(time: Date): string {
-  return time.toISOString();
-}
-
-export function maybeIso(time: Date | null | undefined): string | null {
-  return time?.toISOString() ?? null;
-}
 
 /** A backup in a list */
 export const outline = {
@@ -92,16 +80,6 @@ export function toRecovery(recovery: RecoveryTime): v.InferOutput<typeof recover
     case 'unmeasured':
       return { basis: 'unmeasured', milliseconds: null, sentence: 'not measured: run a drill' };
   }
-}
-
-/** A table of a backup. The name is as `include` takes it. */
-export const tableSchema = v.strictObject({ name: v.string(), rows: count, bytes: count });
-
-/** What a backup or a restore does not carry */
-export const omissionSchema = v.strictObject({ what: v.string(), why: v.string(), remedy: v.string() });
-
-export function toOmissions(omissions: Manifest['notCarried'], most: number) {
-  return omissions.slice(0, most).map(({ what, why, remedy }) => ({ what, why, remedy }));
 }
 
 /** The first of a list, and how many more there are */

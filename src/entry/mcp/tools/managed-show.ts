@@ -1,17 +1,9 @@
 import * as v from 'valibot';
+import { count, maybeIso, maybeTime } from '../../../interface/fields.ts';
 import { readManaged } from '../../../operations/managed/read.ts';
 import { findEnds, isSound, type Managed } from '../../../operations/managed/result.ts';
 import { defineTool } from '../tool.ts';
-import {
-  count,
-  findingSchema,
-  listFindings,
-  maybeCount,
-  maybeIso,
-  maybeTime,
-  recoverySchema,
-  toRecovery,
-} from './fields.ts';
+import { findingSchema, listFindings, maybeCount, recoverySchema, toRecovery } from './fields.ts';
 import { parseFor } from './parsed-inputs.ts';
 
 const losses = ['newest-point', 'older-point', 'whole-project', 'part', 'deleted-project'] as const;

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { count, iso, maybeIso, maybeTime, table, time } from '../../../interface/fields.ts';
 import { parseRecoveryRequest } from '../../../interface/inputs/recovery-request.ts';
 import { matching, oneOf } from '../../../interface/inputs/values.ts';
 import { foreseeRestore } from '../../../operations/restore-plan/foresee.ts';
@@ -6,17 +7,7 @@ import { planTargets, type RestorePlan } from '../../../operations/restore-plan/
 import { formatAge, formatCount } from '../../../report/quantity.ts';
 import { writePattern } from '../../../values/table-patterns.ts';
 import { defineTool } from '../tool.ts';
-import {
-  count,
-  iso,
-  maybeIso,
-  maybeTime,
-  recoverySchema,
-  tableSchema,
-  take,
-  time,
-  toRecovery,
-} from './fields.ts';
+import { recoverySchema, take, toRecovery } from './fields.ts';
 import { fixInputs } from './parsed-inputs.ts';
 
 const mostTables = 50;
@@ -69,7 +60,7 @@ export const restorePlan = defineTool({
     until: v.pipe(maybeTime, v.description('Until when changes are replayed; null: the backup as it is')),
     target: v.picklist(planTargets),
     tables: v.pipe(
-      v.nullable(v.array(tableSchema)),
+      v.nullable(v.array(table)),
       v.description('What comes back, as of the backup; null: everything'),
     ),
     moreTables: count,

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { count, maybeTime, omission, time } from '../../../interface/fields.ts';
 import type { Inputs } from '../../../interface/inputs/types.ts';
 import { wholeNumber } from '../../../interface/inputs/values.ts';
 import type { Told } from '../../../interface/outcome.ts';
@@ -6,7 +7,7 @@ import type { Context } from '../../../runtime/context.ts';
 import { createAlarm } from '../../run-alarm.ts';
 import type { RunState } from '../runs.ts';
 import type { Call } from '../tool.ts';
-import { count, maybeCount, maybeTime, omissionSchema, time } from './fields.ts';
+import { maybeCount } from './fields.ts';
 import { fixInputs } from './parsed-inputs.ts';
 
 /* Runs: what was started here, how it stands, and what it came to. */
@@ -59,7 +60,7 @@ export const results = {
       v.array(v.string()),
       v.description('What casts doubt on earlier backups; empty in a sound repository'),
     ),
-    notCarried: v.array(omissionSchema),
+    notCarried: v.array(omission),
     milliseconds: count,
   }),
   drill: v.strictObject({

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { iso, time } from '../../../interface/fields.ts';
 import { oneOf } from '../../../interface/inputs/values.ts';
 import { readReportFacts } from '../../../operations/report/read.ts';
 import { toRunbookFacts } from '../../../operations/report/runbook/facts.ts';
@@ -7,7 +8,6 @@ import { renderParts } from '../../../operations/report/runbook/runbook.ts';
 import { ConfigurationError } from '../../../runtime/errors.ts';
 import { nameInput, say } from '../../../runtime/wording.ts';
 import { defineTool } from '../tool.ts';
-import { iso, time } from './fields.ts';
 import { parseFor } from './parsed-inputs.ts';
 
 const parseIncident = oneOf(incidentNames);

@@ -1,5 +1,5 @@
 import { html, type Markup } from '../../../report/html.ts';
-import type { Section } from '../../../report/section.ts';
+import type { Column, Section } from '../../../report/section.ts';
 import { assertNever } from '../../../runtime/errors.ts';
 import { renderPage } from '../dashboard/page.ts';
 
@@ -28,6 +28,10 @@ function renderSection(section: Section, heading: string): Markup {
       return html`<pre><code>${section.text.split('\n').map((line) => html`${line}\n`)}</code></pre>`;
     case 'table':
       return renderTable(section, heading);
+    case 'details':
+      // Evidence is printed: nothing of it is folded before somebody folds it.
+      return html`<details open><summary>${section.title}</summary>
+${section.sections.map((part) => html`${renderSection(part, heading)}\n`)}</details>`;
     default:
       return assertNever(section);
   }
@@ -42,7 +46,12 @@ function renderTable({ columns, rows }: Extract<Section, { kind: 'table' }>, hea
   };
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table class="evidence">
 <thead><tr>${columns.map(({ title }, index) => html`<th scope="col"${classOf(index)}>${title}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => html`<tr>${columns.map((_, index) => html`<td${classOf(index, String(row[index] ?? ''))}>${renderLines(String(row[index] ?? ''))}</td>`)}</tr>\n`)}</tbody></table></div>`;
+<tbody>${rows.map((row) => html`<tr>${columns.map((_, index) => renderCell(columns[index], String(row[index] ?? ''), classOf(index, String(row[index] ?? ''))))}</tr>\n`)}</tbody></table></div>`;
+}
+
+function renderCell(column: Column | undefined, text: string, classes: Markup | undefined): Markup {
+  const lines = renderLines(text);
+  return html`<td${classes}>${column?.code && text !== '' ? html`<code>${lines}</code>` : lines}</td>`;
 }
 
 /** Characters of a text that a narrow column takes well */

@@ -79,7 +79,9 @@ describe('the documents', () => {
       { kind: 'unreadable', name: 'shop', location: 's3://x/shop', why: 'it is gone.', next: 'Look.' },
     ]);
     expect([...documents.keys()]).toEqual(['shop.md', 'shop.html']);
-    expect(documents.get('shop.md')).toContain('There is no evidence, because s3://x/shop could not be read');
+    expect(documents.get('shop.md')).toContain(
+      'There is no evidence, because `s3://x/shop` could not be read',
+    );
   });
 
   it('name every piece of evidence of the JSON in the Markdown and in the page', () => {

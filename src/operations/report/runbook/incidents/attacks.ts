@@ -26,7 +26,7 @@ export function describeLeakedKey(facts: RunbookFacts): Page {
       {
         say: md`See that nobody has changed what is stored: every byte is read and compared.`,
         run: call(facts, 'validate', sh`--backup-id all`),
-        expect: ['…', 'Validation: nothing is damaged', '…'],
+        expect: ['…', 'Validation: nothing is damaged, …', '…'],
         otherwise: md`Exit code 3: go to [ransomware](#ransomware).`,
       },
       {
@@ -128,7 +128,7 @@ export function describeRansomware(facts: RunbookFacts): Page {
       {
         say: md`The new storage is whole.`,
         run: callAt(fresh, 'validate', sh`--backup-id all`),
-        expect: ['…', 'Validation: nothing is damaged', '…'],
+        expect: ['…', 'Validation: nothing is damaged, …', '…'],
       },
     ],
     inform: [

@@ -201,7 +201,7 @@ export function describeRegionGone(facts: RecoverableFacts): Page {
       {
         say: md`Read the newest backup back, all of it.`,
         run: callAt(copy, 'validate', newest),
-        expect: ['…', 'Validation: nothing is damaged', '…'],
+        expect: ['…', 'Validation: nothing is damaged, …', '…'],
         otherwise: md`Exit code 3: take the one before, by its id, here and below.`,
       },
       {

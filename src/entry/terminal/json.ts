@@ -1,0 +1,93 @@
+import { operations } from '../../interface/inputs/operations.ts';
+import type { Outcome } from '../../interface/outcome.ts';
+import { outputNames, outputs } from '../../interface/outputs.ts';
+import { printableJson } from '../../report/printable.ts';
+import { type Redact, redactReport } from '../../report/redact.ts';
+import type { Section } from '../../report/section.ts';
+import { assertNever } from '../../runtime/errors.ts';
+import { type NameInput, Wording } from '../../runtime/wording.ts';
+import type { Failure } from '../process/failure.ts';
+
+/** Of what `--json` prints. It rises when a field goes or means something else, and not when one is added. */
+const contractVersion = 1;
+
+/** What hides secrets, and names inputs as the user of a terminal sets them */
+interface Writing {
+  readonly redact: Redact;
+  readonly name: NameInput;
+}
+
+/** Renders what an operation came to, one line of JSON by `schema/output.schema.json`. */
+export function renderOutcome(operation: string, outcome: Outcome, { redact, name }: Writing): string {
+  const { exitCode, found, details, report } = outcome;
+  return write(
+    {
+      ...{ version: contractVersion, operation, exitCode },
+      ...{ outputs: listOutputs(operation, outcome), found: found ?? null, details: details ?? null },
+      ...{ report: redactReport(report, redact, name).map(toPlainSection), error: null },
+    },
+    { redact, name },
+  );
+}
+
+/**
+ * Renders a failure by the same schema.
+ *
+ * @param operation as it was typed; null in the result when it is none
+ */
+export function renderFailure(operation: string | undefined, failure: Failure, writing: Writing): string {
+  const { kind, message, next, exitCode } = failure;
+  const known = operations.find((one) => one === operation) ?? null;
+  return write(
+    {
+      ...{ version: contractVersion, operation: known, exitCode },
+      ...{ outputs: null, found: null, details: null, report: [], error: { kind, message, next } },
+    },
+    writing,
+  );
+}
+
+/** Lists all outputs of an operation. An output of a step is text, so lists and objects are JSON in it, and nothing is empty. */
+function listOutputs(operation: string, { outputs: values }: Outcome): Record<string, unknown> {
+  const own = outputNames.filter(
+    // Whoever reads this was told by it; `announced` is for a later job of a workflow.
+    (name) => name !== 'announced' && outputs[name].operations.some((one) => one === operation),
+  );
+  return Object.fromEntries(
+    own.map((name) => {
+      const value = values[name] ?? '';
+      if (value === '') return [name, null];
+      const isText = !['array', 'strict_object'].includes(outputs[name].value.type);
+      return [name, isText ? value : JSON.parse(String(value))];
+    }),
+  );
+}
+
+function toPlainSection(section: Section): object {
+  switch (section.kind) {
+    case 'heading':
+    case 'paragraph':
+      return { kind: section.kind, text: section.text };
+    case 'code':
+      return { kind: section.kind, language: section.language, text: section.text };
+    case 'table':
+      return { kind: section.kind, columns: section.columns.map(({ title }) => title), rows: section.rows };
+    case 'details':
+      return { kind: section.kind, title: section.title, sections: section.sections.map(toPlainSection) };
+    default:
+      return assertNever(section);
+  }
+}
+
+function write(value: object, { redact, name }: Writing): string {
+  return `${printableJson(settle(value))}\n`;
+
+  function settle(part: unknown): unknown {
+    if (typeof part === 'string') return redact(part);
+    if (part instanceof Wording) return redact(part.render(name));
+    if (part instanceof Date) return part.toISOString();
+    if (Array.isArray(part)) return part.map(settle);
+    if (typeof part !== 'object' || part === null) return part;
+    return Object.fromEntries(Object.entries(part).map(([key, one]) => [key, settle(one)]));
+  }
+}
