@@ -1,11 +1,28 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { listDifferences } from '../../../src/schedule/workflows/line-diff.ts';
-import { makeCheckout, refusalOf, smallPolicy, textOf } from '../setting.ts';
+import { makeCheckout, nightlyPolicy, refusalOf, smallPolicy, textOf } from '../setting.ts';
 
 const main = 'supabase-backup.yml';
 const later = smallPolicy.replace('production\n', 'elsewhere\n');
 
 describe('schedule', () => {
+  test('refuses checks of a file that the repository does not have, before it writes anything', async () => {
+    const checkout = await makeCheckout(
+      nightlyPolicy.replace('schedules:', '    checks: checks/orders.sql\nschedules:'),
+    );
+    const { message } = await refusalOf(() => checkout.run());
+    expect(message).toContain(
+      ':7:13: databases.production.checks: is neither a SELECT nor a file of this repository',
+    );
+    expect(await checkout.read()).toEqual({});
+    const checks = path.join(checkout.folder, '../../checks');
+    await mkdir(checks);
+    await writeFile(path.join(checks, 'orders.sql'), 'SELECT count(*) > 0 FROM public.orders\n');
+    expect(await checkout.run()).toMatchObject({ exitCode: 0 });
+  });
+
   test('writes the workflows of the policy, and the second time nothing', async () => {
     const checkout = await makeCheckout();
     const first = await checkout.run();
