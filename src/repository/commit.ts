@@ -1,4 +1,5 @@
 import { assertNever, IntegrityError, StorageError } from '../runtime/errors.ts';
+import { say } from '../runtime/wording.ts';
 import { ForeignValueError, type Storage } from '../storage/storage.ts';
 import { assertUnreplaced, type Repository } from './open.ts';
 import { readAgain } from './reading.ts';
@@ -72,7 +73,7 @@ async function look(
 function toUncertainError({ location }: Storage, what: string, cause: StorageError): StorageError {
   return new StorageError(
     `${what} may have been recorded: ${cause.message}`,
-    `Run \`list\` when ${location} answers again: what it shows is whole. ${cause.next}`,
+    say`Run \`list\` when ${location} answers again. Every backup that it lists is complete. ${cause.told.next}`,
     { cause, uncertain: true },
   );
 }

@@ -14,7 +14,7 @@ export type Finding<Value = undefined> = (
     }
 ) & { readonly value?: Value | undefined };
 
-export const ok = <Value = undefined>(reason: string, value?: Value): Finding<Value> => {
+export const ok = <Value = undefined>(reason: string | Wording, value?: Value): Finding<Value> => {
   return { state: 'ok', reason, value };
 };
 export const warning = <Value = undefined>(

@@ -252,7 +252,7 @@ async function lookAt({ platform, inputs }: Job, context: Context): Promise<stri
     }
     throw new PlatformError(
       `the project cannot be watched any more: ${error.message}`,
-      `${error.next} The restore goes on at Supabase: the same command waits for it again, and asks for nothing.`,
+      say`${error.told.next} Supabase continues the restore. Run the same command again to wait for it; it does not request another restore.`,
       error,
     );
   }

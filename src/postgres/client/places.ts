@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { nameInput, say, type Wording } from '../../runtime/wording.ts';
 
 /* Lists where client programs are on common systems, and how to install them there. */
 
@@ -42,14 +43,14 @@ export function candidateFolders(env: NodeJS.ProcessEnv, root = '/'): string[] {
 }
 
 /** The command that installs the programs, as the beginning of a sentence. */
-export function adviseInstall(major: number, system = findSystem()): string {
+export function adviseInstall(major: number, system = findSystem()): string | Wording {
   switch (system) {
     case 'macOS':
       return `Run "brew install postgresql@${major}"`;
     case 'Alpine':
       return `Run "apk add postgresql${major}-client" as root`;
     case 'Linux':
-      return `Install postgresql-client-${major} (on Red Hat and its kin: postgresql${major}), have that done with install-client: always`;
+      return say`Install postgresql-client-${major} (on Red Hat and its relatives: postgresql${major}), let ${nameInput('install-client', 'always')} install it`;
   }
 }
 

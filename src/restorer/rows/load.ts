@@ -19,6 +19,7 @@ import {
   StorageError,
   TargetError,
 } from '../../runtime/errors.ts';
+import { say } from '../../runtime/wording.ts';
 import { runWorkers } from '../../runtime/workers.ts';
 import type { SearchPaths } from '../search-paths.ts';
 import { ObjectsAhead } from './objects-ahead.ts';
@@ -129,7 +130,7 @@ function describeLost([table, { rows, why }]: readonly [TableEntry, LostRows]): 
   return {
     ...about({ kind: 'rows', table }),
     why: `the server refused them: ${why}; ${some} are lost`,
-    remedy: `Mend the cause, and restore the table beside the others with side-schema and include ${qualifiedName(table)}, or restore again.`,
+    remedy: `Fix the cause, and restore the table ${qualifiedName(table)} into a schema beside the others (the inputs side-schema and include), or restore again.`,
     lost: true,
   };
 }
@@ -302,7 +303,7 @@ function explain(table: TableEntry, cause: unknown): Error {
     );
   }
   if (cause instanceof StorageError) {
-    return new StorageError(message, `${drop} and restore into a new one. ${cause.next}`, { cause });
+    return new StorageError(message, say`${drop} and restore into a new one. ${cause.told.next}`, { cause });
   }
   const hint =
     cause instanceof ServerError && cause.hint !== undefined && !isRaised(cause) ? ` ${cause.hint}` : '';

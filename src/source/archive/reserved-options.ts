@@ -74,7 +74,7 @@ async function dumpDefinitions(
     signal.throwIfAborted();
     throw new SourceError(
       messageOf(cause),
-      'Nothing was recorded. Mend what pg_dump complains about and run the backup again.',
+      'Nothing was recorded. Fix what pg_dump reports and run the backup again.',
       cause,
     );
   }

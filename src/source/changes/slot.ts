@@ -195,7 +195,7 @@ export async function createSlot(session: Session, name: string, timeoutSeconds:
       say`${nameInput('database-url')}: the replication slot cannot be made (${messageOf(cause)})`,
       code === sqlState.undefinedFile
         ? 'Install the contrib modules of the server; test_decoding is one of them.'
-        : 'Mend what the server says, and run capture again.',
+        : 'Fix what the server reports, and run capture again.',
       cause,
     );
   }
@@ -218,22 +218,22 @@ export function explainSlotFailure(cause: unknown): Error {
   const { code } = cause as { code?: string };
   if (code === sqlState.objectInUse) {
     return new SourceError(
-      `somebody else reads the replication slot (${messageOf(cause)})`,
-      'Let one capture run at a time. When the process is a capture that was killed, the server ends it within minutes.',
+      `another process reads the replication slot (${messageOf(cause)})`,
+      'Run one capture at a time. If the process is a capture that was killed, the server ends it within minutes.',
       cause,
     );
   }
   if (code === sqlState.configurationLimitExceeded) {
     return new UnreadableChangesError(
       `changes could not be read: a transaction of the source is larger than the server lets a session hold (${messageOf(cause)})`,
-      'Let a superuser raise it: ALTER ROLE … SET temp_file_limit = -1. Or let go of these changes: capture with drop-slot, and capture again, which takes a new backup to go on from. Until then nothing is lost.',
+      say`Let a superuser raise the limit: ALTER ROLE … SET temp_file_limit = -1. Or discard these changes: capture with ${nameInput('drop-slot', 'true')}, then capture again, which takes a new backup to continue from. Until then, nothing is lost.`,
       cause,
     );
   }
   if (isTooLong(cause)) {
     return new UnreadableChangesError(
       `changes could not be read: a row that was changed is larger than the server can send as text (${messageOf(cause)})`,
-      '1 GB is the limit, and bytea needs twice its size. Let go of these changes: capture with drop-slot, and capture again, which takes a new backup to go on from. Until then nothing is lost.',
+      say`The limit is 1 GB, and bytea needs twice its size. Discard these changes: capture with ${nameInput('drop-slot', 'true')}, then capture again, which takes a new backup to continue from. Until then, nothing is lost.`,
       cause,
     );
   }

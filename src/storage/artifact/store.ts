@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf, StorageError } from '../../runtime/errors.ts';
+import { nameInput, say, type Wording } from '../../runtime/wording.ts';
 import { FileStorage } from '../file.ts';
 import { type Capabilities, isKey, type Storage, type StoredValue } from '../storage.ts';
 import type { StoredArtifact } from './answers.ts';
@@ -151,18 +152,18 @@ export class ArtifactStorage implements Storage {
     throw new StorageError(message, next, { configuration: true });
   }
 
-  async #refuseWriting(): Promise<[message: string, next: string] | undefined> {
+  async #refuseWriting(): Promise<[message: Wording, next: string | Wording] | undefined> {
     if (!this.#service.canWrite) {
       return [
-        `storage: ${this.location} can be written only by the action, on a runner of GitHub`,
-        'Use the action for what writes, or a copy: download the artifact, unpack it, and give the folder as `storage`.',
+        say`${nameInput('storage')}: only the action, in a GitHub Actions run, can write ${this.location}`,
+        say`Use the action to write. Or work on a copy: download the artifact, unpack it, and set ${nameInput('storage')} to the folder.`,
       ];
     }
     const distrust = await this.#service.findDistrust();
     if (distrust === undefined) return undefined;
     return [
-      `storage: ${this.location} would be written where nobody looks for it: ${distrust}`,
-      'Run what writes on the default branch (by a schedule, a dispatch or a push there), or use an s3:// storage.',
+      say`${nameInput('storage')}: later runs would not find what this run writes to ${this.location}: ${distrust}`,
+      'Run workflows that write on the default branch (by a schedule, a dispatch or a push), or use an s3:// storage.',
     ];
   }
 

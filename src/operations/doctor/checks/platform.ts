@@ -78,13 +78,13 @@ function judgeToken(facts: ManagedFacts): Finding {
     return fact.kind === 'unread' ? [{ name, failure: fact.failure }] : [];
   });
   const unknown = failures.find(({ failure }) => failure.reason === 'unauthorized');
-  if (unknown !== undefined) return failed(unknown.failure.message, unknown.failure.next);
+  if (unknown !== undefined) return failed(unknown.failure.told.message, unknown.failure.told.next);
   const { backups } = facts;
   const [first] = failures;
   if (first !== undefined && isPassing(first.failure) && !isAnswered(facts))
     return unchecked(first.failure.message);
   if (backups.kind === 'unread' && backups.failure.reason === 'forbidden')
-    return failed(backups.failure.message, backups.failure.next);
+    return failed(backups.failure.told.message, backups.failure.told.next);
   const forbidden = failures.filter(({ failure }) => failure.reason === 'forbidden');
   const parts = forbidden.map(({ name }) => partNames[name]).join(', ');
   if (parts === '') return ok('it may read the backups of the project, and what is beside them');
@@ -151,7 +151,9 @@ function judgeUnread(fact: Exclude<Fact<unknown>, { kind: 'read' }>): Finding {
   if (fact.kind === 'unasked') return unchecked('the project was not read');
   const { failure } = fact;
   if (failure.reason === 'forbidden') return unchecked(`the token may not read it${tellMissing(failure)}`);
-  return isPassing(failure) ? unchecked(failure.message) : failed(failure.message, failure.next);
+  return isPassing(failure)
+    ? unchecked(failure.told.message)
+    : failed(failure.told.message, failure.told.next);
 }
 
 function tellMissing({ details }: ManagementFailure): string {
