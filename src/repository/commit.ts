@@ -89,14 +89,14 @@ async function mend(storage: Storage, commitment: Commitment, found: Exclude<Fou
   await storage.delete([key]);
   throw new StorageError(
     `${what} was not recorded: ${storage.location} confirmed ${key}, and twice ${describe(found)}`,
-    'Do not rely on this storage, nor on what stands between it and this machine, before somebody has explained this.',
+    'Do not rely on this storage, or on anything between it and this machine, until somebody has explained this.',
   );
 }
 
 function describe(found: Exclude<Found, 'same'>): string {
   switch (found) {
     case 'other':
-      return 'gave it back with other bytes than it was sent';
+      return 'returned other bytes than were sent';
     case 'absent':
       return 'did not have it afterwards';
     default:

@@ -16,7 +16,7 @@ export function parseS3Encryption(text: string): S3Encryption {
   const [, keyId] = /^aws:kms:([A-Za-z0-9:/_-]{1,2048})$/.exec(text) ?? [];
   if (keyId !== undefined) return { algorithm: 'aws:kms', keyId };
   throw new Problem(
-    'names no encryption of S3',
+    'is not an S3 encryption',
     'Write AES256, aws:kms, or aws:kms:KEY with the id or the ARN of the key.',
   );
 }
@@ -24,8 +24,8 @@ export function parseS3Encryption(text: string): S3Encryption {
 export function parseStorageClass(text: string): string {
   if (archivingClasses.has(text)) {
     throw new Problem(
-      `is ${text}, whose objects cannot be read at once: no backup could be built on, validated or restored`,
-      'Write GLACIER_IR, which can, STANDARD_IA, or leave it out.',
+      `is ${text}, whose objects cannot be read immediately, so backups could not be validated or restored`,
+      'Write GLACIER_IR or STANDARD_IA, whose objects can, or leave it out.',
     );
   }
   if (/^[A-Z][A-Z0-9_]{1,40}$/.test(text)) return text;
@@ -40,13 +40,13 @@ export function parseStorage(text: string): string {
   if (/^artifact:\/\/[^":<>|*?\\/\p{Cc}]{1,200}$/iu.test(text)) return text;
   if (/^artifact:/i.test(text)) {
     throw new Problem(
-      'names an artifact that cannot exist',
+      'has an invalid artifact name',
       'Write artifact://name, without any of " : < > | * ? \\ and / in the name, at most 200 characters.',
     );
   }
   if (text.includes('://') && text.includes('@')) {
     throw new Problem(
-      'must not hold credentials',
+      'must not contain credentials',
       'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead.',
     );
   }

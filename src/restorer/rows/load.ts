@@ -251,8 +251,8 @@ class Loader {
     const rows = await copyIn(this.#session, copy, readRange(range, pieces, digest));
     if (rows !== range.rows) {
       throw new TargetError(
-        `table ${qualifiedName(table)}: the server took ${rows} rows of a range of ${range.rows}`,
-        'Look for rules or triggers on the target that drop rows.',
+        `table ${qualifiedName(table)}: the server accepted ${rows} of ${range.rows} rows of a range`,
+        'Check the target for rules or triggers that drop rows.',
       );
     }
     const bytes = sumBytes([{ table, range }]);
@@ -293,12 +293,12 @@ function isRefusal(cause: unknown): cause is ServerError {
  */
 function explain(table: TableEntry, cause: unknown): Error {
   const message = `table ${qualifiedName(table)}: ${messageOf(cause)}`;
-  const drop = 'The target is incomplete: drop the database,';
+  const drop = 'The target is incomplete. Drop the database,';
   if (cause instanceof ConfigurationError || cause instanceof TargetError) return cause;
   if (cause instanceof IntegrityError) {
     return new IntegrityError(
       message,
-      `${drop} see with validate which backups are whole, and restore one of those.`,
+      `${drop} run \`validate\` to see which backups are intact, and restore one of those.`,
       cause,
     );
   }
@@ -307,5 +307,5 @@ function explain(table: TableEntry, cause: unknown): Error {
   }
   const hint =
     cause instanceof ServerError && cause.hint !== undefined && !isRaised(cause) ? ` ${cause.hint}` : '';
-  return new TargetError(message, `${drop} mend the cause, and restore into a new one.${hint}`, cause);
+  return new TargetError(message, `${drop} fix the cause, and restore into a new one.${hint}`, cause);
 }

@@ -84,7 +84,7 @@ export function explainFailure(attempt: Attempt): string | undefined {
     case 'parity':
       return isDoubtful(attempt)
         ? 'the restored database differs from the backup'
-        : 'not all of the backup could be brought there';
+        : 'not all of the backup could be restored there';
     case 'checks':
       return explainChecks(attempt.checks);
     case 'command':

@@ -220,7 +220,7 @@ export class ArtifactStorage implements Storage {
     const { bavail, bsize } = await statfs(folder);
     if (bytes < bavail * bsize) return;
     throw new StorageError(
-      `${this.location} needs ${bytes} bytes on this machine, of which ${bavail * bsize} are free`,
+      `${this.location} needs ${bytes} bytes on this machine, but only ${bavail * bsize} are free`,
       'Free space, shorten the retention, or use an s3:// storage, which is not copied as a whole.',
     );
   }
@@ -250,7 +250,7 @@ export class ArtifactStorage implements Storage {
       await this.#merge(copy, missed);
     }
     throw new StorageError(
-      `${this.location} could not be stored: other runs did so ${mostRounds} times in between`,
+      `${this.location} could not be stored: other runs stored it ${mostRounds} times meanwhile`,
       'Give the jobs that write it one `concurrency` group, without `cancel-in-progress`, and run this one again.',
     );
   }
@@ -285,7 +285,9 @@ export class ArtifactStorage implements Storage {
     try {
       await this.#service.discard(other.name);
     } catch (error) {
-      this.#options.context.log.warn(`the artifact before the newest of this run stays: ${messageOf(error)}`);
+      this.#options.context.log.warn(
+        `the previous artifact of this run could not be deleted: ${messageOf(error)}`,
+      );
     }
   }
 
@@ -307,7 +309,7 @@ export class ArtifactStorage implements Storage {
     await rm(folder, { recursive: true, force: true });
     copy.base = Math.max(copy.base, newer.id);
     log.warn(
-      `another run stored ${this.location} meanwhile: both are merged, and what this run removed may be there again until the next cleanup`,
+      `another run stored ${this.location} meanwhile. Both are merged; what this run removed may reappear until the next cleanup`,
     );
   }
 }
@@ -330,13 +332,13 @@ async function assertSameRepository(ours: string, theirs: string, location: stri
   if (one === undefined || other === undefined || one.equals(other)) return;
   throw new StorageError(
     `another run made a repository at ${location} at the same time`,
-    'Run this one again: it uses that repository then.',
+    'Run this again. It then uses that repository.',
   );
 }
 
 function toForeignError({ name, id }: StoredArtifact, entry: string): StorageError {
   return new StorageError(
     `the artifact ${name} (${id}) holds ${JSON.stringify(entry.slice(0, 200))}, which no repository does`,
-    'Name an artifact that nothing but supabase-backup stores.',
+    'Choose an artifact that only supabase-backup stores.',
   );
 }

@@ -249,7 +249,7 @@ export class S3Writing {
     const { location, place } = this.#requests;
     return new StorageError(
       `${location} has ${wrong} under ${key}, although ${hostOf(place)} confirmed that it was stored`,
-      'Do not rely on this store before its operator has explained this.',
+      'Do not rely on this storage until its operator has explained this.',
     );
   }
 }
@@ -266,7 +266,7 @@ function md5Of(answer: PutObjectCommandOutput): string | undefined {
 
 function toUncertainError({ message, told, cause, configuration }: StorageError): StorageError {
   return new StorageError(
-    `${message}; it may have been stored all the same`,
+    `${message}; it may have been stored anyway`,
     say`${told.next} Then check whether the value is there.`,
     { cause, configuration, uncertain: true },
   );

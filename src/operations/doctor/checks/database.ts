@@ -109,13 +109,13 @@ async function judgeServer(session: Session, now: Date): Promise<Finding<SourceI
   const ended = findSupportEnd(identity.serverVersion, now);
   if (ended !== undefined)
     return warning(
-      `PostgreSQL ${version}: its major version had its last release on ${ended}, and no hole in it is mended any more`,
+      `PostgreSQL ${version}: its major version had its last release on ${ended} and gets no more security fixes`,
       'Upgrade the server to a newer major version (Supabase: Infrastructure settings).',
       identity,
     );
   if (!session.guarded)
     return warning(
-      `PostgreSQL ${version} is older than the releases of August 2024: whoever may create objects could make a backup run what they wrote (CVE-2024-7348)`,
+      `PostgreSQL ${version} is older than the releases of August 2024: somebody who can create objects could make a backup run their code (CVE-2024-7348)`,
       'Upgrade the server to the newest release of its major version (Supabase: Infrastructure settings).',
       identity,
     );
