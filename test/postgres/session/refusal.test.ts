@@ -44,7 +44,7 @@ const refusals: [code: string, message: string, what: RegExp, next: RegExp][] = 
     /jobs \+ 4 sessions.*raise the pool size/,
   ],
   ['53300', 'too many connections for role "me"', /no free session/, /limit of the role/],
-  ['53300', 'sorry, too many clients already', /no free session/, /set jobs: 1/],
+  ['53300', 'sorry, too many clients already', /no free session/, /[Uu]se jobs: 1/],
   ['08P01', 'unsupported startup parameter: options', /refuses a parameter/, /ignore_startup_parameters/],
   ['XX000', 'Tenant or user not found', /knows no such project/, /region in the host name.*paused/],
   ['XX000', 'Address not in tenant allow_list: {1,2,3,4}', /block this address/, /Network restrictions/],
