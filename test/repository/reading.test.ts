@@ -134,7 +134,7 @@ describe('what is not as it should be whenever it is read', () => {
     storage.spoilt = { under: 'objects/', times: 99, spoil: cut };
     await expect(read()).rejects.toThrow(/it has \d+ bytes instead of \d+ \(read 3 times\)$/);
     storage.spoilt = { under: 'objects/', times: 99, spoil: lengthen };
-    await expect(read()).rejects.toThrow(/it has 99999999999 bytes, .* \(read 3 times\)$/);
+    await expect(read()).rejects.toThrow(/it has 99999999999 bytes; .* \(read 3 times\)$/);
     await writeManifest(repository, makeManifest());
     storage.spoilt = { under: 'backups/', times: 99, spoil: flip };
     await expect(readManifest(repository, makeManifest().id)).rejects.toThrow(
