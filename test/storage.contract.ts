@@ -67,7 +67,7 @@ export function describeStorage(
       expect(await storage.get('large', 100_001)).toHaveLength(100_001);
       const error = await storage.get('large', 100_000).catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(ForeignValueError);
-      expect(error).toMatchObject({ missing: false, how: 'it has 100001 bytes, where 100000 are the most' });
+      expect(error).toMatchObject({ missing: false, how: 'it has 100001 bytes; the limit is 100000' });
       expect((error as Error).message).toContain('large in');
     });
 

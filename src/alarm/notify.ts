@@ -7,7 +7,7 @@ import { createRedactor } from '../report/redact.ts';
 import type { Context } from '../runtime/context.ts';
 import { startTimer } from '../runtime/deadline.ts';
 import { ConfigurationError, isKnownError, messageOf } from '../runtime/errors.ts';
-import { nameInput, say } from '../runtime/wording.ts';
+import { nameInput, say, type Wording } from '../runtime/wording.ts';
 import { DeliveryFailure, deliver } from './channels/delivery.ts';
 import { toContent } from './channels/formats.ts';
 import { type Beat, toBeat } from './channels/heartbeat.ts';
@@ -38,7 +38,7 @@ interface Means {
   readonly limits: AlarmLimits;
   readonly signal: AbortSignal;
   redact(text: string): string;
-  warn(message: string): void;
+  warn(message: string | Wording): void;
 }
 
 /** The event and the means of one notification */
@@ -83,7 +83,8 @@ async function tell(
 ): Promise<void> {
   try {
     const redact = redactWith(settings);
-    const warn = (message: string) => context.log.warn(`alarm: ${redact(message)}`);
+    const warn = (message: string | Wording) =>
+      context.log.warn(say`alarm: ${typeof message === 'string' ? redact(message) : message.map(redact)}`);
     using timer = startTimer(limits.totalMs, context.signal, limits.afterStopMs);
     const { env } = context;
     const now = () => context.now();
@@ -92,7 +93,7 @@ async function tell(
     // Each channel catches its own errors. Any other error is a defect, perhaps of the redactor, so its
     // message may hold secrets and is not shown.
     const kind = error instanceof Error ? error.name : typeof error;
-    context.log.warn(`alarm: not everything was announced, because of a defect (${kind}). Report it.`);
+    context.log.warn(`alarm: some messages were not sent, because of a bug (${kind}). Report it.`);
   }
 }
 
@@ -171,7 +172,10 @@ function sendByMail(notification: Notification, notice: Notice, mail: MailInputs
   const { env, limits, warn } = notification;
   return attempt(notification, 'the mail was not sent', async (signal) => {
     const refused = await sendMail(renderMail(notice, mail), mail, env, limits, signal);
-    if (refused.length > 0) warn(`the mail server takes nothing for ${refused.join(', ')}. Check mail-to.`);
+    if (refused.length > 0)
+      warn(
+        say`the mail server does not accept mail for ${refused.join(', ')}. Check ${nameInput('mail-to')}.`,
+      );
   });
 }
 
@@ -208,7 +212,7 @@ function openIssues({ raw, env, now, limits, signal }: Notification, { token }: 
   }
   if (!isRepository(repository)) {
     throw new ConfigurationError(
-      'it is not known in which repository issues are kept',
+      'the repository for issues is unknown',
       say`Set the environment variable GITHUB_REPOSITORY to owner/name, or ${nameInput('failure-issues')} to false.`,
     );
   }
@@ -229,31 +233,29 @@ async function attempt(
   try {
     await body(signal);
   } catch (error) {
-    warn(`${failed}: ${explain(error)}`);
+    warn(say`${failed}: ${explain(error)}`);
   }
 }
 
-function explain(error: unknown): string {
-  if (error instanceof GitHubFailure) return `${error.message}. ${adviseOn(error)}`;
-  if (error instanceof DeliveryFailure || isKnownError(error)) return `${error.message}. ${error.next}`;
+function explain(error: unknown): string | Wording {
+  if (error instanceof GitHubFailure) return say`${error.message}. ${adviseOn(error)}`;
+  if (error instanceof DeliveryFailure || isKnownError(error))
+    return say`${error.told.message}. ${error.told.next}`;
   return messageOf(error);
 }
 
-function adviseOn({ status, rateLimited, advice }: GitHubFailure): string {
+function adviseOn({ status, rateLimited, advice }: GitHubFailure): string | Wording {
   if (rateLimited) return "GitHub's rate limit is reached: the next run updates the issue.";
   switch (status) {
     case 401:
-      return 'Check github-token: it is wrong or has expired.';
+      return say`Check ${nameInput('github-token')}: it is wrong or has expired.`;
     case 403:
     case 404:
-      return (
-        'The token may not write issues: add "issues: write" to the "permissions:" of the job (and of a job that calls it as a ' +
-        'reusable workflow), or set failure-issues to false.'
-      );
+      return say`The token cannot write issues. Add "issues: write" to the "permissions:" of the job (and of the job that calls it as a reusable workflow), or set ${nameInput('failure-issues')} to false.`;
     case 410:
-      return 'Issues are disabled: enable them in the settings of the repository, or set failure-issues to false.';
+      return say`Issues are disabled. Enable them in the settings of the repository, or set ${nameInput('failure-issues')} to false.`;
     case 422:
-      return 'Look at issue-labels and issue-assignees.';
+      return say`Check ${nameInput('issue-labels')} and ${nameInput('issue-assignees')}.`;
     default:
       return advice ?? 'The next run tries again.';
   }

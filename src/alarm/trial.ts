@@ -2,6 +2,7 @@ import { printable } from '../report/printable.ts';
 import type { ChannelAnswer, Context } from '../runtime/context.ts';
 import { startTimer } from '../runtime/deadline.ts';
 import { isKnownError, messageOf } from '../runtime/errors.ts';
+import { nameInput, say, type Wording } from '../runtime/wording.ts';
 import { DeliveryFailure, deliver } from './channels/delivery.ts';
 import { toContent } from './channels/formats.ts';
 import { sendMail } from './channels/mail.ts';
@@ -46,8 +47,8 @@ export async function tryChannels(
         const refused = await sendMail(renderMail(notice, mail), mail, env, limits, timer.signal);
         if (refused.length > 0)
           throw new DeliveryFailure(
-            `the mail server takes nothing for ${refused.join(', ')}`,
-            'Check mail-to.',
+            `the mail server does not accept mail for ${refused.join(', ')}`,
+            say`Check ${nameInput('mail-to')}.`,
           );
       },
     ]);
@@ -64,16 +65,16 @@ async function explainFailure(send: () => Promise<void>): Promise<ChannelAnswer[
     await send();
     return undefined;
   } catch (error) {
-    if (error instanceof DeliveryFailure || isKnownError(error))
-      return { message: error.message, next: error.next };
-    return { message: messageOf(error), next: 'Look at what it says, and check the address.' };
+    if (error instanceof DeliveryFailure || isKnownError(error)) return error.told;
+    return { message: messageOf(error), next: 'Read the message, and check the address.' };
   }
 }
 
 function mapTexts(
   { message, next }: NonNullable<ChannelAnswer['failure']>,
-  map: (text: string) => string,
+  change: (text: string) => string,
 ): ChannelAnswer['failure'] {
+  const map = (text: string | Wording) => (typeof text === 'string' ? change(text) : text.map(change));
   return { message: map(message), next: map(next) };
 }
 

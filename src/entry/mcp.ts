@@ -81,7 +81,7 @@ function refuseWords(words: readonly string[]): void {
   const [odd] = words.filter((word) => word !== '--verbose');
   if (odd === undefined) return;
   throw new ConfigurationError(
-    `mcp takes no inputs on the command line, and ${quoteWord(odd.replace(/^--?/, '').replace(/=.*$/s, ''))} is written there`,
+    `mcp takes no inputs on the command line, but ${quoteWord(odd.replace(/^--?/, '').replace(/=.*$/s, ''))} is written there`,
     'Set them in the environment: --storage as SUPABASE_BACKUP_STORAGE, and so on.',
   );
 }

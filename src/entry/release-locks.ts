@@ -35,7 +35,7 @@ export async function releaseLocks(
     if (!isKnownError(error)) throw error;
     throw new StorageError(
       `locks of the step that was stopped may be left in ${storage.location}: ${messageOf(error)}`,
-      'They end by themselves half an hour after they were last refreshed.',
+      'They expire half an hour after they were last refreshed.',
       { cause: error },
     );
   }

@@ -97,7 +97,7 @@ export function createAlarm(read: ReadInput, context: Omit<Context, 'temporaryFo
       );
     if (!isOn(wanted)) return;
     // The switch must not hear of the start after it has heard of the end.
-    over.abort(new Error('the operation was over before it was told'));
+    over.abort(new Error('the operation ended before it was announced'));
     await begun;
     const event = await toRunEvent(end, operation, alarm.inputs, wanted, startedAt, read, context);
     await tell(event, settings, context, limitsFor(context.signal));

@@ -39,14 +39,14 @@ export async function bringRecords(
 function tell(found: Delivery, { log }: Pick<Context, 'log'>): void {
   if (found.kind === 'newer') {
     log.warn(
-      say`${nameInput('records-url')}: a newer version of supabase-backup made the tables there (version ${found.version}); this run is not in them. Use that version everywhere.`,
+      say`${nameInput('records-url')}: a newer version of supabase-backup created the tables there (version ${found.version}), so this run is not recorded in them. Use that version everywhere.`,
     );
     return;
   }
-  log.debug(`records-url: ${formatCounted(found.records, 'record')} brought`);
+  log.debug(`${formatCounted(found.records, 'record')} copied to the database for records`);
   if (found.left > 0)
     log.info(
-      `records-url: ${formatCounted(found.left, 'record')} still to come with later runs; \`records rebuild\` brings them at once`,
+      `${formatCounted(found.left, 'record')} still to be copied to the database for records by later runs; \`records rebuild\` copies them now`,
     );
 }
 
@@ -54,6 +54,6 @@ function tell(found: Delivery, { log }: Pick<Context, 'log'>): void {
 export function warnOfArtifact({ recordsUrl }: RecordedInputs, { log }: Pick<Context, 'log'>): void {
   if (recordsUrl === undefined) return;
   log.warn(
-    say`${nameInput('records-url')}: a repository in an artifact keeps no records of runs, so nothing is brought`,
+    say`${nameInput('records-url')}: a repository in an artifact keeps no records of runs, so there is nothing to copy`,
   );
 }

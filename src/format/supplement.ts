@@ -188,8 +188,8 @@ function writeChecked(key: string, schema: v.GenericSchema, value: unknown): str
   const text = JSON.stringify(value);
   if (v.is(schema, value)) return text;
   throw new IntegrityError(
-    `the description of the database has a line that no restore could read: ${key} ${text.slice(0, 300)}`,
-    'Nothing was recorded. Report this with the line, after a look that it holds nothing private.',
+    `the description of the database has a line that a restore cannot read: ${key} ${text.slice(0, 300)}`,
+    'Nothing was recorded. Report this with the line, after you have checked that it contains nothing private.',
   );
 }
 

@@ -150,7 +150,7 @@ export class GitHubApi {
   /** Keeps the token from another server that an answer names as the next page or in a redirect. */
   #checkOrigin(url: string): void {
     if (new URL(url).origin === new URL(this.#root).origin) return;
-    throw new GitHubFailure(`GitHub's API points at another server: ${new URL(url).host}`, {});
+    throw new GitHubFailure(`GitHub's API redirects to another server: ${new URL(url).host}`, {});
   }
 }
 
@@ -173,7 +173,7 @@ export function parseAnswer<const Schema extends v.GenericSchema>(
 ): v.InferOutput<Schema> {
   const parsed = v.safeParse(schema, content);
   if (parsed.success) return parsed.output;
-  throw new GitHubFailure(`GitHub answered with something that is no ${what}`, {
+  throw new GitHubFailure(`GitHub's answer is not what was expected: ${what}`, {
     cause: new v.ValiError(parsed.issues),
   });
 }
@@ -181,7 +181,7 @@ export function parseAnswer<const Schema extends v.GenericSchema>(
 function readList(content: unknown, field: string | undefined): unknown[] {
   const list = field === undefined ? content : (content as Readonly<Record<string, unknown>> | null)?.[field];
   if (Array.isArray(list)) return list;
-  throw new GitHubFailure('GitHub answered with no list', {});
+  throw new GitHubFailure("GitHub's answer is not a list", {});
 }
 
 function readNext(link: string | null): string | undefined {
@@ -193,7 +193,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new GitHubFailure('GitHub answered with something that is no JSON', { cause });
+    throw new GitHubFailure("GitHub's answer is not JSON", { cause });
   }
 }
 

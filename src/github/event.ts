@@ -29,7 +29,7 @@ export async function readEventBase({ env }: Pick<Context, 'env'>): Promise<stri
     return base === undefined || /^0+$/.test(base) ? undefined : base;
   } catch (cause) {
     throw new ConfigurationError(
-      `the event of this run cannot be read (${messageOf(cause)}), and so nobody knows which migrations came with it`,
+      `the event of this run cannot be read (${messageOf(cause)}), so the migrations that came with it are unknown`,
       say`Give ${nameInput('base-ref')}.`,
       cause,
     );

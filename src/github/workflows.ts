@@ -157,7 +157,7 @@ function explain(failure: GitHubFailure, repository: string): Error {
   return new ConfigurationError(
     say`${nameInput('github-token')}: GitHub answered ${status} to a question about the workflows of ${repository}`,
     status === 401
-      ? 'Give a token that is valid, such as `github.token` of the job.'
+      ? 'Use a valid token, such as `github.token` of the job.'
       : 'Grant `actions: read` in the `permissions` of the job, and check the name of the repository.',
     failure,
   );

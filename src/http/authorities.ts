@@ -41,14 +41,13 @@ export function trustAuthorities(env: NodeJS.ProcessEnv): void {
  * @param code Node's error code, which says why
  */
 export function adviseTrust(code: string, env: NodeJS.ProcessEnv): string {
-  if (code === 'CERT_HAS_EXPIRED')
-    return 'have its certificate renewed, and look at the clock of this machine';
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'write the address by a name that the certificate has';
+  if (code === 'CERT_HAS_EXPIRED') return 'have its certificate renewed, and check the clock of this machine';
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'write the host name that is in the certificate';
   const unread = known.flatMap((variable) => {
     const read = readAuthorities(variable, env);
     return read instanceof Error ? [`${variable} names a file that cannot be used (${codeOf(read)})`] : [];
   });
-  const advice = 'for a private authority set NODE_EXTRA_CA_CERTS to a file with its certificate';
+  const advice = 'for a private CA, set NODE_EXTRA_CA_CERTS to a file with its certificate';
   return [advice, ...unread].join('; ');
 }
 

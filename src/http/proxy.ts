@@ -47,8 +47,8 @@ export function readProxyEnvironment(
   const [major = 0, minor = 0] = node.split('.').map(Number);
   if (major < leastNode.major || (major === leastNode.major && minor < leastNode.minor)) {
     throw new ConfigurationError(
-      `${named.variable}: Node.js ${node} cannot go through a proxy`,
-      `Use Node.js ${leastNode.major}.${leastNode.minor} or newer, which a newer runner brings along.`,
+      `${named.variable}: Node.js ${node} cannot use a proxy`,
+      `Use Node.js ${leastNode.major}.${leastNode.minor} or newer. Newer runners include it.`,
     );
   }
   return {
@@ -84,7 +84,7 @@ function readAddress(protocol: string, env: NodeJS.ProcessEnv): { variable: stri
   if (url !== undefined && /^https?:$/.test(url.protocol) && isDecodable(url)) return { variable, url };
   throw new ConfigurationError(
     `${variable} is not the address of an HTTP proxy`,
-    'Write http://host:port or http://user:password@host:port, with special signs of user and password percent-encoded.',
+    'Write http://host:port or http://user:password@host:port, with special characters of user and password percent-encoded.',
   );
 }
 

@@ -25,32 +25,32 @@ export function explainProxy(error: unknown, target: URL, env: NodeJS.ProcessEnv
   const { code, name } = error as { code?: string; name?: string };
   const word = code ?? name ?? '';
   const { variable, host } = proxy;
-  const around = `name ${target.hostname} in NO_PROXY where it can be reached without`;
+  const around = `add ${target.hostname} to NO_PROXY if it can be reached without the proxy`;
   if (word === 'ERR_PROXY_TUNNEL') return explainTunnel(error, proxy, target);
   if (unreachable.has(word)) {
     return {
-      what: `the proxy ${host} cannot be reached (${word}), and ${variable} says to go to ${target.host} through it`,
+      what: `the proxy ${host} cannot be reached (${word}), but ${variable} sends requests to ${target.host} through it`,
       next: `Check ${variable}, or ${around}.`,
       configuration: true,
     };
   }
   if (notTls.test(word) && proxy.protocol === 'https:') {
     return {
-      what: `the proxy ${host} does not speak TLS (${word}), and ${variable} begins with https://`,
-      next: `Write ${variable} with http://: what goes through the proxy is encrypted all the same.`,
+      what: `the proxy ${host} does not use TLS (${word}), but ${variable} starts with https://`,
+      next: `Write ${variable} with http://. The connection through the proxy is still encrypted.`,
       configuration: true,
     };
   }
   if (distrusted.test(word)) {
     return {
-      what: `${target.host}, asked through the proxy ${host}, has no certificate that is trusted here (${word})`,
-      next: `${capitalize(adviseTrust(word, env))}: the proxy may look into what it passes on, and show one of its own; or ${around}.`,
+      what: `${target.host}, reached through the proxy ${host}, has a certificate that this machine does not trust (${word})`,
+      next: `${capitalize(adviseTrust(word, env))}: the proxy may inspect traffic and present its own certificate; or ${around}.`,
       configuration: true,
     };
   }
   if (broken.has(word)) {
     return {
-      what: `the connection to ${target.host} through the proxy ${host} (${variable}) broke or fell silent (${word})`,
+      what: `the connection to ${target.host} through the proxy ${host} (${variable}) broke or stopped answering (${word})`,
       next: `Check the proxy, or ${around}.`,
       configuration: false,
     };
@@ -76,11 +76,11 @@ const isTransient = (status: number | undefined): boolean =>
 function explainTunnel(error: unknown, proxy: WebProxy, target: URL): Trouble {
   const { statusCode: status } = error as { statusCode?: number };
   const { variable, host } = proxy;
-  const around = `or name ${target.hostname} in NO_PROXY where it can be reached without`;
+  const around = `or add ${target.hostname} to NO_PROXY if it can be reached without the proxy`;
   if (status === 407) return explainCredentials(proxy);
   if (status === undefined) {
     return {
-      what: `the proxy ${host} (${variable}) opened no way to ${target.host}: it fell silent or hung up`,
+      what: `the proxy ${host} (${variable}) did not connect to ${target.host}: it stopped answering or closed the connection`,
       next: `Check the proxy, ${around}.`,
       configuration: false,
     };
@@ -89,7 +89,7 @@ function explainTunnel(error: unknown, proxy: WebProxy, target: URL): Trouble {
   return {
     what: `the proxy ${host} (${variable}) refused to connect to ${target.host} (${status})`,
     next: passing
-      ? `See whether the proxy can reach ${target.host}, ${around}.`
+      ? `Check whether the proxy can reach ${target.host}, ${around}.`
       : `Have the proxy allow CONNECT to ${target.host}, ${around}.`,
     configuration: !passing,
   };
@@ -98,9 +98,9 @@ function explainTunnel(error: unknown, proxy: WebProxy, target: URL): Trouble {
 function explainCredentials({ variable, host, hasCredentials }: WebProxy): Trouble {
   return {
     what: hasCredentials
-      ? `the proxy ${host} does not take the user and password in ${variable} (407)`
-      : `the proxy ${host} wants a user and a password, and ${variable} has none (407)`,
-    next: `Write ${variable} as http://user:password@${host}, with special signs percent-encoded.`,
+      ? `the proxy ${host} does not accept the user and password in ${variable} (407)`
+      : `the proxy ${host} requires a user and a password, but ${variable} has none (407)`,
+    next: `Write ${variable} as http://user:password@${host}, with special characters percent-encoded.`,
     configuration: true,
   };
 }
@@ -112,7 +112,7 @@ export function adviseWay(error: unknown, target: URL, env: NodeJS.ProcessEnv): 
   const isLost = unreachable.has(code) || code === 'ETIMEDOUT';
   const variable = target.protocol === 'http:' ? 'HTTP_PROXY' : 'HTTPS_PROXY';
   return isLost
-    ? `Check that this machine may connect to ${target.host}; where only a proxy leads out, set ${variable}.`
+    ? `Check that this machine can connect to ${target.host}. If it needs a proxy, set ${variable}.`
     : undefined;
 }
 

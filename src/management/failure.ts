@@ -1,4 +1,5 @@
-import { ConfigurationError, PlatformError } from '../runtime/errors.ts';
+import { ConfigurationError, PlatformError, type Told } from '../runtime/errors.ts';
+import { nameInput, say, type Wording } from '../runtime/wording.ts';
 
 /**
  * Why there is no answer to use. `unauthorized`: the token is not known, or not any more (401). `entitlement`:
@@ -42,16 +43,19 @@ export class ManagementFailure extends Error {
   readonly details: FailureDetails;
   /** What to do, as one or more sentences */
   readonly next: string;
+  /** The message and `next`, with their references to inputs */
+  readonly told: Told;
 
   /** @param what was asked for, as in "the list of backups" */
   constructor(reason: FailureCause, what: string, details: Partial<FailureDetails>, cause?: unknown) {
     const known = { ...nothing, ...details };
     const { sentence, next } = tellings[reason](what, known);
-    super(sentence, cause === undefined ? undefined : { cause });
+    super(String(sentence), cause === undefined ? undefined : { cause });
     this.name = 'ManagementFailure';
     this.reason = reason;
     this.details = known;
-    this.next = next;
+    this.next = String(next);
+    this.told = { message: sentence, next };
   }
 
   /**
@@ -69,8 +73,8 @@ const nothing: FailureDetails = {
 };
 
 interface Telling {
-  readonly sentence: string;
-  readonly next: string;
+  readonly sentence: string | Wording;
+  readonly next: string | Wording;
 }
 
 /** Where tokens are made (Supabase's documentation, Management API, authentication) */
@@ -79,48 +83,48 @@ const statusPage = 'https://status.supabase.com';
 
 const tellings: Readonly<Record<FailureCause, (what: string, details: FailureDetails) => Telling>> = {
   unauthorized: (what) => ({
-    sentence: `supabase-access-token: Supabase does not know the token, so that ${what} cannot be read (401); it is maybe expired or revoked`,
-    next: `Make a new one at ${tokens}, scoped to this project with the permission to read backups, and put it in its place. Tokens with scopes expire within a year.`,
+    sentence: say`${nameInput('supabase-access-token')}: Supabase does not know the token, so ${what} cannot be read (401). It may have expired or been revoked`,
+    next: `Create a new token at ${tokens}, scoped to this project, with permission to read backups, and replace the old one. Scoped tokens expire within a year.`,
   }),
   entitlement: (what, { feature, words }) => ({
-    sentence: `the plan of the organization does not have ${feature ?? 'what is needed'} for ${what} (402${quote(words)})`,
-    next: `Do without ${what}, or change the plan of the organization in the dashboard, under Billing.`,
+    sentence: `the organization's plan does not include ${feature ?? 'what is needed'} for ${what} (402${quote(words)})`,
+    next: `Work without ${what}, or change the organization's plan in the dashboard, under Billing.`,
   }),
   forbidden: (what, { missing, words }) => ({
-    sentence: `supabase-access-token: the token may not get at ${what} (403): ${missing.length > 0 ? `it lacks ${missing.join(', ')}` : words || 'a permission, or a role in the organization, is missing'}`,
-    next: `Give the token ${missing.length > 0 ? missing.join(', ') : 'the permission'} at ${tokens}, or make one that has it; docs/managed.md lists what each part needs.`,
+    sentence: say`${nameInput('supabase-access-token')}: the token has no access to ${what} (403): ${missing.length > 0 ? `it lacks ${missing.join(', ')}` : words || 'a permission, or a role in the organization, is missing'}`,
+    next: `Give the token ${missing.length > 0 ? missing.join(', ') : 'the permission'} at ${tokens}, or create a token that has it. docs/managed.md lists what each part needs.`,
   }),
   missing: (what, { words }) => ({
-    sentence: `project-ref: Supabase has no project of this name for this token, and ${what} is not there (404${quote(words)})`,
-    next: 'Write the twenty letters of the project as they stand in the address of its dashboard, and see that the token is of an account that is in its organization.',
+    sentence: say`${nameInput('project-ref')}: this token has no access to a project with this reference, so ${what} was not found (404${quote(words)})`,
+    next: "Copy the twenty letters from the URL of the project's dashboard, and check that the token belongs to an account in its organization.",
   }),
   limited: (what, { waitMs }) => ({
-    sentence: `Supabase's Management API takes no more requests for now, and ${what} was not answered (429)`,
-    next: `Wait ${Math.ceil((waitMs ?? 60_000) / 1000)} seconds and run it again; the limit counts all tokens of an account together.`,
+    sentence: `Supabase's Management API accepts no more requests for now, and did not return ${what} (429)`,
+    next: `Wait ${Math.ceil((waitMs ?? 60_000) / 1000)} seconds and run it again. All tokens of an account share the limit.`,
   }),
   refused: (what, { status, words }) => ({
-    sentence: `Supabase's Management API refuses ${what} (${status}${quote(words)})`,
-    next: 'Do what it says, and run it again. Nothing was changed.',
+    sentence: `Supabase's Management API refused ${what} (${status}${quote(words)})`,
+    next: 'Follow its message, and run this again. Nothing was changed.',
   }),
   failed: (what, { status, words }) => ({
     sentence: `Supabase's Management API failed at ${what} (${status}${quote(words)})`,
-    next: `Nothing is wrong here: look at ${statusPage}, and run it again.`,
+    next: `The problem is on their side. Check ${statusPage}, and run this again.`,
   }),
   silent: (what, { words, advice }) => ({
-    sentence: `Supabase's Management API does not answer, and ${what} is not known: ${words}`,
-    next: advice ?? `See whether this machine may connect to it, look at ${statusPage}, and run it again.`,
+    sentence: `Supabase's Management API does not answer, so ${what} is unknown: ${words}`,
+    next: advice ?? `Check that this machine can connect to it, check ${statusPage}, and run this again.`,
   }),
   foreign: (what) => ({
-    sentence: `Supabase's Management API answered with ${what} of another name than was asked for, and is not believed`,
-    next: 'See whether management-api-url is right, and what stands between this machine and Supabase.',
+    sentence: `Supabase's Management API answered with ${what} of another project, and the answer is ignored`,
+    next: say`Check ${nameInput('management-api-url')}, and any proxy between this machine and Supabase.`,
   }),
   future: (what, { words }) => ({
-    sentence: `Supabase's Management API says something of the future about ${what}, and is not believed${quote(words)}`,
-    next: 'See whether management-api-url and the clock of this machine are right, and look in the dashboard, under Database, Backups.',
+    sentence: `Supabase's Management API gave a time in the future for ${what}, and the answer is ignored${quote(words)}`,
+    next: say`Check ${nameInput('management-api-url')} and the clock of this machine, and look in the dashboard, under Database, Backups.`,
   }),
   unclear: (what) => ({
-    sentence: `Supabase's Management API answered with something else than ${what}`,
-    next: 'See whether management-api-url is right; if it is, a newer version of supabase-backup may know the answer.',
+    sentence: `Supabase's Management API gave an unexpected answer instead of ${what}`,
+    next: say`Check ${nameInput('management-api-url')}. If it is right, a newer version of supabase-backup may understand the answer.`,
   }),
 };
 
@@ -132,5 +136,5 @@ function quote(words: string): string {
 export function toKnownError(failure: ManagementFailure): ConfigurationError | PlatformError {
   const isMistake = ['unauthorized', 'forbidden', 'missing'].includes(failure.reason);
   const Kind = isMistake ? ConfigurationError : PlatformError;
-  return new Kind(failure.message, failure.next, failure);
+  return new Kind(failure.told.message, failure.told.next, failure);
 }

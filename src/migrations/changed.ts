@@ -64,7 +64,7 @@ export async function lookAtMigrations(
   if (base === undefined) {
     return {
       kind: 'not-asked',
-      why: 'there is no base-ref, and the event of the run names no commit before',
+      why: 'there is no base-ref, and the event of the run has no previous commit',
     };
   }
   try {
@@ -183,7 +183,7 @@ function whyNot({ path: file, mode }: Change): PassedOver | undefined {
   // Links and repositories come before the test of the name, as both may hold scripts. A repository that is
   // not committed is listed with a slash at the end.
   if (mode === '160000' || (mode === '' && file.endsWith('/'))) {
-    const remedy = 'Keep migrations in this repository: those of another one cannot be compared.';
+    const remedy = 'Keep migrations in this repository. Migrations of another repository cannot be compared.';
     return { path: file, why: 'a repository of its own', remedy };
   }
   if (mode === '120000') return { path: file, why: 'not a plain file', remedy: asFile };
@@ -275,7 +275,7 @@ async function judgeFolder(
   const entries = places.length === 0 ? [] : await listTree('HEAD', places, top, context);
   const detour = entries.find(({ mode }) => mode === '120000' || mode === '160000');
   if (detour !== undefined) {
-    const remedy = 'Set `migrations` to the folder itself, in the repository that has it.';
+    const remedy = 'Set `migrations` to the folder itself, in the repository that contains it.';
     return [{ path: detour.path, why: 'a link, or a repository of its own', remedy }];
   }
   if (existsSync(folder) || places.length === 0) return [];
@@ -283,7 +283,7 @@ async function judgeFolder(
   if (wasThere || entries.length === places.length) return [];
   const why = 'no folder of the working folder';
   if (folder === usualFolder) return [{ path: folder, why }];
-  return [{ path: folder, why, remedy: 'Correct `migrations`, which is seen from the working folder.' }];
+  return [{ path: folder, why, remedy: 'Correct `migrations`, which is relative to the working folder.' }];
 }
 
 async function listTree(

@@ -82,7 +82,7 @@ class Room {
 
   tellRest(): Section[] {
     if (this.#omitted === 0) return [];
-    const text = `And ${formatCounted(this.#omitted, 'more line')}: with report-folder, parity.md and parity.json hold all.`;
+    const text = `And ${formatCounted(this.#omitted, 'more line')}: parity.md and parity.json have all lines, if the input report-folder is set.`;
     return [{ kind: 'paragraph', text }];
   }
 }

@@ -36,13 +36,13 @@ function explain(error: unknown, { stream }: Session): unknown {
   if (stream.destroyed)
     return new TargetError(
       say`${nameInput('records-url')}: the connection was lost: ${messageOf(error)}`,
-      'Run it again; what was written stays.',
+      'Run this again. What was already written stays.',
       error,
     );
   if (typeof (error as { code?: unknown }).code !== 'string') return error;
   return new TargetError(
     say`${nameInput('records-url')}: the database refused a statement: ${messageOf(error)}`,
-    'Connect as the role that owns the schema supabase_backup_records, or that may create it; docs/records.md has the rights.',
+    'Connect as the role that owns the schema supabase_backup_records, or that may create it; docs/records.md lists the privileges.',
     error,
   );
 }
@@ -64,7 +64,7 @@ export async function tryRecords<T>(
     return await endWith(timer, body);
   } catch (error) {
     log.warn(
-      say`the records were not brought into the database of ${nameInput('records-url')}, and come with a later run: ${isKnownError(error) ? say`${error.told.message}\n→ ${error.told.next}` : messageOf(error)}`,
+      say`the records were not copied to the database of ${nameInput('records-url')}; a later run copies them: ${isKnownError(error) ? say`${error.told.message}\n→ ${error.told.next}` : messageOf(error)}`,
     );
     return undefined;
   }

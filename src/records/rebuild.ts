@@ -56,7 +56,7 @@ async function prepare(session: Session, mode: RebuildMode): Promise<boolean> {
   const readiness = await prepareSchema(session);
   if (readiness.kind === 'ready') return true;
   throw new ConfigurationError(
-    say`${nameInput('records-url')}: a newer version of supabase-backup made the tables there (version ${readiness.version})`,
+    say`${nameInput('records-url')}: a newer version of supabase-backup created the tables there (version ${readiness.version})`,
     'Use that version, or another database.',
   );
 }

@@ -56,9 +56,7 @@ export async function findRecords(session: Session): Promise<boolean> {
   if (found === newest) return true;
   throw new ConfigurationError(
     `the schema ${recordsSchema} has version ${found}, and this version of supabase-backup works with ${newest}`,
-    found > newest
-      ? 'Use the version that made it, or a newer one.'
-      : 'Bring it up to date: run `records rebuild`.',
+    found > newest ? 'Use the version that created it, or a newer one.' : 'Update it: run `records rebuild`.',
   );
 }
 
@@ -130,7 +128,7 @@ function refuseAltered(applied: readonly Applied[], steps: readonly Migration[])
   if (altered === undefined) return;
   throw new ConfigurationError(
     `step ${altered.version} of the schema ${recordsSchema} is not the one of this version of supabase-backup`,
-    `Use the version that made it, or drop the schema and fill it from the repository: DROP SCHEMA ${recordsSchema} CASCADE`,
+    `Use the version that created it, or drop the schema and fill it from the repository: DROP SCHEMA ${recordsSchema} CASCADE`,
   );
 }
 

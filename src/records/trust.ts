@@ -28,7 +28,7 @@ export async function refuseStrangers(session: Session): Promise<void> {
   if (stranger === undefined) return;
   throw new ConfigurationError(
     say`${nameInput('records-url')}: in the schema ${recordsSchema}, ${stranger.what} is of ${stranger.owner}, whose code would run with the rights of the role that writes the records`,
-    `Connect as ${stranger.owner}, if records may be his, or drop the schema and let this role make it: DROP SCHEMA ${recordsSchema} CASCADE. \`records rebuild\` fills it again.`,
+    `Connect as ${stranger.owner}, if that role may own the records, or drop the schema and let this role create it: DROP SCHEMA ${recordsSchema} CASCADE. \`records rebuild\` fills it again.`,
   );
 }
 

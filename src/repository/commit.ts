@@ -1,4 +1,5 @@
 import { assertNever, IntegrityError, StorageError } from '../runtime/errors.ts';
+import { say } from '../runtime/wording.ts';
 import { ForeignValueError, type Storage } from '../storage/storage.ts';
 import { assertUnreplaced, type Repository } from './open.ts';
 import { readAgain } from './reading.ts';
@@ -72,7 +73,7 @@ async function look(
 function toUncertainError({ location }: Storage, what: string, cause: StorageError): StorageError {
   return new StorageError(
     `${what} may have been recorded: ${cause.message}`,
-    `Run \`list\` when ${location} answers again: what it shows is whole. ${cause.next}`,
+    say`Run \`list\` when ${location} answers again. Every backup that it lists is complete. ${cause.told.next}`,
     { cause, uncertain: true },
   );
 }
@@ -88,14 +89,14 @@ async function mend(storage: Storage, commitment: Commitment, found: Exclude<Fou
   await storage.delete([key]);
   throw new StorageError(
     `${what} was not recorded: ${storage.location} confirmed ${key}, and twice ${describe(found)}`,
-    'Do not rely on this storage, nor on what stands between it and this machine, before somebody has explained this.',
+    'Do not rely on this storage, or on anything between it and this machine, until somebody has explained this.',
   );
 }
 
 function describe(found: Exclude<Found, 'same'>): string {
   switch (found) {
     case 'other':
-      return 'gave it back with other bytes than it was sent';
+      return 'returned other bytes than were sent';
     case 'absent':
       return 'did not have it afterwards';
     default:

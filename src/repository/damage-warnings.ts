@@ -13,7 +13,7 @@ export class DamageWarnings implements Disposable {
   readonly #log: Pick<Log, 'warn' | 'debug'>;
   readonly #ending: string;
 
-  /** @param ending follows each message, such as `; passed over` */
+  /** @param ending follows each message, such as `; skipped` */
   constructor(log: Pick<Log, 'warn' | 'debug'>, ending = '; passed over') {
     this.#log = log;
     this.#ending = ending;

@@ -66,7 +66,7 @@ export async function openRepository(
   if (repository) return repository;
   throw new ConfigurationError(
     say`${nameInput('storage')}: there is no repository at ${storage.location}`,
-    'Correct the location; a repository is made by its first backup.',
+    'Correct the location. The first backup creates a repository.',
   );
 }
 
@@ -166,13 +166,13 @@ export async function refuseOccupied(storage: Storage, log: Maker['log']): Promi
     throw new ConfigurationError(
       say`${nameInput('storage')}: ${storage.location} is not empty (it holds ${key}) and is not a repository`,
       isPart
-        ? 'If it was one, bring its repository.json back from a copy: without it nothing there can be told to be whole. Otherwise give an empty or a new location.'
-        : 'Give an empty or a new location, or the one that holds your backups.',
+        ? 'If it was one, put its repository.json back from a copy: without it, nothing there can be verified. Otherwise, use an empty or new location.'
+        : 'Use an empty or new location, or the one that has your backups.',
     );
   }
   if (objects > 0) {
     log.warn(
-      `${storage.location} holds ${objects} objects that no backup names, and no repository.json: a new repository is made beside them, and a cleanup removes them after its grace period`,
+      `${storage.location} holds ${objects} objects that no backup names, and no repository.json: a new repository is created beside them, and a cleanup removes them after its grace period`,
     );
   }
 }
@@ -186,8 +186,8 @@ export async function refuseOccupied(storage: Storage, log: Maker['log']): Promi
 export async function assertUnreplaced({ storage, config }: Repository): Promise<void> {
   const replaced = () =>
     new IntegrityError(
-      `${configKey} at ${storage.location} is not the one that this run began with: another run, or somebody, has put one with another key in its place`,
-      'Nothing was recorded as a backup. Run it again: it uses the repository that is there now. If nobody made one just then, look at who can write to the storage.',
+      `${configKey} at ${storage.location} is not the one that this run started with: another run, or somebody, has replaced it with one that has another key`,
+      'Nothing was recorded as a backup. Run it again: it uses the repository that is there now. If nobody created one at that time, check who can write to the storage.',
     );
   try {
     await readAgain(async (options) => {
@@ -198,8 +198,8 @@ export async function assertUnreplaced({ storage, config }: Repository): Promise
     if (error instanceof ForeignValueError) throw replaced();
     if (!(error instanceof StorageError) || !error.missing) throw error;
     throw new StorageError(
-      `${configKey} is not in ${storage.location} any more: somebody has emptied or removed the repository while this run used it`,
-      'Nothing was recorded as a backup. Look at who can write to the storage, then run it again.',
+      `${configKey} is not in ${storage.location} any more: somebody emptied or removed the repository while this run used it`,
+      'Nothing was recorded as a backup. Check who can write to the storage, then run this again.',
       { cause: error },
     );
   }
@@ -221,7 +221,7 @@ export async function findRepository(
     if (error instanceof DeniedValueError)
       throw new ConfigurationError(
         say`${nameInput('storage')}: ${error.told.message}`,
-        'Give this user the right to read it.',
+        'Give this user permission to read it.',
         error,
       );
     if (error instanceof ForeignValueError) throw toDamageError(storage, error.how, error);
@@ -308,8 +308,8 @@ function resolveKey(key: v.InferOutput<typeof repositorySchema>['key'], given: s
   if (key.held === 'repository') {
     if (given !== undefined && given.toLowerCase() !== key.value) {
       throw new ConfigurationError(
-        say`${nameInput('repository-key')}: this repository holds a key of its own, and it is another one`,
-        say`If you have always kept the key of this one outside, somebody has replaced repository.json: bring it back from a copy. If not, leave ${nameInput('repository-key')} empty.`,
+        say`${nameInput('repository-key')}: this repository has its own key, and it is a different one`,
+        say`If you have always kept the key outside of the repository, somebody has replaced repository.json: put it back from a copy. If not, leave ${nameInput('repository-key')} empty.`,
       );
     }
     return Buffer.from(key.value, 'hex');
@@ -317,14 +317,14 @@ function resolveKey(key: v.InferOutput<typeof repositorySchema>['key'], given: s
   if (given === undefined) {
     throw new ConfigurationError(
       say`${nameInput('repository-key')}: the key of this repository is kept outside of it and was not given`,
-      'Give the key that was used for its first backup.',
+      'Use the key that was used for its first backup.',
     );
   }
   const candidate = Buffer.from(given, 'hex');
   if (checkValue(candidate) !== key.check) {
     throw new ConfigurationError(
       say`${nameInput('repository-key')}: this is not the key of this repository`,
-      'Give the key that was used for its first backup.',
+      'Use the key that was used for its first backup.',
     );
   }
   return candidate;

@@ -14,7 +14,7 @@ export function assertOwnDatabase(
   if (bound.systemIdentifier !== source.systemIdentifier || bound.database !== source.database) {
     throw new ConfigurationError(
       say`${nameInput('storage')}: ${storage.location} holds backups of database ${JSON.stringify(bound.database)} of the server with system identifier ${bound.systemIdentifier}; this is ${JSON.stringify(source.database)} of ${source.systemIdentifier}`,
-      'Use a location of its own for each database. After an upgrade or a move, which make a new server, start a new location and keep the old one for as long as its backups are wanted.',
+      'Use a separate location for each database. After an upgrade or a move, which create a new server, start a new location and keep the old one for as long as you want its backups.',
     );
   }
 }

@@ -222,8 +222,8 @@ export async function appendRecord<Kind extends RecordKind>(
     if (await repository.storage.create(recordKey(kind, id), sealed)) return;
   }
   throw new StorageError(
-    `${repository.storage.location} said ${maxAttempts} times that a record of ${stampOf(now)} in records/${kind} exists already`,
-    'Check that the storage tells absent keys from present ones, then run the operation again.',
+    `${repository.storage.location} reported ${maxAttempts} times that a record of ${stampOf(now)} in records/${kind} exists already`,
+    'Check that the storage can tell absent keys from present ones, then run the operation again.',
   );
 }
 
@@ -332,7 +332,7 @@ async function readRecord<Kind extends RecordKind>(
   const damaged = (how: string, cause?: unknown) =>
     new IntegrityError(
       `record ${key}: ${how}`,
-      'It is ignored. Delete it, and run the operation that wrote it again if what it said still holds.',
+      'It is ignored. Delete it, and run the operation that wrote it again if it still applies.',
       cause,
     );
   const found = await readSealed(repository, sealedKind(kind), key, envelope(kind), damaged);

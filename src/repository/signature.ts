@@ -70,7 +70,7 @@ export function sealContent(repository: Repository, kind: SealedKind, content: o
   const [size, limit] = [open.length + sealLength, sizeLimit(kind)];
   if (size > limit) {
     throw new StorageError(
-      `the ${kind} would have ${size} bytes, where ${limit} are the most`,
+      `the ${kind} would have ${size} bytes; the limit is ${limit}`,
       say`It was not stored. Split what it is about: leave out tables with ${nameInput('exclude')}, or validate fewer backups at once.`,
     );
   }
@@ -104,7 +104,7 @@ export function checkSeal(repository: Repository, kind: SealedKind, bytes: Buffe
   const open = bytes.subarray(0, Math.max(bytes.length - sealLength, 0) + found.index);
   const expected = Buffer.from(computeSeal(repository, kind, open));
   if (!timingSafeEqual(expected, Buffer.from(found[1] ?? ''))) {
-    throw new BrokenSealError('its seal does not fit its content');
+    throw new BrokenSealError('its seal does not match its content');
   }
   return open;
 }

@@ -52,9 +52,9 @@ export function describeActing(
     ...(expressions.length === 0
       ? []
       : [
-          `Checks, generated columns or partition keys call functions of extensions, or such of the server as do more than compute, as ${role}, a superuser. The tables and domains belong to ${listOwners(expressions)}.`,
+          `Checks, generated columns or partition keys call functions of extensions, or functions of the server that do more than compute, as ${role}, a superuser. The tables and domains belong to ${listOwners(expressions)}.`,
         ]),
-    'Where you do not trust these roles with the server, restore as a role that is no superuser, into a server that holds nothing else.',
+    'If you do not trust these roles with the server, restore as a role without superuser rights, into a server that has nothing else on it.',
   ].join(' ');
 }
 

@@ -47,7 +47,7 @@ export async function chooseRecovery(
   context: Context,
 ): Promise<RecoveryCandidate[]> {
   const choice = { ...asked, backupId: await resolveChoice(repository, asked.backupId) };
-  const onDamaged = (error: IntegrityError) => context.log.warn(`${error.message}; passed over`);
+  const onDamaged = (error: IntegrityError) => context.log.warn(`${error.message}; skipped`);
   const segments = await readReplayable(repository, onDamaged, {
     // The catalog, which is read next, warns of these.
     onRecord: (error) => context.log.debug(error.message),
@@ -92,7 +92,7 @@ async function readBases(
     return backups.filter(({ damagedAt, purpose }) => damagedAt === null && purpose !== 'safety');
   }
   const broken = damaged.find(({ id }) => id === backupId);
-  if (broken) throw new IntegrityError(broken.message, 'Choose another backup; list names them all.');
+  if (broken) throw new IntegrityError(broken.message, 'Choose another backup; `list` shows them all.');
   return backups.filter(({ id }) => id === backupId);
 }
 
@@ -104,7 +104,7 @@ function refuse(
   return new ConfigurationError(
     say`${nameInput('recovery-target-time')}: ${recoveryTargetTime} cannot be reached: ${why}`,
     nearest.length === 0
-      ? 'Take a backup and run capture; only what comes after them can be recovered to any point in time.'
+      ? 'Take a backup and run `capture`. Only times after that can be restored.'
       : `The nearest ${nearest.length === 1 ? 'point in time that can be reached is' : 'points in time that can be reached are'} ${nearest.join(' and ')}.`,
   );
 }

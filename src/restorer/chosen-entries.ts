@@ -33,8 +33,8 @@ export function refuseUnmatched(
     const unmatched = findUnmatchedIn(contents, names, patterns);
     if (unmatched.length === 0) continue;
     throw new ConfigurationError(
-      say`${nameInput(input)}: nothing in backup ${manifest.id} fits ${unmatched.join(', ')}`,
-      `${askForTables(unmatched, manifest.tables)}Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database; \`show\` lists the tables.`,
+      say`${nameInput(input)}: nothing in backup ${manifest.id} matches ${unmatched.join(', ')}`,
+      `${askForTables(unmatched, manifest.tables)}Correct the name, or leave it out. Write schema.table or schema.*; names are case-sensitive. \`show\` lists the tables.`,
     );
   }
 }
@@ -52,8 +52,8 @@ export function refuseNothing(
   if (isWhole(request) || entries.some((entry) => entry.kind !== 'EXTENSION')) return;
   const without = request.exclude.length > 0 ? ` without ${request.exclude.join(', ')}` : '';
   throw new ConfigurationError(
-    say`${nameInput('include')}: nothing in backup ${manifest.id} fits ${request.include.join(', ')}${without}`,
-    `${askForTables(request.include, manifest.tables)}Give names as schema.table or schema.*; \`show\` lists the tables.`,
+    say`${nameInput('include')}: nothing in backup ${manifest.id} matches ${request.include.join(', ')}${without}`,
+    `${askForTables(request.include, manifest.tables)}Write names as schema.table or schema.*. \`show\` lists the tables.`,
   );
 }
 

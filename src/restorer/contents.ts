@@ -156,8 +156,8 @@ function refuseOpenTables({ guards, entries }: RestorePlan, definitions: Archive
   const others =
     refused.length === 1 ? '' : `, nor ${formatCounted(refused.length - 1, 'other guard')} of rows`;
   throw new TargetError(
-    `${describeEntry(first)} could not be made${others} (${omission?.why ?? 'it needs what is not there'}); without it rows would be open, so nothing was granted to anybody`,
-    `Mend the cause, or leave the table out: ${writeExclusion(first, entries)}. ${omission?.remedy ?? ''}`.trim(),
+    `${describeEntry(first)} could not be created${others} (${omission?.why ?? 'something that it needs is missing'}). Without it, rows would be exposed, so no privileges were granted`,
+    `Fix the cause, or leave the table out: ${writeExclusion(first, entries)}. ${omission?.remedy ?? ''}`.trim(),
   );
 }
 

@@ -55,7 +55,7 @@ export async function restoreCronJobs(
 
 const switchedOff: Omission = {
   ...about({ kind: 'cron jobs' }),
-  why: 'the target is not known to be production, so they are scheduled but switched off',
+  why: 'the target may not be production, so they are scheduled but switched off',
   remedy:
     'When they shall run: SELECT cron.alter_job(jobid, active := true) FROM cron.job; or restore with environment production.',
 };
@@ -152,7 +152,7 @@ function describeJob(job: CronJob, why: string, scheduler: Scheduler): Omission 
   return {
     ...about({ kind: 'cron job', name: job.name ?? digestOf(job.command) }),
     why,
-    remedy: `Schedule it, with the command as it is in the backup's supplement: ${writeSchedule(job, scheduler)};`,
+    remedy: `Schedule it, with the command in the backup's supplement: ${writeSchedule(job, scheduler)};`,
   };
 }
 
@@ -161,7 +161,7 @@ function describeAbsence(jobs: readonly CronJob[], scheduler: Scheduler): Omissi
   return {
     ...about({ kind: 'cron jobs' }),
     why: `the database has no pg_cron; the backup has ${jobs.length === 1 ? '1 job' : `${jobs.length} jobs`}`,
-    remedy: `Create the extension pg_cron, and schedule them with the commands as they are in the backup's supplement: ${statements}`,
+    remedy: `Create the extension pg_cron, and schedule them with the commands in the backup's supplement: ${statements}`,
   };
 }
 

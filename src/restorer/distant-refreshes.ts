@@ -24,7 +24,7 @@ export function findDistant(entries: readonly ArchiveEntry[]): Set<ArchiveEntry>
 export function describeDistant(entry: ArchiveEntry): Omission {
   return {
     ...about({ kind: 'entry', entry }),
-    why: 'a drill asks no foreign servers, on whose tables it stands',
-    remedy: 'A restore into a database that stays does.',
+    why: 'it uses foreign tables, and a drill does not connect to foreign servers',
+    remedy: 'A restore into a permanent database does this.',
   };
 }

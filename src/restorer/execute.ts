@@ -133,9 +133,9 @@ async function lookAtNewSessions({ settings }: RestoreRequest, context: Context)
   return [
     {
       what: 'triggers and foreign keys of new sessions',
-      why: 'sessions of this database start with session_replication_role = replica, as a setting of the database or the role says',
+      why: 'sessions of this database start with session_replication_role = replica, because of a setting of the database or the role',
       remedy:
-        'Unless it is meant so: ALTER DATABASE … RESET session_replication_role, and the same of the role.',
+        'If you do not want this: ALTER DATABASE … RESET session_replication_role, and the same for the role.',
     },
   ];
 }
@@ -225,7 +225,7 @@ async function giveBack(
     for (const { what, why } of left) context.log.warn(`${what}: ${why}`);
   } catch (error) {
     const undo = prepared === undefined ? '' : `; run ${prepared.neutralized.undo.join('; ')}`;
-    context.log.warn(`the target's default privileges could not be given back: ${messageOf(error)}${undo}`);
+    context.log.warn(`the target's default privileges could not be restored: ${messageOf(error)}${undo}`);
   }
 }
 
@@ -266,8 +266,8 @@ function describeIdleJobs({ cronJobs }: Supplement): Omission[] {
   return [
     {
       ...{ what, subject: { kind: 'cron jobs' } },
-      why: 'a drill schedules no jobs',
-      remedy: 'A restore into a database that stays does.',
+      why: 'a drill does not schedule jobs',
+      remedy: 'A restore into a permanent database does this.',
     },
   ];
 }

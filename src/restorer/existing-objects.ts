@@ -111,7 +111,7 @@ export function refuseExistingObjects(existing: readonly ExistingObject[], kind:
   throw new ConfigurationError(
     say`${nameInput('target-url')}: the database is not empty: it has ${names.join(', ')}${more > 0 ? ` and ${formatCounted(more, 'more object')}` : ''}`,
     kind === 'plain'
-      ? say`Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have it emptied first with ${nameInput('clean', 'true')}.`
-      : say`Restore into a new project or container, or have it emptied first with ${nameInput('clean', 'true')}.`,
+      ? say`Restore into a new database (CREATE DATABASE … TEMPLATE template0), or empty it first with ${nameInput('clean', 'true')}.`
+      : say`Restore into a new project or container, or empty it first with ${nameInput('clean', 'true')}.`,
   );
 }

@@ -41,6 +41,6 @@ export async function tryStatements(session: Session, statements: readonly State
 
 /** Turns a statement that is not run, or was refused, into an omission. */
 export function omit({ what, subject, sql, shown }: Statement, why: string): Omission {
-  const remedy = `Run as a role that may: ${shown ?? sql};`;
+  const remedy = `Run as a role that can: ${shown ?? sql};`;
   return { what, ...(subject === undefined ? {} : { subject }), why, remedy };
 }

@@ -223,7 +223,7 @@ function describeMissing(
   return [
     ...[...missing].map((name) => ({
       ...about({ kind: 'object', type: 'extension', schema: null, name }),
-      why: 'the server does not have its files; what needs it is left out',
+      why: 'the server does not have its files; everything that needs it is left out',
       remedy: 'Install it on the server, or restore into one that has it.',
       ...lost,
     })),
@@ -249,7 +249,7 @@ export async function listArchive(
     // The archive is byte for byte what the manifest says, so it is pg_restore that cannot read it.
     throw new ConfigurationError(
       say`${nameInput('client-path')}: pg_restore ${client.version} cannot read the archive of backup ${manifest.id}: ${messageOf(cause)}`,
-      say`Give the folder of newer client programs with ${nameInput('client-path')}; those that made the backup can read it.`,
+      say`Set the folder of newer client programs with ${nameInput('client-path')}. Those that created the backup can read it.`,
       cause,
     );
   }

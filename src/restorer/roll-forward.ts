@@ -146,8 +146,8 @@ function describeElsewhere({ manifest }: RestoreScope, { elsewhere }: Replayed):
     .filter((table) => !known.has(qualifiedName(table)) && !ours.includes(table.schema))
     .map((table) => ({
       ...about({ kind: 'changes', table }),
-      why: `its rows are not the backup's own, as those of an extension; ${formatCounted(table.changes, 'change')} passed over`,
-      remedy: 'Make them again, if they are needed.',
+      why: `the backup does not own its rows, because they belong to an extension; ${formatCounted(table.changes, 'change')} skipped`,
+      remedy: 'Make the changes again, if you need them.',
     }));
 }
 

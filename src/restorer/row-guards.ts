@@ -41,7 +41,7 @@ export function refuseOpenings(
   if (open === undefined || missing.size === 0) return;
   const { entry, needs } = open;
   throw new ConfigurationError(
-    say`${nameInput('target-url')}: ${describeEntry(entry)} needs ${describeEntry(needs)}, and the server has no ${[...missing].join(', ')}; without the policy more rows would be seen than in the source`,
+    say`${nameInput('target-url')}: ${describeEntry(entry)} needs ${describeEntry(needs)}, and the server has no ${[...missing].join(', ')}; without the policy, more rows would be visible than in the source`,
     `Install the extension on the server, or leave the table out: ${writeExclusion(entry, entries)}.`,
   );
 }

@@ -23,7 +23,7 @@ export async function askServer<Result>(
     if (isKnownError(cause)) throw cause;
     throw new TargetError(
       `${step}: ${messageOf(cause)}`,
-      'The target is incomplete: drop the database, mend the cause, and restore into a new one.',
+      'The target is incomplete. Drop the database, fix the cause, and restore into a new one.',
       cause,
     );
   }

@@ -89,7 +89,7 @@ async function refuseForeign(session: Session): Promise<void> {
   const [foreign] = await session.query<{ owner: string }>(foreignOwnSchema);
   if (foreign === undefined) return;
   throw new ConfigurationError(
-    say`${nameInput('target-url')}: the database has a schema ${ownSchema} of ${foreign.owner}, which is the name that a restore leaves its mark under`,
+    say`${nameInput('target-url')}: the database has a schema ${ownSchema} of ${foreign.owner}, which is the name of the mark of a restore`,
     `Rename or drop that schema: ALTER SCHEMA ${ownSchema} RENAME TO …`,
   );
 }

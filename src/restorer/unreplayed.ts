@@ -34,12 +34,12 @@ export function toUnreplayed(
       why === undefined
         ? {
             ...about({ kind: 'changes', table }),
-            why: 'the table is unlogged: what changes it is not in the log of the server',
-            remedy: 'ALTER TABLE … SET LOGGED in the source, if it is to be covered.',
+            why: "the table is unlogged, so its changes are not in the server's write-ahead log",
+            remedy: 'Run ALTER TABLE … SET LOGGED in the source to include it.',
           }
         : {
             ...about({ kind: 'changes', table }),
-            why: `${why}; the table is as the backup has it`,
+            why: `${why}; the table is as in the backup`,
             remedy: 'Give it a primary key or REPLICA IDENTITY FULL in the source.',
           },
     );
@@ -47,8 +47,8 @@ export function toUnreplayed(
   if ((manifest.facts.objects['large object'] ?? 0) > 0) {
     notCarried.push({
       what: 'changes of large objects since the backup',
-      why: 'a replication slot does not tell them; they are as the backup has them',
-      remedy: 'Restore a newer backup, if they are needed as they were then.',
+      why: 'a replication slot does not report them; they are as in the backup',
+      remedy: 'Restore a newer backup, if you need these changes.',
     });
   }
   return { notCarried, tables: staying };

@@ -1,4 +1,5 @@
 import type { SlotLook } from '../values/slot-look.ts';
+import type { Told } from './errors.ts';
 import type { Wording } from './wording.ts';
 
 /** What an operation may touch besides its inputs; passed in, so that a test controls each part. */
@@ -51,7 +52,7 @@ export interface ChannelAnswer {
   /** Name of the input that switches it on */
   readonly input: string;
   /** Why it was not accepted, and what to do; undefined when it was */
-  readonly failure: { readonly message: string; readonly next: string } | undefined;
+  readonly failure: Told | undefined;
 }
 
 /**

@@ -24,7 +24,7 @@ export async function replaceFile(
     await rm(unfinished, { force: true });
     throw new ConfigurationError(
       say`${nameInput(input)}: ${JSON.stringify(file)} cannot be written`,
-      'Write the path of a file in a folder that exists and that this user may write to.',
+      'Write the path of a file in an existing folder that this user can write to.',
       cause,
     );
   }

@@ -32,6 +32,11 @@ export class Wording {
     return this.parts.map((part) => (typeof part === 'string' ? part : name(part))).join('');
   }
 
+  /** Changes the texts between the references, for example to take secrets out of them. */
+  map(change: (text: string) => string): Wording {
+    return new Wording(this.parts.map((part) => (typeof part === 'string' ? change(part) : part)));
+  }
+
   /** The text for wherever nobody knows who will read it: as a workflow sets inputs. */
   toString(): string {
     return this.render(nameForWorkflow);

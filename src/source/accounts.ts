@@ -63,8 +63,8 @@ export function checkRecorded(
     ...tables.filter(({ oid }) => !there.has(oid)).map((table) => `${qualifiedName(table)} (was not copied)`),
     ...recorded
       .filter(({ oid }) => !wanted.has(oid))
-      .map((table) => `${qualifiedName(table)} (nobody wanted it)`),
-    ...(there.size === recorded.length ? [] : ['a table that is there twice']),
+      .map((table) => `${qualifiedName(table)} (not requested)`),
+    ...(there.size === recorded.length ? [] : ['a table that appears twice']),
   ]);
 }
 
@@ -73,6 +73,6 @@ function refuse(wrong: readonly string[]): void {
   const more = wrong.length > 20 ? `, and ${wrong.length - 20} more` : '';
   throw new SourceError(
     `the tables of the database and those of the backup do not add up: ${wrong.slice(0, 20).join(', ')}${more}`,
-    say`Nothing was recorded, because rows would be missing. Report this with these lines; leaving the tables out with ${nameInput('exclude')} gets the others backed up.`,
+    say`Nothing was recorded, because rows would be missing. Report this with these lines; leaving the tables out with ${nameInput('exclude')} backs up the others.`,
   );
 }

@@ -53,8 +53,8 @@ export function assertSameServer(input: string, one: SourceIdentity, other: Sour
     one.postmasterStartedAt === other.postmasterStartedAt;
   if (isSame) return;
   throw new ConfigurationError(
-    say`${nameInput(input)}: two sessions have reached two servers, or the server was started anew in between`,
-    'Connect to one server, past whatever balances between several; or run it again.',
+    say`${nameInput(input)}: two sessions reached two servers, or the server restarted in between`,
+    'Connect to one server, without a load balancer in between, or run this again.',
   );
 }
 

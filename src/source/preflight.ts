@@ -59,7 +59,7 @@ export async function findUnreadable(
       ? []
       : [
           {
-            message: `${name} has no BYPASSRLS and row level security hides rows of ${listNames(filtered, 'table')}`,
+            message: `${name} has no BYPASSRLS , and row level security hides rows of ${listNames(filtered, 'table')}`,
             next: say`Use the role postgres of the Supabase project, run "ALTER ROLE ${name} BYPASSRLS", or leave the tables out with ${nameInput('exclude')}.`,
           },
         ]),

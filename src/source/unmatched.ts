@@ -18,7 +18,7 @@ export function refuseUnmatched(
   const unmatched = findUnmatched(patterns, tables);
   if (unmatched.length === 0) return;
   throw new ConfigurationError(
-    say`${nameInput(input)}: no table of this database fits ${unmatched.join(', ')}`,
-    `${askForTables(unmatched, tables)}Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database, with double quotes around a part where it needs them.`,
+    say`${nameInput(input)}: no table of this database matches ${unmatched.join(', ')}`,
+    `${askForTables(unmatched, tables)}Correct the name, or leave it out. Write schema.table or schema.*. Names are case-sensitive; put a part in double quotes if it needs them.`,
   );
 }

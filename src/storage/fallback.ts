@@ -128,7 +128,7 @@ export class FallbackStorage implements Storage {
     const look = async (storage: Storage) => {
       const found = await storage.stat(key);
       if (found !== undefined) return found;
-      throw new StorageError(`${key} is not in ${storage.location}`, 'List what is stored.', {
+      throw new StorageError(`${key} is not in ${storage.location}`, 'Run `list` to see what is stored.', {
         missing: true,
       });
     };
@@ -232,8 +232,8 @@ export class FallbackStorage implements Storage {
     if (!isMissing(failure) || down.length === 0) return failure;
     const others = down.map((error) => error.message).join('; ');
     return new StorageError(
-      `${failure.message}, and elsewhere it could not be looked for (${others})`,
-      'See why that place does not answer: what is missing here may be there.',
+      `${failure.message}, and the copies could not be searched (${others})`,
+      'Check why that storage does not answer. It may have what is missing here.',
       { cause: failure.cause, missing: true },
     );
   }
@@ -270,7 +270,7 @@ function describe(reason: FallbackReason, location: string, key: string, down: E
     case 'damaged':
       return `${key} in ${location} is damaged`;
     case 'withheld':
-      return `${location} does not give out ${key}`;
+      return `${location} does not return ${key}`;
   }
 }
 
@@ -295,7 +295,7 @@ function isAboutPlace(error: Error): boolean {
 function silent({ location }: Storage, patienceMs: number): StorageError {
   return new StorageError(
     `${location} did not answer within ${formatDuration(patienceMs)}`,
-    'See whether it can be reached, and whether a mount of it hangs.',
+    'Check whether it can be reached, and whether its mount hangs.',
   );
 }
 

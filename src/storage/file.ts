@@ -75,7 +75,7 @@ export class FileStorage implements Storage {
       const seen = (await this.get(key)).equals(value) && (await this.#isListed(key));
       if (again || !seen) {
         throw new StorageError(
-          `${this.location} does not give back what was written to it`,
+          `${this.location} does not return what was written to it`,
           'Check the filesystem, or use another storage.',
         );
       }
@@ -237,7 +237,7 @@ export class FileStorage implements Storage {
     if (!this.#isMade || (await isTaken(this.#root))) return;
     throw new StorageError(
       `the folder ${this.location} was removed while it was in use`,
-      'Look who did that; it is not made again. What was stored in it is gone with it.',
+      'Check who removed it. It is not created again, and what was stored in it is lost.',
     );
   }
 
@@ -298,8 +298,8 @@ export class FileStorage implements Storage {
       if (found === undefined) return false;
       if (!found.isSymbolicLink()) continue;
       throw new ConfigurationError(
-        say`${nameInput('storage')}: ${path} is a symbolic link, and inside of a repository links are not followed`,
-        'If you made it, move the folder itself there, mount it, or make the folder of the whole repository a link. If you did not, look at who can write there, and remove the link.',
+        say`${nameInput('storage')}: ${path} is a symbolic link, and links inside a repository are not followed`,
+        'If you created it, move the folder itself there, mount it, or make the folder of the whole repository a link. If not, check who can write there, and remove the link.',
       );
     }
     return parts.length > 0;
@@ -313,7 +313,7 @@ export class FileStorage implements Storage {
     if (action === 'read' && isAbsence(code)) {
       return new StorageError(
         `${key} is not in ${this.location}`,
-        'Validate the repository: a value is missing.',
+        'Run `validate`: a file is missing from the repository.',
         {
           cause,
           missing: true,

@@ -43,8 +43,8 @@ export async function refuseInside(
     const root = await follow(path.resolve(folder));
     if (!places.some((place) => isInside(place, root))) continue;
     throw new ConfigurationError(
-      say`${nameInput(input)}: ${JSON.stringify(file)} lies in the storage ${storage}, and would take the place of its files`,
-      'Write a path outside of every storage. Nothing was written.',
+      say`${nameInput(input)}: ${JSON.stringify(file)} lies in the storage ${storage}, and would replace its files`,
+      'Choose a path outside of the storage. Nothing was written.',
     );
   }
 }

@@ -99,7 +99,7 @@ async function openS3(location: string, options: StorageOptions, context: Storag
   }
   if (!bucketPattern.test(bucket)) {
     throw new ConfigurationError(
-      say`${nameInput('storage')} names a bucket that cannot exist: ${bucket}`,
+      say`${nameInput('storage')} has an invalid bucket name: ${bucket}`,
       'A bucket name has 3 to 63 letters, digits, dots and hyphens.',
     );
   }
@@ -107,7 +107,7 @@ async function openS3(location: string, options: StorageOptions, context: Storag
   if (prefix !== '' && !isKey(prefix)) {
     throw new ConfigurationError(
       say`${nameInput('storage')} has a prefix that is not supported: ${prefix}`,
-      'Use letters, digits, dots, hyphens and underscores between single slashes.',
+      'Use letters, digits, dots, hyphens and underscores, separated by single slashes.',
     );
   }
   if (prefix.length + '/'.length + longestKey > longestS3Key) {
@@ -120,7 +120,7 @@ async function openS3(location: string, options: StorageOptions, context: Storag
   if (s3Addressing === 'virtual' && endpoint?.hostname.startsWith(`${bucket}.`)) {
     throw new ConfigurationError(
       say`${nameInput('s3-endpoint')} begins with the bucket`,
-      `Leave ${bucket}. out of it: with virtual addressing it is put there.`,
+      `Leave ${bucket}. out of it: virtual addressing adds it.`,
     );
   }
   // The SDK is most of the program's code and is loaded only for an s3:// storage.
@@ -149,7 +149,7 @@ async function openArtifact(
   const name = location.replace(/^artifact:(\/\/)?/i, '');
   if (!artifactName.test(name) || name.endsWith(secondSlot)) {
     throw new ConfigurationError(
-      say`${nameInput('storage')} names an artifact that cannot exist: ${JSON.stringify(name)}`,
+      say`${nameInput('storage')} has an invalid artifact name: ${JSON.stringify(name)}`,
       `Write artifact://name. A name has no " : < > | * ? \\ or /, at most 200 characters, and does not end with ${secondSlot}.`,
     );
   }

@@ -217,7 +217,7 @@ export class BrokenBodyError extends Error {}
 /** @throws ForeignValueError when a value has more bytes than its reader accepts */
 export function assertSize(key: string, location: string, bytes: number, limit: number): void {
   if (bytes <= limit) return;
-  throw new ForeignValueError(key, location, `it has ${bytes} bytes, where ${limit} are the most`);
+  throw new ForeignValueError(key, location, `it has ${bytes} bytes; the limit is ${limit}`);
 }
 
 /** The storage forbids removing `keys`; all other keys of the same call are removed. */

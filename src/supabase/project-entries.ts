@@ -34,8 +34,8 @@ export const bringRows =
  * is older.
  */
 export function adviseOn(schema: string): string {
-  if (schema === 'supabase_functions') return 'Enable Database Webhooks in the target, and restore again.';
-  return 'Enable what it belongs to in the target, or upgrade the target project, and restore again, if it is needed.';
+  if (schema === 'supabase_functions') return 'Enable Database Webhooks in the target and restore again.';
+  return 'Enable the feature that it belongs to in the target, or upgrade the target project, and restore again, if you need it.';
 }
 
 /** A partition of `realtime.messages` for one day. */

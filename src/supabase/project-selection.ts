@@ -147,7 +147,7 @@ class Chooser {
     this.#managed.add(entry.name);
     this.notCarried.push({
       ...{ what: describeEntry(entry), of: entry },
-      why: 'it is a part of the platform that the target does not have, or that is not enabled there',
+      why: 'it is part of a platform feature that the target does not have or has not enabled',
       remedy: adviseOn(entry.name),
     });
     return 'lost';
@@ -167,8 +167,8 @@ class Chooser {
     } else {
       this.notCarried.push({
         ...{ what: describeEntry(entry), of: entry },
-        why: `the target's version of the platform has no such table; its ${rows} rows are lost`,
-        remedy: 'Upgrade the target project and restore again, if the rows are needed.',
+        why: `the target's platform version has no such table; its ${rows} rows are lost`,
+        remedy: 'Upgrade the target project and restore again, if you need the rows.',
         lost: true,
       });
     }
@@ -312,7 +312,7 @@ class Chooser {
   #refuseRows(table: ArchiveEntry | TableEntry, what: string, rows: number): void {
     this.notCarried.push({
       ...{ what, of: table },
-      why: `the connected role may not insert into that table of the target; ${rows} rows are lost`,
+      why: `the connected role cannot insert into that table of the target; ${rows} rows are lost`,
       remedy: isVault(table) ? bringSecretsByHand : bringRows,
       lost: true,
     });

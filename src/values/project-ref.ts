@@ -3,7 +3,7 @@ export const projectRefPattern = /^[a-z]{20}$/;
 
 /**
  * Finds the project that a connection string leads to: by the direct host `db.REF.supabase.co`, or by the user
- * `NAME.REF` of the pooler; undefined when it leads to no hosted project.
+ * `NAME.REF` of the pooler; undefined when it does not lead to a hosted project.
  */
 export function findProjectRef(url: string | undefined): string | undefined {
   const [, user = '', host = ''] =

@@ -1,6 +1,7 @@
 import type { AlarmLimits, AlarmSettings, RunFailure, RunSuccess } from '../../src/alarm/event.ts';
 import type { WorkflowRun } from '../../src/github/run.ts';
 import type { Log } from '../../src/runtime/context.ts';
+import type { Wording } from '../../src/runtime/wording.ts';
 import { createContext as makeWorld } from '../support/context.ts';
 import type { FakeGitHub } from '../support/fake-github.ts';
 
@@ -88,7 +89,7 @@ export function settingsFor(github: FakeGitHub, changes: Partial<AlarmSettings> 
 /** A context that keeps what it is told. */
 export function createContext(env: NodeJS.ProcessEnv) {
   const lines: string[] = [];
-  const say = (message: string) => void lines.push(message);
+  const say = (message: string | Wording) => void lines.push(String(message));
   const log: Log = {
     debug: say,
     info: say,

@@ -67,7 +67,7 @@ it('mail is handed to the server, and addresses that it refuses are told', async
     expect(server.received.map(({ mail: { subject } }) => subject)).toEqual([
       expect.stringMatching(/^\[test\] /),
     ]);
-    expect(answer?.failure?.message).toBe('the mail server takes nothing for gone@example.com');
+    expect(answer?.failure?.message).toBe('the mail server does not accept mail for gone@example.com');
   } finally {
     await server.close();
     rmSync(folder, { recursive: true });

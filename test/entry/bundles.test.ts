@@ -69,7 +69,7 @@ describe('what is thrown where nobody waits for it', () => {
     const run = start(file, file === 'cli.cjs' ? ['list', '--storage', folder] : [], env);
     expect(run.status, run.stdout + run.stderr).toBe(1);
     const told = `${run.stdout}\n${run.stderr}`;
-    expect(told).toContain('defect of supabase-backup');
+    expect(told).toContain('bug in supabase-backup');
     const isCommand = (line: string) =>
       (line.trimStart().startsWith('::') && line.includes('different') && !/^::(error|debug)::/.test(line)) ||
       line.includes('##[');
@@ -132,7 +132,7 @@ describe('the command line, alone in a folder', () => {
       SUPABASE_BACKUP_STORGE: 'y',
     });
     expect(stderr).toContain(
-      'warning: SUPABASE_BACKUP_STORGE is set, and not read; did you mean SUPABASE_BACKUP_STORAGE?',
+      'warning: SUPABASE_BACKUP_STORGE is set but not used. Did you mean SUPABASE_BACKUP_STORAGE?',
     );
     expect(stderr).toContain('error: SUPABASE_BACKUP_DATABASE_URL: is required for backup');
     expect(stderr).toContain(

@@ -108,9 +108,9 @@ describe('a list', () => {
   });
 
   test.each([
-    ['no list', { total_count: 0 }],
-    ['no workflow', { workflows: [{ ...written, id: 'seven' }] }],
-    ['no workflow', { workflows: [{ ...written, created_at: 'yesterday' }] }],
+    ['not a list', { total_count: 0 }],
+    ['expected: workflow', { workflows: [{ ...written, id: 'seven' }] }],
+    ['expected: workflow', { workflows: [{ ...written, created_at: 'yesterday' }] }],
   ])('that is %s leaves the question open', async (said, body) => {
     const { api } = await startScripted({ status: 200, body });
     const error = await failureOf(api.listWorkflows());

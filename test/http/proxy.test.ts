@@ -76,7 +76,7 @@ describe('the proxy of an address', () => {
 
   test('is refused by a Node that could not go through it, and would go past it in silence', () => {
     const env = { HTTPS_PROXY: 'http://proxy:3128' };
-    expect(() => readProxyEnvironment(env, '24.4.1')).toThrow('HTTPS_PROXY: Node.js 24.4.1 cannot go');
+    expect(() => readProxyEnvironment(env, '24.4.1')).toThrow('HTTPS_PROXY: Node.js 24.4.1 cannot use');
     expect(readProxyEnvironment(env, '24.5.0')).toMatchObject({ https_proxy: 'http://proxy:3128/' });
     expect(readProxyEnvironment(env, '26.0.0')).toBeDefined();
     expect(readProxyEnvironment({}, '24.4.1')).toBeUndefined();

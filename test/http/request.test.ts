@@ -90,7 +90,7 @@ describe('a request', () => {
     const env = { HTTPS_PROXY: proxy.host };
     const { message, next } = await failureOf(ask(hooks(), env));
     expect(message).toMatch(
-      /^hooks\.acme\.test:\d+, asked through the proxy 127\.0\.0\.1:\d+, has no certificate that is trusted here \(UNABLE_TO_VERIFY_LEAF_SIGNATURE\)$/,
+      /^hooks\.acme\.test:\d+, reached through the proxy 127\.0\.0\.1:\d+, has a certificate that this machine does not trust \(UNABLE_TO_VERIFY_LEAF_SIGNATURE\)$/,
     );
     expect(next).toContain('set NODE_EXTRA_CA_CERTS to a file with its certificate');
     const direct = await failureOf(ask(`https://localhost:${front.port}`, {}));
@@ -139,7 +139,7 @@ describe('a proxy that', () => {
     proxy.refuse = () => 407;
     const { message, next } = await failureOf(ask(hooks(), through()));
     expect(message).toBe(
-      `the proxy ${proxy.host} wants a user and a password, and HTTPS_PROXY has none (407)`,
+      `the proxy ${proxy.host} requires a user and a password, but HTTPS_PROXY has none (407)`,
     );
     expect(next).toContain(`HTTPS_PROXY as http://user:password@${proxy.host}`);
     const plainly = await failureOf(ask(plain(), { http_proxy: proxy.host }));
@@ -149,13 +149,15 @@ describe('a proxy that', () => {
   test('refuses credentials is told without them', async () => {
     proxy.refuse = () => 407;
     const { message, next } = await failureOf(ask(hooks(), through('bob:hidden@')));
-    expect(message).toBe(`the proxy ${proxy.host} does not take the user and password in HTTPS_PROXY (407)`);
+    expect(message).toBe(
+      `the proxy ${proxy.host} does not accept the user and password in HTTPS_PROXY (407)`,
+    );
     expect(message + next).not.toMatch(/bob|hidden/);
   });
 
   test.each([
     [403, 'Have the proxy allow CONNECT'],
-    [503, 'See whether the proxy can reach'],
+    [503, 'Check whether the proxy can reach'],
   ])('refuses the way (%s) is told as the one who did', async (status, advice) => {
     proxy.refuse = () => status;
     const { message, next } = await failureOf(ask(hooks(), through('bob:hidden@')));
@@ -163,7 +165,7 @@ describe('a proxy that', () => {
       `the proxy ${proxy.host} (HTTPS_PROXY) refused to connect to hooks.acme.test:${front.port} (${status})`,
     );
     expect(next).toContain(advice);
-    expect(next).toContain('or name hooks.acme.test in NO_PROXY');
+    expect(next).toContain('or add hooks.acme.test to NO_PROXY');
     expect(message + next).not.toMatch(/bob|hidden/);
   });
 
@@ -171,7 +173,7 @@ describe('a proxy that', () => {
     await proxy.close();
     const { message, next } = await failureOf(ask(hooks(), through('bob:hidden@')));
     expect(message).toBe(
-      `the proxy ${proxy.host} cannot be reached (ECONNREFUSED), and HTTPS_PROXY says to go to hooks.acme.test:${front.port} through it`,
+      `the proxy ${proxy.host} cannot be reached (ECONNREFUSED), but HTTPS_PROXY sends requests to hooks.acme.test:${front.port} through it`,
     );
     expect(next).toContain('Check HTTPS_PROXY');
     proxy = await startForwardProxy();
@@ -180,7 +182,7 @@ describe('a proxy that', () => {
   test('speaks no TLS of its own is told so', async () => {
     const env = trusting({ HTTPS_PROXY: `https://${proxy.host}` });
     const { message, next } = await failureOf(ask(hooks(), env));
-    expect(message).toMatch(/does not speak TLS \(.*\), and HTTPS_PROXY begins with https:\/\/$/);
+    expect(message).toMatch(/does not use TLS \(.*\), but HTTPS_PROXY starts with https:\/\/$/);
     expect(next).toContain('Write HTTPS_PROXY with http://');
   });
 
@@ -204,7 +206,7 @@ test('an answer that stops in the middle is given up in time', async () => {
 
 test('where no proxy is named, a host that cannot be reached brings it to mind', async () => {
   const { next } = await failureOf(ask('https://nobody.acme.test', {}));
-  expect(next).toContain('where only a proxy leads out, set HTTPS_PROXY');
+  expect(next).toContain('If it needs a proxy, set HTTPS_PROXY');
 });
 
 test.each([204, 304])('an answer without a body is one: %s', async (status) => {

@@ -174,7 +174,7 @@ describe("Vault's root key", () => {
 
 describe('a failure says what to do', () => {
   it.each<[string, ManagementFault, string, RegExp, 'ConfigurationError' | 'PlatformError']>([
-    ['401', answer(401), 'maybe expired', /tokens/, 'ConfigurationError'],
+    ['401', answer(401), 'may have expired', /tokens/, 'ConfigurationError'],
     [
       '402',
       answer(402, { error: { feature: 'backup.schedule' } }),
@@ -208,11 +208,11 @@ describe('a failure says what to do', () => {
     [
       'an answer that is no JSON',
       answer(200, '<html>'),
-      'something else',
+      'an unexpected answer',
       /management-api-url/,
       'PlatformError',
     ],
-    ['an answer of another form', answer(200, { name: 3 }), 'something else', /newer/, 'PlatformError'],
+    ['an answer of another form', answer(200, { name: 3 }), 'an unexpected answer', /newer/, 'PlatformError'],
   ])('%s', async (_, fault, said, next, kind) => {
     script(fault);
     const failure = await failureOf(readProject(connect(), ref));
@@ -233,7 +233,7 @@ describe('a failure says what to do', () => {
     script(...Array.from({ length: 3 }, () => answer(500, { message: 'a\u001b[2Jb' })));
     const failure = await failureOf(readProject(connect(), ref));
     expect(failure.message).toContain('a\\u{1b}[2Jb');
-    expect(failure.next).toMatch(/^Nothing is wrong here/);
+    expect(failure.next).toMatch(/^The problem is on their side/);
   });
 
   it('a wrong token is told as that', async () => {

@@ -204,7 +204,7 @@ describe('the files of a comparison', () => {
     writeFileSync(file, '');
     const error = await makeReportFolder(file).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ConfigurationError);
-    expect((error as Error).message).toContain('report-folder: nothing can be written to');
+    expect((error as Error).message).toContain('is not writable');
     await expect(makeReportFolder(path.join(file, 'below'))).rejects.toBeInstanceOf(ConfigurationError);
     const context = createContext();
     await writeParity(file, scope, widened, context);

@@ -293,7 +293,7 @@ describe('what a run brings', () => {
     const before = await lastTransaction();
     expect(await deliver(repository, url)).toEqual({ kind: 'newer', version: next.version });
     expect(await lastTransaction()).toBe(before);
-    await expect(rebuild()).rejects.toThrow(/a newer version of supabase-backup made the tables/);
+    await expect(rebuild()).rejects.toThrow(/a newer version of supabase-backup created the tables/);
     await expect(verify()).rejects.toThrow(/has version 2, and this version of supabase-backup works with 1/);
   });
 

@@ -72,7 +72,7 @@ describe('a manifest is not recorded', () => {
   });
 
   it.each([
-    ['other bytes', /confirmed backups\/.* and twice gave it back with other bytes than it was sent/],
+    ['other bytes', /confirmed backups\/.* and twice returned other bytes than were sent/],
     ['nothing', /confirmed backups\/.* and twice did not have it afterwards/],
   ])('when the store confirms it and keeps %s, and nothing of it stays', async (what, message) => {
     const put = storage.put.bind(storage);

@@ -117,7 +117,7 @@ describe('a backup whose repository another run has replaced', () => {
     const failure = await writeManifest(repository, makeManifest()).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(IntegrityError);
     expect(failure).toMatchObject({
-      message: expect.stringMatching(/is not the one that this run began with/),
+      message: expect.stringMatching(/is not the one that this run started with/),
       next: expect.stringMatching(/^Nothing was recorded as a backup\. Run it again/),
     });
     for await (const { key } of storage.list('backups/')) throw new Error(`there is ${key}`);
@@ -174,7 +174,7 @@ describe('a place for a first backup', () => {
     await storage.put(key, Buffer.from('{}'));
     await expect(openForBackup(storage, undefined, source, now, onlyMaker)).rejects.toMatchObject({
       message: expect.stringContaining(key),
-      next: expect.stringMatching(/bring its repository\.json back from a copy/),
+      next: expect.stringMatching(/put its repository\.json back from a copy/),
     });
   });
 

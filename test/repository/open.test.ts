@@ -66,7 +66,9 @@ describe('a repository', () => {
     await expect(openRepository(storage, key)).rejects.toThrow(ConfigurationError);
     // Whoever holds a key outside, and finds one inside, may have the work of somebody else before him.
     await expect(openRepository(storage, key)).rejects.toMatchObject({
-      next: expect.stringMatching(/^If you have always kept the key .* outside, somebody has replaced/),
+      next: expect.stringMatching(
+        /^If you have always kept the key outside of the repository, somebody has replaced/,
+      ),
     });
     const { key: held } = (await config(storage)) as { key: { value: string } };
     expect((await openRepository(storage, held.value)).key).toEqual(made.key);

@@ -64,7 +64,7 @@ const breakOff: Spoil = () => {
   throw new StorageError('cannot read it: the answer broke off after 5 bytes', 'Check it.', { cause });
 };
 const lengthen: Spoil = () => {
-  throw new ForeignValueError('key', 'memory', 'it has 99999999999 bytes, where 5 are the most');
+  throw new ForeignValueError('key', 'memory', 'it has 99999999999 bytes; the limit is 5');
 };
 const spoils = { 'one bit is another': flip, 'its end is missing': cut, 'it breaks off': breakOff };
 
@@ -134,11 +134,11 @@ describe('what is not as it should be whenever it is read', () => {
     storage.spoilt = { under: 'objects/', times: 99, spoil: cut };
     await expect(read()).rejects.toThrow(/it has \d+ bytes instead of \d+ \(read 3 times\)$/);
     storage.spoilt = { under: 'objects/', times: 99, spoil: lengthen };
-    await expect(read()).rejects.toThrow(/it has 99999999999 bytes, .* \(read 3 times\)$/);
+    await expect(read()).rejects.toThrow(/it has 99999999999 bytes; .* \(read 3 times\)$/);
     await writeManifest(repository, makeManifest());
     storage.spoilt = { under: 'backups/', times: 99, spoil: flip };
     await expect(readManifest(repository, makeManifest().id)).rejects.toThrow(
-      /its seal does not fit its content \(read 3 times\)$/,
+      /its seal does not match its content \(read 3 times\)$/,
     );
   });
 
@@ -157,7 +157,7 @@ describe('what is not as it should be whenever it is read', () => {
     const denied = () =>
       readAgain(async () => {
         storage.readings.push({ key: 'denied', fresh: false });
-        throw new DeniedValueError('key', 'memory', 'this user may not read it');
+        throw new DeniedValueError('key', 'memory', 'this user cannot read it');
       });
     await expect(denied()).rejects.toThrow(DeniedValueError);
     expect(storage.readings).toHaveLength(2);

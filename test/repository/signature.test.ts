@@ -71,12 +71,14 @@ it('is not fooled by bytes that are no UTF-8, which all read as the same charact
 it('of another repository does not fit', async () => {
   const other = await createRepository();
   const bytes = sealContent(other, 'manifest', content);
-  expect(() => openSealed(repository, 'manifest', bytes)).toThrow(/seal does not fit/);
+  expect(() => openSealed(repository, 'manifest', bytes)).toThrow(/seal does not match/);
 });
 
 it('seals nothing that no reader would take', () => {
   const names = 'x'.repeat(8 * 1024 * 1024);
-  expect(() => sealContent(repository, 'record garbage', { names })).toThrow(/8388\d+ bytes, where 8388608/);
+  expect(() => sealContent(repository, 'record garbage', { names })).toThrow(
+    /8388\d+ bytes; the limit is 8388608/,
+  );
   expect(sealContent(repository, 'record pins', { names }).length).toBeGreaterThan(names.length);
 });
 
@@ -85,7 +87,7 @@ it('has a damaged file where there is a larger one than can be, and reads none o
   const read = () => readSealed(repository, kind, key, v.object({}), (how) => new IntegrityError(how, ''));
   await repository.storage.put(key, Buffer.alloc(sizeLimit(kind) + 1));
   await expect(read()).rejects.toThrow(IntegrityError);
-  await expect(read()).rejects.toThrow('it has 33554433 bytes, where 33554432 are the most');
+  await expect(read()).rejects.toThrow('it has 33554433 bytes; the limit is 33554432');
   await repository.storage.delete([key]);
 });
 

@@ -144,7 +144,7 @@ test('an input under its former name does what it did, with a warning', async ()
   });
   expect(backup.exitCode, backup.stdout).toBe(0);
   expect(annotations(backup)).toEqual([
-    '::warning::the input ledger is named rollback-token now; its former name is still read',
+    '::warning::the input ledger is named rollback-token now. The former name still works',
   ]);
   const show = await step('show', { storage });
   expect(show.summary).toMatch(/\| rollback token \| [0-9a-f]{32} \|/);

@@ -223,7 +223,9 @@ describe('mail and heartbeat, by the bundle', () => {
     const status = await told({ operation: 'status', 'database-url': '' });
     expect(status.exitCode, status.stdout).toBe(0);
     expect(performance.now() - begun - usual).toBeLessThan(usual + 6000);
-    expect(status.stdout).toContain('the heartbeat was not sent: the operation was over before it was told');
+    expect(status.stdout).toContain(
+      'the heartbeat was not sent: the operation ended before it was announced',
+    );
     expect(receiver.requests.map(({ path }) => path.split('?')[0])).toEqual([
       '/heartbeat/start',
       '/heartbeat',
@@ -237,7 +239,7 @@ describe('mail and heartbeat, by the bundle', () => {
     const gone = { 'database-url': reconnect(source, { password }), 'smtp-url': 'smtps://u:p@localhost:1' };
     const failed = await told(gone);
     expect(failed.exitCode).toBe(1);
-    expect(failed.stdout).toMatch(/::warning::alarm: the mail was not sent: localhost:1 does not take mail/);
+    expect(failed.stdout).toMatch(/::warning::alarm: the mail was not sent: localhost:1 did not accept mail/);
   });
 });
 
@@ -254,7 +256,7 @@ describe('a job that ended before its operation could', () => {
     const [issue] = github.issues;
     expect(issue).toMatchObject({ state: 'open', title: expect.stringMatching(/shop of acme/) });
     expect(issue?.body).toContain(
-      'backup did not begin: its job backup ended as failure, without any output',
+      'backup did not start: its job backup ended as failure, without any output',
     );
     expect(issue?.body).toContain('Initialize containers');
     expect(issue?.body).toContain(good.outputs.get('backup-id'));
@@ -269,7 +271,7 @@ describe('a job that ended before its operation could', () => {
 
   test('that had begun, and was killed, is told apart', async () => {
     const raised = await raise(needs('failure', { announced: '', 'backup-id': '20261120T021700Z-7f3a' }));
-    expect(raised.stdout).toContain('backup broke off without a word: its job backup ended as failure');
+    expect(raised.stdout).toContain('backup ended without reporting: its job backup ended as failure');
   });
 
   test.each([

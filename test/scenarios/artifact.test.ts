@@ -121,12 +121,12 @@ describe('on a laptop', () => {
       env: { ...laptop(), SUPABASE_BACKUP_TARGET_URL: target, SUPABASE_BACKUP_ENCRYPTION_IDENTITY: identity },
     });
     expect(restored, restored.stderr).toMatchObject({ exitCode: 0 });
-    expect(restored.stderr).toMatch(/warning: .*can be written only by the action/);
+    expect(restored.stderr).toMatch(/warning: .*only the action, in a GitHub Actions run, can write/);
 
     const refused = await runCli(['backup', '--storage', 'artifact://db'], {
       env: { ...laptop(), SUPABASE_BACKUP_DATABASE_URL: source },
     });
-    expectRefusal(refused, { exitCode: 2, says: /can be written only by the action, on a runner of GitHub/ });
+    expectRefusal(refused, { exitCode: 2, says: /only the action, in a GitHub Actions run, can write/ });
     expect(fake.artifacts).toHaveLength(1);
   });
 
@@ -146,7 +146,7 @@ describe('an unencrypted backup', () => {
     expect(refused.exitCode).toBe(1);
     expect(refused.lines).toContainEqual(
       expect.stringMatching(
-        /^::error::encryption-recipients: is empty; acme\/shop is public, and anybody with an account on GitHub can download its artifacts%0A→ Make a key with `supabase-backup keygen`/,
+        /^::error::encryption-recipients: is empty; acme\/shop is public, and anybody with an account on GitHub can download its artifacts%0A→ Create a key with `supabase-backup keygen`/,
       ),
     );
     expect(fake.artifacts).toEqual([]);

@@ -174,7 +174,7 @@ describe('the command line', () => {
         words: backup(at('new')),
         env: { SUPABASE_BACKUP_ENCRYPTION_RECIPIENTS: identity },
         exitCode: 2,
-        says: /encryption-recipients: holds an identity/,
+        says: /encryption-recipients: contains an identity/,
       }),
     ],
     [
@@ -183,7 +183,7 @@ describe('the command line', () => {
         words: restore(at('sealed')),
         env: { SUPABASE_BACKUP_ENCRYPTION_IDENTITY: `${identity.slice(0, -3)}QQQ` },
         exitCode: 2,
-        says: /encryption-identity: holds a line that is no valid age identity/,
+        says: /encryption-identity: has a line that is not a valid age identity/,
       }),
     ],
     [
@@ -243,7 +243,7 @@ describe.each([
 
   test.each<[string, () => string, 1 | 2, RegExp]>([
     ['a URL of something else', () => 'https://example.com/db', 2, /does not start with postgresql:\/\//],
-    ['a URL without a database', () => `postgresql://u:${encoded}@h`, 2, /names no database/],
+    ['a URL without a database', () => `postgresql://u:${encoded}@h`, 2, /has no database/],
     [
       'a password that is not percent-encoded',
       () => `postgresql://u:${password}@${local()}/shop`,
@@ -412,7 +412,7 @@ describe('the storage', () => {
       await refuse({
         words: backup(at('read-only')),
         exitCode: 2,
-        says: /read-only filesystem|may not be written/,
+        says: /read-only filesystem|cannot be written/,
       });
     } finally {
       mounted?.unmount();
@@ -464,7 +464,7 @@ describe('the keys', () => {
         words: restore(plain()),
         env: { SUPABASE_BACKUP_REPOSITORY_KEY: otherKey },
         exitCode: 2,
-        says: /repository-key: this repository holds a key of its own/,
+        says: /repository-key: this repository has its own key/,
       }),
     ],
     [
@@ -593,7 +593,7 @@ describe('the backup to restore', () => {
       () => ({
         words: backup(at('new'), '--client-path', at('none')),
         exitCode: 2,
-        says: /client-path: is no folder/,
+        says: /client-path: is not a folder/,
       }),
     ],
   ])('%s is refused', async (_, attempt) => {
@@ -753,7 +753,7 @@ describe('a repository that is damaged', () => {
     await refuse({
       words: restore(changed, '--backup-id', id),
       exitCode: 1,
-      says: new RegExp(`manifest backups/${id}\\.json: its seal does not fit`),
+      says: new RegExp(`manifest backups/${id}\\.json: its seal does not match`),
     });
   });
 

@@ -450,7 +450,7 @@ describe('a slot', () => {
       return slot?.active === true;
     };
     await waitUntil('the slot is read', isRead);
-    await expect(capture()).rejects.toThrow(/somebody else reads the replication slot/);
+    await expect(capture()).rejects.toThrow(/another process reads the replication slot/);
     reader.kill();
     await ended;
     await waitUntil('the slot is free', async () => !(await isRead()));
@@ -605,7 +605,7 @@ describe('a server', () => {
   test('without a limit to what a slot keeps is refused unless that is accepted', async () => {
     await limitSlots('-1');
     try {
-      await expect(capture()).rejects.toThrow(/unlimited-wal: the server sets no limit/);
+      await expect(capture()).rejects.toThrow(/unlimited-wal: the server does not limit/);
       expect(await slotOf()).toBeUndefined();
       expect((await capture({ 'unlimited-wal': 'true' })).exitCode).toBe(0);
     } finally {
@@ -621,7 +621,7 @@ describe('a server', () => {
     );
     const asRole = reconnect(url, { user: 'capturer', password: 'capturer' });
     await expect(capture({ 'database-url': asRole })).rejects.toThrow(
-      /capturer may not make a replication slot/,
+      /capturer cannot create a replication slot/,
     );
     await query(url, 'ALTER ROLE capturer REPLICATION');
     expect((await capture({ 'database-url': asRole })).exitCode).toBe(0);

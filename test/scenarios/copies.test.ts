@@ -164,7 +164,7 @@ describe.skipIf(!canRun)('a repository with a copy elsewhere', () => {
     const backup = await run({ operation: 'backup', 'database-url': source, copies: copies() });
     expect(backup.exitCode).toBe(0);
     expect(copiesOf(backup)).toMatchObject([{ name: 'elsewhere', state: 'failed' }]);
-    expect(words.some((word) => word.startsWith('the copy elsewhere was not brought up to date'))).toBe(true);
+    expect(words.some((word) => word.startsWith('the copy elsewhere was not updated'))).toBe(true);
     await expect(run({ operation: 'mirror', copies: copies() })).rejects.toThrow(/127\.0\.0\.1/);
   });
 

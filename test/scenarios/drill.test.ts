@@ -305,7 +305,7 @@ describe('a drill', () => {
     const run = await runCli(['drill', '--storage', storage], {
       env: { SUPABASE_BACKUP_TARGET_URL: url.href },
     });
-    expectRefusal(run, { exitCode: 2, says: /the scratch database cannot be made/, secrets: [url.href] });
+    expectRefusal(run, { exitCode: 2, says: /the scratch database cannot be created/, secrets: [url.href] });
     expect(listFolder(storage)).toEqual(before);
     await query(other.superuserUrl(), 'DROP ROLE poor');
   });

@@ -270,7 +270,7 @@ describe('a migration that destroys data', () => {
     expect(none.outputs).toMatchObject({ gate: 'passed', destructive: [] });
     const other = await gate(place, [...stop, '--base-ref', base, '--migrations', 'db'], options);
     expect(other.run.exitCode).toBe(3);
-    expect(other.run.stderr).toContain('db is no folder of the working folder, and was not looked at');
+    expect(other.run.stderr).toContain('db is no folder of the working folder, and was not checked');
   });
 
   test('is not overlooked because of a base that git does not know', async () => {

@@ -95,7 +95,7 @@ describe('the base', () => {
     ladder.latest = damaged;
     const rung = await ladder.take('incremental');
     expect(rung.manifest).toMatchObject({ kind: 'incremental', base: base?.id });
-    expect(rung.run.stderr).toContain('it is not built upon');
+    expect(rung.run.stderr).toContain('the backup does not build on it');
     await ladder.expectRestored();
     for (const id of [base?.id, rung.id]) flipBit(join(ladder.storage, 'backups', `${id}.json`));
     expect((await ladder.take('incremental')).manifest).toMatchObject({ kind: 'full', base: null });

@@ -92,7 +92,7 @@ describe.each([
     ]) {
       expect(await run(given)).toMatchObject({ exitCode: 0 });
       expect(messages.filter((message) => message.includes('0123456789abcdef'))).toEqual([
-        expect.stringMatching(/it is no lock, and is passed over/),
+        expect.stringMatching(/it is not a lock, and is ignored/),
       ]);
     }
   });

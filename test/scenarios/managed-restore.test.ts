@@ -145,7 +145,7 @@ describe('a restore by the platform, with storage and database', () => {
     await expect(run({ 'target-url': gone })).rejects.toThrow(/nothing was asked of Supabase/);
     expect(platform.project.restores).toEqual([]);
     const { exitCode, outputs } = await run({ 'target-url': gone, 'safety-backup': 'false' });
-    expect(log.warnings.join()).toContain('its slot of captures is not dropped');
+    expect(log.warnings.join()).toContain('its replication slot is not dropped');
     // The new base could not be taken either, and the answer says so.
     expect([exitCode, outputs['managed-restore'], outputs['backup-id']]).toEqual([3, 'back', '']);
     expect(platform.project.restores).toHaveLength(1);

@@ -136,7 +136,7 @@ describe('clean with include', () => {
     const run = await restore(live, '--include', 'sales.customers', '--clean', ...words);
     expect(run, run.stderr).toMatchObject({ exitCode: 3 });
     expect(run.stdout).toMatch(
-      /foreign key notes_customer_fkey of private\.notes +rows that were there break it.*NOT VALID/,
+      /foreign key notes_customer_fkey of private\.notes +existing rows break it.*NOT VALID/,
     );
     expect(run.stdout).toMatch(/ALTER TABLE private\.notes VALIDATE CONSTRAINT notes_customer_fkey;/);
     const keys = `SELECT conname, convalidated FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 AND confrelid = 'sales.customers'::regclass ORDER BY 1`;
@@ -177,12 +177,12 @@ describe('clean with include', () => {
     const stopped = await restore(live, '--include', 'sales.customers', '--clean', ...words);
     expect(stopped.exitCode).toBe(1);
     expect(stopped.stderr).toMatch(/terminating connection/);
-    expect(stopped.stderr).toMatch(/Nothing but the chosen objects was touched: keep the database/);
+    expect(stopped.stderr).toMatch(/Only the selected objects were touched. Keep the database/);
     await query(live, 'DROP EVENT TRIGGER hang_up; DROP FUNCTION public.hang_up()');
 
     const other = await restore(live, '--include', 'private.ratings', '--clean', ...words);
     expect(other.exitCode).toBe(2);
-    expect(other.stderr).toMatch(/which was another part of it or all/);
+    expect(other.stderr).toMatch(/which was another part of the backup or all of it/);
     const run = await restore(live, '--include', 'sales.customers', '--clean', ...words);
     expect(run, run.stderr).toMatchObject({ exitCode: 0 });
     await expectSame(live, before);
@@ -207,7 +207,7 @@ describe('clean with exclude alone', () => {
     const before = await dump(live);
     const run = await restore(live, '--exclude', 'sales.totals', '--clean', ...words);
     expect(run.exitCode).toBe(2);
-    expect(run.stderr).toMatch(/because other things need it: view sales\.totals/);
+    expect(run.stderr).toMatch(/because other objects depend on it: view sales\.totals/);
     await expectSame(live, before);
   });
 
@@ -258,7 +258,7 @@ describe('without clean', () => {
     const before = await dump(live);
     const run = await restore(live, '--include', 'private.notes', ...words);
     expect(run.exitCode).toBe(2);
-    expect(run.stderr).toMatch(/names that something else there has: private\.notes_pkey\n→ .*ALTER INDEX/);
+    expect(run.stderr).toMatch(/names that other objects there use: private\.notes_pkey\n→ .*ALTER INDEX/);
     await expectSame(live, before);
     await query(live, 'ALTER INDEX private.notes_pkey RENAME TO notes_broken_pkey');
     const again = await restore(live, '--include', 'private.notes', ...words);
@@ -301,7 +301,7 @@ describe('without clean', () => {
     const run = await restore(live, '--include', 'private.ratings', '--clean', ...words);
     expect(run).toMatchObject({ exitCode: 2 });
     expect(run.stderr).toMatch(
-      /needs things that the target has otherwise than the backup: type sales\.mood;/,
+      /depend on objects that differ between the target and the backup: type sales\.mood\./,
     );
     await expectSame(live, before);
     await query(
@@ -316,7 +316,7 @@ describe('without clean', () => {
     await query(live, 'ALTER TABLE sales.orders ADD COLUMN note text');
     const before = await dump(live);
     const run = await restore(live, '--include', 'sales.orders_2026', '--clean', ...words);
-    expect(run.stderr).toMatch(/otherwise than the backup: table sales\.orders;/);
+    expect(run.stderr).toMatch(/differ between the target and the backup: table sales\.orders\./);
     await expectSame(live, before);
   });
 

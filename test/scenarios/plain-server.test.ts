@@ -103,7 +103,7 @@ describe('a project, on a server that has nothing of the platform', () => {
       const drill = await run('drill', 'project');
       expect(drill, drill.stderr + drill.stdout).toMatchObject({ exitCode: 0 });
       expect(drill.stdout).toMatch(
-        /extension pgmq +the server does not have its files; what needs it is left out/,
+        /extension pgmq +the server does not have its files; everything that needs it is left out/,
       );
       expect(drill.stdout).toMatch(
         /rows of pgmq\.q_mail +the server does not have the files .* 19 rows of the queue are left out/,
@@ -111,10 +111,10 @@ describe('a project, on a server that has nothing of the platform', () => {
       if (hasCron) {
         expect(drill.stdout).toMatch(/extension pg_cron +the server refused it: /);
         expect(drill.stdout).toMatch(
-          /table data cron\.job_run_details +its extension is not there; 2 rows are left out/,
+          /table data cron\.job_run_details +its extension is missing; 2 rows are left out/,
         );
         expect(drill.stdout).toMatch(
-          /grants, values and comments +they are about extensions, .*acl cron\.TABLE job/,
+          /grants, values and comments +they belong to extensions, .*acl cron\.TABLE job/,
         );
         expect(drill.stdout).toMatch(/default privileges cron\.tables of supabase_admin to postgres/);
       }
@@ -193,7 +193,7 @@ describe('a table of a type that the server lacks', () => {
       await backup('vectors');
       const empty = await run('drill', 'vectors');
       expect(empty, empty.stderr + empty.stdout).toMatchObject({ exitCode: 0 });
-      expect(empty.stdout).toMatch(/extension vector .*what needs it is left out/);
+      expect(empty.stdout).toMatch(/extension vector .*everything that needs it is left out/);
       expect(empty.stdout).toMatch(/table public\.docs .*extension vector/);
 
       await query(ownerUrl, `INSERT INTO public.docs SELECT n, '{1, 2}' FROM generate_series(1, 20) n`);

@@ -86,7 +86,7 @@ describe.skipIf(!hasPgBouncer).each([
     });
     expectRefusal(run, {
       exitCode: 2,
-      says: /does not take what `options` say.*work_mem/,
+      says: /does not accept the `options`.*work_mem/,
       secrets: [password],
     });
   });
@@ -131,13 +131,13 @@ describe('where there are fewer sessions than 8 jobs want', () => {
       env: { SUPABASE_BACKUP_DATABASE_URL: source },
     });
     expect(backedUp, backedUp.stderr).toMatchObject({ exitCode: 0 });
-    expect(backedUp.stderr).toMatch(/there are not the 12 sessions that 8 jobs want: it goes on with \d/);
+    expect(backedUp.stderr).toMatch(/there are not the 12 sessions that 8 jobs want: it continues with \d/);
     const target = await createOwned(`target_${limit}`);
     const restored = await runCli(['restore', '--storage', storage, '--jobs', '8', '--json'], {
       env: { SUPABASE_BACKUP_TARGET_URL: target },
     });
     expect(restored, restored.stderr).toMatchObject({ exitCode: 0 });
-    expect(restored.stderr).toMatch(/8 jobs want 11: it goes on with \d/);
+    expect(restored.stderr).toMatch(/8 jobs need 11: it continues with \d/);
     expect(readPrinted(restored.stdout).outputs).toMatchObject({ parity: 'equal' });
   });
 
@@ -146,6 +146,6 @@ describe('where there are fewer sessions than 8 jobs want', () => {
     const run = await runCli(['backup', '--storage', join(folder, 'none')], {
       env: { SUPABASE_BACKUP_DATABASE_URL: source },
     });
-    expectRefusal(run, { exitCode: 1, says: /no session left/, secrets: [password] });
+    expectRefusal(run, { exitCode: 1, says: /no free session/, secrets: [password] });
   });
 });

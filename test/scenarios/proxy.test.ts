@@ -129,7 +129,7 @@ describe('the action behind a proxy', () => {
     const { exitCode, stdout } = await step({}, behindProxy());
     expect(exitCode).toBe(1);
     expect(stdout).toContain(
-      `the proxy ${proxy.host} does not take the user and password in HTTPS_PROXY (407)`,
+      `the proxy ${proxy.host} does not accept the user and password in HTTPS_PROXY (407)`,
     );
     expect(store.requests).toEqual([]);
     // Nor could anybody be told, which is a warning with the same reason.
@@ -142,7 +142,7 @@ describe('the action behind a proxy', () => {
   test('without the authority tells to which variable it belongs', async () => {
     const { stdout } = await step({}, behindProxy({ NODE_EXTRA_CA_CERTS: undefined }));
     expect(stdout).toMatch(
-      /store\.acme\.test:\d+, asked through the proxy 127\.0\.0\.1:\d+, has no certificate that is trusted/,
+      /store\.acme\.test:\d+, reached through the proxy 127\.0\.0\.1:\d+, has a certificate that this machine does not trust/,
     );
     expect(stdout).toContain('set NODE_EXTRA_CA_CERTS');
   });

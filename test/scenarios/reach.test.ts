@@ -145,7 +145,7 @@ const ways: [name: string, url: () => string, env?: () => NodeJS.ProcessEnv][] =
   ['a TLS that is too old', () => at('sslmode=require&ssl_max_protocol_version=TLSv1.1')],
   ['ssl=true, as JDBC has it', () => at('ssl=true')],
   [
-    'a certificate of ours',
+    'a client certificate',
     () => at(`${tls()}&sslcert=${of('holder.pem')}&sslkey=${of('holder.key')}`, holder),
   ],
   [
@@ -211,7 +211,7 @@ describe('where psql gets in, a backup is taken, and where not, it is refused', 
     expect(ours, ours.said).toMatchObject({ taken: psql });
     expect(ours.said).not.toContain(password);
     expect(ours.said).not.toContain('DeprecationWarning');
-    expect(ours.said).not.toContain('This is a defect');
+    expect(ours.said).not.toContain('This is a bug');
   });
 });
 

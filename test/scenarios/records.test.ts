@@ -68,7 +68,7 @@ describe('a database of the records that', () => {
         const away = await run(words, records);
         expect(away, away.stderr).toMatchObject({ exitCode: 0 });
         expect(away.stderr).toMatch(
-          /warn\S*: the records were not brought into the database of SUPABASE_BACKUP_RECORDS_URL, and come with a later run: /,
+          /warn\S*: the records were not copied to the database of SUPABASE_BACKUP_RECORDS_URL; a later run copies them: /,
         );
       }
       await query(source, 'CREATE ROLE locked_out LOGIN; REVOKE ALL ON t FROM PUBLIC');

@@ -372,7 +372,7 @@ test('a table without its row security, or a policy that restricts, is granted t
     ${sound}`);
   expect(run.exitCode, run.stdout + run.stderr).toBe(1);
   expect(run.stderr).toMatch(
-    /policy public\.the secret only_some could not be made .*nothing was granted to anybody/,
+    /policy public\.the secret only_some could not be created .*no privileges were granted/,
   );
   expect(run.stderr).toContain("--exclude 'public.the secret'.");
   expect(

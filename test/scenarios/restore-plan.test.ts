@@ -120,7 +120,7 @@ test('brings the database to the planned moment, and counts what is lost', async
 
 test('refuses what no line could say, or no restore do', async () => {
   for (const [args, why] of [
-    [{ include: 'public."a\u202eb"' }, 'characters that cannot be seen'],
+    [{ include: 'public."a\u202eb"' }, 'invisible characters'],
     [{ target: 'beside' }, 'include: is required'],
     [
       { target: 'beside', include: 'public.orders', 'recovery-target-time': 'latest' },

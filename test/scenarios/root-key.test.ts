@@ -172,7 +172,7 @@ describe('a backup', () => {
       from.project.denied.set('/pgsodium', 'secrets_write');
       const denied = await backUp(storage, ...encrypted());
       expect(denied).toMatch(
-        /the root key of the vault +supabase-access-token: the token may not get at the root key of Vault \(403\): it lacks secrets_write/,
+        /the root key of the vault +supabase-access-token: the token has no access to the root key of Vault \(403\): it lacks secrets_write/,
       );
       expect(listBackups(storage)).toHaveLength(2);
       expect(openAll(storage).join()).not.toContain(rootKeys.own);
@@ -195,12 +195,12 @@ describe('a restore into a project with another root key', () => {
       const project = await makeProject('fresh');
       const plan = await restore(project, storage(), '--dry-run');
       expect(plan.stdout).toMatch(
-        /abcdefghijklmnopqrst would be given the root key of Vault of this backup first/,
+        /abcdefghijklmnopqrst would first get the root key of Vault from this backup/,
       );
       expect(asked(into)).toEqual([`GET ${keyPath}`]);
       const run = await restore(project, storage());
       expect(run, run.stdout + run.stderr).toMatchObject({ exitCode: 0 });
-      expect(run.stdout).toMatch(/abcdefghijklmnopqrst was given the root key of Vault of this backup/);
+      expect(run.stdout).toMatch(/abcdefghijklmnopqrst got the root key of Vault from this backup/);
       expect(run.stdout).toMatch(/2 secrets of Vault: made anew/);
       expect(into.project.rootKey).toBe(rootKeys.own);
       expect(asked(into).slice(1)).toEqual([`GET ${keyPath}`, `PUT ${keyPath}`]);

@@ -158,14 +158,14 @@ describe('an object that may not be read', () => {
     const { name } = manifest.objects[table.ranges[0].pieces[0].object];
     const get = storage.get.bind(storage);
     storage.get = async (key, limit) => {
-      if (key.endsWith(name)) throw new DeniedValueError(key, storage.location, 'this user may not read it');
+      if (key.endsWith(name)) throw new DeniedValueError(key, storage.location, 'this user cannot read it');
       return get(key, limit);
     };
     const done = await validate();
     expect(done).toMatchObject({ exitCode: 3, outputs: { damaged: 0 } });
     expect(done.outputs['objects-checked']).toBe(manifest.objects.length);
     expect(textOf(done)).toContain('Validation: not everything could be read');
-    expect(textOf(done)).toMatch(/table one\.t.*this user may not read it/);
+    expect(textOf(done)).toMatch(/table one\.t.*this user cannot read it/);
     expect(textOf(done)).not.toMatch(/may write/);
     storage.get = get;
     // Neither proven nor damaged.

@@ -104,7 +104,7 @@ test(
   async () => {
     const nobody = await status(withDatabase('postgresql://u:hunter2@127.0.0.1:1/watched'));
     expect(nobody, nobody.stderr).toMatchObject({ exitCode: 0 });
-    expect(nobody.stderr).toContain('the slot of captures is not measured now: ');
+    expect(nobody.stderr).toContain('the replication slot cannot be measured now: ');
     expect(nobody.stdout).toMatch(/slot of captures +supabase_backup_.*, by the last `capture` that looked/);
     expect(nobody.stdout + nobody.stderr).not.toContain('hunter2');
     const wrong = await status(withDatabase(other));
@@ -133,9 +133,11 @@ test('a server that keeps its slots to itself is backed up, and watched, all the
   const taken = await runCli(['backup', '--storage', storage], { env });
   expect(taken, taken.stderr).toMatchObject({ exitCode: 0 });
   expect(taken.stderr).toContain(
-    'the slot of captures is not measured: the replication slots cannot be read: permission denied',
+    'the replication slot is not measured: the replication slots cannot be read: permission denied',
   );
   const told = await runCli(['status', '--storage', storage], { env });
-  expect(told.stderr).toContain('the slot of captures is not measured now: the replication slots cannot be');
+  expect(told.stderr).toContain(
+    'the replication slot cannot be measured now: the replication slots cannot be',
+  );
   expect(told.stdout).toMatch(/slot of captures +not measured\n/);
 });

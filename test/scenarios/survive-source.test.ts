@@ -199,7 +199,7 @@ describe('an ALTER TABLE that comes while the backup runs waits for it, and', ()
     await migration.end();
     // Whichever meets the lock first: the worker, or pg_dump.
     expectSourceError(finished, [
-      /table \S+.* somebody waits to lock it|pg_dump could not lock a table/,
+      /table \S+.* another session waits to lock it|pg_dump could not lock a table/,
       /settings is waited for by process \d+ .*: ALTER TABLE/,
     ]);
     await query(source, 'ALTER TABLE public.settings DROP more');
@@ -224,7 +224,7 @@ describe('an ALTER TABLE that comes while the backup runs waits for it, and', ()
     // Whichever meets the lock first: a look for changes, or pg_dump.
     expectSourceError(
       finished,
-      /(somebody waits to lock it|pg_dump could not lock a table).*readings is waited for/s,
+      /(another session waits to lock it|pg_dump could not lock a table).*readings is waited for/s,
     );
     await query(source, 'ALTER TABLE public.readings DROP more');
     await expectNextSucceeds(1, words);

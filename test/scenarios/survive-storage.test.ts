@@ -276,7 +276,7 @@ describe('a store that shows old listings', () => {
   test('is refused by a backup before it begins', async () => {
     await run(backup());
     s3.fault = showAsOf(copy());
-    await expect(run(backup())).rejects.toThrow(/does not give back what was written/);
+    await expect(run(backup())).rejects.toThrow(/does not return what was written/);
     await expectSound('refused');
   });
 

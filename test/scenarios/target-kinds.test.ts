@@ -329,7 +329,7 @@ describe('a project made since it opens nothing in public by itself', () => {
       // Rows of tables that the target's platform lacks are lost.
       expect(run, run.stderr).toMatchObject({ exitCode: 3 });
       expect(run.stdout).toMatch(
-        /default privileges public\.tables of app_owner to anon +the target grants nothing of it .*ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" IN SCHEMA "public" GRANT/,
+        /default privileges public\.tables of app_owner to anon +the target does not grant this .*ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" IN SCHEMA "public" GRANT/,
       );
       expect(await opens(project, 'later')).toBe(false);
       for (const role of ['anon', 'authenticated', 'service_role']) {
@@ -410,7 +410,7 @@ describe('a hosted project of another version', () => {
       /table auth\.refresh_tokens .*its 37 rows are lost/,
       /column auth\.sessions\.user_agent .*46 values are lost, all of them the same/,
       /policy realtime\.messages Members may read .*needs function realtime\.topic\(\)/,
-      /rows of vault\.secrets .*may not insert.*SELECT vault\.create_secret\(convert_from\(vault\._crypto_aead_det_decrypt\(/,
+      /rows of vault\.secrets .*cannot insert.*SELECT vault\.create_secret\(convert_from\(vault\._crypto_aead_det_decrypt\(/,
       /policy auth\.users Admins read users .*must be owner of table users/,
     ]) {
       expect(run.stdout).toMatch(line);

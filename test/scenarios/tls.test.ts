@@ -129,7 +129,7 @@ test('doctor says who is verified, and that a stranger is none without telling h
   const lax = await checksOf(`${asKeeper(source, '127.0.0.1')}?sslmode=verify-ca`, authority);
   expect(lax('tls')).toMatchObject({
     state: 'warning',
-    reason: expect.stringContaining('not that it is of'),
+    reason: expect.stringContaining('not that it belongs to'),
   });
   const stranger = await checksOf(`${source}?sslmode=verify-full`, makeAuthority('stranger'));
   expect(stranger('tls')).toMatchObject({ state: 'failed', reason: expect.stringContaining('not trusted') });

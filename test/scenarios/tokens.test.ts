@@ -81,7 +81,7 @@ describe.each(['scram', 'clear'])('a token of %s, of several kB', (user) => {
 
 describe('a password that ends in the middle of', () => {
   const asKeeper = (url: string) => reconnect(url, { user: 'scram', password: token });
-  const said = 'the server refuses the password that it took earlier in this run';
+  const said = 'the server refuses the password that it accepted earlier in this run';
 
   test('a backup lets the sessions that stand go on, and is told where a new one is needed', async () => {
     const holder = new pg.Client({ connectionString: source });
@@ -99,7 +99,7 @@ describe('a password that ends in the middle of', () => {
     const run = await running.finished;
     expect(run.exitCode, run.stderr).toBe(1);
     expect(run.stderr).toContain(said);
-    expect(run.stderr).toContain('Give a password, or a token, that lasts as long as the run');
+    expect(run.stderr).toContain('Use a password or token that is valid for the whole run');
     expect(run.stderr).not.toContain('Reset the password');
   });
 

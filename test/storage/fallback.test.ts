@@ -186,7 +186,7 @@ describe('a storage with copies whose first place', () => {
       { name: 'copy 1', readings: { unreachable: 0, missing: 0, damaged: 0, withheld: 1 } },
     ]);
     expect(log.warnings).toEqual([
-      `scripted does not give out ${key}; it is read from the copy copy 1 (scripted)`,
+      `scripted does not return ${key}; it is read from the copy copy 1 (scripted)`,
     ]);
   });
 
@@ -300,7 +300,7 @@ describe('a storage with copies whose first place', () => {
       await expect(all.get('outlines.json')).rejects.toMatchObject({
         missing: true,
         message: expect.stringMatching(
-          /outlines.json.* elsewhere it could not be looked for \(place 0 is down\)$/,
+          /outlines.json.* the copies could not be searched \(place 0 is down\)$/,
         ),
       });
     }

@@ -63,7 +63,7 @@ describe('a location', () => {
       openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'virtual' }, presentContext),
     ).rejects.toMatchObject({
       message: 's3-endpoint begins with the bucket',
-      next: 'Leave bucket. out of it: with virtual addressing it is put there.',
+      next: 'Leave bucket. out of it: virtual addressing adds it.',
     });
     const storage = await openStorage('s3://bucket/a', { s3Endpoint, s3Addressing: 'path' }, presentContext);
     expect(storage.location).toBe('s3://bucket/a');
@@ -79,8 +79,8 @@ describe('a location', () => {
     ['s3:bucket', 'storage names no bucket'],
     ['s3://', 'storage names no bucket'],
     ['s3:///prefix', 'storage names no bucket'],
-    ['s3://b', 'storage names a bucket that cannot exist: b'],
-    ['s3://bucket:9000/x', 'storage names a bucket that cannot exist'],
+    ['s3://b', 'storage has an invalid bucket name: b'],
+    ['s3://bucket:9000/x', 'storage has an invalid bucket name'],
     ['s3://bucket/a//b', 'storage has a prefix that is not supported'],
     ['s3://bucket/../other', 'storage has a prefix that is not supported'],
     ['s3://bucket/a?endpoint=x', 'storage has a prefix that is not supported'],

@@ -132,7 +132,7 @@ describe('into a project', () => {
       'trigger public.todos webhook',
     ]);
     expect(new Set(selection.notCarried.map(({ remedy }) => remedy))).toEqual(
-      new Set(['Enable Database Webhooks in the target, and restore again.']),
+      new Set(['Enable Database Webhooks in the target and restore again.']),
     );
   });
 
@@ -183,7 +183,7 @@ describe('into a project', () => {
       {
         what: 'table data tiger.loader_platform',
         of: rows,
-        why: 'the connected role may not insert into that table of the target; 2 rows are lost',
+        why: 'the connected role cannot insert into that table of the target; 2 rows are lost',
         remedy: expect.any(String),
         lost: true,
       },

@@ -34,7 +34,9 @@ export class MemoryStorage implements Storage {
     assertKey(key);
     const value = this.#values.get(key);
     if (!value) {
-      throw new StorageError(`${key} is not in ${this.location}`, 'List what is stored.', { missing: true });
+      throw new StorageError(`${key} is not in ${this.location}`, 'Run `list` to see what is stored.', {
+        missing: true,
+      });
     }
     assertSize(key, this.location, value.bytes.length, limit);
     return Buffer.from(value.bytes);

@@ -1,7 +1,8 @@
 import { readBeginning } from '../../http/body.ts';
 import { explainSilence, NoAnswer, request } from '../../http/request.ts';
 import { readRetryAfterMs, retry } from '../../http/retry.ts';
-import { isKnownError } from '../../runtime/errors.ts';
+import { isKnownError, type Told } from '../../runtime/errors.ts';
+import { nameInput, say, type Wording } from '../../runtime/wording.ts';
 import type { AlarmLimits } from '../event.ts';
 
 /**
@@ -9,14 +10,19 @@ import type { AlarmLimits } from '../event.ts';
  * others send, too.
  */
 export class DeliveryFailure extends Error {
-  readonly next: string;
+  /** The message, and what to do, with their references to inputs */
+  readonly told: Told;
   /** How long to wait before a retry may succeed; undefined when waiting does not help */
   readonly waitMs: number | undefined;
 
-  constructor(message: string, next: string, options: { waitMs?: number; cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  constructor(
+    message: string | Wording,
+    next: string | Wording,
+    options: { waitMs?: number; cause?: unknown } = {},
+  ) {
+    super(String(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'DeliveryFailure';
-    this.next = next;
+    this.told = { message, next };
     this.waitMs = options.waitMs;
   }
 }
@@ -60,8 +66,8 @@ function checkAddress({ input, url: text }: Delivery): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && isPrivate(url)) return url;
   throw new DeliveryFailure(
-    `${input} is not an https:// address`,
-    `Write ${input} as in https://example.com/path; http:// is for localhost only.`,
+    say`${nameInput(input)} is not an https:// address`,
+    say`Write ${nameInput(input)} as in https://example.com/path. Only localhost may use http://.`,
   );
 }
 
@@ -100,7 +106,7 @@ async function send(
     throw new DeliveryFailure(
       `${url.host} does not answer: ${explainSilence(cause)}`,
       (cause instanceof NoAnswer && cause.next) ||
-        `Check ${delivery.input}, and whether this machine may reach that host.`,
+        say`Check ${nameInput(delivery.input)}, and whether this machine can reach that host.`,
       { cause, waitMs: 0 },
     );
   }

@@ -3,6 +3,7 @@ import { retry } from '../../http/retry.ts';
 import type { MailInputs } from '../../interface/inputs/alarm-types.ts';
 import type { MailServer } from '../../interface/inputs/mail-values.ts';
 import { messageOf } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { AlarmLimits } from '../event.ts';
 import { DeliveryFailure } from './delivery.ts';
 import type { MailMessage } from './mail-message.ts';
@@ -78,36 +79,36 @@ function explain(error: MailError, { host, port }: MailServer, env: NodeJS.Proce
   const again = permanent === true ? {} : { waitMs: 0 };
   if (code === 'EAUTH') {
     return new DeliveryFailure(
-      `${place} refuses the login: ${said}`,
-      'Check user and password in smtp-url. Many providers want a password made for one application, and Microsoft 365 switches such logins off: use a relay.',
+      `${place} refused the login: ${said}`,
+      say`Check the user and password in ${nameInput('smtp-url')}. Many providers require an app password. Microsoft 365 disables such logins: use a relay.`,
       { ...again, cause: error },
     );
   }
   if (/^(DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|CERT_|ERR_TLS_CERT_)/.test(originalCode)) {
     const advice = adviseTrust(originalCode, env);
     return new DeliveryFailure(
-      `${place} has no certificate that is trusted here (${originalCode})`,
+      `this machine does not trust the certificate of ${place} (${originalCode})`,
       `${advice.charAt(0).toUpperCase()}${advice.slice(1)}.`,
       { cause: error },
     );
   }
   if (code === 'ETLS' || /^(EPROTO|ERR_SSL_)/.test(originalCode)) {
     return new DeliveryFailure(
-      `${place} gives no encrypted connection, so nothing was sent: ${said}`,
-      'Write smtps:// for a port that speaks TLS at once, usually 465, and smtp:// for one that begins it when asked to, usually 587.',
+      `${place} offers no encrypted connection, so nothing was sent: ${said}`,
+      'Write smtps:// for a port with TLS from the start, usually 465, and smtp:// for a port with STARTTLS, usually 587.',
       { cause: error },
     );
   }
   if (code === 'EENVELOPE' || code === 'EMESSAGE') {
     return new DeliveryFailure(
-      `${place} does not take the message: ${said}`,
-      'Check mail-from and mail-to: a server sends only for addresses that it knows, and to those that exist.',
+      `${place} did not accept the message: ${said}`,
+      say`Check ${nameInput('mail-from')} and ${nameInput('mail-to')}. The server accepts only senders that it knows and recipients that exist.`,
       { ...again, cause: error },
     );
   }
   return new DeliveryFailure(
-    `${place} does not take mail: ${said}`,
-    'Check smtp-url, and whether this machine may connect to that host and port: mail goes through no proxy.',
+    `${place} did not accept mail: ${said}`,
+    say`Check ${nameInput('smtp-url')}, and whether this machine can connect to that host and port. Mail does not use a proxy.`,
     { waitMs: 0, cause: error },
   );
 }

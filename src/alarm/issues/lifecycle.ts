@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { GitHubFailure } from '../../github/api.ts';
 import type { Issue, Issues, Label } from '../../github/issues.ts';
+import { nameInput, say, type Wording } from '../../runtime/wording.ts';
 import { day } from '../../values/duration.ts';
 import { type IssueSettings, judgeRpo, type RunEvent, type RunFailure, type RunSuccess } from '../event.ts';
 import { type EventOrder, type IssueState, messageDigest, precedes, writeState } from './state.ts';
@@ -36,7 +37,7 @@ export interface IssueContext<Event extends RunEvent> {
   readonly order: EventOrder;
   readonly issues: Issues;
   readonly settings: IssueSettings;
-  warn(message: string): void;
+  warn(message: string | Wording): void;
 }
 
 type FailureContext = IssueContext<RunFailure> & { readonly fingerprint: string };
@@ -100,8 +101,7 @@ async function openNew(context: FailureContext): Promise<IssueChange> {
   for (const name of missing) warn(`issue ${issue.number} is without the label "${name}": ${labelRemedy}`);
   if (dropped.length > 0) {
     warn(
-      `issue ${issue.number} was opened without its ${dropped.join(' and ')}, which GitHub refused. ` +
-        'Assign only people who may write to the repository, and look at issue-assignees and issue-labels.',
+      say`issue ${issue.number} was opened without its ${dropped.join(' and ')}, which GitHub refused. Assign only people who can write to the repository, and check ${nameInput('issue-assignees')} and ${nameInput('issue-labels')}.`,
     );
   }
   return settleRace(context, { issue, state });

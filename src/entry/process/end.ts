@@ -35,7 +35,7 @@ export function endOnDefect(tell: (error: unknown) => Promise<void>, millisecond
 function noteUntold(error: unknown): void {
   const kind = error instanceof Error ? error.name : typeof error;
   process.stderr.write(
-    `error: unexpected, and it could not be told (${kind}). This is a defect of supabase-backup. Report it.\n`,
+    `error: unexpected, and it could not be told (${kind}). This is a bug in supabase-backup. Report it.\n`,
   );
 }
 

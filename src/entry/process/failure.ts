@@ -24,7 +24,7 @@ export function toFailure(thrown: unknown, signal: AbortSignal, name: NameInput 
   if (signal.aborted && signal.reason instanceof Interruption) {
     const { message, exitCode } = signal.reason;
     const next =
-      'Start it again: what is incomplete never counts as a backup, and a target that was begun is known by its mark.';
+      'Run it again. An incomplete backup never counts as a backup, and a mark in the target shows that a restore was started.';
     return { kind: 'Interruption', message, next, exitCode, details };
   }
   if (isKnownError(error)) {
@@ -34,13 +34,13 @@ export function toFailure(thrown: unknown, signal: AbortSignal, name: NameInput 
   }
   if (isTrouble(error)) {
     const message = `the server could not go on: ${messageOf(error)}`;
-    const next = 'Look into the log of the server, mend what it complains about, and run this again.';
+    const next = 'Check the log of the server, fix what it reports, and run this again.';
     return { kind: 'ServerError', message, next, exitCode: 1, details };
   }
   return {
     kind: 'Defect',
     message: `unexpected: ${messageOf(error)}`,
-    next: 'This is a defect of supabase-backup. Report it with these lines, after a look that they hold nothing private.',
+    next: 'This is a bug in supabase-backup. Report it with these lines, after you have checked that they contain nothing private.',
     exitCode: 1,
     details,
   };

@@ -10,6 +10,6 @@ export function assertPlatform(platform: NodeJS.Platform): void {
   if (platform !== 'win32') return;
   throw new ConfigurationError(
     'supabase-backup does not run on Windows',
-    'Run it in WSL 2, which is a Linux ("wsl --install", then the same command there), or in a workflow on `runs-on: ubuntu-latest`.',
+    'Run it in WSL 2 ("wsl --install", then the same command there), or in a workflow with `runs-on: ubuntu-latest`.',
   );
 }

@@ -141,7 +141,7 @@ class Reader {
     if (name === 'include' && value.trim() === '') {
       throw new ConfigurationError(
         '--include is empty',
-        'Name what is meant, or leave --include out for everything.',
+        'Name the tables, or leave --include out to include everything.',
       );
     }
     this.#given.set(name, value);

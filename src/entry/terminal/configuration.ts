@@ -118,13 +118,13 @@ async function readFile(file: string, name: string, owner: number | undefined): 
     if (!found.isFile() || found.size > mostBytes)
       throw new ConfigurationError(
         `config: ${name} is ${found.isFile() ? 'larger than a policy is' : 'no file'}`,
-        'Write the path of a policy file; docs/install.md has one to begin with.',
+        'Write the path of a policy file. docs/install.md has one to start with.',
       );
     const isForeign = [found.uid, link?.uid].some((uid) => uid !== undefined && uid !== owner && uid !== 0);
     if (owner !== undefined && (isForeign || (found.mode & 0o022) !== 0))
       throw new ConfigurationError(
-        `config: ${name} of this folder is not read, because ${isForeign ? 'it is not yours' : 'others may write it'}`,
-        `Look at what it says, and then ${isForeign ? '' : `run \`chmod go-w ${name}\`, or `}name it: --config ${name}. Or name the storage.`,
+        `config: ${name} of this folder is not read, because ${isForeign ? 'you do not own it' : 'others can write to it'}`,
+        `Check its content, then ${isForeign ? '' : `run \`chmod go-w ${name}\`, or `}name it: --config ${name}. Or set the storage.`,
       );
     return await handle.readFile('utf8');
   } catch (error) {
@@ -132,7 +132,7 @@ async function readFile(file: string, name: string, owner: number | undefined): 
     if (error instanceof ConfigurationError) throw error;
     throw new ConfigurationError(
       `config: ${name} cannot be read`,
-      'Make it readable, or name another file.',
+      'Make it readable, or use another file.',
       error,
     );
   }

@@ -43,8 +43,8 @@ export function explainAlias(
   const isSaid = Boolean(read('retention')?.trim()) || given.get('dry-run') === 'true';
   if (operation === 'cleanup' && !isSaid)
     throw new ConfigurationError(
-      `\`${alias}\` is \`cleanup\` here, which removes the backups that no rule of retention keeps, and no rules are given`,
-      say`See with \`cleanup\` and ${nameInput('dry-run', 'true')} what it would remove, or write ${nameInput('retention', inputs.retention.default as string)}.`,
+      `\`${alias}\` is \`cleanup\` here, which removes the backups that no retention rule keeps, and no rules are given`,
+      say`Run \`cleanup\` with ${nameInput('dry-run', 'true')} to see what it would remove, or write ${nameInput('retention', inputs.retention.default as string)}.`,
     );
   tell(`\`${alias}\` is \`${operation}\` here.`);
 }

@@ -27,7 +27,7 @@ export function createAsk(
     signal.throwIfAborted();
     if (done !== true) return value;
     throw new ConfigurationError(
-      `${text}: the answers ended`,
+      `${text}: there was no answer`,
       'Answer, or give the inputs on the command line; `--help` lists them.',
     );
   };

@@ -19,6 +19,6 @@ export function adviseVariables(env: NodeJS.ProcessEnv): string[] {
     if (!variable.startsWith(prefix) || variable === stepVariable || !env[variable]) return [];
     const word = variable.slice(prefix.length);
     const near = known.includes(word) ? undefined : findNearest(word, known);
-    return near === undefined ? [] : [`${variable} is set, and not read; did you mean ${prefix}${near}?`];
+    return near === undefined ? [] : [`${variable} is set but not used. Did you mean ${prefix}${near}?`];
   });
 }

@@ -11,7 +11,7 @@ import {
 import { list, Problem } from './values.ts';
 
 /*
- * The input `copies`: a YAML list of storages, or one address a line. Its text may hold credentials, so no
+ * The input `copies`: a YAML list of storages, or one address per line. Its text may hold credentials, so no
  * message quotes more of it than the names of fields and of entries.
  */
 
@@ -57,7 +57,7 @@ const secretFields = ['secret-access-key', 'session-token'] as const;
 const mostCopies = 8;
 
 const listRemedy =
-  'Write a YAML list, such as `- storage: s3://bucket/prefix` with `endpoint`, `region` and credentials below it, or one address a line.';
+  'Write a YAML list, such as `- storage: s3://bucket/prefix` with `endpoint`, `region` and credentials below it, or one address per line.';
 
 export function parseCopies(text: string): readonly CopyPlace[] {
   const entries = readEntries(text);
@@ -68,7 +68,10 @@ export function parseCopies(text: string): readonly CopyPlace[] {
   const names = copies.map(({ name }) => name);
   const repeated = names.findIndex((name, index) => names.indexOf(name) !== index);
   if (repeated >= 0 && entries[repeated]?.has('name'))
-    throw new Problem(`entry ${repeated + 1}: name is that of another entry`, 'Give each a name of its own.');
+    throw new Problem(
+      `entry ${repeated + 1}: another entry has the same name`,
+      'Give each entry a different name.',
+    );
   return copies;
 }
 
@@ -108,7 +111,7 @@ function readEntries(text: string): readonly Entry[] {
   const [error] = document.errors;
   if (error !== undefined) {
     const line = text.slice(0, error.pos[0]).split('\n').length;
-    throw new Problem(`is no YAML, from line ${line} on`, listRemedy);
+    throw new Problem(`is not valid YAML from line ${line} on`, listRemedy);
   }
   const root = document.contents;
   if (!isSeq(root)) throw new Problem('is no list', listRemedy);
@@ -117,19 +120,23 @@ function readEntries(text: string): readonly Entry[] {
 
 function readEntry(item: Node | null, number: number): Entry {
   if (isScalar(item) && typeof item.value === 'string') return new Map([['storage', item.value.trim()]]);
-  if (!isMap(item)) throw new Problem(`entry ${number} is neither an address nor has it fields`, listRemedy);
+  if (!isMap(item))
+    throw new Problem(`entry ${number} is neither an address nor a list of fields`, listRemedy);
   const entry = new Map<Field, string>();
   for (const { key, value } of item.items) {
     const name = isScalar(key) ? String(key.value) : '';
     const field = fields.find((known) => known === name);
     if (field === undefined) {
       const told = /^[a-z][a-z0-9-]{0,39}$/.test(name) ? name : 'one of its fields';
-      throw new Problem(`entry ${number}: ${told} is no field of a copy`, `The fields are ${list(fields)}.`);
+      throw new Problem(
+        `entry ${number}: ${told} is not a field of a copy`,
+        `The fields are ${list(fields)}.`,
+      );
     }
     if (value !== null && !isScalar(value))
       throw new Problem(
-        `entry ${number}: ${field} is no text`,
-        'Write it on one line, in quotes where YAML needs them.',
+        `entry ${number}: ${field} is not text`,
+        'Write it on one line, in quotes if YAML requires them.',
       );
     const text = isScalar(value) && typeof value.value === 'string' ? value.value.trim() : '';
     // A variable that is not set leaves the field empty.
@@ -156,7 +163,7 @@ function toCopy(entry: Entry, number: number): CopyPlace {
   const misplaced = [...entry.keys()].find((field) => field !== 'storage' && field !== 'name');
   if (!isBucket && misplaced !== undefined)
     throw new Problem(
-      `entry ${number}: ${misplaced} is for s3:// alone, and its storage is a folder`,
+      `entry ${number}: ${misplaced} is only for s3://, but its storage is a folder`,
       'Leave it out, or correct the storage.',
     );
   return {
@@ -173,7 +180,7 @@ function toCopy(entry: Entry, number: number): CopyPlace {
 
 function parseCopyStorage(text: string): string {
   if (/^artifact:/i.test(text))
-    throw new Problem('is an artifact, which is written once', 'Write a folder or s3://bucket/prefix.');
+    throw new Problem('is an artifact, which cannot hold a copy', 'Write a folder or s3://bucket/prefix.');
   return parseStorage(text);
 }
 
@@ -189,8 +196,8 @@ function takeCredentials(entry: Entry, number: number): S3Credentials | undefine
   if (accessKeyId === undefined || secretAccessKey === undefined) {
     const missing = accessKeyId === undefined ? 'access-key-id' : 'secret-access-key';
     throw new Problem(
-      `entry ${number}: ${missing} is missing beside ${given.join(' and ')}`,
-      'Give both, or none to use the credentials of the environment.',
+      `entry ${number}: ${missing} is missing, but there is ${given.join(' and ')}`,
+      'Give both, or neither to use the credentials of the environment.',
     );
   }
   return { accessKeyId, secretAccessKey, sessionToken: entry.get('session-token') };

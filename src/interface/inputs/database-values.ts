@@ -23,8 +23,8 @@ export function parseDatabaseUrl(text: string): string {
   }
   if (/\[your-password\]/i.test(text)) {
     throw new Problem(
-      'still holds the placeholder [YOUR-PASSWORD]',
-      'Put the password of the database in its place.',
+      'still contains the placeholder [YOUR-PASSWORD]',
+      'Replace it with the password of the database.',
     );
   }
   // libpq allows an empty host before a socket folder (`user@/database?host=/run/postgresql`), URLs do not.
@@ -36,17 +36,17 @@ export function parseDatabaseUrl(text: string): string {
   // A # begins no part of a connection string, and a second @ or a / before one belongs to a password.
   const isCut = url !== undefined && (url.hash !== '' || url.pathname.includes('@'));
   if (url === undefined || isCut || decode(url.password) === undefined) {
-    const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
+    const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode everything except letters and digits (@ is %40, / is %2F, # is %23, % is %25).`;
     throw new Problem('is not a valid URL', remedy);
   }
   // A service, or libpq's variables, supply everything that a URL leaves out.
   if (url.searchParams.get('service') || /^postgres(?:ql)?:\/{2,3}(?:\?|$)/i.test(text)) return text;
   if (url.hostname === '' && !url.searchParams.get('host') && !url.searchParams.get('hostaddr'))
-    throw new Problem('names no host', `Write it as ${databaseUrlForm}.`);
+    throw new Problem('has no host', `Write it as ${databaseUrlForm}.`);
   if (url.pathname.length < 2 && !url.searchParams.get('dbname')) {
     throw new Problem(
-      'names no database',
-      `Write it as ${databaseUrlForm}; on Supabase the database is postgres.`,
+      'has no database',
+      `Write it as ${databaseUrlForm}; on Supabase, the database is postgres.`,
     );
   }
   return text;
@@ -66,7 +66,7 @@ export const parsePatterns = patterned(tablePatterns, (text): readonly string[] 
     if (pattern === '*' || tablePattern.test(pattern)) return pattern;
     throw new Problem(
       `cannot contain ${JSON.stringify(pattern)}`,
-      'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".',
+      'Write schema.table, schema.* or *. Names are case-sensitive. Put a part that contains dots, commas or stars in double quotes, as in "v1.2"."a,b".',
     );
   }),
 );
@@ -80,7 +80,7 @@ export const parseColumns = patterned(patternOfList(columnPattern), (text): read
     if (schema && table && column) return { schema, table, column };
     throw new Problem(
       `cannot contain ${JSON.stringify(name)}`,
-      'Write schema.table.column, names as they are, without quotes.',
+      'Write schema.table.column. Names are case-sensitive and have no quotes.',
     );
   }),
 );
@@ -104,7 +104,7 @@ export function parseChecks(text: string): readonly string[] {
     .map((line) => line.trim())
     .filter((line) => line !== '' && !/^(--|#)/.test(line));
   if (checks.length === 0) {
-    throw new Problem('holds no check', 'Write one SELECT a line, each of which must return true.');
+    throw new Problem('contains no check', 'Write one SELECT a line, each of which must return true.');
   }
   return checks;
 }

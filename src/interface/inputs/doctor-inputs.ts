@@ -75,7 +75,7 @@ function refuseNothing(taker: Taker, inputs: DoctorInputs): void {
   if (given.some(Boolean) || taker.mistakes.length > 0) return;
   taker.note(
     'database-url',
-    'is not given, and nothing else that doctor could check',
-    say`Give what is to be checked: ${nameInput('database-url')}, storage, ${nameInput('encryption-recipients')}, ${nameInput('encryption-identity')}, policy, ${nameInput('project-ref')} with its token, or a channel of alarms such as ${nameInput('notify-url')}.`,
+    'is not given, and neither is anything else that doctor could check',
+    say`Give what you want to check: ${nameInput('database-url')}, storage, ${nameInput('encryption-recipients')}, ${nameInput('encryption-identity')}, policy, ${nameInput('project-ref')} with its token, or an alarm channel such as ${nameInput('notify-url')}.`,
   );
 }

@@ -20,7 +20,7 @@ export function acceptFormerNames(read: (name: InputName | FormerName) => string
 
 /** Returns the warning for a user who wrote a former name. */
 export function adviseRename(former: FormerName): string {
-  return `the input ${former} is named ${formerNames[former]} now; its former name is still read`;
+  return `the input ${former} is named ${formerNames[former]} now. The former name still works`;
 }
 
 export function listFormerNames(): readonly FormerName[] {

@@ -17,8 +17,8 @@ export const parseRecipients = patterned(patternOfList(recipientPattern), (text)
     // A user who pastes the wrong half of a key pair must not see it in a log.
     if (/AGE-SECRET-KEY-/i.test(recipient)) {
       throw new Problem(
-        'holds an identity, which is the secret half',
-        'Write the recipient that starts with age1; `age-keygen -y` prints it. Replace that identity if this was logged.',
+        'contains an identity, which is the secret key',
+        'Write the recipient that starts with age1; `age-keygen -y` prints it. Replace that identity if it was logged.',
       );
     }
     try {
@@ -37,8 +37,8 @@ export function parseIdentities(text: string): readonly string[] {
   const lines = identityLines(text);
   if (lines.length === 0) {
     throw new Problem(
-      'is neither an age identity nor a file that holds one',
-      'Write the text of the file that `age-keygen` made, or the path of a file that can be read here.',
+      'is neither an age identity nor a file with one',
+      'Write the text of the file that `age-keygen` created, or the path of a readable file.',
     );
   }
   for (const [index, line] of lines.entries()) {
@@ -47,8 +47,8 @@ export function parseIdentities(text: string): readonly string[] {
     } catch {
       // The library's message quotes the identity, so neither it nor the error as a cause is passed on.
       throw new Problem(
-        `holds a line that is no valid age identity, number ${index + 1} of ${lines.length} without comments`,
-        'Copy it again from the file that `age-keygen` made, whole lines only.',
+        `has a line that is not a valid age identity: number ${index + 1} of ${lines.length} without comments`,
+        'Copy it again, with complete lines, from the file that `age-keygen` created.',
       );
     }
   }
@@ -74,7 +74,7 @@ function readIfPossible(path: string): string {
 
 export function parseFolder(path: string): string {
   if (isFolder(path)) return path;
-  throw new Problem(`is no folder: ${JSON.stringify(path)}`, 'Write the path of an existing folder.');
+  throw new Problem(`is not a folder: ${JSON.stringify(path)}`, 'Write the path of an existing folder.');
 }
 
 function isFolder(path: string): boolean {
@@ -97,10 +97,11 @@ export function parseCertificates(text: string): string {
 const pem = /^[\s\S]*-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----[\s\S]*$/;
 
 export const parsePem = patterned(pem, (given): void => {
-  const remedy = 'Give the CA certificate in PEM form; Supabase offers it under Database settings.';
-  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(given)) throw new Problem('holds a private key', remedy);
+  const remedy =
+    'Give the CA certificate in PEM format. Supabase offers it for download under Database settings.';
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(given)) throw new Problem('contains a private key', remedy);
   const blocks = given.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
-  if (blocks.length === 0 || !blocks.every(isCertificate)) throw new Problem('is no certificate', remedy);
+  if (blocks.length === 0 || !blocks.every(isCertificate)) throw new Problem('is not a certificate', remedy);
 });
 
 function isCertificate(pem: string): boolean {
@@ -116,9 +117,6 @@ function readFile(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    throw new Problem(
-      `cannot be read: ${JSON.stringify(path)}`,
-      'Write the path of a file that can be read here.',
-    );
+    throw new Problem(`cannot be read: ${JSON.stringify(path)}`, 'Write the path of a readable file.');
   }
 }

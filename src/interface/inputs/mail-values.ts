@@ -33,11 +33,14 @@ export function parseMailServer(text: string): MailServer {
   if (url === undefined || scheme === undefined || url.hostname === '' || !/^\/?$/.test(url.pathname)) {
     throw new Problem(
       'is not the address of a mail server',
-      `Write it as ${mailServerForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`,
+      `Write it as ${mailServerForm}; in a password, percent-encode everything except letters and digits (@ is %40, / is %2F, # is %23, % is %25).`,
     );
   }
   if (url.search !== '' || url.hash !== '')
-    throw new Problem('holds a ? or a # after the host', 'Percent-encode them in the password: %3F and %23.');
+    throw new Problem(
+      'contains a ? or a # after the host',
+      'Percent-encode them in the password: %3F and %23.',
+    );
   const port = url.port === '' ? scheme.port : Number(url.port);
   refuseMixedUp(port, scheme.tls);
   const host = url.hostname.replace(/^\[|\]$/g, '');
@@ -48,19 +51,22 @@ export function parseMailServer(text: string): MailServer {
 function refuseMixedUp(port: number, tls: MailServer['tls']): void {
   if (port === 0)
     throw new Problem(
-      'names port 0, which no server has',
-      `Write the port for logins, as in ${mailServerForm}.`,
+      'has port 0, which no server uses',
+      `Write the submission port, as in ${mailServerForm}.`,
     );
   if (port === 25) {
     throw new Problem(
-      'names port 25, on which mail servers talk to each other: clouds and runners close it',
-      `Write the port for logins, as in ${mailServerForm}.`,
+      'has port 25, which is for mail between servers and is blocked by clouds and runners',
+      `Write the submission port, as in ${mailServerForm}.`,
     );
   }
   if (port === 465 && tls === 'starttls')
-    throw new Problem('names port 465 with smtp://', 'Write smtps://, which is what that port speaks.');
+    throw new Problem(
+      'has port 465 with smtp://',
+      'Write smtps://, because that port uses TLS from the start.',
+    );
   if (port === 587 && tls === 'implicit')
-    throw new Problem('names port 587 with smtps://', 'Write smtp://: that port begins TLS when asked to.');
+    throw new Problem('has port 587 with smtps://', 'Write smtp://, because that port uses STARTTLS.');
 }
 
 function readLogin(url: URL): MailServer['login'] {
@@ -68,13 +74,13 @@ function readLogin(url: URL): MailServer['login'] {
   const [user, password] = [decode(url.username), decode(url.password)];
   if (!user || !password) {
     throw new Problem(
-      'holds a user without a password, a password without a user, or a % that encodes nothing',
+      'has a user without a password, a password without a user, or a % that does not start a percent-encoded character',
       `Write it as ${mailServerForm}, with a % itself as %25.`,
     );
   }
   // The commands of the protocol are lines.
   if (/\p{Cc}/u.test(user + password))
-    throw new Problem('holds a control character in its user or password', 'Leave it out.');
+    throw new Problem('has a control character in its user or password', 'Leave it out.');
   return { user, password };
 }
 
@@ -99,7 +105,7 @@ export const parseRecipientsOfMail = patterned(patternOfList(mailbox), (text): r
   splitList(text).map((address) => {
     if (mailbox.test(address)) return { name: '', address };
     throw new Problem(
-      `cannot contain ${JSON.stringify(address)}: that is no address of mail`,
+      `cannot contain ${JSON.stringify(address)}: that is not a mail address`,
       'Write addresses as in ops@example.com, separated by commas.',
     );
   }),

@@ -48,7 +48,7 @@ function takeNotebook(taker: Taker): string {
   if (storage === undefined && !taker.mistakes.some(({ name }) => name === 'storage'))
     taker.note(
       'storage',
-      'is required for restore with managed: it is noted there what Supabase was asked, and without the note a second run could ask again',
+      'is required for restore with managed: the request to Supabase is recorded there, so that a second run does not send it again',
       'Give the storage of the backups of this project, a folder or a bucket.',
     );
   if (/^artifact:/i.test(storage ?? ''))

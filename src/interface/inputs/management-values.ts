@@ -7,12 +7,12 @@ import { matching } from './values.ts';
 export const parseProjectRef = matching(
   projectRefPattern,
   'is not the name of a project',
-  'Write the twenty lower-case letters that stand in the address of its dashboard.',
+  'Write the twenty lower-case letters in the URL of its dashboard.',
 );
 
 /** @throws Problem when the text is no token that a header could hold; its shape is not checked */
 export const parseToken = matching(
   /^[\x21-\x7e]{1,4000}$/,
-  'holds a space, a line break or a letter that no header can hold',
-  'Copy the token alone, as the dashboard has shown it.',
+  'contains a space, a line break or a character that an HTTP header cannot have',
+  'Copy only the token, as the dashboard shows it.',
 );

@@ -24,5 +24,5 @@ export function parseNeeds(text: string): readonly NeededJob[] {
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), text);
   if (parsed.success) return Object.entries(parsed.output).map(([id, job]) => ({ id, ...job }));
   // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
-  throw new Problem('is not what GitHub knows of the jobs before', 'Write `${{ toJSON(needs) }}`.');
+  throw new Problem('is not the result of `toJSON(needs)`', 'Write `${{ toJSON(needs) }}`.');
 }

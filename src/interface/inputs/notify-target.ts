@@ -52,7 +52,7 @@ function toTelegram(url: URL): NotifyTarget {
   if (!chat) throw lacking('chat_id', 'https://api.telegram.org/bot<token>/sendMessage?chat_id=…');
   if (topic && !/^[1-9]\d{0,14}$/.test(topic))
     throw new Problem(
-      'holds a message_thread_id that is no number',
+      'has a message_thread_id that is not a number',
       'Write the number of the topic, as in message_thread_id=7.',
     );
   url.search = '';
@@ -61,7 +61,7 @@ function toTelegram(url: URL): NotifyTarget {
 
 function lacking(what: string, form: string): Problem {
   return new Problem(
-    say`holds no ${what}, which ${nameInput('notify-format')} asks for`,
+    say`has no ${what}, which ${nameInput('notify-format')} requires`,
     `Write it as in ${form}.`,
   );
 }

@@ -28,7 +28,7 @@ export const schema = {
     required: true,
     placeholder: 'name',
     example: 'backup',
-    description: `What to do: ${operations.map((name) => `\`${name}\``).join(', ')}.`,
+    description: `The operation to run: ${operations.map((name) => `\`${name}\``).join(', ')}.`,
     parse: oneOf(operations),
   },
   ...repositoryInputs,
@@ -39,7 +39,8 @@ export const schema = {
     default: { validate: '100%', mirror: '10%', repair: '100%' },
     placeholder: 'percentage',
     description:
-      'How much of the stored objects to read back, chosen at random: a percentage such as `10%`. For `mirror`, how much of what it copied to a storage that keeps no checksums; for `repair`, how much of what is there.',
+      'How much of the stored data to read back, as a percentage such as `10%`. Objects are chosen at random. For `mirror`, it is a share ' +
+      'of what was copied to a storage without checksums; for `repair`, a share of what is stored.',
     parse: parseShare,
   },
   ...restoreInputs,
@@ -53,8 +54,8 @@ export const schema = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether a backup may be stored unencrypted where that is refused: by a public GitHub repository, whose artifacts anybody can download, and ' +
-      'beside backups that are encrypted.',
+      'Whether to allow an unencrypted backup where it is otherwise refused: in a public GitHub repository, whose artifacts anybody can ' +
+      'download, and in a repository that already has encrypted backups.',
     parse: parseBoolean,
   },
   'artifact-retention-days': {
@@ -62,8 +63,8 @@ export const schema = {
     operations: storing,
     placeholder: 'days',
     description:
-      'How many days GitHub keeps the artifact of an `artifact://` storage after each run that writes it, 1 to 90. When empty, as the ' +
-      'repository is set.',
+      'How many days GitHub keeps the artifact of an `artifact://` storage after each run that writes it, from 1 to 90. When empty, the ' +
+      'setting of the repository applies.',
     parse: wholeNumber(1, 90),
   },
   ...releaseInputs,
@@ -80,7 +81,7 @@ export const schema = {
     default: 'false',
     flag: true,
     placeholder: 'true|false',
-    description: 'Whether to print what the operation would do and stop there.',
+    description: 'Whether to only print what the operation would do.',
     parse: parseBoolean,
   },
 } as const satisfies Record<string, Input>;

@@ -8,7 +8,7 @@ import type { Taker } from './taker.ts';
 export function takeInit(taker: Taker): InitInputs {
   const notify: InitInputs['notify'] = taker.take('notify');
   if (notify !== undefined && notify.length > 1 && notify.includes('none'))
-    taker.note('notify', 'cannot be none and something else', 'Leave none out, or write it alone.');
+    taker.note('notify', 'cannot be none together with others', 'Remove none, or write only none.');
   return {
     operation: 'init',
     databases: taker.take('databases'),

@@ -23,12 +23,16 @@ export function takeCopies(
   if (copies.length > 0 && /^artifact:/i.test(storage ?? ''))
     taker.note(
       'copies',
-      'cannot be given beside an artifact, which is written once and whole',
+      'cannot be used with an artifact, which is always stored as a whole',
       'Give a folder or a bucket as storage, or leave out copies.',
     );
   const shared = findSharedPlace(storage === undefined ? undefined : { storage, s3Endpoint }, copies);
   if (shared !== undefined)
-    taker.note('copies', shared, 'A copy is for the day when the other place is gone: name another one.');
+    taker.note(
+      'copies',
+      shared,
+      'A copy must survive the loss of the other storage: choose another location.',
+    );
   return copies;
 }
 
@@ -126,7 +130,7 @@ export function takeManagement(
     taker.note(
       'project-ref',
       say`is required with ${nameInput('supabase-access-token')}`,
-      'Write the twenty lower-case letters in the address of its dashboard, or leave the token out.',
+      'Write the twenty lower-case letters in the URL of its dashboard, or leave the token out.',
     );
   const isKnown = accessToken !== undefined && projectRef !== undefined;
   return { management: isKnown ? { accessToken, projectRef, apiUrl } : undefined, managementAccess };
@@ -160,13 +164,13 @@ export function requireManagement(
     taker.note(
       'supabase-access-token',
       `is required for ${taker.operation}, because SUPABASE_ACCESS_TOKEN is not set either`,
-      'Make a token at https://supabase.com/dashboard/account/tokens, with scopes, for this project, that may read its backups.',
+      'Create a token at https://supabase.com/dashboard/account/tokens, scoped to this project, with permission to read its backups.',
     );
   if (projectRef === undefined && !isNoted('project-ref'))
     taker.note(
       'project-ref',
-      `is required for ${taker.operation}${urlName === undefined ? ' of the kind managed' : `, because ${urlName} leads to no hosted project`}`,
-      'Write the twenty lower-case letters in the address of its dashboard.',
+      `is required for ${taker.operation}${urlName === undefined ? ' of the kind managed' : `, because ${urlName} does not lead to a hosted project`}`,
+      'Write the twenty lower-case letters in the URL of its dashboard.',
     );
   // Where one is missing, the mistake just noted is thrown before this value is used.
   return { accessToken: accessToken ?? '', projectRef: projectRef ?? '', apiUrl };

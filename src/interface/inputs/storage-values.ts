@@ -20,7 +20,7 @@ export const parseS3Encryption = patterned(s3Encryption, (text): S3Encryption =>
     return keyId === '' ? { algorithm: 'aws:kms' } : { algorithm: 'aws:kms', keyId };
   }
   throw new Problem(
-    'names no encryption of S3',
+    'is not an S3 encryption',
     'Write AES256, aws:kms, or aws:kms:KEY with the id or the ARN of the key.',
   );
 });
@@ -30,8 +30,8 @@ const storageClass = new RegExp(`^(?!(?:${[...archivingClasses].join('|')})$)[A-
 export const parseStorageClass = patterned(storageClass, (text): string => {
   if (archivingClasses.has(text)) {
     throw new Problem(
-      `is ${text}, whose objects cannot be read at once: no backup could be built on, validated or restored`,
-      'Write GLACIER_IR, which can, STANDARD_IA, or leave it out.',
+      `is ${text}, whose objects cannot be read immediately, so backups could not be validated or restored`,
+      'Write GLACIER_IR or STANDARD_IA, whose objects can, or leave it out.',
     );
   }
   if (storageClass.test(text)) return text;
@@ -51,13 +51,13 @@ export const parseStorage = patterned(storage, (text): string => {
   if (storage.test(text)) return text;
   if (/^artifact:/i.test(text)) {
     throw new Problem(
-      'names an artifact that cannot exist',
+      'has an invalid artifact name',
       'Write artifact://name, without any of " : < > | * ? \\ and / in the name, at most 200 characters.',
     );
   }
   if (text.includes('://') && text.includes('@')) {
     throw new Problem(
-      'must not hold credentials',
+      'must not contain credentials',
       'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead.',
     );
   }

@@ -57,7 +57,7 @@ export class Taker {
       if (text && text !== defaultOf(name, this.operation))
         this.note(
           name,
-          say`means nothing together with ${nameInput(other)}`,
+          say`has no effect together with ${nameInput(other)}`,
           say`Leave it out, or ${nameInput(other)}.`,
         );
     }
@@ -93,7 +93,7 @@ export class Taker {
       this.note(
         'storage',
         say`cannot be given together with ${nameInput('policy')}`,
-        say`Leave one out: ${nameInput('storage')} is of one database, ${nameInput('policy')} names the storages of all.`,
+        say`Leave one out: ${nameInput('storage')} belongs to one database, ${nameInput('policy')} names the storages of all.`,
       );
     if (storage === undefined && policy === undefined && this.mistakes.length === 0)
       this.note(
@@ -110,20 +110,20 @@ export class Taker {
     if (kind === 'runbook' && isPublic)
       this.note(
         'public',
-        'is not for a runbook, which names storages, tables and backups',
-        'Leave it out, and keep the runbook where only your team reads it.',
+        'cannot be used for a runbook, which names storages, tables and backups',
+        'Leave it out, and keep the runbook where only your team can read it.',
       );
     if (kind === 'managed' && isPublic)
       this.note(
         'public',
-        'is not for a report about both layers, which names project and storage',
-        'Leave it out; a public dashboard shows both layers without these names.',
+        "cannot be used for a report on Supabase's own backups, which names project and storage",
+        'Leave it out. A public dashboard shows both kinds of backups without these names.',
       );
     if (kind === 'compliance' && isPublic)
       this.note(
         'public',
-        'is not for evidence, which names people, places and messages',
-        'Leave it out, and give the files to those whom they concern.',
+        'cannot be used for audit evidence, which names people, locations and messages',
+        'Leave it out, and give the files only to the people who need them.',
       );
     return { kind, isPublic };
   }
@@ -139,7 +139,7 @@ export class Taker {
       this.note(
         'backup-id',
         say`cannot be ${backupId.replace(/:.*/, '')} together with ${nameInput('recovery-target-time')}`,
-        'Leave it out, and the best backup is taken; or write an id.',
+        'Leave it out to use the best backup, or write an id.',
       );
     return { backupId, recoveryTargetTime };
   }
@@ -152,13 +152,13 @@ export class Taker {
       this.note(
         'recovery-target-time',
         say`is required with ${nameInput('managed', 'true')}`,
-        'Set it, for example to 2026-11-20T14:30:00Z; `managed` tells the times that can be reached.',
+        'Set it, for example to 2026-11-20T14:30:00Z; the operation `managed` shows the times that can be restored.',
       );
     if (time !== undefined && !/:\d\d\.0+Z$/.test(time))
       this.note(
         'recovery-target-time',
-        say`${time === 'latest' ? 'cannot be latest' : 'has parts of a second'} together with ${nameInput('managed')}`,
-        'Write a time on a whole second, as in 2026-11-20T14:30:00Z.',
+        say`${time === 'latest' ? 'cannot be latest' : 'has fractions of a second'} together with ${nameInput('managed')}`,
+        'Write a time without fractions of a second, as in 2026-11-20T14:30:00Z.',
       );
     return time ?? '';
   }
@@ -178,7 +178,7 @@ export function toConfigurationError(operation: string, problems: readonly Mista
   });
   return new ConfigurationError(
     new Wording([`${problems.length} inputs of ${operation} are wrong`, ...lines]),
-    'Correct them all and start again; nothing was read or written.',
+    'Correct them all and run it again. Nothing was read or written.',
   );
 }
 

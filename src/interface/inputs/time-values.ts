@@ -30,8 +30,8 @@ export function parseBackupId(text: string): string {
   const date = parseTime(time);
   if (date !== undefined) return `before:${date.toISOString()}`;
   throw new Problem(
-    `holds no time: ${JSON.stringify(time)}`,
-    'Write it with its zone, as in before:2026-11-20T06:00:00Z.',
+    `contains no time: ${JSON.stringify(time)}`,
+    'Write it with a time zone, as in before:2026-11-20T06:00:00Z.',
   );
 }
 
@@ -41,8 +41,8 @@ export function parseRecoveryTarget(text: string): string {
   const date = /^\d{4}-\d\d-\d\d[T ]\d/.test(text) ? parseTime(text) : undefined;
   if (date === undefined) {
     throw new Problem(
-      `is no point in time: ${JSON.stringify(text)}`,
-      'Write date and time with their zone, as in 2026-11-20T14:30:00Z, or latest.',
+      `is not a point in time: ${JSON.stringify(text)}`,
+      'Write date and time with a time zone, as in 2026-11-20T14:30:00Z, or latest.',
     );
   }
   const fraction = /\.(\d+)/.exec(text)?.[1] ?? '';
@@ -84,8 +84,8 @@ export function parseTimeZone(text: string): string {
     return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;
   } catch {
     throw new Problem(
-      `is no time zone: ${JSON.stringify(text)}`,
-      'Write a name of the IANA database, such as Europe/Berlin, or UTC.',
+      `is not a time zone: ${JSON.stringify(text)}`,
+      'Write a name from the IANA time zone database, such as Europe/Berlin, or UTC.',
     );
   }
 }

@@ -25,8 +25,8 @@ function isSilent({ result, outputs }: NeededJob): boolean {
 function describe({ id, result, outputs }: NeededJob, operation: string): string {
   const hasBegun = Object.values(outputs).some((text) => text !== '');
   return hasBegun
-    ? `${operation} broke off without a word: its job ${id} ended as ${result}`
-    : `${operation} did not begin: its job ${id} ended as ${result}, without any output`;
+    ? `${operation} ended without reporting: its job ${id} ended as ${result}`
+    : `${operation} did not start: its job ${id} ended as ${result}, without any output`;
 }
 
 const cure =

@@ -63,7 +63,7 @@ export async function copyDatabase(request: CopyRequest): Promise<CopiedDatabase
       // Another client may have taken one of the counted sessions by now.
       room = Math.max(1, Math.min(room - 1, found));
       log.warn(
-        say`${nameInput(settings.input)}: there are not the ${wanted} sessions that ${formatCounted(jobs, 'job')} want: it goes on with ${room + openAlready}, and takes longer. Set ${nameInput('jobs')} lower, or raise the pool size or the limit of the role.`,
+        say`${nameInput(settings.input)}: there are not the ${wanted} sessions that ${formatCounted(jobs, 'job')} want: it continues with ${room + openAlready}, and takes longer. Use a lower ${nameInput('jobs')}, or raise the pool size or the limit of the role.`,
       );
     }
   }

@@ -184,7 +184,7 @@ async function lookAround(
   { log, signal }: Context,
 ): Promise<Surroundings> {
   const warn = (error: IntegrityError) => log.warn(error.message);
-  const tell = (error: IntegrityError) => log.warn(`${error.message}; it is not built upon`);
+  const tell = (error: IntegrityError) => log.warn(`${error.message}; the backup does not build on it`);
   const [damaged, marks, { listing, predecessors }] = await runTogether<
     [SuspectObjects, readonly GarbageMark[], Pick<Surroundings, 'listing' | 'predecessors'>]
   >(signal, [
@@ -213,13 +213,13 @@ function refuseWeaker(packing: PackingInputs, newest: Predecessors['newest'], lo
   if (given.size === 0 && !packing.allowUnencrypted) {
     throw new ConfigurationError(
       say`${nameInput('encryption-recipients')}: is empty, and the newest backup of this repository, ${id}, is encrypted`,
-      say`Give its recipients (is the variable with them set?). ${nameInput('allow-unencrypted', 'true')} stores the backup as it is all the same.`,
+      say`Set its recipients (is the variable that holds them set?). ${nameInput('allow-unencrypted', 'true')} stores the backup unencrypted anyway.`,
     );
   }
   const lost = encryption.recipients.filter((recipient) => !given.has(recipient));
   if (given.size > 0 && lost.length > 0) {
     log.warn(
-      `this backup is not encrypted for ${lost.map((recipient) => recipient.slice(0, 80)).join(', ')}, as the newest one, ${id}, is: whoever has only that identity cannot open it`,
+      `this backup is not encrypted for ${lost.map((recipient) => recipient.slice(0, 80)).join(', ')}, as the newest one, ${id}, is: somebody who has only that identity cannot decrypt it`,
     );
   }
 }
@@ -250,7 +250,7 @@ function findClockError({ skewSeconds }: Lock, location: string, log: Context['l
   if (Math.abs(skewSeconds) * 1000 <= clockToleranceMs) return (time) => time;
   const direction = skewSeconds > 0 ? 'behind' : 'ahead of';
   log.warn(
-    `the clock of this machine is ${Math.round(Math.abs(skewSeconds))} seconds ${direction} that of ${location}; the backup is dated by the latter`,
+    `the clock of this machine is ${Math.round(Math.abs(skewSeconds))} seconds ${direction} that of ${location}; the backup uses the time of the storage`,
   );
   return (time) => new Date(time.getTime() + skewSeconds * 1000);
 }

@@ -37,6 +37,6 @@ export function refuseUnencrypted(
     : 'and an unencrypted backup is one mistake with the storage away from everybody';
   throw new ConfigurationError(
     say`${nameInput('encryption-recipients')}: is empty; ${standing}, ${danger}`,
-    say`Make a key with \`supabase-backup keygen\`, give its recipient (age1…), and keep the identity somewhere else than in this repository. ${nameInput('allow-unencrypted', 'true')} stores the backup as it is all the same.`,
+    say`Create a key with \`supabase-backup keygen\`, set its recipient (age1…), and keep the identity outside of this repository. ${nameInput('allow-unencrypted', 'true')} stores the backup unencrypted anyway.`,
   );
 }

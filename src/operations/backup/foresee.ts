@@ -29,7 +29,7 @@ export async function foreseeBackup(inputs: BackupInputs, context: Context): Pro
   const settings = parseConnection('database-url', inputs.databaseUrl, context, inputs.sslrootcert);
   await using storage = await openStorage(inputs.storage, inputs, context);
   const repository = await findRepository(storage, inputs.repositoryKey);
-  const onDamaged = (error: Error) => context.log.warn(`${error.message}; passed over`);
+  const onDamaged = (error: Error) => context.log.warn(`${error.message}; skipped`);
   const { backups } =
     repository === undefined
       ? { backups: [] }

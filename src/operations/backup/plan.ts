@@ -65,7 +65,7 @@ export function relate(found: Base, snapshot: Snapshot): Relation {
   const lineage = followLineage(manifest.source, snapshot, snapshot.tokens, snapshot.ours.transactions);
   switch (lineage.kind) {
     case 'broken':
-      return { kind: 'unrelated', why: `backup ${manifest.id} cannot be built upon: ${lineage.why}` };
+      return { kind: 'unrelated', why: `backup ${manifest.id} cannot be built on: ${lineage.why}` };
     case 'idle':
       return { kind: 'idle', base: manifest, isStored, since: 0n };
     case 'active':

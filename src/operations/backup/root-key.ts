@@ -31,15 +31,15 @@ export async function carryRootKey(
 ): Promise<CarriedKey> {
   if (!hasSecrets) return { kind: 'none' };
   const { vaultKey, databaseUrl } = source;
-  if (backupType === 'schema') return leave('a backup of definitions has no secrets either');
+  if (backupType === 'schema') return leave('a schema backup has no secrets either');
   if (vaultKey === undefined) return leave(outside, byToken);
   if (packing.encryptionRecipients.length === 0)
-    return leave('the backup is not encrypted, and the key is never stored in the clear', byRecipients);
+    return leave('the backup is not encrypted, and the key is never stored unencrypted', byRecipients);
   const ofUrl = findProjectRef(databaseUrl);
   if (ofUrl !== undefined && ofUrl !== vaultKey.projectRef)
     return leave(
-      `project-ref is ${vaultKey.projectRef}, and the database is that of ${ofUrl}`,
-      'Make both name one project.',
+      `the input project-ref is ${vaultKey.projectRef}, but the database belongs to ${ofUrl}`,
+      'Make both refer to the same project.',
     );
   const read = await askForKey(vaultKey, context);
   if (typeof read !== 'string') {
@@ -52,10 +52,10 @@ export async function carryRootKey(
 }
 
 const outside =
-  'it lives outside of the database; the secrets are in the backup as they are stored, encrypted with it';
+  'it is kept outside of the database; the backup has the secrets as they are stored, encrypted with it';
 const byToken =
-  'Give supabase-access-token, and encryption-recipients, and the next backup carries it, encrypted.';
-const byRecipients = 'Give encryption-recipients, and the next backup carries it, encrypted.';
+  'Set the inputs supabase-access-token and encryption-recipients. The next backup then carries the key, encrypted.';
+const byRecipients = 'Set the input encryption-recipients. The next backup then carries the key, encrypted.';
 
 function leave(why: string, remedy?: string): CarriedKey {
   const byHand =

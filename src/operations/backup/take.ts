@@ -102,7 +102,7 @@ async function noteSlot(present: Session, { repository, context }: Destination):
     if (state !== undefined) context.noteSlot({ at: context.now(), state });
   } catch (error) {
     if (!(error instanceof SourceError)) throw error;
-    context.log.warn(`the slot of captures is not measured: ${error.message}`);
+    context.log.warn(`the replication slot is not measured: ${error.message}`);
   }
 }
 

@@ -50,7 +50,7 @@ export async function drainSlot(
   }
   if (strangers.size > 0) {
     context.log.warn(
-      `changed, and in no backup: ${[...strangers].join(', ')}. A recovery leaves these changes out, because pg_dump does not write tables of extensions`,
+      `changed, but in no backup: ${[...strangers].join(', ')}. A recovery leaves these changes out, because pg_dump does not write tables of extensions`,
     );
   }
   return keyless;

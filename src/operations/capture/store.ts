@@ -167,6 +167,6 @@ async function lockCaptures(session: Session, name: string): Promise<void> {
   if (row?.taken) return;
   throw new SourceError(
     'another capture of this database is running',
-    'Let it end: it stores what this one would have. A concurrency group keeps runs of a workflow apart.',
+    'Wait for it to end: it stores what this one would have stored. A concurrency group prevents parallel runs of a workflow.',
   );
 }

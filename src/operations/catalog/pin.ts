@@ -54,12 +54,12 @@ async function watchForCleanup(repository: Repository, id: string, { log }: Cont
   if ((await readIfPresent(repository, id)) === undefined) {
     throw new StorageError(
       `backup ${id} was removed from ${repository.storage.location} while it was being pinned`,
-      'Pin another one; `list` shows what is left.',
+      'Pin another one; `list` shows the remaining backups.',
     );
   }
   if (cleanup) {
     log.warn(
-      `a cleanup (${cleanup.content?.holder}) may be under way that does not know of this pin yet; see with \`list\` that ${id} is there when it has ended`,
+      `a cleanup (${cleanup.content?.holder}) may be running that does not know about this pin yet. When it has ended, check with \`list\` that ${id} is still there`,
     );
   }
 }

@@ -155,7 +155,7 @@ async function retract(
   if (cleared.length === 0) return;
   for (const { id, objects } of cleared) {
     pruneContext.log.warn(
-      `${id} was recorded as damaged and is not: ${objects.length === 0 ? 'its manifest' : formatCounted(objects.length, 'object')} could not be read as stored, and can be now. It counts as unverified; look at what is between the storage and whoever validated it`,
+      `${id} was recorded as damaged and is not: ${objects.length === 0 ? 'its manifest' : formatCounted(objects.length, 'object')} could not be read as stored, and can be now. It counts as unverified. Check the connection between the storage and the machine that validated it`,
     );
   }
   await appendRecord(repository, 'validations', pruneContext.now(), {
@@ -324,7 +324,7 @@ function refuseWholeStorage(location: string): void {
   const folder = /^file:/i.test(location) ? fileURLToPath(location) : resolve(location);
   if (!isBucket && (/^s3:/i.test(location) || resolve(folder, '..') !== folder)) return;
   throw new ConfigurationError(
-    say`${nameInput('storage')}: ${location} is ${isBucket ? 'a whole bucket' : 'the root folder'}; cleanup deletes only below a ${isBucket ? 'prefix' : 'folder'} of its own`,
+    say`${nameInput('storage')}: ${location} is ${isBucket ? 'a whole bucket' : 'the root folder'}; cleanup deletes only in a separate ${isBucket ? 'prefix' : 'folder'}`,
     isBucket
       ? 'Copy the repository to s3://bucket/prefix, and use that location for backups and cleanup.'
       : 'Move the repository into a folder, and use that location for backups and cleanup.',

@@ -14,7 +14,7 @@ export type Finding<Value = undefined> = (
     }
 ) & { readonly value?: Value | undefined };
 
-export const ok = <Value = undefined>(reason: string, value?: Value): Finding<Value> => {
+export const ok = <Value = undefined>(reason: string | Wording, value?: Value): Finding<Value> => {
   return { state: 'ok', reason, value };
 };
 export const warning = <Value = undefined>(
@@ -107,11 +107,11 @@ export class Examination {
       if (timer.signal.aborted)
         return failed(
           `there was no answer within ${limitMs / 1000} s`,
-          'Run it again; if it stays so, look at the network and at what the other side is busy with.',
+          'Run it again. If this continues, check the network and whether the other side is overloaded.',
         );
       if (isKnownError(error)) return failed(error.told.message, error.told.next);
       if (!isAnswer(error)) throw error;
-      return failed(messageOf(error), 'Look at what it says, and whether another program gets on from here.');
+      return failed(messageOf(error), 'Read the message, and check whether another program works from here.');
     }
   }
 }

@@ -39,7 +39,7 @@ export function chooseProject(
   if (projectRef !== undefined)
     return {
       kind: 'unknown',
-      why: say`${projectRef} was not looked at: neither ${nameInput('supabase-access-token')} nor ${variable} is set`,
+      why: say`${projectRef} was not checked: neither ${nameInput('supabase-access-token')} nor ${variable} is set`,
     };
   const isNamed = meant === undefined && named.some(({ written }) => written['project-ref'] !== undefined);
   return isNamed

@@ -63,7 +63,7 @@ function choose(databases: readonly PlannedDatabase[], { policy, database }: Bas
   throw database === undefined
     ? new ConfigurationError(
         say`${nameInput('database')}: ${policy} has several databases`,
-        `Write which of them is meant: ${names}.`,
+        `Choose one of them: ${names}.`,
       )
     : new ConfigurationError(
         say`${nameInput('database')}: ${policy} has no database ${JSON.stringify(database)}`,

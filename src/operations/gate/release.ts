@@ -96,7 +96,7 @@ async function findMigrations({ migrations, baseRef }: GateInputs, context: Cont
     return found;
   }
   for (const { path, why } of found.passedOver) {
-    if (why !== 'not SQL') context.log.warn(`${path} is ${why}, and was not looked at`);
+    if (why !== 'not SQL') context.log.warn(`${path} is ${why}, and was not checked`);
   }
   return found;
 }
@@ -148,8 +148,8 @@ async function readTarget(inputs: GateInputs, id: string, context: Context): Pro
     const manifest = await readIfPresent(repository, id);
     if (manifest !== undefined) return manifest;
     throw new StorageError(
-      `backup ${id} was removed from ${storage.location} while the gate counted on it`,
-      'Run the gate again, and see that no cleanup runs beside it.',
+      `backup ${id} was removed from ${storage.location} while the gate relied on it`,
+      'Run the gate again, and make sure that no cleanup runs at the same time.',
     );
   });
 }

@@ -182,7 +182,7 @@ function refuseMissing(missing: readonly string[]): void {
   const [first] = missing;
   if (first === undefined) return;
   throw new ConfigurationError(
-    `init: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not given, and there is no terminal to ask at`,
+    `init: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not given, and there is no terminal to ask in`,
     `Give ${missing.map((name) => `--${name} <${placeholderOf(name)}>`).join(' ')}, or run it in a terminal.`,
   );
 }

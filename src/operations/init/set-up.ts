@@ -61,8 +61,8 @@ async function refusePolicy(file: string): Promise<void> {
   );
   if (!isThere) return;
   throw new ConfigurationError(
-    say`${nameInput('policy')}: ${file} is there already, and is not written over`,
-    'Edit it, and run `supabase-backup schedule`, which makes the workflows from it. A key alone makes `supabase-backup keygen`.',
+    say`${nameInput('policy')}: ${file} already exists and is not overwritten`,
+    'Edit it and run `supabase-backup schedule`, which generates the workflows. To create only a key, run `supabase-backup keygen`.',
   );
 }
 
@@ -99,7 +99,7 @@ async function writePolicy(file: string, text: string, key: MadeKey | undefined)
         : say` The key that was made is in ${key.keyFile}: give ${nameInput('encryption-recipients', key.recipient)} the next time.`;
     throw new ConfigurationError(
       say`${nameInput('policy')}: ${file} cannot be written`,
-      say`Write the path of a file in a folder that this user may write to.${reuse}`,
+      say`Write the path of a file in a folder that this user can write to.${reuse}`,
       cause,
     );
   }

@@ -28,8 +28,8 @@ export interface Key {
 export function refuseRunner(operation: Operation, { env }: Pick<Context, 'env'>): void {
   if (nameHost(env) === 'machine') return;
   throw new ConfigurationError(
-    `operation: ${operation} is for a machine of yours, and this is a step of a workflow`,
-    `Run \`supabase-backup ${operation}\` in a terminal: what it makes must outlive the job, and nobody else may read it.`,
+    `operation: ${operation} must run on your own machine, but this is a step of a workflow`,
+    `Run \`supabase-backup ${operation}\` in a terminal. The files that it creates must outlive the job, and nobody else may read them.`,
   );
 }
 
@@ -57,7 +57,7 @@ export async function chooseKeyFiles(
   if (keyFile === recoverySheet)
     throw new ConfigurationError(
       say`${nameInput('recovery-sheet')}: is the same file as ${nameInput('key-file')}`,
-      'Name another file; when it is left out, the sheet is put beside the key.',
+      'Use another file, or leave it out: the sheet is then written beside the key.',
     );
   await refuseTaken('key-file', keyFile);
   await refuseTaken('recovery-sheet', recoverySheet);
@@ -71,8 +71,8 @@ function usualKeyFile(name: string, env: NodeJS.ProcessEnv): string {
   const folder = env.XDG_CONFIG_HOME || (home && path.join(home, '.config'));
   if (!folder)
     throw new ConfigurationError(
-      say`${nameInput('key-file')}: has no usual place, because neither HOME nor XDG_CONFIG_HOME is set`,
-      say`Name a file: ${nameInput('key-file', '/path/to/backup.key')}.`,
+      say`${nameInput('key-file')}: has no default location, because neither HOME nor XDG_CONFIG_HOME is set`,
+      say`Set a file: ${nameInput('key-file', '/path/to/backup.key')}.`,
     );
   const file = name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[.-]+/, '') || 'supabase-backup';
   return path.join(folder, 'supabase-backup', `${file}.key`);
@@ -90,8 +90,8 @@ async function refuseTaken(input: 'key-file' | 'recovery-sheet', file: string): 
       ? 'Name'
       : say`Use that key: ${nameInput('encryption-recipients', recipient)}. Or name`;
   throw new ConfigurationError(
-    say`${nameInput(input)}: ${file} is there already, and is not written over`,
-    say`${use} another file with ${nameInput(input)}; a key that backups were encrypted for must never be lost.`,
+    say`${nameInput(input)}: ${file} already exists and is not overwritten`,
+    say`${use} another file with ${nameInput(input)}. Never lose a key that backups are encrypted for.`,
   );
 }
 
@@ -109,8 +109,8 @@ async function refuseRepository(input: string, file: string): Promise<void> {
   const root = await findWorkTree(path.dirname(file));
   if (root === undefined) return;
   throw new ConfigurationError(
-    say`${nameInput(input)}: ${file} is inside of the git repository ${root}, where one \`git add\` publishes it`,
-    say`Name a file outside of it with ${nameInput(input)}.`,
+    say`${nameInput(input)}: ${file} is inside the Git repository ${root}, where \`git add\` could publish it`,
+    say`Choose a file outside of it with ${nameInput(input)}.`,
   );
 }
 
@@ -165,7 +165,7 @@ async function writeNew(input: string, file: string, text: string): Promise<void
   } catch (cause) {
     throw new ConfigurationError(
       say`${nameInput(input)}: ${file} cannot be written`,
-      say`Name a file in a folder that this user may write to with ${nameInput(input)}. Nothing was set up.`,
+      say`Choose a file in a folder that this user can write to with ${nameInput(input)}. Nothing was set up.`,
       cause,
     );
   }

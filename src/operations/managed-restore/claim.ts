@@ -81,8 +81,8 @@ export async function readClaims(repository: Repository, ref: string): Promise<C
 async function readClaim(repository: Repository, key: string): Promise<Claim | undefined> {
   const damaged = (how: string, cause?: unknown) =>
     new IntegrityError(
-      `${key} in ${repository.storage.location} is no note of a restore by the platform: ${how}`,
-      'See in the dashboard whether the project was restored, and who can write to the storage. Then remove the file, and run this again.',
+      `${key} in ${repository.storage.location} is not a valid note of a restore by Supabase: ${how}`,
+      'Check in the dashboard whether the project was restored, and check who can write to the storage. Then delete the file, and run this again.',
       cause,
     );
   const claim = await readSealed(repository, 'claim', key, claimSchema, damaged);

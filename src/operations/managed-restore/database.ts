@@ -57,7 +57,7 @@ async function reach(
   } catch (error) {
     if (!isKnownError(error)) throw error;
     context.log.warn(
-      `the database is not reached, so that its slot of captures is not dropped: ${error.message}\n→ ${error.next}`,
+      say`the database cannot be reached, so its replication slot is not dropped: ${error.told.message}\n→ ${error.told.next}`,
     );
     return undefined;
   }

@@ -14,7 +14,7 @@ export function refuseOtherProject({ targetUrl, management }: ManagedRestoreInpu
   if (ofUrl === undefined || ofUrl === management.projectRef) return;
   throw new ConfigurationError(
     say`${nameInput('project-ref')}: it is ${management.projectRef}, and ${nameInput('target-url')} leads to ${ofUrl}`,
-    'Leave one of them out, or make them name one project.',
+    'Leave one of them out, or make both refer to the same project.',
   );
 }
 
@@ -42,16 +42,16 @@ export function findRefusals(
   if (!restorable.has(status))
     refusals.push(
       new ConfigurationError(
-        say`${nameInput('project-ref')}: the project is ${status}, and the platform restores one that is ACTIVE_HEALTHY`,
+        say`${nameInput('project-ref')}: the project is ${status}, but Supabase restores only a project that is ACTIVE_HEALTHY`,
         status === 'INACTIVE'
           ? 'Resume it in the dashboard first.'
-          : 'Wait until it is, or see the dashboard.',
+          : 'Wait until it is, or check the dashboard.',
       ),
     );
   if (window === undefined)
     refusals.push(
       new ConfigurationError(
-        say`${nameInput('managed')}: point-in-time recovery is not on for ${projectRef}, and without it the platform restores nothing that is asked for from here`,
+        say`${nameInput('managed')}: point-in-time recovery is not enabled for ${projectRef}, and Supabase offers no other restore through its API`,
         say`Restore one of its daily backups in the dashboard, under Database, Backups; or restore from the repository, without ${nameInput('managed')}.`,
       ),
     );
@@ -60,14 +60,14 @@ export function findRefusals(
       new ConfigurationError(
         say`${nameInput('recovery-target-time')}: ${formatSecond(target)} is not among the times that Supabase can restore: ${formatSecond(window.from)} to ${formatSecond(window.to)}`,
         target > window.to
-          ? 'The end follows the transactions by some minutes: try again later, or write an earlier time.'
-          : say`Write a later time, or restore from the repository, without ${nameInput('managed')}: it may reach back further.`,
+          ? 'The end is some minutes behind the latest transaction: try again later, or choose an earlier time.'
+          : say`Write a later time, or restore from the repository, without ${nameInput('managed')}: its backups may go back further.`,
       ),
     );
   if (!confirmed)
     refusals.push(
       new ConfigurationError(
-        say`${nameInput('confirm')}: the project ${projectRef} needs words that confirm the restore: all of it is taken back, and what was committed in the ${formatAge(Math.max(0, now.getTime() - target.getTime()))} since ${formatSecond(target)} is lost`,
+        say`${nameInput('confirm')}: the project ${projectRef} needs a confirmation: the whole project goes back in time, and what was committed in the ${formatAge(Math.max(0, now.getTime() - target.getTime()))} since ${formatSecond(target)} is lost`,
         say`If you are sure, add ${nameInput('confirm', confirmingWords)}.`,
       ),
     );

@@ -84,8 +84,8 @@ function refuseOther(claims: readonly Claim[], { claim, project, at }: Job): voi
   if (claim !== undefined || other === undefined) return;
   const time = new Date(other.target * 1000).toISOString();
   throw new ConfigurationError(
-    say`${nameInput('recovery-target-time')}: the platform is restoring the project, or about to, and was asked for ${time}`,
-    `Give that time to wait for it, or wait until the project is back.`,
+    say`${nameInput('recovery-target-time')}: Supabase is restoring the project or about to, to the time ${time}`,
+    `Use that time to wait for this restore, or wait until the project is back.`,
   );
 }
 
@@ -128,8 +128,8 @@ async function ask(
   };
   if (!(await makeClaim(repository, claim, platform.clock)))
     throw new PlatformError(
-      'another run is asking the platform for this restore just now',
-      'Let it end, or run this again: it then waits for the project as well.',
+      'another run is requesting this restore now',
+      'Wait for it to end, or run this again: it then waits for the project, too.',
     );
   try {
     await requestPitr(platform.api, ref, claim.target);
@@ -142,7 +142,7 @@ async function ask(
       throw toKnownError(error);
     }
     context.log.warn(
-      `${error.message}; it may have begun nevertheless, so it is not asked for again, and the project is watched`,
+      `${error.message}; it may have started anyway, so it is not requested again, and this run watches the project`,
     );
     return { claim, request: 'lost' };
   }
@@ -155,7 +155,7 @@ async function takeBack(repository: Repository, claim: Claim, { log }: Context):
   } catch (error) {
     if (!isKnownError(error)) throw error;
     log.warn(
-      `the note that this restore was asked for stays in the storage, so that it is not asked for again: give a time one second away. ${error.message}`,
+      `the storage keeps the note of this request, so the restore is not requested again. Use a time that differs by one second. ${error.message}`,
     );
   }
 }
@@ -231,7 +231,7 @@ async function watch(job: Job, context: Context): Promise<Ending> {
         ),
       onLong: (status) =>
         context.log.warn(
-          `the project has been ${status} for more than 30 minutes. Restores have taken hours; ask Supabase's support (https://supabase.com/dashboard/support/new) to look at it. This run waits on.`,
+          `the project has been ${status} for more than 30 minutes. Restores have taken hours; ask Supabase's support (https://supabase.com/dashboard/support/new) to check it. This run keeps waiting.`,
         ),
     },
     clock,
@@ -251,8 +251,8 @@ async function lookAt({ platform, inputs }: Job, context: Context): Promise<stri
       return undefined;
     }
     throw new PlatformError(
-      `the project cannot be watched any more: ${error.message}`,
-      `${error.next} The restore goes on at Supabase: the same command waits for it again, and asks for nothing.`,
+      `the project can no longer be watched: ${error.message}`,
+      say`${error.told.next} Supabase continues the restore. Run the same command again to wait for it; it does not request another restore.`,
       error,
     );
   }

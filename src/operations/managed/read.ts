@@ -55,7 +55,7 @@ async function readOwnLayer(inputs: ManagedInputs, context: Context): Promise<Ow
   await using storage = await openStorage(place, inputs, context);
   const repository = await openRepository(storage, repositoryKey);
   const { log, signal } = context;
-  const onDamaged = ({ message }: Error) => log.warn(`${message}; passed over`);
+  const onDamaged = ({ message }: Error) => log.warn(`${message}; skipped`);
   const freshness = await readFreshness(repository, context);
   const recoverable = await readRecoverable(repository, freshness.usable, context);
   const restores = await readRecords(repository, 'restores', onDamaged, { newest: shownRestores, signal });

@@ -29,7 +29,7 @@ export async function copyAfterwards(
   } catch (error) {
     context.signal.throwIfAborted();
     if (!isKnownError(error)) throw error;
-    context.log.warn(`no copy was brought up to date: ${error.message}`);
+    context.log.warn(`no copy was updated: ${error.message}`);
     return copies.map(({ name, storage }) => ({ kind: 'failed', name, location: storage.location, error }));
   }
 }

@@ -53,7 +53,7 @@ export async function mirrorEach(
     } catch (error) {
       context.signal.throwIfAborted();
       if (!isKnownError(error)) throw error;
-      context.log.warn(`the copy ${name} was not brought up to date: ${error.message}`);
+      context.log.warn(`the copy ${name} was not updated: ${error.message}`);
       outcomes.push({ kind: 'failed', name, location: storage.location, error });
     }
   }

@@ -77,7 +77,7 @@ async function readDatabase(
   const repository = await openRepository(storage, place.repositoryKey);
   const managed = management && (await askPlatform(management, context));
   const { log, signal } = context;
-  const onDamaged = ({ message }: Error) => log.debug(`${message}; passed over`);
+  const onDamaged = ({ message }: Error) => log.debug(`${message}; skipped`);
   const records = await readAllRecords(repository, onDamaged, { newest: mostRecords, signal });
   const facts = await readStatusFacts(
     repository,

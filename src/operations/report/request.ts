@@ -86,7 +86,7 @@ function refuseUnasked(
   if (kind !== 'managed' || projects.some((project) => project !== undefined)) return;
   throw new ConfigurationError(
     say`${nameInput('project-ref')}: a report of the kind managed needs a project and a token, and ${policy} and the inputs name both for no database`,
-    'Write `project-ref` for the database in the policy, and set SUPABASE_ACCESS_TOKEN.',
+    'Add `project-ref` for the database to the policy, and set SUPABASE_ACCESS_TOKEN.',
   );
 }
 

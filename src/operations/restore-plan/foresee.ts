@@ -81,8 +81,8 @@ function refuseContradictions({ target, include, recoveryTargetTime }: PlanReque
   const odd = include.find((pattern) => printable(pattern) !== pattern);
   if (odd !== undefined)
     throw new ConfigurationError(
-      say`${nameInput('include')}: a name has characters that cannot be seen, and a line with it could not be read before it is run`,
-      'Choose the table with schema.*, or restore it in a terminal.',
+      say`${nameInput('include')}: a name has invisible characters, so a person could not check the command before running it`,
+      'Select the table with schema.*, or restore it in a terminal.',
     );
   if (target !== 'beside') return;
   if (include.length === 0)
@@ -92,8 +92,8 @@ function refuseContradictions({ target, include, recoveryTargetTime }: PlanReque
     );
   if (recoveryTargetTime !== undefined)
     throw new ConfigurationError(
-      say`${nameInput('recovery-target-time')}: rows come beside the live tables from a backup, not from a point in time`,
-      'Name a backup instead, or plan a restore into an empty database.',
+      say`${nameInput('recovery-target-time')}: rows beside the live tables come from a backup, not from a point in time`,
+      'Choose a backup instead, or plan a restore into an empty database.',
     );
 }
 
@@ -104,7 +104,7 @@ function readRestores(
   repository: Repository,
   { log, signal }: Context,
 ): Promise<readonly StoredRecord<'restores'>[]> {
-  const onDamaged = (error: Error) => log.warn(`${error.message}; passed over`);
+  const onDamaged = (error: Error) => log.warn(`${error.message}; skipped`);
   return readRecords(repository, 'restores', onDamaged, { newest: timedRestores, signal });
 }
 
@@ -125,8 +125,8 @@ function chooseTables(manifest: Manifest, include: readonly string[]): TableCont
   const unmatched = findUnmatched(include, manifest.tables);
   if (unmatched.length > 0)
     throw new ConfigurationError(
-      say`${nameInput('include')}: no table of backup ${manifest.id} fits ${unmatched.join(', ')}`,
-      `${askForTables(unmatched, manifest.tables)}Correct the name, in the letters of the database, or name a backup that has the table; backup_show lists them.`,
+      say`${nameInput('include')}: no table of backup ${manifest.id} matches ${unmatched.join(', ')}`,
+      `${askForTables(unmatched, manifest.tables)}Correct the name (names are case-sensitive), or choose a backup that has the table; backup_show lists its tables.`,
     );
   return manifest.tables
     .filter(createSelection(include, []))

@@ -106,7 +106,7 @@ function explainStop(error: KnownError, { manifest, state, clock }: RestoreJob):
   const message = say`${error.told.message}; the restore stopped after ${phases.join(', ')}, and the target is incomplete`;
   const next =
     state.part?.isInUse === true
-      ? say`Nothing but the chosen objects was touched: keep the database, mend the cause, and run the same again with ${nameInput('backup-id', manifest.id)} and ${nameInput('clean', 'true')}.`
+      ? say`Only the selected objects were touched. Keep the database, fix the cause, and run the same command again with ${nameInput('backup-id', manifest.id)} and ${nameInput('clean', 'true')}.`
       : say`${error.told.next} Then start over with ${nameInput('backup-id', manifest.id)} and ${nameInput('clean', 'true')}, or restore into a new database.`;
   if (error instanceof StorageError) {
     const { configuration, missing } = error;

@@ -41,8 +41,8 @@ export function refuseContradictions(inputs: RestoreInputs): void {
   }
   if (stagingUrl === undefined && fallback !== Number(defaultOf('fallback', 'restore'))) {
     throw new ConfigurationError(
-      say`${nameInput('fallback')}: is given without ${nameInput('staging-url')}, and a restore into the target falls back on nothing`,
-      say`Give ${nameInput('staging-url')}, where backups can be tried, or leave ${nameInput('fallback')} out.`,
+      say`${nameInput('fallback')}: is given without ${nameInput('staging-url')}, but a restore into the target tries no other backups`,
+      say`Give ${nameInput('staging-url')}, where backups can be tested, or leave ${nameInput('fallback')} out.`,
     );
   }
 }
@@ -79,7 +79,7 @@ export function findRefusals(
     refusals.push(
       new ConfigurationError(
         say`${nameInput('target-url')}: the database is not empty: it has ${nameExisting(state)}`,
-        say`Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have this one emptied first with ${nameInput('clean', 'true')}.`,
+        say`Restore into a new database (CREATE DATABASE … TEMPLATE template0), or empty this one first with ${nameInput('clean', 'true')}.`,
       ),
     );
   }
@@ -87,7 +87,7 @@ export function findRefusals(
   if (reasons.length > 0 && !inputs.confirmed) {
     refusals.push(
       new ConfigurationError(
-        say`${nameInput('confirm')}: ${state.target} needs words that confirm the restore: ${reasons.map(describeReason).join(', ')}; ${describeLoss(manifest, state)}`,
+        say`${nameInput('confirm')}: ${state.target} needs a confirmation: ${reasons.map(describeReason).join(', ')}; ${describeLoss(manifest, state)}`,
         say`If you are sure, add ${nameInput('confirm', confirmingWords)}.`,
       ),
     );
@@ -99,8 +99,8 @@ export function findRefusals(
   ) {
     refusals.push(
       new ConfigurationError(
-        say`${nameInput('safety-storage')}: is required, because ${state.target} is to be emptied or changed and is not the database of this repository, which holds only one`,
-        say`Say where its safety backup goes, or restore without one: ${nameInput('safety-backup', 'false')}.`,
+        say`${nameInput('safety-storage')}: is required, because ${state.target} will be emptied or changed, and it is not the database of this repository, which holds only one`,
+        say`Set where to store its safety backup, or restore without one: ${nameInput('safety-backup', 'false')}.`,
       ),
     );
   }
@@ -118,15 +118,15 @@ function findMeetings(
   if (mark !== undefined && !isSamePart(inputs, mark)) {
     refusals.push(
       new ConfigurationError(
-        say`${nameInput('target-url')}: it has ${describeUnfinished(mark)}, which was another part of it or all`,
-        say`Bring that one to its end first, with ${nameInput('clean', 'true')} and the same ${nameInput('include')} and ${nameInput('exclude')}, and then restore this part.`,
+        say`${nameInput('target-url')}: it has ${describeUnfinished(mark)}, which was another part of the backup or all of it`,
+        say`Finish that restore first, with ${nameInput('clean', 'true')} and the same ${nameInput('include')} and ${nameInput('exclude')}, and then restore this part.`,
       ),
     );
   }
   if (filled.length > 0) {
     refusals.push(
       new ConfigurationError(
-        say`${nameInput('include')}: the target has rows of ${summarize(filled)} already, and tables of the platform are not replaced`,
+        say`${nameInput('include')}: the target has rows of ${summarize(filled)} already, and platform tables are not replaced`,
         say`Leave them out with ${nameInput('exclude')}, or restore their rows beside the live tables with ${nameInput('side-schema')}.`,
       ),
     );
@@ -134,24 +134,24 @@ function findMeetings(
   if (collisions.length > 0) {
     refusals.push(
       new ConfigurationError(
-        say`${nameInput('target-url')}: indexes of the backup have names that something else there has: ${summarize(collisions)}`,
-        'A table that was renamed keeps the names of its indexes: rename these too (ALTER INDEX … RENAME TO …), or drop what has them.',
+        say`${nameInput('target-url')}: indexes of the backup have names that other objects there use: ${summarize(collisions)}`,
+        'A renamed table keeps the names of its indexes: rename these too (ALTER INDEX … RENAME TO …), or drop the objects that use the names.',
       ),
     );
   }
   if (takenSequences.length > 0) {
     refusals.push(
       new ConfigurationError(
-        say`${nameInput('target-url')}: columns of the backup number their rows by sequences that belong to another table there: ${summarize(takenSequences)}`,
-        'A table that was renamed keeps the names of its sequences: rename these too (ALTER SEQUENCE … RENAME TO …), or drop what has them.',
+        say`${nameInput('target-url')}: columns of the backup use sequences that belong to another table there: ${summarize(takenSequences)}`,
+        'A renamed table keeps the names of its sequences: rename these too (ALTER SEQUENCE … RENAME TO …), or drop the objects that use the names.',
       ),
     );
   }
   if (misfits.length > 0 && replaced.objects.length > 0) {
     refusals.push(
       new ConfigurationError(
-        say`${nameInput('clean')}: what is to be replaced needs things that the target has otherwise than the backup: ${summarize(misfits)}; its rows could be lost, and those of the backup not fit`,
-        say`Name these in ${nameInput('include')} as well, alter them to what they were, or restore the rows beside the live tables with ${nameInput('side-schema')}.`,
+        say`${nameInput('clean')}: the objects to replace depend on objects that differ between the target and the backup: ${summarize(misfits)}. Their rows could be lost, and those of the backup may not fit`,
+        say`Add these to ${nameInput('include')}, change them back to what they were, or restore the rows beside the live tables with ${nameInput('side-schema')}.`,
       ),
     );
   }
@@ -160,7 +160,7 @@ function findMeetings(
     refusals.push(
       new ConfigurationError(
         say`${nameInput('target-url')}: it has ${mark === undefined ? `${names} already` : describeUnfinished(mark)}`,
-        say`Have just these replaced with ${nameInput('clean', 'true')}, restore their rows beside them with ${nameInput('side-schema')}, or restore into another database.`,
+        say`Replace just these with ${nameInput('clean', 'true')}, restore their rows into another schema with ${nameInput('side-schema')}, or restore into another database.`,
       ),
     );
   }

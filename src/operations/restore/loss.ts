@@ -14,8 +14,8 @@ export function describeLoss(manifest: Manifest, state: TargetState): string {
     return `its ${describeAmount(state.tables, state.rows)} would be replaced${describeGone(findLost(manifest, state))}`;
   }
   const { names, tables, rows, lost } = part.replaced;
-  if (names.length === 0) return 'nothing that it has would be replaced';
-  return `of all that it has, ${summarize(names)} would be replaced, ${describeAmount(tables, rows)}${describeGone(lost)}${describeSurplus(part)}`;
+  if (names.length === 0) return 'nothing in it would be replaced';
+  return `of its tables, ${summarize(names)} would be replaced, ${describeAmount(tables, rows)}${describeGone(lost)}${describeSurplus(part)}`;
 }
 
 /** Tells what is dropped with the replaced tables and would not come back, because the backup lacks it. */

@@ -50,7 +50,7 @@ export function describeReason(reason: Reason): string {
     case 'source':
       return 'it is the database that was backed up';
     case 'renamed source':
-      return `it is the database that was backed up, which was ${reason.before} then`;
+      return `it is the database that was backed up, which was then named ${reason.before}`;
     case 'environment':
       return `environment is ${reason.name}`;
     case 'project in use':

@@ -6,6 +6,7 @@ import type { RestoreScope } from '../../restorer/scope.ts';
 import type { Attempt } from '../../restorer/trial/attempt.ts';
 import type { CheckResult } from '../../restorer/trial/checks.ts';
 import type { ConfigurationError } from '../../runtime/errors.ts';
+import type { Wording } from '../../runtime/wording.ts';
 import type { CopyAnswer } from '../../storage/fallback.ts';
 import type { Reason } from './reasons.ts';
 import type { TargetState } from './target-state.ts';
@@ -76,7 +77,7 @@ export interface Restored extends Ended {
  */
 export type KeyOutcome =
   | { readonly kind: 'unneeded' }
-  | { readonly kind: 'left'; readonly why: string; readonly remedy: string }
+  | { readonly kind: 'left'; readonly why: string | Wording; readonly remedy: string | Wording }
   | { readonly kind: 'wanted' | 'set'; readonly project: string };
 
 /** No backup passed on staging, so the target was not touched. */

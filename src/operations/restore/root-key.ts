@@ -7,7 +7,8 @@ import { readCarriedRootKey } from '../../repository/objects/extras.ts';
 import { createReader, type ObjectReader } from '../../repository/objects/store.ts';
 import type { PreparedRestore } from '../../restorer/execute.ts';
 import type { Context } from '../../runtime/context.ts';
-import { IntegrityError, isKnownError } from '../../runtime/errors.ts';
+import { IntegrityError, isKnownError, type Told } from '../../runtime/errors.ts';
+import { nameInput, say, type Wording } from '../../runtime/wording.ts';
 import { findProjectRef } from '../../values/project-ref.ts';
 import type { Done, RestoreJob } from './job.ts';
 import type { KeyOutcome } from './result.ts';
@@ -68,7 +69,7 @@ export async function bringRootKey(request: KeyRequest, clock: Clock, context: C
   if (await opensInTime(request.prepared, clock, context)) return { kind: 'set', project };
   return {
     kind: 'left',
-    why: `the project ${project} has the root key of the backup now, and its server still does not open the secrets with it`,
+    why: `the project ${project} now has the root key of the backup, but its server still cannot decrypt the secrets`,
     remedy: 'Restart the project in the dashboard, and restore again.',
   };
 }
@@ -95,31 +96,31 @@ async function decide(request: KeyRequest, context: Context): Promise<Decision> 
   const { vaultKey, targetUrl } = job.inputs;
   if (api === undefined || vaultKey === undefined)
     return leave(
-      'the backup carries the root key, and it is not known to which project the target belongs, or no token is given',
-      'Give supabase-access-token and the project-ref of the target, without vault-key: false, and restore again.',
+      'the backup carries the root key, but the project of the target is unknown or no token is given',
+      say`Set ${nameInput('supabase-access-token')} and ${nameInput('project-ref')} of the target, without ${nameInput('vault-key', 'false')}, and restore again.`,
     );
   const project = vaultKey.projectRef;
   const ofUrl = findProjectRef(targetUrl);
   if (ofUrl !== undefined && ofUrl !== project)
     return leave(
-      `project-ref is ${project}, and target-url leads to ${ofUrl}`,
-      'Make both name one project, and restore again.',
+      say`${nameInput('project-ref')} is ${project}, but ${nameInput('target-url')} leads to ${ofUrl}`,
+      'Make both refer to the same project, and restore again.',
     );
   const { source } = job.manifest;
   if (key.project === project && source.systemIdentifier !== job.state.systemIdentifier)
     return leave(
-      `project-ref is ${project}, which is the project that was backed up, and the target is a database of another server`,
-      'Give the project-ref of the target, and restore again.',
+      say`${nameInput('project-ref')} is ${project}, which is the project that was backed up, but the target is on another server`,
+      say`Set ${nameInput('project-ref')} to the project of the target, and restore again.`,
     );
   if (look.hasOwn && !request.isToBeEmptied)
     return leave(
-      'the target has secrets of its own, which nothing but its present root key opens',
-      'Restore into a new project, or with clean, which removes them; or make the secrets of the backup anew by hand.',
+      'the target has secrets of its own, which only its present root key can decrypt',
+      say`Restore into a new project, or with ${nameInput('clean', 'true')}, which removes them. Or create the secrets of the backup again by hand.`,
     );
   if (request.isFormerKeyNeeded)
     return leave(
-      'the safety backup has secrets of the target, and does not carry the root key that opens them',
-      'Encrypt the safety backup, or leave it out with safety-backup: false, and restore again.',
+      'the safety backup has secrets of the target, but not the root key that decrypts them',
+      say`Encrypt the safety backup, or turn it off with ${nameInput('safety-backup', 'false')}, and restore again.`,
     );
   return compareKeys(api, key, project, context);
 }
@@ -129,14 +130,14 @@ async function readKey({ job, reader }: KeyRequest, context: Context): Promise<R
     const key = await readCarriedRootKey(job.manifest, reader);
     if (key === undefined)
       return leave(
-        'the backup does not carry the root key that they were encrypted with',
-        'Copy the key from the project of the source, as docs/supabase.md has it, and restore again.',
+        'the backup does not have the root key that they were encrypted with',
+        'Copy the key from the source project as docs/supabase.md describes, and restore again.',
       );
     context.mask(key.value);
     return key;
   } catch (error) {
     if (!(error instanceof IntegrityError)) throw error;
-    return leave(`the root key in the backup cannot be read: ${error.message}`, error.next);
+    return leave(say`the root key in the backup cannot be read: ${error.told.message}`, error.told.next);
   }
 }
 
@@ -155,14 +156,9 @@ async function compareKeys(
     return leave(message, next);
   }
   return leave(
-    `the project ${project} has the root key of the backup, and its server does not open the secrets with it`,
+    `the project ${project} has the root key of the backup, but its server cannot decrypt the secrets`,
     'Restart the project in the dashboard, and restore again.',
   );
-}
-
-interface Failure {
-  readonly message: string;
-  readonly next: string;
 }
 
 /**
@@ -175,8 +171,8 @@ async function replaceKey(
   project: string,
   key: string,
   context: Context,
-): Promise<Failure | undefined> {
-  let failure: Failure;
+): Promise<Told | undefined> {
+  let failure: Told;
   try {
     await setRootKey(api, project, key);
     return undefined;
@@ -188,13 +184,16 @@ async function replaceKey(
     return (await readRootKey(api, project, context.mask)) === key ? undefined : failure;
   } catch (error) {
     const { message } = toFailure(error, context);
-    return { ...failure, message: `${failure.message}; whether it has the key is not known: ${message}` };
+    return {
+      ...failure,
+      message: say`${failure.message}; it is unknown whether the project has the key: ${message}`,
+    };
   }
 }
 
-function toFailure(error: unknown, { signal }: Context): Failure {
+function toFailure(error: unknown, { signal }: Context): Told {
   signal.throwIfAborted();
-  if (error instanceof ManagementFailure || isKnownError(error)) return error;
+  if (error instanceof ManagementFailure || isKnownError(error)) return error.told;
   throw error;
 }
 
@@ -218,6 +217,9 @@ async function opensInTime(
   }
 }
 
-function leave(why: string, remedy: string): Extract<Decision, { readonly kind: 'left' }> {
+function leave(
+  why: string | Wording,
+  remedy: string | Wording,
+): Extract<Decision, { readonly kind: 'left' }> {
   return { kind: 'left', why, remedy };
 }

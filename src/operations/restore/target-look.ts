@@ -79,7 +79,7 @@ export async function refuseAnother(session: Session, state: TargetState): Promi
   const { databaseOid, systemIdentifier } = await readIdentity(session);
   if (databaseOid === state.databaseOid && systemIdentifier === state.systemIdentifier) return;
   throw new TargetError(
-    say`${nameInput('target-url')}: ${state.target} is another database by now than the one that was looked at when the restore began`,
-    'Nothing was touched. Give an address that always leads to the same server, and run the restore again.',
+    say`${nameInput('target-url')}: ${state.target} is now another database than the one that was checked when the restore started`,
+    'Nothing was changed. Use an address that always leads to the same server, and run the restore again.',
   );
 }

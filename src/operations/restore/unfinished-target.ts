@@ -70,8 +70,8 @@ export class MarkedTarget {
     } catch (cause) {
       this.#context.signal.throwIfAborted();
       throw new TargetError(
-        `the mark that tells an unfinished restore cannot be written: ${messageOf(cause)}`,
-        'Restore as a role that may create schemas in the target.',
+        `the mark of an unfinished restore cannot be written: ${messageOf(cause)}`,
+        'Restore as a role that can create schemas in the target.',
         cause,
       );
     }

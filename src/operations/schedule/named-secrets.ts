@@ -41,7 +41,7 @@ export function findProject(
   const { 'project-ref': ofPolicy, 'supabase-access-token': secret } = database?.written ?? {};
   if (ofPolicy !== undefined && given.projectRef !== undefined && ofPolicy !== given.projectRef)
     throw new ConfigurationError(
-      say`${nameInput('project-ref')}: ${policy} names the project ${ofPolicy} for ${database?.name}, and the inputs lead to ${given.projectRef}`,
+      say`${nameInput('project-ref')}: ${policy} names the project ${ofPolicy} for ${database?.name}, but the inputs lead to ${given.projectRef}`,
       say`Leave ${nameInput('project-ref')} and ${nameInput('database-url')} out, or correct the policy.`,
     );
   const projectRef = ofPolicy ?? given.projectRef;
@@ -71,7 +71,7 @@ export function chooseProjects(
   for (const [index, { projectRef, variable, management }] of found.entries())
     if (projectRef !== undefined && management === undefined)
       log.warn(
-        say`${databases[index]?.name}: Supabase's own backups are not looked at, because there is no token. Set the variable ${variable}, or ${nameInput('supabase-access-token')}.`,
+        say`${databases[index]?.name}: Supabase's own backups are not checked, because there is no token. Set the variable ${variable}, or ${nameInput('supabase-access-token')}.`,
       );
   return found.map(({ management }) => management);
 }
@@ -84,12 +84,12 @@ function refuseIdle(
 ): void {
   if (projectRef !== undefined)
     log.warn(
-      say`Supabase's own backups are not in the report: ${nameInput('project-ref')} names one project, and the report is about several databases. Name one with ${nameInput('database')}, or each project in the policy.`,
+      say`Supabase's own backups are not in the report: ${nameInput('project-ref')} names one project, but the report covers several databases. Choose one with ${nameInput('database')}, or each project in the policy.`,
     );
   else if (isTokenGiven)
     throw new ConfigurationError(
       say`${nameInput('project-ref')}: is required with ${nameInput('supabase-access-token')}, because ${policy} names none for ${count === 1 ? 'this database' : 'any of the databases'}`,
-      'Write project-ref for the database in the policy, or leave the token out.',
+      'Add project-ref for the database to the policy, or leave the token out.',
     );
 }
 
@@ -109,13 +109,13 @@ export function chooseCopies(
   const copies = named === undefined ? given : withEndpoints(named, env);
   if (copies.length === 0 && written.copies !== undefined)
     log.warn(
-      say`${name}: its copies are not looked at, because the variable ${written.copies}, which the policy names, is not set. Set it, or ${nameInput('copies')}.`,
+      say`${name}: its copies are not checked, because the variable ${written.copies}, which the policy names, is not set. Set it, or ${nameInput('copies')}.`,
     );
   const shared = findSharedPlace(place, copies);
   if (shared === undefined) return copies;
   throw new ConfigurationError(
     say`${nameInput('copies')}: ${shared}`,
-    'A copy is for the day when the other place is gone: name another one.',
+    'A copy must survive the loss of the other storage: choose another location.',
   );
 }
 

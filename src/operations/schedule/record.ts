@@ -23,7 +23,7 @@ export async function recordSchedules(
   );
   if (readiness?.kind === 'newer')
     context.log.warn(
-      say`${nameInput('records-url')}: a newer version of supabase-backup made the tables there (version ${readiness.version}), so these schedules are not in them`,
+      say`${nameInput('records-url')}: a newer version of supabase-backup created the tables there (version ${readiness.version}), so these schedules are not recorded in them`,
     );
 }
 

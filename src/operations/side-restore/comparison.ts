@@ -56,7 +56,7 @@ async function explainUncompared(
       : '';
   return new TargetError(
     `comparing ${writePattern(table)}: ${messageOf(cause)}${blockers}`,
-    'Run it again when nobody alters the table.',
+    'Run it again when nobody is altering the table.',
     cause,
   );
 }

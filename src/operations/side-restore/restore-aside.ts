@@ -98,7 +98,7 @@ function checkInputs(inputs: RestoreInputs): string {
   if (inputs.include.length === 0) {
     throw new ConfigurationError(
       say`${nameInput('include')}: is required with ${nameInput('side-schema')}`,
-      'Name the tables whose rows you miss, for example public.orders,auth.users.',
+      'Select the tables whose rows you need, for example public.orders,auth.users.',
     );
   }
   const contrary = [
@@ -111,7 +111,7 @@ function checkInputs(inputs: RestoreInputs): string {
   if (contrary.length > 0) {
     throw new ConfigurationError(
       say`${nameInput('side-schema')}: cannot be used together with ${nameInputs(contrary)}`,
-      'A restore into a side schema leaves the live tables as they are: leave the others out.',
+      'A restore into a side schema does not change the live tables. Leave the others out.',
     );
   }
   return inputs.sideSchema;
@@ -195,10 +195,10 @@ async function dropAgain({ scope, settings }: SideWork, context: Context): Promi
  */
 function explain(cause: unknown, state: string): unknown {
   const message = messageOf(cause);
-  const again = 'Mend the cause and run it again.';
+  const again = 'Fix the cause and run it again.';
   if (cause instanceof ConfigurationError) return cause;
   if (cause instanceof IntegrityError) {
-    const next = `${state} See with validate which backups are whole, and take one of those.`;
+    const next = `${state} Run \`validate\` to see which backups are intact, and use one of those.`;
     return new IntegrityError(message, next, cause);
   }
   if (cause instanceof StorageError) return new StorageError(message, `${state} ${again}`, { cause });
@@ -225,7 +225,7 @@ async function writeSql(
     await writeFile(file, sql);
     return file;
   } catch (error) {
-    context.log.warn(`${file} could not be written, so the report has it: ${messageOf(error)}`);
+    context.log.warn(`${file} could not be written, so the report contains it: ${messageOf(error)}`);
     return undefined;
   }
 }

@@ -56,7 +56,7 @@ function findDatabase(
     throw database === undefined
       ? new ConfigurationError(
           say`${nameInput('policy')}: no database of ${policy} has the storage ${storage}`,
-          say`Write the storage as the policy does, or its name of the database as ${nameInput('database')}: ${names}.`,
+          say`Write the storage as in the policy, or set the policy's name of the database as ${nameInput('database')}: ${names}.`,
         )
       : new ConfigurationError(
           say`${nameInput('database')}: ${policy} has no database ${JSON.stringify(database)}`,

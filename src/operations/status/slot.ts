@@ -42,7 +42,9 @@ export async function lookAtSlot(
       return await work();
     } catch (error) {
       if (!isKnownError(error)) throw error;
-      context.log.warn(`the slot of captures is not measured now: ${error.message}\n→ ${error.next}`);
+      context.log.warn(
+        say`the replication slot cannot be measured now: ${error.told.message}\n→ ${error.told.next}`,
+      );
       return undefined;
     }
   };
@@ -58,8 +60,8 @@ export async function lookAtSlot(
     const state = await measureSlot(session, nameSlot(repository));
     if (state !== undefined) return { at: context.now(), state };
     throw new SourceError(
-      say`${nameInput('database-url')}: the server is a standby, which does not know the slots of its primary`,
-      'Give the primary.',
+      say`${nameInput('database-url')}: the server is a standby, which does not know the replication slots of its primary`,
+      'Use the connection string of the primary.',
     );
   });
 }

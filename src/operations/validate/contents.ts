@@ -33,7 +33,7 @@ export async function checkArchive(
     if (error instanceof ToolError && /unsupported version/.test(error.message)) {
       throw new ConfigurationError(
         say`${nameInput('client-path')}: pg_restore ${client.version} is too old for the archive of backup ${manifest.id}: ${messageOf(error)}`,
-        say`Give the folder of newer client programs with ${nameInput('client-path')}; those that made the backup can read it.`,
+        say`Set the folder of newer client programs with ${nameInput('client-path')}. Those that created the backup can read it.`,
         error,
       );
     }

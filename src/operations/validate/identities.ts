@@ -20,7 +20,7 @@ export async function matchIdentities(
   if (identities.length > 0 && encrypted.length > 0 && !encrypted.some(mayOpen)) {
     throw new ConfigurationError(
       say`${nameInput('encryption-identity')}: the identity given does not belong to any recipient of these backups`,
-      'Give the identity whose recipient stands in the manifest, or none to check the hashes only.',
+      'Give the identity that belongs to a recipient in the manifest, or none to check only the hashes.',
     );
   }
   return mayOpen;

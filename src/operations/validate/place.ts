@@ -48,7 +48,7 @@ export async function openReadable(
       if (repository === undefined) throw silent(place);
       const instead = failure && { name, location: place.location, why: failure.message };
       if (instead !== undefined)
-        context.log.warn(`${instead.why}; the copy ${name} is validated in place of ${storage.location}`);
+        context.log.warn(`${instead.why}; the copy ${name} is validated instead of ${storage.location}`);
       return { repository, instead, behind: places.slice(index + 1) };
     } catch (error) {
       context.signal.throwIfAborted();
@@ -69,7 +69,7 @@ async function openListable(place: Storage, repositoryKey: string | undefined): 
 function silent({ location }: Storage): StorageError {
   return new StorageError(
     `${location} did not answer within ${formatDuration(patienceMs)}`,
-    'See whether it can be reached, and whether a mount of it hangs.',
+    'Check whether it can be reached, and whether its mount hangs.',
   );
 }
 

@@ -46,7 +46,7 @@ export async function readBack(
   const encryption = weighEncryption(holders, mayOpen);
   if (encryption === 'sealed') {
     context.log.warn(
-      say`Encrypted backups are checked by the hashes of their stored bytes only: no ${nameInput('encryption-identity')} was given that opens them.`,
+      say`Encrypted backups are checked only by the hashes of their stored bytes, because no ${nameInput('encryption-identity')} was given that decrypts them.`,
     );
   }
   const uses = gatherUses(manifests, segments);

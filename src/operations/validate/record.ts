@@ -26,7 +26,7 @@ export async function recordValidation(reading: Reading, context: Context): Prom
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
     context.log.warn(
-      `the result was not recorded, so no backup counts as verified by it: ${error.message}. Give credentials that may write below records/ to have it recorded.`,
+      `the result was not recorded, so it does not count as a verification: ${error.message}. Use credentials that can write to records/ to record it.`,
     );
   }
 }
@@ -51,7 +51,7 @@ function listOutcomes({ manifests, mayOpen, findings }: Reading): Content['backu
 async function findWholeAgain(reading: Reading, { log, signal }: Context): Promise<string[]> {
   const { request, repository, segments, mayOpen, findings } = reading;
   if (request.share !== 1) return [];
-  const onRecord = (error: Error) => log.warn(`${error.message}; passed over`);
+  const onRecord = (error: Error) => log.warn(`${error.message}; skipped`);
   const damages = await readDamage(repository, segments, onRecord, signal);
   const { brokenSegments, doubtfulSegments } = findings;
   return segments

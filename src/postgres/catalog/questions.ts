@@ -115,7 +115,7 @@ class AnswerSink implements RowSink {
 /**
  * Reads the newest value of each column, through an index where there is one.
  *
- * @throws ConfigurationError when a column does not exist or has no newest value
+ * @throws ConfigurationError when a column does not exist or cannot be compared by age
  */
 export async function readFreshness(session: Session, columns: readonly ColumnName[]): Promise<Freshness[]> {
   await session.query(`SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'`);
@@ -136,7 +136,7 @@ export async function readFreshness(session: Session, columns: readonly ColumnNa
   return result;
 }
 
-/** @throws ConfigurationError that names the column that does not exist or has no newest value */
+/** @throws ConfigurationError that names the column that does not exist or cannot be compared by age */
 export async function checkFreshness(session: Session, columns: readonly ColumnName[]): Promise<void> {
   for (const column of columns) await checkColumn(session, column);
 }
@@ -155,19 +155,19 @@ async function checkColumn(session: Session, { schema, table, column }: ColumnNa
   if (!found) {
     throw new ConfigurationError(
       `${where} does not exist`,
-      'Name it as schema.table.column, in the letters of the database.',
+      'Write it as schema.table.column. Names are case-sensitive.',
     );
   }
   if (found.type === null) {
     throw new ConfigurationError(
       `${where} has no column ${column}`,
-      `Name one of its columns: ${found.columns ?? '(it has none)'}.`,
+      `Use one of its columns: ${found.columns ?? '(it has none)'}.`,
     );
   }
   if (!found.sortable) {
     throw new ConfigurationError(
-      `${where}: column ${column} of type ${found.type} has no newest value`,
-      'Name a column of dates, times or numbers.',
+      `${where}: column ${column} of type ${found.type} cannot be compared by age`,
+      'Use a column of dates, times or numbers.',
     );
   }
 }

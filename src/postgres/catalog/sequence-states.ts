@@ -102,7 +102,7 @@ async function refuseMoved(session: Session, sequences: readonly Sequence[]): Pr
       .slice(0, 5)
       .map(({ name }) => name)
       .join(', ')}: renamed or dropped while it was read`,
-    'Run it again, when no migration is running.',
+    'Run this again when no migration is running.',
   );
 }
 

@@ -70,7 +70,7 @@ async function chooseClient(wanted: Release, context: Context, source: ClientSou
   if (tools?.major === major && isAsNew(tools, wanted)) return tools;
   if (best) {
     context.log.warn(
-      `Using the PostgreSQL ${best.major} client programs for a server of major ${major}: the right ones are not installed.`,
+      `Using the PostgreSQL ${best.major} client programs for a server of major ${major}: those of the server's version are not installed.`,
     );
     return best;
   }
@@ -86,7 +86,7 @@ function explainMissing(wanted: Release, older: ClientTools | undefined): Config
     );
   }
   return new ConfigurationError(
-    `pg_dump on this machine is version ${older.version}, older than the server's ${nameRelease(wanted)}, and what it writes may be restored by nobody`,
+    `pg_dump on this machine is version ${older.version}, older than the server's ${nameRelease(wanted)}, and its archives may not be restorable`,
     say`${adviseUpgrade(major)}, or give the folder of newer programs with ${nameInput('client-path')}.`,
   );
 }
@@ -107,7 +107,7 @@ async function readGiven(clientPath: string, wanted: Release, context: Context):
     );
   }
   throw new ConfigurationError(
-    say`${nameInput('client-path')}: pg_dump there is version ${tools.version}, older than the server's ${nameRelease(wanted)}, and what it writes may be restored by nobody`,
+    say`${nameInput('client-path')}: pg_dump there is version ${tools.version}, older than the server's ${nameRelease(wanted)}, and its archives may not be restorable`,
     `Give a folder with programs of ${nameRelease(wanted)} or newer. ${adviseUpgrade(tools.major)}.`,
   );
 }

@@ -52,7 +52,7 @@ export async function installClient(
   if (!mayInstall(policy, context.env)) return undefined;
   if (process.platform !== 'linux') {
     context.log.warn(
-      say`${nameInput('install-client')}: nothing is installed on this system (${process.platform})`,
+      say`${nameInput('install-client')}: programs cannot be installed on this system (${process.platform})`,
     );
     return undefined;
   }

@@ -50,7 +50,7 @@ export function adviseInstall(major: number, system = findSystem()): string | Wo
     case 'Alpine':
       return `Run "apk add postgresql${major}-client" as root`;
     case 'Linux':
-      return say`Install postgresql-client-${major} or that of a newer major (on Red Hat and its kin: postgresql${major}), have that done with ${nameInput('install-client', 'always')}`;
+      return say`Install postgresql-client-${major} or a newer major (on Red Hat and its relatives: postgresql${major}), let ${nameInput('install-client', 'always')} install it`;
   }
 }
 

@@ -194,6 +194,6 @@ export function unescapeField(field: string): string {
 function damaged(how: string): IntegrityError {
   return new IntegrityError(
     `the text of captured changes ${how}`,
-    'Run validate to see what is damaged; choose a time before it, or a newer backup.',
+    'Run `validate` to find the damage. Choose a time before it, or a newer backup.',
   );
 }

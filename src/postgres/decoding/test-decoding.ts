@@ -320,7 +320,7 @@ function match(pattern: RegExp, text: string, data = text): RegExpExecArray {
 function unknownForm(data: string): IntegrityError {
   const [shown = ''] = /^(?:table [^:]{0,54}|[A-Za-z]{0,20})/.exec(data) ?? [];
   return new IntegrityError(
-    `a change is written in no form that is known: "${shown}…"`,
-    'Nothing can be replayed past it: choose a time before it, or a newer backup. Please report it, with the version of the server.',
+    `a change is in an unknown format: "${shown}…"`,
+    'Nothing after it can be replayed. Choose a time before it, or a newer backup. Please report this with the version of the server.',
   );
 }

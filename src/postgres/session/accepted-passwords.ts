@@ -37,9 +37,9 @@ export function explainExpiry(
   const { code = '' } = error as { code?: string };
   if (!refused.test(`${code} ${messageOf(error)}`) || !wasAccepted(settings)) return undefined;
   return {
-    what: 'the server refuses the password that it took earlier in this run',
+    what: 'the server refuses the password that it accepted earlier in this run',
     next:
-      'It has expired or was changed meanwhile. Give a password, or a token, that lasts as long as the run: new sessions are opened until its end ' +
+      'It has expired or was changed. Use a password or token that is valid for the whole run, because new sessions are opened until its end ' +
       '(docs/connections.md, Tokens).',
   };
 }

@@ -30,8 +30,8 @@ export function listHosts(input: string, take: (parameter: UsedParameter) => str
     list === undefined || list.length === count || list.length === or;
   if (!fits(hosts, count) || !fits(ports, 1)) {
     throw new ConfigurationError(
-      say`${nameInput(input)}: there are not as many ports or addresses as hosts`,
-      'Name one port for all hosts, or one for each of them.',
+      say`${nameInput(input)}: the numbers of hosts, ports and addresses differ`,
+      'Give one port for all hosts, or one for each host.',
     );
   }
   return Array.from({ length: count }, (_, index) => {
@@ -60,7 +60,7 @@ export function refuseUncheckedName(
 ): void {
   if (rootCert !== 'system' || sslMode === 'verify-full' || (isNearby(host) && sslMode === 'prefer')) return;
   throw new ConfigurationError(
-    say`${nameInput(input)}: sslmode ${sslMode} does not check the name of the server, which sslrootcert=system is for`,
+    say`${nameInput(input)}: sslmode ${sslMode} does not check the server's name, but sslrootcert=system needs that`,
     'Use sslmode=verify-full, or leave sslmode out.',
   );
 }

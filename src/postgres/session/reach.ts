@@ -72,7 +72,7 @@ async function settleConnection(
         if (found !== undefined) return found;
         failure = new ConfigurationError(
           say`${nameInput(settings.input)}: ${describeConnection(candidate)} is not ${wanted}, as target_session_attrs wants it`,
-          'Name a server that is, or leave target_session_attrs out.',
+          'Use a server that is, or leave target_session_attrs out.',
         );
       } catch (error) {
         context.signal.throwIfAborted();

@@ -67,21 +67,21 @@ const cases: readonly Case[] = [
     says: new RegExp(askedInClear),
     explain: () => ({
       what: `${askedInClear}; it was not sent`,
-      next: 'Somebody may stand in between. Use sslmode=require or verify-full; on a network that you trust give the role a scram-sha-256 password.',
+      next: 'Somebody may intercept the connection. Use sslmode=require or verify-full; on a network that you trust, give the role a scram-sha-256 password.',
     }),
   },
   {
     says: new RegExp(unbound),
     explain: () => ({
       what: `${unbound}; it was not sent`,
-      next: 'Connect to the server itself with TLS and a scram-sha-256 password, or leave channel_binding out: a pooler cannot do it.',
+      next: 'Connect to the server itself with TLS and a scram-sha-256 password, or leave channel_binding out, because poolers do not support it.',
     }),
   },
   {
     says: /ECIRCUITBREAKER|circuit ?breaker|too many authentication (?:failures|errors)/i,
     explain: () => ({
-      what: 'the pooler lets nobody in for a while, after too many wrong passwords',
-      next: 'Stop whatever connects with the wrong password, and wait 10 minutes without any attempt, each of which makes it longer. Then correct the password.',
+      what: 'the pooler refuses all logins for a while, after too many wrong passwords',
+      next: 'Stop whatever connects with the wrong password. Wait 10 minutes without any attempt, because each attempt extends the block. Then correct the password.',
       passes: true,
     }),
   },
@@ -89,7 +89,7 @@ const cases: readonly Case[] = [
     says: /unsupported startup parameter/i,
     explain: () => ({
       what: 'the pooler refuses a parameter of the connection',
-      next: 'Leave `options` out of the URL, or let PgBouncer pass over it: ignore_startup_parameters = options.',
+      next: 'Leave `options` out of the URL, or let PgBouncer ignore it: ignore_startup_parameters = options.',
     }),
   },
   {
@@ -99,7 +99,7 @@ const cases: readonly Case[] = [
       options === ''
         ? undefined
         : {
-            what: 'the server does not take what `options` say',
+            what: 'the server does not accept the `options`',
             next: 'Correct `options` in the URL, or PGOPTIONS: -c name=value for each setting.',
           },
   },
@@ -112,41 +112,41 @@ const cases: readonly Case[] = [
     says: /tenant or user not found|tenant\/user .* not found|(?:^| )ENOTFOUND tenant/i,
     explain: () => ({
       what: 'the pooler knows no such project',
-      next: 'Copy the session pooler string from the dashboard: user postgres.PROJECT_REF and the region in the host name must both be right. A project that is paused is resumed there.',
+      next: 'Copy the session pooler string from the dashboard: user postgres.PROJECT_REF and the region in the host name must both be right. Resume a paused project there.',
     }),
   },
   {
     says: /allow_list|not in tenant|address not allowed/i,
     explain: () => ({
-      what: 'network restrictions keep this address out',
-      next: "Add the runner's address under Database settings, Network restrictions. GitHub's own runners change theirs: use one with a fixed address.",
+      what: 'network restrictions block this address',
+      next: "Add the runner's address under Database settings, Network restrictions. The addresses of GitHub-hosted runners change: use a runner with a fixed address.",
     }),
   },
   {
     says: /project (?:is )?(?:paused|inactive|not active|being restored)/i,
     explain: () => ({
       what: 'the project is paused',
-      next: 'Resume it in the dashboard. A project of the Free plan is paused after a week without use.',
+      next: 'Resume it in the dashboard. Supabase pauses projects of the Free plan after a week without use.',
     }),
   },
   {
     says: /requires a valid client certificate/i,
     explain: () => ({
-      what: 'the server asks for a certificate of ours',
-      next: 'Name its files with sslcert and sslkey in the URL, or set PGSSLCERT and PGSSLKEY.',
+      what: 'the server requires a client certificate',
+      next: 'Set its files with sslcert and sslkey in the URL, or set PGSSLCERT and PGSSLKEY.',
     }),
   },
   {
     says: /no pg_hba\.conf entry|pg_hba\.conf rejects/i,
     explain: () => ({
-      what: 'the server lets this user not in from here',
-      next: 'Let it in by a line of pg_hba.conf. Where the message says "no encryption", use sslmode=require.',
+      what: 'the server does not let this user connect from here',
+      next: 'Allow it with a line in pg_hba.conf. If the message says "no encryption", use sslmode=require.',
     }),
   },
   {
     says: /is not permitted to log in/i,
     explain: () => ({
-      what: 'the role may not log in',
+      what: 'the role cannot log in',
       next: 'Use a role with LOGIN, or ALTER ROLE … LOGIN.',
     }),
   },
@@ -166,7 +166,7 @@ const cases: readonly Case[] = [
   {
     codes: [sqlState.insufficientPrivilege],
     explain: ({ user, database }) => ({
-      what: 'the role may not connect to the database',
+      what: 'the role does not have permission to connect to the database',
       next: `GRANT CONNECT ON DATABASE ${JSON.stringify(database)} TO ${JSON.stringify(user)}.`,
     }),
   },
@@ -174,23 +174,23 @@ const cases: readonly Case[] = [
     says: /not (?:currently )?accepting connections/i,
     codes: [sqlState.objectNotInPrerequisiteState],
     explain: () => ({
-      what: 'the database takes no connections',
-      next: 'ALTER DATABASE … ALLOW_CONNECTIONS true, or name another database.',
+      what: 'the database does not accept connections',
+      next: 'Run ALTER DATABASE … ALLOW_CONNECTIONS true, or use another database.',
     }),
   },
   {
     codes: [sqlState.adminShutdown, sqlState.crashShutdown, sqlState.cannotConnectNow],
     explain: () => ({
       what: 'the server is starting, stopping or recovering',
-      next: 'Run it again when the server is up: the dashboard or its log shows when.',
+      next: 'Run this again when the server is up. The dashboard or its log shows when.',
       passes: true,
     }),
   },
   {
     says: /EDBHANDLEREXITED|connection to database (?:closed|not available)|cannot connect to server|server login (?:has been )?fail/i,
     explain: () => ({
-      what: 'the pooler does not reach the database',
-      next: 'Look whether the database is up, in the dashboard or its log, and whether the pooler knows its password; then run it again.',
+      what: 'the pooler cannot reach the database',
+      next: 'Check in the dashboard or the log whether the database is up, and whether the pooler has its password. Then run this again.',
       passes: true,
     }),
   },
@@ -198,28 +198,28 @@ const cases: readonly Case[] = [
     codes: ['CERT_HAS_EXPIRED'],
     explain: () => ({
       what: "the server's certificate has expired",
-      next: 'Have it renewed. Where it has been, look at the clock of this machine.',
+      next: 'Have it renewed. If it was renewed, check the clock of this machine.',
     }),
   },
   {
     codes: ['CERT_NOT_YET_VALID'],
     explain: () => ({
       what: "the server's certificate is not valid yet",
-      next: 'Look at the clock of this machine, and at that of the server.',
+      next: 'Check the clocks of this machine and of the server.',
     }),
   },
   {
     codes: ['CERT_REVOKED'],
     explain: () => ({
       what: "the server's certificate was revoked",
-      next: 'Do not trust what answers there until its certificate has been replaced.',
+      next: 'Do not trust this server until its certificate has been replaced.',
     }),
   },
   {
     codes: ['ERR_TLS_CERT_ALTNAME_INVALID'],
     explain: ({ host }) => ({
       what: `the server's certificate is not trusted: it is not of ${host}`,
-      next: 'Write the host as the certificate has it, with hostaddr for its address where the name leads elsewhere. sslmode=verify-ca takes any name.',
+      next: 'Write the host name that is in the certificate. If that name leads elsewhere, add hostaddr with the address. sslmode=verify-ca accepts any name.',
     }),
   },
   {
@@ -233,7 +233,7 @@ const cases: readonly Case[] = [
     says: /does not support SSL/,
     explain: () => ({
       what: 'the server does not offer TLS',
-      next: 'Use sslmode=disable only on a network you trust.',
+      next: 'Use sslmode=disable only on a network that you trust.',
     }),
   },
   {
@@ -246,7 +246,7 @@ const cases: readonly Case[] = [
       isSupabase(settings)
         ? {
             what: 'nothing answers there',
-            next: 'Supabase bans an address for half an hour after wrong passwords: look under Database settings, Network bans, lift it, and correct the password before the next attempt. Else check host and port.',
+            next: 'Supabase bans an address for half an hour after wrong passwords. Check Database settings, Network bans, lift the ban, and correct the password before the next attempt. Otherwise, check host and port.',
           }
         : undefined,
   },
@@ -261,7 +261,7 @@ const cases: readonly Case[] = [
     says: /timeout expired|ETIMEDOUT|timed out/i,
     explain: ({ connectTimeoutSeconds }) => ({
       what: `nothing answers there within ${connectTimeoutSeconds} s`,
-      next: 'Check host and port, and that no firewall keeps this machine out; connect_timeout in the URL waits longer.',
+      next: 'Check host and port, and that no firewall blocks this machine. connect_timeout in the URL sets a longer wait.',
       passes: true,
     }),
   },
@@ -269,8 +269,8 @@ const cases: readonly Case[] = [
 
 function explainCrowd(): Explanation {
   return {
-    what: 'there is no session left for it',
-    next: say`A backup and a capture want ${nameInput('jobs')} + 4 sessions, a restore 3 more than that: set ${nameInput('jobs', '1')}, end other clients, or raise the pool size (Supabase: Database settings, Connection pooling) or the limit of the role.`,
+    what: 'the server has no free session',
+    next: say`A backup and a capture need ${nameInput('jobs')} + 4 sessions, and a restore needs 3 more. Use ${nameInput('jobs', '1')}, end other clients, or raise the pool size (Supabase: Database settings, Connection pooling) or the limit of the role.`,
     passes: true,
   };
 }
@@ -283,7 +283,7 @@ function explainPassword({ password }: ConnectionSettings): Explanation {
       }
     : {
         what: 'the server refused the user or the password',
-        next: 'Reset the password, or percent-encode its special characters, and store the URL again. Do not try others: poolers block after a few.',
+        next: 'Reset the password, or percent-encode its special characters, and store the URL again. Do not guess: poolers block after a few wrong passwords.',
       };
 }
 
@@ -320,7 +320,7 @@ export async function explainRefusal(settings: ConnectionSettings, error: unknow
   return failed(
     settings,
     say`${where}: cannot connect: ${said}`,
-    'Look at what the server says, and whether another program reaches it from this machine.',
+    "Read the server's message, and check whether another program can connect from this machine.",
     error,
   );
 }

@@ -46,7 +46,7 @@ export async function fitJobs(
   const fitting = Math.max(1, Math.min(jobs, found - sessionsBesideJobs));
   if (fitting < jobs) {
     log.warn(
-      say`${nameInput(settings.input)}: there are ${found} sessions to be had, and ${jobs} jobs want ${wanted}: it goes on with ${fitting}, and takes longer`,
+      say`${nameInput(settings.input)}: there are ${found} sessions available, but ${jobs} jobs need ${wanted}: it continues with ${fitting}, and takes longer`,
     );
   }
   return fitting;

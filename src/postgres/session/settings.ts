@@ -212,7 +212,7 @@ function nameUser(input: string): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
     throw new ConfigurationError(
-      say`${nameInput(input)}: names no user, and the user of this process has no name`,
+      say`${nameInput(input)}: has no user name, and the user of this process has none either`,
       'Write the user into the URL, as in postgresql://user:password@host:5432/database.',
       error,
     );
@@ -232,7 +232,7 @@ export function readRootCertificates(settings: ConnectionSettings): string | und
   } catch (cause) {
     throw new ConfigurationError(
       say`${nameInput('sslrootcert')}: ${path.resolve(file)} cannot be read: ${messageOf(cause)}`,
-      'Give the path of a file with the CA certificate in PEM form; Supabase offers it under Database settings.',
+      'Give the path of a file with the CA certificate in PEM format. Supabase offers it for download under Database settings.',
       cause,
     );
   }

@@ -68,7 +68,7 @@ function readPem(input: string, parameter: string, file: string): string {
   } catch (cause) {
     throw new ConfigurationError(
       say`${nameInput(input)}: ${parameter}: ${file} cannot be read: ${messageOf(cause)}`,
-      'Give the path of a file in PEM form that can be read here.',
+      'Give the path of a readable file in PEM format.',
       cause,
     );
   }
@@ -88,7 +88,7 @@ export function openKey(input: string, file: string, passphrase: string): string
     if (cause instanceof ConfigurationError) throw cause;
     throw new ConfigurationError(
       say`${nameInput(input)}: sslkey: ${file} cannot be opened with sslpassword`,
-      'Correct the phrase, or give a key without one in a file that only you may read.',
+      'Correct the passphrase, or use a key without one in a file that only you can read.',
       cause,
     );
   }

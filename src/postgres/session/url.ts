@@ -63,8 +63,10 @@ export function readUrl(input: string, url: string): Map<UsedParameter, string> 
     // A `?` inside a password makes its rest look like parameters, so the message repeats no name then.
     const isName = name !== '' && !parts.query?.includes('@');
     wrong(
-      isName ? `there is no parameter ${JSON.stringify(name)}` : 'behind its ? are no parameters',
-      isName ? 'Correct its name; those of libpq are taken (PostgreSQL manual, 34.1.2).' : undefined,
+      isName ? `there is no parameter ${JSON.stringify(name)}` : 'there are no parameters after its ?',
+      isName
+        ? 'Correct its name. The parameters of libpq are supported (PostgreSQL manual, 34.1.2).'
+        : undefined,
     );
   }
   return parameters;

@@ -22,7 +22,7 @@ export async function findBase(
   damaged: SuspectObjects,
   signal: AbortSignal,
 ): Promise<Base> {
-  if (manifest === undefined) return { manifest, why: 'there is no backup to build upon' };
+  if (manifest === undefined) return { manifest, why: 'there is no backup to build on' };
   const { encryption, objects } = manifest;
   const recipients = encryption.scheme === 'age' ? encryption.recipients : [];
   if (recipients.toSorted().join(' ') !== inputs.encryptionRecipients.toSorted().join(' ')) {

@@ -15,7 +15,7 @@ function skipSafetyBackups(
 ): (backup: Pick<Manifest, 'id' | 'purpose' | 'label'>) => boolean {
   return (backup) => {
     if (backup.purpose !== 'safety') return true;
-    log.warn(`${backup.id} is a safety backup (${backup.label}) and passed over: only its id means it`);
+    log.warn(`${backup.id} is a safety backup (${backup.label}) and is skipped: only its id selects it`);
     return false;
   };
 }
@@ -42,7 +42,7 @@ export async function chooseBackups(
   const withRows = catalog.backups.filter((backup) => backup.kind !== 'schema');
   const backups = withRows.filter((backup) => backup.id === choice || backup.purpose !== 'safety');
   const damaged = catalog.damaged.find(({ id }) => id === choice);
-  if (damaged) throw new IntegrityError(damaged.message, 'Choose another backup; list names them all.');
+  if (damaged) throw new IntegrityError(damaged.message, 'Choose another backup; `list` shows them all.');
   const first = findFirst(backups, choice, context);
   if (first >= 0) {
     const newer = withRows.slice(0, withRows.indexOf(backups[first] as BackupSummary));
@@ -53,7 +53,7 @@ export async function chooseBackups(
   if (findFirst(withRows, choice, context) >= 0) {
     throw new ConfigurationError(
       say`${nameInput('backup-id')}: only safety backups fit ${choice}`,
-      'Name the one that you mean; `list` shows them all.',
+      'Give the id of the one that you want; `list` shows them all.',
     );
   }
   if (timedIdPattern.test(choice) && !catalog.backups.some(({ id }) => id === choice))
@@ -119,7 +119,7 @@ export async function chooseManifest(
   context: Context,
 ): Promise<Manifest> {
   if (!/^(latest-verified|random:)/.test(choice)) {
-    const onDamaged = (error: IntegrityError) => context.log.warn(`${error.message}; passed over`);
+    const onDamaged = (error: IntegrityError) => context.log.warn(`${error.message}; skipped`);
     return chooseBackup(repository, choice, onDamaged, skipSafetyBackups(context.log));
   }
   const [first] = await chooseBackups(repository, choice, context);

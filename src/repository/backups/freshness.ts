@@ -58,7 +58,7 @@ export function measureFreshness(
   for (const backup of catalog.backups) {
     const why = whyNot(backup, latest);
     if (why === undefined) usable.push(backup);
-    else if (why !== 'schema' && usable.length === 0) warn(`backup ${backup.id} ${why}; passed over`);
+    else if (why !== 'schema' && usable.length === 0) warn(`backup ${backup.id} ${why}; skipped`);
   }
   const unusable = new Set(
     [...catalog.backups.filter((backup) => !usable.includes(backup)), ...catalog.damaged].map(({ id }) => id),

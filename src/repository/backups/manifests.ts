@@ -54,7 +54,7 @@ export async function writeManifest(
   const what = `backup ${manifest.id}`;
   if (!(await commit(repository, { key: manifestKey(manifest.id), bytes, what, prove }))) {
     throw new StorageError(
-      `${manifestKey(manifest.id)} exists already at ${repository.storage.location}`,
+      `${manifestKey(manifest.id)} already exists in ${repository.storage.location}`,
       'Run the backup again; it gets a new id.',
     );
   }
@@ -71,7 +71,7 @@ export async function readManifest(repository: Repository, id: string): Promise<
   if (manifest) return manifest;
   throw new ConfigurationError(
     say`${nameInput('backup-id')}: there is no backup ${id} at ${repository.storage.location}`,
-    'Give the id of a backup that exists, or latest; `list` shows them all.',
+    'Give the id of an existing backup, or latest; `list` shows them all.',
   );
 }
 
@@ -256,7 +256,7 @@ function parseAs<Schema extends typeof manifestSchema | typeof outlineSchema>(
 function toDamageError(id: string, how: string, cause?: unknown): IntegrityError {
   return new IntegrityError(
     `manifest ${manifestKey(id)}: ${how}`,
-    'Use another backup; this one cannot be trusted.',
+    'Use another backup. This one cannot be trusted.',
     cause,
   );
 }

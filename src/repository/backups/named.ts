@@ -24,8 +24,8 @@ export async function resolveChoice(repository: Repository, choice: string): Pro
   const shown = meant.slice(0, mostCandidates);
   const more = meant.length - shown.length;
   throw new ConfigurationError(
-    say`${nameInput('backup-id')}: ${meant.length} backups begin with ${choice}`,
-    `Write more of the one that you mean: ${shown.join(', ')}${more > 0 ? `, or one of ${more} older ones; \`list\` shows them all` : ''}.`,
+    say`${nameInput('backup-id')}: ${meant.length} backups have ids that begin with ${choice}`,
+    `Give more of the id: ${shown.join(', ')}${more > 0 ? `, or one of ${more} older ones; \`list\` shows them all` : ''}.`,
   );
 }
 
@@ -47,7 +47,7 @@ function toUnknown(
     : `no backup begins with ${choice}`;
   const next =
     nearest === undefined
-      ? 'It holds no backup: run `backup` first.'
+      ? 'It has no backups: run `backup` first.'
       : `${nearest.distance <= 3 ? `Did you mean ${nearest.id}?` : `The nearest is ${nearest.id}.`} \`list\` shows them all; \`latest\` is the newest.`;
   return new ConfigurationError(say`${nameInput('backup-id')}: ${form} at ${storage.location}`, next);
 }

@@ -225,7 +225,7 @@ async function openSaved(repository: Repository): Promise<readonly KnownOutline[
 function toDamageError(how: string, cause?: unknown): IntegrityError {
   return new IntegrityError(
     `${location}: ${how}`,
-    'Nothing is lost: it repeats what manifests say, which are read instead, and the next backup writes it anew.',
+    'Nothing is lost: the manifests have the same data and are read instead. The next backup writes it again.',
     cause,
   );
 }

@@ -74,7 +74,7 @@ export async function barDamaged(
     onDamaged(
       new IntegrityError(
         `segment ${key} was ${found}`,
-        'No backup can be brought past it any more; take a new one. If it is whole again, `validate` says so.',
+        'No backup can be rolled forward past it any more. Take a new backup. If it is repaired, `validate` says so.',
       ),
       key,
     );

@@ -39,7 +39,7 @@ async function findBase(
       if (base.source.snapshotAt < first.chain.startedAt) return undefined;
     } catch (error) {
       if (!(error instanceof IntegrityError)) throw error;
-      log.warn(`${error.message}; it is passed over`);
+      log.warn(`${error.message}; it is skipped`);
     }
   }
   return undefined;

@@ -117,8 +117,8 @@ export async function writeSegment(repository: Repository, segment: Segment): Pr
   const what = `what was captured up to ${segment.to}`;
   if (await commit(repository, { key, bytes, what })) return;
   throw new StorageError(
-    `${key} exists already at ${repository.storage.location}: two captures ran at once`,
-    'Run the capture again; it goes on where the other one ended.',
+    `${key} already exists in ${repository.storage.location}: two captures ran at the same time`,
+    'Run the capture again. It continues where the other one ended.',
   );
 }
 
@@ -195,7 +195,7 @@ export async function readSegment(repository: Repository, key: string): Promise<
   const damaged = (how: string, cause?: unknown) =>
     new IntegrityError(
       `segment ${key}: ${how}`,
-      'No backup can be brought past it any more; take a new one, which begins anew.',
+      'No backup can be rolled forward past it any more. Take a new backup to start again.',
       cause,
     );
   const segment = await readSealed(repository, 'segment', key, segmentSchema, damaged);

@@ -44,7 +44,7 @@ export async function readRecoverable(
   const latest = BigInt(now().getTime() + clockToleranceMs) * 1000n;
   const sound = segments.filter(({ through }) => parseTimestamp(through) <= latest);
   if (sound.length < segments.length) {
-    log.warn('some captured changes are of a time that is still to come: a clock is wrong; passed over');
+    log.warn('some captured changes are dated in the future, because a clock is wrong; they are skipped');
   }
   return {
     windows: findWindows(bases, sound),

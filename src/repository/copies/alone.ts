@@ -81,6 +81,6 @@ type Place = Pick<Storage, 'location' | 'findRealPlace'>;
 function toSharedError(storage: Place, apart: Place, how: string): ConfigurationError {
   return new ConfigurationError(
     say`${nameInput('copies')}: ${storage.location} and ${apart.location} ${how}`,
-    'A copy is for the day when the other place is gone: name another one. Nothing was changed.',
+    'A copy must survive the loss of the other storage: choose another location. Nothing was changed.',
   );
 }

@@ -90,9 +90,9 @@ function describeLook({ storage }: Repository, copy: NamedStorage, found: Look):
     case 'empty':
       return undefined;
     case 'other':
-      return `the copy ${nameOf(copy)} holds another repository than ${storage.location}, and nothing that is missing or damaged there can be read from it`;
+      return `the copy ${nameOf(copy)} holds another repository than ${storage.location}, so missing or damaged data cannot be read from it`;
     case 'unknown':
-      return `whether the copy ${nameOf(copy)} has more backups is not known: ${found.why}`;
+      return `it is unknown whether the copy ${nameOf(copy)} has more backups: ${found.why}`;
   }
 }
 
@@ -106,7 +106,7 @@ function describeLacking(
   const isNewer = newestListed === undefined || newest > newestListed;
   return (
     `the copy ${nameOf(copy)} has ${formatCounted(lacking.length, 'backup')} that ${storage.location} lacks and no cleanup has removed, ` +
-    `the newest ${newest}${isNewer ? ', which is newer than any there' : ''}: give its id to use it, or bring the storage back with repair first`
+    `the newest ${newest}${isNewer ? ', which is newer than any there' : ''}: give its id to use it, or run \`repair\` first`
   );
 }
 

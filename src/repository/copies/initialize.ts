@@ -44,8 +44,8 @@ async function refuseOccupied(storage: Storage, name: string): Promise<void> {
   for await (const { key } of storage.list('')) {
     if (harmless.test(key)) continue;
     throw new ConfigurationError(
-      say`${nameInput('copies')}: ${name} is not empty (it holds ${key}) and is no copy of this repository`,
-      'Give an empty or a new location. If it was a copy, bring its repository.json back: it is the same file as in the storage.',
+      say`${nameInput('copies')}: ${name} is not empty (it holds ${key}) and is not a copy of this repository`,
+      'Give an empty or a new location. If it was a copy, put its repository.json back: it is the same file as in the storage.',
     );
   }
 }
@@ -55,13 +55,13 @@ function refuseOther(source: Repository, storage: Storage, name: string, config:
   if (isSame)
     throw new IntegrityError(
       `${configKey} of the copy ${name} is not that of ${source.storage.location}, although it has the same id`,
-      'Compare the two files; they must be equal. Replace the wrong one by the other.',
+      'Compare the two files. They must be equal: replace the wrong one with the other.',
     );
   // Says what is wrong with it where it is none at all.
   parseKeyless(storage, config);
   throw new ConfigurationError(
     say`${nameInput('copies')}: ${name} holds another repository than ${source.storage.location}`,
-    'Give an empty location, or that of a copy of this repository. Nothing was copied.',
+    'Give an empty location, or a copy of this repository. Nothing was copied.',
   );
 }
 

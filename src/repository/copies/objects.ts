@@ -99,7 +99,7 @@ export async function carryProven(
   if (first === undefined) return done;
   throw new StorageError(
     `${carriage.target.location} confirmed ${first.key}, and twice gave back other bytes than it was sent (${first.why})`,
-    'Do not rely on this storage before its operator has explained this. No backup that needs it was copied.',
+    'Do not rely on this storage until its operator has explained this. No backup that needs it was copied.',
   );
 }
 
@@ -145,7 +145,7 @@ export function fetchObject(
 }
 
 function damaged(key: string, how: string, cause: unknown): IntegrityError {
-  return new IntegrityError(`object ${key}: ${how}`, 'Run validate to see which backups need it.', cause);
+  return new IntegrityError(`object ${key}: ${how}`, 'Run `validate` to see which backups need it.', cause);
 }
 
 /** Whether an error concerns one object, and others may be carried. */

@@ -29,8 +29,8 @@ export async function isConfigWrong(
   if (await fits({ ...source, storage }, here)) return true;
   if (own !== undefined && (await fits(own, here)))
     throw new IntegrityError(
-      `${configKey} in ${source.storage.location} is not that of ${storage.location}, whose backups are sealed with the key of its own`,
-      `Bring the right one into the copy: it is the same file as in ${storage.location}. Nothing was changed.`,
+      `${configKey} in ${source.storage.location} is not that of ${storage.location}, whose backups are sealed with its own key`,
+      `Put the right one into the copy: it is the same file as in ${storage.location}. Nothing was changed.`,
     );
   // Nothing here is whole. That it is of this repository, names alone can say: each is of one backup.
   const there = await listKind(source.storage, 'backups', signal);
@@ -39,7 +39,7 @@ export async function isConfigWrong(
   if (there.size === 0 ? own === undefined : await fits(source, [...there.keys()])) return true;
   throw new IntegrityError(
     `no backup in ${source.storage.location} is sealed with the key in its ${configKey}`,
-    'Give another copy, or bring its repository.json back: it is the same file in the storage and all copies. Nothing was changed.',
+    'Give another copy, or put its repository.json back: it is the same file in the storage and all copies. Nothing was changed.',
   );
 }
 

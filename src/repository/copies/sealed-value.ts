@@ -125,7 +125,7 @@ function findText(open: Buffer, field: string): string | undefined {
 function toDamage(key: string, how: string, cause?: unknown): IntegrityError {
   return new IntegrityError(
     `${key}: ${how}`,
-    'It is not copied. `validate` tells which backups that concerns.',
+    'It is not copied. `validate` shows which backups are affected.',
     cause,
   );
 }

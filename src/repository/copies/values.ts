@@ -69,7 +69,7 @@ async function carryValue(
     if (lost !== undefined)
       throw new IntegrityError(
         `${key}: it needs object ${lost}, which could not be copied`,
-        'Heal the object with `repair` where another copy has it whole.',
+        'Repair the object with `repair`, if another copy has it intact.',
       );
     await prove();
   }
@@ -89,7 +89,7 @@ async function assertStored(target: Storage, key: string, bytes: Buffer): Promis
   const other = () =>
     new IntegrityError(
       `${key}: ${target.location} has other bytes under this key than were copied`,
-      'Look at who can write there. `repair` with this place as the storage brings the right ones back.',
+      'Check who can write there. `repair` with this location as the storage restores the right ones.',
     );
   await readAgain(async (options) => {
     try {

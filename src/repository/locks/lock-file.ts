@@ -119,7 +119,7 @@ export class LockFile {
     if (!found) {
       throw new StorageError(
         `${this.key} is not in ${this.storage.location} right after it was stored`,
-        'Use a storage whose reads are strongly consistent, and look for somebody who deletes locks.',
+        'Use a storage whose reads are strongly consistent, and check who deletes locks.',
       );
     }
     const skewSeconds = (found.modifiedAt.getTime() - middle) / 1000;

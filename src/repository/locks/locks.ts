@@ -58,7 +58,7 @@ export async function acquireLock({ storage }: LockPosition, options: LockOption
   const foreign = new Set<string>();
   const passOver = (message: string) => {
     if (!foreign.has(message))
-      log.warn(`${message}; it is no lock, and is passed over: look who put it there, and remove it`);
+      log.warn(`${message}; it is not a lock, and is ignored: check who put it there, and remove it`);
     foreign.add(message);
   };
   for (let attempt = 0; ; attempt++) {
@@ -190,8 +190,8 @@ function describe({ key, content, expiresAt }: ListedLock, storage: Storage): st
 function toConflictError(lock: ListedLock, storage: Storage, options: LockOptions): LockedError {
   const waited = options.waitSeconds > 0 ? ` after ${options.waitSeconds} seconds` : '';
   return new LockedError(
-    `${options.operation} did not get its lock${waited}: ${describe(lock, storage)}`,
-    `Start again when ${lock.content?.operation ?? 'its holder'} has ended. If it was killed, the lock ends at that time by itself; ` +
-      `if you are sure of it, delete ${lock.key}.`,
+    `${options.operation} could not get its lock${waited}: ${describe(lock, storage)}`,
+    `Run this again when ${lock.content?.operation ?? 'its holder'} has ended. If it was killed, the lock expires at that time; ` +
+      `if you are sure that it was killed, delete ${lock.key}.`,
   );
 }

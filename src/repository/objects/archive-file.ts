@@ -30,7 +30,7 @@ async function assertRoom({ id, archive }: Manifest, folder: string): Promise<vo
   const { bavail, bsize } = await statfs(folder);
   if (archive.bytes < bavail * bsize) return;
   throw new StorageError(
-    `the archive of backup ${id} needs ${archive.bytes} bytes in ${folder}, of which ${bavail * bsize} are free`,
-    'Free space there, or set RUNNER_TEMP or TMPDIR to a folder with more of it.',
+    `the archive of backup ${id} needs ${archive.bytes} bytes in ${folder}, but only ${bavail * bsize} are free`,
+    'Free space there, or set RUNNER_TEMP or TMPDIR to a folder with more space.',
   );
 }

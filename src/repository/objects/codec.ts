@@ -72,7 +72,7 @@ async function decrypt(decrypter: Decrypter, stored: Uint8Array, recipients?: nu
     if (/no identity matched/.test(messageOf(cause))) {
       throw new ConfigurationError(
         say`${nameInput('encryption-identity')}: the identity given does not belong to any recipient of this backup`,
-        'Give the identity whose recipient stands in the manifest.',
+        'Give the identity that belongs to a recipient in the manifest.',
         cause,
       );
     }

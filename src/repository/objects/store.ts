@@ -119,8 +119,8 @@ export class ObjectWriter {
     const sealed = await this.#encode(plaintext);
     if (sealed.length > storedSize) {
       throw new ConfigurationError(
-        say`${nameInput('encryption-recipients')}: with so many, an object has ${sealed.length} bytes, where ${storedSize} are the most`,
-        'Name fewer recipients; one identity can be given to several people.',
+        say`${nameInput('encryption-recipients')}: with so many recipients, an object has ${sealed.length} bytes; the limit is ${storedSize}`,
+        'Use fewer recipients. Several people can share one identity.',
       );
     }
     const object = { name, bytes: plaintext.length, stored: sealed.length, sha256: hashStored(sealed) };
@@ -214,8 +214,8 @@ function toLossError(
 ): StorageError {
   const what = found === undefined ? 'is not there' : `has ${found.size} of ${stored} bytes`;
   return new StorageError(
-    `${objectKey(name)} ${what} in ${location}, although it was confirmed that it is stored: nothing was recorded that needs it`,
-    'See whether somebody else removes or writes objects there. If not, do not rely on this store before its operator has explained this. Then run it again.',
+    `${objectKey(name)} ${what} in ${location}, although the storage confirmed that it was stored. Nothing that needs it was recorded`,
+    'Check whether somebody else removes or writes objects there. If not, do not rely on this storage until its operator has explained this. Then run it again.',
   );
 }
 
@@ -309,7 +309,7 @@ async function fetchStored(storage: Storage, object: StoredObject, options: Read
     return await storage.get(objectKey(object.name), storedSize, options);
   } catch (error) {
     if (error instanceof DeniedValueError) {
-      const next = 'Give the right to read it, or bring it back first where the store has archived it.';
+      const next = 'Give permission to read it. If the storage has archived it, restore it first.';
       throw new SettledDamage(`object ${objectKey(object.name)}: ${error.how}`, next, error);
     }
     if (error instanceof ForeignValueError) throw damaged(object, error.how, error);
@@ -330,6 +330,6 @@ function damaged(object: StoredObject, how: string, cause?: unknown): IntegrityE
 function tell(object: StoredObject, how: string, cause?: unknown): [string, string, unknown] {
   const next = isKnownError(cause)
     ? cause.next
-    : 'Run validate to see which backups need it, and restore another one.';
+    : 'Run `validate` to see which backups need it, and restore another one.';
   return [`object ${objectKey(object.name)}: ${how}`, next, cause];
 }

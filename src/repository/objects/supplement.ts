@@ -18,8 +18,8 @@ export async function readSupplement(manifest: Manifest, reader: ObjectReader): 
   const size = objects.reduce((sum, { bytes }) => sum + bytes, 0);
   if (size > constants.MAX_STRING_LENGTH) {
     throw new IntegrityError(
-      `backup ${manifest.id}: its supplement has ${size} bytes, where ${constants.MAX_STRING_LENGTH} are the most`,
-      'Restore another backup; validate tells which are whole.',
+      `backup ${manifest.id}: its supplement has ${size} bytes; the limit is ${constants.MAX_STRING_LENGTH}`,
+      'Restore another backup; `validate` shows which are intact.',
     );
   }
   const pieces: Buffer[] = [];
@@ -29,7 +29,7 @@ export async function readSupplement(manifest: Manifest, reader: ObjectReader): 
   } catch (cause) {
     throw new IntegrityError(
       `backup ${manifest.id}: its supplement cannot be read: ${messageOf(cause)}`,
-      'Restore another backup; validate tells which are whole.',
+      'Restore another backup; `validate` shows which are intact.',
       cause,
     );
   }

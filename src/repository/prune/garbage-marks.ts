@@ -169,8 +169,8 @@ export class MarkWriter {
         return key;
     }
     throw new StorageError(
-      `${this.#repository.storage.location} said ${maxAttempts} times that a mark of ${stampOf(now)} exists already`,
-      'Check that the storage tells absent keys from present ones, then run the cleanup again.',
+      `${this.#repository.storage.location} reported ${maxAttempts} times that a mark of ${stampOf(now)} exists already`,
+      'Check that the storage can tell absent keys from present ones, then run the cleanup again.',
     );
   }
 }

@@ -79,7 +79,7 @@ export async function assertClocks(lock: Lock, { storage }: Repository): Promise
     lock.skewSeconds > 0 ? 'behind' : 'ahead of',
   ];
   throw new ConfigurationError(
-    `the clock of this machine is ${seconds} seconds ${direction} that of ${storage.location}; more than ${maxSkewSeconds} are too many to tell old from new`,
+    `the clock of this machine is ${seconds} seconds ${direction} that of ${storage.location}; more than ${maxSkewSeconds} is too much to tell old from new`,
     'Set the clock that is wrong, then run cleanup again. Nothing was removed.',
   );
 }

@@ -61,9 +61,9 @@ export function describeRefused(
 ): Omission {
   const isShown = sql !== undefined && shown.has(entry.kind) && sql.length <= shownText;
   const later = isShown
-    ? `When that is mended: ${redactDefinition(putOnOneLine(sql))}`
+    ? `When that is fixed: ${redactDefinition(putOnOneLine(sql))}`
     : (remedies[entry.kind] ??
-      `Create it as a role that may; docs/recover-by-hand.md shows how to print entry ${entry.id} of the archive.`);
+      `Create it as a role that can. docs/recover-by-hand.md shows how to print entry ${entry.id} of the archive.`);
   return {
     ...about({ kind: 'entry', entry }),
     why: `the server refused it: ${why}`,
@@ -76,7 +76,7 @@ export function describeCascade(entry: ArchiveEntry, cause: ArchiveEntry): Omiss
   return {
     ...about({ kind: 'entry', entry }),
     why: `it needs ${describeEntry(cause)}, which is not restored`,
-    remedy: 'Create it when that is there.',
+    remedy: 'Create it after that exists.',
     lost: lose(entry),
   };
 }
@@ -86,7 +86,7 @@ export function describeOwner(entry: ArchiveEntry, why: string): Omission {
   return {
     ...about({ kind: 'owner', entry }),
     why: `the server refused it: ${why}; it belongs to the connected role`,
-    remedy: `Give it to ${entry.owner} with ALTER … OWNER TO, as a role that may.`,
+    remedy: `Change its owner to ${entry.owner} with ALTER … OWNER TO, as a role that can.`,
   };
 }
 
@@ -94,7 +94,7 @@ export function describeOwner(entry: ArchiveEntry, why: string): Omission {
 export function describeSurroundings(entry: ArchiveEntry, under: string): string {
   const later =
     entry.kind === 'MATERIALIZED VIEW DATA' ? '; every later REFRESH MATERIALIZED VIEW needs that, too' : '';
-  return `${describeEntry(entry)}: the server took it only under ${under}${later}`;
+  return `${describeEntry(entry)}: the server accepted it only under ${under}${later}`;
 }
 
 /** A tablespace or a table access method that entries ask for and the server lacks. */
@@ -103,11 +103,11 @@ export function describeSetting({ type, name }: MissingSetting): Omission {
   return {
     ...about({ kind: 'object', type, schema: null, name }),
     why: isTablespace
-      ? 'the server has no such tablespace; what was in it is in the default one'
-      : 'the server has no such access method; its tables are of the default one, with their rows',
+      ? 'the server has no such tablespace; its content is in the default one'
+      : 'the server has no such access method; its tables use the default one, with their rows',
     remedy: isTablespace
-      ? 'Create the tablespace and move them with ALTER … SET TABLESPACE, if it matters.'
-      : 'Install it on the server, and restore again, if it matters.',
+      ? 'Create the tablespace and move them with ALTER … SET TABLESPACE, if you need it.'
+      : 'Install it on the server and restore again, if you need it.',
   };
 }
 
@@ -121,8 +121,8 @@ export function describeNotValid(
   const rows = orphans === undefined ? 'rows of the backup' : `${orphans} ${orphans === 1 ? 'row' : 'rows'}`;
   const breaks = `${rows} ${orphans === 1 ? 'breaks' : 'break'} it (${why})`;
   if (partitions.length > 0) {
-    const remedy = `Mend the rows, drop the keys of the partitions, and run: ${putOnOneLine(sql)}`;
-    const because = `${breaks}; its partitions have it, NOT VALID where rows break it, and it holds for new rows`;
+    const remedy = `Fix the rows, drop the keys of the partitions, and run: ${putOnOneLine(sql)}`;
+    const because = `${breaks}; its partitions have it, as NOT VALID where rows break it, and it applies to new rows`;
     const keys: readonly OmissionSubject[] = [{ kind: 'entry', entry }, ...partitions];
     return keys.map((key) => ({ ...about(key), why: because, remedy, lost: true }));
   }
@@ -133,8 +133,8 @@ export function describeNotValid(
   return [
     {
       ...about({ kind: 'entry', entry }),
-      why: `${breaks}; it is there as NOT VALID, and holds for new rows`,
-      remedy: `Mend the rows${validate}`,
+      why: `${breaks}; it exists as NOT VALID and applies to new rows`,
+      remedy: `Fix the rows${validate}`,
       lost: true,
     },
   ];

@@ -102,7 +102,7 @@ export function explainFailure(
   if (cause instanceof TargetError) return cause;
   const words = messageOf(cause).replace(/^.*?(?=pg_restore: error: )/s, '');
   const incomplete =
-    'The target is incomplete: drop the database, mend the cause, and restore into a new one.';
+    'The target is incomplete. Drop the database, fix the cause, and restore into a new one.';
   const expiry = explainExpiry(cause, settings);
   return expiry === undefined
     ? new TargetError(`${step}: ${words}`, incomplete, cause)

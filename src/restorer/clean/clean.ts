@@ -99,7 +99,7 @@ async function refuseSubscriptions(session: Session): Promise<void> {
     WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1`);
   if (found.length === 0) return;
   throw new ConfigurationError(
-    say`${nameInput('clean')}: the target has subscriptions (${found.map(({ name }) => name).join(', ')}), which hold slots on other servers`,
+    say`${nameInput('clean')}: the target has subscriptions (${found.map(({ name }) => name).join(', ')}), which use replication slots on other servers`,
     `Drop them first: ${found.map(({ name }) => `DROP SUBSCRIPTION ${quoteIdentifier(name)};`).join(' ')}`,
   );
 }
@@ -207,7 +207,7 @@ async function drop(session: Session, { kind }: Ownership, list: string): Promis
   return rows.map(({ what, why }) => ({
     what,
     why: `it was in the target before, and could not be removed: ${why}`,
-    remedy: 'Remove it as its owner, unless the backup has it too.',
+    remedy: 'Remove it as its owner, unless the backup has it, too.',
   }));
 }
 
@@ -322,13 +322,13 @@ export function explainRefusal(
     case sqlState.insufficientPrivilege:
       return new ConfigurationError(
         message,
-        'Give the role that owns everything there, or restore into a new database.',
+        'Use the role that owns everything there, or restore into a new database.',
         cause,
       );
     case sqlState.lockNotAvailable:
       return new TargetError(
         message,
-        'Stop what is connected to the target, the application first, and run the restore again.',
+        'Stop everything that is connected to the target, starting with the application, and run the restore again.',
         cause,
       );
     default:

@@ -65,8 +65,8 @@ export function toHindranceError({ hindrances, names }: Replacement): Configurat
   const more = hindrances.length - shown;
   const list = `${hindrances.slice(0, shown).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
   return new ConfigurationError(
-    say`${nameInput('clean')}: what is to be replaced (${summarize(names)}) cannot be dropped alone, because other things need it: ${list}`,
-    say`Name them in ${nameInput('include')} as well, so that they come from the backup too; drop them by hand, if they can be made again; leave out with ${nameInput('exclude')} what need not be replaced; or restore the rows beside the live tables with ${nameInput('side-schema')}.`,
+    say`${nameInput('clean')}: what is to be replaced (${summarize(names)}) cannot be dropped alone, because other objects depend on it: ${list}`,
+    say`Add them to ${nameInput('include')}, so that they come from the backup, too. Or drop them by hand, if they can be created again; use ${nameInput('exclude')} for what need not be replaced; or restore the rows beside the live tables with ${nameInput('side-schema')}.`,
   );
 }
 
@@ -86,8 +86,8 @@ export async function giveBackHeld(session: Session, held: readonly Held[]): Pro
 async function giveBack(session: Session, { what, add, addUnchecked }: Held): Promise<Omission[]> {
   const why = await tryStatement(session, add);
   if (why === undefined) return [];
-  const remedy = `Mend what stands in its way, and run: ${add};`;
-  if (addUnchecked === null) return [{ what, why: `it could not be given back: ${why}`, remedy }];
+  const remedy = `Fix the cause, and run: ${add};`;
+  if (addUnchecked === null) return [{ what, why: `it could not be restored: ${why}`, remedy }];
   const again = await tryStatement(session, addUnchecked);
   if (again !== undefined) {
     // Before PostgreSQL 18 a partitioned table cannot have a key that is NOT VALID.
@@ -95,11 +95,11 @@ async function giveBack(session: Session, { what, add, addUnchecked }: Held): Pr
       session,
       addUnchecked.replace(/ NOT VALID(; COMMENT ON .*)?$/s, ';'),
     );
-    if (partitions.length === 0) return [{ what, why: `it could not be given back: ${again}`, remedy }];
+    if (partitions.length === 0) return [{ what, why: `it could not be restored: ${again}`, remedy }];
     return [
       {
         what,
-        why: `rows that were there break it, so that only the partitions have it, without a check of them where they break it (NOT VALID): ${why}`,
+        why: `existing rows break it, so only the partitions have it, as NOT VALID where rows break it: ${why}`,
         remedy,
       },
     ];
@@ -107,8 +107,8 @@ async function giveBack(session: Session, { what, add, addUnchecked }: Held): Pr
   return [
     {
       what,
-      why: `rows that were there break it, so that it is there without a check of them (NOT VALID): ${why}`,
-      remedy: `Mend the rows, and run: ${writeValidation(addUnchecked)};`,
+      why: `existing rows break it, so it exists as NOT VALID: ${why}`,
+      remedy: `Fix the rows, and run: ${writeValidation(addUnchecked)};`,
     },
   ];
 }

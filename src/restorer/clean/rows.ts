@@ -53,7 +53,7 @@ function refuseLeftRows(
   if (first === undefined) return;
   throw new ConfigurationError(
     say`${nameInput('clean')}: the rows of ${first.what} cannot be deleted: ${first.why}; nothing was removed`,
-    'Give a role that may, or restore into a new project.',
+    'Use a role that can, or restore into a new project.',
   );
 }
 
@@ -184,6 +184,6 @@ function describeLeft(what: string, why: string): Omission {
   return {
     what,
     why: `they were in the target before, and could not be removed: ${why}`,
-    remedy: 'Remove them as their owner, unless the backup has them too.',
+    remedy: 'Remove them as their owner, unless the backup has them, too.',
   };
 }

@@ -60,8 +60,8 @@ export function describeAbsentParts(entries: readonly ArchiveEntry[]): Omission[
   return [
     {
       what: `${entries.length} ${entries.length === 1 ? 'grant, value or comment' : 'grants, values and comments'}`,
-      why: `they are about extensions, or parts of them, that are not there: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
-      remedy: 'Create the extensions, and restore again.',
+      why: `they belong to extensions, or parts of them, that are missing: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
+      remedy: 'Create the extensions and restore again.',
     },
   ];
 }
@@ -74,7 +74,7 @@ export function describeAbsentRows(entry: ArchiveEntry, rows: number, extensions
   const isHistory = entry.schema === 'cron' && extensions === 'told';
   return {
     ...about({ kind: 'entry', entry }),
-    why: `its extension is not there; ${rows} ${rows === 1 ? 'row is' : 'rows are'} ${isHistory ? 'left out' : 'lost'}`,
+    why: `its extension is missing; ${rows} ${rows === 1 ? 'row is' : 'rows are'} ${isHistory ? 'left out' : 'lost'}`,
     remedy: 'Restore into a server that has the extension.',
     ...(isHistory ? {} : { lost: true as const }),
   };

@@ -77,7 +77,7 @@ async function refuseWithoutCreate(session: Session): Promise<void> {
   const where = rights.database ? `the schema ${ownSchema} of the target` : 'the database';
   throw new ConfigurationError(
     say`${nameInput('target-url')}: the connected role ${rights.self} has no CREATE on ${where}, which every restore needs`,
-    'Connect as the owner of the database, or have it grant that to the role: GRANT CREATE ON ….',
+    'Connect as the owner of the database, or have the owner grant it to the role: GRANT CREATE ON ….',
   );
 }
 
@@ -151,7 +151,7 @@ async function describeIrremovable(
       : await findIrremovable(session, part.replaced);
   if (found.length === 0) return [];
   return [
-    `With clean the restore would be refused, because the connected role ${facts.self} does not own ${listFew(found)}. Connect as their owner or as a superuser.`,
+    `With clean, the restore would be refused, because the connected role ${facts.self} does not own ${listFew(found)}. Connect as their owner or as a superuser.`,
   ];
 }
 
@@ -164,7 +164,7 @@ function describeQueues(groups: readonly RefusedGroup[], tables: Prospect['table
   if (queues.length === 0) return [];
   const rows = queues.reduce((sum, table) => sum + table.rows, 0);
   return [
-    `Without the extension pgmq its ${count(queues.length, 'table')} with ${count(rows, 'row')} cannot come: ${listFew(queues.map(writePattern))}.`,
+    `Without the extension pgmq its ${count(queues.length, 'table')} with ${count(rows, 'row')} cannot be restored: ${listFew(queues.map(writePattern))}.`,
   ];
 }
 
@@ -175,7 +175,7 @@ function describeEnd(groups: readonly RefusedGroup[], guards: ReadonlySet<Archiv
   if (missing.length === 0) return [];
   const names = missing.map(({ schema, name }) => `policy ${schema}.${name}`);
   return [
-    `The restore would end before anything is granted, because without ${listFew(names)} rows would be open. Mend the cause, or leave their tables out with exclude.`,
+    `The restore would stop before it grants privileges, because without ${listFew(names)} rows would be exposed. Fix the cause, or leave their tables out with exclude.`,
   ];
 }
 
@@ -211,11 +211,11 @@ function describePlaces(
           tablespaces.has(name)
             ? `The connected role has no CREATE on the tablespace ${name}`
             : `The target has no tablespace ${name}`
-        }, so that ${list(of)} will be in the default one. ${tablespaces.has(name) ? 'Have that granted' : 'Create it'} before if it matters.`,
+        }, so that ${list(of)} will be in the default one. ${tablespaces.has(name) ? 'Have that granted' : 'Create it'} first, if you need it.`,
     ),
     ...[...methods].map(
       ([name, of]) =>
-        `The target will have no access method ${name}, so that ${list(of)} will be of the default one, rows included. Have it made there before if it matters.`,
+        `The target will have no access method ${name}, so ${list(of)} will use the default one, rows included. Have it created there first, if you need it.`,
     ),
   ];
 }
@@ -246,12 +246,12 @@ function describeSettings(
       if (database.owned) return undefined;
       return {
         why: 'the connected role does not own the database',
-        remedy: 'Restore as its owner, or have it set them afterwards.',
+        remedy: 'Restore as its owner, or have the owner set them afterwards.',
       };
     }
     if (roles.get(role)?.alterable !== false) return undefined;
     return {
-      why: 'the connected role may not alter those roles',
+      why: 'the connected role cannot alter those roles',
       remedy: 'Have a superuser set them afterwards.',
     };
   }

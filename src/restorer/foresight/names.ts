@@ -67,8 +67,8 @@ export async function findCollisions(
     const object = byName.get(identify(claim));
     if (object === undefined || found.has(claim.entry)) continue;
     found.set(claim.entry, {
-      why: 'something else in the target has the name',
-      remedy: `Rename it or drop it there before, or leave what comes out with exclude.`,
+      why: 'another object in the target has the name',
+      remedy: `Rename or drop it there first, or leave out the object of the backup with exclude.`,
     });
   }
   return found;

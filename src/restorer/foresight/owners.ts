@@ -126,12 +126,12 @@ export async function describeLostOwners(
     ...(foreign.length === 0
       ? []
       : [
-          `The connected role cannot act as ${listFew(foreign)}: what belongs to them will belong to the connected role.`,
+          `The connected role cannot act as ${listFew(foreign)}, so their objects will belong to the connected role.`,
         ]),
     ...(shut.length === 0
       ? []
       : [
-          `What they own in a schema where they have no CREATE by then will belong to the connected role: ${listFew(shut)}. Give it to them when the rest is there, or restore as a superuser.`,
+          `Their objects in a schema where they have no CREATE will belong to the connected role: ${listFew(shut)}. Change the owner after the restore, or restore as a superuser.`,
         ]),
   ];
 }

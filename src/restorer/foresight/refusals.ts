@@ -118,7 +118,7 @@ export function describeRefused(
   const more =
     following.length === 0
       ? ''
-      : `; what needs ${direct.length === 1 ? 'it' : 'them'} cannot come then: ${describeEntries(following, tables)}`;
+      : `; then what needs ${direct.length === 1 ? 'it' : 'them'} cannot be restored either: ${describeEntries(following, tables)}`;
   return `${lead} ${describeEntries(direct, tables)}, because ${why}${more}. ${remedy}`;
 }
 

@@ -44,8 +44,8 @@ export interface RuleSources {
 }
 
 const bySuperuser: Reason = {
-  why: 'only a superuser may make such a thing, and the connected role is none',
-  remedy: 'Restore as a superuser if it matters.',
+  why: 'only a superuser can create such an object, and the connected role is not one',
+  remedy: 'Restore as a superuser, if you need it.',
 };
 
 /**
@@ -128,9 +128,9 @@ function judgeExtension(name: string, { extensions }: TargetFacts): Reason | und
   if (extension === undefined || extension.installed || !extension.superuser || extension.trusted)
     return undefined;
   return {
-    why: 'on that server only a superuser may create it, and the connected role is none',
+    why: 'only a superuser can create it on that server, and the connected role is not one',
     remedy:
-      'Have a superuser create it in the target before, where it is not in the way of a restore, or restore as a superuser.',
+      'Have a superuser create it in the target first, if it does not get in the way of the restore, or restore as a superuser.',
   };
 }
 
@@ -189,14 +189,14 @@ function judgeLanguage(
     if (entry.needs.some((id) => bringers.has(id))) return undefined;
     return {
       why: `the target has no language ${name}`,
-      remedy: `Create it in the target before: CREATE EXTENSION ${name}.`,
+      remedy: `Create it in the target first: CREATE EXTENSION ${name}.`,
     };
   }
   if (facts.superuser || (language.trusted && language.usable)) return undefined;
   if (!language.trusted) {
     return {
-      why: `only a superuser may make functions in the language ${name}, and the connected role is none`,
-      remedy: 'Restore as a superuser if it matters.',
+      why: `only a superuser can create functions in the language ${name}, and the connected role is not one`,
+      remedy: 'Restore as a superuser, if you need it.',
     };
   }
   return {
@@ -223,16 +223,16 @@ function judgeRights(
   if (kind === 'DEFAULT ACL') {
     if (owner === '' || hasRightsOf(owner)) return undefined;
     return {
-      why: 'they are altered by who has the rights of that role, and the connected role has not',
-      remedy: 'Grant it the membership before, or restore as a superuser.',
+      why: 'only a member of that role can alter them, and the connected role is not one',
+      remedy: 'Grant it the membership first, or restore as a superuser.',
     };
   }
   if (kind !== 'ACL') return undefined;
-  const remedy = 'Have their owner grant them when the rest is there, or restore as a superuser.';
+  const remedy = 'Have their owner grant them after the restore, or restore as a superuser.';
   const [, of, object = ''] = /^(SCHEMA|LANGUAGE) (.*)$/s.exec(name) ?? [];
   const there = of === 'SCHEMA' && renewed !== 'all' ? facts.schemas.get(object) : undefined;
   if (schema === 'pg_catalog' || (there !== undefined && !there.owned && !there.mayGrant)) {
-    return { why: 'it grants or revokes what is not the connected role’s to grant', remedy };
+    return { why: 'the connected role does not have the right to grant or revoke it', remedy };
   }
   // The object is a part of an extension, and so has no entry.
   if (of === undefined && isOfExtension(entry)) {

@@ -64,19 +64,19 @@ export function judgeSetting(
   if (context === null && !hidden && !name.includes('.')) {
     return {
       why: `the target does not know ${called}`,
-      remedy: 'Where it matters, take what newer versions have in its place.',
+      remedy: 'If you need it, use what newer versions have instead.',
     };
   }
   if (context === 'internal' || context === 'postmaster' || context === 'sighup') {
     return {
-      why: `on the target ${called} is of the whole server`,
-      remedy: 'Where it matters, set it in the configuration of the server.',
+      why: `on the target, ${called} applies to the whole server`,
+      remedy: 'If you need it, set it in the configuration of the server.',
     };
   }
   const isFree = context === 'user' || hidden || superuser || granted;
   if (isFree || !isJudged || (context !== null && context !== 'superuser')) return undefined;
   return {
-    why: `the connected role may not give a value to ${called}`,
+    why: `the connected role cannot set ${called}`,
     remedy: 'Restore as a superuser, or have one GRANT SET ON PARAMETER to the role (from PostgreSQL 15 on).',
   };
 }

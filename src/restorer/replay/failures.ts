@@ -5,7 +5,7 @@ import type { Effect } from './routes.ts';
 
 /** Next step after a failed replay. What came before the failure is in the target. */
 export const incomplete =
-  'The target is incomplete: drop the database, mend the cause, and restore into a new one, or restore a backup without changes.';
+  'The target is incomplete. Drop the database, mend the cause, and restore into a new one, or restore a backup without changes.';
 
 /** What a statement is run for, to be named in an error */
 export interface Note {
@@ -37,12 +37,12 @@ export function explainRefusal(error: Error, note: Note = nobody): Error {
 
 export function diverged({ effect, row }: Note, what: string, cause?: unknown): TargetError {
   const where = `${effect?.what}, transaction ${row?.xid} at ${row?.lsn}`;
-  return new TargetError(`the replay has diverged: ${where}: ${what}`, incomplete, cause);
+  return new TargetError(`the replay differs from the source: ${where}: ${what}`, incomplete, cause);
 }
 
 export function broken(what: string): IntegrityError {
   return new IntegrityError(
     what,
-    'Run validate to see what is damaged; choose a time before it, or a newer backup.',
+    'Run `validate` to find the damage. Choose a time before it, or a newer backup.',
   );
 }

@@ -119,7 +119,7 @@ async function prepareSession(
   if (why === undefined) return { replica: true, notCarried: [] };
   const omission = {
     what: "changes replayed without the platform's triggers",
-    why: `${why}; triggers of the platform's tables saw the changes as if they were new`,
+    why: `${why}; triggers of the platform's tables ran for the changes as if they were new`,
     remedy: 'As a superuser: GRANT SET ON PARAMETER session_replication_role TO the role of the restore.',
   };
   return { replica: false, notCarried: [omission] };

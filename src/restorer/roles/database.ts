@@ -91,7 +91,7 @@ export async function keepReachable(
     for (const { name } of suspects) await session.query(`${alter} RESET ${name}`);
     return suspects.map((setting) => ({
       ...aboutSetting(setting.name),
-      why: `with it nobody could connect: ${messageOf(error)}`,
+      why: `nobody could connect with it: ${messageOf(error)}`,
       remedy: `Install the library on the server, then: ${alter} ${writeSet(setting)};`,
     }));
   }
@@ -134,8 +134,8 @@ function describeOwnSettings(
     )
     .map(({ name }) => ({
       ...aboutSetting(name),
-      why: 'every project has its own, and this one keeps it',
-      remedy: 'Nothing has to be done.',
+      why: 'every project has its own value, and this project keeps it',
+      remedy: 'Nothing needs to be done.',
     }));
 }
 
@@ -221,8 +221,8 @@ function describeOwner({ owner }: Supplement['database'], state: DatabaseState):
   return [
     {
       ...about({ kind: 'database', property: 'owner' }),
-      why: `it belonged to ${owner}; this database was there before, and belongs to ${state.owner}`,
-      remedy: `If it is to belong to it: ALTER DATABASE ${quoteIdentifier(state.name)} OWNER TO ${quoteIdentifier(owner)};`,
+      why: `it belonged to ${owner}; this database existed before and belongs to ${state.owner}`,
+      remedy: `To change that: ALTER DATABASE ${quoteIdentifier(state.name)} OWNER TO ${quoteIdentifier(owner)};`,
     },
   ];
 }

@@ -117,8 +117,8 @@ function describeNarrowed(entry: DefaultPrivileges, wider: readonly Item[]): Omi
     const name = `${entry.objects.toLowerCase()} of ${showRole(entry.role)} to ${showRole(grantee)}`;
     return {
       ...about({ kind: 'object', type: 'default privileges', schema: entry.schema, name }),
-      why: 'the target grants nothing of it on what will be created there, and a restore opens nothing',
-      remedy: `If it is to be so: ${grants.join('; ')}; or restore with default-privileges source.`,
+      why: 'the target does not grant this on new objects, and a restore does not widen privileges',
+      remedy: `If you want it: ${grants.join('; ')}. Or restore with the input default-privileges set to source.`,
     };
   });
 }

@@ -89,9 +89,9 @@ function describeLeft(names: readonly string[]): Omission[] {
     {
       // Several roles have no common subject: the comparison reports of each that roles belong to the server.
       ...(names.length === 1 ? aboutRole(first) : { what }),
-      why: 'it is of the platform, which makes it with the part that it belongs to, and the target does not have that yet',
+      why: 'the platform creates it together with one of its features, which the target does not have yet',
       remedy:
-        'Enable that part in the target (for supabase_functions_admin: Database Webhooks), and grant what it lacks.',
+        'Enable that feature in the target (for supabase_functions_admin: Database Webhooks), and grant what is missing.',
     },
   ];
 }
@@ -101,7 +101,7 @@ function refuseMissing(created: readonly NewRole[]): void {
   if (needed.length === 0) return;
   const names = needed.map(({ name }) => name).join(', ');
   throw new ConfigurationError(
-    say`${nameInput('target-url')}: the server lacks roles that own things in this backup or are granted something (${names}), and the connected role may not create any`,
+    say`${nameInput('target-url')}: the server lacks roles that own objects in this backup or have privileges (${names}), and the connected role cannot create roles`,
     `Connect as a role with CREATEROLE, or create them first: ${needed.map(({ sql }) => `${sql};`).join(' ')}`,
   );
 }
@@ -130,7 +130,7 @@ async function createRole(session: Session, role: NewRole, scope: RoleScope): Pr
   const omission = omit({ ...aboutRole(role.name), sql: role.sql }, why);
   if (!role.needed || scope === 'supabase-project') return [omission];
   throw new ConfigurationError(
-    say`${nameInput('target-url')}: role ${role.name}, which owns things in this backup or is granted something, cannot be created: ${why}`,
+    say`${nameInput('target-url')}: role ${role.name}, which owns objects in this backup or has privileges, cannot be created: ${why}`,
     omission.remedy,
   );
 }

@@ -109,8 +109,8 @@ export function describeExisting(role: Role, comparison: RoleComparison): Omissi
   return [
     {
       what: lacks.map(({ what }) => what).join(', '),
-      why: 'the role was there before, and others may use it',
-      remedy: `Where it is as it should be in the backup: ${lacks.map(({ sql, shown }) => `${shown ?? sql};`).join(' ')}`,
+      why: 'the role existed before, and others may use it',
+      remedy: `To make it as in the backup: ${lacks.map(({ sql, shown }) => `${shown ?? sql};`).join(' ')}`,
     },
   ];
 }
@@ -121,8 +121,8 @@ export function describeSuperusers(roles: readonly Role[]): Omission[] {
     .filter((role) => role.superuser)
     .map(({ name }) => ({
       what: `SUPERUSER of role ${name}`,
-      why: 'a restore makes no superuser',
-      remedy: `If it is to be one: ALTER ROLE ${quoteIdentifier(name)} SUPERUSER;`,
+      why: 'a restore does not create superusers',
+      remedy: `To make it one: ALTER ROLE ${quoteIdentifier(name)} SUPERUSER;`,
     }));
 }
 
@@ -135,15 +135,15 @@ export function describeLogins(roles: readonly Role[]): Omission[] {
   if (own?.length) {
     described.push({
       what: `passwords of ${own.join(', ')}`,
-      why: 'only a superuser can read them, so they are in no backup',
+      why: 'only a superuser can read them, so the backup does not have them',
       remedy: `Set them: ${own.map((name) => `ALTER ROLE ${quoteIdentifier(name)} PASSWORD '…';`).join(' ')}`,
     });
   }
   if (reserved?.length) {
     described.push({
       what: `LOGIN of ${reserved.join(', ')}`,
-      why: 'these are roles of the Supabase platform, which is not here to log in as them',
-      remedy: `If they are used: ${reserved.map((name) => `ALTER ROLE ${quoteIdentifier(name)} LOGIN PASSWORD '…';`).join(' ')}`,
+      why: 'these are roles of the Supabase platform, which does not log in here',
+      remedy: `If you use them: ${reserved.map((name) => `ALTER ROLE ${quoteIdentifier(name)} LOGIN PASSWORD '…';`).join(' ')}`,
     });
   }
   return described;

@@ -19,6 +19,7 @@ import {
   StorageError,
   TargetError,
 } from '../../runtime/errors.ts';
+import { say } from '../../runtime/wording.ts';
 import { runWorkers } from '../../runtime/workers.ts';
 import type { SearchPaths } from '../search-paths.ts';
 import { ObjectsAhead } from './objects-ahead.ts';
@@ -129,7 +130,7 @@ function describeLost([table, { rows, why }]: readonly [TableEntry, LostRows]): 
   return {
     ...about({ kind: 'rows', table }),
     why: `the server refused them: ${why}; ${some} are lost`,
-    remedy: `Mend the cause, and restore the table beside the others with side-schema and include ${qualifiedName(table)}, or restore again.`,
+    remedy: `Fix the cause, and restore the table ${qualifiedName(table)} into a schema beside the others (the inputs side-schema and include), or restore again.`,
     lost: true,
   };
 }
@@ -250,8 +251,8 @@ class Loader {
     const rows = await copyIn(this.#session, copy, readRange(range, pieces, digest));
     if (rows !== range.rows) {
       throw new TargetError(
-        `table ${qualifiedName(table)}: the server took ${rows} rows of a range of ${range.rows}`,
-        'Look for rules or triggers on the target that drop rows.',
+        `table ${qualifiedName(table)}: the server accepted ${rows} of ${range.rows} rows of a range`,
+        'Check the target for rules or triggers that drop rows.',
       );
     }
     const bytes = sumBytes([{ table, range }]);
@@ -292,19 +293,19 @@ function isRefusal(cause: unknown): cause is ServerError {
  */
 function explain(table: TableEntry, cause: unknown): Error {
   const message = `table ${qualifiedName(table)}: ${messageOf(cause)}`;
-  const drop = 'The target is incomplete: drop the database,';
+  const drop = 'The target is incomplete. Drop the database,';
   if (cause instanceof ConfigurationError || cause instanceof TargetError) return cause;
   if (cause instanceof IntegrityError) {
     return new IntegrityError(
       message,
-      `${drop} see with validate which backups are whole, and restore one of those.`,
+      `${drop} run \`validate\` to see which backups are intact, and restore one of those.`,
       cause,
     );
   }
   if (cause instanceof StorageError) {
-    return new StorageError(message, `${drop} and restore into a new one. ${cause.next}`, { cause });
+    return new StorageError(message, say`${drop} and restore into a new one. ${cause.told.next}`, { cause });
   }
   const hint =
     cause instanceof ServerError && cause.hint !== undefined && !isRaised(cause) ? ` ${cause.hint}` : '';
-  return new TargetError(message, `${drop} mend the cause, and restore into a new one.${hint}`, cause);
+  return new TargetError(message, `${drop} fix the cause, and restore into a new one.${hint}`, cause);
 }

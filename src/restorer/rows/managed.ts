@@ -97,7 +97,7 @@ function describeRefused({ present: { table }, why }: Refused): Omission {
   return {
     ...about({ kind: 'rows', table }),
     why: `the server refused them: ${why}; ${table.rows} rows are lost`,
-    remedy: 'Mend the cause, and restore into an empty target again.',
+    remedy: 'Fix the cause, and restore into an empty target again.',
     lost: true,
   };
 }
@@ -114,7 +114,7 @@ async function prepareLoader(session: Session, manifest: Manifest): Promise<Omis
   if (why === undefined) return undefined;
   return {
     what: "rows loaded without the platform's triggers",
-    why: `${why}; triggers of the platform's tables saw the rows as if they were new`,
+    why: `${why}; triggers of the platform's tables ran for the rows as if they were new`,
     remedy: 'As a superuser: GRANT SET ON PARAMETER session_replication_role TO the role of the restore.',
   };
 }
@@ -137,7 +137,7 @@ async function loadTable(
         return {
           present,
           code: '',
-          why: `it took only ${taken} of them, as rules or triggers of the target say`,
+          why: `it accepted only ${taken} of them, because of rules or triggers of the target`,
         };
       }
       outcome.sent.set(table.oid, digest);
@@ -220,7 +220,7 @@ function describeLost(
   return {
     ...about({ kind: 'column', table, name: column }),
     why: `the target's table has no such column; ${values} values are lost, ${kinds}`,
-    remedy: 'Upgrade the target project and restore again, if they are needed.',
+    remedy: 'Upgrade the target project and restore again, if you need them.',
   };
 }
 

@@ -226,7 +226,7 @@ function describeGone(table: TableEntry): Omission {
   return {
     ...about({ kind: 'rows', table }),
     why: `the table could not be created; ${formatCounted(table.rows, 'row')} ${table.rows === 1 ? 'is' : 'are'} lost`,
-    remedy: 'Mend what kept it from being created, and restore again.',
+    remedy: 'Fix what prevented its creation, and restore again.',
     lost: true,
   };
 }

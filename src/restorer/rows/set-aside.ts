@@ -196,7 +196,7 @@ async function add(session: Session, check: Aside, paths: readonly string[]): Pr
   return [check.subject, ...heirs].map((subject) => ({
     ...about(subject),
     why,
-    remedy: `Mend the cause, then: ${sql};`,
+    remedy: `Fix the cause, then run: ${sql};`,
     lost: true,
   }));
 }
@@ -284,12 +284,12 @@ function describeBroken(check: Aside, { why, isByRows }: ConstraintFailure): Omi
   const { ofDomain, name, subject } = check;
   const it = ofDomain ? `its constraint ${name}` : 'it';
   const finding = isByRows
-    ? `rows of the backup do not fulfil ${it} (${why})`
-    : `rows came only without ${it}, and whether they fulfil it could not be checked (${why})`;
+    ? `rows of the backup do not satisfy ${it} (${why})`
+    : `rows could be restored only without ${it}, and it could not be checked whether they satisfy it (${why})`;
   return {
     ...about(subject),
-    why: `${finding}; it is there as NOT VALID, and holds for new rows`,
-    remedy: `Mend the rows, then: ${alter(check)} VALIDATE CONSTRAINT ${name};`,
+    why: `${finding}; it exists as NOT VALID and applies to new rows`,
+    remedy: `Fix the rows, then run: ${alter(check)} VALIDATE CONSTRAINT ${name};`,
     lost: true,
   };
 }

@@ -197,13 +197,13 @@ export async function checkComparable(session: Session, tables: readonly LiveTab
   if (unreadable.length > 0) {
     throw new ConfigurationError(
       say`${nameInput('target-url')}: ${name} may not read ${unreadable.join(', ')}`,
-      `Grant it with "GRANT pg_read_all_data TO ${name}", or connect with another role.`,
+      `Run "GRANT pg_read_all_data TO ${name}", or connect with another role.`,
     );
   }
   const filtered = tables.filter((table) => table.filtered).map(writePattern);
   if (role?.bypass !== true && filtered.length > 0) {
     throw new ConfigurationError(
-      say`${nameInput('target-url')}: ${name} has no BYPASSRLS and row level security hides rows of ${filtered.join(', ')}`,
+      say`${nameInput('target-url')}: ${name} has no BYPASSRLS , and row level security hides rows of ${filtered.join(', ')}`,
       `Use the role postgres of the Supabase project, or run "ALTER ROLE ${name} BYPASSRLS".`,
     );
   }

@@ -28,8 +28,8 @@ export function chooseSideTables(
   const chosen = tables.filter(isChosen);
   if (unmatched.length > 0 || chosen.length === 0) {
     throw new ConfigurationError(
-      say`${nameInput('include')}: backup ${manifest.id} has rows of no table that fits ${(unmatched.length > 0 ? unmatched : include).join(', ')}`,
-      `${askForTables(unmatched, manifest.tables)}Give names as schema.table or schema.*; \`show\` lists the tables.`,
+      say`${nameInput('include')}: backup ${manifest.id} has no table with rows that matches ${(unmatched.length > 0 ? unmatched : include).join(', ')}`,
+      `${askForTables(unmatched, manifest.tables)}Write names as schema.table or schema.*. \`show\` lists the tables.`,
     );
   }
   const leaves = countLeaves(parents);

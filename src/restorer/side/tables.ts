@@ -141,13 +141,13 @@ export async function createSideTables(
 export async function checkSideSchema(session: Session, schema: string): Promise<void> {
   if (Buffer.byteLength(schema) > nameLimitBytes) {
     throw new ConfigurationError(
-      say`${nameInput('side-schema')}: the name has ${Buffer.byteLength(schema)} bytes, and PostgreSQL keeps ${nameLimitBytes}`,
+      say`${nameInput('side-schema')}: the name has ${Buffer.byteLength(schema)} bytes; PostgreSQL allows ${nameLimitBytes}`,
       'Choose a shorter name.',
     );
   }
   if (schema.startsWith('pg_')) {
     throw new ConfigurationError(
-      say`${nameInput('side-schema')}: ${schema} is a name that PostgreSQL keeps for itself`,
+      say`${nameInput('side-schema')}: ${schema} is a name that PostgreSQL reserves`,
       'Choose one that does not begin with pg_.',
     );
   }
@@ -159,15 +159,15 @@ export async function checkSideSchema(session: Session, schema: string): Promise
   if (found?.there) throw refuseExisting(schema);
   if (found?.allowed) return;
   throw new ConfigurationError(
-    say`${nameInput('target-url')}: this role may not create a schema in the database`,
-    'Connect with a role that may, or run "GRANT CREATE ON DATABASE … TO …".',
+    say`${nameInput('target-url')}: this role cannot create a schema in the database`,
+    'Connect with a role that can, or run "GRANT CREATE ON DATABASE … TO …".',
   );
 }
 
 function refuseExisting(schema: string, cause?: unknown): ConfigurationError {
   return new ConfigurationError(
-    say`${nameInput('side-schema')}: the database has a schema ${schema} already`,
-    `Choose another name, or drop it when it is left from an earlier restore: DROP SCHEMA ${quoteIdentifier(schema)} CASCADE;`,
+    say`${nameInput('side-schema')}: the database already has a schema ${schema}`,
+    `Choose another name, or drop it if it is left over from an earlier restore: DROP SCHEMA ${quoteIdentifier(schema)} CASCADE;`,
     cause,
   );
 }

@@ -85,7 +85,7 @@ export function explainFailure(attempt: Attempt): string | undefined {
       return join(
         isDoubtful(attempt)
           ? 'the restored database differs from the backup'
-          : 'not all of the backup could be brought there',
+          : 'not all of the backup could be restored there',
         explainChecks(attempt.checks),
         explainCommand(attempt),
       );

@@ -25,8 +25,8 @@ export async function makeReportFolder(folder: string | undefined): Promise<void
     await access(folder, constants.W_OK);
   } catch (cause) {
     throw new ConfigurationError(
-      say`${nameInput('report-folder')}: nothing can be written to ${folder} (${messageOf(cause)})`,
-      'Name a folder that you may write to, or one that can be made.',
+      say`${nameInput('report-folder')}: ${folder} is not writable (${messageOf(cause)})`,
+      'Use a folder that you can write to, or one that can be created.',
       cause,
     );
   }

@@ -59,8 +59,8 @@ export async function createScratchDatabase(
   } catch (cause) {
     context.signal.throwIfAborted();
     throw new ConfigurationError(
-      say`${nameInput(server.input)}: the scratch database cannot be made (${messageOf(cause)})`,
-      'Give a server of its own for this, and a role that may create databases and roles there.',
+      say`${nameInput(server.input)}: the scratch database cannot be created (${messageOf(cause)})`,
+      'Use a separate server for this, and a role that can create databases and roles there.',
       cause,
     );
   }
@@ -140,9 +140,8 @@ function describeLocale(
 ): Manifest['notCarried'][number] {
   return {
     what: 'collation of the database',
-    why: `the source's is ${describeCollation(wanted)} in ${wanted.encoding}, and this server refuses it (${refusal}); the scratch database has ${describeCollation(made)} in ${made.encoding}, and texts may sort otherwise`,
-    remedy:
-      'Give a server that has this collation, to see that what depends on the order of texts comes back.',
+    why: `the source's is ${describeCollation(wanted)} in ${wanted.encoding}, and this server refuses it (${refusal}); the scratch database has ${describeCollation(made)} in ${made.encoding}, and text may sort differently`,
+    remedy: 'Use a server that has this collation, to check also what depends on the sort order of text.',
   };
 }
 
@@ -160,7 +159,7 @@ async function dropScratchDatabase(
     context.log.info(`The throwaway database ${database} is dropped`);
   } catch (error) {
     context.log.warn(
-      `what was made on ${describeConnection(server)} could not be dropped: ${messageOf(error)}`,
+      `the scratch objects on ${describeConnection(server)} could not be dropped: ${messageOf(error)}`,
     );
   }
 }

@@ -27,7 +27,7 @@ export async function planPolicyFile(
   const repository = parsed.policy.repository ?? (await findRepository(file, env));
   if (repository !== undefined) return { ...parsed, plan: planJobs(parsed.policy, repository) };
   throw new ConfigurationError(
-    say`${nameInput('policy')}: names no repository, and there is neither GITHUB_REPOSITORY nor a remote \`origin\` to tell it`,
+    say`${nameInput('policy')}: names no repository, and neither GITHUB_REPOSITORY nor a Git remote \`origin\` supplies it`,
     'Write `repository: OWNER/REPO` into the policy.',
   );
 }
@@ -49,7 +49,7 @@ async function readPolicyFile(file: string): Promise<string> {
   } catch (error) {
     throw new ConfigurationError(
       say`${nameInput('policy')}: ${file} cannot be read`,
-      'Write the path of the policy file; docs/schedule.md has one to begin with.',
+      'Write the path of the policy file. docs/schedule.md has one to start with.',
       error,
     );
   }

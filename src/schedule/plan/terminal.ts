@@ -113,8 +113,8 @@ function chooseDatabase(
   if (only !== undefined && another === undefined) return only;
   throw new ConfigurationError(
     wanted === undefined
-      ? `${file} has ${names.length} databases, and it is not said which one is meant`
+      ? `${file} has ${names.length} databases, and none is selected`
       : `${file} has no database ${JSON.stringify(wanted)}`,
-    say`Write ${nameInput('database', names[0])}; it has ${list(names, 'and')}.`,
+    say`Use ${nameInput('database', names[0])}. The policy has ${list(names, 'and')}.`,
   );
 }

@@ -94,21 +94,21 @@ function renderDispatch(jobs: readonly WorkflowJob[]): object {
     ...(names.length > 1 && { database: choice('Which database', ['all', ...names]) }),
     ...(kinds.length > 1 && { kind: choice('What to store', kinds) }),
     ...(jobs.some(({ calls }) => calls === 'backup') && {
-      description: { description: 'A note kept with the backup', type: 'string' },
-      pin: { description: 'Keep the backup for good', type: 'boolean', default: false },
+      description: { description: 'A note to store with the backup', type: 'string' },
+      pin: { description: 'Keep the backup forever', type: 'boolean', default: false },
     }),
     ...(jobs.some(({ calls }) => calls === 'capture') && {
       'drop-slot': {
-        description: 'Capture a last time, then drop the slot',
+        description: 'Capture one last time, then drop the slot',
         type: 'boolean',
         default: false,
       },
     }),
     ...(jobs.some(({ calls }) => calls === 'mirror') && {
-      'dry-run': { description: 'Only show what would be copied', type: 'boolean', default: false },
+      'dry-run': { description: 'Only print what would be copied', type: 'boolean', default: false },
     }),
     ...(jobs.some(({ calls }) => calls === 'cleanup') && {
-      'dry-run': { description: 'Only show what would be removed', type: 'boolean', default: false },
+      'dry-run': { description: 'Only print what would be removed', type: 'boolean', default: false },
     }),
   };
   return Object.keys(inputs).length === 0 ? {} : { inputs };
@@ -121,29 +121,30 @@ function renderRestoreDispatch(jobs: readonly WorkflowJob[]): object {
   const flag = (description: string, isOn: boolean) => ({ description, type: 'boolean', default: isOn });
   return {
     inputs: {
-      ...(names.length > 1 && { database: choice('Whose backup', names) }),
-      'dry-run': flag('Only show what would be done', true),
+      ...(names.length > 1 && { database: choice('The database whose backup to restore', names) }),
+      'dry-run': flag('Only print what would be done', true),
       'backup-id': {
-        ...text('Which backup: latest, latest-verified, an id, or before:2026-11-20T06:00:00Z'),
+        ...text('The backup to use: latest, latest-verified, an id, or before:2026-11-20T06:00:00Z'),
         default: 'latest',
       },
       'recovery-target-time': text(
-        'Where changes are captured: the time to go back to, in UTC, such as 2026-11-20T14:30:00Z, or latest',
+        'The point in time to restore, in UTC, such as 2026-11-20T14:30:00Z, or latest; needs captures',
       ),
       include: text('Only these tables, such as public.orders, billing.*'),
-      'side-schema': text(
-        'A new schema for rows of these tables, beside the live ones, which stay as they are',
-      ),
-      clean: flag('Replace what is there, all or what include names, after a safety backup', false),
-      confirm: text('RESTORE PRODUCTION, where the dry run asks for these words'),
-      checks: text('Questions that must return true, one SELECT a line'),
+      'side-schema': text('A new schema for the rows of these tables; the live tables are not changed'),
+      clean: flag('Replace what is there (everything, or the tables above), after a safety backup', false),
+      confirm: text('RESTORE PRODUCTION, if the dry run asks for these words'),
+      checks: text('SQL checks that must return true, one SELECT per line'),
       fallback: {
-        ...text('How many older backups are tried when the chosen one fails its trial'),
+        ...text('How many older backups to try if the chosen one fails its trial restore'),
         default: '3',
       },
-      'target-kind': choice('What the target is', ['auto', 'supabase-project', 'supabase-image', 'plain']),
-      'safety-backup': flag('Back up a target that is emptied first', true),
-      'skip-staging': flag('No trial on the runner first, because the backup is too large for one', false),
+      'target-kind': choice('The kind of target', ['auto', 'supabase-project', 'supabase-image', 'plain']),
+      'safety-backup': flag('Back up the target before it is emptied', true),
+      'skip-staging': flag(
+        'Skip the trial restore on the runner, for a backup that is too large for it',
+        false,
+      ),
     },
   };
 }

@@ -82,7 +82,7 @@ export async function applyChanges(changes: readonly FileChange[], folder: strin
   if (foreign.length > 0) {
     throw new ConfigurationError(
       foreign.map(({ file, reason }) => `${path.join(folder, file)} ${reason}`).join('; '),
-      'Move what was changed into the policy, then delete or rename the file and run `schedule` again. Nothing was written.',
+      'Move your changes to the policy, then delete or rename the file and run `schedule` again. Nothing was written.',
     );
   }
   try {
@@ -103,7 +103,7 @@ export async function applyChanges(changes: readonly FileChange[], folder: strin
 function unusable(folder: string, cause: unknown): ConfigurationError {
   return new ConfigurationError(
     say`${nameInput('workflows')}: ${folder} cannot be read or written`,
-    'Write the path of a folder that can be, usually .github/workflows.',
+    'Write the path of a folder that can, usually .github/workflows.',
     cause,
   );
 }

@@ -1,15 +1,21 @@
+import {
+  alarmInputs,
+  artifactInputs,
+  clientInputs,
+  connectionInputs,
+  flag,
+  placeInputs,
+  projectInputs,
+  proofInputs,
+  type ReusableInput,
+  tableInputs,
+  text,
+} from './reusable-inputs.ts';
+
 /*
  * The inputs, secrets and permissions of our reusable workflows. The generated workflows pass nothing else,
  * and a test compares this list with the files in .github/workflows. docs/schedule.md says why.
  */
-
-export interface ReusableInput {
-  readonly type: 'string' | 'boolean';
-  readonly required?: true;
-  /** Of a flag that is not passed; false otherwise */
-  readonly default?: true;
-  readonly description: string;
-}
 
 export interface ReusableWorkflow {
   /** In .github/workflows of this repository */
@@ -28,91 +34,31 @@ export interface ReusableWorkflow {
   readonly timeoutMinutes: number;
 }
 
-const text = (description: string): ReusableInput => ({ type: 'string', description });
-const flag = (description: string): ReusableInput => ({ type: 'boolean', description });
-
-const placeInputs = {
-  storage: { ...text('Where the backups are kept.'), required: true },
-  's3-endpoint': text('Address of an S3 service other than Amazon.'),
-  's3-region': text('Region of the bucket.'),
-  's3-addressing': text('Where the bucket stands in the address, auto, path or virtual; auto when empty.'),
-  's3-sse': text('What the store is asked to encrypt with, AES256, aws:kms or aws:kms:KEY.'),
-  's3-storage-class': text('The storage class of what is written.'),
-  'aws-role': text('The role of AWS that is taken in place of keys of the storage (OIDC).'),
-  'aws-role-seconds': text('For how long it is taken; 3600 when empty.'),
-  environment: text('The GitHub environment of the job.'),
-  'runs-on': text('The runner of the job; ubuntu-latest when empty.'),
-} as const;
-
-/** Of those that write: an artifact is stored anew by each run. */
-const artifactInputs = {
-  'artifact-retention-days': text(
-    'How many days GitHub keeps an artifact, 1 to 90; as the repository is set when empty.',
-  ),
-} as const;
-
-const clientInputs = {
-  'install-client': text('auto, always or never; auto when empty, which changes no runner of your own.'),
-} as const;
-
-/** Inputs for a database that is not a server on the runner itself */
-const connectionInputs = {
-  sslrootcert: text("The authority of the server's certificate, in PEM form."),
-} as const;
-
-/** For what asks Supabase of its own backups, or of Vault's root key, beside the token */
-const projectInputs = {
-  'project-ref': text('The project at Supabase, for what only Supabase tells of it; only with the token.'),
-} as const;
-
-const alarmInputs = {
-  database: text('What the database is called in reports and alarms.'),
-  'failure-issues': flag('Whether a failure opens an issue.'),
-  'issue-labels': text('More labels of such issues, separated by commas.'),
-  'issue-assignees': text('Who is assigned to them, separated by commas.'),
-  'issue-mentions': text('Who is mentioned in them, separated by commas.'),
-  'rpo-target': text('How old the newest backup may become.'),
-  'notify-format': text('The form of what the webhook gets; default when empty.'),
-  'mail-from': text('Whom mail comes from.'),
-  'mail-to': text('Who gets mail, separated by commas.'),
-  'heartbeat-signals': text('start, fail or both; successes alone when empty.'),
-} as const;
-
-const tableInputs = {
-  include: text('The tables to take.'),
-  exclude: text('The tables to leave out.'),
-} as const;
-
-const proofInputs = {
-  'verified-within': text('Within which time a backup must have been verified; not asked when empty.'),
-  'drilled-within': text('Within which time a drill must have passed; not asked when empty.'),
-} as const;
-
 const storageSecrets = {
-  AWS_ACCESS_KEY_ID: 'Of the storage.',
-  AWS_SECRET_ACCESS_KEY: 'Of the storage.',
-  REPOSITORY_KEY: 'Names stored objects; only where the repository keeps none of its own.',
+  AWS_ACCESS_KEY_ID: 'The access key ID of the S3 storage.',
+  AWS_SECRET_ACCESS_KEY: 'The secret access key of the S3 storage.',
+  REPOSITORY_KEY: 'The key that names stored objects. Needed only if you set your own key.',
 } as const;
 
 /** Not of those that remove: they concern one storage. */
-const copiesSecret = { COPIES: 'Other storages with copies, a YAML list (docs/copies.md).' } as const;
+const copiesSecret = { COPIES: 'Other storages that hold copies, as a YAML list (docs/copies.md).' } as const;
 
 const tokenSecret = {
   SUPABASE_ACCESS_TOKEN:
-    "A token of Supabase's Management API, which may read backups and secrets of the project.",
+    "An access token for Supabase's Management API that can read the backups and secrets of the project.",
 } as const;
 
-const recordsSecret = { RECORDS_URL: 'The database that keeps the records in SQL.' } as const;
+const recordsSecret = { RECORDS_URL: 'The connection string of the database for records in SQL.' } as const;
 
 const alarmSecrets = {
-  NOTIFY_URL: 'Address of a webhook.',
-  SLACK_WEBHOOK_URL: "Address of Slack's webhook.",
-  SMTP_URL: 'Address of a mail server, with its login.',
-  HEARTBEAT_URL: 'Address that is called after a success.',
+  NOTIFY_URL: 'The URL of a webhook that receives failures and recoveries.',
+  SLACK_WEBHOOK_URL: 'The URL of a Slack incoming webhook.',
+  SMTP_URL: 'The mail server with its login, such as smtps://user:password@host:465.',
+  HEARTBEAT_URL: 'The URL to call after each success.',
 } as const;
 
-const databaseSecret = { DATABASE_URL: 'The database to back up.' } as const;
-const identitySecret = { ENCRYPTION_IDENTITY: 'Opens encrypted backups.' } as const;
+const databaseSecret = { DATABASE_URL: 'The connection string of the database to back up.' } as const;
+const identitySecret = { ENCRYPTION_IDENTITY: 'The age identity that decrypts backups.' } as const;
 /** Of what takes backups */
 const backingUpSecrets = {
   ...{ ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret },
@@ -131,14 +77,18 @@ export const reusableWorkflows = {
       ...projectInputs,
       ...alarmInputs,
       ...tableInputs,
-      'backup-type': text('full, incremental or schema; full when empty.'),
-      label: text('A note kept with the backup.'),
-      pin: flag('Whether the backup is kept for good.'),
-      'encryption-recipients': text('Who can open the backup, separated by commas.'),
-      checks: text('Questions asked in the snapshot, or a file with them.'),
-      freshness: text('Columns that tell how fresh the data is.'),
+      'backup-type': text('What to store. One of full, incremental and schema; full when empty.'),
+      label: text('A note to store with the backup.'),
+      pin: flag('Whether to keep the backup forever.'),
+      'encryption-recipients': text('The age recipients that can decrypt the backup, separated by commas.'),
+      checks: text(
+        'SQL checks whose answers are stored with the backup, one SELECT per line, or a file with them.',
+      ),
+      freshness: text(
+        'Columns whose newest value shows how fresh the data is, such as public.orders.created_at.',
+      ),
       runbook: flag(
-        'Whether a runbook is written after the backup and kept with the run, unless the repository is public.',
+        'Whether to write a runbook after the backup and keep it with the run, unless the repository is public.',
       ),
     },
     secrets: backingUpSecrets,
@@ -157,14 +107,18 @@ export const reusableWorkflows = {
       ...alarmInputs,
       ...tableInputs,
       'encryption-recipients': text(
-        'Who can open the changes, and the backup that a capture may have to take.',
+        'The age recipients that can decrypt the changes, and the backup if the capture has to take one.',
       ),
-      checks: text('Questions asked in the snapshot of such a backup, or a file with them.'),
-      freshness: text('Columns that tell how fresh the data is.'),
+      checks: text(
+        'SQL checks whose answers are stored with such a backup, one SELECT per line, or a file with them.',
+      ),
+      freshness: text(
+        'Columns whose newest value shows how fresh the data is, such as public.orders.created_at.',
+      ),
       'unlimited-wal': flag(
-        'Whether a slot may be made on a server that sets no limit to the log that it keeps.',
+        'Whether to create the slot on a server that does not limit the write-ahead log that a slot keeps.',
       ),
-      'drop-slot': flag('Whether to capture a last time and drop the slot.'),
+      'drop-slot': flag('Whether to capture one last time and then drop the slot.'),
     },
     secrets: backingUpSecrets,
     outputs: ['captured-through', 'transactions', 'barrier', 'lost-changes', 'backup-id'],
@@ -179,13 +133,15 @@ export const reusableWorkflows = {
       ...artifactInputs,
       ...clientInputs,
       ...alarmInputs,
-      'backup-id': text('Which backup; latest when empty.'),
-      'recovery-target-time': text('The point in time to recover to: an ISO 8601 time, or latest.'),
-      fallback: text('How many older backups to try.'),
-      checks: text('Questions that must return true, or a file with them.'),
-      'rto-target': text('How long a recovery may take.'),
+      'backup-id': text('The backup to use, such as an id or latest; latest when empty.'),
+      'recovery-target-time': text(
+        'The point in time to restore, such as 2026-11-20T14:30:00Z, or latest. Needs captures.',
+      ),
+      fallback: text('How many older backups to try if the chosen one fails.'),
+      checks: text('SQL checks that must return true, one SELECT per line, or a file with them.'),
+      'rto-target': text('The recovery time objective, such as 30m.'),
       image: text(
-        "The image of the server for drills, postgres:… or supabase/postgres:…; postgres of the backup's major when empty.",
+        'The container image of the server for drills, postgres:… or supabase/postgres:…; when empty, postgres with the major version of the backup.',
       ),
     },
     secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...identitySecret, ...alarmSecrets },
@@ -199,11 +155,15 @@ export const reusableWorkflows = {
       ...placeInputs,
       ...artifactInputs,
       ...alarmInputs,
-      retention: text('Which backups stay.'),
-      'keep-changes': text('How far back any point in time stays recoverable; 8d when empty.'),
-      'time-zone': text('In which days and weeks begin.'),
-      'grace-period': text('How long unneeded objects stay.'),
-      'dry-run': flag('Whether only the plan is shown.'),
+      retention: text('Which backups to keep, such as daily=7 weekly=5 monthly=12.'),
+      'keep-changes': text('How far back every point in time stays recoverable; 8d when empty.'),
+      'time-zone': text(
+        'The time zone in which days and weeks begin, such as Europe/Berlin; UTC when empty.',
+      ),
+      'grace-period': text(
+        'How long to keep stored objects after no backup needs them any more; 24h when empty.',
+      ),
+      'dry-run': flag('Whether to only print what the operation would do.'),
     },
     secrets: { ...storageSecrets, ...recordsSecret, ...alarmSecrets },
     permissions: usual,
@@ -214,8 +174,10 @@ export const reusableWorkflows = {
     inputs: {
       ...placeInputs,
       ...alarmInputs,
-      share: text('How much of what was copied is read back where a store has no checksums; 10% when empty.'),
-      'dry-run': flag('Whether only the plan is shown.'),
+      share: text(
+        'How much of the copied data to read back from a storage without checksums; 10% when empty.',
+      ),
+      'dry-run': flag('Whether to only print what the operation would do.'),
     },
     secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
     outputs: ['copied', 'refused', 'missing-backups'],
@@ -228,15 +190,17 @@ export const reusableWorkflows = {
       ...placeInputs,
       ...projectInputs,
       ...alarmInputs,
-      storage: text('Whose backups are watched; when empty, none.'),
+      storage: text('The storage whose backups to check; when empty, none.'),
       ...proofInputs,
-      digest: flag('Whether a digest of the last seven days is sent.'),
-      retention: text('Which backups stay, for what a digest says of the next cleanup.'),
-      'keep-changes': text('How far back any point in time stays recoverable, for the same; 8d when empty.'),
-      'time-zone': text('In which days and weeks begin, for the same.'),
-      policy: text('The policy whose workflows are checked by `schedule` with `check`; when empty, none.'),
+      digest: flag('Whether to send a digest of the last seven days.'),
+      retention: text('Which backups to keep. The digest lists what the next cleanup will remove.'),
+      'keep-changes': text(
+        'How far back every point in time stays recoverable, for the digest; 8d when empty.',
+      ),
+      'time-zone': text('The time zone in which days and weeks begin, for the digest; UTC when empty.'),
+      policy: text('The policy whose workflows `schedule` compares and checks; when empty, none.'),
       'status-policy': text(
-        'The policy by which the status of the storage tells what is late; when empty, that is not asked.',
+        'The policy with which `status` checks whether schedules are late; when empty, it does not.',
       ),
     },
     secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret, ...alarmSecrets },
@@ -249,19 +213,25 @@ export const reusableWorkflows = {
     inputs: {
       ...placeInputs,
       ...projectInputs,
-      storage: text('Where the backups of the one database are kept; when empty, policy says it.'),
-      policy: text('The policy whose databases the report is about; when empty, storage has the one.'),
-      database: text('What the database is called; with a policy, the only one that the report is about.'),
-      kind: text('dashboard, compliance, managed or runbook; dashboard when empty.'),
-      period: text('The time that evidence is about, such as 2026-Q3 or 90d.'),
-      'max-age': text('How old the newest backup may be; 26h when empty, or what the policy says.'),
+      storage: text('Where the backups of the database are stored; when empty, the policy is used.'),
+      policy: text(
+        'The policy whose databases the report covers; when empty, the report covers the storage.',
+      ),
+      database: text('The name of the database; with a policy, the only database that the report covers.'),
+      kind: text('What to write. One of dashboard, compliance, managed and runbook; dashboard when empty.'),
+      period: text('The period that the audit evidence covers, such as 2026-Q3 or 90d.'),
+      'max-age': text("How old the newest backup may be; when empty, 26h or the policy's limit."),
       ...proofInputs,
-      'rto-target': text('How long a recovery may take.'),
-      retention: text('Which backups stay, where no policy says it.'),
-      'keep-changes': text('How far back any point in time stays recoverable; 8d when empty.'),
-      'time-zone': text('In which days and weeks begin.'),
-      'price-per-gb-month': text('What a gigabyte of the storage costs for a month; not asked when empty.'),
-      pages: flag('Whether the report is also made ready for GitHub Pages, which everybody can read.'),
+      'rto-target': text('The recovery time objective, such as 30m.'),
+      retention: text('Which backups to keep, if there is no policy.'),
+      'keep-changes': text('How far back every point in time stays recoverable; 8d when empty.'),
+      'time-zone': text(
+        'The time zone in which days and weeks begin, such as Europe/Berlin; UTC when empty.',
+      ),
+      'price-per-gb-month': text(
+        'What a gigabyte of storage costs per month, such as 0.023; when empty, the report shows no cost.',
+      ),
+      pages: flag('Whether to also prepare the report for GitHub Pages, which everybody can read.'),
     },
     secrets: { ...storageSecrets, ...copiesSecret, ...tokenSecret, ...identitySecret },
     // `actions: read` tells whether the workflows of a policy run.
@@ -281,34 +251,39 @@ export const reusableWorkflows = {
       // The environment's reviewers approve the restore. Without protection rules GitHub asks for no
       // approval.
       environment: {
-        ...text('The GitHub environment of the target, whose reviewers approve.'),
+        ...text('The GitHub environment of the target, whose reviewers approve the restore.'),
         required: true,
       },
-      'backup-id': text('Which backup; latest when empty.'),
-      'recovery-target-time': text('The point in time to recover to: an ISO 8601 time, or latest.'),
-      confirm: text('The words that confirm a restore into production.'),
-      clean: flag('Whether a target that is not empty is emptied.'),
-      'side-schema': text(
-        'The rows of the tables in include go into this new schema beside the live tables.',
+      'backup-id': text('The backup to use, such as an id or latest; latest when empty.'),
+      'recovery-target-time': text(
+        'The point in time to restore, such as 2026-11-20T14:30:00Z, or latest. Needs captures.',
       ),
-      checks: text('Questions that must return true of what was restored, one SELECT a line.'),
-      fallback: text('How many older backups are tried on the runner when the chosen one fails there.'),
+      confirm: text('RESTORE PRODUCTION, to confirm a restore into production.'),
+      clean: flag('Whether to empty a target that is not empty.'),
+      'side-schema': text('A new schema for the rows of the tables in include, beside the live tables.'),
+      checks: text('SQL checks that must return true in the restored database, one SELECT per line.'),
+      fallback: text('How many older backups to try on the runner if the chosen one fails there.'),
       'safety-backup': {
-        ...flag('Whether a target that is emptied is backed up first.'),
+        ...flag('Whether to back up the target before it is emptied.'),
         default: true,
       },
-      'safety-storage': text('Where a safety backup goes when the target is another database.'),
-      'target-kind': text('auto, plain, supabase-image or supabase-project; auto when empty.'),
-      verify: text('content, counts or none; content when empty.'),
-      'skip-staging': flag('Whether the target is touched without a trial on the runner first.'),
-      image: text(
-        "The image of the trial's server, postgres:… or supabase/postgres:…; postgres of the backup's major when empty.",
+      'safety-storage': text(
+        'Where to store the safety backup if the target is not the database that was backed up.',
       ),
-      'dry-run': flag('Whether only the plan is shown.'),
+      'target-kind': text(
+        'The kind of target. One of auto, plain, supabase-image and supabase-project; auto when empty.',
+      ),
+      verify: text('What to compare after the restore. One of content, counts and none; content when empty.'),
+      'skip-staging': flag('Whether to restore without a trial restore on the runner first.'),
+      image: text(
+        'The container image of the server for the trial restore, postgres:… or supabase/postgres:…; when empty, postgres with the major version of the backup.',
+      ),
+      'dry-run': flag('Whether to only print what the operation would do.'),
     },
     secrets: {
-      TARGET_URL: 'The database to restore into.',
-      SUPABASE_ACCESS_TOKEN: "A token of Supabase's Management API, which may write secrets of the target.",
+      TARGET_URL: 'The connection string of the database to restore into.',
+      SUPABASE_ACCESS_TOKEN:
+        "An access token for Supabase's Management API that can write secrets of the target project.",
       ...storageSecrets,
       ...copiesSecret,
       ...recordsSecret,
@@ -328,13 +303,17 @@ export const reusableWorkflows = {
       ...connectionInputs,
       ...projectInputs,
       ...alarmInputs,
-      'encryption-recipients': text('Who can open a backup that the gate takes.'),
-      'max-age': text('How old the newest backup may be.'),
-      'on-stale': text('backup or stop; backup when empty.'),
+      'encryption-recipients': text('The age recipients that can decrypt a backup that the gate takes.'),
+      'max-age': text('How old the newest backup may be, such as 24h.'),
+      'on-stale': text(
+        'What to do if the newest backup is too old. One of backup and stop; backup when empty.',
+      ),
       ...proofInputs,
-      migrations: text('The folder of the migrations that are searched; supabase/migrations when empty.'),
-      'base-ref': text("What runs in production; when empty, what the run's event says."),
-      label: text('A note kept with such a backup.'),
+      migrations: text('The folder with the SQL migrations; supabase/migrations when empty.'),
+      'base-ref': text(
+        'The commit, tag or branch that runs in production; when empty, the event of the run decides.',
+      ),
+      label: text('A note to store with a backup that the gate takes.'),
     },
     secrets: backingUpSecrets,
     outputs: ['backup-id', 'gate', 'destructive'],

@@ -5,6 +5,7 @@ import { startTool } from '../../postgres/client/process.ts';
 import { explainExpiry } from '../../postgres/session/accepted-passwords.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { messageOf, SourceError } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import type { BufferPool } from '../rows/buffer-pool.ts';
 import { ObjectSink, type PendingPiece, type PlainObject, type Store } from '../rows/object-sink.ts';
 import { explainFullLockTable, isFullLockTable, nameBlockers } from '../snapshot/locks.ts';
@@ -82,14 +83,14 @@ export async function dumpArchive<Stored extends PlainObject>(
       );
     }
     const waited = failedToLock
-      ? `; pg_dump could not lock a table within lock-timeout${await nameAll()}`
+      ? say`; pg_dump could not lock a table within ${nameInput('lock-timeout')}${await nameAll()}`
       : '';
     const expiry = explainExpiry(reason, options.settings);
     if (expiry !== undefined)
       throw new SourceError(`${expiry.what}: ${messageOf(reason)}`, expiry.next, cause);
     throw new SourceError(
-      `${messageOf(reason)}${waited}`,
-      'Nothing was recorded. Mend what pg_dump complains about and run the backup again.',
+      say`${messageOf(reason)}${waited}`,
+      'Nothing was recorded. Fix what pg_dump reports and run the backup again.',
       cause,
     );
   }

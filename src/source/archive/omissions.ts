@@ -44,8 +44,8 @@ export async function listNotCarried(
     })),
     ...invalid.map((index) => ({
       what: `index ${index}`,
-      why: 'it is invalid, left behind by a failed CREATE INDEX CONCURRENTLY',
-      remedy: 'Drop it, or REINDEX it, and back up again.',
+      why: 'it is invalid, left over from a failed CREATE INDEX CONCURRENTLY',
+      remedy: 'Drop or REINDEX it, and back up again.',
     })),
     ...(await listUnwritten(inputs, session, snapshot)),
     ...mappings,
@@ -63,7 +63,7 @@ export function describePasswords(roles: readonly Role[]): Omission[] {
     {
       what: `passwords of ${names.join(', ')}`,
       why: 'only a superuser can read them',
-      remedy: 'Keep them elsewhere, and set them after a restore with ALTER ROLE … PASSWORD.',
+      remedy: 'Store them elsewhere, and set them after a restore with ALTER ROLE … PASSWORD.',
     },
   ];
 }
@@ -101,7 +101,7 @@ async function findFiles(session: Session, managed: ReadonlySet<string>): Promis
   return [
     {
       what: 'the files of Storage',
-      why: 'the database holds only their names; the bytes are in an object store',
+      why: 'the database has only their names; their content is in an object store',
       remedy: 'Copy the buckets over the S3 protocol of Storage, for example with rclone.',
     },
   ];

@@ -36,7 +36,7 @@ export async function checkReservedOptions(
   const written = examples.find(({ option }) => set.some((line) => line.includes(`${option}=`)));
   if (written === undefined) return;
   throw new ConfigurationError(
-    `pg_dump ${client.version} is not made for PostgreSQL ${major}: it would write the option ${written.option}, which this server keeps for itself and no server takes`,
+    `pg_dump ${client.version} does not support PostgreSQL ${major}: it would write the option ${written.option}, which this server uses internally and no server accepts`,
     say`Install postgresql-client-${major} in its newest version, or give the folder of its programs with ${nameInput('client-path')}.`,
   );
 }
@@ -74,7 +74,7 @@ async function dumpDefinitions(
     signal.throwIfAborted();
     throw new SourceError(
       messageOf(cause),
-      'Nothing was recorded. Mend what pg_dump complains about and run the backup again.',
+      'Nothing was recorded. Fix what pg_dump reports and run the backup again.',
       cause,
     );
   }

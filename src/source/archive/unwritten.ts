@@ -38,19 +38,19 @@ export async function listUnwritten(
     ...rows.map(describeRows),
     ...orphaned.map(({ name, table }) => ({
       what: `sequence ${name}`,
-      why: `it goes with ${table}, which is not in the backup`,
+      why: `it belongs to ${table}, which is not in the backup`,
       remedy: `As for ${table}.`,
     })),
     ...sequences.map(({ schema, name, extension }) => ({
       what: `value of sequence ${schema}.${name}`,
       why: `it belongs to the extension ${extension}, and pg_dump does not write sequences of extensions`,
-      remedy: `If it is yours, take it out with ALTER EXTENSION ${extension} DROP SEQUENCE, and back up again.`,
+      remedy: `If it is yours, remove it from the extension with ALTER EXTENSION ${extension} DROP SEQUENCE, and back up again.`,
     })),
     ...describeObjects(objects),
     ...inSystemSchemas.map((what) => ({
       what,
-      why: "it is in one of the server's own schemas, and pg_dump writes nothing of these",
-      remedy: 'Make it in a schema of your own, or keep its SQL and run it after a restore.',
+      why: "it is in one of the server's own schemas, which pg_dump does not write",
+      remedy: 'Create it in a schema of your own, or keep its SQL and run it after a restore.',
     })),
   ];
 }
@@ -71,9 +71,9 @@ function describeRows({ schema, table, extension, rows, condition, added }: Unwr
 function describeAmount(rows: UnwrittenRows['rows']): string {
   switch (rows) {
     case 'not readable':
-      return 'how many rows, this role may not read';
+      return 'this role cannot read how many rows';
     case 'not counted':
-      return 'its rows could not be counted without calling what others have made';
+      return 'its rows could not be counted without calling functions of other roles';
     default:
       return formatCounted(rows, 'row');
   }
@@ -85,7 +85,7 @@ function adviseTable(name: string, extension: string, added: boolean): string {
     return 'Give the role of the backup SELECT on it, and on rows that row security hides BYPASSRLS, and back up again.';
   }
   if (added) return `Take the table out of the extension (${detach}), and back up again.`;
-  return `If the rows are yours, take the table out of the extension (${detach}), and back up again. Rows that the extension itself has, CREATE EXTENSION brings.`;
+  return `If the rows are yours, take the table out of the extension (${detach}), and back up again. CREATE EXTENSION restores the rows that belong to the extension itself.`;
 }
 
 const adviseRows = (extension: string): string =>
@@ -114,10 +114,10 @@ function describeObject({ kind, name, extension, how }: UnwrittenObject): Omissi
     why:
       how === 'added'
         ? `it was added to the extension ${extension}, and pg_dump does not write what belongs to extensions`
-        : `it was made on a table of the extension ${extension} after the extension, and pg_dump does not write what is on these`,
+        : `it was created on a table of the extension ${extension} later, and pg_dump does not write such objects`,
     remedy:
       how === 'added'
         ? `Take it out of the extension (ALTER EXTENSION ${extension} DROP …), and back up again.`
-        : 'If it is yours, keep its SQL, and run it after a restore.',
+        : 'If it is yours, keep its SQL and run it after a restore.',
   };
 }

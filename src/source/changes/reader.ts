@@ -52,8 +52,8 @@ export async function readChanges(
     const last = tally.lastCommitEnd;
     if (tally.firstCommitEnd !== undefined && tally.firstCommitEnd <= begin) {
       throw new SourceError(
-        `the slot ${slot} gives out what was committed before ${from} again`,
-        say`Nothing was stored. Run capture again; when it goes on like this, drop the slot with ${nameInput('drop-slot')} and begin anew.`,
+        `the slot ${slot} returns again what was committed before ${from}`,
+        say`Nothing was stored. Run capture again. If this happens again, drop the slot with ${nameInput('drop-slot')} and start over.`,
       );
     }
     // A transaction longer than the step ends later: the next, wider step includes it.

@@ -127,25 +127,25 @@ export async function checkSlotPossible(session: Session, unlimitedWal: boolean)
   if (level !== 'logical') {
     throw refuse(
       `changes cannot be captured, because wal_level is ${level}`,
-      'Set wal_level = logical and restart the server (hosted Supabase has it), or do without captures: capture: false in a policy.',
+      'Set wal_level = logical and restart the server (hosted Supabase has it), or do not use captures: capture: false in a policy.',
     );
   }
   if (!allowed) {
     throw refuse(
-      `${role} may not make a replication slot`,
+      `${role} cannot create a replication slot`,
       `Run "ALTER ROLE ${role} REPLICATION", or use the role postgres of the Supabase project.`,
     );
   }
   if (used >= slots) {
     throw refuse(
-      `all ${slots} replication slots of the server are taken`,
+      `all ${slots} replication slots of the server are in use`,
       'Drop one that nobody reads (SELECT slot_name, active FROM pg_replication_slots), or raise max_replication_slots.',
     );
   }
   if (limit < 0 && !unlimitedWal) {
     throw new ConfigurationError(
-      say`${nameInput('unlimited-wal')}: the server sets no limit to what a slot keeps (max_slot_wal_keep_size = -1): when captures stop, its disk fills up`,
-      say`Set a limit, for example "ALTER SYSTEM SET max_slot_wal_keep_size = '4GB'" and reload, or accept that with ${nameInput('unlimited-wal', 'true')}.`,
+      say`${nameInput('unlimited-wal')}: the server does not limit how much write-ahead log a slot keeps (max_slot_wal_keep_size = -1), so its disk fills up if captures stop`,
+      say`Set a limit, for example "ALTER SYSTEM SET max_slot_wal_keep_size = '4GB'" and reload, or accept this with ${nameInput('unlimited-wal', 'true')}.`,
     );
   }
 }
@@ -186,16 +186,16 @@ export async function createSlot(session: Session, name: string, timeoutSeconds:
       await session.query('SET lock_timeout = 0');
       const running = await nameRunning(session);
       throw new SourceError(
-        `the replication slot cannot be made, because a transaction does not end within ${timeoutSeconds} s: ${running.join('; ') || 'it has ended by now'}`,
+        `the replication slot cannot be created, because a transaction does not end within ${timeoutSeconds} s: ${running.join('; ') || 'it has ended by now'}`,
         say`End it (SELECT pg_terminate_backend(PID), or COMMIT PREPARED or ROLLBACK PREPARED), or wait longer with ${nameInput('lock-timeout')}. No slot was left behind.`,
         cause,
       );
     }
     throw new ConfigurationError(
-      say`${nameInput('database-url')}: the replication slot cannot be made (${messageOf(cause)})`,
+      say`${nameInput('database-url')}: the replication slot cannot be created (${messageOf(cause)})`,
       code === sqlState.undefinedFile
         ? 'Install the contrib modules of the server; test_decoding is one of them.'
-        : 'Mend what the server says, and run capture again.',
+        : 'Fix what the server reports, and run capture again.',
       cause,
     );
   }
@@ -218,22 +218,22 @@ export function explainSlotFailure(cause: unknown): Error {
   const { code } = cause as { code?: string };
   if (code === sqlState.objectInUse) {
     return new SourceError(
-      `somebody else reads the replication slot (${messageOf(cause)})`,
-      'Let one capture run at a time. When the process is a capture that was killed, the server ends it within minutes.',
+      `another process reads the replication slot (${messageOf(cause)})`,
+      'Run one capture at a time. If the process is a capture that was killed, the server ends it within minutes.',
       cause,
     );
   }
   if (code === sqlState.configurationLimitExceeded) {
     return new UnreadableChangesError(
       `changes could not be read: a transaction of the source is larger than the server lets a session hold (${messageOf(cause)})`,
-      'Let a superuser raise it: ALTER ROLE … SET temp_file_limit = -1. Or let go of these changes: capture with drop-slot, and capture again, which takes a new backup to go on from. Until then nothing is lost.',
+      say`Let a superuser raise the limit: ALTER ROLE … SET temp_file_limit = -1. Or discard these changes: capture with ${nameInput('drop-slot', 'true')}, then capture again, which takes a new backup to continue from. Until then, nothing is lost.`,
       cause,
     );
   }
   if (isTooLong(cause)) {
     return new UnreadableChangesError(
       `changes could not be read: a row that was changed is larger than the server can send as text (${messageOf(cause)})`,
-      '1 GB is the limit, and bytea needs twice its size. Let go of these changes: capture with drop-slot, and capture again, which takes a new backup to go on from. Until then nothing is lost.',
+      say`The limit is 1 GB, and bytea needs twice its size. Discard these changes: capture with ${nameInput('drop-slot', 'true')}, then capture again, which takes a new backup to continue from. Until then, nothing is lost.`,
       cause,
     );
   }

@@ -144,7 +144,7 @@ const counters = { insert: 'inserts', update: 'updates', delete: 'deletes', trun
 
 function unreadable(how: string): IntegrityError {
   return new IntegrityError(
-    `the changes that the server gave out cannot be understood: ${how}`,
-    'Nothing was stored, and the slot was not moved. Report this; until it is mended, backups go on without captures.',
+    `the changes that the server returned cannot be parsed: ${how}`,
+    'Nothing was stored, and the slot was not moved. Report this. Until it is fixed, backups work without captures.',
   );
 }

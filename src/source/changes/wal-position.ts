@@ -38,7 +38,7 @@ export async function chooseWalPosition(
     if (!(await waitForFlush(session, lsn, { limitMs: maxWaitMs, signal }))) {
       throw new SourceError(
         `the server has not written its log to disk for ${maxWaitMs / 1000} s (up to ${lsn})`,
-        'Nothing was stored, and nothing is lost. See whether its disk is full or slow, and run capture again.',
+        'Nothing was stored, and nothing is lost. Check whether its disk is full or slow, and run capture again.',
       );
     }
   }

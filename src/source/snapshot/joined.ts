@@ -155,7 +155,7 @@ export async function explainUnreadable(
   if (isTooLong(error)) {
     return new SourceError(
       `${what}: a row of it is larger than the server can send as text, which is 1 GB (${messageOf(error)})`,
-      say`Nothing was recorded. No program can read it this way, pg_dump neither. Store less in that row, or leave the table out with ${nameInput('exclude')}; bytea counts twice.`,
+      say`Nothing was recorded. No program can read it this way, not even pg_dump. Store less in that row, or leave the table out with ${nameInput('exclude')}; bytea counts twice.`,
       error,
     );
   }
@@ -169,7 +169,7 @@ export async function explainUnreadable(
   const oids = tables.map((table) => table.oid);
   const blockers = await nameBlockers(settings, oids).catch(() => '');
   return new SourceError(
-    `${what}: somebody waits to lock it, and it could not be read behind him within ${snapshot.lockTimeoutSeconds} s${blockers}`,
+    `${what}: another session waits to lock it, and it could not be read after that within ${snapshot.lockTimeoutSeconds} s${blockers}`,
     say`Nothing was recorded. Run the backup when no migration is running, or raise ${nameInput('lock-timeout')}.`,
     error,
   );

@@ -55,7 +55,7 @@ export async function explainFullLockTable(
   const enough = Math.max(2 * perTransaction, Math.ceil((2 * tables) / holders));
   return new ConfigurationError(
     `the server has too few locks for ${tables} tables at once (${messageOf(cause)})`,
-    `Raise max_locks_per_transaction on the server from ${perTransaction} to ${enough}, which takes a restart: pg_dump needs a lock for each table, also for one that is left out.`,
+    `Raise max_locks_per_transaction on the server from ${perTransaction} to ${enough}, which needs a restart. pg_dump needs a lock for each table, even for one that is left out.`,
     cause,
   );
 }

@@ -5,6 +5,7 @@ import { quoteQualified } from '../../postgres/identifier.ts';
 import { openSession, type Session } from '../../postgres/session/connection.ts';
 import type { ConnectionSettings } from '../../postgres/session/settings.ts';
 import { SourceError } from '../../runtime/errors.ts';
+import { nameInput, say, type Wording } from '../../runtime/wording.ts';
 
 type Table = Pick<TableInfo, 'oid' | 'schema' | 'name'>;
 
@@ -83,11 +84,11 @@ export async function secureTables(
   refuse(
     having((_, state) => state?.locked === true),
     `an index of it was locked for ${snapshot.lockTimeoutSeconds} s`,
-    'Run the backup when nothing is reindexed, or raise lock-timeout.',
+    say`Run the backup when nothing is being reindexed, or raise ${nameInput('lock-timeout')}.`,
   );
   refuse(
     having((_, state) => state?.strange === true),
-    'given an index or statistics while the backup ran, with functions of somebody else that would run as the backup',
+    'given an index or statistics while the backup ran, with functions of another role that would run as the backup',
     'Run the backup again: a table that has such functions from the beginning is read by COPY, which calls none.',
   );
 }
@@ -122,8 +123,8 @@ function readStates(present: Session, tables: readonly Table[]): Promise<State[]
 }
 
 /** @throws SourceError when there is any table */
-function refuse(tables: readonly Table[], what: string, next: string): void {
+function refuse(tables: readonly Table[], what: string, next: string | Wording): void {
   if (tables.length === 0) return;
   const names = tables.slice(0, 5).map(qualifiedName).join(', ');
-  throw new SourceError(`${names}: ${what}`, `Nothing was recorded. ${next}`);
+  throw new SourceError(`${names}: ${what}`, say`Nothing was recorded. ${next}`);
 }

@@ -66,8 +66,8 @@ export async function fetchTo(
 
 export function toDamageError({ name, id }: StoredArtifact): StorageError {
   return new StorageError(
-    `the artifact ${name} (${id}) is not what GitHub has stored: its size or its digest is another`,
-    'Run it again; delete the artifact in the list of its run to go back to the one before.',
+    `the artifact ${name} (${id}) is not what GitHub stored: its size or its digest differs`,
+    'Run this again. To go back to the previous artifact, delete this one in the list of its run.',
   );
 }
 
@@ -81,14 +81,14 @@ export function toRefusalError({ status, headers }: Response, repository: string
     return new Unanswered(`GitHub answered ${status} about the artifacts of ${repository}`, tryLater);
   }
   if (status === 410) {
-    return new StorageError('the artifact has expired', 'Take a new backup, and keep artifacts for longer.', {
+    return new StorageError('the artifact has expired', 'Take a new backup, and keep artifacts longer.', {
       missing: true,
     });
   }
   return new ConfigurationError(
     say`${nameInput('github-token')}: GitHub answered ${status} when asked for the artifacts of ${repository}`,
     status === 401
-      ? 'Give a token that is valid, such as `github.token` of the job.'
+      ? 'Use a valid token, such as `github.token` of the job.'
       : 'Grant `actions: read` in the `permissions` of the job, and check the name of the repository.',
   );
 }

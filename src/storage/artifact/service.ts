@@ -61,19 +61,19 @@ export class ArtifactService {
     const { GITHUB_REPOSITORY = '', ACTIONS_RUNTIME_TOKEN, ACTIONS_RESULTS_URL } = env;
     if (!/^[\w.-]+\/[\w.-]+$/.test(GITHUB_REPOSITORY)) {
       throw new ConfigurationError(
-        say`${nameInput('storage')}: GITHUB_REPOSITORY does not say of which repository the artifact is`,
-        'Set GITHUB_REPOSITORY to owner/name; on a runner it is set already.',
+        say`${nameInput('storage')}: GITHUB_REPOSITORY does not name the repository of the artifact`,
+        'Set GITHUB_REPOSITORY to owner/name. On a GitHub runner, it is already set.',
       );
     }
     if (isEnterpriseServer(env)) {
       throw new ConfigurationError(
-        say`${nameInput('storage')}: GitHub Enterprise Server has no artifacts of the kind that artifact:// needs`,
+        say`${nameInput('storage')}: GitHub Enterprise Server does not support the artifacts that artifact:// needs`,
         'Use an s3:// storage, or a folder.',
       );
     }
     if (token === undefined) {
       throw new ConfigurationError(
-        say`${nameInput('github-token')}: an artifact:// storage needs it, to find the artifact of earlier runs`,
+        say`${nameInput('github-token')}: an artifact:// storage needs it to find the artifacts of earlier runs`,
         'Give `github.token` of the job, and grant `actions: read` in the `permissions` of the job.',
       );
     }
@@ -149,7 +149,8 @@ export class ArtifactService {
       const answer = await this.#ask(`/actions/artifacts/${artifact.id}/zip`);
       await answer.body?.cancel();
       const address = answer.headers.get('location');
-      if (address === null) throw new StorageError('GitHub names no place for the artifact', tryLater);
+      if (address === null)
+        throw new StorageError('GitHub returned no upload location for the artifact', tryLater);
       await fetchTo(address, path, artifact, this.#options);
     });
     return path;
@@ -197,7 +198,7 @@ export class ArtifactService {
       const answer = await this.#retry(() => this.#ask(`/actions/artifacts?${query}`));
       const parsed = v.safeParse(listSchema, await answer.json());
       if (!parsed.success)
-        throw new StorageError('GitHub lists artifacts in a form that is not known', tryLater);
+        throw new StorageError('GitHub returned a list of artifacts in an unknown format', tryLater);
       const { artifacts } = parsed.output;
       for (const artifact of artifacts) {
         sorted &&= artifact.id < previous;
@@ -275,7 +276,7 @@ export class ArtifactService {
     } catch (cause) {
       throw new StorageError(
         `an artifact could not be ${what}: ${messageOf(cause)}`,
-        'Run it again; if it fails always, see whether the storage quota of GitHub Actions is used up (Settings, Billing).',
+        'Run this again. If it keeps failing, check whether the storage quota of GitHub Actions is used up (Settings, Billing).',
         { cause },
       );
     }

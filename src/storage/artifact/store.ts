@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError, messageOf, StorageError } from '../../runtime/errors.ts';
+import { nameInput, say, type Wording } from '../../runtime/wording.ts';
 import { FileStorage } from '../file.ts';
 import { type Capabilities, isKey, type Storage, type StoredValue } from '../storage.ts';
 import type { StoredArtifact } from './answers.ts';
@@ -151,18 +152,18 @@ export class ArtifactStorage implements Storage {
     throw new StorageError(message, next, { configuration: true });
   }
 
-  async #refuseWriting(): Promise<[message: string, next: string] | undefined> {
+  async #refuseWriting(): Promise<[message: Wording, next: string | Wording] | undefined> {
     if (!this.#service.canWrite) {
       return [
-        `storage: ${this.location} can be written only by the action, on a runner of GitHub`,
-        'Use the action for what writes, or a copy: download the artifact, unpack it, and give the folder as `storage`.',
+        say`${nameInput('storage')}: only the action, in a GitHub Actions run, can write ${this.location}`,
+        say`Use the action to write. Or work on a copy: download the artifact, unpack it, and set ${nameInput('storage')} to the folder.`,
       ];
     }
     const distrust = await this.#service.findDistrust();
     if (distrust === undefined) return undefined;
     return [
-      `storage: ${this.location} would be written where nobody looks for it: ${distrust}`,
-      'Run what writes on the default branch (by a schedule, a dispatch or a push there), or use an s3:// storage.',
+      say`${nameInput('storage')}: later runs would not find what this run writes to ${this.location}: ${distrust}`,
+      'Run workflows that write on the default branch (by a schedule, a dispatch or a push), or use an s3:// storage.',
     ];
   }
 
@@ -219,7 +220,7 @@ export class ArtifactStorage implements Storage {
     const { bavail, bsize } = await statfs(folder);
     if (bytes < bavail * bsize) return;
     throw new StorageError(
-      `${this.location} needs ${bytes} bytes on this machine, of which ${bavail * bsize} are free`,
+      `${this.location} needs ${bytes} bytes on this machine, but only ${bavail * bsize} are free`,
       'Free space, shorten the retention, or use an s3:// storage, which is not copied as a whole.',
     );
   }
@@ -249,7 +250,7 @@ export class ArtifactStorage implements Storage {
       await this.#merge(copy, missed);
     }
     throw new StorageError(
-      `${this.location} could not be stored: other runs did so ${mostRounds} times in between`,
+      `${this.location} could not be stored: other runs stored it ${mostRounds} times meanwhile`,
       'Give the jobs that write it one `concurrency` group, without `cancel-in-progress`, and run this one again.',
     );
   }
@@ -284,7 +285,9 @@ export class ArtifactStorage implements Storage {
     try {
       await this.#service.discard(other.name);
     } catch (error) {
-      this.#options.context.log.warn(`the artifact before the newest of this run stays: ${messageOf(error)}`);
+      this.#options.context.log.warn(
+        `the previous artifact of this run could not be deleted: ${messageOf(error)}`,
+      );
     }
   }
 
@@ -306,7 +309,7 @@ export class ArtifactStorage implements Storage {
     await rm(folder, { recursive: true, force: true });
     copy.base = Math.max(copy.base, newer.id);
     log.warn(
-      `another run stored ${this.location} meanwhile: both are merged, and what this run removed may be there again until the next cleanup`,
+      `another run stored ${this.location} meanwhile. Both are merged; what this run removed may reappear until the next cleanup`,
     );
   }
 }
@@ -329,13 +332,13 @@ async function assertSameRepository(ours: string, theirs: string, location: stri
   if (one === undefined || other === undefined || one.equals(other)) return;
   throw new StorageError(
     `another run made a repository at ${location} at the same time`,
-    'Run this one again: it uses that repository then.',
+    'Run this again. It then uses that repository.',
   );
 }
 
 function toForeignError({ name, id }: StoredArtifact, entry: string): StorageError {
   return new StorageError(
     `the artifact ${name} (${id}) holds ${JSON.stringify(entry.slice(0, 200))}, which no repository does`,
-    'Name an artifact that nothing but supabase-backup stores.',
+    'Choose an artifact that only supabase-backup stores.',
   );
 }

@@ -211,7 +211,7 @@ async function unpackValue(packed: Buffer, method: number, size: number, name: s
 function damaged(how: string, cause?: unknown): IntegrityError {
   return new IntegrityError(
     `the artifact is damaged: ${how}`,
-    'Download it by hand from its run and look at it; delete it there to go back to the one before.',
+    'Download it from its run and inspect it. To go back to the previous artifact, delete this one there.',
     cause,
   );
 }

@@ -1,3 +1,4 @@
+import { nameInput, say, type Wording } from '../../runtime/wording.ts';
 import { DeniedValueError, ForeignValueError } from '../storage.ts';
 
 /* Error codes of a filesystem, and what they mean for a storage */
@@ -7,25 +8,25 @@ import { DeniedValueError, ForeignValueError } from '../storage.ts';
  * other values go on.
  */
 export const foreignValues: Record<string, { kind: typeof ForeignValueError; how: string } | undefined> = {
-  ELOOP: { kind: ForeignValueError, how: 'it is a symbolic link, which is not followed' },
-  EISDIR: { kind: ForeignValueError, how: 'it is a folder, a pipe or a device, and no file' },
-  ENXIO: { kind: ForeignValueError, how: 'it is a socket, and no file' },
-  EACCES: { kind: DeniedValueError, how: 'this user may not read it (EACCES)' },
-  EPERM: { kind: DeniedValueError, how: 'this user may not read it (EPERM)' },
+  ELOOP: { kind: ForeignValueError, how: 'it is a symbolic link, and links are not followed' },
+  EISDIR: { kind: ForeignValueError, how: 'it is a folder, a pipe or a device, not a file' },
+  ENXIO: { kind: ForeignValueError, how: 'it is a socket, not a file' },
+  EACCES: { kind: DeniedValueError, how: 'this user cannot read it (EACCES)' },
+  EPERM: { kind: DeniedValueError, how: 'this user cannot read it (EPERM)' },
 };
 
-const chooseFolder = 'Name a folder that this user may write to in the `storage` input.';
+const chooseFolder = say`Name a folder that this user can write to in ${nameInput('storage')}.`;
 
 /** Codes that mean that the folder itself is wrong: a configuration error when a probe finds it */
-export const wrongFolder: Record<string, { what: string; next: string } | undefined> = {
-  EACCES: { what: 'may not be written or read by this user (EACCES)', next: chooseFolder },
-  EPERM: { what: 'may not be written by this user (EPERM)', next: chooseFolder },
+export const wrongFolder: Record<string, { what: string; next: string | Wording } | undefined> = {
+  EACCES: { what: 'cannot be written or read by this user (EACCES)', next: chooseFolder },
+  EPERM: { what: 'cannot be written by this user (EPERM)', next: chooseFolder },
   EROFS: { what: 'is on a read-only filesystem (EROFS)', next: chooseFolder },
   ENOENT: { what: 'cannot be created (ENOENT)', next: chooseFolder },
   ENOTDIR: { what: 'is not a folder, or lies under a file (ENOTDIR)', next: chooseFolder },
   EISDIR: {
     what: 'has a folder in its place (EISDIR)',
-    next: 'No backup makes one there: look at who can write to the storage, and move the folder away.',
+    next: 'No backup creates one there. Check who can write to the storage, and move the folder away.',
   },
 };
 

@@ -1,6 +1,7 @@
 import { adviseTrust } from '../../http/authorities.ts';
 import { explainProxy, explainProxyAnswer } from '../../http/trouble.ts';
 import { messageOf } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { BrokenBodyError } from '../storage.ts';
 import { isBroken, isSilence, isUnreachable, nameOf, SilenceError, statusOf } from './failure.ts';
 import { type Failed, failing, hostOf, quote, type S3Failure, type Words, wrong } from './sentences.ts';
@@ -17,7 +18,8 @@ export function explainConnection(error: unknown, failed: Failed): S3Failure | u
   if (proxy !== undefined) return proxy;
   const checkLine = `Check the connection to ${host}, and any proxy in between.`;
   if (error instanceof BrokenBodyError) return failing([error.message, checkLine]);
-  if (error instanceof SilenceError) return failing([`${host} fell silent: ${error.message}`, checkLine]);
+  if (error instanceof SilenceError)
+    return failing([`${host} stopped answering: ${error.message}`, checkLine]);
   if (name === 'CredentialsProviderError') {
     return wrong([
       'no credentials were found',
@@ -27,25 +29,26 @@ export function explainConnection(error: unknown, failed: Failed): S3Failure | u
   if (messageOf(error) === 'Region is missing') {
     return wrong([
       'no region is set',
-      'Set the `s3-region` input or AWS_REGION to the region of the bucket.',
+      say`Set ${nameInput('s3-region')} or AWS_REGION to the region of the bucket.`,
     ]);
   }
   if (isUnreachable(error)) {
     const { hostname = host } = error as { hostname?: string };
     return wrong([
       `${quote(hostname)} cannot be reached (${name})`,
-      'Check the `s3-endpoint` input, and that this machine may connect to it; where only a proxy leads out, set HTTPS_PROXY.',
+      say`Check ${nameInput('s3-endpoint')}, and that this machine can connect to it. If it needs a proxy, set HTTPS_PROXY.`,
     ]);
   }
   const distrust = explainDistrust(name, failed);
   if (distrust) return wrong(distrust);
   if (/^HPE_/.test(name) || (isBroken(error) && !failed.hasAnswered && !isSilence(error))) {
     const isPlain = failed.endpoint?.protocol === 'http:';
-    const words = `the connection to ${host} broke before it answered anything (${name})`;
-    if (isPlain) return wrong([words, 'If it speaks TLS there, write https:// in `s3-endpoint`.']);
+    const words = `the connection to ${host} broke before any answer came (${name})`;
+    if (isPlain)
+      return wrong([words, say`If the server expects TLS, write https:// in ${nameInput('s3-endpoint')}.`]);
   }
   if (isBroken(error) || isSilence(error)) {
-    return failing([`the connection to ${host} broke or fell silent (${name})`, checkLine]);
+    return failing([`the connection to ${host} broke or stopped answering (${name})`, checkLine]);
   }
   return undefined;
 }
@@ -57,30 +60,30 @@ function explainDistrust(name: string, failed: Failed): Words | undefined {
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return [
         `the certificate of ${host} is for another name (${name})`,
-        'Write the name that is in the certificate in `s3-endpoint`; where it lacks the name of the bucket, set `s3-addressing` to path.',
+        say`Write the name that is in the certificate in ${nameInput('s3-endpoint')}. If the certificate lacks the name of the bucket, use ${nameInput('s3-addressing', 'path')}.`,
       ];
     case 'CERT_HAS_EXPIRED':
     case 'CERT_NOT_YET_VALID':
       return [
-        `the certificate of ${host} has expired, or is not valid yet (${name})`,
-        'Renew it; if it is valid, set the clock of this machine.',
+        `the certificate of ${host} has expired or is not valid yet (${name})`,
+        'Renew it. If it is valid, set the clock of this machine.',
       ];
     case 'EPROTO':
       return [
-        `${host} does not speak TLS as this machine does (${name})`,
-        'Check the scheme of `s3-endpoint`: where the store speaks plain HTTP, write http://.',
+        `${host} does not use TLS as this machine does (${name})`,
+        say`Check the scheme of ${nameInput('s3-endpoint')}. If the store uses plain HTTP, write http://.`,
       ];
   }
   if (/^ERR_SSL_/.test(name)) {
     return [
-      `${host} does not speak TLS as this machine does (${name})`,
-      'Check the scheme of `s3-endpoint`: where the store speaks plain HTTP, write http://.',
+      `${host} does not use TLS as this machine does (${name})`,
+      say`Check the scheme of ${nameInput('s3-endpoint')}. If the store uses plain HTTP, write http://.`,
     ];
   }
   if (/^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_)/.test(name)) {
     return [
-      `${host} has no certificate that is trusted here (${name})`,
-      `Check the scheme of \`s3-endpoint\`; ${adviseTrust(name, failed.env)}.`,
+      `this machine does not trust the certificate of ${host} (${name})`,
+      say`Check the scheme of ${nameInput('s3-endpoint')}; ${adviseTrust(name, failed.env)}.`,
     ];
   }
   return undefined;

@@ -29,7 +29,7 @@ export async function probeBucket(parts: S3Parts): Promise<Capabilities> {
     if (capabilities) return capabilities;
   }
   throw new StorageError(
-    `${parts.requests.location} does not give back what was written to it`,
+    `${parts.requests.location} does not return what was written to it`,
     'Use a store whose reads and listings are strongly consistent.',
   );
 }

@@ -79,7 +79,7 @@ export class S3Reading {
     });
     if (head === undefined) {
       const message = `${key} is not in ${this.#requests.location}`;
-      throw new StorageError(message, 'See who removes values there.', { missing: true });
+      throw new StorageError(message, 'Check who removes files there.', { missing: true });
     }
     const { ChecksumSHA256 = '', ChecksumType } = head;
     if (ChecksumType === 'COMPOSITE' || !/^[A-Za-z0-9+/]{43}=$/.test(ChecksumSHA256)) return undefined;

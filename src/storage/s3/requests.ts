@@ -176,7 +176,7 @@ export class S3Requests {
   #describe(error: unknown, action: Action, key: string): Error {
     if (error instanceof ForeignValueError) return error;
     if (action === 'read' && isAbsent(error)) {
-      const next = 'Validate the repository: a value is missing.';
+      const next = 'Run `validate`: a file is missing from the repository.';
       return new StorageError(`${key} is not in ${this.location}`, next, { cause: error, missing: true });
     }
     const { what, next, configuration } = explain(error, {

@@ -1,3 +1,5 @@
+import type { Wording } from '../../runtime/wording.ts';
+
 /* The parts of a message about a failed request */
 
 /** The action of a request, as the message of its error names it */
@@ -21,12 +23,12 @@ export interface Failed extends S3Place {
 
 export interface S3Failure {
   readonly what: string;
-  readonly next: string;
+  readonly next: string | Wording;
   /** True when the location, endpoint, region or key has to change, so that a retry cannot help */
   readonly configuration: boolean;
 }
 
-export type Words = readonly [what: string, next: string];
+export type Words = readonly [what: string, next: string | Wording];
 
 /** Returns host and port of the endpoint, or a name for Amazon's own. */
 export function hostOf({ endpoint }: S3Place): string {

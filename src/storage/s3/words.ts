@@ -1,4 +1,5 @@
 import { messageOf } from '../../runtime/errors.ts';
+import { nameInput, say } from '../../runtime/wording.ts';
 import { explainConnection } from './connection-words.ts';
 import {
   isArchived,
@@ -65,15 +66,15 @@ function explainAnswer(error: unknown, failed: Failed): S3Failure {
   if (isArchived(error)) {
     return failing(
       [
-        'it is archived, and not given out before it is brought back',
-        'Bring it back in the store (RestoreObject of S3), and leave this prefix out of lifecycle rules that archive (GLACIER, DEEP_ARCHIVE).',
+        'it is archived and cannot be read until the store brings it back',
+        'Restore the object in the store (RestoreObject of S3), and exclude this prefix from lifecycle rules that archive (GLACIER, DEEP_ARCHIVE).',
       ],
       said,
     );
   }
   if (status === 403 || isDenial(name)) return wrong(explainDenial(error, bucket, failed.action), said);
   if (isTransient(error)) {
-    const next = 'Run it again later; if this comes often, see the status page of the store.';
+    const next = 'Run it again later. If this happens often, see the status page of the store.';
     return failing([`${host} kept answering ${said}`, next]);
   }
   return failing([said, `See what ${host} says about this error.`]);
@@ -87,48 +88,51 @@ function explainInput(name: string, failed: Failed): Words | undefined {
     case 'NoSuchBucket':
       return [
         `the bucket ${bucket} does not exist at ${host}`,
-        'Create the bucket, or correct the `storage` input.',
+        say`Create the bucket, or correct ${nameInput('storage')}.`,
       ];
     case 'InvalidBucketName':
-      return [`${host} has no buckets of names such as ${bucket}`, 'Correct the `storage` input.'];
+      return [`${host} does not allow bucket names such as ${bucket}`, say`Correct ${nameInput('storage')}.`];
     case 'InvalidAccessKeyId':
       return [
         `${host} does not know this access key`,
-        'Check AWS_ACCESS_KEY_ID, and that `s3-endpoint` is the store that issued it.',
+        say`Check AWS_ACCESS_KEY_ID, and that ${nameInput('s3-endpoint')} is the store that issued it.`,
       ];
     case 'SignatureDoesNotMatch':
       return [
         'the secret key does not belong to the access key',
-        'Check AWS_SECRET_ACCESS_KEY for missing or added characters, and the `s3-region` input.',
+        say`Check AWS_SECRET_ACCESS_KEY for missing or extra characters, and ${nameInput('s3-region')}.`,
       ];
     case 'ExpiredToken':
     case 'ExpiredTokenException':
     case 'InvalidToken':
     case 'TokenRefreshRequired':
       return [
-        `the session token is not valid, or not any more (${name})`,
-        'Ask for credentials again right before this step, with a duration longer than the run.',
+        `the session token is not valid or has expired (${name})`,
+        'Get new credentials right before this step, valid for longer than the run.',
       ];
     case 'RequestTimeTooSkewed':
       return [`the clocks of this machine and ${host} differ too much`, 'Set the clock of this machine.'];
     case 'KeyTooLongError':
     case 'KeyTooLong':
       return [
-        'the store takes no keys as long as those below this prefix',
-        'Use a shorter prefix in the `storage` input.',
+        'the store does not accept keys as long as those under this prefix',
+        say`Use a shorter prefix in ${nameInput('storage')}.`,
       ];
     case 'InvalidMimeType':
       return [
-        `the bucket ${bucket} takes files of some MIME types only`,
-        'Allow application/octet-stream in the settings of the bucket, or all types.',
+        `the bucket ${bucket} accepts only files of some MIME types`,
+        'Allow application/octet-stream, or all types, in the settings of the bucket.',
       ];
     case 'EntityTooLarge':
       return [
-        `the bucket ${bucket} takes no files of this size`,
-        'Raise the limit of the size of a file, of the bucket and of the project, to 50 MB at least.',
+        `the bucket ${bucket} does not accept files of this size`,
+        'Raise the file size limit of the bucket and of the project to at least 50 MB.',
       ];
     case 'InvalidStorageClass':
-      return [`${host} has no such storage class`, 'Correct the `s3-storage-class` input, or leave it out.'];
+      return [
+        `${host} has no such storage class`,
+        say`Correct ${nameInput('s3-storage-class')}, or leave it out.`,
+      ];
     default:
       return undefined;
   }
@@ -142,23 +146,23 @@ function explainFormat(error: unknown, failed: Failed): Words | undefined {
   const text = responseOf(error).text ?? '';
   if (isPathRefused(error)) {
     return [
-      `${host} takes the bucket in the host name only (virtual-hosted style), not in the path`,
-      'Set the `s3-addressing` input to virtual, and write a name in `s3-endpoint`, without the bucket.',
+      `${host} accepts the bucket only in the host name (virtual-hosted style), not in the path`,
+      say`Use ${nameInput('s3-addressing', 'virtual')}, and write a host name without the bucket in ${nameInput('s3-endpoint')}.`,
     ];
   }
   if (/directory bucket/i.test(messageOf(error))) {
-    return [`${bucket} is a directory bucket, which differs from others`, 'Use a general purpose bucket.'];
+    return [`${bucket} is a directory bucket, which is not supported`, 'Use a general purpose bucket.'];
   }
   if (/HTTP request (was )?(sent )?to (an )?HTTPS/i.test(text)) {
-    return [`${host} speaks TLS there`, 'Write https:// in `s3-endpoint`.'];
+    return [`${host} expects TLS on this port`, say`Write https:// in ${nameInput('s3-endpoint')}.`];
   }
   if (status === 301 || status === 307 || wrongRegion.has(nameOf(error))) {
     if (!isForeign(error)) return explainRegion(error, bucket);
   }
   if (status !== undefined && status >= 300 && status < 400) {
     return [
-      `${host} sends elsewhere (${whereTo(error)}), as a login page or a proxy does`,
-      'Check that `s3-endpoint` is the S3 interface of the store, and any proxy in between.',
+      `${host} redirects to another server (${whereTo(error)}), as a login page or a proxy does`,
+      say`Check that ${nameInput('s3-endpoint')} is the S3 endpoint of the store, and any proxy in between.`,
     ];
   }
   if (!isForeign(error) || isTransient(error) || isFull(error)) return undefined;
@@ -170,10 +174,10 @@ export function explainForeigner(place: S3Place): Words {
   const host = hostOf(place);
   const isSupabase = /(^|\.)supabase\.(co|in|red)$/.test(place.endpoint?.hostname ?? '');
   return [
-    `${host} answers, but not as S3 does`,
+    `${host} answers, but not with the S3 protocol`,
     isSupabase
-      ? `Write ${place.endpoint?.origin}/storage/v1/s3 in \`s3-endpoint\`.`
-      : `Check that \`s3-endpoint\` is the S3 interface of the store; that of Supabase Storage is ${supabaseEndpoint}.`,
+      ? say`Write ${place.endpoint?.origin}/storage/v1/s3 in ${nameInput('s3-endpoint')}.`
+      : say`Check that ${nameInput('s3-endpoint')} is the S3 endpoint of the store. The endpoint of Supabase Storage is ${supabaseEndpoint}.`,
   ];
 }
 
@@ -182,8 +186,8 @@ function explainRegion(error: unknown, bucket: string): Words {
   return [
     `the bucket ${bucket} is in another region`,
     region
-      ? `Set the \`s3-region\` input to ${region}.`
-      : 'Set the `s3-region` input to the region of the bucket.',
+      ? say`Use ${nameInput('s3-region', region)}.`
+      : say`Set ${nameInput('s3-region')} to the region of the bucket.`,
   ];
 }
 
@@ -194,7 +198,7 @@ function explainDenial(error: unknown, bucket: string, action: Action): Words {
   return [
     'access is denied',
     isByPolicy && isWrite
-      ? `See the policy of the bucket: where it demands encryption or a storage class of each write, set \`s3-sse\` or \`s3-storage-class\`. ${rights}`
+      ? say`See the policy of the bucket. If it requires encryption or a storage class for each write, set ${nameInput('s3-sse')} or ${nameInput('s3-storage-class')}. ${rights}`
       : rights,
   ];
 }

@@ -5,6 +5,7 @@ import {
   type PutObjectCommandOutput,
 } from '@aws-sdk/client-s3';
 import { StorageError } from '../../runtime/errors.ts';
+import { say } from '../../runtime/wording.ts';
 import { DeniedValueError, ForeignValueError } from '../storage.ts';
 import type { S3Options } from './client.ts';
 import { isDigestRefusal, isSilence, isTransient, statusOf } from './failure.ts';
@@ -248,7 +249,7 @@ export class S3Writing {
     const { location, place } = this.#requests;
     return new StorageError(
       `${location} has ${wrong} under ${key}, although ${hostOf(place)} confirmed that it was stored`,
-      'Do not rely on this store before its operator has explained this.',
+      'Do not rely on this storage until its operator has explained this.',
     );
   }
 }
@@ -263,10 +264,10 @@ function md5Of(answer: PutObjectCommandOutput): string | undefined {
   return /^"?([0-9a-f]{32})"?$/i.exec(answer.ETag ?? '')?.[1]?.toLowerCase();
 }
 
-function toUncertainError({ message, next, cause, configuration }: StorageError): StorageError {
+function toUncertainError({ message, told, cause, configuration }: StorageError): StorageError {
   return new StorageError(
-    `${message}; it may have been stored all the same`,
-    `${next} Then look whether it is there.`,
+    `${message}; it may have been stored anyway`,
+    say`${told.next} Then check whether the value is there.`,
     { cause, configuration, uncertain: true },
   );
 }

@@ -82,7 +82,7 @@ const lastGood = { id: '20261119T001800Z-aaaa', takenAt: new Date('2026-11-19T00
 
 describe.each([
   ['smtps', 'TLS from the first byte', { secure: true }],
-  ['smtp', 'TLS when asked to', { secure: false }],
+  ['smtp', 'a port with STARTTLS', { secure: false }],
 ] as const)('over %s, with %s', (scheme, _, options) => {
   it('mail arrives, and both password and message come encrypted', async () => {
     const server = await start(options);
@@ -97,7 +97,7 @@ describe.each([
     context = createContext({ GITHUB_API_URL: github.url });
     await tell(exampleFailure(), server, { scheme });
     expect(context.lines).toEqual([
-      expect.stringMatching(/localhost:\d+ .*certificate.*NODE_EXTRA_CA_CERTS/),
+      expect.stringMatching(/certificate of localhost:\d+.*NODE_EXTRA_CA_CERTS/),
     ]);
     expect([server.logins, server.received]).toEqual([[], []]);
   });
@@ -113,7 +113,7 @@ describe.each([
     await tell(exampleFailure(), server, { scheme });
     expect(server.connections).toBe(1);
     expect(context.lines).toEqual([
-      expect.stringMatching(/refuses the login: .*535.*Check user and password in smtp-url/),
+      expect.stringMatching(/refused the login: .*535.*Check the user and password in smtp-url/),
     ]);
     expect(context.lines.join()).not.toContain(password);
   });
@@ -192,7 +192,7 @@ describe('a mail that is not sent', () => {
     await tell(exampleFailure(), server, { scheme: 'smtp' });
     expect([server.logins, server.received]).toEqual([[], []]);
     expect(context.lines).toEqual([
-      expect.stringMatching(/gives no encrypted connection, so nothing was sent/),
+      expect.stringMatching(/offers no encrypted connection, so nothing was sent/),
     ]);
   });
 
@@ -242,7 +242,7 @@ describe('a mail that is not sent', () => {
     await tell(exampleFailure(), server);
     expect(server.received).toEqual([]);
     expect(server.logins).toHaveLength(3);
-    expect(context.lines).toEqual([expect.stringMatching(/does not take the message: .*451.*greylisted/)]);
+    expect(context.lines).toEqual([expect.stringMatching(/did not accept the message: .*451.*greylisted/)]);
   });
 
   it('for some alone is told by their names', async () => {
@@ -256,7 +256,7 @@ describe('a mail that is not sent', () => {
     await tell(exampleFailure(), server, { to: ['ops@example.com', 'gone@example.com'] });
     expect(server.received).toMatchObject([{ to: ['ops@example.com'] }]);
     expect(context.lines).toEqual([
-      expect.stringMatching(/takes nothing for gone@example\.com\. Check mail-to/),
+      expect.stringMatching(/does not accept mail for gone@example\.com\. Check mail-to/),
     ]);
   });
 
@@ -265,7 +265,7 @@ describe('a mail that is not sent', () => {
     const start = performance.now();
     await tell(exampleFailure(), silent, { limits: { requestMs: 100 } });
     expect(performance.now() - start).toBeLessThan(3000);
-    expect(context.lines).toEqual([expect.stringMatching(/does not take mail: .*time/i)]);
+    expect(context.lines).toEqual([expect.stringMatching(/did not accept mail: .*time/i)]);
   });
 
   it('to a server that dribbles ends with the alarm as a whole, and with a stop', async () => {
@@ -291,7 +291,7 @@ describe('a mail that is not sent', () => {
     await tell(exampleFailure(), { port });
     expect(github.issues).toHaveLength(1);
     expect(context.lines).toEqual([
-      expect.stringMatching(/the mail was not sent: localhost:\d+ does not take mail/),
+      expect.stringMatching(/the mail was not sent: localhost:\d+ did not accept mail/),
     ]);
   });
 });

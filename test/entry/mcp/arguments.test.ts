@@ -17,7 +17,7 @@ describe('the arguments of a tool', () => {
       type: 'object',
       properties: {
         'backup-type': { type: 'string', enum: ['full', 'incremental', 'schema'] },
-        label: { type: 'string', description: inputs.label.description },
+        label: { type: 'string', description: inputs.label.description.replaceAll('`', '') },
         pin: { type: 'boolean' },
         'wait-seconds': { type: 'integer', minimum: 0, maximum: 50 },
       },

@@ -26,7 +26,8 @@ describe('docs/assistants.md', () => {
     for (const config of configs) {
       const servers = config.mcpServers ?? config.servers;
       expect(Object.keys(servers)).toEqual(['supabase', 'supabase-backup']);
-      expect(servers['supabase-backup'].args).toEqual(['/opt/supabase-backup/dist/mcp.cjs']);
+      expect(servers['supabase-backup'].command).toBe('supabase-backup');
+      expect(servers['supabase-backup'].args).toEqual(['mcp']);
       expect(servers.supabase.url).toContain('read_only=true');
     }
   });

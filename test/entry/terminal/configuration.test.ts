@@ -137,14 +137,14 @@ describe('a file that lies in the folder', () => {
 
   test.each([0o666, 0o664, 0o646])('is refused where others may write it: %o', async (mode) => {
     chmodSync(file, mode);
-    await expect(ask('list')).rejects.toThrow('is not read, because others may write it');
+    await expect(ask('list')).rejects.toThrow('is not read, because others can write to it');
   });
 
   test('is refused where it is somebody else’s, and so is a link of somebody else', async ({ skip }) => {
     await expect(ask('list', { userId: 4711 })).resolves.toBeDefined();
     if (process.getuid?.() !== 0) skip('only root gives files away');
     chownSync(file, 4712, 4712);
-    await expect(ask('list', { userId: 4711 })).rejects.toThrow('is not read, because it is not yours');
+    await expect(ask('list', { userId: 4711 })).rejects.toThrow('is not read, because you do not own it');
     await expect(ask('list', { userId: 4712 })).resolves.toBeDefined();
     rmSync(file);
     writeFileSync(join(folder, 'mine.yml'), 'databases: { a: { database-url: A, storage: ./a } }', {
@@ -153,7 +153,7 @@ describe('a file that lies in the folder', () => {
     symlinkSync('mine.yml', file);
     await expect(ask('list', { userId: 4711 })).resolves.toBeDefined();
     execFileSync('chown', ['-h', '4712', file]);
-    await expect(ask('list', { userId: 4711 })).rejects.toThrow('is not read, because it is not yours');
+    await expect(ask('list', { userId: 4711 })).rejects.toThrow('is not read, because you do not own it');
   });
 
   test('may be absent', async () => {

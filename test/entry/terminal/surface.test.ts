@@ -113,5 +113,5 @@ test('a misspelt variable is told, with the one that was meant', () => {
       SUPABASE_BACKUP_ANYTHING_ELSE: 'x',
       PATH: '/bin',
     }),
-  ).toEqual(['SUPABASE_BACKUP_STORGE is set, and not read; did you mean SUPABASE_BACKUP_STORAGE?']);
+  ).toEqual(['SUPABASE_BACKUP_STORGE is set but not used. Did you mean SUPABASE_BACKUP_STORAGE?']);
 });

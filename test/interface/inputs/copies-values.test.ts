@@ -94,23 +94,32 @@ describe('what is wrong is refused by the entry and the field', () => {
   test.each([
     ['storage: s3://a', 'is no list'],
     ['# nothing', 'names no storage'],
-    ['- storage: s3://a\n  secret-access-key: "x', 'is no YAML, from line 2 on'],
+    ['- storage: s3://a\n  secret-access-key: "x', 'is not valid YAML from line 2 on'],
     ['- s3://a\n- name: b', 'entry 2: storage is missing'],
-    ['- storage: s3://a\n  bucket: b', 'entry 1: bucket is no field of a copy'],
-    ['- storage: s3://a\n  s3-endpoint: https://b', 'entry 1: s3-endpoint is no field of a copy'],
-    ['- storage: [a]', 'entry 1: storage is no text'],
-    ['- [a]', 'entry 1 is neither an address nor has it fields'],
+    ['- storage: s3://a\n  bucket: b', 'entry 1: bucket is not a field of a copy'],
+    ['- storage: s3://a\n  s3-endpoint: https://b', 'entry 1: s3-endpoint is not a field of a copy'],
+    ['- storage: [a]', 'entry 1: storage is not text'],
+    ['- [a]', 'entry 1 is neither an address nor a list of fields'],
     ['backups', 'entry 1: storage is neither a folder nor an S3 location nor an artifact'],
-    ['artifact://copy', 'entry 1: storage is an artifact, which is written once'],
+    ['artifact://copy', 'entry 1: storage is an artifact, which cannot hold a copy'],
     ['- storage: s3://a\n  endpoint: minio:9000', 'entry 1: endpoint is not the address of an S3 service'],
     ['- storage: s3://a\n  region: Frankfurt', 'entry 1: region is not the name of a region'],
     ['- storage: s3://a\n  addressing: host', 'entry 1: addressing cannot be "host"'],
     ['- storage: s3://a\n  storage-class: GLACIER', /^entry 1: storage-class is GLACIER, whose objects/],
-    ['- storage: s3://a\n  sse: yes', 'entry 1: sse names no encryption of S3'],
-    ['- storage: ./a\n  region: eu', 'entry 1: region is for s3:// alone, and its storage is a folder'],
-    [`- storage: s3://a\n  secret-access-key: ${key}`, /^entry 1: access-key-id is missing beside secret-/],
-    ['- storage: s3://a\n  access-key-id: A', /^entry 1: secret-access-key is missing beside access-key-id/],
-    ['- {name: x, storage: s3://a}\n- {name: x, storage: s3://b}', 'entry 2: name is that of another entry'],
+    ['- storage: s3://a\n  sse: yes', 'entry 1: sse is not an S3 encryption'],
+    ['- storage: ./a\n  region: eu', 'entry 1: region is only for s3://, but its storage is a folder'],
+    [
+      `- storage: s3://a\n  secret-access-key: ${key}`,
+      /^entry 1: access-key-id is missing, but there is secret-/,
+    ],
+    [
+      '- storage: s3://a\n  access-key-id: A',
+      /^entry 1: secret-access-key is missing, but there is access-key-id/,
+    ],
+    [
+      '- {name: x, storage: s3://a}\n- {name: x, storage: s3://b}',
+      'entry 2: another entry has the same name',
+    ],
     [Array(9).fill('./a').join('\n'), 'has 9 entries'],
   ])('%j: %s', (text, message) => {
     expect(problemOf(text)).toEqual(typeof message === 'string' ? message : expect.stringMatching(message));
@@ -161,7 +170,7 @@ describe('a copy in the same place is refused', () => {
 
   test('and so is one beside an artifact', () => {
     expect(refusalOf({ storage: 'artifact://a', copies: './copy' })).toMatch(
-      'copies: cannot be given beside an artifact',
+      'copies: cannot be used with an artifact',
     );
   });
 });

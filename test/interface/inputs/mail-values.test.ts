@@ -29,7 +29,7 @@ describe('the address of a mail server', () => {
 
   it('has a port that servers have', () => {
     for (const url of ['smtp://h:0', 'smtps://u:p@h:0/'])
-      expect(() => parseMailServer(url)).toThrow('names port 0, which no server has');
+      expect(() => parseMailServer(url)).toThrow('has port 0, which no server uses');
   });
 
   it('is a secret as a whole, and so is its password, also where the user is the same', () => {

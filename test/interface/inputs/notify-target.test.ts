@@ -25,6 +25,6 @@ it.each(['abc', '0', '-7', '7.5', '1e3', '9'.repeat(16)])(
   'a topic of Telegram is a number, and never %s',
   (topic) => {
     const url = `https://api.telegram.org/bot1:x/sendMessage?chat_id=-1001&message_thread_id=${topic}`;
-    expect(() => toNotifyTarget(url, 'telegram')).toThrow('holds a message_thread_id that is no number');
+    expect(() => toNotifyTarget(url, 'telegram')).toThrow('has a message_thread_id that is not a number');
   },
 );

@@ -19,10 +19,10 @@ test('jobs that succeeded, were skipped or have told of themselves are heard, wh
 });
 
 test.each([
-  [job('failure'), 'backup did not begin: its job backup ended as failure, without any output'],
+  [job('failure'), 'backup did not start: its job backup ended as failure, without any output'],
   [
     job('cancelled', { 'backup-id': 'x' }),
-    'backup broke off without a word: its job backup ended as cancelled',
+    'backup ended without reporting: its job backup ended as cancelled',
   ],
 ])('%j ended without a word, which is thrown', (silent, message) => {
   expect(() => hear(job('success'), silent)).toThrow(

@@ -28,14 +28,14 @@ const reuse = {
 
 describe('the report of a backup', () => {
   it('for which everything was read is a yes that lists the largest tables', () => {
-    const manifest = makeManifest({ fullBecause: 'there is no backup to build upon' });
+    const manifest = makeManifest({ fullBecause: 'there is no backup to build on' });
     const outcome = tell({ manifest });
     expect(outcome).toMatchObject({
       exitCode: 0,
       outputs: { 'backup-id': manifest.id, 'new-bytes': 77, 'base-id': '', 'reused-share': 0 },
     });
     const text = renderText(outcome.report);
-    expect(text).toContain('Everything was read: there is no backup to build upon.');
+    expect(text).toContain('Everything was read: there is no backup to build on.');
     expect(text).toMatch(/table +rows +bytes +ranges/);
     expect(text).not.toContain('unchanged');
   });

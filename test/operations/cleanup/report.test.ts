@@ -28,7 +28,7 @@ function makeCleanup(overrides: Partial<Cleanup> = {}): Cleanup {
   };
 }
 
-const damaged = [{ id: '20261120T021700Z-7f3a', message: 'its seal does not fit' }];
+const damaged = [{ id: '20261120T021700Z-7f3a', message: 'its seal does not match' }];
 const textOf = (overrides: Partial<Cleanup>) => renderText(describeCleanup(makeCleanup(overrides)).report);
 
 it.each<[string, Ending, 0 | 3]>([

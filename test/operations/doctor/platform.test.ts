@@ -106,7 +106,7 @@ describe('the platform', () => {
     const token = named.checks.find(({ name }) => name === 'platform-token');
     expect(token?.state).toBe('unchecked');
     expect(renderWording(token?.reason ?? '', ({ input }) => `--${input}`)).toBe(
-      `${ref} was not looked at: neither --supabase-access-token nor SUPABASE_ACCESS_TOKEN is set`,
+      `${ref} was not checked: neither --supabase-access-token nor SUPABASE_ACCESS_TOKEN is set`,
     );
     expect(named.checks.filter(({ name }) => name.startsWith('platform'))).toHaveLength(1);
     expect(toInputs({ ...only, 'database-url': url }).managementAccess.projectRef).toBe(ref);

@@ -90,7 +90,7 @@ describe('an estimate', () => {
     expect(size.tables).toBe(2);
     expect(await count()).toEqual(before);
     await expect(measureDatabase(inputsOf({ exclude: 'public.picture' }), context)).rejects.toThrow(
-      'exclude: no table of this database fits public.picture',
+      'exclude: no table of this database matches public.picture',
     );
   });
 

@@ -217,7 +217,7 @@ describe('is refused before anything is written', () => {
     await mkdir(path.dirname(checkout.policy));
     await writeFile(checkout.policy, 'mine');
     expect(await refused(checkout, given)).toContain(
-      'supabase-backup.yml is there already, and is not written over',
+      'supabase-backup.yml already exists and is not overwritten',
     );
     expect(await readFile(checkout.policy, 'utf8')).toBe('mine');
   });
@@ -232,12 +232,12 @@ describe('is refused before anything is written', () => {
   test('a key inside of the checkout', async () => {
     const checkout = await makeCheckout();
     const file = path.join(checkout.checkout, 'backup.key');
-    expect(await refused(checkout, { ...given, 'key-file': file })).toContain('one `git add` publishes it');
+    expect(await refused(checkout, { ...given, 'key-file': file })).toContain('`git add` could publish it');
   });
 
   test('a step of a workflow', async () => {
     const env = { GITHUB_ACTIONS: 'true' };
-    expect(await refused(await makeCheckout(), given, env)).toContain('init is for a machine of yours');
+    expect(await refused(await makeCheckout(), given, env)).toContain('init must run on your own machine');
   });
 
   test('a repository that nothing names', async () => {
@@ -249,5 +249,5 @@ describe('is refused before anything is written', () => {
 
 test('several channels and none are refused together', async () => {
   const { run } = await makeCheckout();
-  expect(() => run({ ...given, notify: 'none, issues' })).toThrow('cannot be none and something else');
+  expect(() => run({ ...given, notify: 'none, issues' })).toThrow('cannot be none together with others');
 });

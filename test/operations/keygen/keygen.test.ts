@@ -56,7 +56,7 @@ describe('is refused, and nothing is written,', () => {
     const file = path.join(home, '.config', 'supabase-backup', 'supabase-backup.key');
     const before = await readFile(file, 'utf8');
     await expect(run({}, { HOME: home })).rejects.toMatchObject({
-      message: `key-file: ${file} is there already, and is not written over`,
+      message: `key-file: ${file} already exists and is not overwritten`,
       next: expect.stringContaining(`encryption-recipients: ${recipient}`),
       exitCode: 2,
     });
@@ -78,7 +78,7 @@ describe('is refused, and nothing is written,', () => {
     await mkdir(path.join(checkout, '.git'));
     const inside = path.join(checkout, 'not', 'there', 'yet', 'file');
     await expect(run({ [which]: inside }, { HOME: home })).rejects.toThrow(
-      `is inside of the git repository ${checkout}`,
+      `is inside the Git repository ${checkout}`,
     );
     await expect(stat(path.join(checkout, 'not'))).rejects.toThrow('ENOENT');
     await expect(stat(path.join(home, '.config'))).rejects.toThrow('ENOENT');
@@ -87,7 +87,7 @@ describe('is refused, and nothing is written,', () => {
   test('on a runner', async () => {
     const home = await makeHome();
     await expect(run({}, { HOME: home, GITHUB_ACTIONS: 'true' })).rejects.toThrow(
-      'keygen is for a machine of yours',
+      'keygen must run on your own machine',
     );
     await expect(stat(path.join(home, '.config'))).rejects.toThrow('ENOENT');
   });

@@ -107,7 +107,7 @@ describe('a restore by the platform', () => {
     platform.fault = ({ method }) => (method === 'POST' ? { kind: 'lose-answer' } : undefined);
     expect(await run()).toMatchObject({ request: 'lost', ending: { kind: 'back' } });
     expect(posts()).toHaveLength(1);
-    expect(log.warnings.join()).toContain('it is not asked for again');
+    expect(log.warnings.join()).toContain('it is not requested again');
   });
 
   it('whose project never leaves is unconfirmed, and stays so', async () => {
@@ -154,7 +154,7 @@ describe('a restore by the platform', () => {
     platform.fault = ({ method }) =>
       method === 'GET' && platform.project.restores.length > 0 ? { kind: 'answer', status: 401 } : undefined;
     expect(await refusalOf({ 'recovery-target-time': '2026-11-20T09:00:00Z' })).toMatch(
-      /^PlatformError: the project cannot be watched any more.*The restore goes on at Supabase: the same command waits/,
+      /^PlatformError: the project can no longer be watched.*Supabase continues the restore. Run the same command again/,
     );
   });
 
@@ -168,7 +168,7 @@ describe('a restore by the platform', () => {
     afterwards('RESTORING');
     await run({ 'wait-at-most': '10m' });
     expect(await refusalOf({ 'recovery-target-time': '2026-11-20T08:00:00Z' })).toMatch(
-      /^ConfigurationError: recovery-target-time: the platform is restoring .*2026-11-20T09:30:00/,
+      /^ConfigurationError: recovery-target-time: Supabase is restoring .*2026-11-20T09:30:00/,
     );
   });
 
@@ -177,7 +177,7 @@ describe('a restore by the platform', () => {
     await run({ 'wait-at-most': '1m' });
     platform.fault = () => undefined;
     const other = { 'recovery-target-time': '2026-11-20T08:00:00Z' };
-    expect(await refusalOf(other)).toMatch(/: the platform is restoring the project, or about to/);
+    expect(await refusalOf(other)).toMatch(/: Supabase is restoring the project or about to/);
     expect(posts()).toHaveLength(1);
     await clock.sleep(300_000);
     afterwards('RESTORING', 'ACTIVE_HEALTHY');
@@ -186,7 +186,7 @@ describe('a restore by the platform', () => {
 
   it('is asked for by one of two runs', async () => {
     storage.create = async () => false;
-    expect(await refusalOf()).toMatch(/^PlatformError: another run is asking/);
+    expect(await refusalOf()).toMatch(/^PlatformError: another run is requesting/);
     expect(posts()).toHaveLength(0);
   });
 
@@ -211,8 +211,8 @@ describe('a restore by the platform is refused, and nothing is asked for', () =>
   afterEach(() => expect(platform.project.restores).toEqual([]));
 
   it.each([
-    ['before the window', '2026-11-13T11:59:59Z', 'may reach back further'],
-    ['after the window', '2026-11-20T11:58:01Z', 'follows the transactions by some minutes'],
+    ['before the window', '2026-11-13T11:59:59Z', 'may go back further'],
+    ['after the window', '2026-11-20T11:58:01Z', 'is some minutes behind the latest transaction'],
   ])('%s, whose bounds are quoted', async (_, time, next) => {
     const refusal = await refusalOf({ 'recovery-target-time': time });
     expect(refusal).toMatch(/^ConfigurationError: recovery-target-time/);
@@ -228,14 +228,14 @@ describe('a restore by the platform is refused, and nothing is asked for', () =>
 
   it('without the words, with what would be lost', async () => {
     const refusal = await refusalOf({ confirm: '' });
-    expect(refusal).toContain('confirm: the project abcdefghijklmnopqrst needs words');
+    expect(refusal).toContain('confirm: the project abcdefghijklmnopqrst needs a confirmation');
     expect(refusal).toContain('2 h 30 min since 2026-11-20 09:30:00Z is lost');
     expect(refusal).toContain('RESTORE PRODUCTION');
   });
 
   it('without point-in-time recovery, and of a project that is paused', async () => {
     platform.project.isPitr = false;
-    expect(await refusalOf()).toMatch(/managed: point-in-time recovery is not on/);
+    expect(await refusalOf()).toMatch(/managed: point-in-time recovery is not enabled/);
     platform.project.statuses = ['INACTIVE'];
     expect(await refusalOf()).toMatch(/project-ref: the project is INACTIVE.*Resume it/);
   });
@@ -289,7 +289,7 @@ describe('a note that a restore by the platform was asked for', () => {
     ...{ leftAt: now.toISOString(), backAt: now.toISOString() },
   });
   const refused = (how: string) =>
-    new RegExp(`^IntegrityError: ${keyOf(unix)} in .* is no note .*: ${how}.* → .*remove the file`);
+    new RegExp(`^IntegrityError: ${keyOf(unix)} in .* is not a valid note .*: ${how}.* → .*delete the file`);
 
   it('counts only with the seal of the repository', async () => {
     const unsealed = JSON.stringify(forged());
@@ -297,8 +297,8 @@ describe('a note that a restore by the platform was asked for', () => {
     for (const [text, how] of [
       ['{"ref":1}', 'it is truncated or damaged'],
       [`${unsealed}\n`, 'it is truncated or damaged'],
-      [sealed, 'its seal does not fit'],
-      [sealed.padEnd(5000), 'it has 5000 bytes, where 4096 are the most'],
+      [sealed, 'its seal does not match'],
+      [sealed.padEnd(5000), 'it has 5000 bytes; the limit is 4096'],
     ] as const) {
       await storage.put(keyOf(unix), Buffer.from(text));
       expect(await refusalOf()).toMatch(refused(how));
@@ -310,7 +310,7 @@ describe('a note that a restore by the platform was asked for', () => {
     const other = new MemoryStorage();
     const foreign = sealContent(await createRepository(other), 'claim', forged());
     await storage.put(keyOf(unix), foreign);
-    expect(await refusalOf()).toMatch(refused('its seal does not fit'));
+    expect(await refusalOf()).toMatch(refused('its seal does not match'));
     expect(posts()).toHaveLength(0);
   });
 

@@ -203,13 +203,13 @@ export function describe(shelf: Shelf): DatabaseFacts {
       notCarried: [
         {
           what: 'the files of Storage',
-          why: 'the database holds only their names; the bytes are in an object store',
+          why: 'the database has only their names; their content is in an object store',
           remedy: 'Copy the buckets over the S3 protocol of Storage, for example with rclone.',
         },
         {
           what: 'passwords of app_owner',
           why: 'only a superuser can read them',
-          remedy: 'Keep them elsewhere, and set them after a restore with ALTER ROLE … PASSWORD.',
+          remedy: 'Store them elsewhere, and set them after a restore with ALTER ROLE … PASSWORD.',
         },
       ],
       tables: [
@@ -316,5 +316,5 @@ export const unreadable: ReportedDatabase = {
   kind: 'unreadable',
   ...{ name: 'archive', location: 's3://bucket/archive' },
   why: 'storage: there is no repository at s3://bucket/archive',
-  next: 'Correct the location; a repository is made by its first backup.',
+  next: 'Correct the location. The first backup creates a repository.',
 };

@@ -97,7 +97,7 @@ it('says before a restore what it would be asked for, and what would come first'
     refusals: [new ConfigurationError('confirm: words are missing', 'Type them.')],
   });
   for (const told of [
-    'has to be confirmed: it is the database that was backed up, which was shop then, it is a Supabase project that is not empty.',
+    'has to be confirmed: it is the database that was backed up, which was then named shop, it is a Supabase project that is not empty.',
     'It would be tried on staging first.',
     'The target would be backed up to ./safety before anything is removed.',
     'Missing: confirm: words are missing. Type them.',

@@ -100,10 +100,10 @@ describe('what is emptied', () => {
     const session = await openSession(settingsOf(url));
     await refuseAnother(session, state);
     await expect(refuseAnother(session, { ...state, databaseOid: 1 })).rejects.toThrow(
-      /emptied is another database by now/,
+      /emptied is now another database/,
     );
     await expect(refuseAnother(session, { ...state, systemIdentifier: '1' })).rejects.toThrow(
-      /another database by now/,
+      /now another database/,
     );
     await session.close();
   });

@@ -168,7 +168,7 @@ describe('readFreshness', () => {
       'newest value',
       't',
       'flag',
-      'freshness: public.t: column flag of type boolean has no newest value',
+      'freshness: public.t: column flag of type boolean cannot be compared by age',
       /dates/,
     ],
   ])('names the input when there is no such %s', async (_what, table, name, message, next) => {

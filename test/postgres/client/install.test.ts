@@ -561,7 +561,7 @@ test('nothing is installed on a system that is no Linux, which is said', async (
     Object.defineProperty(process, 'platform', { value: platform });
   }
   expect(takeCalls()).toEqual([]);
-  expect(warnings).toEqual(['install-client: nothing is installed on this system (darwin)']);
+  expect(warnings).toEqual(['install-client: programs cannot be installed on this system (darwin)']);
 });
 
 test('a machine of one’s own is changed when it is asked for', async () => {

@@ -358,7 +358,7 @@ describe('a text that test_decoding did not write', () => {
       throw new Error('it was taken');
     };
     expect(message('table public.t: INSERT: password[text]:secret')).toBe(
-      'a change is written in no form that is known: "table public.t…"',
+      'a change is in an unknown format: "table public.t…"',
     );
     expect(message(`password: 'secret' and more`)).not.toContain('secret');
     expect(message('table "a secret: INSERT')).not.toContain('INSERT');

@@ -30,7 +30,7 @@ test('a number without a name has no home, and is no mistake: containers give su
     stdout: [
       '/nonexistent /nonexistent/.pgpass user 54321',
       'me',
-      'ConfigurationError database-url: names no user, and the user of this process has no name',
+      'ConfigurationError database-url: has no user name, and the user of this process has none either',
       '',
     ].join('\n'),
   });

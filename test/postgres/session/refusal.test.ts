@@ -34,36 +34,46 @@ const refusals: [code: string, message: string, what: RegExp, next: RegExp][] = 
   [
     'XX000',
     '(ECIRCUITBREAKER) too many authentication failures, new connections are temporarily blocked',
-    /lets nobody in for a while/,
-    /wait 10 minutes without any attempt/,
+    /refuses all logins for a while/,
+    /Wait 10 minutes without any attempt/,
   ],
   [
     'XX000',
     '(EMAXCONNSESSION) max clients reached in session mode - max clients are limited to pool_size: 15',
-    /no session left/,
+    /no free session/,
     /jobs \+ 4 sessions.*raise the pool size/,
   ],
-  ['53300', 'too many connections for role "me"', /no session left/, /limit of the role/],
-  ['53300', 'sorry, too many clients already', /no session left/, /set jobs: 1/],
+  ['53300', 'too many connections for role "me"', /no free session/, /limit of the role/],
+  ['53300', 'sorry, too many clients already', /no free session/, /[Uu]se jobs: 1/],
   ['08P01', 'unsupported startup parameter: options', /refuses a parameter/, /ignore_startup_parameters/],
   ['XX000', 'Tenant or user not found', /knows no such project/, /region in the host name.*paused/],
-  ['XX000', 'Address not in tenant allow_list: {1,2,3,4}', /keep this address out/, /Network restrictions/],
-  ['28000', 'connection requires a valid client certificate', /certificate of ours/, /sslcert and sslkey/],
-  ['28000', 'no pg_hba.conf entry for host "1.2.3.4", no encryption', /not in from here/, /sslmode=require/],
-  ['28000', 'role "me" is not permitted to log in', /may not log in/, /LOGIN/],
+  ['XX000', 'Address not in tenant allow_list: {1,2,3,4}', /block this address/, /Network restrictions/],
+  ['28000', 'connection requires a valid client certificate', /client certificate/, /sslcert and sslkey/],
+  [
+    '28000',
+    'no pg_hba.conf entry for host "1.2.3.4", no encryption',
+    /not let this user connect from here/,
+    /sslmode=require/,
+  ],
+  ['28000', 'role "me" is not permitted to log in', /cannot log in/, /LOGIN/],
   [
     '28P01',
     'password authentication failed for user "me"',
     /refused the user or the password/,
     /poolers block/,
   ],
-  ['28P01', 'SASL authentication failed', /refused the user or the password/, /Do not try others/],
+  ['28P01', 'SASL authentication failed', /refused the user or the password/, /Do not guess/],
   ['3D000', 'database "d" does not exist', /no such database/, /Correct the database name/],
-  ['42501', 'permission denied for database "d"', /may not connect/, /GRANT CONNECT ON DATABASE "d" TO "me"/],
+  [
+    '42501',
+    'permission denied for database "d"',
+    /not have permission to connect/,
+    /GRANT CONNECT ON DATABASE "d" TO "me"/,
+  ],
   [
     '55000',
     'database "d" is not currently accepting connections',
-    /takes no connections/,
+    /not accept connections/,
     /ALLOW_CONNECTIONS/,
   ],
   [
@@ -72,8 +82,8 @@ const refusals: [code: string, message: string, what: RegExp, next: RegExp][] = 
     /starting, stopping or recovering/,
     /when the server is up/,
   ],
-  ['XX000', '(EDBHANDLEREXITED) connection to database closed', /does not reach the database/, /is up/],
-  ['08P01', 'server login has been failing, try again later', /does not reach the database/, /is up/],
+  ['XX000', '(EDBHANDLEREXITED) connection to database closed', /cannot reach the database/, /is up/],
+  ['08P01', 'server login has been failing, try again later', /cannot reach the database/, /is up/],
 ];
 
 describe('a refusal', () => {
@@ -93,7 +103,7 @@ describe('a refusal', () => {
     expect(`${error.message} ${error.next}`).not.toContain('TopSecret');
     // One more would prolong some of them; without what is refused it may be let in.
     expect(connections.count).toBe(message.includes('startup parameter') ? 2 : 1);
-    expect(isCrowded(error)).toBe(/no session left/.test(error.message));
+    expect(isCrowded(error)).toBe(/no free session/.test(error.message));
   });
 
   it('of an unknown kind is told as it is said, and nothing is asked to be tried again', async () => {

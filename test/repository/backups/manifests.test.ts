@@ -114,7 +114,7 @@ describe('a manifest', () => {
     const other = await createRepository();
     await writeManifest(other, manifest);
     await repository.storage.put(key, await other.storage.get(key));
-    await expect(readManifest(repository, manifest.id)).rejects.toThrow(/seal does not fit/);
+    await expect(readManifest(repository, manifest.id)).rejects.toThrow(/seal does not match/);
   });
 
   it('put in the place of another is damaged', async () => {

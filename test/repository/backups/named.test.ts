@@ -36,8 +36,8 @@ describe('the beginning of an id', () => {
   it('is refused where several begin so, which are named, the newest first', async () => {
     await expect(chooseManifest(repository, '20261120', context)).rejects.toMatchObject({
       name: 'ConfigurationError',
-      message: 'backup-id: 2 backups begin with 20261120',
-      next: `Write more of the one that you mean: ${ids[3]}, ${ids[2]}.`,
+      message: 'backup-id: 2 backups have ids that begin with 20261120',
+      next: `Give more of the id: ${ids[3]}, ${ids[2]}.`,
     });
   });
 
@@ -55,7 +55,7 @@ describe('the beginning of an id', () => {
       next: expect.stringContaining(`Did you mean ${ids[1]}?`),
     });
     await expect(resolveChoice(await createRepository(), '2026')).rejects.toMatchObject({
-      next: 'It holds no backup: run `backup` first.',
+      next: 'It has no backups: run `backup` first.',
     });
   });
 });

@@ -58,7 +58,7 @@ describe('segments', () => {
     await writeSegment(repository, makeSegment());
     const again = writeSegment(repository, makeSegment({ transactions: 7 }));
     await expect(again).rejects.toThrow(StorageError);
-    await expect(again).rejects.toThrow(/two captures ran at once/);
+    await expect(again).rejects.toThrow(/two captures ran at the same time/);
     expect(await read()).toEqual([makeSegment()]);
   });
 

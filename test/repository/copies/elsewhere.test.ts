@@ -48,7 +48,7 @@ async function warn(patienceMs?: number): Promise<readonly string[]> {
 }
 
 const lacking = (count: string, id: string, more = '') =>
-  `the copy second (scripted) has ${count} that scripted lacks and no cleanup has removed, the newest ${id}${more}: give its id to use it, or bring the storage back with repair first`;
+  `the copy second (scripted) has ${count} that scripted lacks and no cleanup has removed, the newest ${id}${more}: give its id to use it, or run \`repair\` first`;
 
 describe('backups that only a copy has', () => {
   it('are none while both list the same, or the copy is behind', async () => {
@@ -98,6 +98,6 @@ describe('backups that only a copy has', () => {
   ])('are not waited for where the copy %s', async (_, before, why) => {
     copy.before = before;
     expect(await warn(10)).toEqual([]);
-    expect(log.told).toEqual([`whether the copy second (scripted) has more backups is not known: ${why}`]);
+    expect(log.told).toEqual([`it is unknown whether the copy second (scripted) has more backups: ${why}`]);
   });
 });

@@ -168,7 +168,7 @@ describe('a storage', () => {
     await storage.remove(manifestKey(ids[0]));
     const intact = await contentOf(storage);
     await expect(heal()).rejects.toThrow(
-      'is not that of scripted, whose backups are sealed with the key of its own',
+      'is not that of scripted, whose backups are sealed with its own key',
     );
     // Where none is left to tell by, the manifests of the copy say that its key is wrong.
     await storage.remove(manifestKey(ids[1]));

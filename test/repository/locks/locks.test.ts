@@ -23,7 +23,7 @@ class StoreWithClock extends MemoryStorage {
   /** What this user may not read */
   readonly denied = new Set<string>();
   override async get(key: string) {
-    if (this.denied.has(key)) throw new DeniedValueError(key, this.location, 'this user may not read it');
+    if (this.denied.has(key)) throw new DeniedValueError(key, this.location, 'this user cannot read it');
     return super.get(key);
   }
   override async stat(key: string) {
@@ -134,7 +134,7 @@ describe('locks', () => {
     expect(failure).toBeInstanceOf(StorageError);
     const { message, next } = failure as StorageError;
     for (const part of [
-      'backup did not get its lock',
+      'backup could not get its lock',
       'cleanup (https://github.com/a/b/actions/runs/1)',
       'since 2026-11-20T02:17:00.000Z',
       'until 2026-11-20T02:47:00.000Z',
@@ -142,7 +142,7 @@ describe('locks', () => {
     ]) {
       expect(message).toContain(part);
     }
-    expect(next).toMatch(/Start again when cleanup has ended.*delete locks\//);
+    expect(next).toMatch(/Run this again when cleanup has ended.*delete locks\//);
   });
 
   it('are waited for', async () => {
@@ -274,13 +274,13 @@ describe('a lock whose holder was killed', () => {
     messages = [];
     await (await acquire()).release();
     expect(messages).toEqual([
-      expect.stringMatching(/^locks\/0123456789abcdef\.json claims to be of 2099-01-01T.* it is no lock/),
+      expect.stringMatching(/^locks\/0123456789abcdef\.json claims to be of 2099-01-01T.* it is not a lock/),
     ]);
     const lock = await acquire(exclusive);
     expect(await listKeys()).toEqual([`locks/${lock.id}.json`]);
   });
 
-  it('keeps shared ones out when this user may not read it', async () => {
+  it('keeps shared ones out when this user cannot read it', async () => {
     await abandon(JSON.stringify(content));
     storage.denied.add(abandoned);
     await expect(acquire()).rejects.toThrow(/cannot be read/);
@@ -557,7 +557,7 @@ describe('what stands in nobody’s way', () => {
     await acquire(exclusive);
     expect(messages).toEqual([
       expect.stringMatching(
-        new RegExp(`^${key} in memory has neither the name of a lock nor .* passed over`),
+        new RegExp(`^${key} in memory has neither the name of a lock nor .* ignored: check`),
       ),
     ]);
     expect(await listKeys()).toContain(key);

@@ -275,7 +275,7 @@ describe('reading an object back', () => {
 
   it('does not read more than an object can have', async () => {
     await storage.put(objectKey(object.name), Buffer.alloc(storedSize + 1));
-    await expectDamaged(object, /it has 35651585 bytes, where 35651584 are the most/);
+    await expectDamaged(object, /it has 35651585 bytes; the limit is 35651584/);
     await expect(readStored(storage, object)).rejects.toThrow(IntegrityError);
   });
 

@@ -238,7 +238,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
     expect(foreseen).not.toContain('table public.modern');
     expect(lines).toContainEqual(
       expect.stringMatching(
-        /^The server will probably refuse .*because only a superuser may make such a thing.*cannot come then: 1 table with 10 rows \(public\.words\) and .*view public\.all_words/,
+        /^The server will probably refuse .*because only a superuser can create such an object.*cannot be restored either: 1 table with 10 rows \(public\.words\) and .*view public\.all_words/,
       ),
     );
     expect(lines).toContainEqual(
@@ -273,7 +273,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
       ].map((name) => name.replace('- ', '')),
     );
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toContain('Have a superuser create it in the target before');
+    expect(lines[0]).toContain('Have a superuser create it in the target first');
   });
 
   it('foresees a server whose wrapper the role may not use', async () => {
@@ -332,7 +332,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
     expect(foreseen).toEqual(['function public.loud()', 'function public.own()']);
     expect(refused).toEqual(foreseen);
     expect(lines).toContainEqual(
-      expect.stringContaining('the connected role may not give a value to the setting app.tenant'),
+      expect.stringContaining('the connected role cannot set the setting app.tenant'),
     );
     const free = await compare(source, await createTarget('', null));
     expect({ lines: free.lines, refused: free.refused }).toEqual({ lines: [], refused: [] });
@@ -397,14 +397,14 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
     const { lines, omissions } = await compare(source, target);
     expect(lines).toContainEqual(
       expect.stringMatching(
-        /probably refuse grants on pg_catalog\.FUNCTION .*, grants on pg_catalog\.TABLE pg_authid, because .* what is not the connected role’s/,
+        /probably refuse grants on pg_catalog\.FUNCTION .*, grants on pg_catalog\.TABLE pg_authid, because .* the connected role does not have the right/,
       ),
     );
     expect(lines).toContainEqual(expect.stringMatching(/may refuse grants on public\.FUNCTION akeys/));
     expect(lines.join()).not.toContain('TABLE t');
     expect(lines).toContainEqual(
       expect.stringMatching(
-        /refuse default privileges of \S+_stranger, because they are altered by who has the rights/,
+        /refuse default privileges of \S+_stranger, because only a member of that role can alter them/,
       ),
     );
     expect(omissions.map(({ what }) => what)).toEqual(
@@ -434,7 +434,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
         .sort(),
     ).toEqual(['owner app.t', 'owner theirs.f()']);
     expect(lines).toEqual([
-      `The connected role cannot act as ${server.prefix}_stranger: what belongs to them will belong to the connected role.`,
+      `The connected role cannot act as ${server.prefix}_stranger, so their objects will belong to the connected role.`,
       expect.stringContaining(`to the connected role: ${server.prefix}_friend in app.`),
     ]);
   });
@@ -449,7 +449,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
     );
     expect(foreseen).toEqual(refused);
     expect(foreseen).toEqual(['domain public.ghstore', 'table public.hstore']);
-    expect(lines).toEqual([expect.stringContaining('because something else in the target has the name')]);
+    expect(lines).toEqual([expect.stringContaining('because another object in the target has the name')]);
   });
 
   it('foresees a language that the target has not', async () => {
@@ -497,7 +497,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
         told === undefined
           ? []
           : [
-              `With clean the restore would be refused, because the connected role ${guest} does not own ${told}. Connect as their owner or as a superuser.`,
+              `With clean, the restore would be refused, because the connected role ${guest} does not own ${told}. Connect as their owner or as a superuser.`,
             ],
       );
       const removing = removePart(session, part.chosen, async () => {});
@@ -561,7 +561,7 @@ describe.each(servers)('on PostgreSQL %i', (major, start) => {
     expect(refused).toEqual(foreseen);
     expect(lines).toContainEqual(
       expect.stringMatching(
-        /^The restore would end before anything is granted, because without policy public\.t guard/,
+        /^The restore would stop before it grants privileges, because without policy public\.t guard/,
       ),
     );
   });

@@ -112,8 +112,8 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
       {
         what: 'database owner',
         subject: { kind: 'database', property: 'owner' },
-        why: `it belonged to ${before.owner}; this database was there before, and belongs to ${server.prefix}_owner`,
-        remedy: `If it is to belong to it: ALTER DATABASE "${name}" OWNER TO "${before.owner}";`,
+        why: `it belonged to ${before.owner}; this database existed before and belongs to ${server.prefix}_owner`,
+        remedy: `To change that: ALTER DATABASE "${name}" OWNER TO "${before.owner}";`,
       },
     ]);
     const now = (await read()).grants?.filter(({ grantee }) => grantee !== `${server.prefix}_owner`);
@@ -173,7 +173,7 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
     expect(told).toMatchObject([
       {
         what: 'setting session_preload_libraries of the database',
-        why: expect.stringMatching(/^with it nobody could connect: .*could not access file "nowhere"/),
+        why: expect.stringMatching(/^nobody could connect with it: .*could not access file "nowhere"/),
       },
     ]);
     expect((await read()).settings).toEqual([{ name: 'work_mem', value: '2MB' }]);

@@ -196,7 +196,7 @@ describe.each(servers)('roles on PostgreSQL %i', (major, start) => {
     const { text } = await restore([role('chief', { superuser: true, login: true })], [], 'plain');
     expect(await attributesOf('chief')).toBe('LOGIN');
     expect(text).toContain(
-      `SUPERUSER of role ${p}_chief: If it is to be one: ALTER ROLE "${p}_chief" SUPERUSER;`,
+      `SUPERUSER of role ${p}_chief: To make it one: ALTER ROLE "${p}_chief" SUPERUSER;`,
     );
   });
 
@@ -221,7 +221,7 @@ describe.each(servers)('roles on PostgreSQL %i', (major, start) => {
     );
     expect(plan.created.map((made) => made.name)).toEqual([`${p}_own`]);
     expect(plan.listed.map(({ what }) => what)).toEqual([`role ${name}`]);
-    expect(plan.listed[0]?.remedy).toMatch(/Enable that part/);
+    expect(plan.listed[0]?.remedy).toMatch(/Enable that feature/);
   });
 
   it('that exist are left alone on a server of others, and what they lack is told', async () => {

@@ -41,7 +41,7 @@ describe('a check that was taken away', () => {
           /^rows came only without it, and the server did not take it again \(function public\.small\(integer\) does not exist/,
         ),
         remedy:
-          'Mend the cause, then: ALTER TABLE public.t ADD CONSTRAINT small CHECK (public.small(n)) NOT VALID;',
+          'Fix the cause, then run: ALTER TABLE public.t ADD CONSTRAINT small CHECK (public.small(n)) NOT VALID;',
         lost: true,
       },
     ]);

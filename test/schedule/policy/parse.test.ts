@@ -93,7 +93,7 @@ describe('a wrong policy is refused', () => {
     [
       'a time zone that there is not',
       'time-zone: Mars/Olympus',
-      '7:12: time-zone: is no time zone: "Mars/Olympus". Write a name of the IANA database, such as Europe/Berlin, or UTC',
+      '7:12: time-zone: is not a time zone: "Mars/Olympus". Write a name from the IANA time zone database, such as Europe/Berlin, or UTC',
     ],
     [
       'an expression, which GitHub would evaluate',
@@ -118,7 +118,7 @@ describe('a wrong policy is refused', () => {
     [
       'an address of nobody',
       'alarms: { mail-from: a@example.com, mail-to: [ops@example.com, ops] }',
-      '7:64: alarms.mail-to.1: cannot contain "ops": that is no address of mail. Write addresses as in ops@example.com, separated by commas',
+      '7:64: alarms.mail-to.1: cannot contain "ops": that is not a mail address. Write addresses as in ops@example.com, separated by commas',
     ],
     [
       'a form that there is not',
@@ -181,7 +181,7 @@ describe('a wrong policy is refused', () => {
 
   test('with what is no project, and with the token for none', async () => {
     expect(await messageOf(`${smallPolicy}    project-ref: Shop\n`)).toBe(
-      'policy.yml:7:18: databases.production.project-ref: is not the name of a project. Write the twenty lower-case letters that stand in the address of its dashboard',
+      'policy.yml:7:18: databases.production.project-ref: is not the name of a project. Write the twenty lower-case letters in the URL of its dashboard',
     );
     const token = '    supabase-access-token: PROJECT_TOKEN\n';
     expect(await messageOf(smallPolicy + token)).toContain(

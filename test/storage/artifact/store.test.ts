@@ -360,7 +360,7 @@ describe('an artifact', () => {
     const changed = Buffer.from(bytes);
     changed[100] = 0;
     for (const [content, itsDigest, says, Kind] of [
-      [changed, digest, 'its size or its digest is another', StorageError],
+      [changed, digest, 'its size or its digest differs', StorageError],
       [changed, null, 'the checksum of a is another', IntegrityError],
       [bytes.subarray(0, bytes.length - 30), null, 'the artifact is damaged', IntegrityError],
       [Buffer.from('no zip file at all'), null, 'it is no zip file', IntegrityError],
@@ -415,7 +415,7 @@ describe('GitHub', () => {
   });
 
   test.each([
-    [401, 'Give a token that is valid'],
+    [401, 'Use a valid token'],
     [403, 'Grant `actions: read`'],
     [404, 'Grant `actions: read`'],
   ])('that answers %i is a mistake in the configuration', async (status, next) => {
@@ -453,16 +453,16 @@ describe('outside of a runner', () => {
     ]) {
       // A restore goes on when it cannot be recorded, which it knows by the class.
       await expect(call()).rejects.toThrow(StorageError);
-      await expect(call()).rejects.toThrow('can be written only by the action');
+      await expect(call()).rejects.toThrow('only the action, in a GitHub Actions run, can write');
     }
     await storage.close();
   });
 
   test('the repository and the token have to be given', () => {
-    expect(() => openIn('1', { env: { GITHUB_REPOSITORY: '' } })).toThrow(/GITHUB_REPOSITORY does not say/);
+    expect(() => openIn('1', { env: { GITHUB_REPOSITORY: '' } })).toThrow(/GITHUB_REPOSITORY does not name/);
     const server = { GITHUB_SERVER_URL: 'https://github.example.com' };
     expect(() => openIn('1', { env: server })).toThrow(
-      /GitHub Enterprise Server has no artifacts of the kind/,
+      /GitHub Enterprise Server does not support the artifacts/,
     );
     for (const url of ['https://github.com', 'https://acme.ghe.com', '']) {
       expect(() => openIn('1', { env: { GITHUB_SERVER_URL: url } })).not.toThrow();
@@ -494,9 +494,7 @@ describe('a location', () => {
     'artifact://a\nb',
     'artifact://db~2',
   ])('%j is refused', async (location) => {
-    await expect(openStorage(location, options, context)).rejects.toThrow(
-      'names an artifact that cannot exist',
-    );
+    await expect(openStorage(location, options, context)).rejects.toThrow('has an invalid artifact name');
   });
 });
 

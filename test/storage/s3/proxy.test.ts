@@ -124,7 +124,7 @@ describe('a proxy that', () => {
     const error = await failureOf(open({ HTTPS_PROXY: proxy.host }));
     expect(error).toBeInstanceOf(ConfigurationError);
     expect(error.message).toContain(
-      `the proxy ${proxy.host} wants a user and a password, and HTTPS_PROXY has none (407)`,
+      `the proxy ${proxy.host} requires a user and a password, but HTTPS_PROXY has none (407)`,
     );
     expect(error.next).toContain('http://user:password@');
     // A probe begins with two requests at once, and makes none of them again.
@@ -134,7 +134,7 @@ describe('a proxy that', () => {
   test('does not know ours is told without them', async () => {
     proxy.refuse = () => 407;
     const { message, next } = await failureOf(open({ HTTPS_PROXY: `http://bob:hidden@${proxy.host}` }));
-    expect(message).toContain('does not take the user and password in HTTPS_PROXY (407)');
+    expect(message).toContain('does not accept the user and password in HTTPS_PROXY (407)');
     expect(message + next).not.toMatch(/bob|hidden/);
   });
 
@@ -149,10 +149,10 @@ describe('a proxy that', () => {
     await proxy.close();
     const { message, next } = await failureOf(open({ HTTPS_PROXY: `http://bob:hidden@${proxy.host}` }));
     expect(message).toContain(
-      `the proxy ${proxy.host} cannot be reached (ECONNREFUSED), and HTTPS_PROXY says to go to store.acme.test:${front.port} through it`,
+      `the proxy ${proxy.host} cannot be reached (ECONNREFUSED), but HTTPS_PROXY sends requests to store.acme.test:${front.port} through it`,
     );
     expect(next).toBe(
-      'Check HTTPS_PROXY, or name store.acme.test in NO_PROXY where it can be reached without.',
+      'Check HTTPS_PROXY, or add store.acme.test to NO_PROXY if it can be reached without the proxy.',
     );
     proxy = await startForwardProxy();
   });
@@ -167,10 +167,10 @@ describe('a proxy that', () => {
   test('shows a certificate of its own is told with what to trust', async () => {
     const error = await failureOf(open({ HTTPS_PROXY: proxy.host, AWS_CA_BUNDLE: '/nowhere/ca.pem' }));
     expect(error.message).toContain(
-      `asked through the proxy ${proxy.host}, has no certificate that is trusted here`,
+      `reached through the proxy ${proxy.host}, has a certificate that this machine does not trust`,
     );
     expect(error.next).toMatch(
-      /^For a private authority set NODE_EXTRA_CA_CERTS to .*; AWS_CA_BUNDLE names a file that cannot be used \(ENOENT\)/,
+      /^For a private CA, set NODE_EXTRA_CA_CERTS to .*; AWS_CA_BUNDLE names a file that cannot be used \(ENOENT\)/,
     );
   });
 });

@@ -230,7 +230,7 @@ describe('what passes is retried', () => {
     const error = await storage.put('objects/key', Buffer.from('value')).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(StorageError);
     expect((error as Error).message).toBe(
-      `cannot store objects/key in s3://backups/some/prefix: ${new URL(fake.endpoint).host} kept answering SlowDown (HTTP 503: SlowDown of the fake); it may have been stored all the same`,
+      `cannot store objects/key in s3://backups/some/prefix: ${new URL(fake.endpoint).host} kept answering SlowDown (HTTP 503: SlowDown of the fake); it may have been stored anyway`,
     );
     expect(error).toMatchObject({ uncertain: true });
     // And it was looked for, with one more try.
@@ -381,7 +381,7 @@ test('a region is a name, or none', async () => {
     '<Error><Code>PermanentRedirect</Code><Region>eu-1 and s3-endpoint to https://evil</Region></Error>';
   fake.fault = () => answer(301, '', { body });
   await expect(storage.get('key')).rejects.toMatchObject({
-    next: 'Set the `s3-region` input to the region of the bucket.',
+    next: 'Set s3-region to the region of the bucket.',
   });
 });
 
@@ -573,7 +573,7 @@ describe('a probe names the mistake', () => {
       .probe()
       .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ConfigurationError);
-    expect((error as ConfigurationError).next).toContain('Check the scheme of `s3-endpoint`');
+    expect((error as ConfigurationError).next).toContain('Check the scheme of s3-endpoint');
   });
 
   test('no credentials', async () => {
@@ -604,7 +604,7 @@ describe('a probe names the mistake', () => {
     });
     const error = await storage.probe().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ConfigurationError);
-    expect((error as ConfigurationError).next).toContain('`s3-region`');
+    expect((error as ConfigurationError).next).toContain('s3-region');
   });
 
   test('but not when the store is only busy', async () => {

@@ -204,7 +204,7 @@ describe('a probe', () => {
     proxy.misbehave({ on: 'GET', times: 1, does: { kind: 'answer', status: 404, code: 'NoSuchKey' } });
     expect(await storage.probe()).toEqual({ createOnly: true, deletes: true });
     proxy.misbehave({ on: 'GET', does: { kind: 'flip' } });
-    await expect(storage.probe()).rejects.toThrow('does not give back what was written to it');
+    await expect(storage.probe()).rejects.toThrow('does not return what was written to it');
   });
 });
 

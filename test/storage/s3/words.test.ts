@@ -91,53 +91,53 @@ describe('what another input mends is refused before anything is touched, with t
       [
         refusal(400, 'InvalidBucketName', 'The specified bucket is not valid.'),
         'InvalidBucketName (HTTP 400: The specified bucket is not valid.)',
-        'Correct the `storage` input',
+        'Correct storage',
       ],
       [refusal(400, 'KeyTooLongError', 'Your key is too long'), 'Your key is too long', 'shorter prefix'],
       [
         refusal(415, 'InvalidMimeType', 'mime type application/octet-stream is not supported'),
-        'takes files of some MIME types only: InvalidMimeType (HTTP 415',
+        'accepts only files of some MIME types: InvalidMimeType (HTTP 415',
         'application/octet-stream',
       ],
       [
         refusal(413, 'EntityTooLarge', 'The object exceeded the maximum allowed size'),
-        'takes no files of this size',
-        'Raise the limit',
+        'does not accept files of this size',
+        'Raise the file size limit',
       ],
       [
         refusal(307, 'TemporaryRedirect', 'Please re-send this request to the specified temporary endpoint.'),
         'in another region: TemporaryRedirect (HTTP 307',
-        '`s3-region`',
+        's3-region',
       ],
       [
         refusal(400, 'InvalidStorageClass', 'The storage class you specified is not valid'),
         'no such storage class',
-        '`s3-storage-class`',
+        's3-storage-class',
       ],
       [
         refusal(403, 'AccessDenied', 'not authorized: explicit deny in a resource-based policy'),
         'AccessDenied (HTTP 403: not authorized: explicit deny in a resource-based policy)',
-        '`s3-sse`',
+        's3-sse',
       ],
       [
         page(302, '', { location: 'https://login.example.com/?next=secret' }),
-        'sends elsewhere (login.example.com), as a login page',
-        'the S3 interface of the store',
+        'redirects to another server (login.example.com), as a login page',
+        'the S3 endpoint of the store',
       ],
       [
         page(404, '{"message":"requested path is invalid"}', { 'content-type': 'application/json' }),
-        'answers, but not as S3 does: HTTP 404: requested path is invalid',
+        'answers, but not with the S3 protocol: HTTP 404: requested path is invalid',
         'https://REF.storage.supabase.co/storage/v1/s3',
       ],
       [
         page(403, '<html><head><style>b{}</style></head><body><h1>Sorry</h1> you were blocked</body></html>'),
-        'not as S3 does: HTTP 403: Sorry you were blocked',
-        'the S3 interface of the store',
+        'not with the S3 protocol: HTTP 403: Sorry you were blocked',
+        'the S3 endpoint of the store',
       ],
       [
         page(400, 'Client sent an HTTP request to an HTTPS server.\n'),
-        'speaks TLS there',
-        'Write https:// in `s3-endpoint`',
+        'expects TLS on this port',
+        'Write https:// in s3-endpoint',
       ],
     ]),
   )('$what', async ({ answer, what, next }) => {
@@ -157,7 +157,7 @@ describe('what another input mends is refused before anything is touched, with t
     fake.fault = () => ({ kind: 'answer', code: '', ...page(404, '<html>Not found</html>') });
     const error = await errorOf(openRepository(storage, undefined));
     expect(error).toBeInstanceOf(ConfigurationError);
-    expect(error.message).toContain('not as S3 does: HTTP 404: Not found');
+    expect(error.message).toContain('not with the S3 protocol: HTTP 404: Not found');
   });
 
   test('for a project of Supabase with the very address', async () => {
@@ -166,7 +166,7 @@ describe('what another input mends is refused before anything is touched, with t
     fake.fault = () => ({ kind: 'answer', code: '', ...page(404, '{"error":"not found"}') });
     const { port } = new URL(fake.endpoint);
     const error = await errorOf(openAt(`http://abc.supabase.co:${port}`).probe());
-    expect(error.next).toBe(`Write http://abc.supabase.co:${port}/storage/v1/s3 in \`s3-endpoint\`.`);
+    expect(error.next).toBe(`Write http://abc.supabase.co:${port}/storage/v1/s3 in s3-endpoint.`);
   });
 });
 
@@ -191,7 +191,7 @@ describe('what no input mends is an error with the words of the store', () => {
       ],
       [
         refusal(403, 'InvalidObjectState', 'The operation is not valid for the storage class GLACIER'),
-        'it is archived, and not given out before it is brought back: InvalidObjectState (HTTP 403',
+        'it is archived and cannot be read until the store brings it back: InvalidObjectState (HTTP 403',
         'RestoreObject',
       ],
       [
@@ -222,7 +222,7 @@ test('what a HEAD cannot say is asked for: credentials that have expired are nam
     ...refusal(400, 'ExpiredToken', 'The provided token has expired.'),
   });
   const error = await errorOf(storage.stat('key'));
-  expect(error.message).toContain('the session token is not valid, or not any more (ExpiredToken)');
+  expect(error.message).toContain('the session token is not valid or has expired (ExpiredToken)');
   expect(fake.requests.map(({ method }) => method)).toEqual(['HEAD', 'GET']);
 });
 
@@ -247,7 +247,7 @@ describe('a store that knows the bucket in the host name only', () => {
     const error = await errorOf(openAt(endpoint, { addressing: 'path' }).probe());
     expect(error).toBeInstanceOf(ConfigurationError);
     expect(error.message).toContain('virtual-hosted style');
-    expect(error.next).toContain('`s3-addressing` input to virtual');
+    expect(error.next).toContain('s3-addressing: virtual');
   });
 });
 
@@ -273,7 +273,7 @@ describe('TLS', () => {
     const server = await startTls('other.example');
     const error = await errorOf(openAt(server.url.replace('https:', 'http:')).probe());
     expect(error).toBeInstanceOf(ConfigurationError);
-    expect(error.next).toContain('write https:// in `s3-endpoint`');
+    expect(error.next).toContain('write https:// in s3-endpoint');
     server.close();
   });
 

@@ -24,7 +24,7 @@ export function renderCompletion(words: readonly string[]): string {
   throw new ConfigurationError(
     shell === undefined
       ? `completion: ${word === '' ? 'names no shell' : `${quoteWord(word)} is none of the shells`}`
-      : `completion: ${quoteWord(more[0] ?? '')} stands after the shell`,
-    `Write ${list(shells)} after it; docs/install.md says where each keeps such a script.`,
+      : `completion: ${quoteWord(more[0] ?? '')} is not expected after the shell`,
+    `Write ${list(shells)} after it; docs/install.md says where each shell keeps such a script.`,
   );
 }

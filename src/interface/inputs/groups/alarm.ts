@@ -13,7 +13,8 @@ export const alarmInputs = {
     required: true,
     placeholder: 'operation',
     example: 'drill',
-    description: 'The operation whose alarm is raised: its next success ends it.',
+    description:
+      'The operation that the alarm is about, such as `drill`. The next successful run of that operation ends the alarm.',
     parse: oneOf(announced),
   },
   needs: {
@@ -24,8 +25,8 @@ export const alarmInputs = {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
     example: '${{ toJSON(needs) }}',
     description:
-      'What GitHub knows of the jobs before, as `toJSON(needs)` writes it. One that did not succeed, and does not say in an output ' +
-      '`announced` that its alarm is raised already, raises it.',
+      'The results of the jobs before this one, as the expression `toJSON(needs)` gives them. A job that did not succeed raises the alarm, ' +
+      'unless its output `announced` says that it has already raised it.',
     parse: parseNeeds,
   },
   'github-token': {
@@ -34,8 +35,9 @@ export const alarmInputs = {
     secret: true,
     placeholder: 'token',
     description:
-      'The token of the workflow. `schedule`, and `status` with a `policy`, look with it whether workflows are enabled and ran (`actions: read`, and `actions: write` to enable ' +
-      'one); failure issues need `issues: write`; an `artifact://` storage of another run needs `actions: read`.',
+      'A GitHub token, usually `github.token`. Failure issues need the permission `issues: write`. `schedule`, and `status` with a ' +
+      '`policy`, need `actions: read` to check that workflows are enabled and have run; `schedule` needs `actions: write` to enable a ' +
+      'disabled workflow. `artifact://` storage needs `actions: read` to download the artifact of an earlier run.',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
     parse: matching(/^\S{1,4000}$/, 'is not a token', 'Write `${{ github.token }}`.'),
   },
@@ -44,7 +46,8 @@ export const alarmInputs = {
     operations: [...channelling, 'report', 'estimate', 'keygen'],
     placeholder: 'name',
     description:
-      'What the database is called in issues, messages and reports, and in the `policy` that `status`, `doctor` and `estimate` read. When empty, the storage stands for it.',
+      'The name of the database in issues, messages and reports. With a `policy`, it selects the database of that name in the policy. When ' +
+      'empty, messages show the storage instead.',
     parse: matching(/^\P{Cc}{1,100}$/u, 'is not one line of at most 100 characters', 'Shorten it.'),
   },
   'failure-issues': {
@@ -54,7 +57,8 @@ export const alarmInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether a failure opens an issue in the repository of the workflow, which the next success closes. Needs `issues: write`. docs/alarms.md.',
+      'Whether a failure opens an issue in the repository of the workflow. The next success closes the issue. Needs a `github-token` with ' +
+      '`issues: write`. See docs/alarms.md.',
     parse: parseBoolean,
   },
   'issue-labels': {
@@ -62,14 +66,15 @@ export const alarmInputs = {
     operations: channelling,
     default: 'backup-failure',
     placeholder: 'labels',
-    description: 'Labels of such issues besides `supabase-backup`, separated by commas.',
+    description:
+      'Labels for failure issues in addition to `supabase-backup`, separated by commas, such as `backup-failure, on-call`.',
     parse: listOf(/^\P{Cc}{1,50}$/u, 'a label has at most 50 characters', 'Shorten it.'),
   },
   'issue-assignees': {
     group: 'github',
     operations: channelling,
     placeholder: 'users',
-    description: 'Who is assigned to such issues: names of users, separated by commas.',
+    description: 'GitHub users to assign to failure issues, separated by commas, such as `mona, hubot`.',
     parse: listOf(
       /^@?[A-Za-z0-9-]{1,39}$/,
       'that is no name of a user',
@@ -80,7 +85,8 @@ export const alarmInputs = {
     group: 'github',
     operations: channelling,
     placeholder: 'names',
-    description: 'Who is mentioned in such issues: users and teams, separated by commas.',
+    description:
+      'GitHub users and teams to mention in failure issues, separated by commas, such as `mona, acme/on-call`.',
     parse: listOf(
       /^@?[A-Za-z0-9-]{1,39}(\/[\w.-]{1,100})?$/,
       'that is no name of a user or a team',
@@ -93,7 +99,8 @@ export const alarmInputs = {
     secret: true,
     placeholder: 'url',
     description:
-      'A webhook that gets failures, and the recovery from them, as JSON. docs/alarms.md has its fields.',
+      'The URL of a webhook that receives failures and recoveries as JSON, such as `https://example.com/alarms`. See docs/alarms.md for ' +
+      'the fields.',
     parse: parseWebhook,
   },
   'notify-format': {
@@ -102,8 +109,8 @@ export const alarmInputs = {
     default: 'default',
     placeholder: 'form',
     description:
-      'In which form `notify-url` gets it: `default`, which has a `title` and a `text` beside all fields, or as a service wants it: `apprise`, ' +
-      '`discord`, `ntfy`, `pagerduty`, `teams`, `telegram`.',
+      'The format in which `notify-url` receives messages: `default` has a `title`, a `text` and all fields; `apprise`, `discord`, `ntfy`, ' +
+      '`pagerduty`, `teams` and `telegram` are the formats of those services.',
     parse: oneOf(notifyFormats),
   },
   'slack-webhook-url': {
@@ -111,7 +118,8 @@ export const alarmInputs = {
     operations: channelling,
     secret: true,
     placeholder: 'url',
-    description: 'An incoming webhook of Slack that gets failures, and the recovery from them.',
+    description:
+      'The URL of a Slack incoming webhook that receives failures and recoveries, such as `https://hooks.slack.com/services/…`.',
     parse: parseWebhook,
   },
   'smtp-url': {
@@ -120,22 +128,24 @@ export const alarmInputs = {
     secret: true,
     placeholder: 'url',
     description:
-      'A mail server that sends failures, and the recovery from them, to `mail-to`: `smtps://user:password@host:465`, or `smtp://…:587` for one that ' +
-      'begins TLS when asked to. Nothing is sent without TLS.',
+      'The mail server that sends failures and recoveries to `mail-to`: `smtps://user:password@host:465` for TLS from the start, or ' +
+      '`smtp://user:password@host:587` for STARTTLS. No mail is sent without TLS.',
     parse: parseMailServer,
   },
   'mail-from': {
     group: 'alarm',
     operations: [...channelling, 'init'],
     placeholder: 'address',
-    description: 'Whom mail comes from, such as `Backups <backups@example.com>`. Required with `mail-to`.',
+    description: 'The sender of the mail, such as `Backups <backups@example.com>`. Required with `mail-to`.',
     parse: parseSender,
   },
   'mail-to': {
     group: 'alarm',
     operations: [...channelling, 'init'],
     placeholder: 'addresses',
-    description: 'Who gets mail: addresses, separated by commas. Without it no mail is sent.',
+    description:
+      'The mail addresses that receive failures and recoveries, separated by commas, such as `oncall@example.com`. When empty, no mail is ' +
+      'sent.',
     parse: parseRecipientsOfMail,
   },
   'heartbeat-url': {
@@ -144,7 +154,8 @@ export const alarmInputs = {
     secret: true,
     placeholder: 'url',
     description:
-      'Called after each success, for a service that raises the alarm when the calls stop: the only one that notices that nothing runs any more.',
+      'A URL to call after each success, such as `https://hc-ping.com/…`. The monitoring service behind it raises an alarm when the calls ' +
+      'stop. It is the only alarm that works when no workflow runs any more.',
     parse: parseWebhook,
   },
   'heartbeat-signals': {
@@ -152,7 +163,8 @@ export const alarmInputs = {
     operations: channelling,
     placeholder: 'signals',
     description:
-      'What `heartbeat-url` is told besides successes: `start`, `fail` or both separated by a comma, as healthchecks.io and Uptime Kuma understand it.',
+      'What to report to `heartbeat-url` in addition to successes: `start`, `fail` or `start, fail`, as healthchecks.io and Uptime Kuma ' +
+      'understand them.',
     parse: parseSignals,
   },
   'rpo-target': {
@@ -160,7 +172,8 @@ export const alarmInputs = {
     operations: channelling,
     placeholder: 'duration',
     description:
-      'How much work may be lost at most, such as `24h`: failure issues tell how long until the newest backup is older, and escalate then.',
+      'The recovery point objective: how much work you can afford to lose, such as `24h`. Failure issues show how long the newest backup ' +
+      'still meets it, and escalate when it no longer does.',
     parse: parseDuration,
   },
 } as const satisfies Record<string, Input>;

@@ -14,9 +14,9 @@ export const databaseInputs = {
     placeholder: 'url',
     example: databaseUrlForm,
     description:
-      'The database to back up: `postgresql://user:password@host:5432/database`, with a direct connection or the session pooler (port ' +
-      '5432, not 6543). When empty, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, …) are used. ' +
-      '`status` needs none; with it, it measures the slot of captures now. `managed` only takes the name of the project from it.',
+      'The connection string of the database to back up: `postgresql://user:password@host:5432/database`. Use a direct connection or the ' +
+      'session pooler (port 5432, not 6543). When empty, the libpq variables (`PGHOST`, `PGUSER`, `PGPASSWORD`, …) are used. `status` does ' +
+      'not need it, but uses it to measure the replication slot. `managed` uses it only to find the project.',
     parse: parseDatabaseUrl,
   },
   'backup-type': {
@@ -25,16 +25,15 @@ export const databaseInputs = {
     default: 'full',
     placeholder: 'type',
     description:
-      'What to store: `full` for schema and rows, `incremental` for the same without reading again what provably did not change since ' +
-      'the backup before, `schema` for definitions without rows. Each restores alone.',
+      'What to store. `full` stores the schema and all rows. `incremental` stores the same, but does not read again what provably has not ' +
+      'changed since the previous backup. `schema` stores definitions without rows. Each type can be restored on its own.',
     parse: oneOf(['full', 'incremental', 'schema'] as const),
   },
   label: {
     group: 'source',
     operations: ['backup', 'gate'],
     placeholder: 'text',
-    description:
-      'A note kept with the backup, for example the release that follows it. At most 200 characters.',
+    description: 'A note to store with the backup, such as `before release 2.4`. At most 200 characters.',
     parse: matching(/^\P{Cc}{1,200}$/u, 'is not one line of at most 200 characters', 'Shorten it.'),
   },
   pin: {
@@ -43,7 +42,7 @@ export const databaseInputs = {
     default: 'false',
     flag: true,
     placeholder: 'true|false',
-    description: 'Whether the backup is kept for good, whatever a retention policy says.',
+    description: 'Whether to keep the backup forever, regardless of the retention rules.',
     parse: parseBoolean,
   },
   recheck: {
@@ -52,8 +51,8 @@ export const databaseInputs = {
     default: '1%',
     placeholder: 'percentage',
     description:
-      'How much of what an incremental backup finds unchanged it reads all the same, another part each hour, and compares with what is ' +
-      'stored. A difference fails the run, which then reads everything.',
+      'How much of the unchanged data an incremental backup reads anyway, as a percentage such as `1%`. It reads a different part each ' +
+      'hour and compares it with what is stored. If there is a difference, the backup reads all data again and ends with exit code 3.',
     parse: parseShare,
   },
   'rollback-token': {
@@ -63,8 +62,8 @@ export const databaseInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether each backup leaves a token in the database, in a schema named `supabase_backup`, so that an incremental backup notices ' +
-      'that the database was rolled back to an earlier state. Needs the right to create that schema.',
+      'Whether each backup writes a token into the database, in the schema `supabase_backup`. With the token, an incremental backup ' +
+      'notices that the database was rolled back to an earlier state. The database user needs the privilege to create that schema.',
     parse: parseBoolean,
   },
   'target-url': {
@@ -75,8 +74,8 @@ export const databaseInputs = {
     placeholder: 'url',
     example: databaseUrlForm,
     description:
-      'The database to restore into: `postgresql://user:password@host:5432/database`. For `drill` any database of a server for drills: the ' +
-      'scratch database is made beside it, and dropped.',
+      'The connection string of the database to restore into: `postgresql://user:password@host:5432/database`. For `drill`, any database ' +
+      'on a server for drills: the drill creates a scratch database beside it and drops it afterwards.',
     parse: parseDatabaseUrl,
   },
   'backup-id': {
@@ -87,10 +86,11 @@ export const databaseInputs = {
     example: '20261120T021700Z-7f3a',
     positional: /^(\d[\dTZ]*(-[0-9a-f]*)?|latest|latest-verified|all|(before|random):[\w:.+-]*)$/,
     description:
-      'Which backup: an id such as `20261120T021700Z-7f3a`, the beginning of one that no other has, or `latest`; except for `validate`, ' +
-      '`before:<time>`, the newest made before a time such as `before:2026-11-20T06:00:00Z`; for `validate` also `all`; for `restore` and ' +
-      '`drill` also `latest-verified`, the newest that was read back whole or drilled, and `random:<interval>`, any of the last so many ' +
-      'hours, days or weeks such as `random:7d`. On the command line it may stand alone after the operation.',
+      'The backup to use: an id such as `20261120T021700Z-7f3a`, a unique prefix of an id, or `latest`. `before:<time>`, such as ' +
+      '`before:2026-11-20T06:00:00Z`, selects the newest backup before that time (not for `validate`). `all` selects every backup (only ' +
+      'for `validate`). `latest-verified` selects the newest backup that was fully read back or drilled, and `random:<interval>`, such as ' +
+      '`random:7d`, a random one of the last 7 days (only for `restore` and `drill`). On the command line, the value can follow the ' +
+      'operation without the option.',
     parse: parseBackupId,
   },
   'recovery-target-time': {
@@ -99,8 +99,9 @@ export const databaseInputs = {
     placeholder: 'time',
     example: '2026-11-20T14:30:00Z',
     description:
-      'The point in time to recover to, such as `2026-11-20T14:30:00Z`, or `latest` for the last that was captured: the best backup before it is ' +
-      'restored, and what was committed from then until that time is replayed. Needs `capture`. docs/point-in-time.md.',
+      'The point in time to restore, such as `2026-11-20T14:30:00Z`, or `latest` for the last captured change. The operation restores the ' +
+      'best backup before that time and replays the changes that were committed since. Needs `capture` to have run. See ' +
+      'docs/point-in-time.md.',
     parse: parseRecoveryTarget,
   },
   'unlimited-wal': {
@@ -110,8 +111,8 @@ export const databaseInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether `capture` may make its slot on a server that sets no limit to the write-ahead log that a slot keeps ' +
-      '(`max_slot_wal_keep_size = -1`): when captures stop, the log fills the disk of the server until the slot is dropped.',
+      'Whether `capture` may create its replication slot on a server that does not limit how much write-ahead log a slot keeps ' +
+      "(`max_slot_wal_keep_size = -1`). If captures stop there, the log fills the server's disk until you drop the slot.",
     parse: parseBoolean,
   },
   'drop-slot': {
@@ -121,7 +122,8 @@ export const databaseInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether to capture a last time and then drop the slot, for good or before the platform restores the project. What was captured stays.',
+      'Whether to capture one last time and then drop the replication slot. Use it to end captures for good, or before Supabase restores ' +
+      'the project. Captured changes stay in the storage.',
     parse: parseBoolean,
   },
   include: {
@@ -129,15 +131,17 @@ export const databaseInputs = {
     operations: ['backup', 'capture', 'restore', 'gate', 'doctor', 'estimate'],
     placeholder: 'tables',
     description:
-      'The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are. Double quotes around a part ' +
-      'make its dots, commas and stars ordinary. When empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.',
+      'The tables to include, separated by commas or new lines: `schema.table`, `schema.*` or `*`. Names are case-sensitive. Put a name ' +
+      'that contains a dot, comma or star in double quotes. When empty, all tables are included. `backup` stores rows of these tables ' +
+      'only, but the definitions of all tables. `restore` restores these tables only.',
     parse: parsePatterns,
   },
   exclude: {
     group: 'source',
     operations: ['backup', 'capture', 'restore', 'gate', 'doctor', 'estimate'],
     placeholder: 'tables',
-    description: 'The tables to leave out, of those that `include` takes; written as there.',
+    description:
+      'The tables to leave out of those that `include` selects, in the same form, such as `public.sessions, audit.*`.',
     parse: parsePatterns,
   },
   'encryption-recipients': {
@@ -145,7 +149,8 @@ export const databaseInputs = {
     operations: ['backup', 'capture', 'gate', 'doctor', 'init'],
     placeholder: 'recipients',
     description:
-      'Who can open the backup: age recipients (`age1…`), separated by commas or lines. When empty, the backup is stored unencrypted; `init` makes a key then.',
+      'The age recipients (`age1…`) that can decrypt the backup, separated by commas or new lines. When empty, the backup is stored ' +
+      'unencrypted; `init` then creates a key.',
     parse: parseRecipients,
   },
   'compression-level': {
@@ -155,7 +160,7 @@ export const databaseInputs = {
     // docs/benchmarks.md.
     default: '2',
     placeholder: '1-19',
-    description: 'The zstd level, 1 to 19. Higher is smaller and slower.',
+    description: 'The zstd compression level, from 1 to 19. A higher level makes backups smaller and slower.',
     parse: wholeNumber(1, 19),
   },
   jobs: {
@@ -163,7 +168,7 @@ export const databaseInputs = {
     operations: ['backup', 'capture', 'restore', 'drill', 'gate', 'doctor', 'estimate'],
     default: '4',
     placeholder: '1-16',
-    description: 'How many connections copy rows at the same time, 1 to 16.',
+    description: 'How many connections copy rows in parallel, from 1 to 16.',
     parse: wholeNumber(1, 16),
   },
   'lock-timeout': {
@@ -172,7 +177,8 @@ export const databaseInputs = {
     default: '30',
     placeholder: 'seconds',
     description:
-      'How many seconds to wait for the lock of a table before giving way to whoever holds it, 1 to 3600.',
+      'How many seconds to wait for a table lock, from 1 to 3600, before the operation gives up in favor of the session that holds the ' +
+      'lock.',
     parse: wholeNumber(1, 3600),
   },
   sslrootcert: {
@@ -180,7 +186,9 @@ export const databaseInputs = {
     operations: [...recordedOperations, 'status', 'schedule', 'records', 'doctor', 'estimate'],
     placeholder: 'file',
     description:
-      "The certificate authority that the database server's certificate is checked against, in PEM form, or the path of a file with it. Supabase has it under Database settings. With it, sslmode is verify-full where nothing else is said.",
+      "The CA certificate to verify the database server's certificate with, in PEM format, or the path of a PEM file. Supabase offers it " +
+      'for download in the Database settings of the project. With it, `sslmode` is `verify-full` unless the connection string says ' +
+      'otherwise.',
     parse: parseCertificates,
   },
 } as const satisfies Record<string, Input>;

@@ -10,7 +10,8 @@ export const doctorInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether `doctor` writes no probe to the storage, for credentials that may only read: whether it can be written is then not checked.',
+      'Whether `doctor` writes nothing to the storage, for credentials that can only read. It then does not check whether the storage is ' +
+      'writable.',
     parse: parseBoolean,
   },
   'test-alarm': {
@@ -20,7 +21,8 @@ export const doctorInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether `doctor` sends one message, marked as a test, by mail, to `notify-url` and to Slack, whichever are set, and tells how each answered.',
+      'Whether `doctor` sends a test message by mail, to `notify-url` and to Slack, and reports how each of them answered. It skips ' +
+      'channels that are not set.',
     parse: parseBoolean,
   },
 } as const satisfies Record<string, Input>;

@@ -14,9 +14,10 @@ export const managementInputs = {
     secret: true,
     placeholder: 'token',
     description:
-      "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read " +
-      'backups; `restore` with `managed` needs one that may also write them, and `vault-key` one for secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. ' +
-      '`managed` alone needs one; with it, and the project, which a `policy` may name, `status`, `report` and `doctor` tell of both layers. docs/managed.md.',
+      "An access token for Supabase's Management API, which reports on Supabase's own backups. Use a scoped token for this project that " +
+      'can read backups. `restore` with `managed` also needs permission to write backups, and `vault-key` needs permission to write ' +
+      'secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. `managed` requires a token. With a token and a project, `status`, `report` ' +
+      "and `doctor` also cover Supabase's own backups. See docs/managed.md.",
     parse: parseToken,
   },
   'project-ref': {
@@ -25,8 +26,8 @@ export const managementInputs = {
     placeholder: 'ref',
     example: 'abcdefghijklmnopqrst',
     description:
-      'The project whose backups by the platform are meant: the twenty letters in the address of its dashboard. When empty, it is taken from ' +
-      '`database-url`, or for `restore` from `target-url`, where that leads to a hosted project.',
+      'The reference of the Supabase project: the twenty letters in the URL of its dashboard, such as `abcdefghijklmnopqrst`. When empty, ' +
+      'it is taken from `database-url`, or for `restore` from `target-url`, if that URL belongs to a hosted project.',
     parse: parseProjectRef,
   },
   'management-api-url': {
@@ -35,7 +36,7 @@ export const managementInputs = {
     default: 'https://api.supabase.com',
     placeholder: 'url',
     description:
-      'Where the Management API is, without a path: for a platform that one runs oneself, and for tests.',
+      'The root URL of the Management API. Change it only for a self-hosted platform or for tests.',
     parse: parseApiRoot,
   },
   managed: {
@@ -45,8 +46,9 @@ export const managementInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. What is ' +
-      'asked is noted in `storage`, so that it is asked once. With a `target-url` the slot of captures is dropped before, and a new backup taken after. docs/managed.md.',
+      'Whether Supabase restores the project in place to `recovery-target-time`, from its own point-in-time recovery backups. `storage` ' +
+      'records the request, so that it is sent only once. With a `target-url`, the operation drops the replication slot before the restore ' +
+      'and takes a new backup after it. See docs/managed.md.',
     parse: parseBoolean,
   },
   'vault-key': {
@@ -56,8 +58,9 @@ export const managementInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      "Whether Vault's root key, without which no other project reads the secrets, is carried where token and project are known: an encrypted backup takes it along, " +
-      'and `restore` gives it to a project that would lose nothing by it. It is never stored unencrypted, and without permission it is left out and told. docs/supabase.md.',
+      'Whether to carry the root key of Vault, without which no other project can decrypt the secrets. Needs an access token and the ' +
+      'project. An encrypted backup includes the key, and `restore` gives it to the target project if that project would lose nothing. The ' +
+      'key is never stored unencrypted. If the token lacks permission, the key is left out and the report says so. See docs/supabase.md.',
     parse: parseBoolean,
   },
   'wait-at-most': {
@@ -66,8 +69,8 @@ export const managementInputs = {
     default: '5h',
     placeholder: 'duration',
     description:
-      'With `managed`: how long to wait for the project to come back, such as `5h`. After that the run ends with 3, and the restore goes on: ' +
-      'the same command waits on, and asks for nothing again.',
+      'With `managed`, how long to wait for the project to come back, such as `5h`. After that, the run ends with exit code 3 and the ' +
+      'restore continues. Run the same command again to keep waiting; it does not request another restore.',
     parse: parseDuration,
   },
 } as const satisfies Record<string, Input>;

@@ -11,8 +11,8 @@ export const proofInputs = {
     default: '3',
     placeholder: '0-100',
     description:
-      'How many backups before the chosen one to try when it fails, each with the next older one, until one works. For `restore` only with ' +
-      '`staging-url`, where a failure costs nothing.',
+      'How many older backups to try, one after another, if the chosen backup fails, from 0 to 100. `restore` uses it only with ' +
+      '`staging-url`, where a failure does no harm.',
     parse: wholeNumber(0, 100),
   },
   checks: {
@@ -20,9 +20,9 @@ export const proofInputs = {
     operations: ['backup', 'capture', 'restore', 'drill', 'gate'],
     placeholder: 'sql',
     description:
-      'Questions to the database, one `SELECT` a line, or the path of a file with them, asked in a transaction that cannot write. `backup` ' +
-      'asks them in its snapshot and keeps a digest of the answers, which every restore and drill must answer alike; those given to ' +
-      '`restore` or `drill` must return true.',
+      'SQL questions to the database: one `SELECT` per line, such as `SELECT count(*) > 0 FROM public.orders`, or the path of a file with ' +
+      'them. They run in a read-only transaction. `backup` stores a digest of the answers, and every restore and drill must give the same ' +
+      'answers. Checks given to `restore` or `drill` must return true.',
     parse: parseChecks,
   },
   freshness: {
@@ -31,8 +31,8 @@ export const proofInputs = {
     placeholder: 'columns',
     example: 'public.orders.created_at',
     description:
-      'Columns whose newest value tells how fresh the data is, as `schema.table.column`, separated by commas or lines. Recorded with the ' +
-      'backup, and compared and shown by restores and drills.',
+      'Columns whose newest value shows how fresh the data is, as `schema.table.column`, separated by commas or new lines. `backup` ' +
+      'records the values; restores and drills compare and show them.',
     parse: parseColumns,
   },
   command: {
@@ -40,8 +40,8 @@ export const proofInputs = {
     operations: ['drill'],
     placeholder: 'command',
     description:
-      'A shell command that tests the restored database, for example with the tests of the application. It finds it in `PGHOST`, `PGPORT`, ' +
-      '`PGUSER`, `PGPASSWORD` and `PGDATABASE`, and must end with 0.',
+      'A shell command that tests the restored database, such as `npm test`. It gets the connection in `PGHOST`, `PGPORT`, `PGUSER`, ' +
+      '`PGPASSWORD` and `PGDATABASE`, and must end with exit code 0.',
     parse: matching(/^.{1,8000}$/s, 'has more than 8,000 characters', 'Put it into a script, and name that.'),
   },
   'rto-target': {
@@ -49,7 +49,8 @@ export const proofInputs = {
     operations: ['drill', 'report'],
     placeholder: 'duration',
     description:
-      'How long a recovery may take, such as `30m`: from the beginning until the database can be used. A drill that takes longer ends with 3; a report compares drills with it.',
+      'The recovery time objective: how long a recovery may take, from its start until the database can be used, such as `30m`. A drill ' +
+      'that takes longer ends with exit code 3. `report` compares drills with it.',
     parse: parseDuration,
   },
 } as const satisfies Record<string, Input>;

@@ -12,8 +12,9 @@ export const recordsInputs = {
     placeholder: 'url',
     example: databaseUrlForm,
     description:
-      'A database that keeps records of what was done as tables, written as `database-url` is; it may be the source. Each run brings what is ' +
-      'missing there, and a database that does not answer is a warning. docs/records.md.',
+      'The connection string of a database that stores a record of each run in tables, in the form of `database-url`. It may be the source ' +
+      'database. Each run adds the records that are missing. If the database does not answer, the run only shows a warning. See ' +
+      'docs/records.md.',
     parse: parseDatabaseUrl,
   },
   'records-task': {
@@ -23,8 +24,8 @@ export const recordsInputs = {
     positional: /^[a-z]+$/,
     placeholder: 'rebuild|verify',
     description:
-      'What `records` does: `verify` compares each row with the repository and ends with 3 when one differs; `rebuild` inserts what is missing ' +
-      'and corrects what differs. On the command line the word after `records`.',
+      'What `records` does. `verify` compares each row with the repository and ends with exit code 3 if one differs. `rebuild` inserts ' +
+      'missing rows and corrects rows that differ. On the command line, the value can follow the operation without the option.',
     parse: oneOf(['rebuild', 'verify'] as const),
   },
 } as const satisfies Record<string, Input>;

@@ -10,8 +10,8 @@ export const releaseInputs = {
     default: { gate: '24h', status: '26h', report: '26h', managed: '26h' },
     placeholder: 'duration',
     description:
-      'How old the newest backup with rows may be, such as `24h`. `gate` takes one when it is older, or stops; `status` ends with 3. `managed` asks the ' +
-      'same of the backups that the platform takes.',
+      'How old the newest backup with rows may be, such as `24h`. If it is older, `gate` takes a backup or stops, and `status` ends with ' +
+      'exit code 3. `managed` applies the limit to the backups that Supabase takes.',
     parse: parseDuration,
   },
   'verified-within': {
@@ -19,14 +19,14 @@ export const releaseInputs = {
     operations: ['gate', 'status', 'report'],
     placeholder: 'duration',
     description:
-      'Within which time a backup must have been verified: read back whole, or drilled. When empty, that is not asked.',
+      'How long ago a backup may last have been verified (fully read back or drilled), such as `7d`. When empty, there is no limit.',
     parse: parseDuration,
   },
   'drilled-within': {
     group: 'limits',
     operations: ['gate', 'status', 'report'],
     placeholder: 'duration',
-    description: 'Within which time a drill must have passed, such as `35d`. When empty, that is not asked.',
+    description: 'How long ago the last drill may have passed, such as `35d`. When empty, there is no limit.',
     parse: parseDuration,
   },
   'on-stale': {
@@ -35,8 +35,8 @@ export const releaseInputs = {
     default: 'backup',
     placeholder: 'action',
     description:
-      'What `gate` does when the newest backup is too old, or a destructive migration asks for one of its own: `backup` takes one, pinned for ' +
-      'such a migration, and lets the release pass; `stop` ends with 3.',
+      'What `gate` does if the newest backup is too old, or if a destructive migration needs a backup of its own. `backup` takes a backup ' +
+      'and lets the release pass; it pins the backup for a destructive migration. `stop` ends with exit code 3.',
     parse: oneOf(['backup', 'stop'] as const),
   },
   migrations: {
@@ -45,8 +45,8 @@ export const releaseInputs = {
     default: 'supabase/migrations',
     placeholder: 'folder',
     description:
-      'The folder of the SQL migrations that `gate` looks through for what destroys data (DROP TABLE, DROP COLUMN, TRUNCATE, DELETE without ' +
-      'WHERE, …), of those that came since `base-ref`.',
+      'The folder with the SQL migrations. `gate` searches those added since `base-ref` for statements that destroy data (DROP TABLE, DROP ' +
+      'COLUMN, TRUNCATE, DELETE without WHERE, …).',
     parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a folder.'),
   },
   'base-ref': {
@@ -54,8 +54,9 @@ export const releaseInputs = {
     operations: ['gate'],
     placeholder: 'ref',
     description:
-      'The commit, tag or branch of what runs in production, with which the migrations are compared. When empty, what the event of the run says ' +
-      '(the base of a pull request, the commit before a push); without either no migration is looked at.',
+      'The commit, tag or branch that runs in production, such as `v1.4.0`. `gate` looks at the migrations added since then. When empty, ' +
+      'the event of the workflow run decides: the base of a pull request, or the commit before a push. If the event has neither, `gate` ' +
+      'looks at no migrations.',
     parse: matching(/^[\w][\w./@^~-]{0,199}$/, 'is not a git ref', 'Write a commit, a tag or a branch.'),
   },
 } as const satisfies Record<string, Input>;

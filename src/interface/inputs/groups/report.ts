@@ -11,9 +11,10 @@ export const reportInputs = {
     default: 'dashboard',
     placeholder: 'kind',
     description:
-      'What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; `runbook`, a folder ' +
-      'with a Markdown file for each database: what to do when something has happened to it; `compliance`, a folder with evidence of a ' +
-      "period for an audit, as Markdown, HTML and JSON; or `managed`, a folder in the same forms about Supabase's own backups beside these.",
+      'What `report` writes. `dashboard` is one HTML file that shows whether and how the databases can be recovered. `runbook` is a folder ' +
+      'with a Markdown file for each database that says what to do in an emergency. `compliance` is a folder with audit evidence for a ' +
+      "period, as Markdown, HTML and JSON. `managed` is a folder with a report on Supabase's own backups next to these, in the same " +
+      'formats.',
     parse: oneOf(reportKinds),
   },
   output: {
@@ -22,8 +23,8 @@ export const reportInputs = {
     placeholder: 'path',
     example: './dashboard.html',
     description:
-      'The file that `report` writes, or the folder where its kind has several files. It is replaced at once, and only this user can read it. When ' +
-      'empty, `supabase-backup-<kind>` in the working directory.',
+      'The file that `report` writes, such as `./dashboard.html`, or the folder if the kind has several files. It is replaced atomically, ' +
+      'and only its owner can read it. When empty, `supabase-backup-<kind>` in the working directory.',
     parse: matching(/^(?!-$)[^\0]{1,1000}$/, 'is not a path', 'Write the path of a file or folder.'),
   },
   period: {
@@ -33,8 +34,8 @@ export const reportInputs = {
     placeholder: 'period',
     example: '2026-Q3',
     description:
-      'The time that evidence (`kind: compliance`) is about, in UTC: a year, a quarter or a month such as `2026`, `2026-Q3` or `2026-10`, or the last ' +
-      'days, such as `90d`.',
+      'The period that the audit evidence (`kind: compliance`) covers, in UTC: a year, a quarter or a month such as `2026`, `2026-Q3` or ' +
+      '`2026-10`, or the last days, such as `90d`.',
     parse: parsePeriod,
   },
   public: {
@@ -44,8 +45,8 @@ export const reportInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether the report is for everybody, as on GitHub Pages: names of tables, locations, targets, people, questions and messages of failures ' +
-      'are left out of it.',
+      'Whether the report is for everybody, for example on GitHub Pages. It then leaves out the names of tables, locations, targets and ' +
+      'people, the checks, and the messages of failures.',
     parse: parseBoolean,
   },
 } as const satisfies Record<string, Input>;

@@ -24,10 +24,9 @@ export const repositoryInputs = {
     placeholder: 'location',
     example: './backups or s3://bucket/prefix',
     description:
-      'Where the backups are kept: a folder such as `./backups`, or `s3://bucket/prefix` for Amazon S3 and everything that speaks ' +
-      'its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage), or `artifact://name` for an ' +
-      'artifact of the GitHub repository. S3 credentials come from the default AWS chain: ' +
-      '`AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.',
+      'Where the backups are stored: a folder such as `./backups`; `s3://bucket/prefix` for Amazon S3 or a compatible service (Cloudflare ' +
+      'R2, MinIO, Backblaze B2, Supabase Storage); or `artifact://name` for an artifact of the GitHub repository. S3 credentials come from ' +
+      'the default AWS chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.',
     parse: parseStorage,
   },
   's3-endpoint': {
@@ -35,15 +34,16 @@ export const repositoryInputs = {
     operations: [...storing, 'init'],
     placeholder: 'url',
     description:
-      'Address of an S3 service other than Amazon, for example `https://<account>.r2.cloudflarestorage.com`. Only with an `s3://` storage. ' +
-      'When empty, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` is used.',
+      'The URL of an S3 service other than Amazon, such as `https://<account>.r2.cloudflarestorage.com`. Only with `s3://` storage. When ' +
+      'empty, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` is used.',
     parse: checkEndpoint,
   },
   's3-region': {
     group: 'storage',
     operations: [...storing, 'init'],
     placeholder: 'region',
-    description: 'Region of the S3 bucket. When empty, `AWS_REGION` or the AWS profile decides.',
+    description:
+      'The region of the S3 bucket, such as `eu-central-1`. When empty, `AWS_REGION` or the AWS profile is used.',
     parse: parseRegion,
   },
   's3-addressing': {
@@ -52,8 +52,8 @@ export const repositoryInputs = {
     default: 'auto',
     placeholder: 'style',
     description:
-      'Where the name of the bucket stands in the address of the store: `virtual` in the host name, `path` in the path. `auto` takes the ' +
-      'path with an `s3-endpoint`, until the store refuses that, and the host name at Amazon.',
+      'Where requests put the bucket name: `virtual` in the host name, `path` in the path of the URL. `auto` uses the host name for ' +
+      'Amazon. With an `s3-endpoint`, it uses the path, and the host name if the service refuses that.',
     parse: parseS3Addressing,
   },
   's3-sse': {
@@ -61,8 +61,8 @@ export const repositoryInputs = {
     operations: storing,
     placeholder: 'how',
     description:
-      'What the store is asked to encrypt each object with, where the bucket demands it: `AES256`, `aws:kms`, or `aws:kms:KEY` with the id or ' +
-      'ARN of a key. When empty, the store does as the bucket is set.',
+      'The server-side encryption to request for each object, if the bucket requires it: `AES256`, `aws:kms`, or `aws:kms:KEY` with the id ' +
+      "or ARN of a key. When empty, the bucket's own setting applies.",
     parse: parseS3Encryption,
   },
   's3-storage-class': {
@@ -70,8 +70,8 @@ export const repositoryInputs = {
     operations: storing,
     placeholder: 'class',
     description:
-      'Storage class of what is written to S3, such as `STANDARD_IA` or `GLACIER_IR`. Classes that cannot be read at once are refused. When ' +
-      'empty, the store does as the bucket is set.',
+      'The storage class of the objects written to S3, such as `STANDARD_IA` or `GLACIER_IR`. Classes whose objects cannot be read ' +
+      "immediately are refused. When empty, the bucket's own setting applies.",
     parse: parseStorageClass,
   },
   copies: {
@@ -82,10 +82,12 @@ export const repositoryInputs = {
     placeholder: 'yaml',
     example: 's3://other-bucket/prefix',
     description:
-      'Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they ' +
-      'are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one ' +
-      'address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup`, `capture` and a `gate` that takes a backup do so after the first ' +
-      'storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, `doctor` checks them, and `status` tells how far behind they are.',
+      'Other storages that hold copies of the repository. Write a YAML list. Each entry has `storage` (a folder or `s3://bucket/prefix`) ' +
+      'and, if needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and ' +
+      '`session-token`. One address per line also works. An entry without credentials uses those of the environment. `backup`, `capture` ' +
+      'and `gate` write the copies after the first storage, and `mirror` brings them up to date. `restore`, `drill` and `validate` read ' +
+      'from them what the first storage cannot provide. `repair` restores damaged objects of the first storage from them. `doctor` checks ' +
+      'them, and `status` shows how far behind they are.',
     parse: parseCopies,
   },
   'repository-key': {
@@ -94,8 +96,9 @@ export const repositoryInputs = {
     secret: true,
     placeholder: 'hex',
     description:
-      'The key that names stored objects by their content, 64 hexadecimal digits as `openssl rand -hex 32` prints them. When empty, ' +
-      'a key is made with the repository and kept in it; give your own to keep it elsewhere, and then with every operation.',
+      'The key that derives the names of stored objects from their content: 64 hexadecimal digits, as `openssl rand -hex 32` prints them. ' +
+      'When empty, a key is created with the repository and stored in it. Set your own key to keep it elsewhere; every operation then ' +
+      'needs it.',
     parse: matching(
       /^[0-9a-f]{64}$/i,
       'is not 64 hexadecimal digits',
@@ -108,8 +111,8 @@ export const repositoryInputs = {
     secret: true,
     placeholder: 'identity',
     description:
-      'The age identity that opens encrypted backups: the text of the file that `age-keygen` wrote (`AGE-SECRET-KEY-1…`, one or ' +
-      'several lines, comments allowed), or the path of such a file. A backup does not need it to be written, only to be read.',
+      'The age identity that decrypts backups: the text of the file that `age-keygen` wrote (`AGE-SECRET-KEY-1…`, one or several lines, ' +
+      'comments allowed), or the path of such a file. Reading encrypted backups needs it; writing them does not.',
     parse: parseIdentities,
   },
   'client-path': {
@@ -117,7 +120,8 @@ export const repositoryInputs = {
     operations: storing,
     placeholder: 'folder',
     description:
-      "The folder with `pg_dump` and `pg_restore` of the server's major version or newer. When empty, they are looked for on this machine.",
+      "The folder with `pg_dump` and `pg_restore`, such as `/usr/lib/postgresql/17/bin`. They must have the server's major version or a " +
+      'newer one. When empty, the operation searches this machine.',
     parse: parseFolder,
   },
   'install-client': {
@@ -126,8 +130,8 @@ export const repositoryInputs = {
     default: 'auto',
     placeholder: 'when',
     description:
-      "Whether client programs that are missing are installed with apt, as root or by `sudo -n`, which changes the machine: `auto` on GitHub's " +
-      'own runners only, `always` on any, `never`.',
+      'Whether to install missing PostgreSQL client programs with apt, as root or with `sudo -n`. `auto` installs them only on ' +
+      'GitHub-hosted runners, `always` on any machine, `never` on none.',
     parse: oneOf(['auto', 'always', 'never'] as const),
   },
 } as const satisfies Record<string, Input>;

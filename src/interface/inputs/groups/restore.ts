@@ -11,7 +11,8 @@ export const restoreInputs = {
     default: 'content',
     placeholder: 'depth',
     description:
-      'What is compared after the restore: `content` of every restored table, `counts` of rows only, or `none`.',
+      'What to compare after the restore: `content` compares the content of every restored table, `counts` only the numbers of rows, ' +
+      '`none` nothing.',
     parse: oneOf(['content', 'counts', 'none'] as const),
   },
   'default-privileges': {
@@ -20,8 +21,9 @@ export const restoreInputs = {
     default: 'narrower',
     placeholder: 'whose',
     description:
-      'What `anon`, `authenticated`, `service_role` and everybody get, in a project, on what is created in `public` from now on: the ' +
-      '`narrower` of what the source and the target grant, or as in the `source`. Projects made before 2026-10-30 may grant everything.',
+      'Which default privileges `anon`, `authenticated`, `service_role` and `PUBLIC` have on new objects in `public` after a restore into ' +
+      'a project. `narrower` keeps only those that both the source and the target grant; `source` keeps those of the source. Projects ' +
+      'created before 2026-10-30 may grant everything.',
     parse: oneOf(['narrower', 'source'] as const),
   },
   'target-kind': {
@@ -30,8 +32,8 @@ export const restoreInputs = {
     default: 'auto',
     placeholder: 'kind',
     description:
-      'What the target is: `plain` for any PostgreSQL, `supabase-image` for a container of `supabase/postgres` reached as its superuser, ' +
-      '`supabase-project` for a hosted project or whatever keeps its own `auth` and `storage`. `auto` looks.',
+      'The kind of target: `plain` for any PostgreSQL server, `supabase-image` for a `supabase/postgres` container (connect as its ' +
+      'superuser), `supabase-project` for a hosted project or a server that manages its own `auth` and `storage`. `auto` detects it.',
     parse: oneOf(['auto', 'plain', 'supabase-image', 'supabase-project'] as const),
   },
   environment: {
@@ -39,8 +41,9 @@ export const restoreInputs = {
     operations: ['restore'],
     placeholder: 'name',
     description:
-      'What the target is used for, kept in the record of the restore. Any but `staging`, `test`, `dev`, `preview` and `local`, as words of ' +
-      'the name, needs `confirm`; so does whatever has `prod` or `live` in it.',
+      'What the target is used for, such as `staging`. The restore records it. The restore needs `confirm` unless the name contains the ' +
+      'word `staging`, `test`, `dev`, `preview` or `local`; it always needs it if the name contains `prod` or `live`. When empty, the name ' +
+      'requires no `confirm`.',
     parse: matching(
       /^[\w .-]{1,100}$/u,
       'is not a name of at most 100 letters',
@@ -52,8 +55,8 @@ export const restoreInputs = {
     operations: ['restore'],
     placeholder: 'words',
     description:
-      'The words `RESTORE PRODUCTION`, typed by whoever answers for it: needed where the target is the database that was backed up, where ' +
-      '`environment` does not say that it is no production, and where a Supabase project is not empty.',
+      'The words `RESTORE PRODUCTION`. Required if the target is the database that was backed up, if `environment` may mean production, or ' +
+      'if the target is a Supabase project that is not empty.',
     parse: matching(
       /^RESTORE PRODUCTION$/,
       'is not the words that confirm it',
@@ -67,8 +70,8 @@ export const restoreInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether what is in the way is removed first: all of a target that is not empty or that a restore left unfinished; with `include` or ' +
-      '`exclude` only the chosen tables, and nothing else. Without it such a target is refused.',
+      'Whether to remove what is in the way before the restore: everything in a target that is not empty or that an earlier restore left ' +
+      'unfinished; with `include` or `exclude`, only the selected tables. Without `clean`, such a target is refused.',
     parse: parseBoolean,
   },
   'safety-backup': {
@@ -78,7 +81,8 @@ export const restoreInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether a target that is to be emptied is backed up first, pinned, and encrypted for the same recipients as the backup that is restored.',
+      'Whether to back up the target before it is emptied. The safety backup is pinned, and encrypted for the same recipients as the ' +
+      'backup that is restored.',
     parse: parseBoolean,
   },
   'safety-storage': {
@@ -86,8 +90,8 @@ export const restoreInputs = {
     operations: ['restore'],
     placeholder: 'location',
     description:
-      'Where the safety backup goes when the target is another database than the one that was backed up: a repository holds one database. ' +
-      'Written like `storage`.',
+      'Where to store the safety backup, in the form of `storage`. Required if the target is not the database that was backed up, because ' +
+      'a repository holds one database.',
     parse: parseStorage,
   },
   'staging-url': {
@@ -96,8 +100,8 @@ export const restoreInputs = {
     secret: true,
     placeholder: 'url',
     description:
-      'A server on which the backup is restored and compared first, in a scratch database as `drill` makes it. The target is touched only ' +
-      'when that went well, with the newest backup with which it did.',
+      'The connection string of a server on which to try the restore first. The operation restores the backup into a scratch database ' +
+      'there and compares it. It changes the target only if that succeeded, and uses the newest backup for which it did.',
     parse: parseDatabaseUrl,
   },
   image: {
@@ -105,8 +109,8 @@ export const restoreInputs = {
     operations: ['drill', 'restore'],
     placeholder: 'image',
     description:
-      'The container image of the server on which a backup is tried, as the reusable workflows start it: `postgres:…` or ' +
-      '`supabase/postgres:…`, with a digest or without. Another one is refused, because it would read the backup.',
+      'The container image of the server on which a backup is tried: `postgres:…` or `supabase/postgres:…`, with or without a digest. The ' +
+      'reusable workflows set it. Other images are refused, because they would be able to read the backup.',
     parse: parseImage,
   },
   'side-schema': {
@@ -114,8 +118,9 @@ export const restoreInputs = {
     operations: ['restore'],
     placeholder: 'schema',
     description:
-      'Restores the rows of the tables that `include` names into a new schema beside the live tables, compares the two, and writes the SQL ' +
-      'that brings back what is missing or was changed. The live tables stay as they are.',
+      'The name of a new schema, such as `recovered`, for the rows of the tables that `include` selects. The operation restores them ' +
+      'beside the live tables, compares the two, and writes the SQL that brings back missing or changed rows. It does not change the live ' +
+      'tables.',
     parse: matching(
       /^[^"\p{Cc}]{1,63}$/u,
       'is not the name of a schema',
@@ -127,8 +132,7 @@ export const restoreInputs = {
     operations: ['restore', 'drill'],
     placeholder: 'folder',
     description:
-      'A folder in which the comparison is written as `parity.md` and `parity.json`, every line of it, and for `side-schema` the SQL. It is ' +
-      'made where it does not exist.',
+      'A folder for the full comparison: `parity.md`, `parity.json` and, with `side-schema`, the SQL. It is created if it does not exist.',
     parse: matching(/^[^\0]{1,4000}$/, 'is not a path', 'Write the path of a folder.'),
   },
 } as const satisfies Record<string, Input>;

@@ -9,9 +9,10 @@ export const retentionInputs = {
     default: 'daily=7 weekly=5 monthly=12',
     placeholder: 'rules',
     description:
-      'Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 ' +
-      'monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones ' +
-      '(`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay. `status` reads it for its digest alone; `doctor` and `estimate` tell what it costs.',
+      'Which backups to keep. `hourly=24 daily=7 weekly=5 monthly=12 yearly=3` keeps the newest backup of each of the last 24 hours, 7 ' +
+      'days, 5 weeks, 12 months and 3 years that have one; `last=3` keeps the newest 3; `within=7d` keeps all of the last 7 days; ' +
+      '`verified=3` keeps at least 3 verified backups. A backup stays if any rule keeps it. Pinned backups and the newest verified backup ' +
+      'always stay. `status` uses the rules only for its digest; `doctor` and `estimate` show what they cost.',
     parse: parseRetention,
   },
   'keep-changes': {
@@ -20,7 +21,7 @@ export const retentionInputs = {
     default: '8d',
     placeholder: 'interval',
     description:
-      'How far back any point in time stays recoverable, such as `8d`: captured changes are kept from the backup on that reaches back so far.',
+      'How far back every point in time stays recoverable, such as `8d`. Captured changes are kept from the newest backup before that time.',
     parse: parseInterval,
   },
   'time-zone': {
@@ -28,7 +29,8 @@ export const retentionInputs = {
     operations: ['cleanup', 'list', 'status', 'report'],
     default: 'UTC',
     placeholder: 'zone',
-    description: 'The time zone in which days, weeks, months and years begin, such as `Europe/Berlin`.',
+    description:
+      'The time zone in which the days, weeks, months and years of `retention` begin, such as `Europe/Berlin`.',
     parse: parseTimeZone,
   },
   'grace-period': {
@@ -37,7 +39,7 @@ export const retentionInputs = {
     default: '24h',
     placeholder: 'interval',
     description:
-      'How long stored objects that nothing needs any more are kept before they are removed, such as `24h`. Longer than any backup runs.',
+      'How long to keep stored objects after no backup needs them any more, such as `24h`. It must be longer than any backup runs.',
     parse: parseInterval,
   },
 } as const satisfies Record<string, Input>;

@@ -9,9 +9,10 @@ export const scheduleInputs = {
     default: { schedule: '.github/supabase-backup.yml', init: '.github/supabase-backup.yml' },
     placeholder: 'file',
     description:
-      'The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it `status` judges when each ' +
-      'schedule of the database last succeeded; when empty, it does not. In place of `storage`, `report` is about all its databases, or the one ' +
-      'that `database` names. `doctor` checks its workflows; `estimate` takes retention and schedule of `database` from it. `init` writes it, and never over another.',
+      'The policy file, which describes databases, storages, schedules, retention, drills and alarms. See docs/schedule.md. `schedule` ' +
+      'generates workflows from it. `init` writes it, but never over an existing file. `status` checks with it when each schedule of the ' +
+      'database last succeeded. `report` covers all of its databases, or the one that `database` names, in place of `storage`. `doctor` ' +
+      'checks its workflows. `estimate` reads the retention and schedule of `database` from it.',
     parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of the policy file.'),
   },
   workflows: {
@@ -20,7 +21,8 @@ export const scheduleInputs = {
     default: '.github/workflows',
     placeholder: 'folder',
     description:
-      'The folder in which `schedule` and `init` write the workflows of the policy, and `status`, `report` and `doctor` look for them.',
+      'The folder of the workflows that belong to the policy. `schedule` and `init` write them there; `status`, `report` and `doctor` look ' +
+      'for them there.',
     parse: matching(/^[^\0]{1,1000}$/, 'is not a path', 'Write the path of a folder.'),
   },
   check: {
@@ -30,7 +32,7 @@ export const scheduleInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether `schedule` writes nothing and ends with 3 when the workflows are not what the policy says.',
+      'Whether `schedule` only compares: it then writes nothing and ends with exit code 3 if the workflows differ from the policy.',
     parse: parseBoolean,
   },
 } as const satisfies Record<string, Input>;

@@ -13,7 +13,8 @@ export const setupInputs = {
     placeholder: 'names',
     example: 'production',
     description:
-      'What the databases are called in the policy, separated by commas: lower-case letters, digits and `-`. With several, each gets a place of its own in `storage`.',
+      'The names of the databases in the policy, separated by commas, such as `production, staging`. A name has lower-case letters, digits ' +
+      'and `-`. If there are several, each gets its own place in `storage`.',
     parse: listOf(
       databaseNamePattern,
       'a name is lower-case letters, digits and -, and `all` is taken',
@@ -26,8 +27,8 @@ export const setupInputs = {
     placeholder: 'channels',
     example: 'issues',
     description:
-      'Who is told of failures, separated by commas: `issues` on GitHub, `webhook`, `slack`, `mail` (with `mail-from` and `mail-to`), `heartbeat`, or `none`. ' +
-      'When empty, and nobody can be asked, `issues`.',
+      'Where to report failures, separated by commas: `issues` (on GitHub), `webhook`, `slack`, `mail` (with `mail-from` and `mail-to`), ' +
+      '`heartbeat`, or `none`. When empty, `init` asks; if it cannot ask, it uses `issues`.',
     parse: (text: string) => splitList(text).map(oneOf(notifyChannels)),
   },
   action: {
@@ -36,7 +37,7 @@ export const setupInputs = {
     placeholder: 'pin',
     example: 'octo-org/supabase-backup@0123456789abcdef0123456789abcdef01234567',
     description:
-      'This action, pinned to a commit, as the workflows name it: `OWNER/REPO@COMMIT`. When empty, the release that this program is of.',
+      'This action as workflows refer to it, pinned to a commit: `OWNER/REPO@COMMIT`. When empty, the release of this program is used.',
     parse: matching(
       pinnedActionPattern,
       'is not OWNER/REPO@COMMIT with a commit of 40 hexadecimal digits',
@@ -49,7 +50,7 @@ export const setupInputs = {
     placeholder: 'name',
     example: 'octo-org/shop',
     description:
-      'The repository on GitHub that gets the workflows, `OWNER/REPO`. When empty, `GITHUB_REPOSITORY` or the remote `origin`.',
+      'The GitHub repository that gets the workflows, as `OWNER/REPO`. When empty, `GITHUB_REPOSITORY` or the Git remote `origin` is used.',
     parse: matching(/^[\w.-]+\/[\w.-]+$/, 'is not OWNER/REPO', 'Write it as in octo-org/shop.'),
   },
   'key-file': {
@@ -57,8 +58,9 @@ export const setupInputs = {
     operations: ['init', 'keygen'],
     placeholder: 'file',
     description:
-      'Where the key that opens the backups is put, readable by its owner alone. Never over a file that is there, and never into a git repository. When empty, ' +
-      '`~/.config/supabase-backup/`, and a name of the repository or of `database`.',
+      'The file to write the key to that decrypts the backups. Only its owner can read it. An existing file is never overwritten, and the ' +
+      'file must be outside of any Git repository. When empty, a file in `~/.config/supabase-backup/`, named after the repository or ' +
+      '`database`.',
     parse: parsePath,
   },
   'recovery-sheet': {
@@ -66,7 +68,8 @@ export const setupInputs = {
     operations: ['init', 'keygen'],
     placeholder: 'file',
     description:
-      'Where the recovery sheet is put: a page to print, with the key and how to restore with it. Under the same rules. When empty, beside `key-file`.',
+      'The file to write the recovery sheet to: a page to print, with the key and the steps to restore with it. The rules of `key-file` ' +
+      'apply. When empty, the sheet is written beside `key-file`.',
     parse: parsePath,
   },
 } as const satisfies Record<string, Input>;

@@ -9,7 +9,8 @@ export const statusInputs = {
     default: 'text',
     placeholder: 'form',
     description:
-      'What `status` prints: `text`, its report, or `openmetrics`, for Prometheus and what reads its formats. docs/status.md has the names.',
+      'What `status` prints: `text` for a report, or `openmetrics` for metrics that Prometheus and compatible programs read. See ' +
+      'docs/status.md for the names of the metrics.',
     parse: oneOf(['text', 'openmetrics'] as const),
   },
   'metrics-file': {
@@ -18,8 +19,9 @@ export const statusInputs = {
     placeholder: 'file',
     example: '/var/lib/node_exporter/textfile/supabase_backup.prom',
     description:
-      'A file to which `status` writes its metrics as well, replaced at once: for the textfile collector of node_exporter, which reads what ends in ' +
-      '`.prom`. The folder must exist, outside of the storage.',
+      'A file to which `status` also writes its metrics, such as `/var/lib/node_exporter/textfile/supabase_backup.prom`. The textfile ' +
+      'collector of node_exporter reads files that end in `.prom`. The file is replaced atomically. Its folder must exist and be outside ' +
+      'of the storage.',
     parse: matching(
       /^(?!-$)[^\0]{1,1000}$/,
       'is not a path',
@@ -34,8 +36,9 @@ export const statusInputs = {
     placeholder: 'price',
     example: '0.023',
     description:
-      'What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` and the dashboard tell what the backups cost, ' +
-      '`doctor` and `estimate` what they will cost. When empty, the former do not ask, and the latter take the price of Amazon S3 Standard.',
+      'What a gigabyte of storage costs per month, such as `0.023`, in any currency. `status` and the dashboard show what the backups ' +
+      'cost; `doctor` and `estimate` show what they will cost. When empty, `status` and the dashboard show no cost, and `doctor` and ' +
+      '`estimate` use the price of Amazon S3 Standard.',
     parse: parsePrice,
   },
   digest: {
@@ -45,8 +48,8 @@ export const statusInputs = {
     flag: true,
     placeholder: 'true|false',
     description:
-      'Whether `status` also sends a digest of the last seven days by mail, to `notify-url` and to Slack, whichever are set: what ran, sizes, the last ' +
-      'drill, what was found, what the next cleanup removes.',
+      'Whether `status` also sends a digest of the last seven days by mail, to `notify-url` and to Slack. It contains the runs, sizes, the ' +
+      'last drill, the findings, and what the next cleanup will remove. Channels that are not set are skipped.',
     parse: parseBoolean,
   },
 } as const satisfies Record<string, Input>;

@@ -28,7 +28,10 @@ export async function checkChannels(
           say`Set ${nameInput('smtp-url')}, or leave ${nameInput('mail-to')} out.`,
         );
       if (name === 'heartbeat-url') return judgeHeartbeat(inputs);
-      if (!inputs.testAlarm) return ok('well-formed; nothing was sent (test-alarm sends a test message)');
+      if (!inputs.testAlarm)
+        return ok(
+          say`well-formed; nothing was sent (${nameInput('test-alarm', 'true')} sends a test message)`,
+        );
       // One message to each, however many of them are told here.
       answers ??= context.tryChannels?.();
       return judgeAnswer(name, (await answers) ?? []);
@@ -40,12 +43,12 @@ function judgeAnswer(name: ChannelInput, answers: readonly ChannelAnswer[]): Fin
   const answer = answers.find(({ input }) => input === name);
   if (answer === undefined) return unchecked('there was nothing to send');
   if (answer.failure === undefined) return ok('a test message was accepted');
-  return failed(`the test message was not accepted: ${answer.failure.message}`, answer.failure.next);
+  return failed(say`the test message was not accepted: ${answer.failure.message}`, answer.failure.next);
 }
 
 function judgeHeartbeat({ testAlarm }: ChannelInputs): Finding {
   return testAlarm
-    ? unchecked('it was not called: the service would take that for a backup that succeeded')
+    ? unchecked('it was not called, because the service would take the call for a successful backup')
     : ok('well-formed; it was not called');
 }
 
@@ -61,7 +64,7 @@ async function judgeIssues(
       say`Set ${nameInput('github-token')}, or ${nameInput('failure-issues')} to false.`,
     );
   if (repository === undefined || !isRepository(repository))
-    return unchecked('it is not known in which repository: GITHUB_REPOSITORY is not set');
+    return unchecked('the repository is unknown: GITHUB_REPOSITORY is not set');
   const api = new GitHubApi({ token, env, now: () => now(), signal, timeoutMs: 20_000, delayMs: 500 });
   try {
     await new Issues(api, repository).list({ state: 'open' }, 1);

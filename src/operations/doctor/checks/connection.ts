@@ -95,7 +95,7 @@ async function logIn(
       } catch (error) {
         if (isAboutTls(error) || signal.aborted) throw error;
         refusal = error;
-        return unchecked('the login was refused before it showed');
+        return unchecked('the login was refused before the connection could be checked');
       }
     },
     { needs: ['reach'] },
@@ -138,13 +138,13 @@ function judgeTls(
   const isChecked = sslMode === 'verify-ca' || (sslMode === 'require' && sslRootCert !== undefined);
   if (isChecked)
     return warning(
-      `${version}; the certificate is verified, and not that it is of ${host}`,
+      `${version}; the certificate is verified, but not that it belongs to ${host}`,
       'Use sslmode=verify-full.',
     );
   const what = `${version}; the certificate is not verified`;
   return isNearby(host)
     ? ok(`${what}; the host is of this machine or of a private network`)
-    : warning(`${what}: who stands in between would get the password`, authority);
+    : warning(`${what}: somebody in between could get the password`, authority);
 }
 
 /** A check runs only when those that it needs have handed on what they found. */

@@ -10,6 +10,7 @@ import { findSupportEnd } from '../../../postgres/support-end.ts';
 import { formatCounted } from '../../../report/quantity.ts';
 import type { Context, Log } from '../../../runtime/context.ts';
 import { ConfigurationError } from '../../../runtime/errors.ts';
+import { nameInput, say } from '../../../runtime/wording.ts';
 import { checkSlotPossible } from '../../../source/changes/slot.ts';
 import { readIdentity, type SourceIdentity } from '../../../source/identity.ts';
 import { checkServer, findUnreadable } from '../../../source/preflight.ts';
@@ -108,13 +109,13 @@ async function judgeServer(session: Session, now: Date): Promise<Finding<SourceI
   const ended = findSupportEnd(identity.serverVersion, now);
   if (ended !== undefined)
     return warning(
-      `PostgreSQL ${version}: its major version had its last release on ${ended}, and no hole in it is mended any more`,
+      `PostgreSQL ${version}: its major version had its last release on ${ended} and gets no more security fixes`,
       'Upgrade the server to a newer major version (Supabase: Infrastructure settings).',
       identity,
     );
   if (!session.guarded)
     return warning(
-      `PostgreSQL ${version} is older than the releases of August 2024: whoever may create objects could make a backup run what they wrote (CVE-2024-7348)`,
+      `PostgreSQL ${version} is older than the releases of August 2024: somebody who can create objects could make a backup run their code (CVE-2024-7348)`,
       'Upgrade the server to the newest release of its major version (Supabase: Infrastructure settings).',
       identity,
     );
@@ -144,7 +145,9 @@ async function judgeClient(
   } catch (error) {
     if (!(error instanceof ConfigurationError) || clientPath !== undefined) throw error;
     if (!mayInstall(installClient, context.env)) throw error;
-    return ok(`pg_dump ${server.major} is not here; a backup installs it, as install-client lets it`);
+    return ok(
+      say`pg_dump ${server.major} is not installed; a backup installs it, as ${nameInput('install-client')} allows`,
+    );
   }
 }
 
@@ -206,7 +209,7 @@ async function judgeCaptures(session: Session, unlimitedWal: boolean): Promise<F
     if (!(error instanceof ConfigurationError)) throw error;
     return warning(
       error.message,
-      `${error.next} Backups need none of it: it is for recovery to any point in time.`,
+      say`${error.told.next} Backups do not need this. It is for point-in-time recovery.`,
     );
   }
   const [row] = await session.query<{ text: string }>(

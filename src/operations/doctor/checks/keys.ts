@@ -31,9 +31,9 @@ export async function checkKeys(
     'identity',
     async () => {
       if (identities.length === 0)
-        return unchecked('no identity was given: that somebody can open the backups shows a drill');
+        return unchecked('no identity was given; only a drill shows whether the backups can be decrypted');
       return recipients.length === 0
-        ? unchecked('no recipients were given that it could belong to')
+        ? unchecked('no recipients were given to compare it with')
         : judgeIdentities(recipients, identities);
     },
     { needs: recipients.length === 0 ? [] : ['encryption'] },
@@ -52,8 +52,8 @@ async function judgeEncryption(inputs: KeyInputs, { env, log }: Context): Promis
   // What it warns of is told here.
   refuseUnencrypted(storage, inputs, { env, log: { ...log, warn: (message) => log.debug(String(message)) } });
   return warning(
-    say`${nameInput('encryption-recipients')}: is empty, so that backups are stored as they are: whoever gets at the storage can read them`,
-    'Make a key with `supabase-backup keygen`, give its recipient (age1…), and keep the identity somewhere else than the backups.',
+    say`${nameInput('encryption-recipients')}: is empty, so backups are stored unencrypted: anybody with access to the storage can read them`,
+    'Create a key with `supabase-backup keygen`, set its recipient (age1…), and keep the identity separate from the backups.',
   );
 }
 
@@ -65,7 +65,7 @@ async function judgeIdentities(
   const fitting = opened.filter((fits) => fits).length;
   if (fitting === 0)
     return failed(
-      say`${nameInput('encryption-identity')}: the identity is of none of the recipients: what is encrypted for them, it cannot open`,
+      say`${nameInput('encryption-identity')}: the identity belongs to none of the recipients, so it cannot decrypt what is encrypted for them`,
       say`Give the identity whose recipient \`age-keygen -y\` prints as in ${nameInput('encryption-recipients')}, or correct the recipients.`,
     );
   const others = identities.length - fitting;
@@ -85,7 +85,7 @@ async function judgeNewest(
   const own = await listRecipients(identities);
   if (identities.length > 0 && !encryption.recipients.some((recipient) => own.includes(recipient)))
     return failed(
-      say`${nameInput('encryption-identity')}: the identity cannot open ${id}, the newest backup: it is encrypted for ${encryption.recipients.join(', ')}`,
+      say`${nameInput('encryption-identity')}: the identity cannot decrypt ${id}, the newest backup: it is encrypted for ${encryption.recipients.join(', ')}`,
       'Give the identity of one of these recipients.',
     );
   if (recipients.length === 0 && !allowUnencrypted)
@@ -95,8 +95,8 @@ async function judgeNewest(
   const lost = encryption.recipients.filter((recipient) => !recipients.includes(recipient));
   if (lost.length > 0)
     return warning(
-      `${id} is encrypted for ${lost.join(', ')} as well, and the next backup will not be: whoever has only that identity cannot open it`,
-      say`Give all recipients in ${nameInput('encryption-recipients')}, if that is not meant.`,
+      `${id} is also encrypted for ${lost.join(', ')}, but the next backup will not be: somebody who has only that identity cannot decrypt it`,
+      say`If you do not want that, set all recipients in ${nameInput('encryption-recipients')}.`,
     );
   return ok(`the recipients are those of ${id}`);
 }

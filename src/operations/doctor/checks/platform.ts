@@ -78,20 +78,20 @@ function judgeToken(facts: ManagedFacts): Finding {
     return fact.kind === 'unread' ? [{ name, failure: fact.failure }] : [];
   });
   const unknown = failures.find(({ failure }) => failure.reason === 'unauthorized');
-  if (unknown !== undefined) return failed(unknown.failure.message, unknown.failure.next);
+  if (unknown !== undefined) return failed(unknown.failure.told.message, unknown.failure.told.next);
   const { backups } = facts;
   const [first] = failures;
   if (first !== undefined && isPassing(first.failure) && !isAnswered(facts))
     return unchecked(first.failure.message);
   if (backups.kind === 'unread' && backups.failure.reason === 'forbidden')
-    return failed(backups.failure.message, backups.failure.next);
+    return failed(backups.failure.told.message, backups.failure.told.next);
   const forbidden = failures.filter(({ failure }) => failure.reason === 'forbidden');
   const parts = forbidden.map(({ name }) => partNames[name]).join(', ');
   if (parts === '') return ok('it may read the backups of the project, and what is beside them');
   const missing = [...new Set(forbidden.flatMap(({ failure }) => failure.details.missing))].join(', ');
   return warning(
-    `it may read the backups of the project, and not: ${parts}${missing === '' ? '' : `; it lacks ${missing}`}`,
-    `Give the token ${missing || 'what docs/managed.md lists for them'} at https://supabase.com/dashboard/account/tokens, or do without: what it may not read is told as not measured.`,
+    `it can read the backups of the project, but not: ${parts}${missing === '' ? '' : `; it lacks ${missing}`}`,
+    `Give the token ${missing || 'what docs/managed.md lists for them'} at https://supabase.com/dashboard/account/tokens, or leave it: what the token cannot read is reported as not measured.`,
   );
 }
 
@@ -99,7 +99,7 @@ const going: ReadonlySet<string> = new Set(['REMOVED', 'GOING_DOWN']);
 const paused: ReadonlySet<string> = new Set(['INACTIVE', 'PAUSING']);
 
 function judgeProject(managed: Managed | undefined): Finding {
-  if (managed === undefined) return unchecked('nothing is known of it');
+  if (managed === undefined) return unchecked('the project could not be read');
   const { project, ref } = managed.facts;
   if (project.kind !== 'read') return judgeUnread(project);
   const { name, region, status } = project.value;
@@ -113,7 +113,10 @@ function judgeProject(managed: Managed | undefined): Finding {
     const { sentence, remedy } = tellFinding(ending);
     return failed(`${told}; ${sentence.replace(/\.$/, '')}`, remedy);
   }
-  return warning(told, 'Wait until it is ACTIVE_HEALTHY, or see the dashboard: backups may fail until then.');
+  return warning(
+    told,
+    'Wait until it is ACTIVE_HEALTHY, or check the dashboard. Backups may fail until then.',
+  );
 }
 
 function judgeBackups(managed: Managed | undefined): Finding {
@@ -136,7 +139,7 @@ function judgeBackups(managed: Managed | undefined): Finding {
 function tellLayer({ platform }: Managed): string {
   switch (platform.kind) {
     case 'unread':
-      return 'what Supabase keeps is not known';
+      return 'it is unknown what Supabase keeps';
     case 'none':
       return 'Supabase keeps no backup that could be restored';
     case 'daily':
@@ -151,7 +154,9 @@ function judgeUnread(fact: Exclude<Fact<unknown>, { kind: 'read' }>): Finding {
   if (fact.kind === 'unasked') return unchecked('the project was not read');
   const { failure } = fact;
   if (failure.reason === 'forbidden') return unchecked(`the token may not read it${tellMissing(failure)}`);
-  return isPassing(failure) ? unchecked(failure.message) : failed(failure.message, failure.next);
+  return isPassing(failure)
+    ? unchecked(failure.told.message)
+    : failed(failure.told.message, failure.told.next);
 }
 
 function tellMissing({ details }: ManagementFailure): string {

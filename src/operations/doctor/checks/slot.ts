@@ -20,7 +20,8 @@ export async function checkSlot(
     const session = await openSession(settings, signal);
     try {
       const state = await measureSlot(session, nameSlot(repository));
-      if (state === undefined) return unchecked('a standby does not know the slots of its primary');
+      if (state === undefined)
+        return unchecked('a standby does not know the replication slots of its primary');
       return judgeSlot(state, context.now());
     } finally {
       session.destroy();

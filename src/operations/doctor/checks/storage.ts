@@ -74,7 +74,7 @@ async function judgeListing(storage: Storage): Promise<Finding> {
 function judgeCreateOnly({ createOnly }: Capabilities): Finding {
   if (createOnly) return ok('a second write under the same name was refused');
   return warning(
-    'the storage does not heed If-None-Match: it would let a write replace what is there. Locks keep two runs apart all the same, and each write looks first',
+    'the storage ignores If-None-Match, so a write could replace an existing file. Locks still keep two runs apart, and each write checks first',
     'Let one workflow at a time write to it (a concurrency group), or use a store with conditional writes (Amazon S3, Cloudflare R2, MinIO).',
   );
 }
@@ -114,20 +114,22 @@ function judgeVersions({ versions }: PlaceTraits): Finding {
     case 'none':
       return ok('not kept: what is deleted is gone');
     case 'unknown':
-      return unchecked('the store does not say, or not to these credentials (s3:GetBucketVersioning)');
+      return unchecked(
+        'the store does not report it, or not with these credentials (s3:GetBucketVersioning)',
+      );
   }
 }
 
 function judgeRetention({ defaultRetention }: PlaceTraits): Finding {
   if (defaultRetention === 'unknown')
     return unchecked(
-      'the store does not say, or not to these credentials (s3:GetBucketObjectLockConfiguration)',
+      'the store does not report it, or not with these credentials (s3:GetBucketObjectLockConfiguration)',
     );
   if (defaultRetention === 'none') return ok('the bucket locks nothing of its own accord');
   const { mode, days } = defaultRetention;
   return warning(
-    `the bucket locks every new object for ${days} days (${mode}), locks and probes as well: what \`cleanup\` removes stays that long, and is paid for`,
-    `Keep it if that is meant, and no retention rule shorter than ${days} days; else take the default retention off the bucket.`,
+    `the bucket locks every new object for ${days} days (${mode}), including locks and probes: what \`cleanup\` removes stays, and costs, that long`,
+    `If you want this, use no retention rule shorter than ${days} days. Otherwise, remove the default retention from the bucket.`,
   );
 }
 
@@ -138,8 +140,8 @@ async function judgeClock(storage: Storage, { now }: Pick<Context, 'now'>): Prom
   if (Math.abs(skewSeconds) * 1000 <= clockToleranceMs)
     return ok(seconds < 2 ? 'the same as of this machine' : `${seconds} s from that of this machine`);
   return warning(
-    `the clock of this machine is ${seconds} s ${skewSeconds > 0 ? 'behind' : 'ahead of'} that of the storage; backups are dated by the latter`,
-    'Set the clock of this machine; a store refuses requests that are a quarter of an hour off.',
+    `the clock of this machine is ${seconds} s ${skewSeconds > 0 ? 'behind' : 'ahead of'} that of the storage; backups use the time of the storage`,
+    'Set the clock of this machine. A store refuses requests that are 15 minutes off.',
   );
 }
 

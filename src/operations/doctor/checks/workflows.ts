@@ -65,7 +65,7 @@ function judgeDrift(planned: PlannedWorkflows | undefined, folder: string): Find
   if (wrong.length === 0) return ok(`those in ${folder} are what the policy says`);
   const names = wrong.map(({ file, state }) => `${file} (${state})`).join(', ');
   return failed(
-    `those in ${folder} are not what the policy says: ${names}`,
+    `those in ${folder} do not match the policy: ${names}`,
     'Run `schedule`, commit what it writes, and merge it into the default branch.',
   );
 }
@@ -91,7 +91,7 @@ function judgeDisabled(known: readonly Workflow[]): Finding {
   if (disabled.length === 0) return ok(`${formatCounted(known.length, 'workflow')}, none of them disabled`);
   return warning(
     `GitHub does not start ${names.join(', ')}: disabled`,
-    `Enable what takes backups: \`gh workflow enable ${names[0]}\`. GitHub disables schedules after 60 days without activity in the repository.`,
+    `Enable the workflows that take backups: \`gh workflow enable ${names[0]}\`. GitHub disables schedules after 60 days without activity in the repository.`,
   );
 }
 
@@ -109,10 +109,7 @@ function judgeVerification(
     );
   const problems = verdicts.flatMap((verdict) => verdict.problems);
   if (problems.length > 0)
-    return warning(
-      problems.join(' '),
-      'Look at the page of the workflow under Actions, and start it by hand.',
-    );
+    return warning(problems.join(' '), 'Check the page of the workflow under Actions, and start it by hand.');
   const unborn = verdicts.filter(({ state }) => state === 'not pushed yet');
   if (unborn.length > 0)
     return unchecked(`GitHub has other versions of ${formatCounted(unborn.length, 'file')}`);
