@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runTool } from '../fixture/dump.ts';
-import { createRoles, reconnect } from '../fixture/seed.ts';
+import { createRoles } from '../fixture/seed.ts';
 import {
   compareRecorded,
   linesOf,
@@ -9,6 +9,7 @@ import {
   recordDatabase,
   runSql,
 } from '../restorer/replay/recorded.ts';
+import { createDatabase } from '../scenarios/shop.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { laterShapes, mutations, shapes } from './guarded-shapes.ts';
 
@@ -37,12 +38,6 @@ interface Place {
   readonly dumpBin?: string;
   /** What the newer server lacks, as pg_restore says it */
   readonly lacks?: RegExp;
-}
-
-async function createDatabase(admin: string, name: string, template = 'template0'): Promise<string> {
-  await runSql(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-  await runSql(admin, `CREATE DATABASE ${name} TEMPLATE ${template}`);
-  return reconnect(admin, { database: name });
 }
 
 async function restoreCopy(

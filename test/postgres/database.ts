@@ -3,6 +3,7 @@ import { openSession, type Session } from '../../src/postgres/session/connection
 import { type ConnectionSettings, parseConnection } from '../../src/postgres/session/settings.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { emptyContext } from '../support/context.ts';
+import { copyOption } from '../support/copy-option.ts';
 
 /** A database of a throwaway cluster, with a `pg` client of its own for whatever the test wants to arrange or to look at. */
 export interface Database {
@@ -24,7 +25,7 @@ let made = 0;
 export async function createDatabase(cluster: Cluster, options = ''): Promise<Database> {
   const name = `test_${++made}`;
   const admin = await connect(cluster.superuserUrl());
-  await admin.query(`CREATE DATABASE ${name} TEMPLATE template0 ${options}`);
+  await admin.query(`CREATE DATABASE ${name} TEMPLATE template0 ${options} ${await copyOption(admin)}`);
   await admin.end();
   return openDatabase(cluster.superuserUrl(name));
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -31,16 +31,18 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'guard-'));
   cluster = await startCluster();
   await createRoles(cluster.superuserUrl(), owner);
-});
-beforeEach(async () => {
-  storage = join(folder, `storage-${++made}`);
-  safety = join(folder, `safety-${made}`);
   source = await createShop(cluster.superuserUrl(), 'shop');
-  const run = await runCli(['backup', '--storage', storage], {
+  const run = await runCli(['backup', '--storage', join(folder, 'backed-up')], {
     env: { SUPABASE_BACKUP_DATABASE_URL: source },
   });
   expect(run, run.stderr).toMatchObject({ exitCode: 0 });
 }, minutes);
+// Who changes the database brings it back; of the repository each test has a copy.
+beforeEach(() => {
+  storage = join(folder, `storage-${++made}`);
+  safety = join(folder, `safety-${made}`);
+  cpSync(join(folder, 'backed-up'), storage, { recursive: true });
+});
 afterAll(async () => {
   await cluster?.stop();
   rmSync(folder, { recursive: true, force: true });

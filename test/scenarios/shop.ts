@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { reconnect } from '../fixture/seed.ts';
+import { copyOption } from '../support/copy-option.ts';
 
 /** Runs statements on a connection of their own and returns the rows of the last. */
 export async function query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
@@ -25,12 +26,18 @@ export async function createDatabase(
   database: string,
   template = 'template0',
 ): Promise<string> {
-  const name = pg.escapeIdentifier(database);
-  await query(superuserUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-  await query(
-    superuserUrl,
-    `CREATE DATABASE ${name} TEMPLATE ${pg.escapeIdentifier(template)} ENCODING 'UTF8'`,
-  );
+  const [name, from] = [database, template].map((each) => pg.escapeIdentifier(each));
+  const client = new pg.Client({ connectionString: superuserUrl });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    await client.query(
+      `CREATE DATABASE ${name} TEMPLATE ${from} ENCODING 'UTF8' ${await copyOption(client)}`,
+    );
+  } finally {
+    await client.end();
+  }
   return reconnect(superuserUrl, { database });
 }
 

@@ -58,6 +58,10 @@ export interface Cluster extends Server {
 const defaultSettings: Record<string, string> = {
   autovacuum_naptime: '10min',
   fsync: 'off',
+  // Only a machine that loses its power needs them, and who copies databases has checkpoints all the time.
+  full_page_writes: 'off',
+  // Not one query runs long enough.
+  jit: 'off',
   listen_addresses: '127.0.0.1',
   log_timezone: 'UTC',
   max_connections: '100',

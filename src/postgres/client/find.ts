@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import type { Context } from '../../runtime/context.ts';
 import { ConfigurationError } from '../../runtime/errors.ts';
@@ -114,10 +114,20 @@ async function readGiven(clientPath: string, wanted: Release, context: Context):
 
 /** Finds installed tools, sorted by major, oldest first, and within a major by minor, newest first. */
 async function findInstalled(context: Context): Promise<ClientTools[]> {
-  const read = await Promise.all(candidateFolders(context.env).map((folder) => readClient(folder, context)));
+  const folders = candidateFolders(context.env).filter((folder) => !holdsWrapper(folder));
+  const read = await Promise.all(folders.map((folder) => readClient(folder, context)));
   return read
     .filter((tools) => tools !== undefined)
     .sort((one, other) => one.major - other.major || readRelease(other).minor - readRelease(one).minor);
+}
+
+/**
+ * Whether pg_dump in this folder is Debian's wrapper, a script in Perl that starts one of those in
+ * /usr/lib/postgresql. They are candidates themselves, and answer at once.
+ */
+function holdsWrapper(folder: string): boolean {
+  const pgDump = path.join(folder, 'pg_dump');
+  return existsSync(pgDump) && path.basename(realpathSync(pgDump)) === 'pg_wrapper';
 }
 
 /**

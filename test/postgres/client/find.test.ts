@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -83,6 +83,20 @@ describe('the client programs', () => {
       path.join(own, 'pg_dump'),
     );
   });
+});
+
+it('that only start others, as those of Debian on PATH do, are not asked', async () => {
+  const bin = makePrograms('debian', '91.7');
+  const started = path.join(folder, 'started');
+  const wrapper = path.join(folder, 'pg_wrapper');
+  writeFileSync(wrapper, `#!/bin/sh\n: >'${started}'\necho 'pg_dump (PostgreSQL) 91.7'\n`, { mode: 0o755 });
+  rmSync(path.join(bin, 'pg_dump'));
+  symlinkSync(wrapper, path.join(bin, 'pg_dump'));
+  const own = makePrograms('91', '91.4');
+  expect((await findClient(91, withPath(bin, own), undefined)).version).toBe('91.4');
+  expect(existsSync(started)).toBe(false);
+  // Where the user names the folder they are taken for what they say.
+  expect((await findClient(91, withPath(), bin)).version).toBe('91.7');
 });
 
 describe('the programs of a backup', () => {
