@@ -95,8 +95,13 @@ describe('list', () => {
     expect(lines(newer)).toEqual([
       expect.stringMatching(/full .* no .* pinned$/),
       expect.stringMatching(/ pinned, newest/),
+      expect.stringMatching(/ no +no +no$/),
     ]);
-    expect(lines(older)).toEqual([expect.stringMatching(/v2\.4 +no$/), expect.stringMatching(/ nothing: /)]);
+    expect(lines(older)).toEqual([
+      expect.stringMatching(/v2\.4 +no$/),
+      expect.stringMatching(/ nothing: /),
+      expect.stringMatching(/ no +no +no$/),
+    ]);
     expect(run.stdout).toContain('2 backups; a cleanup with this retention would remove 1.');
     const [first, second] = await list(original, '--retention', 'last=1');
     expect([first?.keep, second?.keep]).toEqual([true, false]);
