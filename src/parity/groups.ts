@@ -86,7 +86,10 @@ export function summarizeParity(parity: Parity): string {
     notCarried === 0
       ? ''
       : ` ${formatCount(notCarried)} ${notCarried === 1 ? 'is' : 'are'} not carried, for a reason that was known.`;
-  if (different.length === 0) return `Of ${formatCounted(lines.length, 'line')} none differs.${rest}`;
+  if (different.length === 0) {
+    const all = lines.length === 1 ? '1 line was' : `All ${formatCount(lines.length)} lines were`;
+    return `${lines.length === 0 ? 'Nothing was' : all} compared, and none differs.${rest}`;
+  }
   const kinds = Map.groupBy(different, ({ group, line }) => describeKind(group, line.kind));
   const counted = [...kinds].map(([kind, of]) => countKind(kind, of.length));
   const named = counted.slice(0, namedKinds);

@@ -122,7 +122,9 @@ describe('the report of a comparison', () => {
   });
 
   it('says in a sentence that nothing differs', () => {
-    expect(render(makeParity({ tables: [makeLine()] }), snapshotAt)).toContain('Of 1 line none differs.');
+    expect(render(makeParity({ tables: [makeLine()] }), snapshotAt)).toContain(
+      '1 line was compared, and none differs.',
+    );
   });
 
   it('shows of two long texts where they begin to differ', () => {

@@ -92,9 +92,17 @@ describe('list', () => {
   test('tells people the same, what keeps each backup, and what a cleanup would remove', async () => {
     const run = await runCli(['list', '--storage', original, '--retention', 'last=1']);
     expect(run.exitCode).toBe(0);
-    const line = (id: string) => run.stdout.split('\n').find((text) => text.startsWith(id)) ?? '';
-    expect(line(newer)).toMatch(/full .* no .* pinned .*(last 1|newest)/);
-    expect(line(older)).toMatch(/v2\.4 .*nothing/);
+    const lines = (id: string) => run.stdout.split('\n').filter((text) => text.startsWith(id));
+    expect(lines(newer)).toEqual([
+      expect.stringMatching(/full .* no .* pinned$/),
+      expect.stringMatching(/ pinned, newest/),
+      expect.stringMatching(/ no +no +no$/),
+    ]);
+    expect(lines(older)).toEqual([
+      expect.stringMatching(/v2\.4 +no$/),
+      expect.stringMatching(/ nothing: /),
+      expect.stringMatching(/ no +no +no$/),
+    ]);
     expect(run.stdout).toContain('2 backups; a cleanup with this retention would remove 1.');
     const [first, second] = await list(original, '--retention', 'last=1');
     expect([first?.keep, second?.keep]).toEqual([true, false]);

@@ -26,7 +26,7 @@ export function describeList({ location, decisions, damaged, recoverable }: Back
       ...describeDamaged(damaged),
       ...(decisions.length === 0 ? describeNone(damaged) : describeBackups(decisions)),
       ...describeWindows(recoverable),
-      ...(decisions.length === 0 ? [] : [describeReasons(decisions)]),
+      ...(decisions.length === 0 ? [] : [describeReasons(decisions), describeMore(decisions)]),
     ],
   };
 }
@@ -82,10 +82,7 @@ function describeBackups(decisions: BackupList['decisions']): Section[] {
         { title: 'kind' },
         { title: 'rows', align: 'right' },
         { title: 'stored', align: 'right' },
-        { title: 'reused', align: 'right' },
-        { title: 'encrypted' },
-        { title: 'verified (UTC)' },
-        { title: 'drilled (UTC)' },
+        { title: 'proven' },
         { title: 'label' },
         { title: 'kept' },
       ],
@@ -95,10 +92,7 @@ function describeBackups(decisions: BackupList['decisions']): Section[] {
         backup.purpose === 'safety' ? `${backup.kind}, safety` : backup.kind,
         formatCount(backup.totals.rows),
         formatBytes(backup.totals.stored),
-        describeReuse(backup),
-        backup.encrypted ? 'yes' : 'no',
-        describeVerification(backup),
-        describeDrilled(backup.drilled),
+        tellProof(backup),
         backup.label ?? '',
         backup.pinned ? 'pinned' : keep ? 'yes' : 'no',
       ]),
@@ -127,6 +121,43 @@ function describeWindows({ windows, captured }: BackupList['recoverable']): Sect
       ? 'The captured changes fit none of these backups: only the backups themselves can be brought back.'
       : `Any point in time can be recovered from ${shown.map(formatWindow).join(', and from ')}${more > 0 ? `, and in ${formatCounted(more, 'older stretch', 'older stretches')}` : ''}.`;
   return [{ kind: 'paragraph', text }];
+}
+
+/** How a backup was proven last, and on which day */
+function tellProof({ damagedAt, drilled, verifiedAt }: BackupSummary): string {
+  const dayOf = (time: Date) => formatTime(time).slice(0, 10);
+  if (damagedAt) return 'DAMAGED';
+  if (drilled) return `${drilled.passed ? 'drilled' : 'FAILED its drill'} ${dayOf(drilled.at)}`;
+  return verifiedAt ? `verified ${dayOf(verifiedAt)}` : 'no';
+}
+
+/** What a row of the list has no room for */
+function describeMore(decisions: BackupList['decisions']): Section {
+  return {
+    kind: 'details',
+    title: 'Sizes and proofs of each backup',
+    sections: [
+      {
+        kind: 'table',
+        columns: [
+          { title: 'id', code: true },
+          { title: 'size', align: 'right' },
+          { title: 'reused', align: 'right' },
+          { title: 'encrypted' },
+          { title: 'verified (UTC)' },
+          { title: 'drilled (UTC)' },
+        ],
+        rows: decisions.map(({ backup }) => [
+          backup.id,
+          formatBytes(backup.totals.bytes),
+          describeReuse(backup),
+          backup.encrypted ? 'yes' : 'no',
+          describeVerification(backup),
+          describeDrilled(backup.drilled),
+        ]),
+      },
+    ],
+  };
 }
 
 /**

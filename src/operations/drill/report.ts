@@ -164,10 +164,10 @@ function describeAttempt(attempt: Attempt, named: boolean): Section[] {
     ...(named && isFailed
       ? [{ kind: 'paragraph' as const, text: `It failed: ${explainFailure(attempt)}` }]
       : []),
+    ...describeChecks(attempt.checks),
     ...(attempt.parity === undefined
       ? []
       : describeParity(attempt.parity, attempt.manifest?.source.snapshotAt)),
-    ...describeChecks(attempt.checks),
     ...describeOmissions(attempt),
     ...describePhases(attempt.phases),
   ];

@@ -51,7 +51,7 @@ export function describeOmissions({ manifest, selection, notCarried, notes }: Re
   const sections: Section[] = describeNotes(notes);
   if (selection.leftOut.length > 0 || selection.definitionsOnly.length > 0) {
     sections.push(
-      { kind: 'paragraph', text: 'These were left out, because something that they need is not restored:' },
+      { kind: 'paragraph', text: 'Left out, because something it needs is not restored:' },
       {
         kind: 'table',
         columns: [{ title: 'left out' }, { title: 'because of' }],

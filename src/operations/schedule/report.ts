@@ -55,12 +55,14 @@ function toneOf(done: Schedule): Tone {
 }
 
 /** The run that comes next, and how many minutes all of them take */
-function describeNext({ runs, databases, timeZone }: Schedule): Section[] {
+function describeNext({ runs, databases, remarks, timeZone }: Schedule): Section[] {
   const [next] = runs.toSorted((one, other) => one.at.getTime() - other.at.getTime());
   if (next === undefined) return [];
   const { job, at } = next;
   const minutes = databases.reduce((sum, { month }) => sum + month.minutes, 0);
-  const text = `The next run is ${job.kind} of ${job.database}, at ${formatLocal(at, timeZone)}. All runs together take about ${formatCount(minutes)} minutes in 30 days.`;
+  const isTold = remarks.some(({ kind }) => kind === 'cost');
+  const cost = isTold ? '' : ` All runs together take about ${formatCount(minutes)} minutes in 30 days.`;
+  const text = `The next run is ${job.kind} of ${job.database}, at ${formatLocal(at, timeZone)}.${cost}`;
   return [{ kind: 'paragraph', text }];
 }
 
@@ -75,7 +77,11 @@ const stateWords: Readonly<Record<FileChange['state'], string>> = {
 function describeFiles(changes: readonly FileChange[]): Section {
   return {
     kind: 'table',
-    columns: [{ title: 'workflow', code: true }, { title: 'state' }, { title: 'why' }],
+    columns: [
+      { title: 'workflow', code: true },
+      { title: 'state' },
+      ...(changes.some(({ reason }) => reason !== '') ? [{ title: 'why' }] : []),
+    ],
     rows: changes.map(({ file, state, reason }) => [file, stateWords[state], reason]),
   };
 }
@@ -222,22 +228,22 @@ function describeDatabases({ databases, timeZone }: Schedule): Section {
     columns: [
       { title: 'database' },
       { title: 'lost at worst' },
+      { title: 'from', code: true },
       { title: 'any point in time' },
-      { title: 'retention', code: true },
-      { title: 'backups kept', align: 'right' },
+      { title: 'retention' },
+      { title: 'kept', align: 'right' },
       { title: 'oldest', align: 'right' },
-      ...monthColumns,
+      { title: 'minutes', align: 'right' },
     ],
     rows: databases.map(({ database, isCaptured, gap, kept, month }) => [
       database.name,
-      gap === undefined
-        ? 'no two backups are due'
-        : `${formatDuration(gap.milliseconds)}, from ${formatLocal(gap.from, timeZone)}`,
+      gap === undefined ? 'no two backups are due' : formatDuration(gap.milliseconds),
+      gap === undefined ? '' : formatLocal(gap.from, timeZone),
       isCaptured ? `of the last ${database.keepChanges}` : 'no',
       database.retention,
       formatCount(kept.backups),
       `${formatCount(Math.round(kept.oldest / day))} d`,
-      ...formatMonth(month),
+      formatCount(month.minutes),
     ]),
   };
 }

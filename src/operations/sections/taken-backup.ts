@@ -93,7 +93,9 @@ function describeFigures({ manifest, reuse, rootKey, addedBytes, elapsed }: Take
       ['tables', formatCount(manifest.tables.length)],
       ['rows', formatCount(rows)],
       ['read', `${formatBytes(read)} (${formatRate(read, elapsed)})`],
-      ...(reuse === undefined ? [] : [['unchanged, not read', formatBytes(reuse.bytes)]]),
+      ...(reuse === undefined || reuse.bytes === 0
+        ? []
+        : [['unchanged, not read', formatBytes(reuse.bytes)]]),
       ['stored', `${formatBytes(stored)} in ${formatCounted(manifest.objects.length, 'object')}`],
       ['new in the repository', formatBytes(addedBytes)],
       [

@@ -310,7 +310,7 @@ function describeFailures({ failures, at: now }: Status): Section[] {
   return [
     {
       kind: 'table',
-      columns: [{ title: 'failed (UTC)' }, { title: 'ago', align: 'right' }, { title: 'what' }],
+      columns: [{ title: 'failed (UTC)', code: true }, { title: 'ago', align: 'right' }, { title: 'what' }],
       rows: failures
         .slice(0, shownFailures)
         .map((failure) => [
