@@ -100,14 +100,13 @@ function trustAuthorities(env2) {
   if (authorities !== void 0) tls.setDefaultCACertificates?.(authorities);
 }
 function adviseTrust(code2, env2) {
-  if (code2 === "CERT_HAS_EXPIRED")
-    return "have its certificate renewed, and look at the clock of this machine";
-  if (code2 === "ERR_TLS_CERT_ALTNAME_INVALID") return "write the address by a name that the certificate has";
+  if (code2 === "CERT_HAS_EXPIRED") return "have its certificate renewed, and check the clock of this machine";
+  if (code2 === "ERR_TLS_CERT_ALTNAME_INVALID") return "write the host name that is in the certificate";
   const unread = known.flatMap((variable) => {
     const read5 = readAuthorities(variable, env2);
     return read5 instanceof Error ? [`${variable} names a file that cannot be used (${codeOf(read5)})`] : [];
   });
-  const advice = "for a private authority set NODE_EXTRA_CA_CERTS to a file with its certificate";
+  const advice = "for a private CA, set NODE_EXTRA_CA_CERTS to a file with its certificate";
   return [advice, ...unread].join("; ");
 }
 function readAuthorities(variable, env2) {
@@ -8632,13 +8631,17 @@ var Wording;
 var init_wording = __esm({
   "src/runtime/wording.ts"() {
     "use strict";
-    Wording = class {
+    Wording = class _Wording {
       parts;
       constructor(parts3) {
         this.parts = parts3;
       }
       render(name2) {
         return this.parts.map((part) => typeof part === "string" ? part : name2(part)).join("");
+      }
+      /** Changes the texts between the references, for example to take secrets out of them. */
+      map(change) {
+        return new _Wording(this.parts.map((part) => typeof part === "string" ? change(part) : part));
       }
       /** The text for wherever nobody knows who will read it: as a workflow sets inputs. */
       toString() {
@@ -8651,7 +8654,7 @@ var init_wording = __esm({
 // src/storage/storage.ts
 function assertSize(key, location2, bytes, limit) {
   if (bytes <= limit) return;
-  throw new ForeignValueError(key, location2, `it has ${bytes} bytes, where ${limit} are the most`);
+  throw new ForeignValueError(key, location2, `it has ${bytes} bytes; the limit is ${limit}`);
 }
 function isKey(key) {
   return keyPattern.test(key) && !besideValues.includes(key) && !key.split("/").some((part) => part === ".." || part === ".");
@@ -8714,24 +8717,25 @@ var foreignValues, chooseFolder, wrongFolder, fullDisk;
 var init_failures = __esm({
   "src/storage/folder/failures.ts"() {
     "use strict";
+    init_wording();
     init_storage();
     foreignValues = {
-      ELOOP: { kind: ForeignValueError, how: "it is a symbolic link, which is not followed" },
-      EISDIR: { kind: ForeignValueError, how: "it is a folder, a pipe or a device, and no file" },
-      ENXIO: { kind: ForeignValueError, how: "it is a socket, and no file" },
-      EACCES: { kind: DeniedValueError, how: "this user may not read it (EACCES)" },
-      EPERM: { kind: DeniedValueError, how: "this user may not read it (EPERM)" }
+      ELOOP: { kind: ForeignValueError, how: "it is a symbolic link, and links are not followed" },
+      EISDIR: { kind: ForeignValueError, how: "it is a folder, a pipe or a device, not a file" },
+      ENXIO: { kind: ForeignValueError, how: "it is a socket, not a file" },
+      EACCES: { kind: DeniedValueError, how: "this user cannot read it (EACCES)" },
+      EPERM: { kind: DeniedValueError, how: "this user cannot read it (EPERM)" }
     };
-    chooseFolder = "Name a folder that this user may write to in the `storage` input.";
+    chooseFolder = say`Name a folder that this user can write to in ${nameInput("storage")}.`;
     wrongFolder = {
-      EACCES: { what: "may not be written or read by this user (EACCES)", next: chooseFolder },
-      EPERM: { what: "may not be written by this user (EPERM)", next: chooseFolder },
+      EACCES: { what: "cannot be written or read by this user (EACCES)", next: chooseFolder },
+      EPERM: { what: "cannot be written by this user (EPERM)", next: chooseFolder },
       EROFS: { what: "is on a read-only filesystem (EROFS)", next: chooseFolder },
       ENOENT: { what: "cannot be created (ENOENT)", next: chooseFolder },
       ENOTDIR: { what: "is not a folder, or lies under a file (ENOTDIR)", next: chooseFolder },
       EISDIR: {
         what: "has a folder in its place (EISDIR)",
-        next: "No backup makes one there: look at who can write to the storage, and move the folder away."
+        next: "No backup creates one there. Check who can write to the storage, and move the folder away."
       }
     };
     fullDisk = {
@@ -8907,7 +8911,7 @@ var init_file = __esm({
           const seen = (await this.get(key)).equals(value) && await this.#isListed(key);
           if (again || !seen) {
             throw new StorageError(
-              `${this.location} does not give back what was written to it`,
+              `${this.location} does not return what was written to it`,
               "Check the filesystem, or use another storage."
             );
           }
@@ -9054,7 +9058,7 @@ var init_file = __esm({
         if (!this.#isMade || await isTaken(this.#root)) return;
         throw new StorageError(
           `the folder ${this.location} was removed while it was in use`,
-          "Look who did that; it is not made again. What was stored in it is gone with it."
+          "Check who removed it. It is not created again, and what was stored in it is lost."
         );
       }
       async #look(key) {
@@ -9107,8 +9111,8 @@ var init_file = __esm({
           if (found === void 0) return false;
           if (!found.isSymbolicLink()) continue;
           throw new ConfigurationError(
-            say`${nameInput("storage")}: ${path27} is a symbolic link, and inside of a repository links are not followed`,
-            "If you made it, move the folder itself there, mount it, or make the folder of the whole repository a link. If you did not, look at who can write there, and remove the link."
+            say`${nameInput("storage")}: ${path27} is a symbolic link, and links inside a repository are not followed`,
+            "If you created it, move the folder itself there, mount it, or make the folder of the whole repository a link. If not, check who can write there, and remove the link."
           );
         }
         return parts3.length > 0;
@@ -9121,7 +9125,7 @@ var init_file = __esm({
         if (action === "read" && isAbsence(code2)) {
           return new StorageError(
             `${key} is not in ${this.location}`,
-            "Validate the repository: a value is missing.",
+            "Run `validate`: a file is missing from the repository.",
             {
               cause,
               missing: true
@@ -9156,8 +9160,8 @@ function readProxyEnvironment(env2, node2 = process.versions.node) {
   const [major = 0, minor = 0] = node2.split(".").map(Number);
   if (major < leastNode.major || major === leastNode.major && minor < leastNode.minor) {
     throw new ConfigurationError(
-      `${named3.variable}: Node.js ${node2} cannot go through a proxy`,
-      `Use Node.js ${leastNode.major}.${leastNode.minor} or newer, which a newer runner brings along.`
+      `${named3.variable}: Node.js ${node2} cannot use a proxy`,
+      `Use Node.js ${leastNode.major}.${leastNode.minor} or newer. Newer runners include it.`
     );
   }
   return {
@@ -9186,7 +9190,7 @@ function readAddress(protocol, env2) {
   if (url2 !== void 0 && /^https?:$/.test(url2.protocol) && isDecodable(url2)) return { variable, url: url2 };
   throw new ConfigurationError(
     `${variable} is not the address of an HTTP proxy`,
-    "Write http://host:port or http://user:password@host:port, with special signs of user and password percent-encoded."
+    "Write http://host:port or http://user:password@host:port, with special characters of user and password percent-encoded."
   );
 }
 function isDecodable({ username, password }) {
@@ -9250,32 +9254,32 @@ function explainProxy(error2, target, env2) {
   const { code: code2, name: name2 } = error2;
   const word2 = code2 ?? name2 ?? "";
   const { variable, host } = proxy;
-  const around = `name ${target.hostname} in NO_PROXY where it can be reached without`;
+  const around = `add ${target.hostname} to NO_PROXY if it can be reached without the proxy`;
   if (word2 === "ERR_PROXY_TUNNEL") return explainTunnel(error2, proxy, target);
   if (unreachable.has(word2)) {
     return {
-      what: `the proxy ${host} cannot be reached (${word2}), and ${variable} says to go to ${target.host} through it`,
+      what: `the proxy ${host} cannot be reached (${word2}), but ${variable} sends requests to ${target.host} through it`,
       next: `Check ${variable}, or ${around}.`,
       configuration: true
     };
   }
   if (notTls.test(word2) && proxy.protocol === "https:") {
     return {
-      what: `the proxy ${host} does not speak TLS (${word2}), and ${variable} begins with https://`,
-      next: `Write ${variable} with http://: what goes through the proxy is encrypted all the same.`,
+      what: `the proxy ${host} does not use TLS (${word2}), but ${variable} starts with https://`,
+      next: `Write ${variable} with http://. The connection through the proxy is still encrypted.`,
       configuration: true
     };
   }
   if (distrusted.test(word2)) {
     return {
-      what: `${target.host}, asked through the proxy ${host}, has no certificate that is trusted here (${word2})`,
-      next: `${capitalize(adviseTrust(word2, env2))}: the proxy may look into what it passes on, and show one of its own; or ${around}.`,
+      what: `${target.host}, reached through the proxy ${host}, has a certificate that this machine does not trust (${word2})`,
+      next: `${capitalize(adviseTrust(word2, env2))}: the proxy may inspect traffic and present its own certificate; or ${around}.`,
       configuration: true
     };
   }
   if (broken.has(word2)) {
     return {
-      what: `the connection to ${target.host} through the proxy ${host} (${variable}) broke or fell silent (${word2})`,
+      what: `the connection to ${target.host} through the proxy ${host} (${variable}) broke or stopped answering (${word2})`,
       next: `Check the proxy, or ${around}.`,
       configuration: false
     };
@@ -9293,11 +9297,11 @@ function isTransientTunnel(error2) {
 function explainTunnel(error2, proxy, target) {
   const { statusCode: status } = error2;
   const { variable, host } = proxy;
-  const around = `or name ${target.hostname} in NO_PROXY where it can be reached without`;
+  const around = `or add ${target.hostname} to NO_PROXY if it can be reached without the proxy`;
   if (status === 407) return explainCredentials(proxy);
   if (status === void 0) {
     return {
-      what: `the proxy ${host} (${variable}) opened no way to ${target.host}: it fell silent or hung up`,
+      what: `the proxy ${host} (${variable}) did not connect to ${target.host}: it stopped answering or closed the connection`,
       next: `Check the proxy, ${around}.`,
       configuration: false
     };
@@ -9305,14 +9309,14 @@ function explainTunnel(error2, proxy, target) {
   const passing4 = isTransient(status);
   return {
     what: `the proxy ${host} (${variable}) refused to connect to ${target.host} (${status})`,
-    next: passing4 ? `See whether the proxy can reach ${target.host}, ${around}.` : `Have the proxy allow CONNECT to ${target.host}, ${around}.`,
+    next: passing4 ? `Check whether the proxy can reach ${target.host}, ${around}.` : `Have the proxy allow CONNECT to ${target.host}, ${around}.`,
     configuration: !passing4
   };
 }
 function explainCredentials({ variable, host, hasCredentials }) {
   return {
-    what: hasCredentials ? `the proxy ${host} does not take the user and password in ${variable} (407)` : `the proxy ${host} wants a user and a password, and ${variable} has none (407)`,
-    next: `Write ${variable} as http://user:password@${host}, with special signs percent-encoded.`,
+    what: hasCredentials ? `the proxy ${host} does not accept the user and password in ${variable} (407)` : `the proxy ${host} requires a user and a password, but ${variable} has none (407)`,
+    next: `Write ${variable} as http://user:password@${host}, with special characters percent-encoded.`,
     configuration: true
   };
 }
@@ -9321,7 +9325,7 @@ function adviseWay(error2, target, env2) {
   if (distrusted.test(code2)) return capitalize(`${adviseTrust(code2, env2)}.`);
   const isLost = unreachable.has(code2) || code2 === "ETIMEDOUT";
   const variable = target.protocol === "http:" ? "HTTP_PROXY" : "HTTPS_PROXY";
-  return isLost ? `Check that this machine may connect to ${target.host}; where only a proxy leads out, set ${variable}.` : void 0;
+  return isLost ? `Check that this machine can connect to ${target.host}. If it needs a proxy, set ${variable}.` : void 0;
 }
 var unreachable, broken, distrusted, notTls, isTransient, capitalize;
 var init_trouble = __esm({
@@ -9561,7 +9565,8 @@ function explainConnection(error2, failed2) {
   if (proxy !== void 0) return proxy;
   const checkLine = `Check the connection to ${host}, and any proxy in between.`;
   if (error2 instanceof BrokenBodyError) return failing([error2.message, checkLine]);
-  if (error2 instanceof SilenceError) return failing([`${host} fell silent: ${error2.message}`, checkLine]);
+  if (error2 instanceof SilenceError)
+    return failing([`${host} stopped answering: ${error2.message}`, checkLine]);
   if (name2 === "CredentialsProviderError") {
     return wrong([
       "no credentials were found",
@@ -9571,25 +9576,26 @@ function explainConnection(error2, failed2) {
   if (messageOf(error2) === "Region is missing") {
     return wrong([
       "no region is set",
-      "Set the `s3-region` input or AWS_REGION to the region of the bucket."
+      say`Set ${nameInput("s3-region")} or AWS_REGION to the region of the bucket.`
     ]);
   }
   if (isUnreachable(error2)) {
     const { hostname: hostname3 = host } = error2;
     return wrong([
       `${quote2(hostname3)} cannot be reached (${name2})`,
-      "Check the `s3-endpoint` input, and that this machine may connect to it; where only a proxy leads out, set HTTPS_PROXY."
+      say`Check ${nameInput("s3-endpoint")}, and that this machine can connect to it. If it needs a proxy, set HTTPS_PROXY.`
     ]);
   }
   const distrust = explainDistrust(name2, failed2);
   if (distrust) return wrong(distrust);
   if (/^HPE_/.test(name2) || isBroken(error2) && !failed2.hasAnswered && !isSilence(error2)) {
     const isPlain4 = failed2.endpoint?.protocol === "http:";
-    const words3 = `the connection to ${host} broke before it answered anything (${name2})`;
-    if (isPlain4) return wrong([words3, "If it speaks TLS there, write https:// in `s3-endpoint`."]);
+    const words3 = `the connection to ${host} broke before any answer came (${name2})`;
+    if (isPlain4)
+      return wrong([words3, say`If the server expects TLS, write https:// in ${nameInput("s3-endpoint")}.`]);
   }
   if (isBroken(error2) || isSilence(error2)) {
-    return failing([`the connection to ${host} broke or fell silent (${name2})`, checkLine]);
+    return failing([`the connection to ${host} broke or stopped answering (${name2})`, checkLine]);
   }
   return void 0;
 }
@@ -9599,30 +9605,30 @@ function explainDistrust(name2, failed2) {
     case "ERR_TLS_CERT_ALTNAME_INVALID":
       return [
         `the certificate of ${host} is for another name (${name2})`,
-        "Write the name that is in the certificate in `s3-endpoint`; where it lacks the name of the bucket, set `s3-addressing` to path."
+        say`Write the name that is in the certificate in ${nameInput("s3-endpoint")}. If the certificate lacks the name of the bucket, use ${nameInput("s3-addressing", "path")}.`
       ];
     case "CERT_HAS_EXPIRED":
     case "CERT_NOT_YET_VALID":
       return [
-        `the certificate of ${host} has expired, or is not valid yet (${name2})`,
-        "Renew it; if it is valid, set the clock of this machine."
+        `the certificate of ${host} has expired or is not valid yet (${name2})`,
+        "Renew it. If it is valid, set the clock of this machine."
       ];
     case "EPROTO":
       return [
-        `${host} does not speak TLS as this machine does (${name2})`,
-        "Check the scheme of `s3-endpoint`: where the store speaks plain HTTP, write http://."
+        `${host} does not use TLS as this machine does (${name2})`,
+        say`Check the scheme of ${nameInput("s3-endpoint")}. If the store uses plain HTTP, write http://.`
       ];
   }
   if (/^ERR_SSL_/.test(name2)) {
     return [
-      `${host} does not speak TLS as this machine does (${name2})`,
-      "Check the scheme of `s3-endpoint`: where the store speaks plain HTTP, write http://."
+      `${host} does not use TLS as this machine does (${name2})`,
+      say`Check the scheme of ${nameInput("s3-endpoint")}. If the store uses plain HTTP, write http://.`
     ];
   }
   if (/^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_)/.test(name2)) {
     return [
-      `${host} has no certificate that is trusted here (${name2})`,
-      `Check the scheme of \`s3-endpoint\`; ${adviseTrust(name2, failed2.env)}.`
+      `this machine does not trust the certificate of ${host} (${name2})`,
+      say`Check the scheme of ${nameInput("s3-endpoint")}; ${adviseTrust(name2, failed2.env)}.`
     ];
   }
   return void 0;
@@ -9634,6 +9640,7 @@ var init_connection_words = __esm({
     init_authorities();
     init_trouble();
     init_errors();
+    init_wording();
     init_storage();
     init_failure();
     init_sentences();
@@ -9661,15 +9668,15 @@ function explainAnswer(error2, failed2) {
   if (isArchived(error2)) {
     return failing(
       [
-        "it is archived, and not given out before it is brought back",
-        "Bring it back in the store (RestoreObject of S3), and leave this prefix out of lifecycle rules that archive (GLACIER, DEEP_ARCHIVE)."
+        "it is archived and cannot be read until the store brings it back",
+        "Restore the object in the store (RestoreObject of S3), and exclude this prefix from lifecycle rules that archive (GLACIER, DEEP_ARCHIVE)."
       ],
       said
     );
   }
   if (status === 403 || isDenial(name2)) return wrong(explainDenial(error2, bucket, failed2.action), said);
   if (isTransient2(error2)) {
-    const next = "Run it again later; if this comes often, see the status page of the store.";
+    const next = "Run it again later. If this happens often, see the status page of the store.";
     return failing([`${host} kept answering ${said}`, next]);
   }
   return failing([said, `See what ${host} says about this error.`]);
@@ -9681,48 +9688,51 @@ function explainInput(name2, failed2) {
     case "NoSuchBucket":
       return [
         `the bucket ${bucket} does not exist at ${host}`,
-        "Create the bucket, or correct the `storage` input."
+        say`Create the bucket, or correct ${nameInput("storage")}.`
       ];
     case "InvalidBucketName":
-      return [`${host} has no buckets of names such as ${bucket}`, "Correct the `storage` input."];
+      return [`${host} does not allow bucket names such as ${bucket}`, say`Correct ${nameInput("storage")}.`];
     case "InvalidAccessKeyId":
       return [
         `${host} does not know this access key`,
-        "Check AWS_ACCESS_KEY_ID, and that `s3-endpoint` is the store that issued it."
+        say`Check AWS_ACCESS_KEY_ID, and that ${nameInput("s3-endpoint")} is the store that issued it.`
       ];
     case "SignatureDoesNotMatch":
       return [
         "the secret key does not belong to the access key",
-        "Check AWS_SECRET_ACCESS_KEY for missing or added characters, and the `s3-region` input."
+        say`Check AWS_SECRET_ACCESS_KEY for missing or extra characters, and ${nameInput("s3-region")}.`
       ];
     case "ExpiredToken":
     case "ExpiredTokenException":
     case "InvalidToken":
     case "TokenRefreshRequired":
       return [
-        `the session token is not valid, or not any more (${name2})`,
-        "Ask for credentials again right before this step, with a duration longer than the run."
+        `the session token is not valid or has expired (${name2})`,
+        "Get new credentials right before this step, valid for longer than the run."
       ];
     case "RequestTimeTooSkewed":
       return [`the clocks of this machine and ${host} differ too much`, "Set the clock of this machine."];
     case "KeyTooLongError":
     case "KeyTooLong":
       return [
-        "the store takes no keys as long as those below this prefix",
-        "Use a shorter prefix in the `storage` input."
+        "the store does not accept keys as long as those under this prefix",
+        say`Use a shorter prefix in ${nameInput("storage")}.`
       ];
     case "InvalidMimeType":
       return [
-        `the bucket ${bucket} takes files of some MIME types only`,
-        "Allow application/octet-stream in the settings of the bucket, or all types."
+        `the bucket ${bucket} accepts only files of some MIME types`,
+        "Allow application/octet-stream, or all types, in the settings of the bucket."
       ];
     case "EntityTooLarge":
       return [
-        `the bucket ${bucket} takes no files of this size`,
-        "Raise the limit of the size of a file, of the bucket and of the project, to 50 MB at least."
+        `the bucket ${bucket} does not accept files of this size`,
+        "Raise the file size limit of the bucket and of the project to at least 50 MB."
       ];
     case "InvalidStorageClass":
-      return [`${host} has no such storage class`, "Correct the `s3-storage-class` input, or leave it out."];
+      return [
+        `${host} has no such storage class`,
+        say`Correct ${nameInput("s3-storage-class")}, or leave it out.`
+      ];
     default:
       return void 0;
   }
@@ -9734,23 +9744,23 @@ function explainFormat(error2, failed2) {
   const text7 = responseOf(error2).text ?? "";
   if (isPathRefused(error2)) {
     return [
-      `${host} takes the bucket in the host name only (virtual-hosted style), not in the path`,
-      "Set the `s3-addressing` input to virtual, and write a name in `s3-endpoint`, without the bucket."
+      `${host} accepts the bucket only in the host name (virtual-hosted style), not in the path`,
+      say`Use ${nameInput("s3-addressing", "virtual")}, and write a host name without the bucket in ${nameInput("s3-endpoint")}.`
     ];
   }
   if (/directory bucket/i.test(messageOf(error2))) {
-    return [`${bucket} is a directory bucket, which differs from others`, "Use a general purpose bucket."];
+    return [`${bucket} is a directory bucket, which is not supported`, "Use a general purpose bucket."];
   }
   if (/HTTP request (was )?(sent )?to (an )?HTTPS/i.test(text7)) {
-    return [`${host} speaks TLS there`, "Write https:// in `s3-endpoint`."];
+    return [`${host} expects TLS on this port`, say`Write https:// in ${nameInput("s3-endpoint")}.`];
   }
   if (status === 301 || status === 307 || wrongRegion.has(nameOf(error2))) {
     if (!isForeign(error2)) return explainRegion(error2, bucket);
   }
   if (status !== void 0 && status >= 300 && status < 400) {
     return [
-      `${host} sends elsewhere (${whereTo(error2)}), as a login page or a proxy does`,
-      "Check that `s3-endpoint` is the S3 interface of the store, and any proxy in between."
+      `${host} redirects to another server (${whereTo(error2)}), as a login page or a proxy does`,
+      say`Check that ${nameInput("s3-endpoint")} is the S3 endpoint of the store, and any proxy in between.`
     ];
   }
   if (!isForeign(error2) || isTransient2(error2) || isFull(error2)) return void 0;
@@ -9760,15 +9770,15 @@ function explainForeigner(place3) {
   const host = hostOf(place3);
   const isSupabase2 = /(^|\.)supabase\.(co|in|red)$/.test(place3.endpoint?.hostname ?? "");
   return [
-    `${host} answers, but not as S3 does`,
-    isSupabase2 ? `Write ${place3.endpoint?.origin}/storage/v1/s3 in \`s3-endpoint\`.` : `Check that \`s3-endpoint\` is the S3 interface of the store; that of Supabase Storage is ${supabaseEndpoint}.`
+    `${host} answers, but not with the S3 protocol`,
+    isSupabase2 ? say`Write ${place3.endpoint?.origin}/storage/v1/s3 in ${nameInput("s3-endpoint")}.` : say`Check that ${nameInput("s3-endpoint")} is the S3 endpoint of the store. The endpoint of Supabase Storage is ${supabaseEndpoint}.`
   ];
 }
 function explainRegion(error2, bucket) {
   const region = regionOf(error2);
   return [
     `the bucket ${bucket} is in another region`,
-    region ? `Set the \`s3-region\` input to ${region}.` : "Set the `s3-region` input to the region of the bucket."
+    region ? say`Use ${nameInput("s3-region", region)}.` : say`Set ${nameInput("s3-region")} to the region of the bucket.`
   ];
 }
 function explainDenial(error2, bucket, action) {
@@ -9777,7 +9787,7 @@ function explainDenial(error2, bucket, action) {
   const isWrite = action === "store" || action === "create";
   return [
     "access is denied",
-    isByPolicy && isWrite ? `See the policy of the bucket: where it demands encryption or a storage class of each write, set \`s3-sse\` or \`s3-storage-class\`. ${rights}` : rights
+    isByPolicy && isWrite ? say`See the policy of the bucket. If it requires encryption or a storage class for each write, set ${nameInput("s3-sse")} or ${nameInput("s3-storage-class")}. ${rights}` : rights
   ];
 }
 function isFull(error2) {
@@ -9818,6 +9828,7 @@ var init_words = __esm({
   "src/storage/s3/words.ts"() {
     "use strict";
     init_errors();
+    init_wording();
     init_connection_words();
     init_failure();
     init_sentences();
@@ -9902,7 +9913,7 @@ async function probeBucket(parts3) {
     if (capabilities) return capabilities;
   }
   throw new StorageError(
-    `${parts3.requests.location} does not give back what was written to it`,
+    `${parts3.requests.location} does not return what was written to it`,
     "Use a store whose reads and listings are strongly consistent."
   );
 }
@@ -10160,7 +10171,7 @@ var init_reading = __esm({
         });
         if (head === void 0) {
           const message = `${key} is not in ${this.#requests.location}`;
-          throw new StorageError(message, "See who removes values there.", { missing: true });
+          throw new StorageError(message, "Check who removes files there.", { missing: true });
         }
         const { ChecksumSHA256 = "", ChecksumType } = head;
         if (ChecksumType === "COMPOSITE" || !/^[A-Za-z0-9+/]{43}=$/.test(ChecksumSHA256)) return void 0;
@@ -10871,7 +10882,7 @@ var init_requests = __esm({
       #describe(error2, action, key) {
         if (error2 instanceof ForeignValueError) return error2;
         if (action === "read" && isAbsent(error2)) {
-          const next2 = "Validate the repository: a value is missing.";
+          const next2 = "Run `validate`: a file is missing from the repository.";
           return new StorageError(`${key} is not in ${this.location}`, next2, { cause: error2, missing: true });
         }
         const { what, next, configuration } = explain(error2, {
@@ -11089,10 +11100,10 @@ function md5Of(answer2) {
   if (answer2.ServerSideEncryption?.startsWith("aws:kms") || answer2.SSECustomerAlgorithm) return void 0;
   return /^"?([0-9a-f]{32})"?$/i.exec(answer2.ETag ?? "")?.[1]?.toLowerCase();
 }
-function toUncertainError2({ message, next, cause, configuration }) {
+function toUncertainError2({ message, told: told2, cause, configuration }) {
   return new StorageError(
-    `${message}; it may have been stored all the same`,
-    `${next} Then look whether it is there.`,
+    `${message}; it may have been stored anyway`,
+    say`${told2.next} Then check whether the value is there.`,
     { cause, configuration, uncertain: true }
   );
 }
@@ -11103,6 +11114,7 @@ var init_writing = __esm({
     import_node_crypto13 = require("node:crypto");
     import_client_s37 = require("./s3.cjs");
     init_errors();
+    init_wording();
     init_storage();
     init_failure();
     init_sentences();
@@ -11288,7 +11300,7 @@ var init_writing = __esm({
         const { location: location2, place: place3 } = this.#requests;
         return new StorageError(
           `${location2} has ${wrong2} under ${key}, although ${hostOf(place3)} confirmed that it was stored`,
-          "Do not rely on this store before its operator has explained this."
+          "Do not rely on this storage until its operator has explained this."
         );
       }
     };
@@ -11505,8 +11517,8 @@ async function fetchTo(address2, path27, artifact, { env: env2, signal }) {
 }
 function toDamageError4({ name: name2, id }) {
   return new StorageError(
-    `the artifact ${name2} (${id}) is not what GitHub has stored: its size or its digest is another`,
-    "Run it again; delete the artifact in the list of its run to go back to the one before."
+    `the artifact ${name2} (${id}) is not what GitHub stored: its size or its digest differs`,
+    "Run this again. To go back to the previous artifact, delete this one in the list of its run."
   );
 }
 function toRefusalError({ status, headers }, repository) {
@@ -11514,13 +11526,13 @@ function toRefusalError({ status, headers }, repository) {
     return new Unanswered(`GitHub answered ${status} about the artifacts of ${repository}`, tryLater);
   }
   if (status === 410) {
-    return new StorageError("the artifact has expired", "Take a new backup, and keep artifacts for longer.", {
+    return new StorageError("the artifact has expired", "Take a new backup, and keep artifacts longer.", {
       missing: true
     });
   }
   return new ConfigurationError(
     say`${nameInput("github-token")}: GitHub answered ${status} when asked for the artifacts of ${repository}`,
-    status === 401 ? "Give a token that is valid, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository."
+    status === 401 ? "Use a valid token, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository."
   );
 }
 var import_node_crypto14, import_node_fs5, import_node_stream3, import_promises9, Unanswered, tryLater;
@@ -11602,19 +11614,19 @@ var init_service = __esm({
         const { GITHUB_REPOSITORY = "", ACTIONS_RUNTIME_TOKEN, ACTIONS_RESULTS_URL } = env2;
         if (!/^[\w.-]+\/[\w.-]+$/.test(GITHUB_REPOSITORY)) {
           throw new ConfigurationError(
-            say`${nameInput("storage")}: GITHUB_REPOSITORY does not say of which repository the artifact is`,
-            "Set GITHUB_REPOSITORY to owner/name; on a runner it is set already."
+            say`${nameInput("storage")}: GITHUB_REPOSITORY does not name the repository of the artifact`,
+            "Set GITHUB_REPOSITORY to owner/name. On a GitHub runner, it is already set."
           );
         }
         if (isEnterpriseServer(env2)) {
           throw new ConfigurationError(
-            say`${nameInput("storage")}: GitHub Enterprise Server has no artifacts of the kind that artifact:// needs`,
+            say`${nameInput("storage")}: GitHub Enterprise Server does not support the artifacts that artifact:// needs`,
             "Use an s3:// storage, or a folder."
           );
         }
         if (token === void 0) {
           throw new ConfigurationError(
-            say`${nameInput("github-token")}: an artifact:// storage needs it, to find the artifact of earlier runs`,
+            say`${nameInput("github-token")}: an artifact:// storage needs it to find the artifacts of earlier runs`,
             "Give `github.token` of the job, and grant `actions: read` in the `permissions` of the job."
           );
         }
@@ -11681,7 +11693,8 @@ var init_service = __esm({
           const answer2 = await this.#ask(`/actions/artifacts/${artifact.id}/zip`);
           await answer2.body?.cancel();
           const address2 = answer2.headers.get("location");
-          if (address2 === null) throw new StorageError("GitHub names no place for the artifact", tryLater);
+          if (address2 === null)
+            throw new StorageError("GitHub returned no upload location for the artifact", tryLater);
           await fetchTo(address2, path27, artifact, this.#options);
         });
         return path27;
@@ -11721,7 +11734,7 @@ var init_service = __esm({
           const answer2 = await this.#retry(() => this.#ask(`/actions/artifacts?${query}`));
           const parsed = safeParse(listSchema, await answer2.json());
           if (!parsed.success)
-            throw new StorageError("GitHub lists artifacts in a form that is not known", tryLater);
+            throw new StorageError("GitHub returned a list of artifacts in an unknown format", tryLater);
           const { artifacts } = parsed.output;
           for (const artifact of artifacts) {
             sorted2 &&= artifact.id < previous;
@@ -11793,7 +11806,7 @@ var init_service = __esm({
         } catch (cause) {
           throw new StorageError(
             `an artifact could not be ${what}: ${messageOf(cause)}`,
-            "Run it again; if it fails always, see whether the storage quota of GitHub Actions is used up (Settings, Billing).",
+            "Run this again. If it keeps failing, check whether the storage quota of GitHub Actions is used up (Settings, Billing).",
             { cause }
           );
         }
@@ -11935,7 +11948,7 @@ async function unpackValue(packed, method, size, name2) {
 function damaged(how, cause) {
   return new IntegrityError(
     `the artifact is damaged: ${how}`,
-    "Download it by hand from its run and look at it; delete it there to go back to the one before.",
+    "Download it from its run and inspect it. To go back to the previous artifact, delete this one there.",
     cause
   );
 }
@@ -11977,13 +11990,13 @@ async function assertSameRepository(ours3, theirs, location2) {
   if (one === void 0 || other === void 0 || one.equals(other)) return;
   throw new StorageError(
     `another run made a repository at ${location2} at the same time`,
-    "Run this one again: it uses that repository then."
+    "Run this again. It then uses that repository."
   );
 }
 function toForeignError({ name: name2, id }, entry) {
   return new StorageError(
     `the artifact ${name2} (${id}) holds ${JSON.stringify(entry.slice(0, 200))}, which no repository does`,
-    "Name an artifact that nothing but supabase-backup stores."
+    "Choose an artifact that only supabase-backup stores."
   );
 }
 var import_promises12, import_node_path9, import_promises13, secondSlot, mostRounds, isShared, ArtifactStorage;
@@ -11994,6 +12007,7 @@ var init_store2 = __esm({
     import_node_path9 = require("node:path");
     import_promises13 = require("node:timers/promises");
     init_errors();
+    init_wording();
     init_file();
     init_storage();
     init_service();
@@ -12079,15 +12093,15 @@ var init_store2 = __esm({
       async #refuseWriting() {
         if (!this.#service.canWrite) {
           return [
-            `storage: ${this.location} can be written only by the action, on a runner of GitHub`,
-            "Use the action for what writes, or a copy: download the artifact, unpack it, and give the folder as `storage`."
+            say`${nameInput("storage")}: only the action, in a GitHub Actions run, can write ${this.location}`,
+            say`Use the action to write. Or work on a copy: download the artifact, unpack it, and set ${nameInput("storage")} to the folder.`
           ];
         }
         const distrust = await this.#service.findDistrust();
         if (distrust === void 0) return void 0;
         return [
-          `storage: ${this.location} would be written where nobody looks for it: ${distrust}`,
-          "Run what writes on the default branch (by a schedule, a dispatch or a push there), or use an s3:// storage."
+          say`${nameInput("storage")}: later runs would not find what this run writes to ${this.location}: ${distrust}`,
+          "Run workflows that write on the default branch (by a schedule, a dispatch or a push), or use an s3:// storage."
         ];
       }
       async #makeCopy() {
@@ -12140,7 +12154,7 @@ var init_store2 = __esm({
         const { bavail, bsize } = await (0, import_promises12.statfs)(folder);
         if (bytes < bavail * bsize) return;
         throw new StorageError(
-          `${this.location} needs ${bytes} bytes on this machine, of which ${bavail * bsize} are free`,
+          `${this.location} needs ${bytes} bytes on this machine, but only ${bavail * bsize} are free`,
           "Free space, shorten the retention, or use an s3:// storage, which is not copied as a whole."
         );
       }
@@ -12169,7 +12183,7 @@ var init_store2 = __esm({
           await this.#merge(copy, missed);
         }
         throw new StorageError(
-          `${this.location} could not be stored: other runs did so ${mostRounds} times in between`,
+          `${this.location} could not be stored: other runs stored it ${mostRounds} times meanwhile`,
           "Give the jobs that write it one `concurrency` group, without `cancel-in-progress`, and run this one again."
         );
       }
@@ -12201,7 +12215,9 @@ var init_store2 = __esm({
         try {
           await this.#service.discard(other.name);
         } catch (error2) {
-          this.#options.context.log.warn(`the artifact before the newest of this run stays: ${messageOf(error2)}`);
+          this.#options.context.log.warn(
+            `the previous artifact of this run could not be deleted: ${messageOf(error2)}`
+          );
         }
       }
       /**
@@ -12222,7 +12238,7 @@ var init_store2 = __esm({
         await (0, import_promises12.rm)(folder, { recursive: true, force: true });
         copy.base = Math.max(copy.base, newer.id);
         log3.warn(
-          `another run stored ${this.location} meanwhile: both are merged, and what this run removed may be there again until the next cleanup`
+          `another run stored ${this.location} meanwhile. Both are merged; what this run removed may reappear until the next cleanup`
         );
       }
     };
@@ -17579,7 +17595,7 @@ function adviseInstall(major, system = findSystem()) {
     case "Alpine":
       return `Run "apk add postgresql${major}-client" as root`;
     case "Linux":
-      return `Install postgresql-client-${major} (on Red Hat and its kin: postgresql${major}), have that done with install-client: always`;
+      return say`Install postgresql-client-${major} or a newer major (on Red Hat and its relatives: postgresql${major}), let ${nameInput("install-client", "always")} install it`;
   }
 }
 function adviseUpgrade(major, system = findSystem()) {
@@ -17606,6 +17622,7 @@ var init_places = __esm({
     "use strict";
     import_node_fs12 = require("node:fs");
     import_node_path17 = __toESM(require("node:path"), 1);
+    init_wording();
     usualPlaces = [
       // Debian and Ubuntu
       ["usr/lib/postgresql", /^\d+$/, "bin"],
@@ -18596,7 +18613,7 @@ async function installClient(wanted2, policy, context, options2 = {}) {
   if (!mayInstall(policy, context.env)) return void 0;
   if (process.platform !== "linux") {
     context.log.warn(
-      say`${nameInput("install-client")}: nothing is installed on this system (${process.platform})`
+      say`${nameInput("install-client")}: programs cannot be installed on this system (${process.platform})`
     );
     return void 0;
   }
@@ -19063,24 +19080,24 @@ function parseDatabaseUrl(text7) {
   }
   if (/\[your-password\]/i.test(text7)) {
     throw new Problem(
-      "still holds the placeholder [YOUR-PASSWORD]",
-      "Put the password of the database in its place."
+      "still contains the placeholder [YOUR-PASSWORD]",
+      "Replace it with the password of the database."
     );
   }
   const standard = text7.replace(/@(:\d+)?\//, (match2) => match2.replace("@", "@localhost")).replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, "$1");
   const url2 = URL.canParse(standard) ? new URL(standard) : void 0;
   const isCut = url2 !== void 0 && (url2.hash !== "" || url2.pathname.includes("@"));
   if (url2 === void 0 || isCut || decode(url2.password) === void 0) {
-    const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
+    const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode everything except letters and digits (@ is %40, / is %2F, # is %23, % is %25).`;
     throw new Problem("is not a valid URL", remedy);
   }
   if (url2.searchParams.get("service") || /^postgres(?:ql)?:\/{2,3}(?:\?|$)/i.test(text7)) return text7;
   if (url2.hostname === "" && !url2.searchParams.get("host") && !url2.searchParams.get("hostaddr"))
-    throw new Problem("names no host", `Write it as ${databaseUrlForm}.`);
+    throw new Problem("has no host", `Write it as ${databaseUrlForm}.`);
   if (url2.pathname.length < 2 && !url2.searchParams.get("dbname")) {
     throw new Problem(
-      "names no database",
-      `Write it as ${databaseUrlForm}; on Supabase the database is postgres.`
+      "has no database",
+      `Write it as ${databaseUrlForm}; on Supabase, the database is postgres.`
     );
   }
   return text7;
@@ -19095,7 +19112,7 @@ var parsePatterns = patterned(
     if (pattern5 === "*" || tablePattern.test(pattern5)) return pattern5;
     throw new Problem(
       `cannot contain ${JSON.stringify(pattern5)}`,
-      'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".'
+      'Write schema.table, schema.* or *. Names are case-sensitive. Put a part that contains dots, commas or stars in double quotes, as in "v1.2"."a,b".'
     );
   })
 );
@@ -19107,7 +19124,7 @@ var parseColumns = patterned(
     if (schema5 && table4 && column) return { schema: schema5, table: table4, column };
     throw new Problem(
       `cannot contain ${JSON.stringify(name2)}`,
-      "Write schema.table.column, names as they are, without quotes."
+      "Write schema.table.column. Names are case-sensitive and have no quotes."
     );
   })
 );
@@ -19122,7 +19139,7 @@ function parseChecks(text7) {
   const source = isSql(text7) ? text7 : readFileAsText(text7);
   const checks = source.split(/\r?\n/).map((line2) => line2.trim()).filter((line2) => line2 !== "" && !/^(--|#)/.test(line2));
   if (checks.length === 0) {
-    throw new Problem("holds no check", "Write one SELECT a line, each of which must return true.");
+    throw new Problem("contains no check", "Write one SELECT a line, each of which must return true.");
   }
   return checks;
 }
@@ -19152,11 +19169,14 @@ function parseMailServer(text7) {
   if (url2 === void 0 || scheme === void 0 || url2.hostname === "" || !/^\/?$/.test(url2.pathname)) {
     throw new Problem(
       "is not the address of a mail server",
-      `Write it as ${mailServerForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`
+      `Write it as ${mailServerForm}; in a password, percent-encode everything except letters and digits (@ is %40, / is %2F, # is %23, % is %25).`
     );
   }
   if (url2.search !== "" || url2.hash !== "")
-    throw new Problem("holds a ? or a # after the host", "Percent-encode them in the password: %3F and %23.");
+    throw new Problem(
+      "contains a ? or a # after the host",
+      "Percent-encode them in the password: %3F and %23."
+    );
   const port = url2.port === "" ? scheme.port : Number(url2.port);
   refuseMixedUp(port, scheme.tls);
   const host = url2.hostname.replace(/^\[|\]$/g, "");
@@ -19165,31 +19185,34 @@ function parseMailServer(text7) {
 function refuseMixedUp(port, tls2) {
   if (port === 0)
     throw new Problem(
-      "names port 0, which no server has",
-      `Write the port for logins, as in ${mailServerForm}.`
+      "has port 0, which no server uses",
+      `Write the submission port, as in ${mailServerForm}.`
     );
   if (port === 25) {
     throw new Problem(
-      "names port 25, on which mail servers talk to each other: clouds and runners close it",
-      `Write the port for logins, as in ${mailServerForm}.`
+      "has port 25, which is for mail between servers and is blocked by clouds and runners",
+      `Write the submission port, as in ${mailServerForm}.`
     );
   }
   if (port === 465 && tls2 === "starttls")
-    throw new Problem("names port 465 with smtp://", "Write smtps://, which is what that port speaks.");
+    throw new Problem(
+      "has port 465 with smtp://",
+      "Write smtps://, because that port uses TLS from the start."
+    );
   if (port === 587 && tls2 === "implicit")
-    throw new Problem("names port 587 with smtps://", "Write smtp://: that port begins TLS when asked to.");
+    throw new Problem("has port 587 with smtps://", "Write smtp://, because that port uses STARTTLS.");
 }
 function readLogin(url2) {
   if (url2.username === "" && url2.password === "") return void 0;
   const [user, password] = [decode(url2.username), decode(url2.password)];
   if (!user || !password) {
     throw new Problem(
-      "holds a user without a password, a password without a user, or a % that encodes nothing",
+      "has a user without a password, a password without a user, or a % that does not start a percent-encoded character",
       `Write it as ${mailServerForm}, with a % itself as %25.`
     );
   }
   if (new RegExp("\\p{Cc}", "u").test(user + password))
-    throw new Problem("holds a control character in its user or password", "Leave it out.");
+    throw new Problem("has a control character in its user or password", "Leave it out.");
   return { user, password };
 }
 var mailbox = /^(?:(?![@<>()[\]\\,;:"])[!-~]){1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/;
@@ -19209,7 +19232,7 @@ var parseRecipientsOfMail = patterned(
   (text7) => splitList(text7).map((address2) => {
     if (mailbox.test(address2)) return { name: "", address: address2 };
     throw new Problem(
-      `cannot contain ${JSON.stringify(address2)}: that is no address of mail`,
+      `cannot contain ${JSON.stringify(address2)}: that is not a mail address`,
       "Write addresses as in ops@example.com, separated by commas."
     );
   })
@@ -19224,7 +19247,7 @@ var schema = record(
 function parseNeeds(text7) {
   const parsed = safeParse(pipe(string(), parseJson(), schema), text7);
   if (parsed.success) return Object.entries(parsed.output).map(([id, job]) => ({ id, ...job }));
-  throw new Problem("is not what GitHub knows of the jobs before", "Write `${{ toJSON(needs) }}`.");
+  throw new Problem("is not the result of `toJSON(needs)`", "Write `${{ toJSON(needs) }}`.");
 }
 
 // src/interface/inputs/time-values.ts
@@ -19295,8 +19318,8 @@ function parseBackupId(text7) {
   const date5 = parseTime(time7);
   if (date5 !== void 0) return `before:${date5.toISOString()}`;
   throw new Problem(
-    `holds no time: ${JSON.stringify(time7)}`,
-    "Write it with its zone, as in before:2026-11-20T06:00:00Z."
+    `contains no time: ${JSON.stringify(time7)}`,
+    "Write it with a time zone, as in before:2026-11-20T06:00:00Z."
   );
 }
 function parseRecoveryTarget(text7) {
@@ -19304,8 +19327,8 @@ function parseRecoveryTarget(text7) {
   const date5 = /^\d{4}-\d\d-\d\d[T ]\d/.test(text7) ? parseTime(text7) : void 0;
   if (date5 === void 0) {
     throw new Problem(
-      `is no point in time: ${JSON.stringify(text7)}`,
-      "Write date and time with their zone, as in 2026-11-20T14:30:00Z, or latest."
+      `is not a point in time: ${JSON.stringify(text7)}`,
+      "Write date and time with a time zone, as in 2026-11-20T14:30:00Z, or latest."
     );
   }
   const fraction = /\.(\d+)/.exec(text7)?.[1] ?? "";
@@ -19338,8 +19361,8 @@ function parseTimeZone(text7) {
     return new Intl.DateTimeFormat("en", { timeZone: text7 }).resolvedOptions().timeZone;
   } catch {
     throw new Problem(
-      `is no time zone: ${JSON.stringify(text7)}`,
-      "Write a name of the IANA database, such as Europe/Berlin, or UTC."
+      `is not a time zone: ${JSON.stringify(text7)}`,
+      "Write a name from the IANA time zone database, such as Europe/Berlin, or UTC."
     );
   }
 }
@@ -19396,7 +19419,7 @@ var alarmInputs = {
     required: true,
     placeholder: "operation",
     example: "drill",
-    description: "The operation whose alarm is raised: its next success ends it.",
+    description: "The operation that the alarm is about, such as `drill`. The next successful run of that operation ends the alarm.",
     parse: oneOf(announced)
   },
   needs: {
@@ -19406,7 +19429,7 @@ var alarmInputs = {
     placeholder: "json",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
     example: "${{ toJSON(needs) }}",
-    description: "What GitHub knows of the jobs before, as `toJSON(needs)` writes it. One that did not succeed, and does not say in an output `announced` that its alarm is raised already, raises it.",
+    description: "The results of the jobs before this one, as the expression `toJSON(needs)` gives them. A job that did not succeed raises the alarm, unless its output `announced` says that it has already raised it.",
     parse: parseNeeds
   },
   "github-token": {
@@ -19414,7 +19437,7 @@ var alarmInputs = {
     operations,
     secret: true,
     placeholder: "token",
-    description: "The token of the workflow. `schedule`, and `status` with a `policy`, look with it whether workflows are enabled and ran (`actions: read`, and `actions: write` to enable one); failure issues need `issues: write`; an `artifact://` storage of another run needs `actions: read`.",
+    description: "A GitHub token, usually `github.token`. Failure issues need the permission `issues: write`. `schedule`, and `status` with a `policy`, need `actions: read` to check that workflows are enabled and have run; `schedule` needs `actions: write` to enable a disabled workflow. `artifact://` storage needs `actions: read` to download the artifact of an earlier run.",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
     parse: matching(/^\S{1,4000}$/, "is not a token", "Write `${{ github.token }}`.")
   },
@@ -19422,7 +19445,7 @@ var alarmInputs = {
     group: "report",
     operations: [...channelling, "report", "estimate", "keygen"],
     placeholder: "name",
-    description: "What the database is called in issues, messages and reports, and in the `policy` that `status`, `doctor` and `estimate` read. When empty, the storage stands for it.",
+    description: "The name of the database in issues, messages and reports. With a `policy`, it selects the database of that name in the policy. When empty, messages show the storage instead.",
     parse: matching(new RegExp("^\\P{Cc}{1,100}$", "u"), "is not one line of at most 100 characters", "Shorten it.")
   },
   "failure-issues": {
@@ -19431,7 +19454,7 @@ var alarmInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether a failure opens an issue in the repository of the workflow, which the next success closes. Needs `issues: write`. docs/alarms.md.",
+    description: "Whether a failure opens an issue in the repository of the workflow. The next success closes the issue. Needs a `github-token` with `issues: write`. See docs/alarms.md.",
     parse: parseBoolean
   },
   "issue-labels": {
@@ -19439,14 +19462,14 @@ var alarmInputs = {
     operations: channelling,
     default: "backup-failure",
     placeholder: "labels",
-    description: "Labels of such issues besides `supabase-backup`, separated by commas.",
+    description: "Labels for failure issues in addition to `supabase-backup`, separated by commas, such as `backup-failure, on-call`.",
     parse: listOf(new RegExp("^\\P{Cc}{1,50}$", "u"), "a label has at most 50 characters", "Shorten it.")
   },
   "issue-assignees": {
     group: "github",
     operations: channelling,
     placeholder: "users",
-    description: "Who is assigned to such issues: names of users, separated by commas.",
+    description: "GitHub users to assign to failure issues, separated by commas, such as `mona, hubot`.",
     parse: listOf(
       /^@?[A-Za-z0-9-]{1,39}$/,
       "that is no name of a user",
@@ -19457,7 +19480,7 @@ var alarmInputs = {
     group: "github",
     operations: channelling,
     placeholder: "names",
-    description: "Who is mentioned in such issues: users and teams, separated by commas.",
+    description: "GitHub users and teams to mention in failure issues, separated by commas, such as `mona, acme/on-call`.",
     parse: listOf(
       /^@?[A-Za-z0-9-]{1,39}(\/[\w.-]{1,100})?$/,
       "that is no name of a user or a team",
@@ -19469,7 +19492,7 @@ var alarmInputs = {
     operations: channelling,
     secret: true,
     placeholder: "url",
-    description: "A webhook that gets failures, and the recovery from them, as JSON. docs/alarms.md has its fields.",
+    description: "The URL of a webhook that receives failures and recoveries as JSON, such as `https://example.com/alarms`. See docs/alarms.md for the fields.",
     parse: parseWebhook
   },
   "notify-format": {
@@ -19477,7 +19500,7 @@ var alarmInputs = {
     operations: channelling,
     default: "default",
     placeholder: "form",
-    description: "In which form `notify-url` gets it: `default`, which has a `title` and a `text` beside all fields, or as a service wants it: `apprise`, `discord`, `ntfy`, `pagerduty`, `teams`, `telegram`.",
+    description: "The format in which `notify-url` receives messages: `default` has a `title`, a `text` and all fields; `apprise`, `discord`, `ntfy`, `pagerduty`, `teams` and `telegram` are the formats of those services.",
     parse: oneOf(notifyFormats)
   },
   "slack-webhook-url": {
@@ -19485,7 +19508,7 @@ var alarmInputs = {
     operations: channelling,
     secret: true,
     placeholder: "url",
-    description: "An incoming webhook of Slack that gets failures, and the recovery from them.",
+    description: "The URL of a Slack incoming webhook that receives failures and recoveries, such as `https://hooks.slack.com/services/\u2026`.",
     parse: parseWebhook
   },
   "smtp-url": {
@@ -19493,21 +19516,21 @@ var alarmInputs = {
     operations: channelling,
     secret: true,
     placeholder: "url",
-    description: "A mail server that sends failures, and the recovery from them, to `mail-to`: `smtps://user:password@host:465`, or `smtp://\u2026:587` for one that begins TLS when asked to. Nothing is sent without TLS.",
+    description: "The mail server that sends failures and recoveries to `mail-to`: `smtps://user:password@host:465` for TLS from the start, or `smtp://user:password@host:587` for STARTTLS. No mail is sent without TLS.",
     parse: parseMailServer
   },
   "mail-from": {
     group: "alarm",
     operations: [...channelling, "init"],
     placeholder: "address",
-    description: "Whom mail comes from, such as `Backups <backups@example.com>`. Required with `mail-to`.",
+    description: "The sender of the mail, such as `Backups <backups@example.com>`. Required with `mail-to`.",
     parse: parseSender
   },
   "mail-to": {
     group: "alarm",
     operations: [...channelling, "init"],
     placeholder: "addresses",
-    description: "Who gets mail: addresses, separated by commas. Without it no mail is sent.",
+    description: "The mail addresses that receive failures and recoveries, separated by commas, such as `oncall@example.com`. When empty, no mail is sent.",
     parse: parseRecipientsOfMail
   },
   "heartbeat-url": {
@@ -19515,21 +19538,21 @@ var alarmInputs = {
     operations: channelling,
     secret: true,
     placeholder: "url",
-    description: "Called after each success, for a service that raises the alarm when the calls stop: the only one that notices that nothing runs any more.",
+    description: "A URL to call after each success, such as `https://hc-ping.com/\u2026`. The monitoring service behind it raises an alarm when the calls stop. It is the only alarm that works when no workflow runs any more.",
     parse: parseWebhook
   },
   "heartbeat-signals": {
     group: "alarm",
     operations: channelling,
     placeholder: "signals",
-    description: "What `heartbeat-url` is told besides successes: `start`, `fail` or both separated by a comma, as healthchecks.io and Uptime Kuma understand it.",
+    description: "What to report to `heartbeat-url` in addition to successes: `start`, `fail` or `start, fail`, as healthchecks.io and Uptime Kuma understand them.",
     parse: parseSignals
   },
   "rpo-target": {
     group: "alarm",
     operations: channelling,
     placeholder: "duration",
-    description: "How much work may be lost at most, such as `24h`: failure issues tell how long until the newest backup is older, and escalate then.",
+    description: "The recovery point objective: how much work you can afford to lose, such as `24h`. Failure issues show how long the newest backup still meets it, and escalate when it no longer does.",
     parse: parseDuration
   }
 };
@@ -28469,8 +28492,8 @@ var parseRecipients = patterned(
   (text7) => splitList(text7).map((recipient) => {
     if (/AGE-SECRET-KEY-/i.test(recipient)) {
       throw new Problem(
-        "holds an identity, which is the secret half",
-        "Write the recipient that starts with age1; `age-keygen -y` prints it. Replace that identity if this was logged."
+        "contains an identity, which is the secret key",
+        "Write the recipient that starts with age1; `age-keygen -y` prints it. Replace that identity if it was logged."
       );
     }
     try {
@@ -28488,8 +28511,8 @@ function parseIdentities(text7) {
   const lines3 = identityLines(text7);
   if (lines3.length === 0) {
     throw new Problem(
-      "is neither an age identity nor a file that holds one",
-      "Write the text of the file that `age-keygen` made, or the path of a file that can be read here."
+      "is neither an age identity nor a file with one",
+      "Write the text of the file that `age-keygen` created, or the path of a readable file."
     );
   }
   for (const [index, line2] of lines3.entries()) {
@@ -28497,8 +28520,8 @@ function parseIdentities(text7) {
       new Decrypter().addIdentity(line2);
     } catch {
       throw new Problem(
-        `holds a line that is no valid age identity, number ${index + 1} of ${lines3.length} without comments`,
-        "Copy it again from the file that `age-keygen` made, whole lines only."
+        `has a line that is not a valid age identity: number ${index + 1} of ${lines3.length} without comments`,
+        "Copy it again, with complete lines, from the file that `age-keygen` created."
       );
     }
   }
@@ -28517,7 +28540,7 @@ function readIfPossible(path27) {
 }
 function parseFolder(path27) {
   if (isFolder(path27)) return path27;
-  throw new Problem(`is no folder: ${JSON.stringify(path27)}`, "Write the path of an existing folder.");
+  throw new Problem(`is not a folder: ${JSON.stringify(path27)}`, "Write the path of an existing folder.");
 }
 function isFolder(path27) {
   try {
@@ -28532,10 +28555,10 @@ function parseCertificates(text7) {
 }
 var pem = /^[\s\S]*-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----[\s\S]*$/;
 var parsePem = patterned(pem, (given) => {
-  const remedy = "Give the CA certificate in PEM form; Supabase offers it under Database settings.";
-  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(given)) throw new Problem("holds a private key", remedy);
+  const remedy = "Give the CA certificate in PEM format. Supabase offers it for download under Database settings.";
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(given)) throw new Problem("contains a private key", remedy);
   const blocks = given.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
-  if (blocks.length === 0 || !blocks.every(isCertificate)) throw new Problem("is no certificate", remedy);
+  if (blocks.length === 0 || !blocks.every(isCertificate)) throw new Problem("is not a certificate", remedy);
 });
 function isCertificate(pem2) {
   try {
@@ -28548,10 +28571,7 @@ function readFile(path27) {
   try {
     return (0, import_node_fs3.readFileSync)(path27, "utf8");
   } catch {
-    throw new Problem(
-      `cannot be read: ${JSON.stringify(path27)}`,
-      "Write the path of a file that can be read here."
-    );
+    throw new Problem(`cannot be read: ${JSON.stringify(path27)}`, "Write the path of a readable file.");
   }
 }
 
@@ -28563,7 +28583,7 @@ var databaseInputs = {
     secret: true,
     placeholder: "url",
     example: databaseUrlForm,
-    description: "The database to back up: `postgresql://user:password@host:5432/database`, with a direct connection or the session pooler (port 5432, not 6543). When empty, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, \u2026) are used. `status` needs none; with it, it measures the slot of captures now. `managed` only takes the name of the project from it.",
+    description: "The connection string of the database to back up: `postgresql://user:password@host:5432/database`. Use a direct connection or the session pooler (port 5432, not 6543). When empty, the libpq variables (`PGHOST`, `PGUSER`, `PGPASSWORD`, \u2026) are used. `status` does not need it, but uses it to measure the replication slot. `managed` uses it only to find the project.",
     parse: parseDatabaseUrl
   },
   "backup-type": {
@@ -28571,14 +28591,14 @@ var databaseInputs = {
     operations: ["backup"],
     default: "full",
     placeholder: "type",
-    description: "What to store: `full` for schema and rows, `incremental` for the same without reading again what provably did not change since the backup before, `schema` for definitions without rows. Each restores alone.",
+    description: "What to store. `full` stores the schema and all rows. `incremental` stores the same, but does not read again what provably has not changed since the previous backup. `schema` stores definitions without rows. Each type can be restored on its own.",
     parse: oneOf(["full", "incremental", "schema"])
   },
   label: {
     group: "source",
     operations: ["backup", "gate"],
     placeholder: "text",
-    description: "A note kept with the backup, for example the release that follows it. At most 200 characters.",
+    description: "A note to store with the backup, such as `before release 2.4`. At most 200 characters.",
     parse: matching(new RegExp("^\\P{Cc}{1,200}$", "u"), "is not one line of at most 200 characters", "Shorten it.")
   },
   pin: {
@@ -28587,7 +28607,7 @@ var databaseInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether the backup is kept for good, whatever a retention policy says.",
+    description: "Whether to keep the backup forever, regardless of the retention rules.",
     parse: parseBoolean
   },
   recheck: {
@@ -28595,7 +28615,7 @@ var databaseInputs = {
     operations: ["backup", "capture", "gate"],
     default: "1%",
     placeholder: "percentage",
-    description: "How much of what an incremental backup finds unchanged it reads all the same, another part each hour, and compares with what is stored. A difference fails the run, which then reads everything.",
+    description: "How much of the unchanged data an incremental backup reads anyway, as a percentage such as `1%`. It reads a different part each hour and compares it with what is stored. If there is a difference, the backup reads all data again and ends with exit code 3.",
     parse: parseShare
   },
   "rollback-token": {
@@ -28604,7 +28624,7 @@ var databaseInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether each backup leaves a token in the database, in a schema named `supabase_backup`, so that an incremental backup notices that the database was rolled back to an earlier state. Needs the right to create that schema.",
+    description: "Whether each backup writes a token into the database, in the schema `supabase_backup`. With the token, an incremental backup notices that the database was rolled back to an earlier state. The database user needs the privilege to create that schema.",
     parse: parseBoolean
   },
   "target-url": {
@@ -28614,7 +28634,7 @@ var databaseInputs = {
     secret: true,
     placeholder: "url",
     example: databaseUrlForm,
-    description: "The database to restore into: `postgresql://user:password@host:5432/database`. For `drill` any database of a server for drills: the scratch database is made beside it, and dropped.",
+    description: "The connection string of the database to restore into: `postgresql://user:password@host:5432/database`. For `drill`, any database on a server for drills: the drill creates a scratch database beside it and drops it afterwards.",
     parse: parseDatabaseUrl
   },
   "backup-id": {
@@ -28624,7 +28644,7 @@ var databaseInputs = {
     placeholder: "id",
     example: "20261120T021700Z-7f3a",
     positional: /^(\d[\dTZ]*(-[0-9a-f]*)?|latest|latest-verified|all|(before|random):[\w:.+-]*)$/,
-    description: "Which backup: an id such as `20261120T021700Z-7f3a`, the beginning of one that no other has, or `latest`; except for `validate`, `before:<time>`, the newest made before a time such as `before:2026-11-20T06:00:00Z`; for `validate` also `all`; for `restore` and `drill` also `latest-verified`, the newest that was read back whole or drilled, and `random:<interval>`, any of the last so many hours, days or weeks such as `random:7d`. On the command line it may stand alone after the operation.",
+    description: "The backup to use: an id such as `20261120T021700Z-7f3a`, a unique prefix of an id, or `latest`. `before:<time>`, such as `before:2026-11-20T06:00:00Z`, selects the newest backup before that time (not for `validate`). `all` selects every backup (only for `validate`). `latest-verified` selects the newest backup that was fully read back or drilled, and `random:<interval>`, such as `random:7d`, a random one of the last 7 days (only for `restore` and `drill`). On the command line, the value can follow the operation without the option.",
     parse: parseBackupId
   },
   "recovery-target-time": {
@@ -28632,7 +28652,7 @@ var databaseInputs = {
     operations: ["restore", "drill"],
     placeholder: "time",
     example: "2026-11-20T14:30:00Z",
-    description: "The point in time to recover to, such as `2026-11-20T14:30:00Z`, or `latest` for the last that was captured: the best backup before it is restored, and what was committed from then until that time is replayed. Needs `capture`. docs/point-in-time.md.",
+    description: "The point in time to restore, such as `2026-11-20T14:30:00Z`, or `latest` for the last captured change. The operation restores the best backup before that time and replays the changes that were committed since. Needs `capture` to have run. See docs/point-in-time.md.",
     parse: parseRecoveryTarget
   },
   "unlimited-wal": {
@@ -28641,7 +28661,7 @@ var databaseInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether `capture` may make its slot on a server that sets no limit to the write-ahead log that a slot keeps (`max_slot_wal_keep_size = -1`): when captures stop, the log fills the disk of the server until the slot is dropped.",
+    description: "Whether `capture` may create its replication slot on a server that does not limit how much write-ahead log a slot keeps (`max_slot_wal_keep_size = -1`). If captures stop there, the log fills the server's disk until you drop the slot.",
     parse: parseBoolean
   },
   "drop-slot": {
@@ -28650,28 +28670,28 @@ var databaseInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether to capture a last time and then drop the slot, for good or before the platform restores the project. What was captured stays.",
+    description: "Whether to capture one last time and then drop the replication slot. Use it to end captures for good, or before Supabase restores the project. Captured changes stay in the storage.",
     parse: parseBoolean
   },
   include: {
     group: "source",
     operations: ["backup", "capture", "restore", "gate", "doctor", "estimate"],
     placeholder: "tables",
-    description: "The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are. Double quotes around a part make its dots, commas and stars ordinary. When empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.",
+    description: "The tables to include, separated by commas or new lines: `schema.table`, `schema.*` or `*`. Names are case-sensitive. Put a name that contains a dot, comma or star in double quotes. When empty, all tables are included. `backup` stores rows of these tables only, but the definitions of all tables. `restore` restores these tables only.",
     parse: parsePatterns
   },
   exclude: {
     group: "source",
     operations: ["backup", "capture", "restore", "gate", "doctor", "estimate"],
     placeholder: "tables",
-    description: "The tables to leave out, of those that `include` takes; written as there.",
+    description: "The tables to leave out of those that `include` selects, in the same form, such as `public.sessions, audit.*`.",
     parse: parsePatterns
   },
   "encryption-recipients": {
     group: "encryption",
     operations: ["backup", "capture", "gate", "doctor", "init"],
     placeholder: "recipients",
-    description: "Who can open the backup: age recipients (`age1\u2026`), separated by commas or lines. When empty, the backup is stored unencrypted; `init` makes a key then.",
+    description: "The age recipients (`age1\u2026`) that can decrypt the backup, separated by commas or new lines. When empty, the backup is stored unencrypted; `init` then creates a key.",
     parse: parseRecipients
   },
   "compression-level": {
@@ -28681,7 +28701,7 @@ var databaseInputs = {
     // docs/benchmarks.md.
     default: "2",
     placeholder: "1-19",
-    description: "The zstd level, 1 to 19. Higher is smaller and slower.",
+    description: "The zstd compression level, from 1 to 19. A higher level makes backups smaller and slower.",
     parse: wholeNumber(1, 19)
   },
   jobs: {
@@ -28689,7 +28709,7 @@ var databaseInputs = {
     operations: ["backup", "capture", "restore", "drill", "gate", "doctor", "estimate"],
     default: "4",
     placeholder: "1-16",
-    description: "How many connections copy rows at the same time, 1 to 16.",
+    description: "How many connections copy rows in parallel, from 1 to 16.",
     parse: wholeNumber(1, 16)
   },
   "lock-timeout": {
@@ -28697,14 +28717,14 @@ var databaseInputs = {
     operations: ["backup", "capture", "gate"],
     default: "30",
     placeholder: "seconds",
-    description: "How many seconds to wait for the lock of a table before giving way to whoever holds it, 1 to 3600.",
+    description: "How many seconds to wait for a table lock, from 1 to 3600, before the operation gives up in favor of the session that holds the lock.",
     parse: wholeNumber(1, 3600)
   },
   sslrootcert: {
     group: "source",
     operations: [...recordedOperations, "status", "schedule", "records", "doctor", "estimate"],
     placeholder: "file",
-    description: "The certificate authority that the database server's certificate is checked against, in PEM form, or the path of a file with it. Supabase has it under Database settings. With it, sslmode is verify-full where nothing else is said.",
+    description: "The CA certificate to verify the database server's certificate with, in PEM format, or the path of a PEM file. Supabase offers it for download in the Database settings of the project. With it, `sslmode` is `verify-full` unless the connection string says otherwise.",
     parse: parseCertificates
   }
 };
@@ -28717,7 +28737,7 @@ var doctorInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether `doctor` writes no probe to the storage, for credentials that may only read: whether it can be written is then not checked.",
+    description: "Whether `doctor` writes nothing to the storage, for credentials that can only read. It then does not check whether the storage is writable.",
     parse: parseBoolean
   },
   "test-alarm": {
@@ -28726,7 +28746,7 @@ var doctorInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether `doctor` sends one message, marked as a test, by mail, to `notify-url` and to Slack, whichever are set, and tells how each answered.",
+    description: "Whether `doctor` sends a test message by mail, to `notify-url` and to Slack, and reports how each of them answered. It skips channels that are not set.",
     parse: parseBoolean
   }
 };
@@ -28745,12 +28765,12 @@ function findProjectRef(url2) {
 var parseProjectRef = matching(
   projectRefPattern,
   "is not the name of a project",
-  "Write the twenty lower-case letters that stand in the address of its dashboard."
+  "Write the twenty lower-case letters in the URL of its dashboard."
 );
 var parseToken = matching(
   /^[\x21-\x7e]{1,4000}$/,
-  "holds a space, a line break or a letter that no header can hold",
-  "Copy the token alone, as the dashboard has shown it."
+  "contains a space, a line break or a character that an HTTP header cannot have",
+  "Copy only the token, as the dashboard shows it."
 );
 
 // src/interface/inputs/groups/management.ts
@@ -28761,7 +28781,7 @@ var managementInputs = {
     operations: asking,
     secret: true,
     placeholder: "token",
-    description: "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read backups; `restore` with `managed` needs one that may also write them, and `vault-key` one for secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. `managed` alone needs one; with it, and the project, which a `policy` may name, `status`, `report` and `doctor` tell of both layers. docs/managed.md.",
+    description: "An access token for Supabase's Management API, which reports on Supabase's own backups. Use a scoped token for this project that can read backups. `restore` with `managed` also needs permission to write backups, and `vault-key` needs permission to write secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. `managed` requires a token. With a token and a project, `status`, `report` and `doctor` also cover Supabase's own backups. See docs/managed.md.",
     parse: parseToken
   },
   "project-ref": {
@@ -28769,7 +28789,7 @@ var managementInputs = {
     operations: [...asking, "init"],
     placeholder: "ref",
     example: "abcdefghijklmnopqrst",
-    description: "The project whose backups by the platform are meant: the twenty letters in the address of its dashboard. When empty, it is taken from `database-url`, or for `restore` from `target-url`, where that leads to a hosted project.",
+    description: "The reference of the Supabase project: the twenty letters in the URL of its dashboard, such as `abcdefghijklmnopqrst`. When empty, it is taken from `database-url`, or for `restore` from `target-url`, if that URL belongs to a hosted project.",
     parse: parseProjectRef
   },
   "management-api-url": {
@@ -28777,7 +28797,7 @@ var managementInputs = {
     operations: asking,
     default: "https://api.supabase.com",
     placeholder: "url",
-    description: "Where the Management API is, without a path: for a platform that one runs oneself, and for tests.",
+    description: "The root URL of the Management API. Change it only for a self-hosted platform or for tests.",
     parse: parseApiRoot
   },
   managed: {
@@ -28786,7 +28806,7 @@ var managementInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. What is asked is noted in `storage`, so that it is asked once. With a `target-url` the slot of captures is dropped before, and a new backup taken after. docs/managed.md.",
+    description: "Whether Supabase restores the project in place to `recovery-target-time`, from its own point-in-time recovery backups. `storage` records the request, so that it is sent only once. With a `target-url`, the operation drops the replication slot before the restore and takes a new backup after it. See docs/managed.md.",
     parse: parseBoolean
   },
   "vault-key": {
@@ -28795,7 +28815,7 @@ var managementInputs = {
     default: "true",
     flag: true,
     placeholder: "true|false",
-    description: "Whether Vault's root key, without which no other project reads the secrets, is carried where token and project are known: an encrypted backup takes it along, and `restore` gives it to a project that would lose nothing by it. It is never stored unencrypted, and without permission it is left out and told. docs/supabase.md.",
+    description: "Whether to carry the root key of Vault, without which no other project can decrypt the secrets. Needs an access token and the project. An encrypted backup includes the key, and `restore` gives it to the target project if that project would lose nothing. The key is never stored unencrypted. If the token lacks permission, the key is left out and the report says so. See docs/supabase.md.",
     parse: parseBoolean
   },
   "wait-at-most": {
@@ -28803,7 +28823,7 @@ var managementInputs = {
     operations: ["restore"],
     default: "5h",
     placeholder: "duration",
-    description: "With `managed`: how long to wait for the project to come back, such as `5h`. After that the run ends with 3, and the restore goes on: the same command waits on, and asks for nothing again.",
+    description: "With `managed`, how long to wait for the project to come back, such as `5h`. After that, the run ends with exit code 3 and the restore continues. Run the same command again to keep waiting; it does not request another restore.",
     parse: parseDuration
   }
 };
@@ -28821,14 +28841,14 @@ var proofInputs = {
     operations: ["restore", "drill"],
     default: "3",
     placeholder: "0-100",
-    description: "How many backups before the chosen one to try when it fails, each with the next older one, until one works. For `restore` only with `staging-url`, where a failure costs nothing.",
+    description: "How many older backups to try, one after another, if the chosen backup fails, from 0 to 100. `restore` uses it only with `staging-url`, where a failure does no harm.",
     parse: wholeNumber(0, 100)
   },
   checks: {
     group: "proof",
     operations: ["backup", "capture", "restore", "drill", "gate"],
     placeholder: "sql",
-    description: "Questions to the database, one `SELECT` a line, or the path of a file with them, asked in a transaction that cannot write. `backup` asks them in its snapshot and keeps a digest of the answers, which every restore and drill must answer alike; those given to `restore` or `drill` must return true.",
+    description: "SQL questions to the database: one `SELECT` per line, such as `SELECT count(*) > 0 FROM public.orders`, or the path of a file with them. They run in a read-only transaction. `backup` stores a digest of the answers, and every restore and drill must give the same answers. Checks given to `restore` or `drill` must return true.",
     parse: parseChecks
   },
   freshness: {
@@ -28836,21 +28856,21 @@ var proofInputs = {
     operations: ["backup", "capture", "gate"],
     placeholder: "columns",
     example: "public.orders.created_at",
-    description: "Columns whose newest value tells how fresh the data is, as `schema.table.column`, separated by commas or lines. Recorded with the backup, and compared and shown by restores and drills.",
+    description: "Columns whose newest value shows how fresh the data is, as `schema.table.column`, separated by commas or new lines. `backup` records the values; restores and drills compare and show them.",
     parse: parseColumns
   },
   command: {
     group: "proof",
     operations: ["drill"],
     placeholder: "command",
-    description: "A shell command that tests the restored database, for example with the tests of the application. It finds it in `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD` and `PGDATABASE`, and must end with 0.",
+    description: "A shell command that tests the restored database, such as `npm test`. It gets the connection in `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD` and `PGDATABASE`, and must end with exit code 0.",
     parse: matching(/^.{1,8000}$/s, "has more than 8,000 characters", "Put it into a script, and name that.")
   },
   "rto-target": {
     group: "proof",
     operations: ["drill", "report"],
     placeholder: "duration",
-    description: "How long a recovery may take, such as `30m`: from the beginning until the database can be used. A drill that takes longer ends with 3; a report compares drills with it.",
+    description: "The recovery time objective: how long a recovery may take, from its start until the database can be used, such as `30m`. A drill that takes longer ends with exit code 3. `report` compares drills with it.",
     parse: parseDuration
   }
 };
@@ -28863,7 +28883,7 @@ var recordsInputs = {
     secret: true,
     placeholder: "url",
     example: databaseUrlForm,
-    description: "A database that keeps records of what was done as tables, written as `database-url` is; it may be the source. Each run brings what is missing there, and a database that does not answer is a warning. docs/records.md.",
+    description: "The connection string of a database that stores a record of each run in tables, in the form of `database-url`. It may be the source database. Each run adds the records that are missing. If the database does not answer, the run only shows a warning. See docs/records.md.",
     parse: parseDatabaseUrl
   },
   "records-task": {
@@ -28872,7 +28892,7 @@ var recordsInputs = {
     default: "verify",
     positional: /^[a-z]+$/,
     placeholder: "rebuild|verify",
-    description: "What `records` does: `verify` compares each row with the repository and ends with 3 when one differs; `rebuild` inserts what is missing and corrects what differs. On the command line the word after `records`.",
+    description: "What `records` does. `verify` compares each row with the repository and ends with exit code 3 if one differs. `rebuild` inserts missing rows and corrects rows that differ. On the command line, the value can follow the operation without the option.",
     parse: oneOf(["rebuild", "verify"])
   }
 };
@@ -28884,21 +28904,21 @@ var releaseInputs = {
     operations: ["gate", "status", "report", "managed"],
     default: { gate: "24h", status: "26h", report: "26h", managed: "26h" },
     placeholder: "duration",
-    description: "How old the newest backup with rows may be, such as `24h`. `gate` takes one when it is older, or stops; `status` ends with 3. `managed` asks the same of the backups that the platform takes.",
+    description: "How old the newest backup with rows may be, such as `24h`. If it is older, `gate` takes a backup or stops, and `status` ends with exit code 3. `managed` applies the limit to the backups that Supabase takes.",
     parse: parseDuration
   },
   "verified-within": {
     group: "limits",
     operations: ["gate", "status", "report"],
     placeholder: "duration",
-    description: "Within which time a backup must have been verified: read back whole, or drilled. When empty, that is not asked.",
+    description: "How long ago a backup may last have been verified (fully read back or drilled), such as `7d`. When empty, there is no limit.",
     parse: parseDuration
   },
   "drilled-within": {
     group: "limits",
     operations: ["gate", "status", "report"],
     placeholder: "duration",
-    description: "Within which time a drill must have passed, such as `35d`. When empty, that is not asked.",
+    description: "How long ago the last drill may have passed, such as `35d`. When empty, there is no limit.",
     parse: parseDuration
   },
   "on-stale": {
@@ -28906,7 +28926,7 @@ var releaseInputs = {
     operations: ["gate"],
     default: "backup",
     placeholder: "action",
-    description: "What `gate` does when the newest backup is too old, or a destructive migration asks for one of its own: `backup` takes one, pinned for such a migration, and lets the release pass; `stop` ends with 3.",
+    description: "What `gate` does if the newest backup is too old, or if a destructive migration needs a backup of its own. `backup` takes a backup and lets the release pass; it pins the backup for a destructive migration. `stop` ends with exit code 3.",
     parse: oneOf(["backup", "stop"])
   },
   migrations: {
@@ -28914,14 +28934,14 @@ var releaseInputs = {
     operations: ["gate"],
     default: "supabase/migrations",
     placeholder: "folder",
-    description: "The folder of the SQL migrations that `gate` looks through for what destroys data (DROP TABLE, DROP COLUMN, TRUNCATE, DELETE without WHERE, \u2026), of those that came since `base-ref`.",
+    description: "The folder with the SQL migrations. `gate` searches those added since `base-ref` for statements that destroy data (DROP TABLE, DROP COLUMN, TRUNCATE, DELETE without WHERE, \u2026).",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a folder.")
   },
   "base-ref": {
     group: "limits",
     operations: ["gate"],
     placeholder: "ref",
-    description: "The commit, tag or branch of what runs in production, with which the migrations are compared. When empty, what the event of the run says (the base of a pull request, the commit before a push); without either no migration is looked at.",
+    description: "The commit, tag or branch that runs in production, such as `v1.4.0`. `gate` looks at the migrations added since then. When empty, the event of the workflow run decides: the base of a pull request, or the commit before a push. If the event has neither, `gate` looks at no migrations.",
     parse: matching(/^[\w][\w./@^~-]{0,199}$/, "is not a git ref", "Write a commit, a tag or a branch.")
   }
 };
@@ -28936,7 +28956,7 @@ var reportInputs = {
     operations: ["report"],
     default: "dashboard",
     placeholder: "kind",
-    description: "What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; `runbook`, a folder with a Markdown file for each database: what to do when something has happened to it; `compliance`, a folder with evidence of a period for an audit, as Markdown, HTML and JSON; or `managed`, a folder in the same forms about Supabase's own backups beside these.",
+    description: "What `report` writes. `dashboard` is one HTML file that shows whether and how the databases can be recovered. `runbook` is a folder with a Markdown file for each database that says what to do in an emergency. `compliance` is a folder with audit evidence for a period, as Markdown, HTML and JSON. `managed` is a folder with a report on Supabase's own backups next to these, in the same formats.",
     parse: oneOf(reportKinds)
   },
   output: {
@@ -28944,7 +28964,7 @@ var reportInputs = {
     operations: ["report"],
     placeholder: "path",
     example: "./dashboard.html",
-    description: "The file that `report` writes, or the folder where its kind has several files. It is replaced at once, and only this user can read it. When empty, `supabase-backup-<kind>` in the working directory.",
+    description: "The file that `report` writes, such as `./dashboard.html`, or the folder if the kind has several files. It is replaced atomically, and only its owner can read it. When empty, `supabase-backup-<kind>` in the working directory.",
     parse: matching(/^(?!-$)[^\0]{1,1000}$/, "is not a path", "Write the path of a file or folder.")
   },
   period: {
@@ -28953,7 +28973,7 @@ var reportInputs = {
     default: "90d",
     placeholder: "period",
     example: "2026-Q3",
-    description: "The time that evidence (`kind: compliance`) is about, in UTC: a year, a quarter or a month such as `2026`, `2026-Q3` or `2026-10`, or the last days, such as `90d`.",
+    description: "The period that the audit evidence (`kind: compliance`) covers, in UTC: a year, a quarter or a month such as `2026`, `2026-Q3` or `2026-10`, or the last days, such as `90d`.",
     parse: parsePeriod
   },
   public: {
@@ -28962,7 +28982,7 @@ var reportInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether the report is for everybody, as on GitHub Pages: names of tables, locations, targets, people, questions and messages of failures are left out of it.",
+    description: "Whether the report is for everybody, for example on GitHub Pages. It then leaves out the names of tables, locations, targets and people, the checks, and the messages of failures.",
     parse: parseBoolean
   }
 };
@@ -28993,7 +29013,7 @@ var parseS3Encryption = patterned(s3Encryption, (text7) => {
     return keyId === "" ? { algorithm: "aws:kms" } : { algorithm: "aws:kms", keyId };
   }
   throw new Problem(
-    "names no encryption of S3",
+    "is not an S3 encryption",
     "Write AES256, aws:kms, or aws:kms:KEY with the id or the ARN of the key."
   );
 });
@@ -29001,8 +29021,8 @@ var storageClass = new RegExp(`^(?!(?:${[...archivingClasses].join("|")})$)[A-Z]
 var parseStorageClass = patterned(storageClass, (text7) => {
   if (archivingClasses.has(text7)) {
     throw new Problem(
-      `is ${text7}, whose objects cannot be read at once: no backup could be built on, validated or restored`,
-      "Write GLACIER_IR, which can, STANDARD_IA, or leave it out."
+      `is ${text7}, whose objects cannot be read immediately, so backups could not be validated or restored`,
+      "Write GLACIER_IR or STANDARD_IA, whose objects can, or leave it out."
     );
   }
   if (storageClass.test(text7)) return text7;
@@ -29015,13 +29035,13 @@ var parseStorage = patterned(storage, (text7) => {
   if (storage.test(text7)) return text7;
   if (/^artifact:/i.test(text7)) {
     throw new Problem(
-      "names an artifact that cannot exist",
+      "has an invalid artifact name",
       'Write artifact://name, without any of " : < > | * ? \\ and / in the name, at most 200 characters.'
     );
   }
   if (text7.includes("://") && text7.includes("@")) {
     throw new Problem(
-      "must not hold credentials",
+      "must not contain credentials",
       "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead."
     );
   }
@@ -29059,7 +29079,7 @@ var fields = [
 ];
 var secretFields = ["secret-access-key", "session-token"];
 var mostCopies = 8;
-var listRemedy = "Write a YAML list, such as `- storage: s3://bucket/prefix` with `endpoint`, `region` and credentials below it, or one address a line.";
+var listRemedy = "Write a YAML list, such as `- storage: s3://bucket/prefix` with `endpoint`, `region` and credentials below it, or one address per line.";
 function parseCopies(text7) {
   const entries = readEntries(text7);
   if (entries.length === 0) throw new Problem("names no storage", listRemedy);
@@ -29069,7 +29089,10 @@ function parseCopies(text7) {
   const names4 = copies.map(({ name: name2 }) => name2);
   const repeated = names4.findIndex((name2, index) => names4.indexOf(name2) !== index);
   if (repeated >= 0 && entries[repeated]?.has("name"))
-    throw new Problem(`entry ${repeated + 1}: name is that of another entry`, "Give each a name of its own.");
+    throw new Problem(
+      `entry ${repeated + 1}: another entry has the same name`,
+      "Give each entry a different name."
+    );
   return copies;
 }
 function secretsOfCopies(text7) {
@@ -29098,7 +29121,7 @@ function readEntries(text7) {
   const [error2] = document.errors;
   if (error2 !== void 0) {
     const line2 = text7.slice(0, error2.pos[0]).split("\n").length;
-    throw new Problem(`is no YAML, from line ${line2} on`, listRemedy);
+    throw new Problem(`is not valid YAML from line ${line2} on`, listRemedy);
   }
   const root = document.contents;
   if (!(0, import_yaml.isSeq)(root)) throw new Problem("is no list", listRemedy);
@@ -29106,19 +29129,23 @@ function readEntries(text7) {
 }
 function readEntry(item, number5) {
   if ((0, import_yaml.isScalar)(item) && typeof item.value === "string") return /* @__PURE__ */ new Map([["storage", item.value.trim()]]);
-  if (!(0, import_yaml.isMap)(item)) throw new Problem(`entry ${number5} is neither an address nor has it fields`, listRemedy);
+  if (!(0, import_yaml.isMap)(item))
+    throw new Problem(`entry ${number5} is neither an address nor a list of fields`, listRemedy);
   const entry = /* @__PURE__ */ new Map();
   for (const { key, value } of item.items) {
     const name2 = (0, import_yaml.isScalar)(key) ? String(key.value) : "";
     const field = fields.find((known4) => known4 === name2);
     if (field === void 0) {
       const told2 = /^[a-z][a-z0-9-]{0,39}$/.test(name2) ? name2 : "one of its fields";
-      throw new Problem(`entry ${number5}: ${told2} is no field of a copy`, `The fields are ${list(fields)}.`);
+      throw new Problem(
+        `entry ${number5}: ${told2} is not a field of a copy`,
+        `The fields are ${list(fields)}.`
+      );
     }
     if (value !== null && !(0, import_yaml.isScalar)(value))
       throw new Problem(
-        `entry ${number5}: ${field} is no text`,
-        "Write it on one line, in quotes where YAML needs them."
+        `entry ${number5}: ${field} is not text`,
+        "Write it on one line, in quotes if YAML requires them."
       );
     const text7 = (0, import_yaml.isScalar)(value) && typeof value.value === "string" ? value.value.trim() : "";
     if (text7 !== "") entry.set(field, text7);
@@ -29143,7 +29170,7 @@ function toCopy(entry, number5) {
   const misplaced = [...entry.keys()].find((field) => field !== "storage" && field !== "name");
   if (!isBucket && misplaced !== void 0)
     throw new Problem(
-      `entry ${number5}: ${misplaced} is for s3:// alone, and its storage is a folder`,
+      `entry ${number5}: ${misplaced} is only for s3://, but its storage is a folder`,
       "Leave it out, or correct the storage."
     );
   return {
@@ -29159,7 +29186,7 @@ function toCopy(entry, number5) {
 }
 function parseCopyStorage(text7) {
   if (/^artifact:/i.test(text7))
-    throw new Problem("is an artifact, which is written once", "Write a folder or s3://bucket/prefix.");
+    throw new Problem("is an artifact, which cannot hold a copy", "Write a folder or s3://bucket/prefix.");
   return parseStorage(text7);
 }
 function parseName(text7) {
@@ -29173,8 +29200,8 @@ function takeCredentials(entry, number5) {
   if (accessKeyId === void 0 || secretAccessKey === void 0) {
     const missing = accessKeyId === void 0 ? "access-key-id" : "secret-access-key";
     throw new Problem(
-      `entry ${number5}: ${missing} is missing beside ${given.join(" and ")}`,
-      "Give both, or none to use the credentials of the environment."
+      `entry ${number5}: ${missing} is missing, but there is ${given.join(" and ")}`,
+      "Give both, or neither to use the credentials of the environment."
     );
   }
   return { accessKeyId, secretAccessKey, sessionToken: entry.get("session-token") };
@@ -29189,21 +29216,21 @@ var repositoryInputs = {
     optionalFor: ["report", "doctor", "managed", "init"],
     placeholder: "location",
     example: "./backups or s3://bucket/prefix",
-    description: "Where the backups are kept: a folder such as `./backups`, or `s3://bucket/prefix` for Amazon S3 and everything that speaks its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage), or `artifact://name` for an artifact of the GitHub repository. S3 credentials come from the default AWS chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.",
+    description: "Where the backups are stored: a folder such as `./backups`; `s3://bucket/prefix` for Amazon S3 or a compatible service (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage); or `artifact://name` for an artifact of the GitHub repository. S3 credentials come from the default AWS chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.",
     parse: parseStorage
   },
   "s3-endpoint": {
     group: "storage",
     operations: [...storing, "init"],
     placeholder: "url",
-    description: "Address of an S3 service other than Amazon, for example `https://<account>.r2.cloudflarestorage.com`. Only with an `s3://` storage. When empty, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` is used.",
+    description: "The URL of an S3 service other than Amazon, such as `https://<account>.r2.cloudflarestorage.com`. Only with `s3://` storage. When empty, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` is used.",
     parse: checkEndpoint
   },
   "s3-region": {
     group: "storage",
     operations: [...storing, "init"],
     placeholder: "region",
-    description: "Region of the S3 bucket. When empty, `AWS_REGION` or the AWS profile decides.",
+    description: "The region of the S3 bucket, such as `eu-central-1`. When empty, `AWS_REGION` or the AWS profile is used.",
     parse: parseRegion
   },
   "s3-addressing": {
@@ -29211,21 +29238,21 @@ var repositoryInputs = {
     operations: storing,
     default: "auto",
     placeholder: "style",
-    description: "Where the name of the bucket stands in the address of the store: `virtual` in the host name, `path` in the path. `auto` takes the path with an `s3-endpoint`, until the store refuses that, and the host name at Amazon.",
+    description: "Where requests put the bucket name: `virtual` in the host name, `path` in the path of the URL. `auto` uses the host name for Amazon. With an `s3-endpoint`, it uses the path, and the host name if the service refuses that.",
     parse: parseS3Addressing
   },
   "s3-sse": {
     group: "storage",
     operations: storing,
     placeholder: "how",
-    description: "What the store is asked to encrypt each object with, where the bucket demands it: `AES256`, `aws:kms`, or `aws:kms:KEY` with the id or ARN of a key. When empty, the store does as the bucket is set.",
+    description: "The server-side encryption to request for each object, if the bucket requires it: `AES256`, `aws:kms`, or `aws:kms:KEY` with the id or ARN of a key. When empty, the bucket's own setting applies.",
     parse: parseS3Encryption
   },
   "s3-storage-class": {
     group: "storage",
     operations: storing,
     placeholder: "class",
-    description: "Storage class of what is written to S3, such as `STANDARD_IA` or `GLACIER_IR`. Classes that cannot be read at once are refused. When empty, the store does as the bucket is set.",
+    description: "The storage class of the objects written to S3, such as `STANDARD_IA` or `GLACIER_IR`. Classes whose objects cannot be read immediately are refused. When empty, the bucket's own setting applies.",
     parse: parseStorageClass
   },
   copies: {
@@ -29235,7 +29262,7 @@ var repositoryInputs = {
     secret: true,
     placeholder: "yaml",
     example: "s3://other-bucket/prefix",
-    description: "Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup`, `capture` and a `gate` that takes a backup do so after the first storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, `doctor` checks them, and `status` tells how far behind they are.",
+    description: "Other storages that hold copies of the repository. Write a YAML list. Each entry has `storage` (a folder or `s3://bucket/prefix`) and, if needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`. One address per line also works. An entry without credentials uses those of the environment. `backup`, `capture` and `gate` write the copies after the first storage, and `mirror` brings them up to date. `restore`, `drill` and `validate` read from them what the first storage cannot provide. `repair` restores damaged objects of the first storage from them. `doctor` checks them, and `status` shows how far behind they are.",
     parse: parseCopies
   },
   "repository-key": {
@@ -29243,7 +29270,7 @@ var repositoryInputs = {
     operations: storing,
     secret: true,
     placeholder: "hex",
-    description: "The key that names stored objects by their content, 64 hexadecimal digits as `openssl rand -hex 32` prints them. When empty, a key is made with the repository and kept in it; give your own to keep it elsewhere, and then with every operation.",
+    description: "The key that derives the names of stored objects from their content: 64 hexadecimal digits, as `openssl rand -hex 32` prints them. When empty, a key is created with the repository and stored in it. Set your own key to keep it elsewhere; every operation then needs it.",
     parse: matching(
       /^[0-9a-f]{64}$/i,
       "is not 64 hexadecimal digits",
@@ -29255,14 +29282,14 @@ var repositoryInputs = {
     operations: storing,
     secret: true,
     placeholder: "identity",
-    description: "The age identity that opens encrypted backups: the text of the file that `age-keygen` wrote (`AGE-SECRET-KEY-1\u2026`, one or several lines, comments allowed), or the path of such a file. A backup does not need it to be written, only to be read.",
+    description: "The age identity that decrypts backups: the text of the file that `age-keygen` wrote (`AGE-SECRET-KEY-1\u2026`, one or several lines, comments allowed), or the path of such a file. Reading encrypted backups needs it; writing them does not.",
     parse: parseIdentities
   },
   "client-path": {
     group: "programs",
     operations: storing,
     placeholder: "folder",
-    description: "The folder with `pg_dump` and `pg_restore` of the server's major version or newer. When empty, they are looked for on this machine.",
+    description: "The folder with `pg_dump` and `pg_restore`, such as `/usr/lib/postgresql/17/bin`. They must have the server's major version or a newer one. When empty, the operation searches this machine.",
     parse: parseFolder
   },
   "install-client": {
@@ -29270,7 +29297,7 @@ var repositoryInputs = {
     operations: storing,
     default: "auto",
     placeholder: "when",
-    description: "Whether client programs that are missing are installed with apt, as root or by `sudo -n`, which changes the machine: `auto` on GitHub's own runners only, `always` on any, `never`.",
+    description: "Whether to install missing PostgreSQL client programs with apt, as root or with `sudo -n`. `auto` installs them only on GitHub-hosted runners, `always` on any machine, `never` on none.",
     parse: oneOf(["auto", "always", "never"])
   }
 };
@@ -29282,7 +29309,7 @@ var restoreInputs = {
     operations: ["restore"],
     default: "content",
     placeholder: "depth",
-    description: "What is compared after the restore: `content` of every restored table, `counts` of rows only, or `none`.",
+    description: "What to compare after the restore: `content` compares the content of every restored table, `counts` only the numbers of rows, `none` nothing.",
     parse: oneOf(["content", "counts", "none"])
   },
   "default-privileges": {
@@ -29290,7 +29317,7 @@ var restoreInputs = {
     operations: ["restore"],
     default: "narrower",
     placeholder: "whose",
-    description: "What `anon`, `authenticated`, `service_role` and everybody get, in a project, on what is created in `public` from now on: the `narrower` of what the source and the target grant, or as in the `source`. Projects made before 2026-10-30 may grant everything.",
+    description: "Which default privileges `anon`, `authenticated`, `service_role` and `PUBLIC` have on new objects in `public` after a restore into a project. `narrower` keeps only those that both the source and the target grant; `source` keeps those of the source. Projects created before 2026-10-30 may grant everything.",
     parse: oneOf(["narrower", "source"])
   },
   "target-kind": {
@@ -29298,14 +29325,14 @@ var restoreInputs = {
     operations: ["restore"],
     default: "auto",
     placeholder: "kind",
-    description: "What the target is: `plain` for any PostgreSQL, `supabase-image` for a container of `supabase/postgres` reached as its superuser, `supabase-project` for a hosted project or whatever keeps its own `auth` and `storage`. `auto` looks.",
+    description: "The kind of target: `plain` for any PostgreSQL server, `supabase-image` for a `supabase/postgres` container (connect as its superuser), `supabase-project` for a hosted project or a server that manages its own `auth` and `storage`. `auto` detects it.",
     parse: oneOf(["auto", "plain", "supabase-image", "supabase-project"])
   },
   environment: {
     group: "restore",
     operations: ["restore"],
     placeholder: "name",
-    description: "What the target is used for, kept in the record of the restore. Any but `staging`, `test`, `dev`, `preview` and `local`, as words of the name, needs `confirm`; so does whatever has `prod` or `live` in it.",
+    description: "What the target is used for, such as `staging`. The restore records it. The restore needs `confirm` unless the name contains the word `staging`, `test`, `dev`, `preview` or `local`; it always needs it if the name contains `prod` or `live`. When empty, the name requires no `confirm`.",
     parse: matching(
       /^[\w .-]{1,100}$/u,
       "is not a name of at most 100 letters",
@@ -29316,7 +29343,7 @@ var restoreInputs = {
     group: "restore",
     operations: ["restore"],
     placeholder: "words",
-    description: "The words `RESTORE PRODUCTION`, typed by whoever answers for it: needed where the target is the database that was backed up, where `environment` does not say that it is no production, and where a Supabase project is not empty.",
+    description: "The words `RESTORE PRODUCTION`. Required if the target is the database that was backed up, if `environment` may mean production, or if the target is a Supabase project that is not empty.",
     parse: matching(
       /^RESTORE PRODUCTION$/,
       "is not the words that confirm it",
@@ -29329,7 +29356,7 @@ var restoreInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether what is in the way is removed first: all of a target that is not empty or that a restore left unfinished; with `include` or `exclude` only the chosen tables, and nothing else. Without it such a target is refused.",
+    description: "Whether to remove what is in the way before the restore: everything in a target that is not empty or that an earlier restore left unfinished; with `include` or `exclude`, only the selected tables. Without `clean`, such a target is refused.",
     parse: parseBoolean
   },
   "safety-backup": {
@@ -29338,14 +29365,14 @@ var restoreInputs = {
     default: "true",
     flag: true,
     placeholder: "true|false",
-    description: "Whether a target that is to be emptied is backed up first, pinned, and encrypted for the same recipients as the backup that is restored.",
+    description: "Whether to back up the target before it is emptied. The safety backup is pinned, and encrypted for the same recipients as the backup that is restored.",
     parse: parseBoolean
   },
   "safety-storage": {
     group: "restore",
     operations: ["restore"],
     placeholder: "location",
-    description: "Where the safety backup goes when the target is another database than the one that was backed up: a repository holds one database. Written like `storage`.",
+    description: "Where to store the safety backup, in the form of `storage`. Required if the target is not the database that was backed up, because a repository holds one database.",
     parse: parseStorage
   },
   "staging-url": {
@@ -29353,21 +29380,21 @@ var restoreInputs = {
     operations: ["restore"],
     secret: true,
     placeholder: "url",
-    description: "A server on which the backup is restored and compared first, in a scratch database as `drill` makes it. The target is touched only when that went well, with the newest backup with which it did.",
+    description: "The connection string of a server on which to try the restore first. The operation restores the backup into a scratch database there and compares it. It changes the target only if that succeeded, and uses the newest backup for which it did.",
     parse: parseDatabaseUrl
   },
   image: {
     group: "proof",
     operations: ["drill", "restore"],
     placeholder: "image",
-    description: "The container image of the server on which a backup is tried, as the reusable workflows start it: `postgres:\u2026` or `supabase/postgres:\u2026`, with a digest or without. Another one is refused, because it would read the backup.",
+    description: "The container image of the server on which a backup is tried: `postgres:\u2026` or `supabase/postgres:\u2026`, with or without a digest. The reusable workflows set it. Other images are refused, because they would be able to read the backup.",
     parse: parseImage
   },
   "side-schema": {
     group: "restore",
     operations: ["restore"],
     placeholder: "schema",
-    description: "Restores the rows of the tables that `include` names into a new schema beside the live tables, compares the two, and writes the SQL that brings back what is missing or was changed. The live tables stay as they are.",
+    description: "The name of a new schema, such as `recovered`, for the rows of the tables that `include` selects. The operation restores them beside the live tables, compares the two, and writes the SQL that brings back missing or changed rows. It does not change the live tables.",
     parse: matching(
       /^[^"\p{Cc}]{1,63}$/u,
       "is not the name of a schema",
@@ -29378,7 +29405,7 @@ var restoreInputs = {
     group: "general",
     operations: ["restore", "drill"],
     placeholder: "folder",
-    description: "A folder in which the comparison is written as `parity.md` and `parity.json`, every line of it, and for `side-schema` the SQL. It is made where it does not exist.",
+    description: "A folder for the full comparison: `parity.md`, `parity.json` and, with `side-schema`, the SQL. It is created if it does not exist.",
     parse: matching(/^[^\0]{1,4000}$/, "is not a path", "Write the path of a folder.")
   }
 };
@@ -29390,7 +29417,7 @@ var retentionInputs = {
     operations: ["cleanup", "list", "status", "report", "doctor", "estimate"],
     default: "daily=7 weekly=5 monthly=12",
     placeholder: "rules",
-    description: "Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones (`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay. `status` reads it for its digest alone; `doctor` and `estimate` tell what it costs.",
+    description: "Which backups to keep. `hourly=24 daily=7 weekly=5 monthly=12 yearly=3` keeps the newest backup of each of the last 24 hours, 7 days, 5 weeks, 12 months and 3 years that have one; `last=3` keeps the newest 3; `within=7d` keeps all of the last 7 days; `verified=3` keeps at least 3 verified backups. A backup stays if any rule keeps it. Pinned backups and the newest verified backup always stay. `status` uses the rules only for its digest; `doctor` and `estimate` show what they cost.",
     parse: parseRetention
   },
   "keep-changes": {
@@ -29398,7 +29425,7 @@ var retentionInputs = {
     operations: ["cleanup", "list", "status", "report"],
     default: "8d",
     placeholder: "interval",
-    description: "How far back any point in time stays recoverable, such as `8d`: captured changes are kept from the backup on that reaches back so far.",
+    description: "How far back every point in time stays recoverable, such as `8d`. Captured changes are kept from the newest backup before that time.",
     parse: parseInterval
   },
   "time-zone": {
@@ -29406,7 +29433,7 @@ var retentionInputs = {
     operations: ["cleanup", "list", "status", "report"],
     default: "UTC",
     placeholder: "zone",
-    description: "The time zone in which days, weeks, months and years begin, such as `Europe/Berlin`.",
+    description: "The time zone in which the days, weeks, months and years of `retention` begin, such as `Europe/Berlin`.",
     parse: parseTimeZone
   },
   "grace-period": {
@@ -29414,7 +29441,7 @@ var retentionInputs = {
     operations: ["cleanup"],
     default: "24h",
     placeholder: "interval",
-    description: "How long stored objects that nothing needs any more are kept before they are removed, such as `24h`. Longer than any backup runs.",
+    description: "How long to keep stored objects after no backup needs them any more, such as `24h`. It must be longer than any backup runs.",
     parse: parseInterval
   }
 };
@@ -29426,7 +29453,7 @@ var scheduleInputs = {
     operations: ["schedule", "status", "report", "doctor", "estimate", "init"],
     default: { schedule: ".github/supabase-backup.yml", init: ".github/supabase-backup.yml" },
     placeholder: "file",
-    description: "The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it `status` judges when each schedule of the database last succeeded; when empty, it does not. In place of `storage`, `report` is about all its databases, or the one that `database` names. `doctor` checks its workflows; `estimate` takes retention and schedule of `database` from it. `init` writes it, and never over another.",
+    description: "The policy file, which describes databases, storages, schedules, retention, drills and alarms. See docs/schedule.md. `schedule` generates workflows from it. `init` writes it, but never over an existing file. `status` checks with it when each schedule of the database last succeeded. `report` covers all of its databases, or the one that `database` names, in place of `storage`. `doctor` checks its workflows. `estimate` reads the retention and schedule of `database` from it.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of the policy file.")
   },
   workflows: {
@@ -29434,7 +29461,7 @@ var scheduleInputs = {
     operations: ["schedule", "status", "report", "doctor", "init"],
     default: ".github/workflows",
     placeholder: "folder",
-    description: "The folder in which `schedule` and `init` write the workflows of the policy, and `status`, `report` and `doctor` look for them.",
+    description: "The folder of the workflows that belong to the policy. `schedule` and `init` write them there; `status`, `report` and `doctor` look for them there.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a folder.")
   },
   check: {
@@ -29443,7 +29470,7 @@ var scheduleInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether `schedule` writes nothing and ends with 3 when the workflows are not what the policy says.",
+    description: "Whether `schedule` only compares: it then writes nothing and ends with exit code 3 if the workflows differ from the policy.",
     parse: parseBoolean
   }
 };
@@ -29460,7 +29487,7 @@ var setupInputs = {
     operations: ["init"],
     placeholder: "names",
     example: "production",
-    description: "What the databases are called in the policy, separated by commas: lower-case letters, digits and `-`. With several, each gets a place of its own in `storage`.",
+    description: "The names of the databases in the policy, separated by commas, such as `production, staging`. A name has lower-case letters, digits and `-`. If there are several, each gets its own place in `storage`.",
     parse: listOf(
       databaseNamePattern,
       "a name is lower-case letters, digits and -, and `all` is taken",
@@ -29472,7 +29499,7 @@ var setupInputs = {
     operations: ["init"],
     placeholder: "channels",
     example: "issues",
-    description: "Who is told of failures, separated by commas: `issues` on GitHub, `webhook`, `slack`, `mail` (with `mail-from` and `mail-to`), `heartbeat`, or `none`. When empty, and nobody can be asked, `issues`.",
+    description: "Where to report failures, separated by commas: `issues` (on GitHub), `webhook`, `slack`, `mail` (with `mail-from` and `mail-to`), `heartbeat`, or `none`. When empty, `init` asks; if it cannot ask, it uses `issues`.",
     parse: (text7) => splitList(text7).map(oneOf(notifyChannels))
   },
   action: {
@@ -29480,7 +29507,7 @@ var setupInputs = {
     operations: ["init"],
     placeholder: "pin",
     example: "octo-org/supabase-backup@0123456789abcdef0123456789abcdef01234567",
-    description: "This action, pinned to a commit, as the workflows name it: `OWNER/REPO@COMMIT`. When empty, the release that this program is of.",
+    description: "This action as workflows refer to it, pinned to a commit: `OWNER/REPO@COMMIT`. When empty, the release of this program is used.",
     parse: matching(
       pinnedActionPattern,
       "is not OWNER/REPO@COMMIT with a commit of 40 hexadecimal digits",
@@ -29492,21 +29519,21 @@ var setupInputs = {
     operations: ["init"],
     placeholder: "name",
     example: "octo-org/shop",
-    description: "The repository on GitHub that gets the workflows, `OWNER/REPO`. When empty, `GITHUB_REPOSITORY` or the remote `origin`.",
+    description: "The GitHub repository that gets the workflows, as `OWNER/REPO`. When empty, `GITHUB_REPOSITORY` or the Git remote `origin` is used.",
     parse: matching(/^[\w.-]+\/[\w.-]+$/, "is not OWNER/REPO", "Write it as in octo-org/shop.")
   },
   "key-file": {
     group: "encryption",
     operations: ["init", "keygen"],
     placeholder: "file",
-    description: "Where the key that opens the backups is put, readable by its owner alone. Never over a file that is there, and never into a git repository. When empty, `~/.config/supabase-backup/`, and a name of the repository or of `database`.",
+    description: "The file to write the key to that decrypts the backups. Only its owner can read it. An existing file is never overwritten, and the file must be outside of any Git repository. When empty, a file in `~/.config/supabase-backup/`, named after the repository or `database`.",
     parse: parsePath
   },
   "recovery-sheet": {
     group: "encryption",
     operations: ["init", "keygen"],
     placeholder: "file",
-    description: "Where the recovery sheet is put: a page to print, with the key and how to restore with it. Under the same rules. When empty, beside `key-file`.",
+    description: "The file to write the recovery sheet to: a page to print, with the key and the steps to restore with it. The rules of `key-file` apply. When empty, the sheet is written beside `key-file`.",
     parse: parsePath
   }
 };
@@ -29518,7 +29545,7 @@ var statusInputs = {
     operations: ["status"],
     default: "text",
     placeholder: "form",
-    description: "What `status` prints: `text`, its report, or `openmetrics`, for Prometheus and what reads its formats. docs/status.md has the names.",
+    description: "What `status` prints: `text` for a report, or `openmetrics` for metrics that Prometheus and compatible programs read. See docs/status.md for the names of the metrics.",
     parse: oneOf(["text", "openmetrics"])
   },
   "metrics-file": {
@@ -29526,7 +29553,7 @@ var statusInputs = {
     operations: ["status"],
     placeholder: "file",
     example: "/var/lib/node_exporter/textfile/supabase_backup.prom",
-    description: "A file to which `status` writes its metrics as well, replaced at once: for the textfile collector of node_exporter, which reads what ends in `.prom`. The folder must exist, outside of the storage.",
+    description: "A file to which `status` also writes its metrics, such as `/var/lib/node_exporter/textfile/supabase_backup.prom`. The textfile collector of node_exporter reads files that end in `.prom`. The file is replaced atomically. Its folder must exist and be outside of the storage.",
     parse: matching(
       /^(?!-$)[^\0]{1,1000}$/,
       "is not a path",
@@ -29540,7 +29567,7 @@ var statusInputs = {
     default: { doctor: "0.023", estimate: "0.023" },
     placeholder: "price",
     example: "0.023",
-    description: "What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` and the dashboard tell what the backups cost, `doctor` and `estimate` what they will cost. When empty, the former do not ask, and the latter take the price of Amazon S3 Standard.",
+    description: "What a gigabyte of storage costs per month, such as `0.023`, in any currency. `status` and the dashboard show what the backups cost; `doctor` and `estimate` show what they will cost. When empty, `status` and the dashboard show no cost, and `doctor` and `estimate` use the price of Amazon S3 Standard.",
     parse: parsePrice
   },
   digest: {
@@ -29549,7 +29576,7 @@ var statusInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether `status` also sends a digest of the last seven days by mail, to `notify-url` and to Slack, whichever are set: what ran, sizes, the last drill, what was found, what the next cleanup removes.",
+    description: "Whether `status` also sends a digest of the last seven days by mail, to `notify-url` and to Slack. It contains the runs, sizes, the last drill, the findings, and what the next cleanup will remove. Channels that are not set are skipped.",
     parse: parseBoolean
   }
 };
@@ -29562,7 +29589,7 @@ var schema2 = {
     required: true,
     placeholder: "name",
     example: "backup",
-    description: `What to do: ${operations.map((name2) => `\`${name2}\``).join(", ")}.`,
+    description: `The operation to run: ${operations.map((name2) => `\`${name2}\``).join(", ")}.`,
     parse: oneOf(operations)
   },
   ...repositoryInputs,
@@ -29572,7 +29599,7 @@ var schema2 = {
     operations: ["validate", "mirror", "repair"],
     default: { validate: "100%", mirror: "10%", repair: "100%" },
     placeholder: "percentage",
-    description: "How much of the stored objects to read back, chosen at random: a percentage such as `10%`. For `mirror`, how much of what it copied to a storage that keeps no checksums; for `repair`, how much of what is there.",
+    description: "How much of the stored data to read back, as a percentage such as `10%`. Objects are chosen at random. For `mirror`, it is a share of what was copied to a storage without checksums; for `repair`, a share of what is stored.",
     parse: parseShare
   },
   ...restoreInputs,
@@ -29585,14 +29612,14 @@ var schema2 = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether a backup may be stored unencrypted where that is refused: by a public GitHub repository, whose artifacts anybody can download, and beside backups that are encrypted.",
+    description: "Whether to allow an unencrypted backup where it is otherwise refused: in a public GitHub repository, whose artifacts anybody can download, and in a repository that already has encrypted backups.",
     parse: parseBoolean
   },
   "artifact-retention-days": {
     group: "github",
     operations: storing,
     placeholder: "days",
-    description: "How many days GitHub keeps the artifact of an `artifact://` storage after each run that writes it, 1 to 90. When empty, as the repository is set.",
+    description: "How many days GitHub keeps the artifact of an `artifact://` storage after each run that writes it, from 1 to 90. When empty, the setting of the repository applies.",
     parse: wholeNumber(1, 90)
   },
   ...releaseInputs,
@@ -29609,7 +29636,7 @@ var schema2 = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether to print what the operation would do and stop there.",
+    description: "Whether to only print what the operation would do.",
     parse: parseBoolean
   }
 };
@@ -29630,7 +29657,7 @@ function acceptFormerNames(read5) {
   };
 }
 function adviseRename(former) {
-  return `the input ${former} is named ${formerNames[former]} now; its former name is still read`;
+  return `the input ${former} is named ${formerNames[former]} now. The former name still works`;
 }
 function listFormerNames() {
   return Object.keys(formerNames);
@@ -45518,7 +45545,7 @@ function endOnDefect(tell4, milliseconds = 3e4) {
 function noteUntold(error2) {
   const kind = error2 instanceof Error ? error2.name : typeof error2;
   process.stderr.write(
-    `error: unexpected, and it could not be told (${kind}). This is a defect of supabase-backup. Report it.
+    `error: unexpected, and it could not be told (${kind}). This is a bug in supabase-backup. Report it.
 `
   );
 }
@@ -45574,7 +45601,7 @@ function toFailure(thrown, signal, name2 = nameForWorkflow) {
   const details = detailsOf(thrown);
   if (signal.aborted && signal.reason instanceof Interruption) {
     const { message, exitCode } = signal.reason;
-    const next = "Start it again: what is incomplete never counts as a backup, and a target that was begun is known by its mark.";
+    const next = "Run it again. An incomplete backup never counts as a backup, and a mark in the target shows that a restore was started.";
     return { kind: "Interruption", message, next, exitCode, details };
   }
   if (isKnownError(error2)) {
@@ -45584,13 +45611,13 @@ function toFailure(thrown, signal, name2 = nameForWorkflow) {
   }
   if (isTrouble(error2)) {
     const message = `the server could not go on: ${messageOf(error2)}`;
-    const next = "Look into the log of the server, mend what it complains about, and run this again.";
+    const next = "Check the log of the server, fix what it reports, and run this again.";
     return { kind: "ServerError", message, next, exitCode: 1, details };
   }
   return {
     kind: "Defect",
     message: `unexpected: ${messageOf(error2)}`,
-    next: "This is a defect of supabase-backup. Report it with these lines, after a look that they hold nothing private.",
+    next: "This is a bug in supabase-backup. Report it with these lines, after you have checked that they contain nothing private.",
     exitCode: 1,
     details
   };
@@ -45727,7 +45754,7 @@ var Taker = class {
       if (text7 && text7 !== defaultOf(name2, this.operation))
         this.note(
           name2,
-          say`means nothing together with ${nameInput(other)}`,
+          say`has no effect together with ${nameInput(other)}`,
           say`Leave it out, or ${nameInput(other)}.`
         );
     }
@@ -45760,7 +45787,7 @@ var Taker = class {
       this.note(
         "storage",
         say`cannot be given together with ${nameInput("policy")}`,
-        say`Leave one out: ${nameInput("storage")} is of one database, ${nameInput("policy")} names the storages of all.`
+        say`Leave one out: ${nameInput("storage")} belongs to one database, ${nameInput("policy")} names the storages of all.`
       );
     if (storage2 === void 0 && policy === void 0 && this.mistakes.length === 0)
       this.note(
@@ -45776,20 +45803,20 @@ var Taker = class {
     if (kind === "runbook" && isPublic)
       this.note(
         "public",
-        "is not for a runbook, which names storages, tables and backups",
-        "Leave it out, and keep the runbook where only your team reads it."
+        "cannot be used for a runbook, which names storages, tables and backups",
+        "Leave it out, and keep the runbook where only your team can read it."
       );
     if (kind === "managed" && isPublic)
       this.note(
         "public",
-        "is not for a report about both layers, which names project and storage",
-        "Leave it out; a public dashboard shows both layers without these names."
+        "cannot be used for a report on Supabase's own backups, which names project and storage",
+        "Leave it out. A public dashboard shows both kinds of backups without these names."
       );
     if (kind === "compliance" && isPublic)
       this.note(
         "public",
-        "is not for evidence, which names people, places and messages",
-        "Leave it out, and give the files to those whom they concern."
+        "cannot be used for audit evidence, which names people, locations and messages",
+        "Leave it out, and give the files only to the people who need them."
       );
     return { kind, isPublic };
   }
@@ -45804,7 +45831,7 @@ var Taker = class {
       this.note(
         "backup-id",
         say`cannot be ${backupId2.replace(/:.*/, "")} together with ${nameInput("recovery-target-time")}`,
-        "Leave it out, and the best backup is taken; or write an id."
+        "Leave it out to use the best backup, or write an id."
       );
     return { backupId: backupId2, recoveryTargetTime };
   }
@@ -45816,13 +45843,13 @@ var Taker = class {
       this.note(
         "recovery-target-time",
         say`is required with ${nameInput("managed", "true")}`,
-        "Set it, for example to 2026-11-20T14:30:00Z; `managed` tells the times that can be reached."
+        "Set it, for example to 2026-11-20T14:30:00Z; the operation `managed` shows the times that can be restored."
       );
     if (time7 !== void 0 && !/:\d\d\.0+Z$/.test(time7))
       this.note(
         "recovery-target-time",
-        say`${time7 === "latest" ? "cannot be latest" : "has parts of a second"} together with ${nameInput("managed")}`,
-        "Write a time on a whole second, as in 2026-11-20T14:30:00Z."
+        say`${time7 === "latest" ? "cannot be latest" : "has fractions of a second"} together with ${nameInput("managed")}`,
+        "Write a time without fractions of a second, as in 2026-11-20T14:30:00Z."
       );
     return time7 ?? "";
   }
@@ -45841,7 +45868,7 @@ function toConfigurationError(operation, problems) {
   });
   return new ConfigurationError(
     new Wording([`${problems.length} inputs of ${operation} are wrong`, ...lines3]),
-    "Correct them all and start again; nothing was read or written."
+    "Correct them all and run it again. Nothing was read or written."
   );
 }
 function isRequired({ required: required2, requiredFor, optionalFor }, operation) {
@@ -46695,6 +46722,7 @@ function parseLsn(text7) {
 
 // src/repository/commit.ts
 init_errors();
+init_wording();
 init_storage();
 
 // src/repository/open.ts
@@ -46965,7 +46993,7 @@ var LockFile = class {
     if (!found) {
       throw new StorageError(
         `${this.key} is not in ${this.storage.location} right after it was stored`,
-        "Use a storage whose reads are strongly consistent, and look for somebody who deletes locks."
+        "Use a storage whose reads are strongly consistent, and check who deletes locks."
       );
     }
     const skewSeconds = (found.modifiedAt.getTime() - middle) / 1e3;
@@ -47023,7 +47051,7 @@ async function acquireLock({ storage: storage2 }, options2) {
   const foreign3 = /* @__PURE__ */ new Set();
   const passOver = (message) => {
     if (!foreign3.has(message))
-      log3.warn(`${message}; it is no lock, and is passed over: look who put it there, and remove it`);
+      log3.warn(`${message}; it is not a lock, and is ignored: check who put it there, and remove it`);
     foreign3.add(message);
   };
   for (let attempt5 = 0; ; attempt5++) {
@@ -47106,8 +47134,8 @@ function describe2({ key, content: content2, expiresAt }, storage2) {
 function toConflictError(lock, storage2, options2) {
   const waited = options2.waitSeconds > 0 ? ` after ${options2.waitSeconds} seconds` : "";
   return new LockedError(
-    `${options2.operation} did not get its lock${waited}: ${describe2(lock, storage2)}`,
-    `Start again when ${lock.content?.operation ?? "its holder"} has ended. If it was killed, the lock ends at that time by itself; if you are sure of it, delete ${lock.key}.`
+    `${options2.operation} could not get its lock${waited}: ${describe2(lock, storage2)}`,
+    `Run this again when ${lock.content?.operation ?? "its holder"} has ended. If it was killed, the lock expires at that time; if you are sure that it was killed, delete ${lock.key}.`
   );
 }
 
@@ -47118,7 +47146,7 @@ function assertOwnDatabase({ storage: storage2, source: bound }, source) {
   if (bound.systemIdentifier !== source.systemIdentifier || bound.database !== source.database) {
     throw new ConfigurationError(
       say`${nameInput("storage")}: ${storage2.location} holds backups of database ${JSON.stringify(bound.database)} of the server with system identifier ${bound.systemIdentifier}; this is ${JSON.stringify(source.database)} of ${source.systemIdentifier}`,
-      "Use a location of its own for each database. After an upgrade or a move, which make a new server, start a new location and keep the old one for as long as its backups are wanted."
+      "Use a separate location for each database. After an upgrade or a move, which create a new server, start a new location and keep the old one for as long as you want its backups."
     );
   }
 }
@@ -47184,7 +47212,7 @@ async function openRepository(storage2, repositoryKey) {
   if (repository) return repository;
   throw new ConfigurationError(
     say`${nameInput("storage")}: there is no repository at ${storage2.location}`,
-    "Correct the location; a repository is made by its first backup."
+    "Correct the location. The first backup creates a repository."
   );
 }
 async function openForBackup(storage2, repositoryKey, source, now, maker) {
@@ -47241,19 +47269,19 @@ async function refuseOccupied(storage2, log3) {
     const isPart = /^(backups|changes|records|garbage)\/|^outlines\.json$/.test(key);
     throw new ConfigurationError(
       say`${nameInput("storage")}: ${storage2.location} is not empty (it holds ${key}) and is not a repository`,
-      isPart ? "If it was one, bring its repository.json back from a copy: without it nothing there can be told to be whole. Otherwise give an empty or a new location." : "Give an empty or a new location, or the one that holds your backups."
+      isPart ? "If it was one, put its repository.json back from a copy: without it, nothing there can be verified. Otherwise, use an empty or new location." : "Use an empty or new location, or the one that has your backups."
     );
   }
   if (objects2 > 0) {
     log3.warn(
-      `${storage2.location} holds ${objects2} objects that no backup names, and no repository.json: a new repository is made beside them, and a cleanup removes them after its grace period`
+      `${storage2.location} holds ${objects2} objects that no backup names, and no repository.json: a new repository is created beside them, and a cleanup removes them after its grace period`
     );
   }
 }
 async function assertUnreplaced({ storage: storage2, config: config2 }) {
   const replaced = () => new IntegrityError(
-    `${configKey} at ${storage2.location} is not the one that this run began with: another run, or somebody, has put one with another key in its place`,
-    "Nothing was recorded as a backup. Run it again: it uses the repository that is there now. If nobody made one just then, look at who can write to the storage."
+    `${configKey} at ${storage2.location} is not the one that this run started with: another run, or somebody, has replaced it with one that has another key`,
+    "Nothing was recorded as a backup. Run it again: it uses the repository that is there now. If nobody created one at that time, check who can write to the storage."
   );
   try {
     await readAgain(async (options2) => {
@@ -47264,8 +47292,8 @@ async function assertUnreplaced({ storage: storage2, config: config2 }) {
     if (error2 instanceof ForeignValueError) throw replaced();
     if (!(error2 instanceof StorageError) || !error2.missing) throw error2;
     throw new StorageError(
-      `${configKey} is not in ${storage2.location} any more: somebody has emptied or removed the repository while this run used it`,
-      "Nothing was recorded as a backup. Look at who can write to the storage, then run it again.",
+      `${configKey} is not in ${storage2.location} any more: somebody emptied or removed the repository while this run used it`,
+      "Nothing was recorded as a backup. Check who can write to the storage, then run this again.",
       { cause: error2 }
     );
   }
@@ -47282,7 +47310,7 @@ async function findRepository(storage2, repositoryKey) {
     if (error2 instanceof DeniedValueError)
       throw new ConfigurationError(
         say`${nameInput("storage")}: ${error2.told.message}`,
-        "Give this user the right to read it.",
+        "Give this user permission to read it.",
         error2
       );
     if (error2 instanceof ForeignValueError) throw toDamageError(storage2, error2.how, error2);
@@ -47345,8 +47373,8 @@ function resolveKey(key, given) {
   if (key.held === "repository") {
     if (given !== void 0 && given.toLowerCase() !== key.value) {
       throw new ConfigurationError(
-        say`${nameInput("repository-key")}: this repository holds a key of its own, and it is another one`,
-        say`If you have always kept the key of this one outside, somebody has replaced repository.json: bring it back from a copy. If not, leave ${nameInput("repository-key")} empty.`
+        say`${nameInput("repository-key")}: this repository has its own key, and it is a different one`,
+        say`If you have always kept the key outside of the repository, somebody has replaced repository.json: put it back from a copy. If not, leave ${nameInput("repository-key")} empty.`
       );
     }
     return Buffer.from(key.value, "hex");
@@ -47354,14 +47382,14 @@ function resolveKey(key, given) {
   if (given === void 0) {
     throw new ConfigurationError(
       say`${nameInput("repository-key")}: the key of this repository is kept outside of it and was not given`,
-      "Give the key that was used for its first backup."
+      "Use the key that was used for its first backup."
     );
   }
   const candidate = Buffer.from(given, "hex");
   if (checkValue(candidate) !== key.check) {
     throw new ConfigurationError(
       say`${nameInput("repository-key")}: this is not the key of this repository`,
-      "Give the key that was used for its first backup."
+      "Use the key that was used for its first backup."
     );
   }
   return candidate;
@@ -47409,7 +47437,7 @@ async function look(storage2, { key, bytes, what }, failure2) {
 function toUncertainError({ location: location2 }, what, cause) {
   return new StorageError(
     `${what} may have been recorded: ${cause.message}`,
-    `Run \`list\` when ${location2} answers again: what it shows is whole. ${cause.next}`,
+    say`Run \`list\` when ${location2} answers again. Every backup that it lists is complete. ${cause.told.next}`,
     { cause, uncertain: true }
   );
 }
@@ -47420,13 +47448,13 @@ async function mend(storage2, commitment, found) {
   await storage2.delete([key]);
   throw new StorageError(
     `${what} was not recorded: ${storage2.location} confirmed ${key}, and twice ${describe3(found)}`,
-    "Do not rely on this storage, nor on what stands between it and this machine, before somebody has explained this."
+    "Do not rely on this storage, or on anything between it and this machine, until somebody has explained this."
   );
 }
 function describe3(found) {
   switch (found) {
     case "other":
-      return "gave it back with other bytes than it was sent";
+      return "returned other bytes than were sent";
     case "absent":
       return "did not have it afterwards";
     default:
@@ -47505,7 +47533,7 @@ function sealContent(repository, kind, content2) {
   const [size, limit] = [open7.length + sealLength, sizeLimit(kind)];
   if (size > limit) {
     throw new StorageError(
-      `the ${kind} would have ${size} bytes, where ${limit} are the most`,
+      `the ${kind} would have ${size} bytes; the limit is ${limit}`,
       say`It was not stored. Split what it is about: leave out tables with ${nameInput("exclude")}, or validate fewer backups at once.`
     );
   }
@@ -47523,7 +47551,7 @@ function checkSeal(repository, kind, bytes) {
   const open7 = bytes.subarray(0, Math.max(bytes.length - sealLength, 0) + found.index);
   const expected = Buffer.from(computeSeal(repository, kind, open7));
   if (!(0, import_node_crypto9.timingSafeEqual)(expected, Buffer.from(found[1] ?? ""))) {
-    throw new BrokenSealError("its seal does not fit its content");
+    throw new BrokenSealError("its seal does not match its content");
   }
   return open7;
 }
@@ -47668,7 +47696,7 @@ async function readSegments(repository, onDamaged, {
 async function readSegment(repository, key) {
   const damaged5 = (how, cause) => new IntegrityError(
     `segment ${key}: ${how}`,
-    "No backup can be brought past it any more; take a new one, which begins anew.",
+    "No backup can be rolled forward past it any more. Take a new backup to start again.",
     cause
   );
   const segment = await readSealed(repository, "segment", key, segmentSchema, damaged5);
@@ -47860,8 +47888,8 @@ async function appendRecord(repository, kind, now, content2) {
     if (await repository.storage.create(recordKey(kind, id), sealed)) return;
   }
   throw new StorageError(
-    `${repository.storage.location} said ${maxAttempts} times that a record of ${stampOf(now)} in records/${kind} exists already`,
-    "Check that the storage tells absent keys from present ones, then run the operation again."
+    `${repository.storage.location} reported ${maxAttempts} times that a record of ${stampOf(now)} in records/${kind} exists already`,
+    "Check that the storage can tell absent keys from present ones, then run the operation again."
   );
 }
 async function appendRun(repository, now, content2) {
@@ -47912,7 +47940,7 @@ async function readRecord(repository, kind, id) {
   const key = recordKey(kind, id);
   const damaged5 = (how, cause) => new IntegrityError(
     `record ${key}: ${how}`,
-    "It is ignored. Delete it, and run the operation that wrote it again if what it said still holds.",
+    "It is ignored. Delete it, and run the operation that wrote it again if it still applies.",
     cause
   );
   const found = await readSealed(repository, sealedKind(kind), key, envelope(kind), damaged5);
@@ -47949,7 +47977,7 @@ async function writeManifest(repository, manifest, prove) {
   const what = `backup ${manifest.id}`;
   if (!await commit(repository, { key: manifestKey(manifest.id), bytes, what, prove })) {
     throw new StorageError(
-      `${manifestKey(manifest.id)} exists already at ${repository.storage.location}`,
+      `${manifestKey(manifest.id)} already exists in ${repository.storage.location}`,
       "Run the backup again; it gets a new id."
     );
   }
@@ -47959,7 +47987,7 @@ async function readManifest(repository, id) {
   if (manifest) return manifest;
   throw new ConfigurationError(
     say`${nameInput("backup-id")}: there is no backup ${id} at ${repository.storage.location}`,
-    "Give the id of a backup that exists, or latest; `list` shows them all."
+    "Give the id of an existing backup, or latest; `list` shows them all."
   );
 }
 async function readIfPresent(repository, id) {
@@ -48054,7 +48082,7 @@ function parseAs({ source }, id, schema5, open7) {
 function toDamageError2(id, how, cause) {
   return new IntegrityError(
     `manifest ${manifestKey(id)}: ${how}`,
-    "Use another backup; this one cannot be trusted.",
+    "Use another backup. This one cannot be trusted.",
     cause
   );
 }
@@ -48191,7 +48219,7 @@ async function openSaved(repository) {
 function toDamageError3(how, cause) {
   return new IntegrityError(
     `${location}: ${how}`,
-    "Nothing is lost: it repeats what manifests say, which are read instead, and the next backup writes it anew.",
+    "Nothing is lost: the manifests have the same data and are read instead. The next backup writes it again.",
     cause
   );
 }
@@ -48328,7 +48356,7 @@ var DamageWarnings = class {
   #told = /* @__PURE__ */ new Set();
   #log;
   #ending;
-  /** @param ending follows each message, such as `; passed over` */
+  /** @param ending follows each message, such as `; skipped` */
   constructor(log3, ending3 = "; passed over") {
     this.#log = log3;
     this.#ending = ending3;
@@ -48373,7 +48401,7 @@ async function barDamaged(repository, segments, onDamaged, { onRecord, signal })
     onDamaged(
       new IntegrityError(
         `segment ${key} was ${found}`,
-        "No backup can be brought past it any more; take a new one. If it is whole again, `validate` says so."
+        "No backup can be rolled forward past it any more. Take a new backup. If it is repaired, `validate` says so."
       ),
       key
     );
@@ -48635,7 +48663,7 @@ async function readRecoverable(repository, bases, { log: log3, now, signal }) {
     const latest = BigInt(now().getTime() + clockToleranceMs) * 1000n;
     const sound = segments.filter(({ through }) => parseTimestamp(through) <= latest);
     if (sound.length < segments.length) {
-      log3.warn("some captured changes are of a time that is still to come: a clock is wrong; passed over");
+      log3.warn("some captured changes are dated in the future, because a clock is wrong; they are skipped");
     }
     return {
       windows: findWindows(bases, sound),
@@ -48902,8 +48930,8 @@ async function refuseInside(file, input, storages) {
     const root = await follow2(import_node_path6.default.resolve(folder));
     if (!places2.some((place3) => isInside(place3, root))) continue;
     throw new ConfigurationError(
-      say`${nameInput(input)}: ${JSON.stringify(file)} lies in the storage ${storage2}, and would take the place of its files`,
-      "Write a path outside of every storage. Nothing was written."
+      say`${nameInput(input)}: ${JSON.stringify(file)} lies in the storage ${storage2}, and would replace its files`,
+      "Choose a path outside of the storage. Nothing was written."
     );
   }
 }
@@ -48981,7 +49009,7 @@ async function openS3(location2, options2, context) {
   }
   if (!bucketPattern.test(bucket)) {
     throw new ConfigurationError(
-      say`${nameInput("storage")} names a bucket that cannot exist: ${bucket}`,
+      say`${nameInput("storage")} has an invalid bucket name: ${bucket}`,
       "A bucket name has 3 to 63 letters, digits, dots and hyphens."
     );
   }
@@ -48989,7 +49017,7 @@ async function openS3(location2, options2, context) {
   if (prefix2 !== "" && !isKey(prefix2)) {
     throw new ConfigurationError(
       say`${nameInput("storage")} has a prefix that is not supported: ${prefix2}`,
-      "Use letters, digits, dots, hyphens and underscores between single slashes."
+      "Use letters, digits, dots, hyphens and underscores, separated by single slashes."
     );
   }
   if (prefix2.length + "/".length + longestKey > longestS3Key) {
@@ -49002,7 +49030,7 @@ async function openS3(location2, options2, context) {
   if (s3Addressing === "virtual" && endpoint2?.hostname.startsWith(`${bucket}.`)) {
     throw new ConfigurationError(
       say`${nameInput("s3-endpoint")} begins with the bucket`,
-      `Leave ${bucket}. out of it: with virtual addressing it is put there.`
+      `Leave ${bucket}. out of it: virtual addressing adds it.`
     );
   }
   const { S3Storage: S3Storage2 } = await Promise.resolve().then(() => (init_store(), store_exports));
@@ -49023,7 +49051,7 @@ async function openArtifact(location2, options2, context) {
   const name2 = location2.replace(/^artifact:(\/\/)?/i, "");
   if (!artifactName.test(name2) || name2.endsWith(secondSlot2)) {
     throw new ConfigurationError(
-      say`${nameInput("storage")} names an artifact that cannot exist: ${JSON.stringify(name2)}`,
+      say`${nameInput("storage")} has an invalid artifact name: ${JSON.stringify(name2)}`,
       `Write artifact://name. A name has no " : < > | * ? \\ or /, at most 200 characters, and does not end with ${secondSlot2}.`
     );
   }
@@ -49528,12 +49556,16 @@ function takeCopies(taker, { storage: storage2, s3Endpoint }, env2) {
   if (copies.length > 0 && /^artifact:/i.test(storage2 ?? ""))
     taker.note(
       "copies",
-      "cannot be given beside an artifact, which is written once and whole",
+      "cannot be used with an artifact, which is always stored as a whole",
       "Give a folder or a bucket as storage, or leave out copies."
     );
   const shared = findSharedPlace(storage2 === void 0 ? void 0 : { storage: storage2, s3Endpoint }, copies);
   if (shared !== void 0)
-    taker.note("copies", shared, "A copy is for the day when the other place is gone: name another one.");
+    taker.note(
+      "copies",
+      shared,
+      "A copy must survive the loss of the other storage: choose another location."
+    );
   return copies;
 }
 function withEndpoints(copies, env2) {
@@ -49605,7 +49637,7 @@ function takeManagement(taker, { databaseUrl, policy }, env2) {
     taker.note(
       "project-ref",
       say`is required with ${nameInput("supabase-access-token")}`,
-      "Write the twenty lower-case letters in the address of its dashboard, or leave the token out."
+      "Write the twenty lower-case letters in the URL of its dashboard, or leave the token out."
     );
   const isKnown = accessToken !== void 0 && projectRef !== void 0;
   return { management: isKnown ? { accessToken, projectRef, apiUrl } : void 0, managementAccess };
@@ -49622,13 +49654,13 @@ function requireManagement(taker, urlName, databaseUrl, env2) {
     taker.note(
       "supabase-access-token",
       `is required for ${taker.operation}, because SUPABASE_ACCESS_TOKEN is not set either`,
-      "Make a token at https://supabase.com/dashboard/account/tokens, with scopes, for this project, that may read its backups."
+      "Create a token at https://supabase.com/dashboard/account/tokens, scoped to this project, with permission to read its backups."
     );
   if (projectRef === void 0 && !isNoted("project-ref"))
     taker.note(
       "project-ref",
-      `is required for ${taker.operation}${urlName === void 0 ? " of the kind managed" : `, because ${urlName} leads to no hosted project`}`,
-      "Write the twenty lower-case letters in the address of its dashboard."
+      `is required for ${taker.operation}${urlName === void 0 ? " of the kind managed" : `, because ${urlName} does not lead to a hosted project`}`,
+      "Write the twenty lower-case letters in the URL of its dashboard."
     );
   return { accessToken: accessToken ?? "", projectRef: projectRef ?? "", apiUrl };
 }
@@ -49705,8 +49737,8 @@ function refuseNothing(taker, inputs2) {
   if (given.some(Boolean) || taker.mistakes.length > 0) return;
   taker.note(
     "database-url",
-    "is not given, and nothing else that doctor could check",
-    say`Give what is to be checked: ${nameInput("database-url")}, storage, ${nameInput("encryption-recipients")}, ${nameInput("encryption-identity")}, policy, ${nameInput("project-ref")} with its token, or a channel of alarms such as ${nameInput("notify-url")}.`
+    "is not given, and neither is anything else that doctor could check",
+    say`Give what you want to check: ${nameInput("database-url")}, storage, ${nameInput("encryption-recipients")}, ${nameInput("encryption-identity")}, policy, ${nameInput("project-ref")} with its token, or an alarm channel such as ${nameInput("notify-url")}.`
   );
 }
 
@@ -49747,7 +49779,7 @@ function takeNotebook(taker) {
   if (storage2 === void 0 && !taker.mistakes.some(({ name: name2 }) => name2 === "storage"))
     taker.note(
       "storage",
-      "is required for restore with managed: it is noted there what Supabase was asked, and without the note a second run could ask again",
+      "is required for restore with managed: the request to Supabase is recorded there, so that a second run does not send it again",
       "Give the storage of the backups of this project, a folder or a bucket."
     );
   if (/^artifact:/i.test(storage2 ?? ""))
@@ -49759,7 +49791,7 @@ function takeNotebook(taker) {
 function takeInit(taker) {
   const notify2 = taker.take("notify");
   if (notify2 !== void 0 && notify2.length > 1 && notify2.includes("none"))
-    taker.note("notify", "cannot be none and something else", "Leave none out, or write it alone.");
+    taker.note("notify", "cannot be none together with others", "Remove none, or write only none.");
   return {
     operation: "init",
     databases: taker.take("databases"),
@@ -50398,20 +50430,20 @@ var GitHubApi = class {
   /** Keeps the token from another server that an answer names as the next page or in a redirect. */
   #checkOrigin(url2) {
     if (new URL(url2).origin === new URL(this.#root).origin) return;
-    throw new GitHubFailure(`GitHub's API points at another server: ${new URL(url2).host}`, {});
+    throw new GitHubFailure(`GitHub's API redirects to another server: ${new URL(url2).host}`, {});
   }
 };
 function parseAnswer(schema5, content2, what) {
   const parsed = safeParse(schema5, content2);
   if (parsed.success) return parsed.output;
-  throw new GitHubFailure(`GitHub answered with something that is no ${what}`, {
+  throw new GitHubFailure(`GitHub's answer is not what was expected: ${what}`, {
     cause: new ValiError(parsed.issues)
   });
 }
 function readList(content2, field) {
   const list3 = field === void 0 ? content2 : content2?.[field];
   if (Array.isArray(list3)) return list3;
-  throw new GitHubFailure("GitHub answered with no list", {});
+  throw new GitHubFailure("GitHub's answer is not a list", {});
 }
 function readNext(link2) {
   return /<([^>]*)>;\s*rel="next"/.exec(link2 ?? "")?.[1];
@@ -50421,7 +50453,7 @@ function parseJson2(text7) {
   try {
     return JSON.parse(text7);
   } catch (cause) {
-    throw new GitHubFailure("GitHub answered with something that is no JSON", { cause });
+    throw new GitHubFailure("GitHub's answer is not JSON", { cause });
   }
 }
 function readRefusal(response, text7, now) {
@@ -50683,14 +50715,16 @@ async function readUpTo({ body }, limit) {
 init_request();
 init_retry();
 init_errors();
+init_wording();
 var DeliveryFailure = class extends Error {
-  next;
+  /** The message, and what to do, with their references to inputs */
+  told;
   /** How long to wait before a retry may succeed; undefined when waiting does not help */
   waitMs;
   constructor(message, next, options2 = {}) {
-    super(message, options2.cause === void 0 ? void 0 : { cause: options2.cause });
+    super(String(message), options2.cause === void 0 ? void 0 : { cause: options2.cause });
     this.name = "DeliveryFailure";
-    this.next = next;
+    this.told = { message, next };
     this.waitMs = options2.waitMs;
   }
 };
@@ -50710,8 +50744,8 @@ function checkAddress({ input, url: text7 }) {
   const url2 = URL.canParse(text7) ? new URL(text7) : void 0;
   if (url2 !== void 0 && isPrivate(url2)) return url2;
   throw new DeliveryFailure(
-    `${input} is not an https:// address`,
-    `Write ${input} as in https://example.com/path; http:// is for localhost only.`
+    say`${nameInput(input)} is not an https:// address`,
+    say`Write ${nameInput(input)} as in https://example.com/path. Only localhost may use http://.`
   );
 }
 function isPrivate({ protocol, hostname: hostname3 }) {
@@ -50741,7 +50775,7 @@ async function send(delivery, url2, limits2, signal, redirects = 0) {
     if (isKnownError(cause)) throw cause;
     throw new DeliveryFailure(
       `${url2.host} does not answer: ${explainSilence(cause)}`,
-      cause instanceof NoAnswer && cause.next || `Check ${delivery.input}, and whether this machine may reach that host.`,
+      cause instanceof NoAnswer && cause.next || say`Check ${nameInput(delivery.input)}, and whether this machine can reach that host.`,
       { cause, waitMs: 0 }
     );
   }
@@ -51281,6 +51315,7 @@ function toPush(url2, beat2) {
 init_authorities();
 init_retry();
 init_errors();
+init_wording();
 var retries2 = 2;
 async function sendMail(message, { server }, env2, limits2, signal) {
   const { createTransport } = await import("./mail.cjs");
@@ -51321,36 +51356,36 @@ function explain3(error2, { host, port }, env2) {
   const again = permanent === true ? {} : { waitMs: 0 };
   if (code2 === "EAUTH") {
     return new DeliveryFailure(
-      `${place3} refuses the login: ${said}`,
-      "Check user and password in smtp-url. Many providers want a password made for one application, and Microsoft 365 switches such logins off: use a relay.",
+      `${place3} refused the login: ${said}`,
+      say`Check the user and password in ${nameInput("smtp-url")}. Many providers require an app password. Microsoft 365 disables such logins: use a relay.`,
       { ...again, cause: error2 }
     );
   }
   if (/^(DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|CERT_|ERR_TLS_CERT_)/.test(originalCode)) {
     const advice = adviseTrust(originalCode, env2);
     return new DeliveryFailure(
-      `${place3} has no certificate that is trusted here (${originalCode})`,
+      `this machine does not trust the certificate of ${place3} (${originalCode})`,
       `${advice.charAt(0).toUpperCase()}${advice.slice(1)}.`,
       { cause: error2 }
     );
   }
   if (code2 === "ETLS" || /^(EPROTO|ERR_SSL_)/.test(originalCode)) {
     return new DeliveryFailure(
-      `${place3} gives no encrypted connection, so nothing was sent: ${said}`,
-      "Write smtps:// for a port that speaks TLS at once, usually 465, and smtp:// for one that begins it when asked to, usually 587.",
+      `${place3} offers no encrypted connection, so nothing was sent: ${said}`,
+      "Write smtps:// for a port with TLS from the start, usually 465, and smtp:// for a port with STARTTLS, usually 587.",
       { cause: error2 }
     );
   }
   if (code2 === "EENVELOPE" || code2 === "EMESSAGE") {
     return new DeliveryFailure(
-      `${place3} does not take the message: ${said}`,
-      "Check mail-from and mail-to: a server sends only for addresses that it knows, and to those that exist.",
+      `${place3} did not accept the message: ${said}`,
+      say`Check ${nameInput("mail-from")} and ${nameInput("mail-to")}. The server accepts only senders that it knows and recipients that exist.`,
       { ...again, cause: error2 }
     );
   }
   return new DeliveryFailure(
-    `${place3} does not take mail: ${said}`,
-    "Check smtp-url, and whether this machine may connect to that host and port: mail goes through no proxy.",
+    `${place3} did not accept mail: ${said}`,
+    say`Check ${nameInput("smtp-url")}, and whether this machine can connect to that host and port. Mail does not use a proxy.`,
     { waitMs: 0, cause: error2 }
   );
 }
@@ -51792,6 +51827,7 @@ function tellRemovals(removals) {
 
 // src/alarm/issues/lifecycle.ts
 var import_node_util3 = require("node:util");
+init_wording();
 init_duration();
 
 // src/alarm/issues/tracked.ts
@@ -51903,7 +51939,7 @@ async function openNew(context) {
   for (const name2 of missing) warn(`issue ${issue2.number} is without the label "${name2}": ${labelRemedy}`);
   if (dropped.length > 0) {
     warn(
-      `issue ${issue2.number} was opened without its ${dropped.join(" and ")}, which GitHub refused. Assign only people who may write to the repository, and look at issue-assignees and issue-labels.`
+      say`issue ${issue2.number} was opened without its ${dropped.join(" and ")}, which GitHub refused. Assign only people who can write to the repository, and check ${nameInput("issue-assignees")} and ${nameInput("issue-labels")}.`
     );
   }
   return settleRace(context, { issue: issue2, state: state2 });
@@ -52027,7 +52063,7 @@ async function tell(settings2, context, limits2, body) {
     var _stack = [];
     try {
       const redact2 = redactWith(settings2);
-      const warn = (message) => context.log.warn(`alarm: ${redact2(message)}`);
+      const warn = (message) => context.log.warn(say`alarm: ${typeof message === "string" ? redact2(message) : message.map(redact2)}`);
       const timer = __using(_stack, startTimer(limits2.totalMs, context.signal, limits2.afterStopMs));
       const { env: env2 } = context;
       const now = () => context.now();
@@ -52039,7 +52075,7 @@ async function tell(settings2, context, limits2, body) {
     }
   } catch (error2) {
     const kind = error2 instanceof Error ? error2.name : typeof error2;
-    context.log.warn(`alarm: not everything was announced, because of a defect (${kind}). Report it.`);
+    context.log.warn(`alarm: some messages were not sent, because of a bug (${kind}). Report it.`);
   }
 }
 async function sendHeartbeat(notification) {
@@ -52100,7 +52136,10 @@ function sendByMail(notification, notice2, mail) {
   const { env: env2, limits: limits2, warn } = notification;
   return attempt(notification, "the mail was not sent", async (signal) => {
     const refused3 = await sendMail(renderMail(notice2, mail), mail, env2, limits2, signal);
-    if (refused3.length > 0) warn(`the mail server takes nothing for ${refused3.join(", ")}. Check mail-to.`);
+    if (refused3.length > 0)
+      warn(
+        say`the mail server does not accept mail for ${refused3.join(", ")}. Check ${nameInput("mail-to")}.`
+      );
   });
 }
 async function keepIssues(notification) {
@@ -52140,7 +52179,7 @@ function openIssues({ raw, env: env2, now, limits: limits2, signal }, { token })
   }
   if (!isRepository(repository)) {
     throw new ConfigurationError(
-      "it is not known in which repository issues are kept",
+      "the repository for issues is unknown",
       say`Set the environment variable GITHUB_REPOSITORY to owner/name, or ${nameInput("failure-issues")} to false.`
     );
   }
@@ -52155,26 +52194,27 @@ async function attempt({ signal, warn }, failed2, body) {
   try {
     await body(signal);
   } catch (error2) {
-    warn(`${failed2}: ${explain4(error2)}`);
+    warn(say`${failed2}: ${explain4(error2)}`);
   }
 }
 function explain4(error2) {
-  if (error2 instanceof GitHubFailure) return `${error2.message}. ${adviseOn(error2)}`;
-  if (error2 instanceof DeliveryFailure || isKnownError(error2)) return `${error2.message}. ${error2.next}`;
+  if (error2 instanceof GitHubFailure) return say`${error2.message}. ${adviseOn(error2)}`;
+  if (error2 instanceof DeliveryFailure || isKnownError(error2))
+    return say`${error2.told.message}. ${error2.told.next}`;
   return messageOf(error2);
 }
 function adviseOn({ status, rateLimited, advice }) {
   if (rateLimited) return "GitHub's rate limit is reached: the next run updates the issue.";
   switch (status) {
     case 401:
-      return "Check github-token: it is wrong or has expired.";
+      return say`Check ${nameInput("github-token")}: it is wrong or has expired.`;
     case 403:
     case 404:
-      return 'The token may not write issues: add "issues: write" to the "permissions:" of the job (and of a job that calls it as a reusable workflow), or set failure-issues to false.';
+      return say`The token cannot write issues. Add "issues: write" to the "permissions:" of the job (and of the job that calls it as a reusable workflow), or set ${nameInput("failure-issues")} to false.`;
     case 410:
-      return "Issues are disabled: enable them in the settings of the repository, or set failure-issues to false.";
+      return say`Issues are disabled. Enable them in the settings of the repository, or set ${nameInput("failure-issues")} to false.`;
     case 422:
-      return "Look at issue-labels and issue-assignees.";
+      return say`Check ${nameInput("issue-labels")} and ${nameInput("issue-assignees")}.`;
     default:
       return advice ?? "The next run tries again.";
   }
@@ -52206,6 +52246,7 @@ function redactWith(settings2) {
 
 // src/alarm/trial.ts
 init_errors();
+init_wording();
 async function tryChannels(event, settings2, context, limits2 = defaultLimits) {
   var _stack = [];
   try {
@@ -52229,8 +52270,8 @@ async function tryChannels(event, settings2, context, limits2 = defaultLimits) {
           const refused3 = await sendMail(renderMail(notice2, mail), mail, env2, limits2, timer.signal);
           if (refused3.length > 0)
             throw new DeliveryFailure(
-              `the mail server takes nothing for ${refused3.join(", ")}`,
-              "Check mail-to."
+              `the mail server does not accept mail for ${refused3.join(", ")}`,
+              say`Check ${nameInput("mail-to")}.`
             );
         }
       ]);
@@ -52251,12 +52292,12 @@ async function explainFailure(send2) {
     await send2();
     return void 0;
   } catch (error2) {
-    if (error2 instanceof DeliveryFailure || isKnownError(error2))
-      return { message: error2.message, next: error2.next };
-    return { message: messageOf(error2), next: "Look at what it says, and check the address." };
+    if (error2 instanceof DeliveryFailure || isKnownError(error2)) return error2.told;
+    return { message: messageOf(error2), next: "Read the message, and check the address." };
   }
 }
-function mapTexts({ message, next }, map) {
+function mapTexts({ message, next }, change) {
+  const map = (text7) => typeof text7 === "string" ? change(text7) : text7.map(change);
   return { message: map(message), next: map(next) };
 }
 function toTestNotice(event) {
@@ -52309,7 +52350,7 @@ function toTelegram2(url2) {
   if (!chat) throw lacking("chat_id", "https://api.telegram.org/bot<token>/sendMessage?chat_id=\u2026");
   if (topic && !/^[1-9]\d{0,14}$/.test(topic))
     throw new Problem(
-      "holds a message_thread_id that is no number",
+      "has a message_thread_id that is not a number",
       "Write the number of the topic, as in message_thread_id=7."
     );
   url2.search = "";
@@ -52317,7 +52358,7 @@ function toTelegram2(url2) {
 }
 function lacking(what, form2) {
   return new Problem(
-    say`holds no ${what}, which ${nameInput("notify-format")} asks for`,
+    say`has no ${what}, which ${nameInput("notify-format")} requires`,
     `Write it as in ${form2}.`
   );
 }
@@ -52535,8 +52576,8 @@ function explainExpiry(error2, settings2) {
   const { code: code2 = "" } = error2;
   if (!refused.test(`${code2} ${messageOf(error2)}`) || !wasAccepted(settings2)) return void 0;
   return {
-    what: "the server refuses the password that it took earlier in this run",
-    next: "It has expired or was changed meanwhile. Give a password, or a token, that lasts as long as the run: new sessions are opened until its end (docs/connections.md, Tokens)."
+    what: "the server refuses the password that it accepted earlier in this run",
+    next: "It has expired or was changed. Use a password or token that is valid for the whole run, because new sessions are opened until its end (docs/connections.md, Tokens)."
   };
 }
 
@@ -52676,8 +52717,8 @@ function listHosts(input, take2) {
   const fits3 = (list3, or) => list3 === void 0 || list3.length === count5 || list3.length === or;
   if (!fits3(hosts2, count5) || !fits3(ports, 1)) {
     throw new ConfigurationError(
-      say`${nameInput(input)}: there are not as many ports or addresses as hosts`,
-      "Name one port for all hosts, or one for each of them."
+      say`${nameInput(input)}: the numbers of hosts, ports and addresses differ`,
+      "Give one port for all hosts, or one for each host."
     );
   }
   return Array.from({ length: count5 }, (_2, index) => {
@@ -52696,7 +52737,7 @@ function listHosts(input, take2) {
 function refuseUncheckedName(input, host, sslMode, rootCert) {
   if (rootCert !== "system" || sslMode === "verify-full" || isNearby(host) && sslMode === "prefer") return;
   throw new ConfigurationError(
-    say`${nameInput(input)}: sslmode ${sslMode} does not check the name of the server, which sslrootcert=system is for`,
+    say`${nameInput(input)}: sslmode ${sslMode} does not check the server's name, but sslrootcert=system needs that`,
     "Use sslmode=verify-full, or leave sslmode out."
   );
 }
@@ -52827,8 +52868,8 @@ function readUrl(input, url2) {
     if (remedy !== void 0) wrong2(`the parameter ${name2} is not supported`, remedy);
     const isName = name2 !== "" && !parts3.query?.includes("@");
     wrong2(
-      isName ? `there is no parameter ${JSON.stringify(name2)}` : "behind its ? are no parameters",
-      isName ? "Correct its name; those of libpq are taken (PostgreSQL manual, 34.1.2)." : void 0
+      isName ? `there is no parameter ${JSON.stringify(name2)}` : "there are no parameters after its ?",
+      isName ? "Correct its name. The parameters of libpq are supported (PostgreSQL manual, 34.1.2)." : void 0
     );
   }
   return parameters;
@@ -52940,7 +52981,7 @@ function nameUser2(input) {
   } catch (error2) {
     if (error2.code !== "ERR_SYSTEM_ERROR") throw error2;
     throw new ConfigurationError(
-      say`${nameInput(input)}: names no user, and the user of this process has no name`,
+      say`${nameInput(input)}: has no user name, and the user of this process has none either`,
       "Write the user into the URL, as in postgresql://user:password@host:5432/database.",
       error2
     );
@@ -52954,7 +52995,7 @@ function readRootCertificates(settings2) {
   } catch (cause) {
     throw new ConfigurationError(
       say`${nameInput("sslrootcert")}: ${import_node_path13.default.resolve(file)} cannot be read: ${messageOf(cause)}`,
-      "Give the path of a file with the CA certificate in PEM form; Supabase offers it under Database settings.",
+      "Give the path of a file with the CA certificate in PEM format. Supabase offers it for download under Database settings.",
       cause
     );
   }
@@ -53005,21 +53046,21 @@ var cases = [
     says: new RegExp(askedInClear),
     explain: () => ({
       what: `${askedInClear}; it was not sent`,
-      next: "Somebody may stand in between. Use sslmode=require or verify-full; on a network that you trust give the role a scram-sha-256 password."
+      next: "Somebody may intercept the connection. Use sslmode=require or verify-full; on a network that you trust, give the role a scram-sha-256 password."
     })
   },
   {
     says: new RegExp(unbound),
     explain: () => ({
       what: `${unbound}; it was not sent`,
-      next: "Connect to the server itself with TLS and a scram-sha-256 password, or leave channel_binding out: a pooler cannot do it."
+      next: "Connect to the server itself with TLS and a scram-sha-256 password, or leave channel_binding out, because poolers do not support it."
     })
   },
   {
     says: /ECIRCUITBREAKER|circuit ?breaker|too many authentication (?:failures|errors)/i,
     explain: () => ({
-      what: "the pooler lets nobody in for a while, after too many wrong passwords",
-      next: "Stop whatever connects with the wrong password, and wait 10 minutes without any attempt, each of which makes it longer. Then correct the password.",
+      what: "the pooler refuses all logins for a while, after too many wrong passwords",
+      next: "Stop whatever connects with the wrong password. Wait 10 minutes without any attempt, because each attempt extends the block. Then correct the password.",
       passes: true
     })
   },
@@ -53027,14 +53068,14 @@ var cases = [
     says: /unsupported startup parameter/i,
     explain: () => ({
       what: "the pooler refuses a parameter of the connection",
-      next: "Leave `options` out of the URL, or let PgBouncer pass over it: ignore_startup_parameters = options."
+      next: "Leave `options` out of the URL, or let PgBouncer ignore it: ignore_startup_parameters = options."
     })
   },
   {
     // The setting is unknown, has no such value, or may not be set by this role.
     codes: [sqlState.invalidParameterValue, sqlState.undefinedObject, sqlState.cantChangeRuntimeParam],
     explain: ({ options: options2 }) => options2 === "" ? void 0 : {
-      what: "the server does not take what `options` say",
+      what: "the server does not accept the `options`",
       next: "Correct `options` in the URL, or PGOPTIONS: -c name=value for each setting."
     }
   },
@@ -53047,41 +53088,41 @@ var cases = [
     says: /tenant or user not found|tenant\/user .* not found|(?:^| )ENOTFOUND tenant/i,
     explain: () => ({
       what: "the pooler knows no such project",
-      next: "Copy the session pooler string from the dashboard: user postgres.PROJECT_REF and the region in the host name must both be right. A project that is paused is resumed there."
+      next: "Copy the session pooler string from the dashboard: user postgres.PROJECT_REF and the region in the host name must both be right. Resume a paused project there."
     })
   },
   {
     says: /allow_list|not in tenant|address not allowed/i,
     explain: () => ({
-      what: "network restrictions keep this address out",
-      next: "Add the runner's address under Database settings, Network restrictions. GitHub's own runners change theirs: use one with a fixed address."
+      what: "network restrictions block this address",
+      next: "Add the runner's address under Database settings, Network restrictions. The addresses of GitHub-hosted runners change: use a runner with a fixed address."
     })
   },
   {
     says: /project (?:is )?(?:paused|inactive|not active|being restored)/i,
     explain: () => ({
       what: "the project is paused",
-      next: "Resume it in the dashboard. A project of the Free plan is paused after a week without use."
+      next: "Resume it in the dashboard. Supabase pauses projects of the Free plan after a week without use."
     })
   },
   {
     says: /requires a valid client certificate/i,
     explain: () => ({
-      what: "the server asks for a certificate of ours",
-      next: "Name its files with sslcert and sslkey in the URL, or set PGSSLCERT and PGSSLKEY."
+      what: "the server requires a client certificate",
+      next: "Set its files with sslcert and sslkey in the URL, or set PGSSLCERT and PGSSLKEY."
     })
   },
   {
     says: /no pg_hba\.conf entry|pg_hba\.conf rejects/i,
     explain: () => ({
-      what: "the server lets this user not in from here",
-      next: 'Let it in by a line of pg_hba.conf. Where the message says "no encryption", use sslmode=require.'
+      what: "the server does not let this user connect from here",
+      next: 'Allow it with a line in pg_hba.conf. If the message says "no encryption", use sslmode=require.'
     })
   },
   {
     says: /is not permitted to log in/i,
     explain: () => ({
-      what: "the role may not log in",
+      what: "the role cannot log in",
       next: "Use a role with LOGIN, or ALTER ROLE \u2026 LOGIN."
     })
   },
@@ -53101,7 +53142,7 @@ var cases = [
   {
     codes: [sqlState.insufficientPrivilege],
     explain: ({ user, database: database3 }) => ({
-      what: "the role may not connect to the database",
+      what: "the role does not have permission to connect to the database",
       next: `GRANT CONNECT ON DATABASE ${JSON.stringify(database3)} TO ${JSON.stringify(user)}.`
     })
   },
@@ -53109,23 +53150,23 @@ var cases = [
     says: /not (?:currently )?accepting connections/i,
     codes: [sqlState.objectNotInPrerequisiteState],
     explain: () => ({
-      what: "the database takes no connections",
-      next: "ALTER DATABASE \u2026 ALLOW_CONNECTIONS true, or name another database."
+      what: "the database does not accept connections",
+      next: "Run ALTER DATABASE \u2026 ALLOW_CONNECTIONS true, or use another database."
     })
   },
   {
     codes: [sqlState.adminShutdown, sqlState.crashShutdown, sqlState.cannotConnectNow],
     explain: () => ({
       what: "the server is starting, stopping or recovering",
-      next: "Run it again when the server is up: the dashboard or its log shows when.",
+      next: "Run this again when the server is up. The dashboard or its log shows when.",
       passes: true
     })
   },
   {
     says: /EDBHANDLEREXITED|connection to database (?:closed|not available)|cannot connect to server|server login (?:has been )?fail/i,
     explain: () => ({
-      what: "the pooler does not reach the database",
-      next: "Look whether the database is up, in the dashboard or its log, and whether the pooler knows its password; then run it again.",
+      what: "the pooler cannot reach the database",
+      next: "Check in the dashboard or the log whether the database is up, and whether the pooler has its password. Then run this again.",
       passes: true
     })
   },
@@ -53133,28 +53174,28 @@ var cases = [
     codes: ["CERT_HAS_EXPIRED"],
     explain: () => ({
       what: "the server's certificate has expired",
-      next: "Have it renewed. Where it has been, look at the clock of this machine."
+      next: "Have it renewed. If it was renewed, check the clock of this machine."
     })
   },
   {
     codes: ["CERT_NOT_YET_VALID"],
     explain: () => ({
       what: "the server's certificate is not valid yet",
-      next: "Look at the clock of this machine, and at that of the server."
+      next: "Check the clocks of this machine and of the server."
     })
   },
   {
     codes: ["CERT_REVOKED"],
     explain: () => ({
       what: "the server's certificate was revoked",
-      next: "Do not trust what answers there until its certificate has been replaced."
+      next: "Do not trust this server until its certificate has been replaced."
     })
   },
   {
     codes: ["ERR_TLS_CERT_ALTNAME_INVALID"],
     explain: ({ host }) => ({
       what: `the server's certificate is not trusted: it is not of ${host}`,
-      next: "Write the host as the certificate has it, with hostaddr for its address where the name leads elsewhere. sslmode=verify-ca takes any name."
+      next: "Write the host name that is in the certificate. If that name leads elsewhere, add hostaddr with the address. sslmode=verify-ca accepts any name."
     })
   },
   {
@@ -53168,7 +53209,7 @@ var cases = [
     says: /does not support SSL/,
     explain: () => ({
       what: "the server does not offer TLS",
-      next: "Use sslmode=disable only on a network you trust."
+      next: "Use sslmode=disable only on a network that you trust."
     })
   },
   {
@@ -53179,7 +53220,7 @@ var cases = [
     codes: ["ECONNREFUSED"],
     explain: (settings2) => isSupabase(settings2) ? {
       what: "nothing answers there",
-      next: "Supabase bans an address for half an hour after wrong passwords: look under Database settings, Network bans, lift it, and correct the password before the next attempt. Else check host and port."
+      next: "Supabase bans an address for half an hour after wrong passwords. Check Database settings, Network bans, lift the ban, and correct the password before the next attempt. Otherwise, check host and port."
     } : void 0
   },
   {
@@ -53193,15 +53234,15 @@ var cases = [
     says: /timeout expired|ETIMEDOUT|timed out/i,
     explain: ({ connectTimeoutSeconds }) => ({
       what: `nothing answers there within ${connectTimeoutSeconds} s`,
-      next: "Check host and port, and that no firewall keeps this machine out; connect_timeout in the URL waits longer.",
+      next: "Check host and port, and that no firewall blocks this machine. connect_timeout in the URL sets a longer wait.",
       passes: true
     })
   }
 ];
 function explainCrowd() {
   return {
-    what: "there is no session left for it",
-    next: say`A backup and a capture want ${nameInput("jobs")} + 4 sessions, a restore 3 more than that: set ${nameInput("jobs", "1")}, end other clients, or raise the pool size (Supabase: Database settings, Connection pooling) or the limit of the role.`,
+    what: "the server has no free session",
+    next: say`A backup and a capture need ${nameInput("jobs")} + 4 sessions, and a restore needs 3 more. Use ${nameInput("jobs", "1")}, end other clients, or raise the pool size (Supabase: Database settings, Connection pooling) or the limit of the role.`,
     passes: true
   };
 }
@@ -53211,7 +53252,7 @@ function explainPassword({ password }) {
     next: "Put the password into the URL, set PGPASSWORD, or write it into a pass file that nobody else may read."
   } : {
     what: "the server refused the user or the password",
-    next: "Reset the password, or percent-encode its special characters, and store the URL again. Do not try others: poolers block after a few."
+    next: "Reset the password, or percent-encode its special characters, and store the URL again. Do not guess: poolers block after a few wrong passwords."
   };
 }
 function explainDatabase() {
@@ -53240,7 +53281,7 @@ async function explainRefusal(settings2, error2) {
   return failed(
     settings2,
     say`${where}: cannot connect: ${said}`,
-    "Look at what the server says, and whether another program reaches it from this machine.",
+    "Read the server's message, and check whether another program can connect from this machine.",
     error2
   );
 }
@@ -53455,7 +53496,7 @@ function readPem(input, parameter, file) {
   } catch (cause) {
     throw new ConfigurationError(
       say`${nameInput(input)}: ${parameter}: ${file} cannot be read: ${messageOf(cause)}`,
-      "Give the path of a file in PEM form that can be read here.",
+      "Give the path of a readable file in PEM format.",
       cause
     );
   }
@@ -53468,7 +53509,7 @@ function openKey(input, file, passphrase) {
     if (cause instanceof ConfigurationError) throw cause;
     throw new ConfigurationError(
       say`${nameInput(input)}: sslkey: ${file} cannot be opened with sslpassword`,
-      "Correct the phrase, or give a key without one in a file that only you may read.",
+      "Correct the passphrase, or use a key without one in a file that only you can read.",
       cause
     );
   }
@@ -53655,7 +53696,7 @@ async function settleConnection(settings2, context) {
         if (found !== void 0) return found;
         failure2 = new ConfigurationError(
           say`${nameInput(settings2.input)}: ${describeConnection(candidate)} is not ${wanted2}, as target_session_attrs wants it`,
-          "Name a server that is, or leave target_session_attrs out."
+          "Use a server that is, or leave target_session_attrs out."
         );
       } catch (error2) {
         context.signal.throwIfAborted();
@@ -53746,13 +53787,13 @@ function explain5(error2, { stream: stream2 }) {
   if (stream2.destroyed)
     return new TargetError(
       say`${nameInput("records-url")}: the connection was lost: ${messageOf(error2)}`,
-      "Run it again; what was written stays.",
+      "Run this again. What was already written stays.",
       error2
     );
   if (typeof error2.code !== "string") return error2;
   return new TargetError(
     say`${nameInput("records-url")}: the database refused a statement: ${messageOf(error2)}`,
-    "Connect as the role that owns the schema supabase_backup_records, or that may create it; docs/records.md has the rights.",
+    "Connect as the role that owns the schema supabase_backup_records, or that may create it; docs/records.md lists the privileges.",
     error2
   );
 }
@@ -53770,7 +53811,7 @@ async function tryRecords({ log: log3, signal: stop }, body) {
     }
   } catch (error2) {
     log3.warn(
-      say`the records were not brought into the database of ${nameInput("records-url")}, and come with a later run: ${isKnownError(error2) ? say`${error2.told.message}\n→ ${error2.told.next}` : messageOf(error2)}`
+      say`the records were not copied to the database of ${nameInput("records-url")}; a later run copies them: ${isKnownError(error2) ? say`${error2.told.message}\n→ ${error2.told.next}` : messageOf(error2)}`
     );
     return void 0;
   }
@@ -54089,7 +54130,7 @@ async function refuseStrangers(session) {
   if (stranger === void 0) return;
   throw new ConfigurationError(
     say`${nameInput("records-url")}: in the schema ${recordsSchema}, ${stranger.what} is of ${stranger.owner}, whose code would run with the rights of the role that writes the records`,
-    `Connect as ${stranger.owner}, if records may be his, or drop the schema and let this role make it: DROP SCHEMA ${recordsSchema} CASCADE. \`records rebuild\` fills it again.`
+    `Connect as ${stranger.owner}, if that role may own the records, or drop the schema and let this role create it: DROP SCHEMA ${recordsSchema} CASCADE. \`records rebuild\` fills it again.`
   );
 }
 var whom = "(SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS whom) w";
@@ -54187,7 +54228,7 @@ function refuseAltered(applied, steps3) {
   if (altered === void 0) return;
   throw new ConfigurationError(
     `step ${altered.version} of the schema ${recordsSchema} is not the one of this version of supabase-backup`,
-    `Use the version that made it, or drop the schema and fill it from the repository: DROP SCHEMA ${recordsSchema} CASCADE`
+    `Use the version that created it, or drop the schema and fill it from the repository: DROP SCHEMA ${recordsSchema} CASCADE`
   );
 }
 function checksumOf({ sql }) {
@@ -54435,20 +54476,20 @@ async function bringRecords(given, open7, runContext) {
 function tell2(found, { log: log3 }) {
   if (found.kind === "newer") {
     log3.warn(
-      say`${nameInput("records-url")}: a newer version of supabase-backup made the tables there (version ${found.version}); this run is not in them. Use that version everywhere.`
+      say`${nameInput("records-url")}: a newer version of supabase-backup created the tables there (version ${found.version}), so this run is not recorded in them. Use that version everywhere.`
     );
     return;
   }
-  log3.debug(`records-url: ${formatCounted(found.records, "record")} brought`);
+  log3.debug(`${formatCounted(found.records, "record")} copied to the database for records`);
   if (found.left > 0)
     log3.info(
-      `records-url: ${formatCounted(found.left, "record")} still to come with later runs; \`records rebuild\` brings them at once`
+      `${formatCounted(found.left, "record")} still to be copied to the database for records by later runs; \`records rebuild\` copies them now`
     );
 }
 function warnOfArtifact({ recordsUrl }, { log: log3 }) {
   if (recordsUrl === void 0) return;
   log3.warn(
-    say`${nameInput("records-url")}: a repository in an artifact keeps no records of runs, so nothing is brought`
+    say`${nameInput("records-url")}: a repository in an artifact keeps no records of runs, so there is nothing to copy`
   );
 }
 
@@ -54603,7 +54644,7 @@ function createAlarm(read5, context) {
         say`alarm: no digest is sent: neither ${nameInput("smtp-url")} nor ${nameInput("notify-url")} nor ${nameInput("slack-webhook-url")} is set.`
       );
     if (!isOn(wanted2)) return;
-    over.abort(new Error("the operation was over before it was told"));
+    over.abort(new Error("the operation ended before it was announced"));
     await begun;
     const event = await toRunEvent(end2, operation, alarm.inputs, wanted2, startedAt2, read5, context);
     await notify(event, settings2, context, limitsFor(context.signal));
@@ -54918,8 +54959,8 @@ async function resolveChoice(repository, choice2) {
   const shown5 = meant.slice(0, mostCandidates);
   const more = meant.length - shown5.length;
   throw new ConfigurationError(
-    say`${nameInput("backup-id")}: ${meant.length} backups begin with ${choice2}`,
-    `Write more of the one that you mean: ${shown5.join(", ")}${more > 0 ? `, or one of ${more} older ones; \`list\` shows them all` : ""}.`
+    say`${nameInput("backup-id")}: ${meant.length} backups have ids that begin with ${choice2}`,
+    `Give more of the id: ${shown5.join(", ")}${more > 0 ? `, or one of ${more} older ones; \`list\` shows them all` : ""}.`
   );
 }
 async function refuseUnknownId(repository, id) {
@@ -54928,7 +54969,7 @@ async function refuseUnknownId(repository, id) {
 function toUnknown({ storage: storage2 }, choice2, newestFirst3) {
   const [nearest] = newestFirst3.map((id) => ({ id, distance: editDistance(choice2, id.slice(0, choice2.length)) })).sort((one, other) => one.distance - other.distance);
   const form2 = timedIdPattern.test(choice2) ? `there is no backup ${choice2}` : `no backup begins with ${choice2}`;
-  const next = nearest === void 0 ? "It holds no backup: run `backup` first." : `${nearest.distance <= 3 ? `Did you mean ${nearest.id}?` : `The nearest is ${nearest.id}.`} \`list\` shows them all; \`latest\` is the newest.`;
+  const next = nearest === void 0 ? "It has no backups: run `backup` first." : `${nearest.distance <= 3 ? `Did you mean ${nearest.id}?` : `The nearest is ${nearest.id}.`} \`list\` shows them all; \`latest\` is the newest.`;
   return new ConfigurationError(say`${nameInput("backup-id")}: ${form2} at ${storage2.location}`, next);
 }
 
@@ -54936,7 +54977,7 @@ function toUnknown({ storage: storage2 }, choice2, newestFirst3) {
 function skipSafetyBackups(log3) {
   return (backup) => {
     if (backup.purpose !== "safety") return true;
-    log3.warn(`${backup.id} is a safety backup (${backup.label}) and passed over: only its id means it`);
+    log3.warn(`${backup.id} is a safety backup (${backup.label}) and is skipped: only its id selects it`);
     return false;
   };
 }
@@ -54952,7 +54993,7 @@ async function chooseBackups(repository, asked, context) {
     const withRows = catalog.backups.filter((backup) => backup.kind !== "schema");
     const backups = withRows.filter((backup) => backup.id === choice2 || backup.purpose !== "safety");
     const damaged5 = catalog.damaged.find(({ id }) => id === choice2);
-    if (damaged5) throw new IntegrityError(damaged5.message, "Choose another backup; list names them all.");
+    if (damaged5) throw new IntegrityError(damaged5.message, "Choose another backup; `list` shows them all.");
     const first2 = findFirst(backups, choice2, context);
     if (first2 >= 0) {
       const newer = withRows.slice(0, withRows.indexOf(backups[first2]));
@@ -54963,7 +55004,7 @@ async function chooseBackups(repository, asked, context) {
     if (findFirst(withRows, choice2, context) >= 0) {
       throw new ConfigurationError(
         say`${nameInput("backup-id")}: only safety backups fit ${choice2}`,
-        "Name the one that you mean; `list` shows them all."
+        "Give the id of the one that you want; `list` shows them all."
       );
     }
     if (timedIdPattern.test(choice2) && !catalog.backups.some(({ id }) => id === choice2))
@@ -55011,7 +55052,7 @@ async function chooseBackup(repository, choice2, onDamaged, isMeant = () => true
 }
 async function chooseManifest(repository, choice2, context) {
   if (!/^(latest-verified|random:)/.test(choice2)) {
-    const onDamaged = (error2) => context.log.warn(`${error2.message}; passed over`);
+    const onDamaged = (error2) => context.log.warn(`${error2.message}; skipped`);
     return chooseBackup(repository, choice2, onDamaged, skipSafetyBackups(context.log));
   }
   const [first2] = await chooseBackups(repository, choice2, context);
@@ -55237,7 +55278,7 @@ var FallbackStorage = class {
     const look4 = async (storage2) => {
       const found = await storage2.stat(key);
       if (found !== void 0) return found;
-      throw new StorageError(`${key} is not in ${storage2.location}`, "List what is stored.", {
+      throw new StorageError(`${key} is not in ${storage2.location}`, "Run `list` to see what is stored.", {
         missing: true
       });
     };
@@ -55328,8 +55369,8 @@ var FallbackStorage = class {
     if (!isMissing(failure2) || down.length === 0) return failure2;
     const others = down.map((error2) => error2.message).join("; ");
     return new StorageError(
-      `${failure2.message}, and elsewhere it could not be looked for (${others})`,
-      "See why that place does not answer: what is missing here may be there.",
+      `${failure2.message}, and the copies could not be searched (${others})`,
+      "Check why that storage does not answer. It may have what is missing here.",
       { cause: failure2.cause, missing: true }
     );
   }
@@ -55363,7 +55404,7 @@ function describe4(reason2, location2, key, down) {
     case "damaged":
       return `${key} in ${location2} is damaged`;
     case "withheld":
-      return `${location2} does not give out ${key}`;
+      return `${location2} does not return ${key}`;
   }
 }
 function isFailure(error2) {
@@ -55381,7 +55422,7 @@ function isAboutPlace(error2) {
 function silent({ location: location2 }, patienceMs2) {
   return new StorageError(
     `${location2} did not answer within ${formatDuration(patienceMs2)}`,
-    "See whether it can be reached, and whether a mount of it hangs."
+    "Check whether it can be reached, and whether its mount hangs."
   );
 }
 async function* listInTime(storage2, prefix2, patienceMs2) {
@@ -55516,7 +55557,7 @@ async function refuseSharedFolder(storage2, apart) {
 function toSharedError(storage2, apart, how) {
   return new ConfigurationError(
     say`${nameInput("copies")}: ${storage2.location} and ${apart.location} ${how}`,
-    "A copy is for the day when the other place is gone: name another one. Nothing was changed."
+    "A copy must survive the loss of the other storage: choose another location. Nothing was changed."
   );
 }
 
@@ -55547,8 +55588,8 @@ async function refuseOccupied2(storage2, name2) {
   for await (const { key } of storage2.list("")) {
     if (harmless3.test(key)) continue;
     throw new ConfigurationError(
-      say`${nameInput("copies")}: ${name2} is not empty (it holds ${key}) and is no copy of this repository`,
-      "Give an empty or a new location. If it was a copy, bring its repository.json back: it is the same file as in the storage."
+      say`${nameInput("copies")}: ${name2} is not empty (it holds ${key}) and is not a copy of this repository`,
+      "Give an empty or a new location. If it was a copy, put its repository.json back: it is the same file as in the storage."
     );
   }
 }
@@ -55557,12 +55598,12 @@ function refuseOther(source, storage2, name2, config2) {
   if (isSame3)
     throw new IntegrityError(
       `${configKey} of the copy ${name2} is not that of ${source.storage.location}, although it has the same id`,
-      "Compare the two files; they must be equal. Replace the wrong one by the other."
+      "Compare the two files. They must be equal: replace the wrong one with the other."
     );
   parseKeyless(storage2, config2);
   throw new ConfigurationError(
     say`${nameInput("copies")}: ${name2} holds another repository than ${source.storage.location}`,
-    "Give an empty location, or that of a copy of this repository. Nothing was copied."
+    "Give an empty location, or a copy of this repository. Nothing was copied."
   );
 }
 function idIn(config2) {
@@ -55768,7 +55809,7 @@ async function decrypt(decrypter, stored2, recipients) {
     if (/no identity matched/.test(messageOf(cause))) {
       throw new ConfigurationError(
         say`${nameInput("encryption-identity")}: the identity given does not belong to any recipient of this backup`,
-        "Give the identity whose recipient stands in the manifest.",
+        "Give the identity that belongs to a recipient in the manifest.",
         cause
       );
     }
@@ -55839,8 +55880,8 @@ var ObjectWriter = class {
     const sealed = await this.#encode(plaintext);
     if (sealed.length > storedSize) {
       throw new ConfigurationError(
-        say`${nameInput("encryption-recipients")}: with so many, an object has ${sealed.length} bytes, where ${storedSize} are the most`,
-        "Name fewer recipients; one identity can be given to several people."
+        say`${nameInput("encryption-recipients")}: with so many recipients, an object has ${sealed.length} bytes; the limit is ${storedSize}`,
+        "Use fewer recipients. Several people can share one identity."
       );
     }
     const object3 = { name: name2, bytes: plaintext.length, stored: sealed.length, sha256: hashStored(sealed) };
@@ -55915,8 +55956,8 @@ function isFew(objects2, all2) {
 function toLossError2({ name: name2, stored: stored2 }, found, { location: location2 }) {
   const what = found === void 0 ? "is not there" : `has ${found.size} of ${stored2} bytes`;
   return new StorageError(
-    `${objectKey(name2)} ${what} in ${location2}, although it was confirmed that it is stored: nothing was recorded that needs it`,
-    "See whether somebody else removes or writes objects there. If not, do not rely on this store before its operator has explained this. Then run it again."
+    `${objectKey(name2)} ${what} in ${location2}, although the storage confirmed that it was stored. Nothing that needs it was recorded`,
+    "Check whether somebody else removes or writes objects there. If not, do not rely on this storage until its operator has explained this. Then run it again."
   );
 }
 var ObjectReader = class {
@@ -55985,7 +56026,7 @@ async function fetchStored(storage2, object3, options2) {
     return await storage2.get(objectKey(object3.name), storedSize, options2);
   } catch (error2) {
     if (error2 instanceof DeniedValueError) {
-      const next = "Give the right to read it, or bring it back first where the store has archived it.";
+      const next = "Give permission to read it. If the storage has archived it, restore it first.";
       throw new SettledDamage(`object ${objectKey(object3.name)}: ${error2.how}`, next, error2);
     }
     if (error2 instanceof ForeignValueError) throw damaged2(object3, error2.how, error2);
@@ -56001,7 +56042,7 @@ function damaged2(object3, how, cause) {
   return new IntegrityError(...tell3(object3, how, cause));
 }
 function tell3(object3, how, cause) {
-  const next = isKnownError(cause) ? cause.next : "Run validate to see which backups need it, and restore another one.";
+  const next = isKnownError(cause) ? cause.next : "Run `validate` to see which backups need it, and restore another one.";
   return [`object ${objectKey(object3.name)}: ${how}`, next, cause];
 }
 
@@ -56253,7 +56294,7 @@ function findText(open7, field) {
 function toDamage(key, how, cause) {
   return new IntegrityError(
     `${key}: ${how}`,
-    "It is not copied. `validate` tells which backups that concerns.",
+    "It is not copied. `validate` shows which backups are affected.",
     cause
   );
 }
@@ -56478,7 +56519,7 @@ async function carryProven(carriage, names4, isChosen) {
   if (first2 === void 0) return done;
   throw new StorageError(
     `${carriage.target.location} confirmed ${first2.key}, and twice gave back other bytes than it was sent (${first2.why})`,
-    "Do not rely on this storage before its operator has explained this. No backup that needs it was copied."
+    "Do not rely on this storage until its operator has explained this. No backup that needs it was copied."
   );
 }
 async function carryObject({ source, target, writing, objects: objects2 }, name2, described2) {
@@ -56507,7 +56548,7 @@ function fetchObject(storage2, name2, described2) {
   }, storage2.places);
 }
 function damaged3(key, how, cause) {
-  return new IntegrityError(`object ${key}: ${how}`, "Run validate to see which backups need it.", cause);
+  return new IntegrityError(`object ${key}: ${how}`, "Run `validate` to see which backups need it.", cause);
 }
 function isAboutObject(error2) {
   return error2 instanceof IntegrityError || error2 instanceof StorageError && isUnread(error2);
@@ -56595,7 +56636,7 @@ async function carryValue({ source, target, objects: objects2, writing, prove },
     if (lost !== void 0)
       throw new IntegrityError(
         `${key}: it needs object ${lost}, which could not be copied`,
-        "Heal the object with `repair` where another copy has it whole."
+        "Repair the object with `repair`, if another copy has it intact."
       );
     await prove();
   }
@@ -56611,7 +56652,7 @@ function firstAbsent(key, bytes, objects2) {
 async function assertStored(target, key, bytes) {
   const other = () => new IntegrityError(
     `${key}: ${target.location} has other bytes under this key than were copied`,
-    "Look at who can write there. `repair` with this place as the storage brings the right ones back."
+    "Check who can write there. `repair` with this location as the storage restores the right ones."
   );
   await readAgain(async (options2) => {
     try {
@@ -56730,7 +56771,7 @@ async function mirrorEach(source, copies, options2, context) {
     } catch (error2) {
       context.signal.throwIfAborted();
       if (!isKnownError(error2)) throw error2;
-      context.log.warn(`the copy ${name2} was not brought up to date: ${error2.message}`);
+      context.log.warn(`the copy ${name2} was not updated: ${error2.message}`);
       outcomes.push({ kind: "failed", name: name2, location: storage2.location, error: error2 });
     }
   }
@@ -56756,7 +56797,7 @@ async function copyAfterwards(inputs2, copies, context) {
   } catch (error2) {
     context.signal.throwIfAborted();
     if (!isKnownError(error2)) throw error2;
-    context.log.warn(`no copy was brought up to date: ${error2.message}`);
+    context.log.warn(`no copy was updated: ${error2.message}`);
     return copies.map(({ name: name2, storage: storage2 }) => ({ kind: "failed", name: name2, location: storage2.location, error: error2 }));
   }
 }
@@ -56985,7 +57026,7 @@ function describeFigures({ manifest, reuse, rootKey, addedBytes, elapsed }) {
       ["tables", formatCount(manifest.tables.length)],
       ["rows", formatCount(rows2)],
       ["read", `${formatBytes(read5)} (${formatRate(read5, elapsed)})`],
-      ...reuse === void 0 ? [] : [["unchanged, not read", formatBytes(reuse.bytes)]],
+      ...reuse === void 0 || reuse.bytes === 0 ? [] : [["unchanged, not read", formatBytes(reuse.bytes)]],
       ["stored", `${formatBytes(stored2)} in ${formatCounted(manifest.objects.length, "object")}`],
       ["new in the repository", formatBytes(addedBytes)],
       [
@@ -57148,7 +57189,7 @@ async function refuseMoved(session, sequences) {
   if (moved.length === 0) return;
   throw new SourceError(
     `sequence ${moved.slice(0, 5).map(({ name: name2 }) => name2).join(", ")}: renamed or dropped while it was read`,
-    "Run it again, when no migration is running."
+    "Run this again when no migration is running."
   );
 }
 async function readStarts(session, sequences) {
@@ -57796,19 +57837,19 @@ async function checkColumn(session, { schema: schema5, table: table4, column }) 
   if (!found) {
     throw new ConfigurationError(
       `${where} does not exist`,
-      "Name it as schema.table.column, in the letters of the database."
+      "Write it as schema.table.column. Names are case-sensitive."
     );
   }
   if (found.type === null) {
     throw new ConfigurationError(
       `${where} has no column ${column}`,
-      `Name one of its columns: ${found.columns ?? "(it has none)"}.`
+      `Use one of its columns: ${found.columns ?? "(it has none)"}.`
     );
   }
   if (!found.sortable) {
     throw new ConfigurationError(
-      `${where}: column ${column} of type ${found.type} has no newest value`,
-      "Name a column of dates, times or numbers."
+      `${where}: column ${column} of type ${found.type} cannot be compared by age`,
+      "Use a column of dates, times or numbers."
     );
   }
 }
@@ -58000,7 +58041,7 @@ async function chooseClient(wanted2, context, source) {
   if (tools2?.major === major && isAsNew(tools2, wanted2)) return tools2;
   if (best) {
     context.log.warn(
-      `Using the PostgreSQL ${best.major} client programs for a server of major ${major}: the right ones are not installed.`
+      `Using the PostgreSQL ${best.major} client programs for a server of major ${major}: those of the server's version are not installed.`
     );
     return best;
   }
@@ -58015,7 +58056,7 @@ function explainMissing(wanted2, older) {
     );
   }
   return new ConfigurationError(
-    `pg_dump on this machine is version ${older.version}, older than the server's ${nameRelease(wanted2)}, and what it writes may be restored by nobody`,
+    `pg_dump on this machine is version ${older.version}, older than the server's ${nameRelease(wanted2)}, and its archives may not be restorable`,
     say`${adviseUpgrade(major)}, or give the folder of newer programs with ${nameInput("client-path")}.`
   );
 }
@@ -58035,13 +58076,18 @@ async function readGiven(clientPath, wanted2, context) {
     );
   }
   throw new ConfigurationError(
-    say`${nameInput("client-path")}: pg_dump there is version ${tools2.version}, older than the server's ${nameRelease(wanted2)}, and what it writes may be restored by nobody`,
+    say`${nameInput("client-path")}: pg_dump there is version ${tools2.version}, older than the server's ${nameRelease(wanted2)}, and its archives may not be restorable`,
     `Give a folder with programs of ${nameRelease(wanted2)} or newer. ${adviseUpgrade(tools2.major)}.`
   );
 }
 async function findInstalled(context) {
-  const read5 = await Promise.all(candidateFolders(context.env).map((folder) => readClient(folder, context)));
+  const folders2 = candidateFolders(context.env).filter((folder) => !holdsWrapper(folder));
+  const read5 = await Promise.all(folders2.map((folder) => readClient(folder, context)));
   return read5.filter((tools2) => tools2 !== void 0).sort((one, other) => one.major - other.major || readRelease(other).minor - readRelease(one).minor);
+}
+function holdsWrapper(folder) {
+  const pgDump = import_node_path23.default.join(folder, "pg_dump");
+  return (0, import_node_fs18.existsSync)(pgDump) && import_node_path23.default.basename((0, import_node_fs18.realpathSync)(pgDump)) === "pg_wrapper";
 }
 var releasesBefore = { 14: 0, 15: 5, 16: 9, 17: 13, 18: 19 };
 function isAsNew(tools2, wanted2) {
@@ -58233,8 +58279,8 @@ function checkRecorded(recorded, tables3) {
   const [there, wanted2] = [new Set(recorded.map(({ oid }) => oid)), new Set(tables3.map(({ oid }) => oid))];
   refuse2([
     ...tables3.filter(({ oid }) => !there.has(oid)).map((table4) => `${qualifiedName(table4)} (was not copied)`),
-    ...recorded.filter(({ oid }) => !wanted2.has(oid)).map((table4) => `${qualifiedName(table4)} (nobody wanted it)`),
-    ...there.size === recorded.length ? [] : ["a table that is there twice"]
+    ...recorded.filter(({ oid }) => !wanted2.has(oid)).map((table4) => `${qualifiedName(table4)} (not requested)`),
+    ...there.size === recorded.length ? [] : ["a table that appears twice"]
   ]);
 }
 function refuse2(wrong2) {
@@ -58242,7 +58288,7 @@ function refuse2(wrong2) {
   const more = wrong2.length > 20 ? `, and ${wrong2.length - 20} more` : "";
   throw new SourceError(
     `the tables of the database and those of the backup do not add up: ${wrong2.slice(0, 20).join(", ")}${more}`,
-    say`Nothing was recorded, because rows would be missing. Report this with these lines; leaving the tables out with ${nameInput("exclude")} gets the others backed up.`
+    say`Nothing was recorded, because rows would be missing. Report this with these lines; leaving the tables out with ${nameInput("exclude")} backs up the others.`
   );
 }
 
@@ -58311,8 +58357,8 @@ function assertSameServer(input, one, other) {
   const isSame3 = one.systemIdentifier === other.systemIdentifier && one.databaseOid === other.databaseOid && one.postmasterStartedAt === other.postmasterStartedAt;
   if (isSame3) return;
   throw new ConfigurationError(
-    say`${nameInput(input)}: two sessions have reached two servers, or the server was started anew in between`,
-    "Connect to one server, past whatever balances between several; or run it again."
+    say`${nameInput(input)}: two sessions reached two servers, or the server restarted in between`,
+    "Connect to one server, without a load balancer in between, or run this again."
   );
 }
 var isoFormat = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"';
@@ -58528,7 +58574,7 @@ async function findUnreadable(session, tables3) {
     ),
     ...filtered.length === 0 ? [] : [
       {
-        message: `${name2} has no BYPASSRLS and row level security hides rows of ${listNames2(filtered, "table")}`,
+        message: `${name2} has no BYPASSRLS , and row level security hides rows of ${listNames2(filtered, "table")}`,
         next: say`Use the role postgres of the Supabase project, run "ALTER ROLE ${name2} BYPASSRLS", or leave the tables out with ${nameInput("exclude")}.`
       }
     ],
@@ -58605,7 +58651,7 @@ async function explainFullLockTable(settings2, tables3, cause) {
     const enough = Math.max(2 * perTransaction, Math.ceil(2 * tables3 / holders));
     return new ConfigurationError(
       `the server has too few locks for ${tables3} tables at once (${messageOf(cause)})`,
-      `Raise max_locks_per_transaction on the server from ${perTransaction} to ${enough}, which takes a restart: pg_dump needs a lock for each table, also for one that is left out.`,
+      `Raise max_locks_per_transaction on the server from ${perTransaction} to ${enough}, which needs a restart. pg_dump needs a lock for each table, even for one that is left out.`,
       cause
     );
   } catch (_2) {
@@ -58675,6 +58721,7 @@ async function nameBlockers(settings2, oids) {
 // src/source/snapshot/present.ts
 var import_promises18 = require("node:timers/promises");
 init_errors();
+init_wording();
 function openPresent(lead2, settings2, signal, first2) {
   let opened;
   const follow3 = (session) => {
@@ -58719,11 +58766,11 @@ async function secureTables(session, snapshot2, tables3, locked = /* @__PURE__ *
   refuse3(
     having((_2, state2) => state2?.locked === true),
     `an index of it was locked for ${snapshot2.lockTimeoutSeconds} s`,
-    "Run the backup when nothing is reindexed, or raise lock-timeout."
+    say`Run the backup when nothing is being reindexed, or raise ${nameInput("lock-timeout")}.`
   );
   refuse3(
     having((_2, state2) => state2?.strange === true),
-    "given an index or statistics while the backup ran, with functions of somebody else that would run as the backup",
+    "given an index or statistics while the backup ran, with functions of another role that would run as the backup",
     "Run the backup again: a table that has such functions from the beginning is read by COPY, which calls none."
   );
 }
@@ -58747,7 +58794,7 @@ function readStates2(present, tables3) {
 function refuse3(tables3, what, next) {
   if (tables3.length === 0) return;
   const names4 = tables3.slice(0, 5).map(qualifiedName).join(", ");
-  throw new SourceError(`${names4}: ${what}`, `Nothing was recorded. ${next}`);
+  throw new SourceError(`${names4}: ${what}`, say`Nothing was recorded. ${next}`);
 }
 
 // src/source/snapshot/snapshot.ts
@@ -58911,8 +58958,8 @@ function refuseUnmatched(input, patterns, tables3) {
   const unmatched = findUnmatched(patterns, tables3);
   if (unmatched.length === 0) return;
   throw new ConfigurationError(
-    say`${nameInput(input)}: no table of this database fits ${unmatched.join(", ")}`,
-    `${askForTables(unmatched, tables3)}Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database, with double quotes around a part where it needs them.`
+    say`${nameInput(input)}: no table of this database matches ${unmatched.join(", ")}`,
+    `${askForTables(unmatched, tables3)}Correct the name, or leave it out. Write schema.table or schema.*. Names are case-sensitive; put a part in double quotes if it needs them.`
   );
 }
 
@@ -59046,7 +59093,7 @@ async function fitJobs(settings2, jobs, { log: log3, signal }) {
   const fitting = Math.max(1, Math.min(jobs, found - sessionsBesideJobs));
   if (fitting < jobs) {
     log3.warn(
-      say`${nameInput(settings2.input)}: there are ${found} sessions to be had, and ${jobs} jobs want ${wanted2}: it goes on with ${fitting}, and takes longer`
+      say`${nameInput(settings2.input)}: there are ${found} sessions available, but ${jobs} jobs need ${wanted2}: it continues with ${fitting}, and takes longer`
     );
   }
   return fitting;
@@ -59229,8 +59276,8 @@ function writeChecked(key, schema5, value) {
   const text7 = JSON.stringify(value);
   if (is(schema5, value)) return text7;
   throw new IntegrityError(
-    `the description of the database has a line that no restore could read: ${key} ${text7.slice(0, 300)}`,
-    "Nothing was recorded. Report this with the line, after a look that it holds nothing private."
+    `the description of the database has a line that a restore cannot read: ${key} ${text7.slice(0, 300)}`,
+    "Nothing was recorded. Report this with the line, after you have checked that it contains nothing private."
   );
 }
 function withoutNotes(line2) {
@@ -60705,7 +60752,7 @@ async function explainUnreadable(error2, what, tables3, snapshot2, settings2) {
   if (isTooLong(error2)) {
     return new SourceError(
       `${what}: a row of it is larger than the server can send as text, which is 1 GB (${messageOf(error2)})`,
-      say`Nothing was recorded. No program can read it this way, pg_dump neither. Store less in that row, or leave the table out with ${nameInput("exclude")}; bytea counts twice.`,
+      say`Nothing was recorded. No program can read it this way, not even pg_dump. Store less in that row, or leave the table out with ${nameInput("exclude")}; bytea counts twice.`,
       error2
     );
   }
@@ -60719,7 +60766,7 @@ async function explainUnreadable(error2, what, tables3, snapshot2, settings2) {
   const oids = tables3.map((table4) => table4.oid);
   const blockers = await nameBlockers(settings2, oids).catch(() => "");
   return new SourceError(
-    `${what}: somebody waits to lock it, and it could not be read behind him within ${snapshot2.lockTimeoutSeconds} s${blockers}`,
+    `${what}: another session waits to lock it, and it could not be read after that within ${snapshot2.lockTimeoutSeconds} s${blockers}`,
     say`Nothing was recorded. Run the backup when no migration is running, or raise ${nameInput("lock-timeout")}.`,
     error2
   );
@@ -60993,6 +61040,7 @@ function* cutText(texts2, size) {
 
 // src/source/archive/dump.ts
 init_errors();
+init_wording();
 
 // src/source/archive/exclude-patterns.ts
 var namesPerPattern = 1e3;
@@ -61034,7 +61082,7 @@ async function checkReservedOptions(snapshot2, client, options2) {
   const written = examples2.find(({ option: option2 }) => set.some((line2) => line2.includes(`${option2}=`)));
   if (written === void 0) return;
   throw new ConfigurationError(
-    `pg_dump ${client.version} is not made for PostgreSQL ${major}: it would write the option ${written.option}, which this server keeps for itself and no server takes`,
+    `pg_dump ${client.version} does not support PostgreSQL ${major}: it would write the option ${written.option}, which this server uses internally and no server accepts`,
     say`Install postgresql-client-${major} in its newest version, or give the folder of its programs with ${nameInput("client-path")}.`
   );
 }
@@ -61062,7 +61110,7 @@ async function dumpDefinitions(examples2, snapshot2, client, { env: env2, signal
     signal.throwIfAborted();
     throw new SourceError(
       messageOf(cause),
-      "Nothing was recorded. Mend what pg_dump complains about and run the backup again.",
+      "Nothing was recorded. Fix what pg_dump reports and run the backup again.",
       cause
     );
   }
@@ -61113,13 +61161,13 @@ async function dumpArchive(snapshot2, client, excluded, options2) {
         reason2
       );
     }
-    const waited = failedToLock ? `; pg_dump could not lock a table within lock-timeout${await nameAll()}` : "";
+    const waited = failedToLock ? say`; pg_dump could not lock a table within ${nameInput("lock-timeout")}${await nameAll()}` : "";
     const expiry = explainExpiry(reason2, options2.settings);
     if (expiry !== void 0)
       throw new SourceError(`${expiry.what}: ${messageOf(reason2)}`, expiry.next, cause);
     throw new SourceError(
-      `${messageOf(reason2)}${waited}`,
-      "Nothing was recorded. Mend what pg_dump complains about and run the backup again.",
+      say`${messageOf(reason2)}${waited}`,
+      "Nothing was recorded. Fix what pg_dump reports and run the backup again.",
       cause
     );
   }
@@ -61253,19 +61301,19 @@ async function listUnwritten({ backupType }, session, snapshot2) {
     ...rows2.map(describeRows),
     ...orphaned.map(({ name: name2, table: table4 }) => ({
       what: `sequence ${name2}`,
-      why: `it goes with ${table4}, which is not in the backup`,
+      why: `it belongs to ${table4}, which is not in the backup`,
       remedy: `As for ${table4}.`
     })),
     ...sequences.map(({ schema: schema5, name: name2, extension }) => ({
       what: `value of sequence ${schema5}.${name2}`,
       why: `it belongs to the extension ${extension}, and pg_dump does not write sequences of extensions`,
-      remedy: `If it is yours, take it out with ALTER EXTENSION ${extension} DROP SEQUENCE, and back up again.`
+      remedy: `If it is yours, remove it from the extension with ALTER EXTENSION ${extension} DROP SEQUENCE, and back up again.`
     })),
     ...describeObjects(objects2),
     ...inSystemSchemas.map((what) => ({
       what,
-      why: "it is in one of the server's own schemas, and pg_dump writes nothing of these",
-      remedy: "Make it in a schema of your own, or keep its SQL and run it after a restore."
+      why: "it is in one of the server's own schemas, which pg_dump does not write",
+      remedy: "Create it in a schema of your own, or keep its SQL and run it after a restore."
     }))
   ];
 }
@@ -61281,9 +61329,9 @@ function describeRows({ schema: schema5, table: table4, extension, rows: rows2, 
 function describeAmount(rows2) {
   switch (rows2) {
     case "not readable":
-      return "how many rows, this role may not read";
+      return "this role cannot read how many rows";
     case "not counted":
-      return "its rows could not be counted without calling what others have made";
+      return "its rows could not be counted without calling functions of other roles";
     default:
       return formatCounted(rows2, "row");
   }
@@ -61294,7 +61342,7 @@ function adviseTable(name2, extension, added) {
     return "Give the role of the backup SELECT on it, and on rows that row security hides BYPASSRLS, and back up again.";
   }
   if (added) return `Take the table out of the extension (${detach}), and back up again.`;
-  return `If the rows are yours, take the table out of the extension (${detach}), and back up again. Rows that the extension itself has, CREATE EXTENSION brings.`;
+  return `If the rows are yours, take the table out of the extension (${detach}), and back up again. CREATE EXTENSION restores the rows that belong to the extension itself.`;
 }
 var adviseRows = (extension) => `CREATE EXTENSION ${extension} brings those that it made. What you changed among them, keep as SQL, and run it after a restore.`;
 var shownObjects = 20;
@@ -61312,8 +61360,8 @@ function describeObjects(objects2) {
 function describeObject({ kind, name: name2, extension, how }) {
   return {
     what: `${kind} ${name2}`,
-    why: how === "added" ? `it was added to the extension ${extension}, and pg_dump does not write what belongs to extensions` : `it was made on a table of the extension ${extension} after the extension, and pg_dump does not write what is on these`,
-    remedy: how === "added" ? `Take it out of the extension (ALTER EXTENSION ${extension} DROP \u2026), and back up again.` : "If it is yours, keep its SQL, and run it after a restore."
+    why: how === "added" ? `it was added to the extension ${extension}, and pg_dump does not write what belongs to extensions` : `it was created on a table of the extension ${extension} later, and pg_dump does not write such objects`,
+    remedy: how === "added" ? `Take it out of the extension (ALTER EXTENSION ${extension} DROP \u2026), and back up again.` : "If it is yours, keep its SQL and run it after a restore."
   };
 }
 
@@ -61334,8 +61382,8 @@ async function listNotCarried(inputs2, session, snapshot2) {
     })),
     ...invalid.map((index) => ({
       what: `index ${index}`,
-      why: "it is invalid, left behind by a failed CREATE INDEX CONCURRENTLY",
-      remedy: "Drop it, or REINDEX it, and back up again."
+      why: "it is invalid, left over from a failed CREATE INDEX CONCURRENTLY",
+      remedy: "Drop or REINDEX it, and back up again."
     })),
     ...await listUnwritten(inputs2, session, snapshot2),
     ...mappings,
@@ -61351,7 +61399,7 @@ function describePasswords(roles) {
     {
       what: `passwords of ${names4.join(", ")}`,
       why: "only a superuser can read them",
-      remedy: "Keep them elsewhere, and set them after a restore with ALTER ROLE \u2026 PASSWORD."
+      remedy: "Store them elsewhere, and set them after a restore with ALTER ROLE \u2026 PASSWORD."
     }
   ];
 }
@@ -61384,7 +61432,7 @@ async function findFiles(session, managed) {
   return [
     {
       what: "the files of Storage",
-      why: "the database holds only their names; the bytes are in an object store",
+      why: "the database has only their names; their content is in an object store",
       remedy: "Copy the buckets over the S3 protocol of Storage, for example with rclone."
     }
   ];
@@ -61841,7 +61889,7 @@ function relate(found, snapshot2) {
   const lineage = followLineage(manifest.source, snapshot2, snapshot2.tokens, snapshot2.ours.transactions);
   switch (lineage.kind) {
     case "broken":
-      return { kind: "unrelated", why: `backup ${manifest.id} cannot be built upon: ${lineage.why}` };
+      return { kind: "unrelated", why: `backup ${manifest.id} cannot be built on: ${lineage.why}` };
     case "idle":
       return { kind: "idle", base: manifest, isStored, since: 0n };
     case "active":
@@ -61921,7 +61969,7 @@ async function copyDatabase(request2) {
       const found = await countSessions(settings2, room, snapshot2.signal);
       room = Math.max(1, Math.min(room - 1, found));
       log3.warn(
-        say`${nameInput(settings2.input)}: there are not the ${wanted2} sessions that ${formatCounted(jobs, "job")} want: it goes on with ${room + openAlready}, and takes longer. Set ${nameInput("jobs")} lower, or raise the pool size or the limit of the role.`
+        say`${nameInput(settings2.input)}: there are not the ${wanted2} sessions that ${formatCounted(jobs, "job")} want: it continues with ${room + openAlready}, and takes longer. Use a lower ${nameInput("jobs")}, or raise the pool size or the limit of the role.`
       );
     }
   }
@@ -62019,7 +62067,7 @@ function askedOf({ backupType, source }) {
 
 // src/repository/backups/base.ts
 async function findBase(inputs2, manifest, inventory, damaged5, signal) {
-  if (manifest === void 0) return { manifest, why: "there is no backup to build upon" };
+  if (manifest === void 0) return { manifest, why: "there is no backup to build on" };
   const { encryption, objects: objects2 } = manifest;
   const recipients = encryption.scheme === "age" ? encryption.recipients : [];
   if (recipients.toSorted().join(" ") !== inputs2.encryptionRecipients.toSorted().join(" ")) {
@@ -62234,7 +62282,7 @@ async function enter({ packing, purpose: purpose2 }, repository, resources, cont
 }
 async function lookAround(packing, repository, { log: log3, signal }) {
   const warn = (error2) => log3.warn(error2.message);
-  const tell4 = (error2) => log3.warn(`${error2.message}; it is not built upon`);
+  const tell4 = (error2) => log3.warn(`${error2.message}; the backup does not build on it`);
   const [damaged5, marks, { listing, predecessors }] = await runTogether(signal, [
     () => readSuspects(repository, warn),
     (stop) => readMarkFiles(repository, warn, stop),
@@ -62253,13 +62301,13 @@ function refuseWeaker(packing, newest2, log3) {
   if (given.size === 0 && !packing.allowUnencrypted) {
     throw new ConfigurationError(
       say`${nameInput("encryption-recipients")}: is empty, and the newest backup of this repository, ${id}, is encrypted`,
-      say`Give its recipients (is the variable with them set?). ${nameInput("allow-unencrypted", "true")} stores the backup as it is all the same.`
+      say`Set its recipients (is the variable that holds them set?). ${nameInput("allow-unencrypted", "true")} stores the backup unencrypted anyway.`
     );
   }
   const lost = encryption.recipients.filter((recipient) => !given.has(recipient));
   if (given.size > 0 && lost.length > 0) {
     log3.warn(
-      `this backup is not encrypted for ${lost.map((recipient) => recipient.slice(0, 80)).join(", ")}, as the newest one, ${id}, is: whoever has only that identity cannot open it`
+      `this backup is not encrypted for ${lost.map((recipient) => recipient.slice(0, 80)).join(", ")}, as the newest one, ${id}, is: somebody who has only that identity cannot decrypt it`
     );
   }
 }
@@ -62279,7 +62327,7 @@ function findClockError({ skewSeconds }, location2, log3) {
   if (Math.abs(skewSeconds) * 1e3 <= clockToleranceMs) return (time7) => time7;
   const direction = skewSeconds > 0 ? "behind" : "ahead of";
   log3.warn(
-    `the clock of this machine is ${Math.round(Math.abs(skewSeconds))} seconds ${direction} that of ${location2}; the backup is dated by the latter`
+    `the clock of this machine is ${Math.round(Math.abs(skewSeconds))} seconds ${direction} that of ${location2}; the backup uses the time of the storage`
   );
   return (time7) => new Date(time7.getTime() + skewSeconds * 1e3);
 }
@@ -62330,7 +62378,7 @@ function refuseUnencrypted(storage2, packing, { env: env2, log: log3 }) {
   const danger = isArtifact3 ? "and anybody with an account on GitHub can download its artifacts" : "and an unencrypted backup is one mistake with the storage away from everybody";
   throw new ConfigurationError(
     say`${nameInput("encryption-recipients")}: is empty; ${standing}, ${danger}`,
-    say`Make a key with \`supabase-backup keygen\`, give its recipient (age1…), and keep the identity somewhere else than in this repository. ${nameInput("allow-unencrypted", "true")} stores the backup as it is all the same.`
+    say`Create a key with \`supabase-backup keygen\`, set its recipient (age1…), and keep the identity outside of this repository. ${nameInput("allow-unencrypted", "true")} stores the backup unencrypted anyway.`
   );
 }
 
@@ -62358,20 +62406,24 @@ init_errors();
 
 // src/management/failure.ts
 init_errors();
+init_wording();
 var ManagementFailure = class extends Error {
   reason;
   details;
   /** What to do, as one or more sentences */
   next;
+  /** The message and `next`, with their references to inputs */
+  told;
   /** @param what was asked for, as in "the list of backups" */
   constructor(reason2, what, details, cause) {
     const known4 = { ...nothing, ...details };
     const { sentence, next } = tellings2[reason2](what, known4);
-    super(sentence, cause === void 0 ? void 0 : { cause });
+    super(String(sentence), cause === void 0 ? void 0 : { cause });
     this.name = "ManagementFailure";
     this.reason = reason2;
     this.details = known4;
-    this.next = next;
+    this.next = String(next);
+    this.told = { message: sentence, next };
   }
   /**
    * Whether the request certainly changed nothing: it was answered, and refused. After all others it may have
@@ -62389,48 +62441,48 @@ var tokens = "https://supabase.com/dashboard/account/tokens";
 var statusPage = "https://status.supabase.com";
 var tellings2 = {
   unauthorized: (what) => ({
-    sentence: `supabase-access-token: Supabase does not know the token, so that ${what} cannot be read (401); it is maybe expired or revoked`,
-    next: `Make a new one at ${tokens}, scoped to this project with the permission to read backups, and put it in its place. Tokens with scopes expire within a year.`
+    sentence: say`${nameInput("supabase-access-token")}: Supabase does not know the token, so ${what} cannot be read (401). It may have expired or been revoked`,
+    next: `Create a new token at ${tokens}, scoped to this project, with permission to read backups, and replace the old one. Scoped tokens expire within a year.`
   }),
   entitlement: (what, { feature, words: words3 }) => ({
-    sentence: `the plan of the organization does not have ${feature ?? "what is needed"} for ${what} (402${quote4(words3)})`,
-    next: `Do without ${what}, or change the plan of the organization in the dashboard, under Billing.`
+    sentence: `the organization's plan does not include ${feature ?? "what is needed"} for ${what} (402${quote4(words3)})`,
+    next: `Work without ${what}, or change the organization's plan in the dashboard, under Billing.`
   }),
   forbidden: (what, { missing, words: words3 }) => ({
-    sentence: `supabase-access-token: the token may not get at ${what} (403): ${missing.length > 0 ? `it lacks ${missing.join(", ")}` : words3 || "a permission, or a role in the organization, is missing"}`,
-    next: `Give the token ${missing.length > 0 ? missing.join(", ") : "the permission"} at ${tokens}, or make one that has it; docs/managed.md lists what each part needs.`
+    sentence: say`${nameInput("supabase-access-token")}: the token has no access to ${what} (403): ${missing.length > 0 ? `it lacks ${missing.join(", ")}` : words3 || "a permission, or a role in the organization, is missing"}`,
+    next: `Give the token ${missing.length > 0 ? missing.join(", ") : "the permission"} at ${tokens}, or create a token that has it. docs/managed.md lists what each part needs.`
   }),
   missing: (what, { words: words3 }) => ({
-    sentence: `project-ref: Supabase has no project of this name for this token, and ${what} is not there (404${quote4(words3)})`,
-    next: "Write the twenty letters of the project as they stand in the address of its dashboard, and see that the token is of an account that is in its organization."
+    sentence: say`${nameInput("project-ref")}: this token has no access to a project with this reference, so ${what} was not found (404${quote4(words3)})`,
+    next: "Copy the twenty letters from the URL of the project's dashboard, and check that the token belongs to an account in its organization."
   }),
   limited: (what, { waitMs }) => ({
-    sentence: `Supabase's Management API takes no more requests for now, and ${what} was not answered (429)`,
-    next: `Wait ${Math.ceil((waitMs ?? 6e4) / 1e3)} seconds and run it again; the limit counts all tokens of an account together.`
+    sentence: `Supabase's Management API accepts no more requests for now, and did not return ${what} (429)`,
+    next: `Wait ${Math.ceil((waitMs ?? 6e4) / 1e3)} seconds and run it again. All tokens of an account share the limit.`
   }),
   refused: (what, { status, words: words3 }) => ({
-    sentence: `Supabase's Management API refuses ${what} (${status}${quote4(words3)})`,
-    next: "Do what it says, and run it again. Nothing was changed."
+    sentence: `Supabase's Management API refused ${what} (${status}${quote4(words3)})`,
+    next: "Follow its message, and run this again. Nothing was changed."
   }),
   failed: (what, { status, words: words3 }) => ({
     sentence: `Supabase's Management API failed at ${what} (${status}${quote4(words3)})`,
-    next: `Nothing is wrong here: look at ${statusPage}, and run it again.`
+    next: `The problem is on their side. Check ${statusPage}, and run this again.`
   }),
   silent: (what, { words: words3, advice }) => ({
-    sentence: `Supabase's Management API does not answer, and ${what} is not known: ${words3}`,
-    next: advice ?? `See whether this machine may connect to it, look at ${statusPage}, and run it again.`
+    sentence: `Supabase's Management API does not answer, so ${what} is unknown: ${words3}`,
+    next: advice ?? `Check that this machine can connect to it, check ${statusPage}, and run this again.`
   }),
   foreign: (what) => ({
-    sentence: `Supabase's Management API answered with ${what} of another name than was asked for, and is not believed`,
-    next: "See whether management-api-url is right, and what stands between this machine and Supabase."
+    sentence: `Supabase's Management API answered with ${what} of another project, and the answer is ignored`,
+    next: say`Check ${nameInput("management-api-url")}, and any proxy between this machine and Supabase.`
   }),
   future: (what, { words: words3 }) => ({
-    sentence: `Supabase's Management API says something of the future about ${what}, and is not believed${quote4(words3)}`,
-    next: "See whether management-api-url and the clock of this machine are right, and look in the dashboard, under Database, Backups."
+    sentence: `Supabase's Management API gave a time in the future for ${what}, and the answer is ignored${quote4(words3)}`,
+    next: say`Check ${nameInput("management-api-url")} and the clock of this machine, and look in the dashboard, under Database, Backups.`
   }),
   unclear: (what) => ({
-    sentence: `Supabase's Management API answered with something else than ${what}`,
-    next: "See whether management-api-url is right; if it is, a newer version of supabase-backup may know the answer."
+    sentence: `Supabase's Management API gave an unexpected answer instead of ${what}`,
+    next: say`Check ${nameInput("management-api-url")}. If it is right, a newer version of supabase-backup may understand the answer.`
   })
 };
 function quote4(words3) {
@@ -62439,7 +62491,7 @@ function quote4(words3) {
 function toKnownError(failure2) {
   const isMistake = ["unauthorized", "forbidden", "missing"].includes(failure2.reason);
   const Kind = isMistake ? ConfigurationError : PlatformError;
-  return new Kind(failure2.message, failure2.next, failure2);
+  return new Kind(failure2.told.message, failure2.told.next, failure2);
 }
 
 // src/management/api.ts
@@ -62761,15 +62813,15 @@ init_errors();
 async function carryRootKey({ backupType, source, packing }, { hasSecrets }, { writer, context }) {
   if (!hasSecrets) return { kind: "none" };
   const { vaultKey, databaseUrl } = source;
-  if (backupType === "schema") return leave("a backup of definitions has no secrets either");
+  if (backupType === "schema") return leave("a schema backup has no secrets either");
   if (vaultKey === void 0) return leave(outside, byToken);
   if (packing.encryptionRecipients.length === 0)
-    return leave("the backup is not encrypted, and the key is never stored in the clear", byRecipients);
+    return leave("the backup is not encrypted, and the key is never stored unencrypted", byRecipients);
   const ofUrl = findProjectRef(databaseUrl);
   if (ofUrl !== void 0 && ofUrl !== vaultKey.projectRef)
     return leave(
-      `project-ref is ${vaultKey.projectRef}, and the database is that of ${ofUrl}`,
-      "Make both name one project."
+      `the input project-ref is ${vaultKey.projectRef}, but the database belongs to ${ofUrl}`,
+      "Make both refer to the same project."
     );
   const read5 = await askForKey(vaultKey, context);
   if (typeof read5 !== "string") {
@@ -62780,9 +62832,9 @@ async function carryRootKey({ backupType, source, packing }, { hasSecrets }, { w
   const object3 = await writer.store(plaintext);
   return { kind: "carried", piece: { holder: { object: object3 }, offset: 0, length: plaintext.length } };
 }
-var outside = "it lives outside of the database; the secrets are in the backup as they are stored, encrypted with it";
-var byToken = "Give supabase-access-token, and encryption-recipients, and the next backup carries it, encrypted.";
-var byRecipients = "Give encryption-recipients, and the next backup carries it, encrypted.";
+var outside = "it is kept outside of the database; the backup has the secrets as they are stored, encrypted with it";
+var byToken = "Set the inputs supabase-access-token and encryption-recipients. The next backup then carries the key, encrypted.";
+var byRecipients = "Set the input encryption-recipients. The next backup then carries the key, encrypted.";
 function leave(why, remedy) {
   const byHand = "Before this project is paused or deleted, copy its key to the new one: GET and then PUT https://api.supabase.com/v1/projects/<ref>/pgsodium.";
   return {
@@ -62874,7 +62926,7 @@ async function noteSlot(present, { repository, context }) {
     if (state2 !== void 0) context.noteSlot({ at: context.now(), state: state2 });
   } catch (error2) {
     if (!(error2 instanceof SourceError)) throw error2;
-    context.log.warn(`the slot of captures is not measured: ${error2.message}`);
+    context.log.warn(`the replication slot is not measured: ${error2.message}`);
   }
 }
 async function holdSnapshot({ source, backupType }, { settings: settings2, present, lead: lead2, identity: identity2 }, resources, { log: log3, signal }) {
@@ -62987,7 +63039,7 @@ async function foreseeBackup(inputs2, context) {
     const settings2 = parseConnection("database-url", inputs2.databaseUrl, context, inputs2.sslrootcert);
     const storage2 = __using(_stack, await openStorage(inputs2.storage, inputs2, context), true);
     const repository = await findRepository(storage2, inputs2.repositoryKey);
-    const onDamaged = (error2) => context.log.warn(`${error2.message}; passed over`);
+    const onDamaged = (error2) => context.log.warn(`${error2.message}; skipped`);
     const { backups } = repository === void 0 ? { backups: [] } : await readCatalog(repository, { onDamaged, signal: context.signal });
     const { backupType: type, label: label2, pin, encryptionRecipients, copies } = inputs2;
     return {
@@ -63086,7 +63138,7 @@ function measureFreshness(catalog, validations, drills, { now, warn }) {
   for (const backup of catalog.backups) {
     const why = whyNot(backup, latest);
     if (why === void 0) usable.push(backup);
-    else if (why !== "schema" && usable.length === 0) warn(`backup ${backup.id} ${why}; passed over`);
+    else if (why !== "schema" && usable.length === 0) warn(`backup ${backup.id} ${why}; skipped`);
   }
   const unusable2 = new Set(
     [...catalog.backups.filter((backup) => !usable.includes(backup)), ...catalog.damaged].map(({ id }) => id)
@@ -63554,7 +63606,7 @@ async function readOwnLayer(inputs2, context) {
     const storage2 = __using(_stack, await openStorage(place3, inputs2, context), true);
     const repository = await openRepository(storage2, repositoryKey);
     const { log: log3, signal } = context;
-    const onDamaged = ({ message }) => log3.warn(`${message}; passed over`);
+    const onDamaged = ({ message }) => log3.warn(`${message}; skipped`);
     const freshness2 = await readFreshness2(repository, context);
     const recoverable = await readRecoverable(repository, freshness2.usable, context);
     const restores = await readRecords(repository, "restores", onDamaged, { newest: shownRestores, signal });
@@ -64672,7 +64724,7 @@ function findProject(database3, given, policy, env2) {
   const { "project-ref": ofPolicy2, "supabase-access-token": secret2 } = database3?.written ?? {};
   if (ofPolicy2 !== void 0 && given.projectRef !== void 0 && ofPolicy2 !== given.projectRef)
     throw new ConfigurationError(
-      say`${nameInput("project-ref")}: ${policy} names the project ${ofPolicy2} for ${database3?.name}, and the inputs lead to ${given.projectRef}`,
+      say`${nameInput("project-ref")}: ${policy} names the project ${ofPolicy2} for ${database3?.name}, but the inputs lead to ${given.projectRef}`,
       say`Leave ${nameInput("project-ref")} and ${nameInput("database-url")} out, or correct the policy.`
     );
   const projectRef = ofPolicy2 ?? given.projectRef;
@@ -64690,19 +64742,19 @@ function chooseProjects(databases, { policy, managementAccess: given }, { env: e
   for (const [index, { projectRef, variable, management }] of found.entries())
     if (projectRef !== void 0 && management === void 0)
       log3.warn(
-        say`${databases[index]?.name}: Supabase's own backups are not looked at, because there is no token. Set the variable ${variable}, or ${nameInput("supabase-access-token")}.`
+        say`${databases[index]?.name}: Supabase's own backups are not checked, because there is no token. Set the variable ${variable}, or ${nameInput("supabase-access-token")}.`
       );
   return found.map(({ management }) => management);
 }
 function refuseIdle(policy, { isTokenGiven, projectRef }, count5, log3) {
   if (projectRef !== void 0)
     log3.warn(
-      say`Supabase's own backups are not in the report: ${nameInput("project-ref")} names one project, and the report is about several databases. Name one with ${nameInput("database")}, or each project in the policy.`
+      say`Supabase's own backups are not in the report: ${nameInput("project-ref")} names one project, but the report covers several databases. Choose one with ${nameInput("database")}, or each project in the policy.`
     );
   else if (isTokenGiven)
     throw new ConfigurationError(
       say`${nameInput("project-ref")}: is required with ${nameInput("supabase-access-token")}, because ${policy} names none for ${count5 === 1 ? "this database" : "any of the databases"}`,
-      "Write project-ref for the database in the policy, or leave the token out."
+      "Add project-ref for the database to the policy, or leave the token out."
     );
 }
 function chooseCopies({ name: name2, written }, given, place3, { env: env2, log: log3 }) {
@@ -64710,13 +64762,13 @@ function chooseCopies({ name: name2, written }, given, place3, { env: env2, log:
   const copies = named3 === void 0 ? given : withEndpoints(named3, env2);
   if (copies.length === 0 && written.copies !== void 0)
     log3.warn(
-      say`${name2}: its copies are not looked at, because the variable ${written.copies}, which the policy names, is not set. Set it, or ${nameInput("copies")}.`
+      say`${name2}: its copies are not checked, because the variable ${written.copies}, which the policy names, is not set. Set it, or ${nameInput("copies")}.`
     );
   const shared = findSharedPlace(place3, copies);
   if (shared === void 0) return copies;
   throw new ConfigurationError(
     say`${nameInput("copies")}: ${shared}`,
-    "A copy is for the day when the other place is gone: name another one."
+    "A copy must survive the loss of the other storage: choose another location."
   );
 }
 function readVariable(key, secret2, env2, parse7) {
@@ -65218,73 +65270,83 @@ var isAmazons = all(
 var hasRole = has("aws-role");
 var hasKeys = any2(has("aws-access-key-id"), has("aws-secret-access-key"));
 
-// src/schedule/workflows/reusable.ts
+// src/schedule/workflows/reusable-inputs.ts
 var text5 = (description2) => ({ type: "string", description: description2 });
 var flag2 = (description2) => ({ type: "boolean", description: description2 });
 var placeInputs = {
-  storage: { ...text5("Where the backups are kept."), required: true },
-  "s3-endpoint": text5("Address of an S3 service other than Amazon."),
-  "s3-region": text5("Region of the bucket."),
-  "s3-addressing": text5("Where the bucket stands in the address, auto, path or virtual; auto when empty."),
-  "s3-sse": text5("What the store is asked to encrypt with, AES256, aws:kms or aws:kms:KEY."),
-  "s3-storage-class": text5("The storage class of what is written."),
-  "aws-role": text5("The role of AWS that is taken in place of keys of the storage (OIDC)."),
-  "aws-role-seconds": text5("For how long it is taken; 3600 when empty."),
+  storage: { ...text5("Where the backups are stored, such as s3://bucket/prefix."), required: true },
+  "s3-endpoint": text5("The URL of an S3 service other than Amazon."),
+  "s3-region": text5("The region of the S3 bucket."),
+  "s3-addressing": text5(
+    "Where requests put the bucket name. One of auto, path and virtual; auto when empty."
+  ),
+  "s3-sse": text5("The server-side encryption to request. One of AES256, aws:kms and aws:kms:KEY."),
+  "s3-storage-class": text5("The storage class of the objects written to S3."),
+  "aws-role": text5("The AWS role to assume with OIDC instead of using access keys."),
+  "aws-role-seconds": text5("How many seconds the session of the AWS role lasts; 3600 when empty."),
   environment: text5("The GitHub environment of the job."),
   "runs-on": text5("The runner of the job; ubuntu-latest when empty.")
 };
 var artifactInputs = {
   "artifact-retention-days": text5(
-    "How many days GitHub keeps an artifact, 1 to 90; as the repository is set when empty."
+    "How many days GitHub keeps an artifact, 1 to 90; the repository's setting when empty."
   )
 };
 var clientInputs = {
-  "install-client": text5("auto, always or never; auto when empty, which changes no runner of your own.")
+  "install-client": text5(
+    "Whether to install missing PostgreSQL client programs. One of auto, always and never; auto when empty, which changes only GitHub-hosted runners."
+  )
 };
 var connectionInputs = {
-  sslrootcert: text5("The authority of the server's certificate, in PEM form.")
+  sslrootcert: text5("The CA certificate to verify the database server's certificate with, in PEM format.")
 };
 var projectInputs = {
-  "project-ref": text5("The project at Supabase, for what only Supabase tells of it; only with the token.")
+  "project-ref": text5(
+    "The reference of the Supabase project. Needed with SUPABASE_ACCESS_TOKEN if no database URL shows it."
+  )
 };
 var alarmInputs2 = {
-  database: text5("What the database is called in reports and alarms."),
+  database: text5("The name of the database in reports and alarms."),
   "failure-issues": flag2("Whether a failure opens an issue."),
-  "issue-labels": text5("More labels of such issues, separated by commas."),
-  "issue-assignees": text5("Who is assigned to them, separated by commas."),
-  "issue-mentions": text5("Who is mentioned in them, separated by commas."),
-  "rpo-target": text5("How old the newest backup may become."),
-  "notify-format": text5("The form of what the webhook gets; default when empty."),
-  "mail-from": text5("Whom mail comes from."),
-  "mail-to": text5("Who gets mail, separated by commas."),
-  "heartbeat-signals": text5("start, fail or both; successes alone when empty.")
+  "issue-labels": text5("Additional labels for failure issues, separated by commas."),
+  "issue-assignees": text5("GitHub users to assign to failure issues, separated by commas."),
+  "issue-mentions": text5("GitHub users and teams to mention in failure issues, separated by commas."),
+  "rpo-target": text5("The recovery point objective, such as 24h. Failure issues escalate when it is missed."),
+  "notify-format": text5("The format in which the webhook receives messages; default when empty."),
+  "mail-from": text5("The sender of the mail."),
+  "mail-to": text5("The mail addresses that receive failures and recoveries, separated by commas."),
+  "heartbeat-signals": text5("What to report to the heartbeat in addition to successes. start, fail or both.")
 };
 var tableInputs = {
-  include: text5("The tables to take."),
+  include: text5("The tables to include, such as public.orders or billing.*; all when empty."),
   exclude: text5("The tables to leave out.")
 };
 var proofInputs2 = {
-  "verified-within": text5("Within which time a backup must have been verified; not asked when empty."),
-  "drilled-within": text5("Within which time a drill must have passed; not asked when empty.")
+  "verified-within": text5(
+    "How long ago a backup may last have been verified, such as 7d; no limit when empty."
+  ),
+  "drilled-within": text5("How long ago the last drill may have passed, such as 35d; no limit when empty.")
 };
+
+// src/schedule/workflows/reusable.ts
 var storageSecrets = {
-  AWS_ACCESS_KEY_ID: "Of the storage.",
-  AWS_SECRET_ACCESS_KEY: "Of the storage.",
-  REPOSITORY_KEY: "Names stored objects; only where the repository keeps none of its own."
+  AWS_ACCESS_KEY_ID: "The access key ID of the S3 storage.",
+  AWS_SECRET_ACCESS_KEY: "The secret access key of the S3 storage.",
+  REPOSITORY_KEY: "The key that names stored objects. Needed only if you set your own key."
 };
-var copiesSecret = { COPIES: "Other storages with copies, a YAML list (docs/copies.md)." };
+var copiesSecret = { COPIES: "Other storages that hold copies, as a YAML list (docs/copies.md)." };
 var tokenSecret = {
-  SUPABASE_ACCESS_TOKEN: "A token of Supabase's Management API, which may read backups and secrets of the project."
+  SUPABASE_ACCESS_TOKEN: "An access token for Supabase's Management API that can read the backups and secrets of the project."
 };
-var recordsSecret = { RECORDS_URL: "The database that keeps the records in SQL." };
+var recordsSecret = { RECORDS_URL: "The connection string of the database for records in SQL." };
 var alarmSecrets = {
-  NOTIFY_URL: "Address of a webhook.",
-  SLACK_WEBHOOK_URL: "Address of Slack's webhook.",
-  SMTP_URL: "Address of a mail server, with its login.",
-  HEARTBEAT_URL: "Address that is called after a success."
+  NOTIFY_URL: "The URL of a webhook that receives failures and recoveries.",
+  SLACK_WEBHOOK_URL: "The URL of a Slack incoming webhook.",
+  SMTP_URL: "The mail server with its login, such as smtps://user:password@host:465.",
+  HEARTBEAT_URL: "The URL to call after each success."
 };
-var databaseSecret = { DATABASE_URL: "The database to back up." };
-var identitySecret = { ENCRYPTION_IDENTITY: "Opens encrypted backups." };
+var databaseSecret = { DATABASE_URL: "The connection string of the database to back up." };
+var identitySecret = { ENCRYPTION_IDENTITY: "The age identity that decrypts backups." };
 var backingUpSecrets = {
   ...{ ...databaseSecret, ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret },
   ...alarmSecrets
@@ -65301,14 +65363,18 @@ var reusableWorkflows = {
       ...projectInputs,
       ...alarmInputs2,
       ...tableInputs,
-      "backup-type": text5("full, incremental or schema; full when empty."),
-      label: text5("A note kept with the backup."),
-      pin: flag2("Whether the backup is kept for good."),
-      "encryption-recipients": text5("Who can open the backup, separated by commas."),
-      checks: text5("Questions asked in the snapshot, or a file with them."),
-      freshness: text5("Columns that tell how fresh the data is."),
+      "backup-type": text5("What to store. One of full, incremental and schema; full when empty."),
+      label: text5("A note to store with the backup."),
+      pin: flag2("Whether to keep the backup forever."),
+      "encryption-recipients": text5("The age recipients that can decrypt the backup, separated by commas."),
+      checks: text5(
+        "SQL checks whose answers are stored with the backup, one SELECT per line, or a file with them."
+      ),
+      freshness: text5(
+        "Columns whose newest value shows how fresh the data is, such as public.orders.created_at."
+      ),
       runbook: flag2(
-        "Whether a runbook is written after the backup and kept with the run, unless the repository is public."
+        "Whether to write a runbook after the backup and keep it with the run, unless the repository is public."
       )
     },
     secrets: backingUpSecrets,
@@ -65327,14 +65393,18 @@ var reusableWorkflows = {
       ...alarmInputs2,
       ...tableInputs,
       "encryption-recipients": text5(
-        "Who can open the changes, and the backup that a capture may have to take."
+        "The age recipients that can decrypt the changes, and the backup if the capture has to take one."
       ),
-      checks: text5("Questions asked in the snapshot of such a backup, or a file with them."),
-      freshness: text5("Columns that tell how fresh the data is."),
+      checks: text5(
+        "SQL checks whose answers are stored with such a backup, one SELECT per line, or a file with them."
+      ),
+      freshness: text5(
+        "Columns whose newest value shows how fresh the data is, such as public.orders.created_at."
+      ),
       "unlimited-wal": flag2(
-        "Whether a slot may be made on a server that sets no limit to the log that it keeps."
+        "Whether to create the slot on a server that does not limit the write-ahead log that a slot keeps."
       ),
-      "drop-slot": flag2("Whether to capture a last time and drop the slot.")
+      "drop-slot": flag2("Whether to capture one last time and then drop the slot.")
     },
     secrets: backingUpSecrets,
     outputs: ["captured-through", "transactions", "barrier", "lost-changes", "backup-id"],
@@ -65349,13 +65419,15 @@ var reusableWorkflows = {
       ...artifactInputs,
       ...clientInputs,
       ...alarmInputs2,
-      "backup-id": text5("Which backup; latest when empty."),
-      "recovery-target-time": text5("The point in time to recover to: an ISO 8601 time, or latest."),
-      fallback: text5("How many older backups to try."),
-      checks: text5("Questions that must return true, or a file with them."),
-      "rto-target": text5("How long a recovery may take."),
+      "backup-id": text5("The backup to use, such as an id or latest; latest when empty."),
+      "recovery-target-time": text5(
+        "The point in time to restore, such as 2026-11-20T14:30:00Z, or latest. Needs captures."
+      ),
+      fallback: text5("How many older backups to try if the chosen one fails."),
+      checks: text5("SQL checks that must return true, one SELECT per line, or a file with them."),
+      "rto-target": text5("The recovery time objective, such as 30m."),
       image: text5(
-        "The image of the server for drills, postgres:\u2026 or supabase/postgres:\u2026; postgres of the backup's major when empty."
+        "The container image of the server for drills, postgres:\u2026 or supabase/postgres:\u2026; when empty, postgres with the major version of the backup."
       )
     },
     secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...identitySecret, ...alarmSecrets },
@@ -65369,11 +65441,15 @@ var reusableWorkflows = {
       ...placeInputs,
       ...artifactInputs,
       ...alarmInputs2,
-      retention: text5("Which backups stay."),
-      "keep-changes": text5("How far back any point in time stays recoverable; 8d when empty."),
-      "time-zone": text5("In which days and weeks begin."),
-      "grace-period": text5("How long unneeded objects stay."),
-      "dry-run": flag2("Whether only the plan is shown.")
+      retention: text5("Which backups to keep, such as daily=7 weekly=5 monthly=12."),
+      "keep-changes": text5("How far back every point in time stays recoverable; 8d when empty."),
+      "time-zone": text5(
+        "The time zone in which days and weeks begin, such as Europe/Berlin; UTC when empty."
+      ),
+      "grace-period": text5(
+        "How long to keep stored objects after no backup needs them any more; 24h when empty."
+      ),
+      "dry-run": flag2("Whether to only print what the operation would do.")
     },
     secrets: { ...storageSecrets, ...recordsSecret, ...alarmSecrets },
     permissions: usual,
@@ -65384,8 +65460,10 @@ var reusableWorkflows = {
     inputs: {
       ...placeInputs,
       ...alarmInputs2,
-      share: text5("How much of what was copied is read back where a store has no checksums; 10% when empty."),
-      "dry-run": flag2("Whether only the plan is shown.")
+      share: text5(
+        "How much of the copied data to read back from a storage without checksums; 10% when empty."
+      ),
+      "dry-run": flag2("Whether to only print what the operation would do.")
     },
     secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...alarmSecrets },
     outputs: ["copied", "refused", "missing-backups"],
@@ -65398,15 +65476,17 @@ var reusableWorkflows = {
       ...placeInputs,
       ...projectInputs,
       ...alarmInputs2,
-      storage: text5("Whose backups are watched; when empty, none."),
+      storage: text5("The storage whose backups to check; when empty, none."),
       ...proofInputs2,
-      digest: flag2("Whether a digest of the last seven days is sent."),
-      retention: text5("Which backups stay, for what a digest says of the next cleanup."),
-      "keep-changes": text5("How far back any point in time stays recoverable, for the same; 8d when empty."),
-      "time-zone": text5("In which days and weeks begin, for the same."),
-      policy: text5("The policy whose workflows are checked by `schedule` with `check`; when empty, none."),
+      digest: flag2("Whether to send a digest of the last seven days."),
+      retention: text5("Which backups to keep. The digest lists what the next cleanup will remove."),
+      "keep-changes": text5(
+        "How far back every point in time stays recoverable, for the digest; 8d when empty."
+      ),
+      "time-zone": text5("The time zone in which days and weeks begin, for the digest; UTC when empty."),
+      policy: text5("The policy whose workflows `schedule` compares and checks; when empty, none."),
       "status-policy": text5(
-        "The policy by which the status of the storage tells what is late; when empty, that is not asked."
+        "The policy with which `status` checks whether schedules are late; when empty, it does not."
       )
     },
     secrets: { ...storageSecrets, ...copiesSecret, ...recordsSecret, ...tokenSecret, ...alarmSecrets },
@@ -65419,19 +65499,25 @@ var reusableWorkflows = {
     inputs: {
       ...placeInputs,
       ...projectInputs,
-      storage: text5("Where the backups of the one database are kept; when empty, policy says it."),
-      policy: text5("The policy whose databases the report is about; when empty, storage has the one."),
-      database: text5("What the database is called; with a policy, the only one that the report is about."),
-      kind: text5("dashboard, compliance, managed or runbook; dashboard when empty."),
-      period: text5("The time that evidence is about, such as 2026-Q3 or 90d."),
-      "max-age": text5("How old the newest backup may be; 26h when empty, or what the policy says."),
+      storage: text5("Where the backups of the database are stored; when empty, the policy is used."),
+      policy: text5(
+        "The policy whose databases the report covers; when empty, the report covers the storage."
+      ),
+      database: text5("The name of the database; with a policy, the only database that the report covers."),
+      kind: text5("What to write. One of dashboard, compliance, managed and runbook; dashboard when empty."),
+      period: text5("The period that the audit evidence covers, such as 2026-Q3 or 90d."),
+      "max-age": text5("How old the newest backup may be; when empty, 26h or the policy's limit."),
       ...proofInputs2,
-      "rto-target": text5("How long a recovery may take."),
-      retention: text5("Which backups stay, where no policy says it."),
-      "keep-changes": text5("How far back any point in time stays recoverable; 8d when empty."),
-      "time-zone": text5("In which days and weeks begin."),
-      "price-per-gb-month": text5("What a gigabyte of the storage costs for a month; not asked when empty."),
-      pages: flag2("Whether the report is also made ready for GitHub Pages, which everybody can read.")
+      "rto-target": text5("The recovery time objective, such as 30m."),
+      retention: text5("Which backups to keep, if there is no policy."),
+      "keep-changes": text5("How far back every point in time stays recoverable; 8d when empty."),
+      "time-zone": text5(
+        "The time zone in which days and weeks begin, such as Europe/Berlin; UTC when empty."
+      ),
+      "price-per-gb-month": text5(
+        "What a gigabyte of storage costs per month, such as 0.023; when empty, the report shows no cost."
+      ),
+      pages: flag2("Whether to also prepare the report for GitHub Pages, which everybody can read.")
     },
     secrets: { ...storageSecrets, ...copiesSecret, ...tokenSecret, ...identitySecret },
     // `actions: read` tells whether the workflows of a policy run.
@@ -65451,34 +65537,38 @@ var reusableWorkflows = {
       // The environment's reviewers approve the restore. Without protection rules GitHub asks for no
       // approval.
       environment: {
-        ...text5("The GitHub environment of the target, whose reviewers approve."),
+        ...text5("The GitHub environment of the target, whose reviewers approve the restore."),
         required: true
       },
-      "backup-id": text5("Which backup; latest when empty."),
-      "recovery-target-time": text5("The point in time to recover to: an ISO 8601 time, or latest."),
-      confirm: text5("The words that confirm a restore into production."),
-      clean: flag2("Whether a target that is not empty is emptied."),
-      "side-schema": text5(
-        "The rows of the tables in include go into this new schema beside the live tables."
+      "backup-id": text5("The backup to use, such as an id or latest; latest when empty."),
+      "recovery-target-time": text5(
+        "The point in time to restore, such as 2026-11-20T14:30:00Z, or latest. Needs captures."
       ),
-      checks: text5("Questions that must return true of what was restored, one SELECT a line."),
-      fallback: text5("How many older backups are tried on the runner when the chosen one fails there."),
+      confirm: text5("RESTORE PRODUCTION, to confirm a restore into production."),
+      clean: flag2("Whether to empty a target that is not empty."),
+      "side-schema": text5("A new schema for the rows of the tables in include, beside the live tables."),
+      checks: text5("SQL checks that must return true in the restored database, one SELECT per line."),
+      fallback: text5("How many older backups to try on the runner if the chosen one fails there."),
       "safety-backup": {
-        ...flag2("Whether a target that is emptied is backed up first."),
+        ...flag2("Whether to back up the target before it is emptied."),
         default: true
       },
-      "safety-storage": text5("Where a safety backup goes when the target is another database."),
-      "target-kind": text5("auto, plain, supabase-image or supabase-project; auto when empty."),
-      verify: text5("content, counts or none; content when empty."),
-      "skip-staging": flag2("Whether the target is touched without a trial on the runner first."),
-      image: text5(
-        "The image of the trial's server, postgres:\u2026 or supabase/postgres:\u2026; postgres of the backup's major when empty."
+      "safety-storage": text5(
+        "Where to store the safety backup if the target is not the database that was backed up."
       ),
-      "dry-run": flag2("Whether only the plan is shown.")
+      "target-kind": text5(
+        "The kind of target. One of auto, plain, supabase-image and supabase-project; auto when empty."
+      ),
+      verify: text5("What to compare after the restore. One of content, counts and none; content when empty."),
+      "skip-staging": flag2("Whether to restore without a trial restore on the runner first."),
+      image: text5(
+        "The container image of the server for the trial restore, postgres:\u2026 or supabase/postgres:\u2026; when empty, postgres with the major version of the backup."
+      ),
+      "dry-run": flag2("Whether to only print what the operation would do.")
     },
     secrets: {
-      TARGET_URL: "The database to restore into.",
-      SUPABASE_ACCESS_TOKEN: "A token of Supabase's Management API, which may write secrets of the target.",
+      TARGET_URL: "The connection string of the database to restore into.",
+      SUPABASE_ACCESS_TOKEN: "An access token for Supabase's Management API that can write secrets of the target project.",
       ...storageSecrets,
       ...copiesSecret,
       ...recordsSecret,
@@ -65498,13 +65588,17 @@ var reusableWorkflows = {
       ...connectionInputs,
       ...projectInputs,
       ...alarmInputs2,
-      "encryption-recipients": text5("Who can open a backup that the gate takes."),
-      "max-age": text5("How old the newest backup may be."),
-      "on-stale": text5("backup or stop; backup when empty."),
+      "encryption-recipients": text5("The age recipients that can decrypt a backup that the gate takes."),
+      "max-age": text5("How old the newest backup may be, such as 24h."),
+      "on-stale": text5(
+        "What to do if the newest backup is too old. One of backup and stop; backup when empty."
+      ),
       ...proofInputs2,
-      migrations: text5("The folder of the migrations that are searched; supabase/migrations when empty."),
-      "base-ref": text5("What runs in production; when empty, what the run's event says."),
-      label: text5("A note kept with such a backup.")
+      migrations: text5("The folder with the SQL migrations; supabase/migrations when empty."),
+      "base-ref": text5(
+        "The commit, tag or branch that runs in production; when empty, the event of the run decides."
+      ),
+      label: text5("A note to store with a backup that the gate takes.")
     },
     secrets: backingUpSecrets,
     outputs: ["backup-id", "gate", "destructive"],
@@ -65789,21 +65883,21 @@ function renderDispatch(jobs) {
     ...names4.length > 1 && { database: choice("Which database", ["all", ...names4]) },
     ...kinds5.length > 1 && { kind: choice("What to store", kinds5) },
     ...jobs.some(({ calls }) => calls === "backup") && {
-      description: { description: "A note kept with the backup", type: "string" },
-      pin: { description: "Keep the backup for good", type: "boolean", default: false }
+      description: { description: "A note to store with the backup", type: "string" },
+      pin: { description: "Keep the backup forever", type: "boolean", default: false }
     },
     ...jobs.some(({ calls }) => calls === "capture") && {
       "drop-slot": {
-        description: "Capture a last time, then drop the slot",
+        description: "Capture one last time, then drop the slot",
         type: "boolean",
         default: false
       }
     },
     ...jobs.some(({ calls }) => calls === "mirror") && {
-      "dry-run": { description: "Only show what would be copied", type: "boolean", default: false }
+      "dry-run": { description: "Only print what would be copied", type: "boolean", default: false }
     },
     ...jobs.some(({ calls }) => calls === "cleanup") && {
-      "dry-run": { description: "Only show what would be removed", type: "boolean", default: false }
+      "dry-run": { description: "Only print what would be removed", type: "boolean", default: false }
     }
   };
   return Object.keys(inputs2).length === 0 ? {} : { inputs: inputs2 };
@@ -65814,29 +65908,30 @@ function renderRestoreDispatch(jobs) {
   const flag3 = (description2, isOn2) => ({ description: description2, type: "boolean", default: isOn2 });
   return {
     inputs: {
-      ...names4.length > 1 && { database: choice("Whose backup", names4) },
-      "dry-run": flag3("Only show what would be done", true),
+      ...names4.length > 1 && { database: choice("The database whose backup to restore", names4) },
+      "dry-run": flag3("Only print what would be done", true),
       "backup-id": {
-        ...text7("Which backup: latest, latest-verified, an id, or before:2026-11-20T06:00:00Z"),
+        ...text7("The backup to use: latest, latest-verified, an id, or before:2026-11-20T06:00:00Z"),
         default: "latest"
       },
       "recovery-target-time": text7(
-        "Where changes are captured: the time to go back to, in UTC, such as 2026-11-20T14:30:00Z, or latest"
+        "The point in time to restore, in UTC, such as 2026-11-20T14:30:00Z, or latest; needs captures"
       ),
       include: text7("Only these tables, such as public.orders, billing.*"),
-      "side-schema": text7(
-        "A new schema for rows of these tables, beside the live ones, which stay as they are"
-      ),
-      clean: flag3("Replace what is there, all or what include names, after a safety backup", false),
-      confirm: text7("RESTORE PRODUCTION, where the dry run asks for these words"),
-      checks: text7("Questions that must return true, one SELECT a line"),
+      "side-schema": text7("A new schema for the rows of these tables; the live tables are not changed"),
+      clean: flag3("Replace what is there (everything, or the tables above), after a safety backup", false),
+      confirm: text7("RESTORE PRODUCTION, if the dry run asks for these words"),
+      checks: text7("SQL checks that must return true, one SELECT per line"),
       fallback: {
-        ...text7("How many older backups are tried when the chosen one fails its trial"),
+        ...text7("How many older backups to try if the chosen one fails its trial restore"),
         default: "3"
       },
-      "target-kind": choice("What the target is", ["auto", "supabase-project", "supabase-image", "plain"]),
-      "safety-backup": flag3("Back up a target that is emptied first", true),
-      "skip-staging": flag3("No trial on the runner first, because the backup is too large for one", false)
+      "target-kind": choice("The kind of target", ["auto", "supabase-project", "supabase-image", "plain"]),
+      "safety-backup": flag3("Back up the target before it is emptied", true),
+      "skip-staging": flag3(
+        "Skip the trial restore on the runner, for a backup that is too large for it",
+        false
+      )
     }
   };
 }
@@ -66075,8 +66170,9 @@ async function lookAtSlot(inputs2, repository, context) {
         return await work();
       } catch (error2) {
         if (!isKnownError(error2)) throw error2;
-        context.log.warn(`the slot of captures is not measured now: ${error2.message}
-\u2192 ${error2.next}`);
+        context.log.warn(
+          say`the replication slot cannot be measured now: ${error2.told.message}\n→ ${error2.told.next}`
+        );
         return void 0;
       }
     };
@@ -66092,8 +66188,8 @@ async function lookAtSlot(inputs2, repository, context) {
       const state2 = await measureSlot(session, nameSlot(repository));
       if (state2 !== void 0) return { at: context.now(), state: state2 };
       throw new SourceError(
-        say`${nameInput("database-url")}: the server is a standby, which does not know the slots of its primary`,
-        "Give the primary."
+        say`${nameInput("database-url")}: the server is a standby, which does not know the replication slots of its primary`,
+        "Use the connection string of the primary."
       );
     });
   } catch (_2) {
@@ -66265,7 +66361,7 @@ function explain7(failure2, repository) {
   if (status >= 500) return new GitHubUnreachable(`GitHub answered ${status}`, { cause: failure2 });
   return new ConfigurationError(
     say`${nameInput("github-token")}: GitHub answered ${status} to a question about the workflows of ${repository}`,
-    status === 401 ? "Give a token that is valid, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository.",
+    status === 401 ? "Use a valid token, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository.",
     failure2
   );
 }
@@ -67090,7 +67186,7 @@ async function planPolicyFile(file, env2, checkout) {
   const repository = parsed.policy.repository ?? await findRepository2(file, env2);
   if (repository !== void 0) return { ...parsed, plan: planJobs2(parsed.policy, repository) };
   throw new ConfigurationError(
-    say`${nameInput("policy")}: names no repository, and there is neither GITHUB_REPOSITORY nor a remote \`origin\` to tell it`,
+    say`${nameInput("policy")}: names no repository, and neither GITHUB_REPOSITORY nor a Git remote \`origin\` supplies it`,
     "Write `repository: OWNER/REPO` into the policy."
   );
 }
@@ -67100,7 +67196,7 @@ async function readPolicyFile(file) {
   } catch (error2) {
     throw new ConfigurationError(
       say`${nameInput("policy")}: ${file} cannot be read`,
-      "Write the path of the policy file; docs/schedule.md has one to begin with.",
+      "Write the path of the policy file. docs/schedule.md has one to start with.",
       error2
     );
   }
@@ -67272,7 +67368,7 @@ async function readFolder(folder) {
 function unusable(folder, cause) {
   return new ConfigurationError(
     say`${nameInput("workflows")}: ${folder} cannot be read or written`,
-    "Write the path of a folder that can be, usually .github/workflows.",
+    "Write the path of a folder that can, usually .github/workflows.",
     cause
   );
 }
@@ -67317,7 +67413,7 @@ function findDatabase(databases, { policy, storage: storage2, database: database
   if (found === void 0) {
     throw database3 === void 0 ? new ConfigurationError(
       say`${nameInput("policy")}: no database of ${policy} has the storage ${storage2}`,
-      say`Write the storage as the policy does, or its name of the database as ${nameInput("database")}: ${names4}.`
+      say`Write the storage as in the policy, or set the policy's name of the database as ${nameInput("database")}: ${names4}.`
     ) : new ConfigurationError(
       say`${nameInput("database")}: ${policy} has no database ${JSON.stringify(database3)}`,
       `Write ${names4}, or leave it out for the one whose storage is ${storage2}.`
@@ -67583,15 +67679,15 @@ function describeLook({ storage: storage2 }, copy, found) {
     case "empty":
       return void 0;
     case "other":
-      return `the copy ${nameOf6(copy)} holds another repository than ${storage2.location}, and nothing that is missing or damaged there can be read from it`;
+      return `the copy ${nameOf6(copy)} holds another repository than ${storage2.location}, so missing or damaged data cannot be read from it`;
     case "unknown":
-      return `whether the copy ${nameOf6(copy)} has more backups is not known: ${found.why}`;
+      return `it is unknown whether the copy ${nameOf6(copy)} has more backups: ${found.why}`;
   }
 }
 function describeLacking({ storage: storage2 }, copy, lacking2, newestListed) {
   const newest2 = lacking2.at(-1) ?? "";
   const isNewer = newestListed === void 0 || newest2 > newestListed;
-  return `the copy ${nameOf6(copy)} has ${formatCounted(lacking2.length, "backup")} that ${storage2.location} lacks and no cleanup has removed, the newest ${newest2}${isNewer ? ", which is newer than any there" : ""}: give its id to use it, or bring the storage back with repair first`;
+  return `the copy ${nameOf6(copy)} has ${formatCounted(lacking2.length, "backup")} that ${storage2.location} lacks and no cleanup has removed, the newest ${newest2}${isNewer ? ", which is newer than any there" : ""}: give its id to use it, or run \`repair\` first`;
 }
 function nameOf6({ name: name2, storage: storage2 }) {
   return name2 === storage2.location ? name2 : `${name2} (${storage2.location})`;
@@ -67733,7 +67829,7 @@ function unescapeField(field) {
 function damaged4(how) {
   return new IntegrityError(
     `the text of captured changes ${how}`,
-    "Run validate to see what is damaged; choose a time before it, or a newer backup."
+    "Run `validate` to find the damage. Choose a time before it, or a newer backup."
   );
 }
 
@@ -67973,8 +68069,8 @@ async function assertRoom({ id, archive }, folder) {
   const { bavail, bsize } = await (0, import_promises22.statfs)(folder);
   if (archive.bytes < bavail * bsize) return;
   throw new StorageError(
-    `the archive of backup ${id} needs ${archive.bytes} bytes in ${folder}, of which ${bavail * bsize} are free`,
-    "Free space there, or set RUNNER_TEMP or TMPDIR to a folder with more of it."
+    `the archive of backup ${id} needs ${archive.bytes} bytes in ${folder}, but only ${bavail * bsize} are free`,
+    "Free space there, or set RUNNER_TEMP or TMPDIR to a folder with more space."
   );
 }
 
@@ -67990,8 +68086,8 @@ async function readSupplement2(manifest, reader2) {
   const size = objects2.reduce((sum2, { bytes }) => sum2 + bytes, 0);
   if (size > import_node_buffer.constants.MAX_STRING_LENGTH) {
     throw new IntegrityError(
-      `backup ${manifest.id}: its supplement has ${size} bytes, where ${import_node_buffer.constants.MAX_STRING_LENGTH} are the most`,
-      "Restore another backup; validate tells which are whole."
+      `backup ${manifest.id}: its supplement has ${size} bytes; the limit is ${import_node_buffer.constants.MAX_STRING_LENGTH}`,
+      "Restore another backup; `validate` shows which are intact."
     );
   }
   const pieces = [];
@@ -68001,7 +68097,7 @@ async function readSupplement2(manifest, reader2) {
   } catch (cause) {
     throw new IntegrityError(
       `backup ${manifest.id}: its supplement cannot be read: ${messageOf(cause)}`,
-      "Restore another backup; validate tells which are whole.",
+      "Restore another backup; `validate` shows which are intact.",
       cause
     );
   }
@@ -68021,7 +68117,7 @@ async function checkArchive(manifest, reader2, source, context) {
     if (error2 instanceof ToolError && /unsupported version/.test(error2.message)) {
       throw new ConfigurationError(
         say`${nameInput("client-path")}: pg_restore ${client.version} is too old for the archive of backup ${manifest.id}: ${messageOf(error2)}`,
-        say`Give the folder of newer client programs with ${nameInput("client-path")}; those that made the backup can read it.`,
+        say`Set the folder of newer client programs with ${nameInput("client-path")}. Those that created the backup can read it.`,
         error2
       );
     }
@@ -68106,7 +68202,7 @@ async function matchIdentities(holders, identities2) {
   if (identities2.length > 0 && encrypted.length > 0 && !encrypted.some(mayOpen)) {
     throw new ConfigurationError(
       say`${nameInput("encryption-identity")}: the identity given does not belong to any recipient of these backups`,
-      "Give the identity whose recipient stands in the manifest, or none to check the hashes only."
+      "Give the identity that belongs to a recipient in the manifest, or none to check only the hashes."
     );
   }
   return mayOpen;
@@ -68273,7 +68369,7 @@ async function openReadable(request2, resources, context) {
       if (repository === void 0) throw silent2(place3);
       const instead = failure2 && { name: name2, location: place3.location, why: failure2.message };
       if (instead !== void 0)
-        context.log.warn(`${instead.why}; the copy ${name2} is validated in place of ${storage2.location}`);
+        context.log.warn(`${instead.why}; the copy ${name2} is validated instead of ${storage2.location}`);
       return { repository, instead, behind: places2.slice(index + 1) };
     } catch (error2) {
       context.signal.throwIfAborted();
@@ -68291,7 +68387,7 @@ async function openListable(place3, repositoryKey) {
 function silent2({ location: location2 }) {
   return new StorageError(
     `${location2} did not answer within ${formatDuration(patienceMs)}`,
-    "See whether it can be reached, and whether a mount of it hangs."
+    "Check whether it can be reached, and whether its mount hangs."
   );
 }
 async function findCurable(copies, damaged5, uses, context) {
@@ -68334,7 +68430,7 @@ async function recordValidation(reading, context) {
   } catch (error2) {
     if (!(error2 instanceof StorageError)) throw error2;
     context.log.warn(
-      `the result was not recorded, so no backup counts as verified by it: ${error2.message}. Give credentials that may write below records/ to have it recorded.`
+      `the result was not recorded, so it does not count as a verification: ${error2.message}. Use credentials that can write to records/ to record it.`
     );
   }
 }
@@ -68352,7 +68448,7 @@ function listOutcomes({ manifests, mayOpen, findings }) {
 async function findWholeAgain(reading, { log: log3, signal }) {
   const { request: request2, repository, segments, mayOpen, findings } = reading;
   if (request2.share !== 1) return [];
-  const onRecord = (error2) => log3.warn(`${error2.message}; passed over`);
+  const onRecord = (error2) => log3.warn(`${error2.message}; skipped`);
   const damages2 = await readDamage(repository, segments, onRecord, signal);
   const { brokenSegments, doubtfulSegments } = findings;
   return segments.filter((segment) => damages2.get(segmentKey(segment))?.part !== "contents" || mayOpen(segment)).map(segmentKey).filter((key) => damages2.has(key) && !brokenSegments.has(key) && !doubtfulSegments.has(key)).sort();
@@ -68374,7 +68470,7 @@ async function readBack(request2, context) {
     const encryption = weighEncryption(holders, mayOpen);
     if (encryption === "sealed") {
       context.log.warn(
-        say`Encrypted backups are checked by the hashes of their stored bytes only: no ${nameInput("encryption-identity")} was given that opens them.`
+        say`Encrypted backups are checked only by the hashes of their stored bytes, because no ${nameInput("encryption-identity")} was given that decrypts them.`
       );
     }
     const uses = gatherUses(manifests, segments);
@@ -70325,7 +70421,10 @@ function summarizeParity(parity) {
   const different = lines3.filter(({ line: line2 }) => line2.status === "different");
   const notCarried = lines3.filter(({ line: line2 }) => line2.status === "not carried").length;
   const rest2 = notCarried === 0 ? "" : ` ${formatCount(notCarried)} ${notCarried === 1 ? "is" : "are"} not carried, for a reason that was known.`;
-  if (different.length === 0) return `Of ${formatCounted(lines3.length, "line")} none differs.${rest2}`;
+  if (different.length === 0) {
+    const all2 = lines3.length === 1 ? "1 line was" : `All ${formatCount(lines3.length)} lines were`;
+    return `${lines3.length === 0 ? "Nothing was" : all2} compared, and none differs.${rest2}`;
+  }
   const kinds5 = Map.groupBy(different, ({ group, line: line2 }) => describeKind(group, line2.kind));
   const counted = [...kinds5].map(([kind, of]) => countKind(kind, of.length));
   const named3 = counted.slice(0, namedKinds);
@@ -70411,7 +70510,7 @@ var Room = class {
   }
   tellRest() {
     if (this.#omitted === 0) return [];
-    const text7 = `And ${formatCounted(this.#omitted, "more line")}: with report-folder, parity.md and parity.json hold all.`;
+    const text7 = `And ${formatCounted(this.#omitted, "more line")}: parity.md and parity.json have all lines, if the input report-folder is set.`;
     return [{ kind: "paragraph", text: text7 }];
   }
 };
@@ -70632,7 +70731,7 @@ function explainFailure2(attempt5) {
       return attempt5.failure?.message;
     case "parity":
       return join12(
-        isDoubtful2(attempt5) ? "the restored database differs from the backup" : "not all of the backup could be brought there",
+        isDoubtful2(attempt5) ? "the restored database differs from the backup" : "not all of the backup could be restored there",
         explainChecks(attempt5.checks),
         explainCommand(attempt5)
       );
@@ -70953,8 +71052,8 @@ function describeAttempt(attempt5, named3) {
       }
     ] : [],
     ...named3 && isFailed ? [{ kind: "paragraph", text: `It failed: ${explainFailure2(attempt5)}` }] : [],
-    ...attempt5.parity === void 0 ? [] : describeParity(attempt5.parity, attempt5.manifest?.source.snapshotAt),
     ...describeChecks(attempt5.checks),
+    ...attempt5.parity === void 0 ? [] : describeParity(attempt5.parity, attempt5.manifest?.source.snapshotAt),
     ...describeOmissions(attempt5),
     ...describePhases(attempt5.phases)
   ];
@@ -70972,7 +71071,7 @@ init_errors();
 init_wording();
 async function chooseRecovery(repository, asked, count5, context) {
   const choice2 = { ...asked, backupId: await resolveChoice(repository, asked.backupId) };
-  const onDamaged = (error2) => context.log.warn(`${error2.message}; passed over`);
+  const onDamaged = (error2) => context.log.warn(`${error2.message}; skipped`);
   const segments = await readReplayable(repository, onDamaged, {
     // The catalog, which is read next, warns of these.
     onRecord: (error2) => context.log.debug(error2.message),
@@ -71006,14 +71105,14 @@ async function readBases(repository, backupId2, onDamaged, { signal }) {
     return backups.filter(({ damagedAt, purpose: purpose2 }) => damagedAt === null && purpose2 !== "safety");
   }
   const broken4 = damaged5.find(({ id }) => id === backupId2);
-  if (broken4) throw new IntegrityError(broken4.message, "Choose another backup; list names them all.");
+  if (broken4) throw new IntegrityError(broken4.message, "Choose another backup; `list` shows them all.");
   return backups.filter(({ id }) => id === backupId2);
 }
 function refuse5({ why, before, after }, { recoveryTargetTime }) {
   const nearest = [before && `${before} (before it)`, after && `${after} (after it)`].filter((time7) => time7);
   return new ConfigurationError(
     say`${nameInput("recovery-target-time")}: ${recoveryTargetTime} cannot be reached: ${why}`,
-    nearest.length === 0 ? "Take a backup and run capture; only what comes after them can be recovered to any point in time." : `The nearest ${nearest.length === 1 ? "point in time that can be reached is" : "points in time that can be reached are"} ${nearest.join(" and ")}.`
+    nearest.length === 0 ? "Take a backup and run `capture`. Only times after that can be restored." : `The nearest ${nearest.length === 1 ? "point in time that can be reached is" : "points in time that can be reached are"} ${nearest.join(" and ")}.`
   );
 }
 
@@ -71029,8 +71128,8 @@ async function makeReportFolder(folder) {
     await (0, import_promises24.access)(folder, import_promises24.constants.W_OK);
   } catch (cause) {
     throw new ConfigurationError(
-      say`${nameInput("report-folder")}: nothing can be written to ${folder} (${messageOf(cause)})`,
-      "Name a folder that you may write to, or one that can be made.",
+      say`${nameInput("report-folder")}: ${folder} is not writable (${messageOf(cause)})`,
+      "Use a folder that you can write to, or one that can be created.",
       cause
     );
   }
@@ -71359,8 +71458,8 @@ function describeAbsentParts(entries) {
   return [
     {
       what: `${entries.length} ${entries.length === 1 ? "grant, value or comment" : "grants, values and comments"}`,
-      why: `they are about extensions, or parts of them, that are not there: ${names4.join(", ")}${more > 0 ? ` and ${more} more` : ""}`,
-      remedy: "Create the extensions, and restore again."
+      why: `they belong to extensions, or parts of them, that are missing: ${names4.join(", ")}${more > 0 ? ` and ${more} more` : ""}`,
+      remedy: "Create the extensions and restore again."
     }
   ];
 }
@@ -71368,7 +71467,7 @@ function describeAbsentRows(entry, rows2, extensions) {
   const isHistory = entry.schema === "cron" && extensions === "told";
   return {
     ...about({ kind: "entry", entry }),
-    why: `its extension is not there; ${rows2} ${rows2 === 1 ? "row is" : "rows are"} ${isHistory ? "left out" : "lost"}`,
+    why: `its extension is missing; ${rows2} ${rows2 === 1 ? "row is" : "rows are"} ${isHistory ? "left out" : "lost"}`,
     remedy: "Restore into a server that has the extension.",
     ...isHistory ? {} : { lost: true }
   };
@@ -71430,7 +71529,7 @@ async function tryStatements(session, statements) {
   return refused3;
 }
 function omit2({ what, subject, sql, shown: shown5 }, why) {
-  const remedy = `Run as a role that may: ${shown5 ?? sql};`;
+  const remedy = `Run as a role that can: ${shown5 ?? sql};`;
   return { what, ...subject === void 0 ? {} : { subject }, why, remedy };
 }
 
@@ -71528,7 +71627,7 @@ function lose({ kind }) {
 }
 function describeRefused(entry, { why, hint, sql }) {
   const isShown = sql !== void 0 && shown2.has(entry.kind) && sql.length <= shownText2;
-  const later = isShown ? `When that is mended: ${redactDefinition(putOnOneLine(sql))}` : remedies[entry.kind] ?? `Create it as a role that may; docs/recover-by-hand.md shows how to print entry ${entry.id} of the archive.`;
+  const later = isShown ? `When that is fixed: ${redactDefinition(putOnOneLine(sql))}` : remedies[entry.kind] ?? `Create it as a role that can. docs/recover-by-hand.md shows how to print entry ${entry.id} of the archive.`;
   return {
     ...about({ kind: "entry", entry }),
     why: `the server refused it: ${why}`,
@@ -71540,7 +71639,7 @@ function describeCascade(entry, cause) {
   return {
     ...about({ kind: "entry", entry }),
     why: `it needs ${describeEntry(cause)}, which is not restored`,
-    remedy: "Create it when that is there.",
+    remedy: "Create it after that exists.",
     lost: lose(entry)
   };
 }
@@ -71548,27 +71647,27 @@ function describeOwner(entry, why) {
   return {
     ...about({ kind: "owner", entry }),
     why: `the server refused it: ${why}; it belongs to the connected role`,
-    remedy: `Give it to ${entry.owner} with ALTER \u2026 OWNER TO, as a role that may.`
+    remedy: `Change its owner to ${entry.owner} with ALTER \u2026 OWNER TO, as a role that can.`
   };
 }
 function describeSurroundings(entry, under2) {
   const later = entry.kind === "MATERIALIZED VIEW DATA" ? "; every later REFRESH MATERIALIZED VIEW needs that, too" : "";
-  return `${describeEntry(entry)}: the server took it only under ${under2}${later}`;
+  return `${describeEntry(entry)}: the server accepted it only under ${under2}${later}`;
 }
 function describeSetting2({ type, name: name2 }) {
   const isTablespace = type === "tablespace";
   return {
     ...about({ kind: "object", type, schema: null, name: name2 }),
-    why: isTablespace ? "the server has no such tablespace; what was in it is in the default one" : "the server has no such access method; its tables are of the default one, with their rows",
-    remedy: isTablespace ? "Create the tablespace and move them with ALTER \u2026 SET TABLESPACE, if it matters." : "Install it on the server, and restore again, if it matters."
+    why: isTablespace ? "the server has no such tablespace; its content is in the default one" : "the server has no such access method; its tables use the default one, with their rows",
+    remedy: isTablespace ? "Create the tablespace and move them with ALTER \u2026 SET TABLESPACE, if you need it." : "Install it on the server and restore again, if you need it."
   };
 }
 function describeNotValid(entry, { why, sql, partitions }, constraint, orphans) {
   const rows2 = orphans === void 0 ? "rows of the backup" : `${orphans} ${orphans === 1 ? "row" : "rows"}`;
   const breaks = `${rows2} ${orphans === 1 ? "breaks" : "break"} it (${why})`;
   if (partitions.length > 0) {
-    const remedy = `Mend the rows, drop the keys of the partitions, and run: ${putOnOneLine(sql)}`;
-    const because = `${breaks}; its partitions have it, NOT VALID where rows break it, and it holds for new rows`;
+    const remedy = `Fix the rows, drop the keys of the partitions, and run: ${putOnOneLine(sql)}`;
+    const because = `${breaks}; its partitions have it, as NOT VALID where rows break it, and it applies to new rows`;
     const keys2 = [{ kind: "entry", entry }, ...partitions];
     return keys2.map((key) => ({ ...about(key), why: because, remedy, lost: true }));
   }
@@ -71576,8 +71675,8 @@ function describeNotValid(entry, { why, sql, partitions }, constraint, orphans) 
   return [
     {
       ...about({ kind: "entry", entry }),
-      why: `${breaks}; it is there as NOT VALID, and holds for new rows`,
-      remedy: `Mend the rows${validate3}`,
+      why: `${breaks}; it exists as NOT VALID and applies to new rows`,
+      remedy: `Fix the rows${validate3}`,
       lost: true
     }
   ];
@@ -71829,7 +71928,7 @@ function explainFailure3(step, cause, { settings: settings2 }, { signal }) {
   signal.throwIfAborted();
   if (cause instanceof TargetError) return cause;
   const words3 = messageOf(cause).replace(/^.*?(?=pg_restore: error: )/s, "");
-  const incomplete2 = "The target is incomplete: drop the database, mend the cause, and restore into a new one.";
+  const incomplete2 = "The target is incomplete. Drop the database, fix the cause, and restore into a new one.";
   const expiry = explainExpiry(cause, settings2);
   return expiry === void 0 ? new TargetError(`${step}: ${words3}`, incomplete2, cause) : new TargetError(`${step}: ${expiry.what}: ${words3}`, `${expiry.next} ${incomplete2}`, cause);
 }
@@ -72353,7 +72452,7 @@ async function keepReachable2(session, { settings: settings2 }, connect2) {
     for (const { name: name2 } of suspects) await session.query(`${alter2} RESET ${name2}`);
     return suspects.map((setting2) => ({
       ...aboutSetting(setting2.name),
-      why: `with it nobody could connect: ${messageOf(error2)}`,
+      why: `nobody could connect with it: ${messageOf(error2)}`,
       remedy: `Install the library on the server, then: ${alter2} ${writeSet(setting2)};`
     }));
   }
@@ -72375,8 +72474,8 @@ function describeOwnSettings(wanted2, { settings: settings2 }, scope) {
     ({ name: name2 }) => scope.startsWith("supabase-") && projectSetting.test(name2) && !known4.has(name2.toLowerCase())
   ).map(({ name: name2 }) => ({
     ...aboutSetting(name2),
-    why: "every project has its own, and this one keeps it",
-    remedy: "Nothing has to be done."
+    why: "every project has its own value, and this project keeps it",
+    remedy: "Nothing needs to be done."
   }));
 }
 async function readDatabase2(session) {
@@ -72450,8 +72549,8 @@ function describeOwner2({ owner: owner2 }, state2) {
   return [
     {
       ...about({ kind: "database", property: "owner" }),
-      why: `it belonged to ${owner2}; this database was there before, and belongs to ${state2.owner}`,
-      remedy: `If it is to belong to it: ALTER DATABASE ${quoteIdentifier(state2.name)} OWNER TO ${quoteIdentifier(owner2)};`
+      why: `it belonged to ${owner2}; this database existed before and belongs to ${state2.owner}`,
+      remedy: `To change that: ALTER DATABASE ${quoteIdentifier(state2.name)} OWNER TO ${quoteIdentifier(owner2)};`
     }
   ];
 }
@@ -72755,8 +72854,8 @@ function match(pattern5, text7, data = text7) {
 function unknownForm(data) {
   const [shown5 = ""] = /^(?:table [^:]{0,54}|[A-Za-z]{0,20})/.exec(data) ?? [];
   return new IntegrityError(
-    `a change is written in no form that is known: "${shown5}\u2026"`,
-    "Nothing can be replayed past it: choose a time before it, or a newer backup. Please report it, with the version of the server."
+    `a change is in an unknown format: "${shown5}\u2026"`,
+    "Nothing after it can be replayed. Choose a time before it, or a newer backup. Please report this with the version of the server."
   );
 }
 
@@ -72953,7 +73052,7 @@ init_errors();
 
 // src/restorer/replay/failures.ts
 init_errors();
-var incomplete = "The target is incomplete: drop the database, mend the cause, and restore into a new one, or restore a backup without changes.";
+var incomplete = "The target is incomplete. Drop the database, mend the cause, and restore into a new one, or restore a backup without changes.";
 var nobody = { effect: void 0, row: void 0 };
 function checkRows(rows2, { effect, row }) {
   if (effect === void 0 || row === void 0 || rows2 === 1) return;
@@ -72968,12 +73067,12 @@ function explainRefusal2(error2, note2 = nobody) {
 }
 function diverged({ effect, row }, what, cause) {
   const where = `${effect?.what}, transaction ${row?.xid} at ${row?.lsn}`;
-  return new TargetError(`the replay has diverged: ${where}: ${what}`, incomplete, cause);
+  return new TargetError(`the replay differs from the source: ${where}: ${what}`, incomplete, cause);
 }
 function broken3(what) {
   return new IntegrityError(
     what,
-    "Run validate to see what is damaged; choose a time before it, or a newer backup."
+    "Run `validate` to find the damage. Choose a time before it, or a newer backup."
   );
 }
 
@@ -73420,7 +73519,7 @@ async function prepareSession(session, { encoding, present, searchPath }) {
   if (why === void 0) return { replica: true, notCarried: [] };
   const omission2 = {
     what: "changes replayed without the platform's triggers",
-    why: `${why}; triggers of the platform's tables saw the changes as if they were new`,
+    why: `${why}; triggers of the platform's tables ran for the changes as if they were new`,
     remedy: "As a superuser: GRANT SET ON PARAMETER session_replication_role TO the role of the restore."
   };
   return { replica: false, notCarried: [omission2] };
@@ -73659,8 +73758,8 @@ function describeElsewhere({ manifest }, { elsewhere: elsewhere3 }) {
   const known4 = new Set(manifest.tables.map(qualifiedName));
   return elsewhere3.filter((table4) => !known4.has(qualifiedName(table4)) && !ours2.includes(table4.schema)).map((table4) => ({
     ...about({ kind: "changes", table: table4 }),
-    why: `its rows are not the backup's own, as those of an extension; ${formatCounted(table4.changes, "change")} passed over`,
-    remedy: "Make them again, if they are needed."
+    why: `the backup does not own its rows, because they belong to an extension; ${formatCounted(table4.changes, "change")} skipped`,
+    remedy: "Make the changes again, if you need them."
   }));
 }
 function chooseSequences(last, { manifest, selection }) {
@@ -73709,7 +73808,7 @@ function refuseOpenings({ entries, leftOut: leftOut2 }, isGuard, missing) {
   if (open7 === void 0 || missing.size === 0) return;
   const { entry, needs: needs3 } = open7;
   throw new ConfigurationError(
-    say`${nameInput("target-url")}: ${describeEntry(entry)} needs ${describeEntry(needs3)}, and the server has no ${[...missing].join(", ")}; without the policy more rows would be seen than in the source`,
+    say`${nameInput("target-url")}: ${describeEntry(entry)} needs ${describeEntry(needs3)}, and the server has no ${[...missing].join(", ")}; without the policy, more rows would be visible than in the source`,
     `Install the extension on the server, or leave the table out: ${writeExclusion(entry, entries)}.`
   );
 }
@@ -73950,7 +74049,7 @@ async function askServer2({ settings: settings2 }, context, step, ask4) {
       if (isKnownError(cause)) throw cause;
       throw new TargetError(
         `${step}: ${messageOf(cause)}`,
-        "The target is incomplete: drop the database, mend the cause, and restore into a new one.",
+        "The target is incomplete. Drop the database, fix the cause, and restore into a new one.",
         cause
       );
     }
@@ -74044,6 +74143,7 @@ var copyFail = Buffer.from([102, 0, 0, 0, 5, 0]);
 
 // src/restorer/rows/load.ts
 init_errors();
+init_wording();
 
 // src/restorer/rows/objects-ahead.ts
 init_storage();
@@ -74513,7 +74613,7 @@ async function add2(session, check3, paths) {
   return [check3.subject, ...heirs].map((subject) => ({
     ...about(subject),
     why,
-    remedy: `Mend the cause, then: ${sql};`,
+    remedy: `Fix the cause, then run: ${sql};`,
     lost: true
   }));
 }
@@ -74572,11 +74672,11 @@ async function listHeirs(session, { holder, ofDomain, name: name2 }, which2) {
 function describeBroken(check3, { why, isByRows }) {
   const { ofDomain, name: name2, subject } = check3;
   const it = ofDomain ? `its constraint ${name2}` : "it";
-  const finding = isByRows ? `rows of the backup do not fulfil ${it} (${why})` : `rows came only without ${it}, and whether they fulfil it could not be checked (${why})`;
+  const finding = isByRows ? `rows of the backup do not satisfy ${it} (${why})` : `rows could be restored only without ${it}, and it could not be checked whether they satisfy it (${why})`;
   return {
     ...about(subject),
-    why: `${finding}; it is there as NOT VALID, and holds for new rows`,
-    remedy: `Mend the rows, then: ${alter(check3)} VALIDATE CONSTRAINT ${name2};`,
+    why: `${finding}; it exists as NOT VALID and applies to new rows`,
+    remedy: `Fix the rows, then run: ${alter(check3)} VALIDATE CONSTRAINT ${name2};`,
     lost: true
   };
 }
@@ -74638,7 +74738,7 @@ function describeLost([table4, { rows: rows2, why }]) {
   return {
     ...about({ kind: "rows", table: table4 }),
     why: `the server refused them: ${why}; ${some} are lost`,
-    remedy: `Mend the cause, and restore the table beside the others with side-schema and include ${qualifiedName(table4)}, or restore again.`,
+    remedy: `Fix the cause, and restore the table ${qualifiedName(table4)} into a schema beside the others (the inputs side-schema and include), or restore again.`,
     lost: true
   };
 }
@@ -74730,8 +74830,8 @@ var Loader = class {
     const rows2 = await copyIn(this.#session, copy, readRange(range2, pieces, digest6));
     if (rows2 !== range2.rows) {
       throw new TargetError(
-        `table ${qualifiedName(table4)}: the server took ${rows2} rows of a range of ${range2.rows}`,
-        "Look for rules or triggers on the target that drop rows."
+        `table ${qualifiedName(table4)}: the server accepted ${rows2} of ${range2.rows} rows of a range`,
+        "Check the target for rules or triggers that drop rows."
       );
     }
     const bytes = sumBytes3([{ table: table4, range: range2 }]);
@@ -74758,20 +74858,20 @@ function isRefusal(cause) {
 }
 function explain10(table4, cause) {
   const message = `table ${qualifiedName(table4)}: ${messageOf(cause)}`;
-  const drop = "The target is incomplete: drop the database,";
+  const drop = "The target is incomplete. Drop the database,";
   if (cause instanceof ConfigurationError || cause instanceof TargetError) return cause;
   if (cause instanceof IntegrityError) {
     return new IntegrityError(
       message,
-      `${drop} see with validate which backups are whole, and restore one of those.`,
+      `${drop} run \`validate\` to see which backups are intact, and restore one of those.`,
       cause
     );
   }
   if (cause instanceof StorageError) {
-    return new StorageError(message, `${drop} and restore into a new one. ${cause.next}`, { cause });
+    return new StorageError(message, say`${drop} and restore into a new one. ${cause.told.next}`, { cause });
   }
   const hint = cause instanceof ServerError && cause.hint !== void 0 && !isRaised(cause) ? ` ${cause.hint}` : "";
-  return new TargetError(message, `${drop} mend the cause, and restore into a new one.${hint}`, cause);
+  return new TargetError(message, `${drop} fix the cause, and restore into a new one.${hint}`, cause);
 }
 
 // src/restorer/rows/managed.ts
@@ -74820,7 +74920,7 @@ function describeRefused2({ present: { table: table4 }, why }) {
   return {
     ...about({ kind: "rows", table: table4 }),
     why: `the server refused them: ${why}; ${table4.rows} rows are lost`,
-    remedy: "Mend the cause, and restore into an empty target again.",
+    remedy: "Fix the cause, and restore into an empty target again.",
     lost: true
   };
 }
@@ -74832,7 +74932,7 @@ async function prepareLoader(session, manifest) {
   if (why === void 0) return void 0;
   return {
     what: "rows loaded without the platform's triggers",
-    why: `${why}; triggers of the platform's tables saw the rows as if they were new`,
+    why: `${why}; triggers of the platform's tables ran for the rows as if they were new`,
     remedy: "As a superuser: GRANT SET ON PARAMETER session_replication_role TO the role of the restore."
   };
 }
@@ -74847,7 +74947,7 @@ async function loadTable(session, present, manifest, reader2, outcome) {
         return {
           present,
           code: "",
-          why: `it took only ${taken} of them, as rules or triggers of the target say`
+          why: `it accepted only ${taken} of them, because of rules or triggers of the target`
         };
       }
       outcome.sent.set(table4.oid, digest6);
@@ -74905,7 +75005,7 @@ function describeLost2(table4, column, { values, different }) {
   return {
     ...about({ kind: "column", table: table4, name: column }),
     why: `the target's table has no such column; ${values} values are lost, ${kinds5}`,
-    remedy: "Upgrade the target project and restore again, if they are needed."
+    remedy: "Upgrade the target project and restore again, if you need them."
   };
 }
 function qualify({ schema: schema5, name: name2 }) {
@@ -75080,7 +75180,7 @@ function describeGone(table4) {
   return {
     ...about({ kind: "rows", table: table4 }),
     why: `the table could not be created; ${formatCounted(table4.rows, "row")} ${table4.rows === 1 ? "is" : "are"} lost`,
-    remedy: "Mend what kept it from being created, and restore again.",
+    remedy: "Fix what prevented its creation, and restore again.",
     lost: true
   };
 }
@@ -75249,8 +75349,8 @@ function refuseOpenTables({ guards: guards2, entries }, definitions3) {
   );
   const others = refused3.length === 1 ? "" : `, nor ${formatCounted(refused3.length - 1, "other guard")} of rows`;
   throw new TargetError(
-    `${describeEntry(first2)} could not be made${others} (${omission2?.why ?? "it needs what is not there"}); without it rows would be open, so nothing was granted to anybody`,
-    `Mend the cause, or leave the table out: ${writeExclusion(first2, entries)}. ${omission2?.remedy ?? ""}`.trim()
+    `${describeEntry(first2)} could not be created${others} (${omission2?.why ?? "something that it needs is missing"}). Without it, rows would be exposed, so no privileges were granted`,
+    `Fix the cause, or leave the table out: ${writeExclusion(first2, entries)}. ${omission2?.remedy ?? ""}`.trim()
   );
 }
 async function leaveGivenGrants(request2, { entries, scope }, definitions3, context) {
@@ -75315,7 +75415,7 @@ async function restoreCronJobs(session, jobs, source, live) {
 }
 var switchedOff = {
   ...about({ kind: "cron jobs" }),
-  why: "the target is not known to be production, so they are scheduled but switched off",
+  why: "the target may not be production, so they are scheduled but switched off",
   remedy: "When they shall run: SELECT cron.alter_job(jobid, active := true) FROM cron.job; or restore with environment production."
 };
 async function findScheduler(session) {
@@ -75384,7 +75484,7 @@ function describeJob(job, why, scheduler) {
   return {
     ...about({ kind: "cron job", name: job.name ?? digestOf3(job.command) }),
     why,
-    remedy: `Schedule it, with the command as it is in the backup's supplement: ${writeSchedule(job, scheduler)};`
+    remedy: `Schedule it, with the command in the backup's supplement: ${writeSchedule(job, scheduler)};`
   };
 }
 function describeAbsence(jobs, scheduler) {
@@ -75392,7 +75492,7 @@ function describeAbsence(jobs, scheduler) {
   return {
     ...about({ kind: "cron jobs" }),
     why: `the database has no pg_cron; the backup has ${jobs.length === 1 ? "1 job" : `${jobs.length} jobs`}`,
-    remedy: `Create the extension pg_cron, and schedule them with the commands as they are in the backup's supplement: ${statements}`
+    remedy: `Create the extension pg_cron, and schedule them with the commands in the backup's supplement: ${statements}`
   };
 }
 function writeSchedule(job, scheduler) {
@@ -75511,7 +75611,7 @@ function refuseExistingObjects(existing, kind) {
   const more = existing.length - shown3;
   throw new ConfigurationError(
     say`${nameInput("target-url")}: the database is not empty: it has ${names4.join(", ")}${more > 0 ? ` and ${formatCounted(more, "more object")}` : ""}`,
-    kind === "plain" ? say`Restore into a new database (CREATE DATABASE … TEMPLATE template0), or have it emptied first with ${nameInput("clean", "true")}.` : say`Restore into a new project or container, or have it emptied first with ${nameInput("clean", "true")}.`
+    kind === "plain" ? say`Restore into a new database (CREATE DATABASE … TEMPLATE template0), or empty it first with ${nameInput("clean", "true")}.` : say`Restore into a new project or container, or empty it first with ${nameInput("clean", "true")}.`
   );
 }
 
@@ -75565,9 +75665,9 @@ function describeActing(role2, entries, { roles, definitions: definitions3 }, vo
       `Functions of the backup run as ${role2}, a superuser, where checks, generated columns, partition keys or triggers call them; where indexes, statistics and materialized views do, as the owners of these. They belong to ${listOwners(functions2)}.`
     ],
     ...expressions.length === 0 ? [] : [
-      `Checks, generated columns or partition keys call functions of extensions, or such of the server as do more than compute, as ${role2}, a superuser. The tables and domains belong to ${listOwners(expressions)}.`
+      `Checks, generated columns or partition keys call functions of extensions, or functions of the server that do more than compute, as ${role2}, a superuser. The tables and domains belong to ${listOwners(expressions)}.`
     ],
-    "Where you do not trust these roles with the server, restore as a role that is no superuser, into a server that holds nothing else."
+    "If you do not trust these roles with the server, restore as a role without superuser rights, into a server that has nothing else on it."
   ].join(" ");
 }
 function listOwners(objects2) {
@@ -75875,8 +75975,8 @@ function refuseUnmatched2({ include, exclude, manifest }, contents) {
     const unmatched = findUnmatchedIn(contents, names4, patterns);
     if (unmatched.length === 0) continue;
     throw new ConfigurationError(
-      say`${nameInput(input)}: nothing in backup ${manifest.id} fits ${unmatched.join(", ")}`,
-      `${askForTables(unmatched, manifest.tables)}Correct the name, or leave it out. Names are schema.table or schema.*, in the letters of the database; \`show\` lists the tables.`
+      say`${nameInput(input)}: nothing in backup ${manifest.id} matches ${unmatched.join(", ")}`,
+      `${askForTables(unmatched, manifest.tables)}Correct the name, or leave it out. Write schema.table or schema.*; names are case-sensitive. \`show\` lists the tables.`
     );
   }
 }
@@ -75884,8 +75984,8 @@ function refuseNothing2(request2, { entries }, manifest) {
   if (isWhole2(request2) || entries.some((entry) => entry.kind !== "EXTENSION")) return;
   const without2 = request2.exclude.length > 0 ? ` without ${request2.exclude.join(", ")}` : "";
   throw new ConfigurationError(
-    say`${nameInput("include")}: nothing in backup ${manifest.id} fits ${request2.include.join(", ")}${without2}`,
-    `${askForTables(request2.include, manifest.tables)}Give names as schema.table or schema.*; \`show\` lists the tables.`
+    say`${nameInput("include")}: nothing in backup ${manifest.id} matches ${request2.include.join(", ")}${without2}`,
+    `${askForTables(request2.include, manifest.tables)}Write names as schema.table or schema.*. \`show\` lists the tables.`
   );
 }
 function chooseQueues(request2, tables3) {
@@ -75970,8 +76070,8 @@ function findDistant(entries) {
 function describeDistant(entry) {
   return {
     ...about({ kind: "entry", entry }),
-    why: "a drill asks no foreign servers, on whose tables it stands",
-    remedy: "A restore into a database that stays does."
+    why: "it uses foreign tables, and a drill does not connect to foreign servers",
+    remedy: "A restore into a permanent database does this."
   };
 }
 
@@ -76115,8 +76215,8 @@ async function findCollisions(session, entries, definitions3, replaced) {
     const object3 = byName2.get(identify12(claim2));
     if (object3 === void 0 || found.has(claim2.entry)) continue;
     found.set(claim2.entry, {
-      why: "something else in the target has the name",
-      remedy: `Rename it or drop it there before, or leave what comes out with exclude.`
+      why: "another object in the target has the name",
+      remedy: `Rename or drop it there first, or leave out the object of the backup with exclude.`
     });
   }
   return found;
@@ -76212,7 +76312,7 @@ function followRefusals(entries, findReason, staysWithout) {
 function describeRefused3({ reason: reason2, direct, following }, tables3) {
   const { why, remedy, uncertain } = reason2;
   const lead2 = uncertain ? "The server may refuse" : "The server will probably refuse";
-  const more = following.length === 0 ? "" : `; what needs ${direct.length === 1 ? "it" : "them"} cannot come then: ${describeEntries(following, tables3)}`;
+  const more = following.length === 0 ? "" : `; then what needs ${direct.length === 1 ? "it" : "them"} cannot be restored either: ${describeEntries(following, tables3)}`;
   return `${lead2} ${describeEntries(direct, tables3)}, because ${why}${more}. ${remedy}`;
 }
 function describeEntries(entries, tables3) {
@@ -76327,10 +76427,10 @@ async function describeLostOwners(session, entries, ground) {
   );
   return [
     ...foreign3.length === 0 ? [] : [
-      `The connected role cannot act as ${listFew(foreign3)}: what belongs to them will belong to the connected role.`
+      `The connected role cannot act as ${listFew(foreign3)}, so their objects will belong to the connected role.`
     ],
     ...shut.length === 0 ? [] : [
-      `What they own in a schema where they have no CREATE by then will belong to the connected role: ${listFew(shut)}. Give it to them when the rest is there, or restore as a superuser.`
+      `Their objects in a schema where they have no CREATE will belong to the connected role: ${listFew(shut)}. Change the owner after the restore, or restore as a superuser.`
     ]
   ];
 }
@@ -76393,19 +76493,19 @@ function judgeSetting(name2, known4, { superuser }, isJudged, called = `the sett
   if (context === null && !hidden && !name2.includes(".")) {
     return {
       why: `the target does not know ${called}`,
-      remedy: "Where it matters, take what newer versions have in its place."
+      remedy: "If you need it, use what newer versions have instead."
     };
   }
   if (context === "internal" || context === "postmaster" || context === "sighup") {
     return {
-      why: `on the target ${called} is of the whole server`,
-      remedy: "Where it matters, set it in the configuration of the server."
+      why: `on the target, ${called} applies to the whole server`,
+      remedy: "If you need it, set it in the configuration of the server."
     };
   }
   const isFree = context === "user" || hidden || superuser || granted2;
   if (isFree || !isJudged || context !== null && context !== "superuser") return void 0;
   return {
-    why: `the connected role may not give a value to ${called}`,
+    why: `the connected role cannot set ${called}`,
     remedy: "Restore as a superuser, or have one GRANT SET ON PARAMETER to the role (from PostgreSQL 15 on)."
   };
 }
@@ -76439,8 +76539,8 @@ var inSchemas = /* @__PURE__ */ new Set([
   ...["COLLATION", "CONVERSION", "TEXT SEARCH CONFIGURATION", "TEXT SEARCH DICTIONARY"]
 ]);
 var bySuperuser = {
-  why: "only a superuser may make such a thing, and the connected role is none",
-  remedy: "Restore as a superuser if it matters."
+  why: "only a superuser can create such an object, and the connected role is not one",
+  remedy: "Restore as a superuser, if you need it."
 };
 function createRules(sources) {
   const { entries, facts, plain: plain2, whole } = sources;
@@ -76504,8 +76604,8 @@ function judgeExtension(name2, { extensions }) {
   if (extension === void 0 || extension.installed || !extension.superuser || extension.trusted)
     return void 0;
   return {
-    why: "on that server only a superuser may create it, and the connected role is none",
-    remedy: "Have a superuser create it in the target before, where it is not in the way of a restore, or restore as a superuser."
+    why: "only a superuser can create it on that server, and the connected role is not one",
+    remedy: "Have a superuser create it in the target first, if it does not get in the way of the restore, or restore as a superuser."
   };
 }
 function judgeServer(name2, definitions3, { wrappers }) {
@@ -76547,14 +76647,14 @@ function judgeLanguage(entry, { definitions: definitions3, facts }, bringers) {
     if (entry.needs.some((id) => bringers.has(id))) return void 0;
     return {
       why: `the target has no language ${name2}`,
-      remedy: `Create it in the target before: CREATE EXTENSION ${name2}.`
+      remedy: `Create it in the target first: CREATE EXTENSION ${name2}.`
     };
   }
   if (facts.superuser || language.trusted && language.usable) return void 0;
   if (!language.trusted) {
     return {
-      why: `only a superuser may make functions in the language ${name2}, and the connected role is none`,
-      remedy: "Restore as a superuser if it matters."
+      why: `only a superuser can create functions in the language ${name2}, and the connected role is not one`,
+      remedy: "Restore as a superuser, if you need it."
     };
   }
   return {
@@ -76572,16 +76672,16 @@ function judgeRights(entry, { facts, renewed, hasRightsOf }, isOfExtension) {
   if (kind === "DEFAULT ACL") {
     if (owner2 === "" || hasRightsOf(owner2)) return void 0;
     return {
-      why: "they are altered by who has the rights of that role, and the connected role has not",
-      remedy: "Grant it the membership before, or restore as a superuser."
+      why: "only a member of that role can alter them, and the connected role is not one",
+      remedy: "Grant it the membership first, or restore as a superuser."
     };
   }
   if (kind !== "ACL") return void 0;
-  const remedy = "Have their owner grant them when the rest is there, or restore as a superuser.";
+  const remedy = "Have their owner grant them after the restore, or restore as a superuser.";
   const [, of, object3 = ""] = /^(SCHEMA|LANGUAGE) (.*)$/s.exec(name2) ?? [];
   const there = of === "SCHEMA" && renewed !== "all" ? facts.schemas.get(object3) : void 0;
   if (schema5 === "pg_catalog" || there !== void 0 && !there.owned && !there.mayGrant) {
-    return { why: "it grants or revokes what is not the connected role\u2019s to grant", remedy };
+    return { why: "the connected role does not have the right to grant or revoke it", remedy };
   }
   if (of === void 0 && isOfExtension(entry)) {
     const why = "it is about a part of an extension, which may belong to a superuser";
@@ -76607,7 +76707,7 @@ async function refuseWithoutCreate(session) {
   const where = rights.database ? `the schema ${ownSchema} of the target` : "the database";
   throw new ConfigurationError(
     say`${nameInput("target-url")}: the connected role ${rights.self} has no CREATE on ${where}, which every restore needs`,
-    "Connect as the owner of the database, or have it grant that to the role: GRANT CREATE ON \u2026."
+    "Connect as the owner of the database, or have the owner grant it to the role: GRANT CREATE ON \u2026."
   );
 }
 async function describeForeseen(session, prospect, facts) {
@@ -76655,7 +76755,7 @@ async function describeIrremovable(session, { part }, facts, isEmptied) {
   const found = part === void 0 ? isEmptied ? await findUnremovable(session, facts) : [] : await findIrremovable(session, part.replaced);
   if (found.length === 0) return [];
   return [
-    `With clean the restore would be refused, because the connected role ${facts.self} does not own ${listFew(found)}. Connect as their owner or as a superuser.`
+    `With clean, the restore would be refused, because the connected role ${facts.self} does not own ${listFew(found)}. Connect as their owner or as a superuser.`
   ];
 }
 function describeQueues(groups3, tables3) {
@@ -76666,7 +76766,7 @@ function describeQueues(groups3, tables3) {
   if (queues.length === 0) return [];
   const rows2 = queues.reduce((sum2, table4) => sum2 + table4.rows, 0);
   return [
-    `Without the extension pgmq its ${count4(queues.length, "table")} with ${count4(rows2, "row")} cannot come: ${listFew(queues.map(writePattern))}.`
+    `Without the extension pgmq its ${count4(queues.length, "table")} with ${count4(rows2, "row")} cannot be restored: ${listFew(queues.map(writePattern))}.`
   ];
 }
 function describeEnd2(groups3, guards2) {
@@ -76675,7 +76775,7 @@ function describeEnd2(groups3, guards2) {
   if (missing.length === 0) return [];
   const names4 = missing.map(({ schema: schema5, name: name2 }) => `policy ${schema5}.${name2}`);
   return [
-    `The restore would end before anything is granted, because without ${listFew(names4)} rows would be open. Mend the cause, or leave their tables out with exclude.`
+    `The restore would stop before it grants privileges, because without ${listFew(names4)} rows would be exposed. Fix the cause, or leave their tables out with exclude.`
   ];
 }
 function describePlaces(entries, definitions3, { tablespaces: tablespaces2, accessMethods }, groups3) {
@@ -76697,10 +76797,10 @@ function describePlaces(entries, definitions3, { tablespaces: tablespaces2, acce
   const list3 = (of) => listFew(of.map(({ schema: schema5 = "", name: name2 }) => writePattern({ schema: schema5, name: name2 })));
   return [
     ...[...places2].map(
-      ([name2, of]) => `${tablespaces2.has(name2) ? `The connected role has no CREATE on the tablespace ${name2}` : `The target has no tablespace ${name2}`}, so that ${list3(of)} will be in the default one. ${tablespaces2.has(name2) ? "Have that granted" : "Create it"} before if it matters.`
+      ([name2, of]) => `${tablespaces2.has(name2) ? `The connected role has no CREATE on the tablespace ${name2}` : `The target has no tablespace ${name2}`}, so that ${list3(of)} will be in the default one. ${tablespaces2.has(name2) ? "Have that granted" : "Create it"} first, if you need it.`
     ),
     ...[...methods].map(
-      ([name2, of]) => `The target will have no access method ${name2}, so that ${list3(of)} will be of the default one, rows included. Have it made there before if it matters.`
+      ([name2, of]) => `The target will have no access method ${name2}, so ${list3(of)} will use the default one, rows included. Have it created there first, if you need it.`
     )
   ];
 }
@@ -76724,12 +76824,12 @@ function describeSettings(given, { superuser, database: database3, roles }, judg
       if (database3.owned) return void 0;
       return {
         why: "the connected role does not own the database",
-        remedy: "Restore as its owner, or have it set them afterwards."
+        remedy: "Restore as its owner, or have the owner set them afterwards."
       };
     }
     if (roles.get(role2)?.alterable !== false) return void 0;
     return {
-      why: "the connected role may not alter those roles",
+      why: "the connected role cannot alter those roles",
       remedy: "Have a superuser set them afterwards."
     };
   }
@@ -77349,8 +77449,8 @@ var attached3 = /* @__PURE__ */ new Set([
 ]);
 var bringRows = "Bring them in with the functions of the platform or of the extension, as a role that may.";
 function adviseOn2(schema5) {
-  if (schema5 === "supabase_functions") return "Enable Database Webhooks in the target, and restore again.";
-  return "Enable what it belongs to in the target, or upgrade the target project, and restore again, if it is needed.";
+  if (schema5 === "supabase_functions") return "Enable Database Webhooks in the target and restore again.";
+  return "Enable the feature that it belongs to in the target, or upgrade the target project, and restore again, if you need it.";
 }
 function isTransientPart({ schema: schema5, name: name2 }) {
   return schema5 === "realtime" && /^messages_\d{4}_\d{2}_\d{2}(?!\w)/.test(name2);
@@ -77434,7 +77534,7 @@ var Chooser = class {
     this.#managed.add(entry.name);
     this.notCarried.push({
       ...{ what: describeEntry(entry), of: entry },
-      why: "it is a part of the platform that the target does not have, or that is not enabled there",
+      why: "it is part of a platform feature that the target does not have or has not enabled",
       remedy: adviseOn2(entry.name)
     });
     return "lost";
@@ -77453,8 +77553,8 @@ var Chooser = class {
     } else {
       this.notCarried.push({
         ...{ what: describeEntry(entry), of: entry },
-        why: `the target's version of the platform has no such table; its ${rows2} rows are lost`,
-        remedy: "Upgrade the target project and restore again, if the rows are needed.",
+        why: `the target's platform version has no such table; its ${rows2} rows are lost`,
+        remedy: "Upgrade the target project and restore again, if you need the rows.",
         lost: true
       });
     }
@@ -77582,7 +77682,7 @@ var Chooser = class {
   #refuseRows(table4, what, rows2) {
     this.notCarried.push({
       ...{ what, of: table4 },
-      why: `the connected role may not insert into that table of the target; ${rows2} rows are lost`,
+      why: `the connected role cannot insert into that table of the target; ${rows2} rows are lost`,
       remedy: isVault(table4) ? bringSecretsByHand : bringRows,
       lost: true
     });
@@ -77750,16 +77850,16 @@ function describeExisting(role2, comparison) {
   return [
     {
       what: lacks.map(({ what }) => what).join(", "),
-      why: "the role was there before, and others may use it",
-      remedy: `Where it is as it should be in the backup: ${lacks.map(({ sql, shown: shown5 }) => `${shown5 ?? sql};`).join(" ")}`
+      why: "the role existed before, and others may use it",
+      remedy: `To make it as in the backup: ${lacks.map(({ sql, shown: shown5 }) => `${shown5 ?? sql};`).join(" ")}`
     }
   ];
 }
 function describeSuperusers(roles) {
   return roles.filter((role2) => role2.superuser).map(({ name: name2 }) => ({
     what: `SUPERUSER of role ${name2}`,
-    why: "a restore makes no superuser",
-    remedy: `If it is to be one: ALTER ROLE ${quoteIdentifier(name2)} SUPERUSER;`
+    why: "a restore does not create superusers",
+    remedy: `To make it one: ALTER ROLE ${quoteIdentifier(name2)} SUPERUSER;`
   }));
 }
 function describeLogins(roles) {
@@ -77770,15 +77870,15 @@ function describeLogins(roles) {
   if (own3?.length) {
     described2.push({
       what: `passwords of ${own3.join(", ")}`,
-      why: "only a superuser can read them, so they are in no backup",
+      why: "only a superuser can read them, so the backup does not have them",
       remedy: `Set them: ${own3.map((name2) => `ALTER ROLE ${quoteIdentifier(name2)} PASSWORD '\u2026';`).join(" ")}`
     });
   }
   if (reserved?.length) {
     described2.push({
       what: `LOGIN of ${reserved.join(", ")}`,
-      why: "these are roles of the Supabase platform, which is not here to log in as them",
-      remedy: `If they are used: ${reserved.map((name2) => `ALTER ROLE ${quoteIdentifier(name2)} LOGIN PASSWORD '\u2026';`).join(" ")}`
+      why: "these are roles of the Supabase platform, which does not log in here",
+      remedy: `If you use them: ${reserved.map((name2) => `ALTER ROLE ${quoteIdentifier(name2)} LOGIN PASSWORD '\u2026';`).join(" ")}`
     });
   }
   return described2;
@@ -77883,8 +77983,8 @@ function describeLeft(names4) {
     {
       // Several roles have no common subject: the comparison reports of each that roles belong to the server.
       ...names4.length === 1 ? aboutRole(first2) : { what },
-      why: "it is of the platform, which makes it with the part that it belongs to, and the target does not have that yet",
-      remedy: "Enable that part in the target (for supabase_functions_admin: Database Webhooks), and grant what it lacks."
+      why: "the platform creates it together with one of its features, which the target does not have yet",
+      remedy: "Enable that feature in the target (for supabase_functions_admin: Database Webhooks), and grant what is missing."
     }
   ];
 }
@@ -77893,7 +77993,7 @@ function refuseMissing(created) {
   if (needed.length === 0) return;
   const names4 = needed.map(({ name: name2 }) => name2).join(", ");
   throw new ConfigurationError(
-    say`${nameInput("target-url")}: the server lacks roles that own things in this backup or are granted something (${names4}), and the connected role may not create any`,
+    say`${nameInput("target-url")}: the server lacks roles that own objects in this backup or have privileges (${names4}), and the connected role cannot create roles`,
     `Connect as a role with CREATEROLE, or create them first: ${needed.map(({ sql }) => `${sql};`).join(" ")}`
   );
 }
@@ -77911,7 +78011,7 @@ async function createRole(session, role2, scope) {
   const omission2 = omit2({ ...aboutRole(role2.name), sql: role2.sql }, why);
   if (!role2.needed || scope === "supabase-project") return [omission2];
   throw new ConfigurationError(
-    say`${nameInput("target-url")}: role ${role2.name}, which owns things in this backup or is granted something, cannot be created: ${why}`,
+    say`${nameInput("target-url")}: role ${role2.name}, which owns objects in this backup or has privileges, cannot be created: ${why}`,
     omission2.remedy
   );
 }
@@ -77965,11 +78065,11 @@ function toUnreplayed(recovery, manifest, tables3) {
     notCarried.push(
       why === void 0 ? {
         ...about({ kind: "changes", table: table4 }),
-        why: "the table is unlogged: what changes it is not in the log of the server",
-        remedy: "ALTER TABLE \u2026 SET LOGGED in the source, if it is to be covered."
+        why: "the table is unlogged, so its changes are not in the server's write-ahead log",
+        remedy: "Run ALTER TABLE \u2026 SET LOGGED in the source to include it."
       } : {
         ...about({ kind: "changes", table: table4 }),
-        why: `${why}; the table is as the backup has it`,
+        why: `${why}; the table is as in the backup`,
         remedy: "Give it a primary key or REPLICA IDENTITY FULL in the source."
       }
     );
@@ -77977,8 +78077,8 @@ function toUnreplayed(recovery, manifest, tables3) {
   if ((manifest.facts.objects["large object"] ?? 0) > 0) {
     notCarried.push({
       what: "changes of large objects since the backup",
-      why: "a replication slot does not tell them; they are as the backup has them",
-      remedy: "Restore a newer backup, if they are needed as they were then."
+      why: "a replication slot does not report them; they are as in the backup",
+      remedy: "Restore a newer backup, if you need these changes."
     });
   }
   return { notCarried, tables: staying };
@@ -78100,7 +78200,7 @@ function describeMissing2(missing, before, after, { manifest, roles }) {
   return [
     ...[...missing].map((name2) => ({
       ...about({ kind: "object", type: "extension", schema: null, name: name2 }),
-      why: "the server does not have its files; what needs it is left out",
+      why: "the server does not have its files; everything that needs it is left out",
       remedy: "Install it on the server, or restore into one that has it.",
       ...lost
     })),
@@ -78119,7 +78219,7 @@ async function listArchive(client, archive, manifest, context) {
     if (!(cause instanceof ToolError)) throw cause;
     throw new ConfigurationError(
       say`${nameInput("client-path")}: pg_restore ${client.version} cannot read the archive of backup ${manifest.id}: ${messageOf(cause)}`,
-      say`Give the folder of newer client programs with ${nameInput("client-path")}; those that made the backup can read it.`,
+      say`Set the folder of newer client programs with ${nameInput("client-path")}. Those that created the backup can read it.`,
       cause
     );
   }
@@ -78184,8 +78284,8 @@ function describeNarrowed(entry, wider) {
     const name2 = `${entry.objects.toLowerCase()} of ${showRole(entry.role)} to ${showRole(grantee)}`;
     return {
       ...about({ kind: "object", type: "default privileges", schema: entry.schema, name: name2 }),
-      why: "the target grants nothing of it on what will be created there, and a restore opens nothing",
-      remedy: `If it is to be so: ${grants3.join("; ")}; or restore with default-privileges source.`
+      why: "the target does not grant this on new objects, and a restore does not widen privileges",
+      remedy: `If you want it: ${grants3.join("; ")}. Or restore with the input default-privileges set to source.`
     };
   });
 }
@@ -78408,8 +78508,8 @@ async function lookAtNewSessions({ settings: settings2 }, context) {
     return [
       {
         what: "triggers and foreign keys of new sessions",
-        why: "sessions of this database start with session_replication_role = replica, as a setting of the database or the role says",
-        remedy: "Unless it is meant so: ALTER DATABASE \u2026 RESET session_replication_role, and the same of the role."
+        why: "sessions of this database start with session_replication_role = replica, because of a setting of the database or the role",
+        remedy: "If you do not want this: ALTER DATABASE \u2026 RESET session_replication_role, and the same for the role."
       }
     ];
   } catch (_2) {
@@ -78474,7 +78574,7 @@ async function giveBack({ settings: settings2 }, { roles }, prepared, context) {
     }
   } catch (error2) {
     const undo = prepared === void 0 ? "" : `; run ${prepared.neutralized.undo.join("; ")}`;
-    context.log.warn(`the target's default privileges could not be given back: ${messageOf(error2)}${undo}`);
+    context.log.warn(`the target's default privileges could not be restored: ${messageOf(error2)}${undo}`);
   }
 }
 function compare3(request2, { manifest, supplement, tables: tables3, selection, kind, managed, notCarried }, { sent, countOnly, advanced }, afterRows, context) {
@@ -78509,8 +78609,8 @@ function describeIdleJobs({ cronJobs }) {
   return [
     {
       ...{ what, subject: { kind: "cron jobs" } },
-      why: "a drill schedules no jobs",
-      remedy: "A restore into a database that stays does."
+      why: "a drill does not schedule jobs",
+      remedy: "A restore into a permanent database does this."
     }
   ];
 }
@@ -78551,8 +78651,8 @@ async function createScratchDatabase(server, manifest, supplement, context) {
     } catch (cause) {
       context.signal.throwIfAborted();
       throw new ConfigurationError(
-        say`${nameInput(server.input)}: the scratch database cannot be made (${messageOf(cause)})`,
-        "Give a server of its own for this, and a role that may create databases and roles there.",
+        say`${nameInput(server.input)}: the scratch database cannot be created (${messageOf(cause)})`,
+        "Use a separate server for this, and a role that can create databases and roles there.",
         cause
       );
     }
@@ -78628,8 +78728,8 @@ async function readLocaleOf(settings2, context) {
 function describeLocale(wanted2, refusal, made3) {
   return {
     what: "collation of the database",
-    why: `the source's is ${describeCollation(wanted2)} in ${wanted2.encoding}, and this server refuses it (${refusal}); the scratch database has ${describeCollation(made3)} in ${made3.encoding}, and texts may sort otherwise`,
-    remedy: "Give a server that has this collation, to see that what depends on the order of texts comes back."
+    why: `the source's is ${describeCollation(wanted2)} in ${wanted2.encoding}, and this server refuses it (${refusal}); the scratch database has ${describeCollation(made3)} in ${made3.encoding}, and text may sort differently`,
+    remedy: "Use a server that has this collation, to check also what depends on the sort order of text."
   };
 }
 async function dropScratchDatabase(server, database3, roles, context) {
@@ -78648,7 +78748,7 @@ async function dropScratchDatabase(server, database3, roles, context) {
     }
   } catch (error2) {
     context.log.warn(
-      `what was made on ${describeConnection(server)} could not be dropped: ${messageOf(error2)}`
+      `the scratch objects on ${describeConnection(server)} could not be dropped: ${messageOf(error2)}`
     );
   }
 }
@@ -79476,7 +79576,7 @@ function refuseUnasked({ kind, policy }, projects) {
   if (kind !== "managed" || projects.some((project) => project !== void 0)) return;
   throw new ConfigurationError(
     say`${nameInput("project-ref")}: a report of the kind managed needs a project and a token, and ${policy} and the inputs name both for no database`,
-    "Write `project-ref` for the database in the policy, and set SUPABASE_ACCESS_TOKEN."
+    "Add `project-ref` for the database to the policy, and set SUPABASE_ACCESS_TOKEN."
   );
 }
 function leaveOut(copies, { log: log3 }) {
@@ -79585,7 +79685,7 @@ async function readDatabase3(request2, inputs2, context) {
     const repository = await openRepository(storage2, place3.repositoryKey);
     const managed = management && await askPlatform(management, context);
     const { log: log3, signal } = context;
-    const onDamaged = ({ message }) => log3.debug(`${message}; passed over`);
+    const onDamaged = ({ message }) => log3.debug(`${message}; skipped`);
     const records = await readAllRecords(repository, onDamaged, { newest: mostRecords2, signal });
     const facts = await readStatusFacts(
       repository,
@@ -79741,8 +79841,8 @@ function refuseContradictions({ target, include, recoveryTargetTime }) {
   const odd = include.find((pattern5) => printable(pattern5) !== pattern5);
   if (odd !== void 0)
     throw new ConfigurationError(
-      say`${nameInput("include")}: a name has characters that cannot be seen, and a line with it could not be read before it is run`,
-      "Choose the table with schema.*, or restore it in a terminal."
+      say`${nameInput("include")}: a name has invisible characters, so a person could not check the command before running it`,
+      "Select the table with schema.*, or restore it in a terminal."
     );
   if (target !== "beside") return;
   if (include.length === 0)
@@ -79752,13 +79852,13 @@ function refuseContradictions({ target, include, recoveryTargetTime }) {
     );
   if (recoveryTargetTime !== void 0)
     throw new ConfigurationError(
-      say`${nameInput("recovery-target-time")}: rows come beside the live tables from a backup, not from a point in time`,
-      "Name a backup instead, or plan a restore into an empty database."
+      say`${nameInput("recovery-target-time")}: rows beside the live tables come from a backup, not from a point in time`,
+      "Choose a backup instead, or plan a restore into an empty database."
     );
 }
 var timedRestores = 20;
 function readRestores(repository, { log: log3, signal }) {
-  const onDamaged = (error2) => log3.warn(`${error2.message}; passed over`);
+  const onDamaged = (error2) => log3.warn(`${error2.message}; skipped`);
   return readRecords(repository, "restores", onDamaged, { newest: timedRestores, signal });
 }
 async function choose4(repository, request2, context) {
@@ -79771,8 +79871,8 @@ function chooseTables2(manifest, include) {
   const unmatched = findUnmatched(include, manifest.tables);
   if (unmatched.length > 0)
     throw new ConfigurationError(
-      say`${nameInput("include")}: no table of backup ${manifest.id} fits ${unmatched.join(", ")}`,
-      `${askForTables(unmatched, manifest.tables)}Correct the name, in the letters of the database, or name a backup that has the table; backup_show lists them.`
+      say`${nameInput("include")}: no table of backup ${manifest.id} matches ${unmatched.join(", ")}`,
+      `${askForTables(unmatched, manifest.tables)}Correct the name (names are case-sensitive), or choose a backup that has the table; backup_show lists its tables.`
     );
   return manifest.tables.filter(createSelection(include, [])).map(({ schema: schema5, name: name2, rows: rows2, bytes }) => ({ schema: schema5, name: name2, rows: rows2, bytes })).sort((one, other) => other.rows - one.rows || (writePattern(one) < writePattern(other) ? -1 : 1));
 }
@@ -81477,7 +81577,7 @@ function assertPlatform(platform) {
   if (platform !== "win32") return;
   throw new ConfigurationError(
     "supabase-backup does not run on Windows",
-    'Run it in WSL 2, which is a Linux ("wsl --install", then the same command there), or in a workflow on `runs-on: ubuntu-latest`.'
+    'Run it in WSL 2 ("wsl --install", then the same command there), or in a workflow with `runs-on: ubuntu-latest`.'
   );
 }
 
@@ -81720,7 +81820,7 @@ function adviseVariables(env2) {
     if (!variable.startsWith(prefix) || variable === stepVariable || !env2[variable]) return [];
     const word2 = variable.slice(prefix.length);
     const near = known4.includes(word2) ? void 0 : findNearest(word2, known4);
-    return near === void 0 ? [] : [`${variable} is set, and not read; did you mean ${prefix}${near}?`];
+    return near === void 0 ? [] : [`${variable} is set but not used. Did you mean ${prefix}${near}?`];
   });
 }
 
@@ -81774,7 +81874,7 @@ function refuseWords(words3) {
   const [odd] = words3.filter((word2) => word2 !== "--verbose");
   if (odd === void 0) return;
   throw new ConfigurationError(
-    `mcp takes no inputs on the command line, and ${quoteWord(odd.replace(/^--?/, "").replace(/=.*$/s, ""))} is written there`,
+    `mcp takes no inputs on the command line, but ${quoteWord(odd.replace(/^--?/, "").replace(/=.*$/s, ""))} is written there`,
     "Set them in the environment: --storage as SUPABASE_BACKUP_STORAGE, and so on."
   );
 }

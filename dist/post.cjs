@@ -19213,14 +19213,13 @@ function trustAuthorities(env2) {
   if (authorities !== void 0) tls.setDefaultCACertificates?.(authorities);
 }
 function adviseTrust(code, env2) {
-  if (code === "CERT_HAS_EXPIRED")
-    return "have its certificate renewed, and look at the clock of this machine";
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "write the address by a name that the certificate has";
+  if (code === "CERT_HAS_EXPIRED") return "have its certificate renewed, and check the clock of this machine";
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "write the host name that is in the certificate";
   const unread = known.flatMap((variable) => {
     const read4 = readAuthorities(variable, env2);
     return read4 instanceof Error ? [`${variable} names a file that cannot be used (${codeOf(read4)})`] : [];
   });
-  const advice = "for a private authority set NODE_EXTRA_CA_CERTS to a file with its certificate";
+  const advice = "for a private CA, set NODE_EXTRA_CA_CERTS to a file with its certificate";
   return [advice, ...unread].join("; ");
 }
 function readAuthorities(variable, env2) {
@@ -27379,13 +27378,17 @@ var Wording;
 var init_wording = __esm({
   "src/runtime/wording.ts"() {
     "use strict";
-    Wording = class {
+    Wording = class _Wording {
       parts;
       constructor(parts) {
         this.parts = parts;
       }
       render(name) {
         return this.parts.map((part) => typeof part === "string" ? part : name(part)).join("");
+      }
+      /** Changes the texts between the references, for example to take secrets out of them. */
+      map(change) {
+        return new _Wording(this.parts.map((part) => typeof part === "string" ? change(part) : part));
       }
       /** The text for wherever nobody knows who will read it: as a workflow sets inputs. */
       toString() {
@@ -27398,7 +27401,7 @@ var init_wording = __esm({
 // src/storage/storage.ts
 function assertSize(key, location, bytes, limit) {
   if (bytes <= limit) return;
-  throw new ForeignValueError(key, location, `it has ${bytes} bytes, where ${limit} are the most`);
+  throw new ForeignValueError(key, location, `it has ${bytes} bytes; the limit is ${limit}`);
 }
 function isKey(key) {
   return keyPattern.test(key) && !besideValues.includes(key) && !key.split("/").some((part) => part === ".." || part === ".");
@@ -27461,24 +27464,25 @@ var foreignValues, chooseFolder, wrongFolder, fullDisk;
 var init_failures = __esm({
   "src/storage/folder/failures.ts"() {
     "use strict";
+    init_wording();
     init_storage();
     foreignValues = {
-      ELOOP: { kind: ForeignValueError, how: "it is a symbolic link, which is not followed" },
-      EISDIR: { kind: ForeignValueError, how: "it is a folder, a pipe or a device, and no file" },
-      ENXIO: { kind: ForeignValueError, how: "it is a socket, and no file" },
-      EACCES: { kind: DeniedValueError, how: "this user may not read it (EACCES)" },
-      EPERM: { kind: DeniedValueError, how: "this user may not read it (EPERM)" }
+      ELOOP: { kind: ForeignValueError, how: "it is a symbolic link, and links are not followed" },
+      EISDIR: { kind: ForeignValueError, how: "it is a folder, a pipe or a device, not a file" },
+      ENXIO: { kind: ForeignValueError, how: "it is a socket, not a file" },
+      EACCES: { kind: DeniedValueError, how: "this user cannot read it (EACCES)" },
+      EPERM: { kind: DeniedValueError, how: "this user cannot read it (EPERM)" }
     };
-    chooseFolder = "Name a folder that this user may write to in the `storage` input.";
+    chooseFolder = say`Name a folder that this user can write to in ${nameInput("storage")}.`;
     wrongFolder = {
-      EACCES: { what: "may not be written or read by this user (EACCES)", next: chooseFolder },
-      EPERM: { what: "may not be written by this user (EPERM)", next: chooseFolder },
+      EACCES: { what: "cannot be written or read by this user (EACCES)", next: chooseFolder },
+      EPERM: { what: "cannot be written by this user (EPERM)", next: chooseFolder },
       EROFS: { what: "is on a read-only filesystem (EROFS)", next: chooseFolder },
       ENOENT: { what: "cannot be created (ENOENT)", next: chooseFolder },
       ENOTDIR: { what: "is not a folder, or lies under a file (ENOTDIR)", next: chooseFolder },
       EISDIR: {
         what: "has a folder in its place (EISDIR)",
-        next: "No backup makes one there: look at who can write to the storage, and move the folder away."
+        next: "No backup creates one there. Check who can write to the storage, and move the folder away."
       }
     };
     fullDisk = {
@@ -27654,7 +27658,7 @@ var init_file = __esm({
           const seen = (await this.get(key)).equals(value) && await this.#isListed(key);
           if (again || !seen) {
             throw new StorageError(
-              `${this.location} does not give back what was written to it`,
+              `${this.location} does not return what was written to it`,
               "Check the filesystem, or use another storage."
             );
           }
@@ -27801,7 +27805,7 @@ var init_file = __esm({
         if (!this.#isMade || await isTaken(this.#root)) return;
         throw new StorageError(
           `the folder ${this.location} was removed while it was in use`,
-          "Look who did that; it is not made again. What was stored in it is gone with it."
+          "Check who removed it. It is not created again, and what was stored in it is lost."
         );
       }
       async #look(key) {
@@ -27854,8 +27858,8 @@ var init_file = __esm({
           if (found === void 0) return false;
           if (!found.isSymbolicLink()) continue;
           throw new ConfigurationError(
-            say`${nameInput("storage")}: ${path3} is a symbolic link, and inside of a repository links are not followed`,
-            "If you made it, move the folder itself there, mount it, or make the folder of the whole repository a link. If you did not, look at who can write there, and remove the link."
+            say`${nameInput("storage")}: ${path3} is a symbolic link, and links inside a repository are not followed`,
+            "If you created it, move the folder itself there, mount it, or make the folder of the whole repository a link. If not, check who can write there, and remove the link."
           );
         }
         return parts.length > 0;
@@ -27868,7 +27872,7 @@ var init_file = __esm({
         if (action === "read" && isAbsence(code)) {
           return new StorageError(
             `${key} is not in ${this.location}`,
-            "Validate the repository: a value is missing.",
+            "Run `validate`: a file is missing from the repository.",
             {
               cause,
               missing: true
@@ -27903,8 +27907,8 @@ function readProxyEnvironment(env2, node = process.versions.node) {
   const [major = 0, minor = 0] = node.split(".").map(Number);
   if (major < leastNode.major || major === leastNode.major && minor < leastNode.minor) {
     throw new ConfigurationError(
-      `${named.variable}: Node.js ${node} cannot go through a proxy`,
-      `Use Node.js ${leastNode.major}.${leastNode.minor} or newer, which a newer runner brings along.`
+      `${named.variable}: Node.js ${node} cannot use a proxy`,
+      `Use Node.js ${leastNode.major}.${leastNode.minor} or newer. Newer runners include it.`
     );
   }
   return {
@@ -27933,7 +27937,7 @@ function readAddress(protocol, env2) {
   if (url !== void 0 && /^https?:$/.test(url.protocol) && isDecodable(url)) return { variable, url };
   throw new ConfigurationError(
     `${variable} is not the address of an HTTP proxy`,
-    "Write http://host:port or http://user:password@host:port, with special signs of user and password percent-encoded."
+    "Write http://host:port or http://user:password@host:port, with special characters of user and password percent-encoded."
   );
 }
 function isDecodable({ username, password }) {
@@ -27997,32 +28001,32 @@ function explainProxy(error2, target, env2) {
   const { code, name } = error2;
   const word = code ?? name ?? "";
   const { variable, host } = proxy;
-  const around = `name ${target.hostname} in NO_PROXY where it can be reached without`;
+  const around = `add ${target.hostname} to NO_PROXY if it can be reached without the proxy`;
   if (word === "ERR_PROXY_TUNNEL") return explainTunnel(error2, proxy, target);
   if (unreachable.has(word)) {
     return {
-      what: `the proxy ${host} cannot be reached (${word}), and ${variable} says to go to ${target.host} through it`,
+      what: `the proxy ${host} cannot be reached (${word}), but ${variable} sends requests to ${target.host} through it`,
       next: `Check ${variable}, or ${around}.`,
       configuration: true
     };
   }
   if (notTls.test(word) && proxy.protocol === "https:") {
     return {
-      what: `the proxy ${host} does not speak TLS (${word}), and ${variable} begins with https://`,
-      next: `Write ${variable} with http://: what goes through the proxy is encrypted all the same.`,
+      what: `the proxy ${host} does not use TLS (${word}), but ${variable} starts with https://`,
+      next: `Write ${variable} with http://. The connection through the proxy is still encrypted.`,
       configuration: true
     };
   }
   if (distrusted.test(word)) {
     return {
-      what: `${target.host}, asked through the proxy ${host}, has no certificate that is trusted here (${word})`,
-      next: `${capitalize(adviseTrust(word, env2))}: the proxy may look into what it passes on, and show one of its own; or ${around}.`,
+      what: `${target.host}, reached through the proxy ${host}, has a certificate that this machine does not trust (${word})`,
+      next: `${capitalize(adviseTrust(word, env2))}: the proxy may inspect traffic and present its own certificate; or ${around}.`,
       configuration: true
     };
   }
   if (broken.has(word)) {
     return {
-      what: `the connection to ${target.host} through the proxy ${host} (${variable}) broke or fell silent (${word})`,
+      what: `the connection to ${target.host} through the proxy ${host} (${variable}) broke or stopped answering (${word})`,
       next: `Check the proxy, or ${around}.`,
       configuration: false
     };
@@ -28040,11 +28044,11 @@ function isTransientTunnel(error2) {
 function explainTunnel(error2, proxy, target) {
   const { statusCode: status } = error2;
   const { variable, host } = proxy;
-  const around = `or name ${target.hostname} in NO_PROXY where it can be reached without`;
+  const around = `or add ${target.hostname} to NO_PROXY if it can be reached without the proxy`;
   if (status === 407) return explainCredentials(proxy);
   if (status === void 0) {
     return {
-      what: `the proxy ${host} (${variable}) opened no way to ${target.host}: it fell silent or hung up`,
+      what: `the proxy ${host} (${variable}) did not connect to ${target.host}: it stopped answering or closed the connection`,
       next: `Check the proxy, ${around}.`,
       configuration: false
     };
@@ -28052,14 +28056,14 @@ function explainTunnel(error2, proxy, target) {
   const passing = isTransient(status);
   return {
     what: `the proxy ${host} (${variable}) refused to connect to ${target.host} (${status})`,
-    next: passing ? `See whether the proxy can reach ${target.host}, ${around}.` : `Have the proxy allow CONNECT to ${target.host}, ${around}.`,
+    next: passing ? `Check whether the proxy can reach ${target.host}, ${around}.` : `Have the proxy allow CONNECT to ${target.host}, ${around}.`,
     configuration: !passing
   };
 }
 function explainCredentials({ variable, host, hasCredentials }) {
   return {
-    what: hasCredentials ? `the proxy ${host} does not take the user and password in ${variable} (407)` : `the proxy ${host} wants a user and a password, and ${variable} has none (407)`,
-    next: `Write ${variable} as http://user:password@${host}, with special signs percent-encoded.`,
+    what: hasCredentials ? `the proxy ${host} does not accept the user and password in ${variable} (407)` : `the proxy ${host} requires a user and a password, but ${variable} has none (407)`,
+    next: `Write ${variable} as http://user:password@${host}, with special characters percent-encoded.`,
     configuration: true
   };
 }
@@ -28068,7 +28072,7 @@ function adviseWay(error2, target, env2) {
   if (distrusted.test(code)) return capitalize(`${adviseTrust(code, env2)}.`);
   const isLost = unreachable.has(code) || code === "ETIMEDOUT";
   const variable = target.protocol === "http:" ? "HTTP_PROXY" : "HTTPS_PROXY";
-  return isLost ? `Check that this machine may connect to ${target.host}; where only a proxy leads out, set ${variable}.` : void 0;
+  return isLost ? `Check that this machine can connect to ${target.host}. If it needs a proxy, set ${variable}.` : void 0;
 }
 var unreachable, broken, distrusted, notTls, isTransient, capitalize;
 var init_trouble = __esm({
@@ -28308,7 +28312,8 @@ function explainConnection(error2, failed) {
   if (proxy !== void 0) return proxy;
   const checkLine = `Check the connection to ${host}, and any proxy in between.`;
   if (error2 instanceof BrokenBodyError) return failing([error2.message, checkLine]);
-  if (error2 instanceof SilenceError) return failing([`${host} fell silent: ${error2.message}`, checkLine]);
+  if (error2 instanceof SilenceError)
+    return failing([`${host} stopped answering: ${error2.message}`, checkLine]);
   if (name === "CredentialsProviderError") {
     return wrong([
       "no credentials were found",
@@ -28318,25 +28323,26 @@ function explainConnection(error2, failed) {
   if (messageOf(error2) === "Region is missing") {
     return wrong([
       "no region is set",
-      "Set the `s3-region` input or AWS_REGION to the region of the bucket."
+      say`Set ${nameInput("s3-region")} or AWS_REGION to the region of the bucket.`
     ]);
   }
   if (isUnreachable(error2)) {
     const { hostname: hostname2 = host } = error2;
     return wrong([
       `${quote(hostname2)} cannot be reached (${name})`,
-      "Check the `s3-endpoint` input, and that this machine may connect to it; where only a proxy leads out, set HTTPS_PROXY."
+      say`Check ${nameInput("s3-endpoint")}, and that this machine can connect to it. If it needs a proxy, set HTTPS_PROXY.`
     ]);
   }
   const distrust = explainDistrust(name, failed);
   if (distrust) return wrong(distrust);
   if (/^HPE_/.test(name) || isBroken(error2) && !failed.hasAnswered && !isSilence(error2)) {
     const isPlain3 = failed.endpoint?.protocol === "http:";
-    const words2 = `the connection to ${host} broke before it answered anything (${name})`;
-    if (isPlain3) return wrong([words2, "If it speaks TLS there, write https:// in `s3-endpoint`."]);
+    const words2 = `the connection to ${host} broke before any answer came (${name})`;
+    if (isPlain3)
+      return wrong([words2, say`If the server expects TLS, write https:// in ${nameInput("s3-endpoint")}.`]);
   }
   if (isBroken(error2) || isSilence(error2)) {
-    return failing([`the connection to ${host} broke or fell silent (${name})`, checkLine]);
+    return failing([`the connection to ${host} broke or stopped answering (${name})`, checkLine]);
   }
   return void 0;
 }
@@ -28346,30 +28352,30 @@ function explainDistrust(name, failed) {
     case "ERR_TLS_CERT_ALTNAME_INVALID":
       return [
         `the certificate of ${host} is for another name (${name})`,
-        "Write the name that is in the certificate in `s3-endpoint`; where it lacks the name of the bucket, set `s3-addressing` to path."
+        say`Write the name that is in the certificate in ${nameInput("s3-endpoint")}. If the certificate lacks the name of the bucket, use ${nameInput("s3-addressing", "path")}.`
       ];
     case "CERT_HAS_EXPIRED":
     case "CERT_NOT_YET_VALID":
       return [
-        `the certificate of ${host} has expired, or is not valid yet (${name})`,
-        "Renew it; if it is valid, set the clock of this machine."
+        `the certificate of ${host} has expired or is not valid yet (${name})`,
+        "Renew it. If it is valid, set the clock of this machine."
       ];
     case "EPROTO":
       return [
-        `${host} does not speak TLS as this machine does (${name})`,
-        "Check the scheme of `s3-endpoint`: where the store speaks plain HTTP, write http://."
+        `${host} does not use TLS as this machine does (${name})`,
+        say`Check the scheme of ${nameInput("s3-endpoint")}. If the store uses plain HTTP, write http://.`
       ];
   }
   if (/^ERR_SSL_/.test(name)) {
     return [
-      `${host} does not speak TLS as this machine does (${name})`,
-      "Check the scheme of `s3-endpoint`: where the store speaks plain HTTP, write http://."
+      `${host} does not use TLS as this machine does (${name})`,
+      say`Check the scheme of ${nameInput("s3-endpoint")}. If the store uses plain HTTP, write http://.`
     ];
   }
   if (/^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_)/.test(name)) {
     return [
-      `${host} has no certificate that is trusted here (${name})`,
-      `Check the scheme of \`s3-endpoint\`; ${adviseTrust(name, failed.env)}.`
+      `this machine does not trust the certificate of ${host} (${name})`,
+      say`Check the scheme of ${nameInput("s3-endpoint")}; ${adviseTrust(name, failed.env)}.`
     ];
   }
   return void 0;
@@ -28381,6 +28387,7 @@ var init_connection_words = __esm({
     init_authorities();
     init_trouble();
     init_errors();
+    init_wording();
     init_storage();
     init_failure();
     init_sentences();
@@ -28408,15 +28415,15 @@ function explainAnswer(error2, failed) {
   if (isArchived(error2)) {
     return failing(
       [
-        "it is archived, and not given out before it is brought back",
-        "Bring it back in the store (RestoreObject of S3), and leave this prefix out of lifecycle rules that archive (GLACIER, DEEP_ARCHIVE)."
+        "it is archived and cannot be read until the store brings it back",
+        "Restore the object in the store (RestoreObject of S3), and exclude this prefix from lifecycle rules that archive (GLACIER, DEEP_ARCHIVE)."
       ],
       said
     );
   }
   if (status === 403 || isDenial(name)) return wrong(explainDenial(error2, bucket, failed.action), said);
   if (isTransient2(error2)) {
-    const next = "Run it again later; if this comes often, see the status page of the store.";
+    const next = "Run it again later. If this happens often, see the status page of the store.";
     return failing([`${host} kept answering ${said}`, next]);
   }
   return failing([said, `See what ${host} says about this error.`]);
@@ -28428,48 +28435,51 @@ function explainInput(name, failed) {
     case "NoSuchBucket":
       return [
         `the bucket ${bucket} does not exist at ${host}`,
-        "Create the bucket, or correct the `storage` input."
+        say`Create the bucket, or correct ${nameInput("storage")}.`
       ];
     case "InvalidBucketName":
-      return [`${host} has no buckets of names such as ${bucket}`, "Correct the `storage` input."];
+      return [`${host} does not allow bucket names such as ${bucket}`, say`Correct ${nameInput("storage")}.`];
     case "InvalidAccessKeyId":
       return [
         `${host} does not know this access key`,
-        "Check AWS_ACCESS_KEY_ID, and that `s3-endpoint` is the store that issued it."
+        say`Check AWS_ACCESS_KEY_ID, and that ${nameInput("s3-endpoint")} is the store that issued it.`
       ];
     case "SignatureDoesNotMatch":
       return [
         "the secret key does not belong to the access key",
-        "Check AWS_SECRET_ACCESS_KEY for missing or added characters, and the `s3-region` input."
+        say`Check AWS_SECRET_ACCESS_KEY for missing or extra characters, and ${nameInput("s3-region")}.`
       ];
     case "ExpiredToken":
     case "ExpiredTokenException":
     case "InvalidToken":
     case "TokenRefreshRequired":
       return [
-        `the session token is not valid, or not any more (${name})`,
-        "Ask for credentials again right before this step, with a duration longer than the run."
+        `the session token is not valid or has expired (${name})`,
+        "Get new credentials right before this step, valid for longer than the run."
       ];
     case "RequestTimeTooSkewed":
       return [`the clocks of this machine and ${host} differ too much`, "Set the clock of this machine."];
     case "KeyTooLongError":
     case "KeyTooLong":
       return [
-        "the store takes no keys as long as those below this prefix",
-        "Use a shorter prefix in the `storage` input."
+        "the store does not accept keys as long as those under this prefix",
+        say`Use a shorter prefix in ${nameInput("storage")}.`
       ];
     case "InvalidMimeType":
       return [
-        `the bucket ${bucket} takes files of some MIME types only`,
-        "Allow application/octet-stream in the settings of the bucket, or all types."
+        `the bucket ${bucket} accepts only files of some MIME types`,
+        "Allow application/octet-stream, or all types, in the settings of the bucket."
       ];
     case "EntityTooLarge":
       return [
-        `the bucket ${bucket} takes no files of this size`,
-        "Raise the limit of the size of a file, of the bucket and of the project, to 50 MB at least."
+        `the bucket ${bucket} does not accept files of this size`,
+        "Raise the file size limit of the bucket and of the project to at least 50 MB."
       ];
     case "InvalidStorageClass":
-      return [`${host} has no such storage class`, "Correct the `s3-storage-class` input, or leave it out."];
+      return [
+        `${host} has no such storage class`,
+        say`Correct ${nameInput("s3-storage-class")}, or leave it out.`
+      ];
     default:
       return void 0;
   }
@@ -28481,23 +28491,23 @@ function explainFormat(error2, failed) {
   const text = responseOf(error2).text ?? "";
   if (isPathRefused(error2)) {
     return [
-      `${host} takes the bucket in the host name only (virtual-hosted style), not in the path`,
-      "Set the `s3-addressing` input to virtual, and write a name in `s3-endpoint`, without the bucket."
+      `${host} accepts the bucket only in the host name (virtual-hosted style), not in the path`,
+      say`Use ${nameInput("s3-addressing", "virtual")}, and write a host name without the bucket in ${nameInput("s3-endpoint")}.`
     ];
   }
   if (/directory bucket/i.test(messageOf(error2))) {
-    return [`${bucket} is a directory bucket, which differs from others`, "Use a general purpose bucket."];
+    return [`${bucket} is a directory bucket, which is not supported`, "Use a general purpose bucket."];
   }
   if (/HTTP request (was )?(sent )?to (an )?HTTPS/i.test(text)) {
-    return [`${host} speaks TLS there`, "Write https:// in `s3-endpoint`."];
+    return [`${host} expects TLS on this port`, say`Write https:// in ${nameInput("s3-endpoint")}.`];
   }
   if (status === 301 || status === 307 || wrongRegion.has(nameOf(error2))) {
     if (!isForeign(error2)) return explainRegion(error2, bucket);
   }
   if (status !== void 0 && status >= 300 && status < 400) {
     return [
-      `${host} sends elsewhere (${whereTo(error2)}), as a login page or a proxy does`,
-      "Check that `s3-endpoint` is the S3 interface of the store, and any proxy in between."
+      `${host} redirects to another server (${whereTo(error2)}), as a login page or a proxy does`,
+      say`Check that ${nameInput("s3-endpoint")} is the S3 endpoint of the store, and any proxy in between.`
     ];
   }
   if (!isForeign(error2) || isTransient2(error2) || isFull(error2)) return void 0;
@@ -28507,15 +28517,15 @@ function explainForeigner(place) {
   const host = hostOf2(place);
   const isSupabase = /(^|\.)supabase\.(co|in|red)$/.test(place.endpoint?.hostname ?? "");
   return [
-    `${host} answers, but not as S3 does`,
-    isSupabase ? `Write ${place.endpoint?.origin}/storage/v1/s3 in \`s3-endpoint\`.` : `Check that \`s3-endpoint\` is the S3 interface of the store; that of Supabase Storage is ${supabaseEndpoint}.`
+    `${host} answers, but not with the S3 protocol`,
+    isSupabase ? say`Write ${place.endpoint?.origin}/storage/v1/s3 in ${nameInput("s3-endpoint")}.` : say`Check that ${nameInput("s3-endpoint")} is the S3 endpoint of the store. The endpoint of Supabase Storage is ${supabaseEndpoint}.`
   ];
 }
 function explainRegion(error2, bucket) {
   const region = regionOf(error2);
   return [
     `the bucket ${bucket} is in another region`,
-    region ? `Set the \`s3-region\` input to ${region}.` : "Set the `s3-region` input to the region of the bucket."
+    region ? say`Use ${nameInput("s3-region", region)}.` : say`Set ${nameInput("s3-region")} to the region of the bucket.`
   ];
 }
 function explainDenial(error2, bucket, action) {
@@ -28524,7 +28534,7 @@ function explainDenial(error2, bucket, action) {
   const isWrite = action === "store" || action === "create";
   return [
     "access is denied",
-    isByPolicy && isWrite ? `See the policy of the bucket: where it demands encryption or a storage class of each write, set \`s3-sse\` or \`s3-storage-class\`. ${rights}` : rights
+    isByPolicy && isWrite ? say`See the policy of the bucket. If it requires encryption or a storage class for each write, set ${nameInput("s3-sse")} or ${nameInput("s3-storage-class")}. ${rights}` : rights
   ];
 }
 function isFull(error2) {
@@ -28565,6 +28575,7 @@ var init_words = __esm({
   "src/storage/s3/words.ts"() {
     "use strict";
     init_errors();
+    init_wording();
     init_connection_words();
     init_failure();
     init_sentences();
@@ -28649,7 +28660,7 @@ async function probeBucket(parts) {
     if (capabilities) return capabilities;
   }
   throw new StorageError(
-    `${parts.requests.location} does not give back what was written to it`,
+    `${parts.requests.location} does not return what was written to it`,
     "Use a store whose reads and listings are strongly consistent."
   );
 }
@@ -28907,7 +28918,7 @@ var init_reading = __esm({
         });
         if (head === void 0) {
           const message = `${key} is not in ${this.#requests.location}`;
-          throw new StorageError(message, "See who removes values there.", { missing: true });
+          throw new StorageError(message, "Check who removes files there.", { missing: true });
         }
         const { ChecksumSHA256 = "", ChecksumType } = head;
         if (ChecksumType === "COMPOSITE" || !/^[A-Za-z0-9+/]{43}=$/.test(ChecksumSHA256)) return void 0;
@@ -29614,7 +29625,7 @@ var init_requests = __esm({
       #describe(error2, action, key) {
         if (error2 instanceof ForeignValueError) return error2;
         if (action === "read" && isAbsent(error2)) {
-          const next2 = "Validate the repository: a value is missing.";
+          const next2 = "Run `validate`: a file is missing from the repository.";
           return new StorageError(`${key} is not in ${this.location}`, next2, { cause: error2, missing: true });
         }
         const { what, next, configuration } = explain(error2, {
@@ -29832,10 +29843,10 @@ function md5Of(answer) {
   if (answer.ServerSideEncryption?.startsWith("aws:kms") || answer.SSECustomerAlgorithm) return void 0;
   return /^"?([0-9a-f]{32})"?$/i.exec(answer.ETag ?? "")?.[1]?.toLowerCase();
 }
-function toUncertainError({ message, next, cause, configuration }) {
+function toUncertainError({ message, told, cause, configuration }) {
   return new StorageError(
-    `${message}; it may have been stored all the same`,
-    `${next} Then look whether it is there.`,
+    `${message}; it may have been stored anyway`,
+    say`${told.next} Then check whether the value is there.`,
     { cause, configuration, uncertain: true }
   );
 }
@@ -29846,6 +29857,7 @@ var init_writing = __esm({
     import_node_crypto7 = require("node:crypto");
     import_client_s37 = require("./s3.cjs");
     init_errors();
+    init_wording();
     init_storage();
     init_failure();
     init_sentences();
@@ -30031,7 +30043,7 @@ var init_writing = __esm({
         const { location, place } = this.#requests;
         return new StorageError(
           `${location} has ${wrong2} under ${key}, although ${hostOf2(place)} confirmed that it was stored`,
-          "Do not rely on this store before its operator has explained this."
+          "Do not rely on this storage until its operator has explained this."
         );
       }
     };
@@ -30248,8 +30260,8 @@ async function fetchTo(address, path3, artifact, { env: env2, signal }) {
 }
 function toDamageError2({ name, id }) {
   return new StorageError(
-    `the artifact ${name} (${id}) is not what GitHub has stored: its size or its digest is another`,
-    "Run it again; delete the artifact in the list of its run to go back to the one before."
+    `the artifact ${name} (${id}) is not what GitHub stored: its size or its digest differs`,
+    "Run this again. To go back to the previous artifact, delete this one in the list of its run."
   );
 }
 function toRefusalError({ status, headers }, repository) {
@@ -30257,13 +30269,13 @@ function toRefusalError({ status, headers }, repository) {
     return new Unanswered(`GitHub answered ${status} about the artifacts of ${repository}`, tryLater);
   }
   if (status === 410) {
-    return new StorageError("the artifact has expired", "Take a new backup, and keep artifacts for longer.", {
+    return new StorageError("the artifact has expired", "Take a new backup, and keep artifacts longer.", {
       missing: true
     });
   }
   return new ConfigurationError(
     say`${nameInput("github-token")}: GitHub answered ${status} when asked for the artifacts of ${repository}`,
-    status === 401 ? "Give a token that is valid, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository."
+    status === 401 ? "Use a valid token, such as `github.token` of the job." : "Grant `actions: read` in the `permissions` of the job, and check the name of the repository."
   );
 }
 var import_node_crypto8, import_node_fs8, import_node_stream3, import_promises7, Unanswered, tryLater;
@@ -30345,19 +30357,19 @@ var init_service = __esm({
         const { GITHUB_REPOSITORY = "", ACTIONS_RUNTIME_TOKEN, ACTIONS_RESULTS_URL } = env2;
         if (!/^[\w.-]+\/[\w.-]+$/.test(GITHUB_REPOSITORY)) {
           throw new ConfigurationError(
-            say`${nameInput("storage")}: GITHUB_REPOSITORY does not say of which repository the artifact is`,
-            "Set GITHUB_REPOSITORY to owner/name; on a runner it is set already."
+            say`${nameInput("storage")}: GITHUB_REPOSITORY does not name the repository of the artifact`,
+            "Set GITHUB_REPOSITORY to owner/name. On a GitHub runner, it is already set."
           );
         }
         if (isEnterpriseServer(env2)) {
           throw new ConfigurationError(
-            say`${nameInput("storage")}: GitHub Enterprise Server has no artifacts of the kind that artifact:// needs`,
+            say`${nameInput("storage")}: GitHub Enterprise Server does not support the artifacts that artifact:// needs`,
             "Use an s3:// storage, or a folder."
           );
         }
         if (token === void 0) {
           throw new ConfigurationError(
-            say`${nameInput("github-token")}: an artifact:// storage needs it, to find the artifact of earlier runs`,
+            say`${nameInput("github-token")}: an artifact:// storage needs it to find the artifacts of earlier runs`,
             "Give `github.token` of the job, and grant `actions: read` in the `permissions` of the job."
           );
         }
@@ -30424,7 +30436,8 @@ var init_service = __esm({
           const answer = await this.#ask(`/actions/artifacts/${artifact.id}/zip`);
           await answer.body?.cancel();
           const address = answer.headers.get("location");
-          if (address === null) throw new StorageError("GitHub names no place for the artifact", tryLater);
+          if (address === null)
+            throw new StorageError("GitHub returned no upload location for the artifact", tryLater);
           await fetchTo(address, path3, artifact, this.#options);
         });
         return path3;
@@ -30464,7 +30477,7 @@ var init_service = __esm({
           const answer = await this.#retry(() => this.#ask(`/actions/artifacts?${query}`));
           const parsed = safeParse(listSchema, await answer.json());
           if (!parsed.success)
-            throw new StorageError("GitHub lists artifacts in a form that is not known", tryLater);
+            throw new StorageError("GitHub returned a list of artifacts in an unknown format", tryLater);
           const { artifacts } = parsed.output;
           for (const artifact of artifacts) {
             sorted &&= artifact.id < previous;
@@ -30536,7 +30549,7 @@ var init_service = __esm({
         } catch (cause) {
           throw new StorageError(
             `an artifact could not be ${what}: ${messageOf(cause)}`,
-            "Run it again; if it fails always, see whether the storage quota of GitHub Actions is used up (Settings, Billing).",
+            "Run this again. If it keeps failing, check whether the storage quota of GitHub Actions is used up (Settings, Billing).",
             { cause }
           );
         }
@@ -30678,7 +30691,7 @@ async function unpackValue(packed, method, size, name) {
 function damaged(how, cause) {
   return new IntegrityError(
     `the artifact is damaged: ${how}`,
-    "Download it by hand from its run and look at it; delete it there to go back to the one before.",
+    "Download it from its run and inspect it. To go back to the previous artifact, delete this one there.",
     cause
   );
 }
@@ -30720,13 +30733,13 @@ async function assertSameRepository(ours, theirs, location) {
   if (one === void 0 || other === void 0 || one.equals(other)) return;
   throw new StorageError(
     `another run made a repository at ${location} at the same time`,
-    "Run this one again: it uses that repository then."
+    "Run this again. It then uses that repository."
   );
 }
 function toForeignError({ name, id }, entry) {
   return new StorageError(
     `the artifact ${name} (${id}) holds ${JSON.stringify(entry.slice(0, 200))}, which no repository does`,
-    "Name an artifact that nothing but supabase-backup stores."
+    "Choose an artifact that only supabase-backup stores."
   );
 }
 var import_promises10, import_node_path10, import_promises11, secondSlot, mostRounds, isShared, ArtifactStorage;
@@ -30737,6 +30750,7 @@ var init_store2 = __esm({
     import_node_path10 = require("node:path");
     import_promises11 = require("node:timers/promises");
     init_errors();
+    init_wording();
     init_file();
     init_storage();
     init_service();
@@ -30822,15 +30836,15 @@ var init_store2 = __esm({
       async #refuseWriting() {
         if (!this.#service.canWrite) {
           return [
-            `storage: ${this.location} can be written only by the action, on a runner of GitHub`,
-            "Use the action for what writes, or a copy: download the artifact, unpack it, and give the folder as `storage`."
+            say`${nameInput("storage")}: only the action, in a GitHub Actions run, can write ${this.location}`,
+            say`Use the action to write. Or work on a copy: download the artifact, unpack it, and set ${nameInput("storage")} to the folder.`
           ];
         }
         const distrust = await this.#service.findDistrust();
         if (distrust === void 0) return void 0;
         return [
-          `storage: ${this.location} would be written where nobody looks for it: ${distrust}`,
-          "Run what writes on the default branch (by a schedule, a dispatch or a push there), or use an s3:// storage."
+          say`${nameInput("storage")}: later runs would not find what this run writes to ${this.location}: ${distrust}`,
+          "Run workflows that write on the default branch (by a schedule, a dispatch or a push), or use an s3:// storage."
         ];
       }
       async #makeCopy() {
@@ -30883,7 +30897,7 @@ var init_store2 = __esm({
         const { bavail, bsize } = await (0, import_promises10.statfs)(folder);
         if (bytes < bavail * bsize) return;
         throw new StorageError(
-          `${this.location} needs ${bytes} bytes on this machine, of which ${bavail * bsize} are free`,
+          `${this.location} needs ${bytes} bytes on this machine, but only ${bavail * bsize} are free`,
           "Free space, shorten the retention, or use an s3:// storage, which is not copied as a whole."
         );
       }
@@ -30912,7 +30926,7 @@ var init_store2 = __esm({
           await this.#merge(copy, missed);
         }
         throw new StorageError(
-          `${this.location} could not be stored: other runs did so ${mostRounds} times in between`,
+          `${this.location} could not be stored: other runs stored it ${mostRounds} times meanwhile`,
           "Give the jobs that write it one `concurrency` group, without `cancel-in-progress`, and run this one again."
         );
       }
@@ -30944,7 +30958,9 @@ var init_store2 = __esm({
         try {
           await this.#service.discard(other.name);
         } catch (error2) {
-          this.#options.context.log.warn(`the artifact before the newest of this run stays: ${messageOf(error2)}`);
+          this.#options.context.log.warn(
+            `the previous artifact of this run could not be deleted: ${messageOf(error2)}`
+          );
         }
       }
       /**
@@ -30965,7 +30981,7 @@ var init_store2 = __esm({
         await (0, import_promises10.rm)(folder, { recursive: true, force: true });
         copy.base = Math.max(copy.base, newer.id);
         log.warn(
-          `another run stored ${this.location} meanwhile: both are merged, and what this run removed may be there again until the next cleanup`
+          `another run stored ${this.location} meanwhile. Both are merged; what this run removed may reappear until the next cleanup`
         );
       }
     };
@@ -31720,24 +31736,24 @@ function parseDatabaseUrl(text) {
   }
   if (/\[your-password\]/i.test(text)) {
     throw new Problem(
-      "still holds the placeholder [YOUR-PASSWORD]",
-      "Put the password of the database in its place."
+      "still contains the placeholder [YOUR-PASSWORD]",
+      "Replace it with the password of the database."
     );
   }
   const standard = text.replace(/@(:\d+)?\//, (match) => match.replace("@", "@localhost")).replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,@]*)(?:,[^/?#,@]*)+/i, "$1");
   const url = URL.canParse(standard) ? new URL(standard) : void 0;
   const isCut = url !== void 0 && (url.hash !== "" || url.pathname.includes("@"));
   if (url === void 0 || isCut || decode(url.password) === void 0) {
-    const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`;
+    const remedy = `Write it as ${databaseUrlForm}; in a password, percent-encode everything except letters and digits (@ is %40, / is %2F, # is %23, % is %25).`;
     throw new Problem("is not a valid URL", remedy);
   }
   if (url.searchParams.get("service") || /^postgres(?:ql)?:\/{2,3}(?:\?|$)/i.test(text)) return text;
   if (url.hostname === "" && !url.searchParams.get("host") && !url.searchParams.get("hostaddr"))
-    throw new Problem("names no host", `Write it as ${databaseUrlForm}.`);
+    throw new Problem("has no host", `Write it as ${databaseUrlForm}.`);
   if (url.pathname.length < 2 && !url.searchParams.get("dbname")) {
     throw new Problem(
-      "names no database",
-      `Write it as ${databaseUrlForm}; on Supabase the database is postgres.`
+      "has no database",
+      `Write it as ${databaseUrlForm}; on Supabase, the database is postgres.`
     );
   }
   return text;
@@ -31752,7 +31768,7 @@ var parsePatterns = patterned(
     if (pattern2 === "*" || tablePattern.test(pattern2)) return pattern2;
     throw new Problem(
       `cannot contain ${JSON.stringify(pattern2)}`,
-      'Write schema.table, schema.* or *, names as they are; double quotes around a part make its dots, commas and stars ordinary, as in "v1.2"."a,b".'
+      'Write schema.table, schema.* or *. Names are case-sensitive. Put a part that contains dots, commas or stars in double quotes, as in "v1.2"."a,b".'
     );
   })
 );
@@ -31764,7 +31780,7 @@ var parseColumns = patterned(
     if (schema3 && table && column) return { schema: schema3, table, column };
     throw new Problem(
       `cannot contain ${JSON.stringify(name)}`,
-      "Write schema.table.column, names as they are, without quotes."
+      "Write schema.table.column. Names are case-sensitive and have no quotes."
     );
   })
 );
@@ -31779,7 +31795,7 @@ function parseChecks(text) {
   const source = isSql(text) ? text : readFileAsText(text);
   const checks = source.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== "" && !/^(--|#)/.test(line));
   if (checks.length === 0) {
-    throw new Problem("holds no check", "Write one SELECT a line, each of which must return true.");
+    throw new Problem("contains no check", "Write one SELECT a line, each of which must return true.");
   }
   return checks;
 }
@@ -31809,11 +31825,14 @@ function parseMailServer(text) {
   if (url === void 0 || scheme === void 0 || url.hostname === "" || !/^\/?$/.test(url.pathname)) {
     throw new Problem(
       "is not the address of a mail server",
-      `Write it as ${mailServerForm}; in a password, percent-encode what is no letter or digit (@ is %40, / is %2F, # is %23, % is %25).`
+      `Write it as ${mailServerForm}; in a password, percent-encode everything except letters and digits (@ is %40, / is %2F, # is %23, % is %25).`
     );
   }
   if (url.search !== "" || url.hash !== "")
-    throw new Problem("holds a ? or a # after the host", "Percent-encode them in the password: %3F and %23.");
+    throw new Problem(
+      "contains a ? or a # after the host",
+      "Percent-encode them in the password: %3F and %23."
+    );
   const port = url.port === "" ? scheme.port : Number(url.port);
   refuseMixedUp(port, scheme.tls);
   const host = url.hostname.replace(/^\[|\]$/g, "");
@@ -31822,31 +31841,34 @@ function parseMailServer(text) {
 function refuseMixedUp(port, tls2) {
   if (port === 0)
     throw new Problem(
-      "names port 0, which no server has",
-      `Write the port for logins, as in ${mailServerForm}.`
+      "has port 0, which no server uses",
+      `Write the submission port, as in ${mailServerForm}.`
     );
   if (port === 25) {
     throw new Problem(
-      "names port 25, on which mail servers talk to each other: clouds and runners close it",
-      `Write the port for logins, as in ${mailServerForm}.`
+      "has port 25, which is for mail between servers and is blocked by clouds and runners",
+      `Write the submission port, as in ${mailServerForm}.`
     );
   }
   if (port === 465 && tls2 === "starttls")
-    throw new Problem("names port 465 with smtp://", "Write smtps://, which is what that port speaks.");
+    throw new Problem(
+      "has port 465 with smtp://",
+      "Write smtps://, because that port uses TLS from the start."
+    );
   if (port === 587 && tls2 === "implicit")
-    throw new Problem("names port 587 with smtps://", "Write smtp://: that port begins TLS when asked to.");
+    throw new Problem("has port 587 with smtps://", "Write smtp://, because that port uses STARTTLS.");
 }
 function readLogin(url) {
   if (url.username === "" && url.password === "") return void 0;
   const [user, password] = [decode(url.username), decode(url.password)];
   if (!user || !password) {
     throw new Problem(
-      "holds a user without a password, a password without a user, or a % that encodes nothing",
+      "has a user without a password, a password without a user, or a % that does not start a percent-encoded character",
       `Write it as ${mailServerForm}, with a % itself as %25.`
     );
   }
   if (new RegExp("\\p{Cc}", "u").test(user + password))
-    throw new Problem("holds a control character in its user or password", "Leave it out.");
+    throw new Problem("has a control character in its user or password", "Leave it out.");
   return { user, password };
 }
 var mailbox = /^(?:(?![@<>()[\]\\,;:"])[!-~]){1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/;
@@ -31866,7 +31888,7 @@ var parseRecipientsOfMail = patterned(
   (text) => splitList(text).map((address) => {
     if (mailbox.test(address)) return { name: "", address };
     throw new Problem(
-      `cannot contain ${JSON.stringify(address)}: that is no address of mail`,
+      `cannot contain ${JSON.stringify(address)}: that is not a mail address`,
       "Write addresses as in ops@example.com, separated by commas."
     );
   })
@@ -31881,7 +31903,7 @@ var schema = record(
 function parseNeeds(text) {
   const parsed = safeParse(pipe(string(), parseJson(), schema), text);
   if (parsed.success) return Object.entries(parsed.output).map(([id, job]) => ({ id, ...job }));
-  throw new Problem("is not what GitHub knows of the jobs before", "Write `${{ toJSON(needs) }}`.");
+  throw new Problem("is not the result of `toJSON(needs)`", "Write `${{ toJSON(needs) }}`.");
 }
 
 // src/interface/inputs/time-values.ts
@@ -31945,8 +31967,8 @@ function parseBackupId(text) {
   const date = parseTime(time);
   if (date !== void 0) return `before:${date.toISOString()}`;
   throw new Problem(
-    `holds no time: ${JSON.stringify(time)}`,
-    "Write it with its zone, as in before:2026-11-20T06:00:00Z."
+    `contains no time: ${JSON.stringify(time)}`,
+    "Write it with a time zone, as in before:2026-11-20T06:00:00Z."
   );
 }
 function parseRecoveryTarget(text) {
@@ -31954,8 +31976,8 @@ function parseRecoveryTarget(text) {
   const date = /^\d{4}-\d\d-\d\d[T ]\d/.test(text) ? parseTime(text) : void 0;
   if (date === void 0) {
     throw new Problem(
-      `is no point in time: ${JSON.stringify(text)}`,
-      "Write date and time with their zone, as in 2026-11-20T14:30:00Z, or latest."
+      `is not a point in time: ${JSON.stringify(text)}`,
+      "Write date and time with a time zone, as in 2026-11-20T14:30:00Z, or latest."
     );
   }
   const fraction = /\.(\d+)/.exec(text)?.[1] ?? "";
@@ -31988,8 +32010,8 @@ function parseTimeZone(text) {
     return new Intl.DateTimeFormat("en", { timeZone: text }).resolvedOptions().timeZone;
   } catch {
     throw new Problem(
-      `is no time zone: ${JSON.stringify(text)}`,
-      "Write a name of the IANA database, such as Europe/Berlin, or UTC."
+      `is not a time zone: ${JSON.stringify(text)}`,
+      "Write a name from the IANA time zone database, such as Europe/Berlin, or UTC."
     );
   }
 }
@@ -32046,7 +32068,7 @@ var alarmInputs = {
     required: true,
     placeholder: "operation",
     example: "drill",
-    description: "The operation whose alarm is raised: its next success ends it.",
+    description: "The operation that the alarm is about, such as `drill`. The next successful run of that operation ends the alarm.",
     parse: oneOf(announced)
   },
   needs: {
@@ -32056,7 +32078,7 @@ var alarmInputs = {
     placeholder: "json",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
     example: "${{ toJSON(needs) }}",
-    description: "What GitHub knows of the jobs before, as `toJSON(needs)` writes it. One that did not succeed, and does not say in an output `announced` that its alarm is raised already, raises it.",
+    description: "The results of the jobs before this one, as the expression `toJSON(needs)` gives them. A job that did not succeed raises the alarm, unless its output `announced` says that it has already raised it.",
     parse: parseNeeds
   },
   "github-token": {
@@ -32064,7 +32086,7 @@ var alarmInputs = {
     operations,
     secret: true,
     placeholder: "token",
-    description: "The token of the workflow. `schedule`, and `status` with a `policy`, look with it whether workflows are enabled and ran (`actions: read`, and `actions: write` to enable one); failure issues need `issues: write`; an `artifact://` storage of another run needs `actions: read`.",
+    description: "A GitHub token, usually `github.token`. Failure issues need the permission `issues: write`. `schedule`, and `status` with a `policy`, need `actions: read` to check that workflows are enabled and have run; `schedule` needs `actions: write` to enable a disabled workflow. `artifact://` storage needs `actions: read` to download the artifact of an earlier run.",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub's
     parse: matching(/^\S{1,4000}$/, "is not a token", "Write `${{ github.token }}`.")
   },
@@ -32072,7 +32094,7 @@ var alarmInputs = {
     group: "report",
     operations: [...channelling, "report", "estimate", "keygen"],
     placeholder: "name",
-    description: "What the database is called in issues, messages and reports, and in the `policy` that `status`, `doctor` and `estimate` read. When empty, the storage stands for it.",
+    description: "The name of the database in issues, messages and reports. With a `policy`, it selects the database of that name in the policy. When empty, messages show the storage instead.",
     parse: matching(new RegExp("^\\P{Cc}{1,100}$", "u"), "is not one line of at most 100 characters", "Shorten it.")
   },
   "failure-issues": {
@@ -32081,7 +32103,7 @@ var alarmInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether a failure opens an issue in the repository of the workflow, which the next success closes. Needs `issues: write`. docs/alarms.md.",
+    description: "Whether a failure opens an issue in the repository of the workflow. The next success closes the issue. Needs a `github-token` with `issues: write`. See docs/alarms.md.",
     parse: parseBoolean
   },
   "issue-labels": {
@@ -32089,14 +32111,14 @@ var alarmInputs = {
     operations: channelling,
     default: "backup-failure",
     placeholder: "labels",
-    description: "Labels of such issues besides `supabase-backup`, separated by commas.",
+    description: "Labels for failure issues in addition to `supabase-backup`, separated by commas, such as `backup-failure, on-call`.",
     parse: listOf(new RegExp("^\\P{Cc}{1,50}$", "u"), "a label has at most 50 characters", "Shorten it.")
   },
   "issue-assignees": {
     group: "github",
     operations: channelling,
     placeholder: "users",
-    description: "Who is assigned to such issues: names of users, separated by commas.",
+    description: "GitHub users to assign to failure issues, separated by commas, such as `mona, hubot`.",
     parse: listOf(
       /^@?[A-Za-z0-9-]{1,39}$/,
       "that is no name of a user",
@@ -32107,7 +32129,7 @@ var alarmInputs = {
     group: "github",
     operations: channelling,
     placeholder: "names",
-    description: "Who is mentioned in such issues: users and teams, separated by commas.",
+    description: "GitHub users and teams to mention in failure issues, separated by commas, such as `mona, acme/on-call`.",
     parse: listOf(
       /^@?[A-Za-z0-9-]{1,39}(\/[\w.-]{1,100})?$/,
       "that is no name of a user or a team",
@@ -32119,7 +32141,7 @@ var alarmInputs = {
     operations: channelling,
     secret: true,
     placeholder: "url",
-    description: "A webhook that gets failures, and the recovery from them, as JSON. docs/alarms.md has its fields.",
+    description: "The URL of a webhook that receives failures and recoveries as JSON, such as `https://example.com/alarms`. See docs/alarms.md for the fields.",
     parse: parseWebhook
   },
   "notify-format": {
@@ -32127,7 +32149,7 @@ var alarmInputs = {
     operations: channelling,
     default: "default",
     placeholder: "form",
-    description: "In which form `notify-url` gets it: `default`, which has a `title` and a `text` beside all fields, or as a service wants it: `apprise`, `discord`, `ntfy`, `pagerduty`, `teams`, `telegram`.",
+    description: "The format in which `notify-url` receives messages: `default` has a `title`, a `text` and all fields; `apprise`, `discord`, `ntfy`, `pagerduty`, `teams` and `telegram` are the formats of those services.",
     parse: oneOf(notifyFormats)
   },
   "slack-webhook-url": {
@@ -32135,7 +32157,7 @@ var alarmInputs = {
     operations: channelling,
     secret: true,
     placeholder: "url",
-    description: "An incoming webhook of Slack that gets failures, and the recovery from them.",
+    description: "The URL of a Slack incoming webhook that receives failures and recoveries, such as `https://hooks.slack.com/services/\u2026`.",
     parse: parseWebhook
   },
   "smtp-url": {
@@ -32143,21 +32165,21 @@ var alarmInputs = {
     operations: channelling,
     secret: true,
     placeholder: "url",
-    description: "A mail server that sends failures, and the recovery from them, to `mail-to`: `smtps://user:password@host:465`, or `smtp://\u2026:587` for one that begins TLS when asked to. Nothing is sent without TLS.",
+    description: "The mail server that sends failures and recoveries to `mail-to`: `smtps://user:password@host:465` for TLS from the start, or `smtp://user:password@host:587` for STARTTLS. No mail is sent without TLS.",
     parse: parseMailServer
   },
   "mail-from": {
     group: "alarm",
     operations: [...channelling, "init"],
     placeholder: "address",
-    description: "Whom mail comes from, such as `Backups <backups@example.com>`. Required with `mail-to`.",
+    description: "The sender of the mail, such as `Backups <backups@example.com>`. Required with `mail-to`.",
     parse: parseSender
   },
   "mail-to": {
     group: "alarm",
     operations: [...channelling, "init"],
     placeholder: "addresses",
-    description: "Who gets mail: addresses, separated by commas. Without it no mail is sent.",
+    description: "The mail addresses that receive failures and recoveries, separated by commas, such as `oncall@example.com`. When empty, no mail is sent.",
     parse: parseRecipientsOfMail
   },
   "heartbeat-url": {
@@ -32165,21 +32187,21 @@ var alarmInputs = {
     operations: channelling,
     secret: true,
     placeholder: "url",
-    description: "Called after each success, for a service that raises the alarm when the calls stop: the only one that notices that nothing runs any more.",
+    description: "A URL to call after each success, such as `https://hc-ping.com/\u2026`. The monitoring service behind it raises an alarm when the calls stop. It is the only alarm that works when no workflow runs any more.",
     parse: parseWebhook
   },
   "heartbeat-signals": {
     group: "alarm",
     operations: channelling,
     placeholder: "signals",
-    description: "What `heartbeat-url` is told besides successes: `start`, `fail` or both separated by a comma, as healthchecks.io and Uptime Kuma understand it.",
+    description: "What to report to `heartbeat-url` in addition to successes: `start`, `fail` or `start, fail`, as healthchecks.io and Uptime Kuma understand them.",
     parse: parseSignals
   },
   "rpo-target": {
     group: "alarm",
     operations: channelling,
     placeholder: "duration",
-    description: "How much work may be lost at most, such as `24h`: failure issues tell how long until the newest backup is older, and escalate then.",
+    description: "The recovery point objective: how much work you can afford to lose, such as `24h`. Failure issues show how long the newest backup still meets it, and escalate when it no longer does.",
     parse: parseDuration
   }
 };
@@ -41098,8 +41120,8 @@ var parseRecipients = patterned(
   (text) => splitList(text).map((recipient) => {
     if (/AGE-SECRET-KEY-/i.test(recipient)) {
       throw new Problem(
-        "holds an identity, which is the secret half",
-        "Write the recipient that starts with age1; `age-keygen -y` prints it. Replace that identity if this was logged."
+        "contains an identity, which is the secret key",
+        "Write the recipient that starts with age1; `age-keygen -y` prints it. Replace that identity if it was logged."
       );
     }
     try {
@@ -41117,8 +41139,8 @@ function parseIdentities(text) {
   const lines = identityLines(text);
   if (lines.length === 0) {
     throw new Problem(
-      "is neither an age identity nor a file that holds one",
-      "Write the text of the file that `age-keygen` made, or the path of a file that can be read here."
+      "is neither an age identity nor a file with one",
+      "Write the text of the file that `age-keygen` created, or the path of a readable file."
     );
   }
   for (const [index, line] of lines.entries()) {
@@ -41126,8 +41148,8 @@ function parseIdentities(text) {
       new Decrypter().addIdentity(line);
     } catch {
       throw new Problem(
-        `holds a line that is no valid age identity, number ${index + 1} of ${lines.length} without comments`,
-        "Copy it again from the file that `age-keygen` made, whole lines only."
+        `has a line that is not a valid age identity: number ${index + 1} of ${lines.length} without comments`,
+        "Copy it again, with complete lines, from the file that `age-keygen` created."
       );
     }
   }
@@ -41146,7 +41168,7 @@ function readIfPossible(path3) {
 }
 function parseFolder(path3) {
   if (isFolder(path3)) return path3;
-  throw new Problem(`is no folder: ${JSON.stringify(path3)}`, "Write the path of an existing folder.");
+  throw new Problem(`is not a folder: ${JSON.stringify(path3)}`, "Write the path of an existing folder.");
 }
 function isFolder(path3) {
   try {
@@ -41161,10 +41183,10 @@ function parseCertificates(text) {
 }
 var pem = /^[\s\S]*-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----[\s\S]*$/;
 var parsePem = patterned(pem, (given) => {
-  const remedy = "Give the CA certificate in PEM form; Supabase offers it under Database settings.";
-  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(given)) throw new Problem("holds a private key", remedy);
+  const remedy = "Give the CA certificate in PEM format. Supabase offers it for download under Database settings.";
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(given)) throw new Problem("contains a private key", remedy);
   const blocks = given.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
-  if (blocks.length === 0 || !blocks.every(isCertificate)) throw new Problem("is no certificate", remedy);
+  if (blocks.length === 0 || !blocks.every(isCertificate)) throw new Problem("is not a certificate", remedy);
 });
 function isCertificate(pem2) {
   try {
@@ -41177,10 +41199,7 @@ function readFile(path3) {
   try {
     return (0, import_node_fs3.readFileSync)(path3, "utf8");
   } catch {
-    throw new Problem(
-      `cannot be read: ${JSON.stringify(path3)}`,
-      "Write the path of a file that can be read here."
-    );
+    throw new Problem(`cannot be read: ${JSON.stringify(path3)}`, "Write the path of a readable file.");
   }
 }
 
@@ -41192,7 +41211,7 @@ var databaseInputs = {
     secret: true,
     placeholder: "url",
     example: databaseUrlForm,
-    description: "The database to back up: `postgresql://user:password@host:5432/database`, with a direct connection or the session pooler (port 5432, not 6543). When empty, the variables of libpq (`PGHOST`, `PGUSER`, `PGPASSWORD`, \u2026) are used. `status` needs none; with it, it measures the slot of captures now. `managed` only takes the name of the project from it.",
+    description: "The connection string of the database to back up: `postgresql://user:password@host:5432/database`. Use a direct connection or the session pooler (port 5432, not 6543). When empty, the libpq variables (`PGHOST`, `PGUSER`, `PGPASSWORD`, \u2026) are used. `status` does not need it, but uses it to measure the replication slot. `managed` uses it only to find the project.",
     parse: parseDatabaseUrl
   },
   "backup-type": {
@@ -41200,14 +41219,14 @@ var databaseInputs = {
     operations: ["backup"],
     default: "full",
     placeholder: "type",
-    description: "What to store: `full` for schema and rows, `incremental` for the same without reading again what provably did not change since the backup before, `schema` for definitions without rows. Each restores alone.",
+    description: "What to store. `full` stores the schema and all rows. `incremental` stores the same, but does not read again what provably has not changed since the previous backup. `schema` stores definitions without rows. Each type can be restored on its own.",
     parse: oneOf(["full", "incremental", "schema"])
   },
   label: {
     group: "source",
     operations: ["backup", "gate"],
     placeholder: "text",
-    description: "A note kept with the backup, for example the release that follows it. At most 200 characters.",
+    description: "A note to store with the backup, such as `before release 2.4`. At most 200 characters.",
     parse: matching(new RegExp("^\\P{Cc}{1,200}$", "u"), "is not one line of at most 200 characters", "Shorten it.")
   },
   pin: {
@@ -41216,7 +41235,7 @@ var databaseInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether the backup is kept for good, whatever a retention policy says.",
+    description: "Whether to keep the backup forever, regardless of the retention rules.",
     parse: parseBoolean
   },
   recheck: {
@@ -41224,7 +41243,7 @@ var databaseInputs = {
     operations: ["backup", "capture", "gate"],
     default: "1%",
     placeholder: "percentage",
-    description: "How much of what an incremental backup finds unchanged it reads all the same, another part each hour, and compares with what is stored. A difference fails the run, which then reads everything.",
+    description: "How much of the unchanged data an incremental backup reads anyway, as a percentage such as `1%`. It reads a different part each hour and compares it with what is stored. If there is a difference, the backup reads all data again and ends with exit code 3.",
     parse: parseShare
   },
   "rollback-token": {
@@ -41233,7 +41252,7 @@ var databaseInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether each backup leaves a token in the database, in a schema named `supabase_backup`, so that an incremental backup notices that the database was rolled back to an earlier state. Needs the right to create that schema.",
+    description: "Whether each backup writes a token into the database, in the schema `supabase_backup`. With the token, an incremental backup notices that the database was rolled back to an earlier state. The database user needs the privilege to create that schema.",
     parse: parseBoolean
   },
   "target-url": {
@@ -41243,7 +41262,7 @@ var databaseInputs = {
     secret: true,
     placeholder: "url",
     example: databaseUrlForm,
-    description: "The database to restore into: `postgresql://user:password@host:5432/database`. For `drill` any database of a server for drills: the scratch database is made beside it, and dropped.",
+    description: "The connection string of the database to restore into: `postgresql://user:password@host:5432/database`. For `drill`, any database on a server for drills: the drill creates a scratch database beside it and drops it afterwards.",
     parse: parseDatabaseUrl
   },
   "backup-id": {
@@ -41253,7 +41272,7 @@ var databaseInputs = {
     placeholder: "id",
     example: "20261120T021700Z-7f3a",
     positional: /^(\d[\dTZ]*(-[0-9a-f]*)?|latest|latest-verified|all|(before|random):[\w:.+-]*)$/,
-    description: "Which backup: an id such as `20261120T021700Z-7f3a`, the beginning of one that no other has, or `latest`; except for `validate`, `before:<time>`, the newest made before a time such as `before:2026-11-20T06:00:00Z`; for `validate` also `all`; for `restore` and `drill` also `latest-verified`, the newest that was read back whole or drilled, and `random:<interval>`, any of the last so many hours, days or weeks such as `random:7d`. On the command line it may stand alone after the operation.",
+    description: "The backup to use: an id such as `20261120T021700Z-7f3a`, a unique prefix of an id, or `latest`. `before:<time>`, such as `before:2026-11-20T06:00:00Z`, selects the newest backup before that time (not for `validate`). `all` selects every backup (only for `validate`). `latest-verified` selects the newest backup that was fully read back or drilled, and `random:<interval>`, such as `random:7d`, a random one of the last 7 days (only for `restore` and `drill`). On the command line, the value can follow the operation without the option.",
     parse: parseBackupId
   },
   "recovery-target-time": {
@@ -41261,7 +41280,7 @@ var databaseInputs = {
     operations: ["restore", "drill"],
     placeholder: "time",
     example: "2026-11-20T14:30:00Z",
-    description: "The point in time to recover to, such as `2026-11-20T14:30:00Z`, or `latest` for the last that was captured: the best backup before it is restored, and what was committed from then until that time is replayed. Needs `capture`. docs/point-in-time.md.",
+    description: "The point in time to restore, such as `2026-11-20T14:30:00Z`, or `latest` for the last captured change. The operation restores the best backup before that time and replays the changes that were committed since. Needs `capture` to have run. See docs/point-in-time.md.",
     parse: parseRecoveryTarget
   },
   "unlimited-wal": {
@@ -41270,7 +41289,7 @@ var databaseInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether `capture` may make its slot on a server that sets no limit to the write-ahead log that a slot keeps (`max_slot_wal_keep_size = -1`): when captures stop, the log fills the disk of the server until the slot is dropped.",
+    description: "Whether `capture` may create its replication slot on a server that does not limit how much write-ahead log a slot keeps (`max_slot_wal_keep_size = -1`). If captures stop there, the log fills the server's disk until you drop the slot.",
     parse: parseBoolean
   },
   "drop-slot": {
@@ -41279,28 +41298,28 @@ var databaseInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether to capture a last time and then drop the slot, for good or before the platform restores the project. What was captured stays.",
+    description: "Whether to capture one last time and then drop the replication slot. Use it to end captures for good, or before Supabase restores the project. Captured changes stay in the storage.",
     parse: parseBoolean
   },
   include: {
     group: "source",
     operations: ["backup", "capture", "restore", "gate", "doctor", "estimate"],
     placeholder: "tables",
-    description: "The tables to take, separated by commas or lines: `schema.table`, `schema.*` or `*`, names as they are. Double quotes around a part make its dots, commas and stars ordinary. When empty, all. `backup` stores the rows of no other table, and the definitions of all; `restore` restores no other table.",
+    description: "The tables to include, separated by commas or new lines: `schema.table`, `schema.*` or `*`. Names are case-sensitive. Put a name that contains a dot, comma or star in double quotes. When empty, all tables are included. `backup` stores rows of these tables only, but the definitions of all tables. `restore` restores these tables only.",
     parse: parsePatterns
   },
   exclude: {
     group: "source",
     operations: ["backup", "capture", "restore", "gate", "doctor", "estimate"],
     placeholder: "tables",
-    description: "The tables to leave out, of those that `include` takes; written as there.",
+    description: "The tables to leave out of those that `include` selects, in the same form, such as `public.sessions, audit.*`.",
     parse: parsePatterns
   },
   "encryption-recipients": {
     group: "encryption",
     operations: ["backup", "capture", "gate", "doctor", "init"],
     placeholder: "recipients",
-    description: "Who can open the backup: age recipients (`age1\u2026`), separated by commas or lines. When empty, the backup is stored unencrypted; `init` makes a key then.",
+    description: "The age recipients (`age1\u2026`) that can decrypt the backup, separated by commas or new lines. When empty, the backup is stored unencrypted; `init` then creates a key.",
     parse: parseRecipients
   },
   "compression-level": {
@@ -41310,7 +41329,7 @@ var databaseInputs = {
     // docs/benchmarks.md.
     default: "2",
     placeholder: "1-19",
-    description: "The zstd level, 1 to 19. Higher is smaller and slower.",
+    description: "The zstd compression level, from 1 to 19. A higher level makes backups smaller and slower.",
     parse: wholeNumber(1, 19)
   },
   jobs: {
@@ -41318,7 +41337,7 @@ var databaseInputs = {
     operations: ["backup", "capture", "restore", "drill", "gate", "doctor", "estimate"],
     default: "4",
     placeholder: "1-16",
-    description: "How many connections copy rows at the same time, 1 to 16.",
+    description: "How many connections copy rows in parallel, from 1 to 16.",
     parse: wholeNumber(1, 16)
   },
   "lock-timeout": {
@@ -41326,14 +41345,14 @@ var databaseInputs = {
     operations: ["backup", "capture", "gate"],
     default: "30",
     placeholder: "seconds",
-    description: "How many seconds to wait for the lock of a table before giving way to whoever holds it, 1 to 3600.",
+    description: "How many seconds to wait for a table lock, from 1 to 3600, before the operation gives up in favor of the session that holds the lock.",
     parse: wholeNumber(1, 3600)
   },
   sslrootcert: {
     group: "source",
     operations: [...recordedOperations, "status", "schedule", "records", "doctor", "estimate"],
     placeholder: "file",
-    description: "The certificate authority that the database server's certificate is checked against, in PEM form, or the path of a file with it. Supabase has it under Database settings. With it, sslmode is verify-full where nothing else is said.",
+    description: "The CA certificate to verify the database server's certificate with, in PEM format, or the path of a PEM file. Supabase offers it for download in the Database settings of the project. With it, `sslmode` is `verify-full` unless the connection string says otherwise.",
     parse: parseCertificates
   }
 };
@@ -41346,7 +41365,7 @@ var doctorInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether `doctor` writes no probe to the storage, for credentials that may only read: whether it can be written is then not checked.",
+    description: "Whether `doctor` writes nothing to the storage, for credentials that can only read. It then does not check whether the storage is writable.",
     parse: parseBoolean
   },
   "test-alarm": {
@@ -41355,7 +41374,7 @@ var doctorInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether `doctor` sends one message, marked as a test, by mail, to `notify-url` and to Slack, whichever are set, and tells how each answered.",
+    description: "Whether `doctor` sends a test message by mail, to `notify-url` and to Slack, and reports how each of them answered. It skips channels that are not set.",
     parse: parseBoolean
   }
 };
@@ -41374,12 +41393,12 @@ function findProjectRef(url) {
 var parseProjectRef = matching(
   projectRefPattern,
   "is not the name of a project",
-  "Write the twenty lower-case letters that stand in the address of its dashboard."
+  "Write the twenty lower-case letters in the URL of its dashboard."
 );
 var parseToken = matching(
   /^[\x21-\x7e]{1,4000}$/,
-  "holds a space, a line break or a letter that no header can hold",
-  "Copy the token alone, as the dashboard has shown it."
+  "contains a space, a line break or a character that an HTTP header cannot have",
+  "Copy only the token, as the dashboard shows it."
 );
 
 // src/interface/inputs/groups/management.ts
@@ -41390,7 +41409,7 @@ var managementInputs = {
     operations: asking,
     secret: true,
     placeholder: "token",
-    description: "A token of Supabase's Management API, which tells of the platform's own backups: best one with scopes, for this project alone, that may read backups; `restore` with `managed` needs one that may also write them, and `vault-key` one for secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. `managed` alone needs one; with it, and the project, which a `policy` may name, `status`, `report` and `doctor` tell of both layers. docs/managed.md.",
+    description: "An access token for Supabase's Management API, which reports on Supabase's own backups. Use a scoped token for this project that can read backups. `restore` with `managed` also needs permission to write backups, and `vault-key` needs permission to write secrets. When empty, `SUPABASE_ACCESS_TOKEN` is used. `managed` requires a token. With a token and a project, `status`, `report` and `doctor` also cover Supabase's own backups. See docs/managed.md.",
     parse: parseToken
   },
   "project-ref": {
@@ -41398,7 +41417,7 @@ var managementInputs = {
     operations: [...asking, "init"],
     placeholder: "ref",
     example: "abcdefghijklmnopqrst",
-    description: "The project whose backups by the platform are meant: the twenty letters in the address of its dashboard. When empty, it is taken from `database-url`, or for `restore` from `target-url`, where that leads to a hosted project.",
+    description: "The reference of the Supabase project: the twenty letters in the URL of its dashboard, such as `abcdefghijklmnopqrst`. When empty, it is taken from `database-url`, or for `restore` from `target-url`, if that URL belongs to a hosted project.",
     parse: parseProjectRef
   },
   "management-api-url": {
@@ -41406,7 +41425,7 @@ var managementInputs = {
     operations: asking,
     default: "https://api.supabase.com",
     placeholder: "url",
-    description: "Where the Management API is, without a path: for a platform that one runs oneself, and for tests.",
+    description: "The root URL of the Management API. Change it only for a self-hosted platform or for tests.",
     parse: parseApiRoot
   },
   managed: {
@@ -41415,7 +41434,7 @@ var managementInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether `restore` has the platform restore the project in place, to `recovery-target-time`, from its own backups for point-in-time recovery. What is asked is noted in `storage`, so that it is asked once. With a `target-url` the slot of captures is dropped before, and a new backup taken after. docs/managed.md.",
+    description: "Whether Supabase restores the project in place to `recovery-target-time`, from its own point-in-time recovery backups. `storage` records the request, so that it is sent only once. With a `target-url`, the operation drops the replication slot before the restore and takes a new backup after it. See docs/managed.md.",
     parse: parseBoolean
   },
   "vault-key": {
@@ -41424,7 +41443,7 @@ var managementInputs = {
     default: "true",
     flag: true,
     placeholder: "true|false",
-    description: "Whether Vault's root key, without which no other project reads the secrets, is carried where token and project are known: an encrypted backup takes it along, and `restore` gives it to a project that would lose nothing by it. It is never stored unencrypted, and without permission it is left out and told. docs/supabase.md.",
+    description: "Whether to carry the root key of Vault, without which no other project can decrypt the secrets. Needs an access token and the project. An encrypted backup includes the key, and `restore` gives it to the target project if that project would lose nothing. The key is never stored unencrypted. If the token lacks permission, the key is left out and the report says so. See docs/supabase.md.",
     parse: parseBoolean
   },
   "wait-at-most": {
@@ -41432,7 +41451,7 @@ var managementInputs = {
     operations: ["restore"],
     default: "5h",
     placeholder: "duration",
-    description: "With `managed`: how long to wait for the project to come back, such as `5h`. After that the run ends with 3, and the restore goes on: the same command waits on, and asks for nothing again.",
+    description: "With `managed`, how long to wait for the project to come back, such as `5h`. After that, the run ends with exit code 3 and the restore continues. Run the same command again to keep waiting; it does not request another restore.",
     parse: parseDuration
   }
 };
@@ -41450,14 +41469,14 @@ var proofInputs = {
     operations: ["restore", "drill"],
     default: "3",
     placeholder: "0-100",
-    description: "How many backups before the chosen one to try when it fails, each with the next older one, until one works. For `restore` only with `staging-url`, where a failure costs nothing.",
+    description: "How many older backups to try, one after another, if the chosen backup fails, from 0 to 100. `restore` uses it only with `staging-url`, where a failure does no harm.",
     parse: wholeNumber(0, 100)
   },
   checks: {
     group: "proof",
     operations: ["backup", "capture", "restore", "drill", "gate"],
     placeholder: "sql",
-    description: "Questions to the database, one `SELECT` a line, or the path of a file with them, asked in a transaction that cannot write. `backup` asks them in its snapshot and keeps a digest of the answers, which every restore and drill must answer alike; those given to `restore` or `drill` must return true.",
+    description: "SQL questions to the database: one `SELECT` per line, such as `SELECT count(*) > 0 FROM public.orders`, or the path of a file with them. They run in a read-only transaction. `backup` stores a digest of the answers, and every restore and drill must give the same answers. Checks given to `restore` or `drill` must return true.",
     parse: parseChecks
   },
   freshness: {
@@ -41465,21 +41484,21 @@ var proofInputs = {
     operations: ["backup", "capture", "gate"],
     placeholder: "columns",
     example: "public.orders.created_at",
-    description: "Columns whose newest value tells how fresh the data is, as `schema.table.column`, separated by commas or lines. Recorded with the backup, and compared and shown by restores and drills.",
+    description: "Columns whose newest value shows how fresh the data is, as `schema.table.column`, separated by commas or new lines. `backup` records the values; restores and drills compare and show them.",
     parse: parseColumns
   },
   command: {
     group: "proof",
     operations: ["drill"],
     placeholder: "command",
-    description: "A shell command that tests the restored database, for example with the tests of the application. It finds it in `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD` and `PGDATABASE`, and must end with 0.",
+    description: "A shell command that tests the restored database, such as `npm test`. It gets the connection in `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD` and `PGDATABASE`, and must end with exit code 0.",
     parse: matching(/^.{1,8000}$/s, "has more than 8,000 characters", "Put it into a script, and name that.")
   },
   "rto-target": {
     group: "proof",
     operations: ["drill", "report"],
     placeholder: "duration",
-    description: "How long a recovery may take, such as `30m`: from the beginning until the database can be used. A drill that takes longer ends with 3; a report compares drills with it.",
+    description: "The recovery time objective: how long a recovery may take, from its start until the database can be used, such as `30m`. A drill that takes longer ends with exit code 3. `report` compares drills with it.",
     parse: parseDuration
   }
 };
@@ -41492,7 +41511,7 @@ var recordsInputs = {
     secret: true,
     placeholder: "url",
     example: databaseUrlForm,
-    description: "A database that keeps records of what was done as tables, written as `database-url` is; it may be the source. Each run brings what is missing there, and a database that does not answer is a warning. docs/records.md.",
+    description: "The connection string of a database that stores a record of each run in tables, in the form of `database-url`. It may be the source database. Each run adds the records that are missing. If the database does not answer, the run only shows a warning. See docs/records.md.",
     parse: parseDatabaseUrl
   },
   "records-task": {
@@ -41501,7 +41520,7 @@ var recordsInputs = {
     default: "verify",
     positional: /^[a-z]+$/,
     placeholder: "rebuild|verify",
-    description: "What `records` does: `verify` compares each row with the repository and ends with 3 when one differs; `rebuild` inserts what is missing and corrects what differs. On the command line the word after `records`.",
+    description: "What `records` does. `verify` compares each row with the repository and ends with exit code 3 if one differs. `rebuild` inserts missing rows and corrects rows that differ. On the command line, the value can follow the operation without the option.",
     parse: oneOf(["rebuild", "verify"])
   }
 };
@@ -41513,21 +41532,21 @@ var releaseInputs = {
     operations: ["gate", "status", "report", "managed"],
     default: { gate: "24h", status: "26h", report: "26h", managed: "26h" },
     placeholder: "duration",
-    description: "How old the newest backup with rows may be, such as `24h`. `gate` takes one when it is older, or stops; `status` ends with 3. `managed` asks the same of the backups that the platform takes.",
+    description: "How old the newest backup with rows may be, such as `24h`. If it is older, `gate` takes a backup or stops, and `status` ends with exit code 3. `managed` applies the limit to the backups that Supabase takes.",
     parse: parseDuration
   },
   "verified-within": {
     group: "limits",
     operations: ["gate", "status", "report"],
     placeholder: "duration",
-    description: "Within which time a backup must have been verified: read back whole, or drilled. When empty, that is not asked.",
+    description: "How long ago a backup may last have been verified (fully read back or drilled), such as `7d`. When empty, there is no limit.",
     parse: parseDuration
   },
   "drilled-within": {
     group: "limits",
     operations: ["gate", "status", "report"],
     placeholder: "duration",
-    description: "Within which time a drill must have passed, such as `35d`. When empty, that is not asked.",
+    description: "How long ago the last drill may have passed, such as `35d`. When empty, there is no limit.",
     parse: parseDuration
   },
   "on-stale": {
@@ -41535,7 +41554,7 @@ var releaseInputs = {
     operations: ["gate"],
     default: "backup",
     placeholder: "action",
-    description: "What `gate` does when the newest backup is too old, or a destructive migration asks for one of its own: `backup` takes one, pinned for such a migration, and lets the release pass; `stop` ends with 3.",
+    description: "What `gate` does if the newest backup is too old, or if a destructive migration needs a backup of its own. `backup` takes a backup and lets the release pass; it pins the backup for a destructive migration. `stop` ends with exit code 3.",
     parse: oneOf(["backup", "stop"])
   },
   migrations: {
@@ -41543,14 +41562,14 @@ var releaseInputs = {
     operations: ["gate"],
     default: "supabase/migrations",
     placeholder: "folder",
-    description: "The folder of the SQL migrations that `gate` looks through for what destroys data (DROP TABLE, DROP COLUMN, TRUNCATE, DELETE without WHERE, \u2026), of those that came since `base-ref`.",
+    description: "The folder with the SQL migrations. `gate` searches those added since `base-ref` for statements that destroy data (DROP TABLE, DROP COLUMN, TRUNCATE, DELETE without WHERE, \u2026).",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a folder.")
   },
   "base-ref": {
     group: "limits",
     operations: ["gate"],
     placeholder: "ref",
-    description: "The commit, tag or branch of what runs in production, with which the migrations are compared. When empty, what the event of the run says (the base of a pull request, the commit before a push); without either no migration is looked at.",
+    description: "The commit, tag or branch that runs in production, such as `v1.4.0`. `gate` looks at the migrations added since then. When empty, the event of the workflow run decides: the base of a pull request, or the commit before a push. If the event has neither, `gate` looks at no migrations.",
     parse: matching(/^[\w][\w./@^~-]{0,199}$/, "is not a git ref", "Write a commit, a tag or a branch.")
   }
 };
@@ -41565,7 +41584,7 @@ var reportInputs = {
     operations: ["report"],
     default: "dashboard",
     placeholder: "kind",
-    description: "What `report` writes: `dashboard`, one HTML file that shows whether and how the databases can be recovered; `runbook`, a folder with a Markdown file for each database: what to do when something has happened to it; `compliance`, a folder with evidence of a period for an audit, as Markdown, HTML and JSON; or `managed`, a folder in the same forms about Supabase's own backups beside these.",
+    description: "What `report` writes. `dashboard` is one HTML file that shows whether and how the databases can be recovered. `runbook` is a folder with a Markdown file for each database that says what to do in an emergency. `compliance` is a folder with audit evidence for a period, as Markdown, HTML and JSON. `managed` is a folder with a report on Supabase's own backups next to these, in the same formats.",
     parse: oneOf(reportKinds)
   },
   output: {
@@ -41573,7 +41592,7 @@ var reportInputs = {
     operations: ["report"],
     placeholder: "path",
     example: "./dashboard.html",
-    description: "The file that `report` writes, or the folder where its kind has several files. It is replaced at once, and only this user can read it. When empty, `supabase-backup-<kind>` in the working directory.",
+    description: "The file that `report` writes, such as `./dashboard.html`, or the folder if the kind has several files. It is replaced atomically, and only its owner can read it. When empty, `supabase-backup-<kind>` in the working directory.",
     parse: matching(/^(?!-$)[^\0]{1,1000}$/, "is not a path", "Write the path of a file or folder.")
   },
   period: {
@@ -41582,7 +41601,7 @@ var reportInputs = {
     default: "90d",
     placeholder: "period",
     example: "2026-Q3",
-    description: "The time that evidence (`kind: compliance`) is about, in UTC: a year, a quarter or a month such as `2026`, `2026-Q3` or `2026-10`, or the last days, such as `90d`.",
+    description: "The period that the audit evidence (`kind: compliance`) covers, in UTC: a year, a quarter or a month such as `2026`, `2026-Q3` or `2026-10`, or the last days, such as `90d`.",
     parse: parsePeriod
   },
   public: {
@@ -41591,7 +41610,7 @@ var reportInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether the report is for everybody, as on GitHub Pages: names of tables, locations, targets, people, questions and messages of failures are left out of it.",
+    description: "Whether the report is for everybody, for example on GitHub Pages. It then leaves out the names of tables, locations, targets and people, the checks, and the messages of failures.",
     parse: parseBoolean
   }
 };
@@ -41622,7 +41641,7 @@ var parseS3Encryption = patterned(s3Encryption, (text) => {
     return keyId === "" ? { algorithm: "aws:kms" } : { algorithm: "aws:kms", keyId };
   }
   throw new Problem(
-    "names no encryption of S3",
+    "is not an S3 encryption",
     "Write AES256, aws:kms, or aws:kms:KEY with the id or the ARN of the key."
   );
 });
@@ -41630,8 +41649,8 @@ var storageClass = new RegExp(`^(?!(?:${[...archivingClasses].join("|")})$)[A-Z]
 var parseStorageClass = patterned(storageClass, (text) => {
   if (archivingClasses.has(text)) {
     throw new Problem(
-      `is ${text}, whose objects cannot be read at once: no backup could be built on, validated or restored`,
-      "Write GLACIER_IR, which can, STANDARD_IA, or leave it out."
+      `is ${text}, whose objects cannot be read immediately, so backups could not be validated or restored`,
+      "Write GLACIER_IR or STANDARD_IA, whose objects can, or leave it out."
     );
   }
   if (storageClass.test(text)) return text;
@@ -41644,13 +41663,13 @@ var parseStorage = patterned(storage, (text) => {
   if (storage.test(text)) return text;
   if (/^artifact:/i.test(text)) {
     throw new Problem(
-      "names an artifact that cannot exist",
+      "has an invalid artifact name",
       'Write artifact://name, without any of " : < > | * ? \\ and / in the name, at most 200 characters.'
     );
   }
   if (text.includes("://") && text.includes("@")) {
     throw new Problem(
-      "must not hold credentials",
+      "must not contain credentials",
       "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead."
     );
   }
@@ -41688,7 +41707,7 @@ var fields = [
 ];
 var secretFields = ["secret-access-key", "session-token"];
 var mostCopies = 8;
-var listRemedy = "Write a YAML list, such as `- storage: s3://bucket/prefix` with `endpoint`, `region` and credentials below it, or one address a line.";
+var listRemedy = "Write a YAML list, such as `- storage: s3://bucket/prefix` with `endpoint`, `region` and credentials below it, or one address per line.";
 function parseCopies(text) {
   const entries = readEntries(text);
   if (entries.length === 0) throw new Problem("names no storage", listRemedy);
@@ -41698,7 +41717,10 @@ function parseCopies(text) {
   const names2 = copies.map(({ name }) => name);
   const repeated = names2.findIndex((name, index) => names2.indexOf(name) !== index);
   if (repeated >= 0 && entries[repeated]?.has("name"))
-    throw new Problem(`entry ${repeated + 1}: name is that of another entry`, "Give each a name of its own.");
+    throw new Problem(
+      `entry ${repeated + 1}: another entry has the same name`,
+      "Give each entry a different name."
+    );
   return copies;
 }
 function secretsOfCopies(text) {
@@ -41727,7 +41749,7 @@ function readEntries(text) {
   const [error2] = document.errors;
   if (error2 !== void 0) {
     const line = text.slice(0, error2.pos[0]).split("\n").length;
-    throw new Problem(`is no YAML, from line ${line} on`, listRemedy);
+    throw new Problem(`is not valid YAML from line ${line} on`, listRemedy);
   }
   const root = document.contents;
   if (!(0, import_yaml.isSeq)(root)) throw new Problem("is no list", listRemedy);
@@ -41735,19 +41757,23 @@ function readEntries(text) {
 }
 function readEntry(item, number2) {
   if ((0, import_yaml.isScalar)(item) && typeof item.value === "string") return /* @__PURE__ */ new Map([["storage", item.value.trim()]]);
-  if (!(0, import_yaml.isMap)(item)) throw new Problem(`entry ${number2} is neither an address nor has it fields`, listRemedy);
+  if (!(0, import_yaml.isMap)(item))
+    throw new Problem(`entry ${number2} is neither an address nor a list of fields`, listRemedy);
   const entry = /* @__PURE__ */ new Map();
   for (const { key, value } of item.items) {
     const name = (0, import_yaml.isScalar)(key) ? String(key.value) : "";
     const field = fields.find((known3) => known3 === name);
     if (field === void 0) {
       const told = /^[a-z][a-z0-9-]{0,39}$/.test(name) ? name : "one of its fields";
-      throw new Problem(`entry ${number2}: ${told} is no field of a copy`, `The fields are ${list(fields)}.`);
+      throw new Problem(
+        `entry ${number2}: ${told} is not a field of a copy`,
+        `The fields are ${list(fields)}.`
+      );
     }
     if (value !== null && !(0, import_yaml.isScalar)(value))
       throw new Problem(
-        `entry ${number2}: ${field} is no text`,
-        "Write it on one line, in quotes where YAML needs them."
+        `entry ${number2}: ${field} is not text`,
+        "Write it on one line, in quotes if YAML requires them."
       );
     const text = (0, import_yaml.isScalar)(value) && typeof value.value === "string" ? value.value.trim() : "";
     if (text !== "") entry.set(field, text);
@@ -41772,7 +41798,7 @@ function toCopy(entry, number2) {
   const misplaced = [...entry.keys()].find((field) => field !== "storage" && field !== "name");
   if (!isBucket && misplaced !== void 0)
     throw new Problem(
-      `entry ${number2}: ${misplaced} is for s3:// alone, and its storage is a folder`,
+      `entry ${number2}: ${misplaced} is only for s3://, but its storage is a folder`,
       "Leave it out, or correct the storage."
     );
   return {
@@ -41788,7 +41814,7 @@ function toCopy(entry, number2) {
 }
 function parseCopyStorage(text) {
   if (/^artifact:/i.test(text))
-    throw new Problem("is an artifact, which is written once", "Write a folder or s3://bucket/prefix.");
+    throw new Problem("is an artifact, which cannot hold a copy", "Write a folder or s3://bucket/prefix.");
   return parseStorage(text);
 }
 function parseName(text) {
@@ -41802,8 +41828,8 @@ function takeCredentials(entry, number2) {
   if (accessKeyId === void 0 || secretAccessKey === void 0) {
     const missing = accessKeyId === void 0 ? "access-key-id" : "secret-access-key";
     throw new Problem(
-      `entry ${number2}: ${missing} is missing beside ${given.join(" and ")}`,
-      "Give both, or none to use the credentials of the environment."
+      `entry ${number2}: ${missing} is missing, but there is ${given.join(" and ")}`,
+      "Give both, or neither to use the credentials of the environment."
     );
   }
   return { accessKeyId, secretAccessKey, sessionToken: entry.get("session-token") };
@@ -41818,21 +41844,21 @@ var repositoryInputs = {
     optionalFor: ["report", "doctor", "managed", "init"],
     placeholder: "location",
     example: "./backups or s3://bucket/prefix",
-    description: "Where the backups are kept: a folder such as `./backups`, or `s3://bucket/prefix` for Amazon S3 and everything that speaks its protocol (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage), or `artifact://name` for an artifact of the GitHub repository. S3 credentials come from the default AWS chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.",
+    description: "Where the backups are stored: a folder such as `./backups`; `s3://bucket/prefix` for Amazon S3 or a compatible service (Cloudflare R2, MinIO, Backblaze B2, Supabase Storage); or `artifact://name` for an artifact of the GitHub repository. S3 credentials come from the default AWS chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile, or a role.",
     parse: parseStorage
   },
   "s3-endpoint": {
     group: "storage",
     operations: [...storing, "init"],
     placeholder: "url",
-    description: "Address of an S3 service other than Amazon, for example `https://<account>.r2.cloudflarestorage.com`. Only with an `s3://` storage. When empty, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` is used.",
+    description: "The URL of an S3 service other than Amazon, such as `https://<account>.r2.cloudflarestorage.com`. Only with `s3://` storage. When empty, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` is used.",
     parse: checkEndpoint
   },
   "s3-region": {
     group: "storage",
     operations: [...storing, "init"],
     placeholder: "region",
-    description: "Region of the S3 bucket. When empty, `AWS_REGION` or the AWS profile decides.",
+    description: "The region of the S3 bucket, such as `eu-central-1`. When empty, `AWS_REGION` or the AWS profile is used.",
     parse: parseRegion
   },
   "s3-addressing": {
@@ -41840,21 +41866,21 @@ var repositoryInputs = {
     operations: storing,
     default: "auto",
     placeholder: "style",
-    description: "Where the name of the bucket stands in the address of the store: `virtual` in the host name, `path` in the path. `auto` takes the path with an `s3-endpoint`, until the store refuses that, and the host name at Amazon.",
+    description: "Where requests put the bucket name: `virtual` in the host name, `path` in the path of the URL. `auto` uses the host name for Amazon. With an `s3-endpoint`, it uses the path, and the host name if the service refuses that.",
     parse: parseS3Addressing
   },
   "s3-sse": {
     group: "storage",
     operations: storing,
     placeholder: "how",
-    description: "What the store is asked to encrypt each object with, where the bucket demands it: `AES256`, `aws:kms`, or `aws:kms:KEY` with the id or ARN of a key. When empty, the store does as the bucket is set.",
+    description: "The server-side encryption to request for each object, if the bucket requires it: `AES256`, `aws:kms`, or `aws:kms:KEY` with the id or ARN of a key. When empty, the bucket's own setting applies.",
     parse: parseS3Encryption
   },
   "s3-storage-class": {
     group: "storage",
     operations: storing,
     placeholder: "class",
-    description: "Storage class of what is written to S3, such as `STANDARD_IA` or `GLACIER_IR`. Classes that cannot be read at once are refused. When empty, the store does as the bucket is set.",
+    description: "The storage class of the objects written to S3, such as `STANDARD_IA` or `GLACIER_IR`. Classes whose objects cannot be read immediately are refused. When empty, the bucket's own setting applies.",
     parse: parseStorageClass
   },
   copies: {
@@ -41864,7 +41890,7 @@ var repositoryInputs = {
     secret: true,
     placeholder: "yaml",
     example: "s3://other-bucket/prefix",
-    description: "Other storages that hold copies of the repository: a YAML list whose entries have `storage` (a folder or `s3://bucket/prefix`) and, where they are needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`; or one address a line. An entry without keys uses those of the environment. `mirror` writes them, `backup`, `capture` and a `gate` that takes a backup do so after the first storage, `restore`, `drill` and `validate` read from them what the first does not give, `repair` heals it from them, `doctor` checks them, and `status` tells how far behind they are.",
+    description: "Other storages that hold copies of the repository. Write a YAML list. Each entry has `storage` (a folder or `s3://bucket/prefix`) and, if needed, `name`, `endpoint`, `region`, `addressing`, `sse`, `storage-class`, `access-key-id`, `secret-access-key` and `session-token`. One address per line also works. An entry without credentials uses those of the environment. `backup`, `capture` and `gate` write the copies after the first storage, and `mirror` brings them up to date. `restore`, `drill` and `validate` read from them what the first storage cannot provide. `repair` restores damaged objects of the first storage from them. `doctor` checks them, and `status` shows how far behind they are.",
     parse: parseCopies
   },
   "repository-key": {
@@ -41872,7 +41898,7 @@ var repositoryInputs = {
     operations: storing,
     secret: true,
     placeholder: "hex",
-    description: "The key that names stored objects by their content, 64 hexadecimal digits as `openssl rand -hex 32` prints them. When empty, a key is made with the repository and kept in it; give your own to keep it elsewhere, and then with every operation.",
+    description: "The key that derives the names of stored objects from their content: 64 hexadecimal digits, as `openssl rand -hex 32` prints them. When empty, a key is created with the repository and stored in it. Set your own key to keep it elsewhere; every operation then needs it.",
     parse: matching(
       /^[0-9a-f]{64}$/i,
       "is not 64 hexadecimal digits",
@@ -41884,14 +41910,14 @@ var repositoryInputs = {
     operations: storing,
     secret: true,
     placeholder: "identity",
-    description: "The age identity that opens encrypted backups: the text of the file that `age-keygen` wrote (`AGE-SECRET-KEY-1\u2026`, one or several lines, comments allowed), or the path of such a file. A backup does not need it to be written, only to be read.",
+    description: "The age identity that decrypts backups: the text of the file that `age-keygen` wrote (`AGE-SECRET-KEY-1\u2026`, one or several lines, comments allowed), or the path of such a file. Reading encrypted backups needs it; writing them does not.",
     parse: parseIdentities
   },
   "client-path": {
     group: "programs",
     operations: storing,
     placeholder: "folder",
-    description: "The folder with `pg_dump` and `pg_restore` of the server's major version or newer. When empty, they are looked for on this machine.",
+    description: "The folder with `pg_dump` and `pg_restore`, such as `/usr/lib/postgresql/17/bin`. They must have the server's major version or a newer one. When empty, the operation searches this machine.",
     parse: parseFolder
   },
   "install-client": {
@@ -41899,7 +41925,7 @@ var repositoryInputs = {
     operations: storing,
     default: "auto",
     placeholder: "when",
-    description: "Whether client programs that are missing are installed with apt, as root or by `sudo -n`, which changes the machine: `auto` on GitHub's own runners only, `always` on any, `never`.",
+    description: "Whether to install missing PostgreSQL client programs with apt, as root or with `sudo -n`. `auto` installs them only on GitHub-hosted runners, `always` on any machine, `never` on none.",
     parse: oneOf(["auto", "always", "never"])
   }
 };
@@ -41911,7 +41937,7 @@ var restoreInputs = {
     operations: ["restore"],
     default: "content",
     placeholder: "depth",
-    description: "What is compared after the restore: `content` of every restored table, `counts` of rows only, or `none`.",
+    description: "What to compare after the restore: `content` compares the content of every restored table, `counts` only the numbers of rows, `none` nothing.",
     parse: oneOf(["content", "counts", "none"])
   },
   "default-privileges": {
@@ -41919,7 +41945,7 @@ var restoreInputs = {
     operations: ["restore"],
     default: "narrower",
     placeholder: "whose",
-    description: "What `anon`, `authenticated`, `service_role` and everybody get, in a project, on what is created in `public` from now on: the `narrower` of what the source and the target grant, or as in the `source`. Projects made before 2026-10-30 may grant everything.",
+    description: "Which default privileges `anon`, `authenticated`, `service_role` and `PUBLIC` have on new objects in `public` after a restore into a project. `narrower` keeps only those that both the source and the target grant; `source` keeps those of the source. Projects created before 2026-10-30 may grant everything.",
     parse: oneOf(["narrower", "source"])
   },
   "target-kind": {
@@ -41927,14 +41953,14 @@ var restoreInputs = {
     operations: ["restore"],
     default: "auto",
     placeholder: "kind",
-    description: "What the target is: `plain` for any PostgreSQL, `supabase-image` for a container of `supabase/postgres` reached as its superuser, `supabase-project` for a hosted project or whatever keeps its own `auth` and `storage`. `auto` looks.",
+    description: "The kind of target: `plain` for any PostgreSQL server, `supabase-image` for a `supabase/postgres` container (connect as its superuser), `supabase-project` for a hosted project or a server that manages its own `auth` and `storage`. `auto` detects it.",
     parse: oneOf(["auto", "plain", "supabase-image", "supabase-project"])
   },
   environment: {
     group: "restore",
     operations: ["restore"],
     placeholder: "name",
-    description: "What the target is used for, kept in the record of the restore. Any but `staging`, `test`, `dev`, `preview` and `local`, as words of the name, needs `confirm`; so does whatever has `prod` or `live` in it.",
+    description: "What the target is used for, such as `staging`. The restore records it. The restore needs `confirm` unless the name contains the word `staging`, `test`, `dev`, `preview` or `local`; it always needs it if the name contains `prod` or `live`. When empty, the name requires no `confirm`.",
     parse: matching(
       /^[\w .-]{1,100}$/u,
       "is not a name of at most 100 letters",
@@ -41945,7 +41971,7 @@ var restoreInputs = {
     group: "restore",
     operations: ["restore"],
     placeholder: "words",
-    description: "The words `RESTORE PRODUCTION`, typed by whoever answers for it: needed where the target is the database that was backed up, where `environment` does not say that it is no production, and where a Supabase project is not empty.",
+    description: "The words `RESTORE PRODUCTION`. Required if the target is the database that was backed up, if `environment` may mean production, or if the target is a Supabase project that is not empty.",
     parse: matching(
       /^RESTORE PRODUCTION$/,
       "is not the words that confirm it",
@@ -41958,7 +41984,7 @@ var restoreInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether what is in the way is removed first: all of a target that is not empty or that a restore left unfinished; with `include` or `exclude` only the chosen tables, and nothing else. Without it such a target is refused.",
+    description: "Whether to remove what is in the way before the restore: everything in a target that is not empty or that an earlier restore left unfinished; with `include` or `exclude`, only the selected tables. Without `clean`, such a target is refused.",
     parse: parseBoolean
   },
   "safety-backup": {
@@ -41967,14 +41993,14 @@ var restoreInputs = {
     default: "true",
     flag: true,
     placeholder: "true|false",
-    description: "Whether a target that is to be emptied is backed up first, pinned, and encrypted for the same recipients as the backup that is restored.",
+    description: "Whether to back up the target before it is emptied. The safety backup is pinned, and encrypted for the same recipients as the backup that is restored.",
     parse: parseBoolean
   },
   "safety-storage": {
     group: "restore",
     operations: ["restore"],
     placeholder: "location",
-    description: "Where the safety backup goes when the target is another database than the one that was backed up: a repository holds one database. Written like `storage`.",
+    description: "Where to store the safety backup, in the form of `storage`. Required if the target is not the database that was backed up, because a repository holds one database.",
     parse: parseStorage
   },
   "staging-url": {
@@ -41982,21 +42008,21 @@ var restoreInputs = {
     operations: ["restore"],
     secret: true,
     placeholder: "url",
-    description: "A server on which the backup is restored and compared first, in a scratch database as `drill` makes it. The target is touched only when that went well, with the newest backup with which it did.",
+    description: "The connection string of a server on which to try the restore first. The operation restores the backup into a scratch database there and compares it. It changes the target only if that succeeded, and uses the newest backup for which it did.",
     parse: parseDatabaseUrl
   },
   image: {
     group: "proof",
     operations: ["drill", "restore"],
     placeholder: "image",
-    description: "The container image of the server on which a backup is tried, as the reusable workflows start it: `postgres:\u2026` or `supabase/postgres:\u2026`, with a digest or without. Another one is refused, because it would read the backup.",
+    description: "The container image of the server on which a backup is tried: `postgres:\u2026` or `supabase/postgres:\u2026`, with or without a digest. The reusable workflows set it. Other images are refused, because they would be able to read the backup.",
     parse: parseImage
   },
   "side-schema": {
     group: "restore",
     operations: ["restore"],
     placeholder: "schema",
-    description: "Restores the rows of the tables that `include` names into a new schema beside the live tables, compares the two, and writes the SQL that brings back what is missing or was changed. The live tables stay as they are.",
+    description: "The name of a new schema, such as `recovered`, for the rows of the tables that `include` selects. The operation restores them beside the live tables, compares the two, and writes the SQL that brings back missing or changed rows. It does not change the live tables.",
     parse: matching(
       /^[^"\p{Cc}]{1,63}$/u,
       "is not the name of a schema",
@@ -42007,7 +42033,7 @@ var restoreInputs = {
     group: "general",
     operations: ["restore", "drill"],
     placeholder: "folder",
-    description: "A folder in which the comparison is written as `parity.md` and `parity.json`, every line of it, and for `side-schema` the SQL. It is made where it does not exist.",
+    description: "A folder for the full comparison: `parity.md`, `parity.json` and, with `side-schema`, the SQL. It is created if it does not exist.",
     parse: matching(/^[^\0]{1,4000}$/, "is not a path", "Write the path of a folder.")
   }
 };
@@ -42019,7 +42045,7 @@ var retentionInputs = {
     operations: ["cleanup", "list", "status", "report", "doctor", "estimate"],
     default: "daily=7 weekly=5 monthly=12",
     placeholder: "rules",
-    description: "Which backups stay: the newest of each of that many hours, days, weeks, months or years that have one (`hourly=24 daily=7 weekly=5 monthly=12 yearly=3`), the newest so many (`last=3`), all within a time (`within=7d`), and at least so many verified ones (`verified=3`). What one rule keeps, stays. Pinned backups and the newest verified one always stay. `status` reads it for its digest alone; `doctor` and `estimate` tell what it costs.",
+    description: "Which backups to keep. `hourly=24 daily=7 weekly=5 monthly=12 yearly=3` keeps the newest backup of each of the last 24 hours, 7 days, 5 weeks, 12 months and 3 years that have one; `last=3` keeps the newest 3; `within=7d` keeps all of the last 7 days; `verified=3` keeps at least 3 verified backups. A backup stays if any rule keeps it. Pinned backups and the newest verified backup always stay. `status` uses the rules only for its digest; `doctor` and `estimate` show what they cost.",
     parse: parseRetention
   },
   "keep-changes": {
@@ -42027,7 +42053,7 @@ var retentionInputs = {
     operations: ["cleanup", "list", "status", "report"],
     default: "8d",
     placeholder: "interval",
-    description: "How far back any point in time stays recoverable, such as `8d`: captured changes are kept from the backup on that reaches back so far.",
+    description: "How far back every point in time stays recoverable, such as `8d`. Captured changes are kept from the newest backup before that time.",
     parse: parseInterval
   },
   "time-zone": {
@@ -42035,7 +42061,7 @@ var retentionInputs = {
     operations: ["cleanup", "list", "status", "report"],
     default: "UTC",
     placeholder: "zone",
-    description: "The time zone in which days, weeks, months and years begin, such as `Europe/Berlin`.",
+    description: "The time zone in which the days, weeks, months and years of `retention` begin, such as `Europe/Berlin`.",
     parse: parseTimeZone
   },
   "grace-period": {
@@ -42043,7 +42069,7 @@ var retentionInputs = {
     operations: ["cleanup"],
     default: "24h",
     placeholder: "interval",
-    description: "How long stored objects that nothing needs any more are kept before they are removed, such as `24h`. Longer than any backup runs.",
+    description: "How long to keep stored objects after no backup needs them any more, such as `24h`. It must be longer than any backup runs.",
     parse: parseInterval
   }
 };
@@ -42055,7 +42081,7 @@ var scheduleInputs = {
     operations: ["schedule", "status", "report", "doctor", "estimate", "init"],
     default: { schedule: ".github/supabase-backup.yml", init: ".github/supabase-backup.yml" },
     placeholder: "file",
-    description: "The policy: databases, storages, schedules, retention, drills and alarms. docs/schedule.md describes it. With it `status` judges when each schedule of the database last succeeded; when empty, it does not. In place of `storage`, `report` is about all its databases, or the one that `database` names. `doctor` checks its workflows; `estimate` takes retention and schedule of `database` from it. `init` writes it, and never over another.",
+    description: "The policy file, which describes databases, storages, schedules, retention, drills and alarms. See docs/schedule.md. `schedule` generates workflows from it. `init` writes it, but never over an existing file. `status` checks with it when each schedule of the database last succeeded. `report` covers all of its databases, or the one that `database` names, in place of `storage`. `doctor` checks its workflows. `estimate` reads the retention and schedule of `database` from it.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of the policy file.")
   },
   workflows: {
@@ -42063,7 +42089,7 @@ var scheduleInputs = {
     operations: ["schedule", "status", "report", "doctor", "init"],
     default: ".github/workflows",
     placeholder: "folder",
-    description: "The folder in which `schedule` and `init` write the workflows of the policy, and `status`, `report` and `doctor` look for them.",
+    description: "The folder of the workflows that belong to the policy. `schedule` and `init` write them there; `status`, `report` and `doctor` look for them there.",
     parse: matching(/^[^\0]{1,1000}$/, "is not a path", "Write the path of a folder.")
   },
   check: {
@@ -42072,7 +42098,7 @@ var scheduleInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether `schedule` writes nothing and ends with 3 when the workflows are not what the policy says.",
+    description: "Whether `schedule` only compares: it then writes nothing and ends with exit code 3 if the workflows differ from the policy.",
     parse: parseBoolean
   }
 };
@@ -42089,7 +42115,7 @@ var setupInputs = {
     operations: ["init"],
     placeholder: "names",
     example: "production",
-    description: "What the databases are called in the policy, separated by commas: lower-case letters, digits and `-`. With several, each gets a place of its own in `storage`.",
+    description: "The names of the databases in the policy, separated by commas, such as `production, staging`. A name has lower-case letters, digits and `-`. If there are several, each gets its own place in `storage`.",
     parse: listOf(
       databaseNamePattern,
       "a name is lower-case letters, digits and -, and `all` is taken",
@@ -42101,7 +42127,7 @@ var setupInputs = {
     operations: ["init"],
     placeholder: "channels",
     example: "issues",
-    description: "Who is told of failures, separated by commas: `issues` on GitHub, `webhook`, `slack`, `mail` (with `mail-from` and `mail-to`), `heartbeat`, or `none`. When empty, and nobody can be asked, `issues`.",
+    description: "Where to report failures, separated by commas: `issues` (on GitHub), `webhook`, `slack`, `mail` (with `mail-from` and `mail-to`), `heartbeat`, or `none`. When empty, `init` asks; if it cannot ask, it uses `issues`.",
     parse: (text) => splitList(text).map(oneOf(notifyChannels))
   },
   action: {
@@ -42109,7 +42135,7 @@ var setupInputs = {
     operations: ["init"],
     placeholder: "pin",
     example: "octo-org/supabase-backup@0123456789abcdef0123456789abcdef01234567",
-    description: "This action, pinned to a commit, as the workflows name it: `OWNER/REPO@COMMIT`. When empty, the release that this program is of.",
+    description: "This action as workflows refer to it, pinned to a commit: `OWNER/REPO@COMMIT`. When empty, the release of this program is used.",
     parse: matching(
       pinnedActionPattern,
       "is not OWNER/REPO@COMMIT with a commit of 40 hexadecimal digits",
@@ -42121,21 +42147,21 @@ var setupInputs = {
     operations: ["init"],
     placeholder: "name",
     example: "octo-org/shop",
-    description: "The repository on GitHub that gets the workflows, `OWNER/REPO`. When empty, `GITHUB_REPOSITORY` or the remote `origin`.",
+    description: "The GitHub repository that gets the workflows, as `OWNER/REPO`. When empty, `GITHUB_REPOSITORY` or the Git remote `origin` is used.",
     parse: matching(/^[\w.-]+\/[\w.-]+$/, "is not OWNER/REPO", "Write it as in octo-org/shop.")
   },
   "key-file": {
     group: "encryption",
     operations: ["init", "keygen"],
     placeholder: "file",
-    description: "Where the key that opens the backups is put, readable by its owner alone. Never over a file that is there, and never into a git repository. When empty, `~/.config/supabase-backup/`, and a name of the repository or of `database`.",
+    description: "The file to write the key to that decrypts the backups. Only its owner can read it. An existing file is never overwritten, and the file must be outside of any Git repository. When empty, a file in `~/.config/supabase-backup/`, named after the repository or `database`.",
     parse: parsePath
   },
   "recovery-sheet": {
     group: "encryption",
     operations: ["init", "keygen"],
     placeholder: "file",
-    description: "Where the recovery sheet is put: a page to print, with the key and how to restore with it. Under the same rules. When empty, beside `key-file`.",
+    description: "The file to write the recovery sheet to: a page to print, with the key and the steps to restore with it. The rules of `key-file` apply. When empty, the sheet is written beside `key-file`.",
     parse: parsePath
   }
 };
@@ -42147,7 +42173,7 @@ var statusInputs = {
     operations: ["status"],
     default: "text",
     placeholder: "form",
-    description: "What `status` prints: `text`, its report, or `openmetrics`, for Prometheus and what reads its formats. docs/status.md has the names.",
+    description: "What `status` prints: `text` for a report, or `openmetrics` for metrics that Prometheus and compatible programs read. See docs/status.md for the names of the metrics.",
     parse: oneOf(["text", "openmetrics"])
   },
   "metrics-file": {
@@ -42155,7 +42181,7 @@ var statusInputs = {
     operations: ["status"],
     placeholder: "file",
     example: "/var/lib/node_exporter/textfile/supabase_backup.prom",
-    description: "A file to which `status` writes its metrics as well, replaced at once: for the textfile collector of node_exporter, which reads what ends in `.prom`. The folder must exist, outside of the storage.",
+    description: "A file to which `status` also writes its metrics, such as `/var/lib/node_exporter/textfile/supabase_backup.prom`. The textfile collector of node_exporter reads files that end in `.prom`. The file is replaced atomically. Its folder must exist and be outside of the storage.",
     parse: matching(
       /^(?!-$)[^\0]{1,1000}$/,
       "is not a path",
@@ -42169,7 +42195,7 @@ var statusInputs = {
     default: { doctor: "0.023", estimate: "0.023" },
     placeholder: "price",
     example: "0.023",
-    description: "What a gigabyte of the storage costs for a month, such as `0.023`, in any currency: `status` and the dashboard tell what the backups cost, `doctor` and `estimate` what they will cost. When empty, the former do not ask, and the latter take the price of Amazon S3 Standard.",
+    description: "What a gigabyte of storage costs per month, such as `0.023`, in any currency. `status` and the dashboard show what the backups cost; `doctor` and `estimate` show what they will cost. When empty, `status` and the dashboard show no cost, and `doctor` and `estimate` use the price of Amazon S3 Standard.",
     parse: parsePrice
   },
   digest: {
@@ -42178,7 +42204,7 @@ var statusInputs = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether `status` also sends a digest of the last seven days by mail, to `notify-url` and to Slack, whichever are set: what ran, sizes, the last drill, what was found, what the next cleanup removes.",
+    description: "Whether `status` also sends a digest of the last seven days by mail, to `notify-url` and to Slack. It contains the runs, sizes, the last drill, the findings, and what the next cleanup will remove. Channels that are not set are skipped.",
     parse: parseBoolean
   }
 };
@@ -42191,7 +42217,7 @@ var schema2 = {
     required: true,
     placeholder: "name",
     example: "backup",
-    description: `What to do: ${operations.map((name) => `\`${name}\``).join(", ")}.`,
+    description: `The operation to run: ${operations.map((name) => `\`${name}\``).join(", ")}.`,
     parse: oneOf(operations)
   },
   ...repositoryInputs,
@@ -42201,7 +42227,7 @@ var schema2 = {
     operations: ["validate", "mirror", "repair"],
     default: { validate: "100%", mirror: "10%", repair: "100%" },
     placeholder: "percentage",
-    description: "How much of the stored objects to read back, chosen at random: a percentage such as `10%`. For `mirror`, how much of what it copied to a storage that keeps no checksums; for `repair`, how much of what is there.",
+    description: "How much of the stored data to read back, as a percentage such as `10%`. Objects are chosen at random. For `mirror`, it is a share of what was copied to a storage without checksums; for `repair`, a share of what is stored.",
     parse: parseShare
   },
   ...restoreInputs,
@@ -42214,14 +42240,14 @@ var schema2 = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether a backup may be stored unencrypted where that is refused: by a public GitHub repository, whose artifacts anybody can download, and beside backups that are encrypted.",
+    description: "Whether to allow an unencrypted backup where it is otherwise refused: in a public GitHub repository, whose artifacts anybody can download, and in a repository that already has encrypted backups.",
     parse: parseBoolean
   },
   "artifact-retention-days": {
     group: "github",
     operations: storing,
     placeholder: "days",
-    description: "How many days GitHub keeps the artifact of an `artifact://` storage after each run that writes it, 1 to 90. When empty, as the repository is set.",
+    description: "How many days GitHub keeps the artifact of an `artifact://` storage after each run that writes it, from 1 to 90. When empty, the setting of the repository applies.",
     parse: wholeNumber(1, 90)
   },
   ...releaseInputs,
@@ -42238,7 +42264,7 @@ var schema2 = {
     default: "false",
     flag: true,
     placeholder: "true|false",
-    description: "Whether to print what the operation would do and stop there.",
+    description: "Whether to only print what the operation would do.",
     parse: parseBoolean
   }
 };
@@ -42316,12 +42342,16 @@ function takeCopies(taker, { storage: storage2, s3Endpoint }, env2) {
   if (copies.length > 0 && /^artifact:/i.test(storage2 ?? ""))
     taker.note(
       "copies",
-      "cannot be given beside an artifact, which is written once and whole",
+      "cannot be used with an artifact, which is always stored as a whole",
       "Give a folder or a bucket as storage, or leave out copies."
     );
   const shared = findSharedPlace(storage2 === void 0 ? void 0 : { storage: storage2, s3Endpoint }, copies);
   if (shared !== void 0)
-    taker.note("copies", shared, "A copy is for the day when the other place is gone: name another one.");
+    taker.note(
+      "copies",
+      shared,
+      "A copy must survive the loss of the other storage: choose another location."
+    );
   return copies;
 }
 function withEndpoints(copies, env2) {
@@ -42393,7 +42423,7 @@ function takeManagement(taker, { databaseUrl, policy }, env2) {
     taker.note(
       "project-ref",
       say`is required with ${nameInput("supabase-access-token")}`,
-      "Write the twenty lower-case letters in the address of its dashboard, or leave the token out."
+      "Write the twenty lower-case letters in the URL of its dashboard, or leave the token out."
     );
   const isKnown = accessToken !== void 0 && projectRef !== void 0;
   return { management: isKnown ? { accessToken, projectRef, apiUrl } : void 0, managementAccess };
@@ -42410,13 +42440,13 @@ function requireManagement(taker, urlName, databaseUrl, env2) {
     taker.note(
       "supabase-access-token",
       `is required for ${taker.operation}, because SUPABASE_ACCESS_TOKEN is not set either`,
-      "Make a token at https://supabase.com/dashboard/account/tokens, with scopes, for this project, that may read its backups."
+      "Create a token at https://supabase.com/dashboard/account/tokens, scoped to this project, with permission to read its backups."
     );
   if (projectRef === void 0 && !isNoted("project-ref"))
     taker.note(
       "project-ref",
-      `is required for ${taker.operation}${urlName === void 0 ? " of the kind managed" : `, because ${urlName} leads to no hosted project`}`,
-      "Write the twenty lower-case letters in the address of its dashboard."
+      `is required for ${taker.operation}${urlName === void 0 ? " of the kind managed" : `, because ${urlName} does not lead to a hosted project`}`,
+      "Write the twenty lower-case letters in the URL of its dashboard."
     );
   return { accessToken: accessToken ?? "", projectRef: projectRef ?? "", apiUrl };
 }
@@ -42493,8 +42523,8 @@ function refuseNothing(taker, inputs2) {
   if (given.some(Boolean) || taker.mistakes.length > 0) return;
   taker.note(
     "database-url",
-    "is not given, and nothing else that doctor could check",
-    say`Give what is to be checked: ${nameInput("database-url")}, storage, ${nameInput("encryption-recipients")}, ${nameInput("encryption-identity")}, policy, ${nameInput("project-ref")} with its token, or a channel of alarms such as ${nameInput("notify-url")}.`
+    "is not given, and neither is anything else that doctor could check",
+    say`Give what you want to check: ${nameInput("database-url")}, storage, ${nameInput("encryption-recipients")}, ${nameInput("encryption-identity")}, policy, ${nameInput("project-ref")} with its token, or an alarm channel such as ${nameInput("notify-url")}.`
   );
 }
 
@@ -42535,7 +42565,7 @@ function takeNotebook(taker) {
   if (storage2 === void 0 && !taker.mistakes.some(({ name }) => name === "storage"))
     taker.note(
       "storage",
-      "is required for restore with managed: it is noted there what Supabase was asked, and without the note a second run could ask again",
+      "is required for restore with managed: the request to Supabase is recorded there, so that a second run does not send it again",
       "Give the storage of the backups of this project, a folder or a bucket."
     );
   if (/^artifact:/i.test(storage2 ?? ""))
@@ -42547,7 +42577,7 @@ function takeNotebook(taker) {
 function takeInit(taker) {
   const notify = taker.take("notify");
   if (notify !== void 0 && notify.length > 1 && notify.includes("none"))
-    taker.note("notify", "cannot be none and something else", "Leave none out, or write it alone.");
+    taker.note("notify", "cannot be none together with others", "Remove none, or write only none.");
   return {
     operation: "init",
     databases: taker.take("databases"),
@@ -42627,7 +42657,7 @@ var Taker = class {
       if (text && text !== defaultOf(name, this.operation))
         this.note(
           name,
-          say`means nothing together with ${nameInput(other)}`,
+          say`has no effect together with ${nameInput(other)}`,
           say`Leave it out, or ${nameInput(other)}.`
         );
     }
@@ -42660,7 +42690,7 @@ var Taker = class {
       this.note(
         "storage",
         say`cannot be given together with ${nameInput("policy")}`,
-        say`Leave one out: ${nameInput("storage")} is of one database, ${nameInput("policy")} names the storages of all.`
+        say`Leave one out: ${nameInput("storage")} belongs to one database, ${nameInput("policy")} names the storages of all.`
       );
     if (storage2 === void 0 && policy === void 0 && this.mistakes.length === 0)
       this.note(
@@ -42676,20 +42706,20 @@ var Taker = class {
     if (kind === "runbook" && isPublic)
       this.note(
         "public",
-        "is not for a runbook, which names storages, tables and backups",
-        "Leave it out, and keep the runbook where only your team reads it."
+        "cannot be used for a runbook, which names storages, tables and backups",
+        "Leave it out, and keep the runbook where only your team can read it."
       );
     if (kind === "managed" && isPublic)
       this.note(
         "public",
-        "is not for a report about both layers, which names project and storage",
-        "Leave it out; a public dashboard shows both layers without these names."
+        "cannot be used for a report on Supabase's own backups, which names project and storage",
+        "Leave it out. A public dashboard shows both kinds of backups without these names."
       );
     if (kind === "compliance" && isPublic)
       this.note(
         "public",
-        "is not for evidence, which names people, places and messages",
-        "Leave it out, and give the files to those whom they concern."
+        "cannot be used for audit evidence, which names people, locations and messages",
+        "Leave it out, and give the files only to the people who need them."
       );
     return { kind, isPublic };
   }
@@ -42704,7 +42734,7 @@ var Taker = class {
       this.note(
         "backup-id",
         say`cannot be ${backupId.replace(/:.*/, "")} together with ${nameInput("recovery-target-time")}`,
-        "Leave it out, and the best backup is taken; or write an id."
+        "Leave it out to use the best backup, or write an id."
       );
     return { backupId, recoveryTargetTime };
   }
@@ -42716,13 +42746,13 @@ var Taker = class {
       this.note(
         "recovery-target-time",
         say`is required with ${nameInput("managed", "true")}`,
-        "Set it, for example to 2026-11-20T14:30:00Z; `managed` tells the times that can be reached."
+        "Set it, for example to 2026-11-20T14:30:00Z; the operation `managed` shows the times that can be restored."
       );
     if (time !== void 0 && !/:\d\d\.0+Z$/.test(time))
       this.note(
         "recovery-target-time",
-        say`${time === "latest" ? "cannot be latest" : "has parts of a second"} together with ${nameInput("managed")}`,
-        "Write a time on a whole second, as in 2026-11-20T14:30:00Z."
+        say`${time === "latest" ? "cannot be latest" : "has fractions of a second"} together with ${nameInput("managed")}`,
+        "Write a time without fractions of a second, as in 2026-11-20T14:30:00Z."
       );
     return time ?? "";
   }
@@ -42741,7 +42771,7 @@ function toConfigurationError(operation, problems) {
   });
   return new ConfigurationError(
     new Wording([`${problems.length} inputs of ${operation} are wrong`, ...lines]),
-    "Correct them all and start again; nothing was read or written."
+    "Correct them all and run it again. Nothing was read or written."
   );
 }
 function isRequired({ required, requiredFor, optionalFor }, operation) {
@@ -43724,7 +43754,7 @@ async function openRepository(storage2, repositoryKey) {
   if (repository) return repository;
   throw new ConfigurationError(
     say`${nameInput("storage")}: there is no repository at ${storage2.location}`,
-    "Correct the location; a repository is made by its first backup."
+    "Correct the location. The first backup creates a repository."
   );
 }
 async function findRepository(storage2, repositoryKey) {
@@ -43739,7 +43769,7 @@ async function findRepository(storage2, repositoryKey) {
     if (error2 instanceof DeniedValueError)
       throw new ConfigurationError(
         say`${nameInput("storage")}: ${error2.told.message}`,
-        "Give this user the right to read it.",
+        "Give this user permission to read it.",
         error2
       );
     if (error2 instanceof ForeignValueError) throw toDamageError(storage2, error2.how, error2);
@@ -43802,8 +43832,8 @@ function resolveKey(key, given) {
   if (key.held === "repository") {
     if (given !== void 0 && given.toLowerCase() !== key.value) {
       throw new ConfigurationError(
-        say`${nameInput("repository-key")}: this repository holds a key of its own, and it is another one`,
-        say`If you have always kept the key of this one outside, somebody has replaced repository.json: bring it back from a copy. If not, leave ${nameInput("repository-key")} empty.`
+        say`${nameInput("repository-key")}: this repository has its own key, and it is a different one`,
+        say`If you have always kept the key outside of the repository, somebody has replaced repository.json: put it back from a copy. If not, leave ${nameInput("repository-key")} empty.`
       );
     }
     return Buffer.from(key.value, "hex");
@@ -43811,14 +43841,14 @@ function resolveKey(key, given) {
   if (given === void 0) {
     throw new ConfigurationError(
       say`${nameInput("repository-key")}: the key of this repository is kept outside of it and was not given`,
-      "Give the key that was used for its first backup."
+      "Use the key that was used for its first backup."
     );
   }
   const candidate = Buffer.from(given, "hex");
   if (checkValue(candidate) !== key.check) {
     throw new ConfigurationError(
       say`${nameInput("repository-key")}: this is not the key of this repository`,
-      "Give the key that was used for its first backup."
+      "Use the key that was used for its first backup."
     );
   }
   return candidate;
@@ -43906,7 +43936,7 @@ async function openS3(location, options, context) {
   }
   if (!bucketPattern.test(bucket)) {
     throw new ConfigurationError(
-      say`${nameInput("storage")} names a bucket that cannot exist: ${bucket}`,
+      say`${nameInput("storage")} has an invalid bucket name: ${bucket}`,
       "A bucket name has 3 to 63 letters, digits, dots and hyphens."
     );
   }
@@ -43914,7 +43944,7 @@ async function openS3(location, options, context) {
   if (prefix !== "" && !isKey(prefix)) {
     throw new ConfigurationError(
       say`${nameInput("storage")} has a prefix that is not supported: ${prefix}`,
-      "Use letters, digits, dots, hyphens and underscores between single slashes."
+      "Use letters, digits, dots, hyphens and underscores, separated by single slashes."
     );
   }
   if (prefix.length + "/".length + longestKey > longestS3Key) {
@@ -43927,7 +43957,7 @@ async function openS3(location, options, context) {
   if (s3Addressing === "virtual" && endpoint2?.hostname.startsWith(`${bucket}.`)) {
     throw new ConfigurationError(
       say`${nameInput("s3-endpoint")} begins with the bucket`,
-      `Leave ${bucket}. out of it: with virtual addressing it is put there.`
+      `Leave ${bucket}. out of it: virtual addressing adds it.`
     );
   }
   const { S3Storage: S3Storage2 } = await Promise.resolve().then(() => (init_store(), store_exports));
@@ -43948,7 +43978,7 @@ async function openArtifact(location, options, context) {
   const name = location.replace(/^artifact:(\/\/)?/i, "");
   if (!artifactName.test(name) || name.endsWith(secondSlot2)) {
     throw new ConfigurationError(
-      say`${nameInput("storage")} names an artifact that cannot exist: ${JSON.stringify(name)}`,
+      say`${nameInput("storage")} has an invalid artifact name: ${JSON.stringify(name)}`,
       `Write artifact://name. A name has no " : < > | * ? \\ or /, at most 200 characters, and does not end with ${secondSlot2}.`
     );
   }
@@ -43997,7 +44027,7 @@ async function releaseLocks(place, step, context) {
       if (!isKnownError(error2)) throw error2;
       throw new StorageError(
         `locks of the step that was stopped may be left in ${storage2.location}: ${messageOf(error2)}`,
-        "They end by themselves half an hour after they were last refreshed.",
+        "They expire half an hour after they were last refreshed.",
         { cause: error2 }
       );
     }
