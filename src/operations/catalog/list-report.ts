@@ -81,7 +81,6 @@ function describeBackups(decisions: BackupList['decisions']): Section[] {
         { title: 'taken (UTC)', code: true },
         { title: 'kind' },
         { title: 'rows', align: 'right' },
-        { title: 'stored', align: 'right' },
         { title: 'proven' },
         { title: 'label' },
         { title: 'kept' },
@@ -91,7 +90,6 @@ function describeBackups(decisions: BackupList['decisions']): Section[] {
         formatTime(backup.snapshotAt),
         backup.purpose === 'safety' ? `${backup.kind}, safety` : backup.kind,
         formatCount(backup.totals.rows),
-        formatBytes(backup.totals.stored),
         tellProof(backup),
         backup.label ?? '',
         backup.pinned ? 'pinned' : keep ? 'yes' : 'no',
@@ -142,6 +140,7 @@ function describeMore(decisions: BackupList['decisions']): Section {
         columns: [
           { title: 'id', code: true },
           { title: 'size', align: 'right' },
+          { title: 'stored', align: 'right' },
           { title: 'reused', align: 'right' },
           { title: 'encrypted' },
           { title: 'verified (UTC)' },
@@ -150,6 +149,7 @@ function describeMore(decisions: BackupList['decisions']): Section {
         rows: decisions.map(({ backup }) => [
           backup.id,
           formatBytes(backup.totals.bytes),
+          formatBytes(backup.totals.stored),
           describeReuse(backup),
           backup.encrypted ? 'yes' : 'no',
           describeVerification(backup),
