@@ -49158,7 +49158,7 @@ var dashboard = "in the dashboard, under Database, Backups";
 var managedTellings = {
   "managed-off": ({ why, plan }) => why === "plan" ? {
     sentence: `Supabase keeps no backup of this project that its owner could restore: the plan${plan === void 0 ? "" : ` (${plan})`} has none.`,
-    remedy: "Rely on the backups of the repository alone, and drill them; or change to a plan with which Supabase takes a backup a day."
+    remedy: "Rely on the backups of the repository alone, and drill them; or change to a plan that includes daily backups."
   } : {
     sentence: `Supabase lists no backup of this project${plan === void 0 ? "" : `, although the plan (${plan}) has them`}, and no time that it can recover.`,
     remedy: `Look ${dashboard}: a new project gets its first within a day. Ask Supabase's support where none comes.`
@@ -49181,17 +49181,17 @@ var managedTellings = {
     switch (why) {
       case "paused":
         return {
-          sentence: "the project is paused: Supabase takes no backups of it meanwhile, and after 90 days it can only be downloaded, and not be started again.",
+          sentence: "the project is paused: Supabase takes no backups of it while it is, and after 90 days it can only be downloaded, not started again.",
           remedy: "Resume it in the dashboard, or keep a backup of the repository that is newer than the pause."
         };
       case "going":
         return {
           sentence: "the project is being removed, and all of its backups by Supabase go with it.",
-          remedy: "If nobody has meant to, ask Supabase's support at once. The backups of the repository stay."
+          remedy: "If this is not intended, ask Supabase's support at once. The backups of the repository stay."
         };
       case "pitr-replaces-daily":
         return {
-          sentence: "point-in-time recovery is on, and replaces the daily backups: those that are listed still are the last.",
+          sentence: "point-in-time recovery is on and replaces the daily backups: those still listed are the last.",
           remedy: "Nothing needs to be done: the window of point-in-time recovery takes their place."
         };
     }
@@ -49199,20 +49199,20 @@ var managedTellings = {
   "managed-out-of-step": ({ behind, measured, limit = 0, ofRepository, ofPlatform: ofPlatform2 }) => {
     if (ofRepository === void 0)
       return {
-        sentence: `Supabase has a backup of ${formatTimeWithZone(ofPlatform2)}, and the repository has none: there is one layer.`,
-        remedy: "Run `backup`, and see why none has run."
+        sentence: `Supabase has a backup of ${formatTimeWithZone(ofPlatform2)}, and the repository has none: there is only one layer.`,
+        remedy: "Run `backup`, and find out why none has run."
       };
     const [late, other] = behind === "repository" ? ["the repository", "Supabase"] : ["Supabase", "the repository"];
     return {
       sentence: `the two layers are out of step: ${late} is ${formatAge(measured ?? 0)} behind ${other} (repository ${formatTimeWithZone(ofRepository)}, Supabase ${formatTimeWithZone(ofPlatform2)}), and at most ${formatAge(limit)} may lie between them.`,
-      remedy: behind === "repository" ? "See why the last `backup` or `capture` failed or did not run, and run it; see that the storage is of this project." : `Look ${dashboard}; see that project-ref and the storage are of one project.`
+      remedy: behind === "repository" ? "Find out why the last `backup` or `capture` failed or did not run, and run it; check that the storage is of this project." : `Look ${dashboard}; check that project-ref and the storage are of one project.`
     };
   },
   "managed-unreadable": ({ severity, unread }) => {
     const parts3 = unread.map(({ part }) => partNames[part]).join(", ");
     const missing = [...new Set(unread.flatMap((each) => each.missing))];
     return {
-      sentence: `of Supabase's own backups was not read, and so is not measured: ${parts3} (${tellCauses(unread)}).`,
+      sentence: `these facts about Supabase's own backups could not be read: ${parts3} (${tellCauses(unread)}).`,
       remedy: adviseUnread(severity, unread, missing)
     };
   }
@@ -49226,27 +49226,27 @@ var partNames = {
   entitlements: "what the plan includes"
 };
 var causeNames = {
-  permission: "the token may not, or is not known any more",
+  permission: "the token lacks the permission, or is no longer valid",
   absent: "there is no such project for this token",
-  passing: "the Management API gave no answer now",
+  passing: "the Management API did not answer",
   foreign: "the Management API answered about another project",
-  future: "the Management API names a time that has not come",
-  unclear: "the Management API answered otherwise than it should"
+  future: "the Management API named a time in the future",
+  unclear: "the Management API gave an unexpected answer"
 };
 function tellCauses(unread) {
   return [...new Set(unread.map(({ cause }) => causeNames[cause]))].join("; ");
 }
 function adviseUnread(severity, unread, missing) {
   if (unread.some(({ cause }) => cause === "absent"))
-    return "See that project-ref is right, and that the token is of an account in the organization of the project.";
+    return "Check that project-ref is right, and that the token is of an account in the organization of the project.";
   if (unread.some(({ cause }) => cause === "permission")) {
     const permissions2 = missing.length > 0 ? missing.join(", ") : "what docs/managed.md lists for each part";
-    const give = `Give the token ${permissions2}, or a new one where it has expired.`;
-    return severity === "note" ? `${give} Nothing needs to be done where the rest is enough.` : give;
+    const give = `Give the token ${permissions2}, or create a new one if it has expired.`;
+    return severity === "note" ? `${give} If the rest is enough, nothing needs to be done.` : give;
   }
   if (unread.some(({ cause }) => cause === "foreign" || cause === "future"))
-    return `Believe nothing of it: see whether management-api-url and the clock of this machine are right, and look ${dashboard}.`;
-  return "Run it again later; https://status.supabase.com says how the platform is.";
+    return `Do not trust any of it: check management-api-url and the clock of this machine, and look ${dashboard}.`;
+  return "Run it again later; https://status.supabase.com shows the state of the platform.";
 }
 
 // src/interface/findings/telling.ts
@@ -49262,7 +49262,7 @@ var tellings = {
     finding,
     finding.newestPoint === "changes" ? "the newest point to go back to" : "the newest backup",
     "there is no backup",
-    "See why the last `backup` or `capture` failed or did not run, and run it."
+    "Find out why the last `backup` or `capture` failed or did not run, and run it."
   ),
   "verified-within": (finding) => tellLimit(
     finding,
@@ -49274,90 +49274,90 @@ var tellings = {
     finding,
     "the last drill that passed",
     "no drill ever passed",
-    "Run `drill`, and see why the last one failed if it did."
+    "Run `drill`; if the last one failed, find out why."
   ),
   "slot-lost": ({ slot, seenAt }) => ({
-    sentence: `the server has given up the slot ${slot}, as of ${formatTimeWithZone(seenAt)}: what was committed since the last capture is in no captured changes any more, and no later point in time can be recovered to but those of backups.`,
-    remedy: "Run `capture`: it makes the slot anew and takes a backup, from which on every time can be recovered again. Capture more often, or raise max_slot_wal_keep_size."
+    sentence: `the server has given up the slot ${slot}, as of ${formatTimeWithZone(seenAt)}: what was committed since the last capture can no longer be captured, and only the times of backups can be recovered after it.`,
+    remedy: "Run `capture`: it creates the slot again and takes a backup; from then on every time can be recovered. Capture more often, or raise max_slot_wal_keep_size."
   }),
   "slot-lag": ({ slot, measured = 0, safeBytes, seenAt }) => ({
     sentence: `the slot ${slot} keeps ${formatBytes(measured)} of write-ahead log, and the server gives it up after ${formatBytes(Math.max(0, safeBytes))} more, as of ${formatTimeWithZone(seenAt)}.`,
-    remedy: "See whether `capture` runs and succeeds, and run it. Capture more often, or raise max_slot_wal_keep_size, if it does; end transactions that stay open."
+    remedy: "Check that `capture` runs and succeeds, and run it. If it does, capture more often or raise max_slot_wal_keep_size, and end transactions that stay open."
   }),
   ...managedTellings,
   "late-schedule": tellLateness,
   "disabled-schedule": ({ workflow, jobs, state: state2 }) => state2 === "disabled" ? {
-    sentence: `the workflow ${workflow} is disabled, so that GitHub starts none of its jobs: ${jobs.join(", ")}.`,
+    sentence: `the workflow ${workflow} is disabled, so GitHub starts none of its jobs: ${jobs.join(", ")}.`,
     remedy: `Enable it with \`gh workflow enable ${workflow}\`. GitHub disables schedules after 60 days without activity in the repository; a person can, too.`
   } : {
-    sentence: `the workflow ${workflow} is not on GitHub, so that none of its jobs is started: ${jobs.join(", ")}.`,
+    sentence: `the workflow ${workflow} is not on GitHub, so none of its jobs is started: ${jobs.join(", ")}.`,
     remedy: "Merge it into the default branch, the only one whose schedules run."
   },
   "failed-runs": ({ measured = 0, job, lastClass }) => ({
     sentence: `the last ${formatCounted(measured, "run")} of \`${job}\` failed, the newest of the class ${lastClass}.`,
-    remedy: "Do what the message of the newest says, which stands in its log and its record, and run it once by hand."
+    remedy: "Follow the message of the newest run, in its log or its record, and run it once by hand."
   }),
   "late-copy": ({ copy, missingBackups, oldestMissing, why, measured, limit = 0 }) => why === void 0 ? {
-    sentence: `the copy ${copy} lacks ${formatCounted(missingBackups, "backup")}, the oldest ${oldestMissing} for ${measured === void 0 ? "longer" : formatAge(measured)}; at most ${formatAge(limit)} may pass.`,
-    remedy: "Run `mirror`, and see why the last one failed or did not run."
+    sentence: `the copy ${copy} is missing ${formatCounted(missingBackups, "backup")}, the oldest ${oldestMissing} for ${measured === void 0 ? "longer" : formatAge(measured)}; at most ${formatAge(limit)} may pass.`,
+    remedy: "Run `mirror`, and find out why the last one failed or did not run."
   } : {
-    sentence: `the copy ${copy} could not be read, so that nobody knows what it has: ${why}.`,
-    remedy: "See whether it still exists and its credentials are right, and run `mirror`."
+    sentence: `the copy ${copy} could not be read, so what it holds is unknown: ${why}.`,
+    remedy: "Check that it still exists and that its credentials are right, and run `mirror`."
   },
   "old-backup": ({ measured }) => ({
-    sentence: `the newest backup is ${measured === void 0 ? "too" : formatAge(measured)} old, more than max-age: what came after it rests on captured changes alone.`,
-    remedy: "See why the last `backup` failed or did not run, and run it."
+    sentence: `the newest backup is ${measured === void 0 ? "too" : formatAge(measured)} old, more than max-age: everything after it depends on captured changes alone.`,
+    remedy: "Find out why the last `backup` failed or did not run, and run it."
   }),
   "damaged-changes": ({ keys: keys2 }) => ({
-    sentence: `these captured changes are damaged, and no backup can be brought past them: ${keys2.join(", ")}.`,
-    remedy: "Run `backup`: from it on every time can be recovered again."
+    sentence: `these captured changes are damaged, and no restore can replay past them: ${keys2.join(", ")}.`,
+    remedy: "Run `backup`: from then on every time can be recovered again."
   }),
   shrinkage: tellRowLoss,
   "unusual-duration": (finding) => tellUnusual(finding, {
     ...{ what: "took", format: formatDuration },
-    jump: "See what kept it: locks, the load of the server, the network; `show` has its phases.",
-    drop: "See with `show` whether all tables are in it."
+    jump: "Find out what slowed it down: locks, the load of the server, the network; `show` has its phases.",
+    drop: "Check with `show` that it has all tables."
   }),
   "unusual-size": (finding) => tellUnusual(finding, {
     ...{ what: "has stored", format: formatBytes },
-    jump: "See with `show` which tables have grown, and whether they were meant to.",
-    drop: "See with `show` which tables have shrunk, and whether they were meant to."
+    jump: "Check with `show` which tables have grown, and whether that is expected.",
+    drop: "Check with `show` which tables have shrunk, and whether that is expected."
   }),
   "unusual-rows": (finding) => tellUnusual(finding, {
     ...{ what: "has", format: (rows2) => formatCounted(Math.round(rows2), "row") },
-    jump: "See with `show` which tables have grown, and whether they were meant to.",
-    drop: "See with `show` which tables have shrunk, and whether they were meant to; `pin` an earlier backup if not."
+    jump: "Check with `show` which tables have grown, and whether that is expected.",
+    drop: "Check with `show` which tables have shrunk, and whether that is expected; if not, `pin` an earlier backup."
   }),
   "unreadable-manifests": ({ ids: ids2 }) => ({
     sentence: `these manifests are damaged, and their backups lost: ${ids2.join(", ")}.`,
-    remedy: "Bring them back from a copy of the storage, or take a backup now, and see what else the storage has lost."
+    remedy: "Restore these files from a copy of the storage, or take a backup now, and find out what else the storage has lost."
   }),
   "damaged-backups": ({ ids: ids2 }) => ({
     sentence: `these backups were found damaged: ${ids2.join(", ")}.`,
-    remedy: "A full backup stores anew what they lack."
+    remedy: "Run `backup`: a full backup stores again what they are missing."
   }),
   "vanished-backups": ({ ids: ids2 }) => ({
-    sentence: `not listed any more, although no cleanup has removed them: ${ids2.join(", ")}.`,
-    remedy: "Somebody else has, or the listing of the storage lacks something: look below backups/ with the tools of the storage."
+    sentence: `these backups are no longer listed, although no cleanup removed them: ${ids2.join(", ")}.`,
+    remedy: "Somebody else removed them, or the listing of the storage is incomplete: look below backups/ with the tools of the storage."
   }),
   "hidden-versions": ({ objects: objects2, measured = 0 }) => ({
     sentence: `the bucket keeps versions: what the last cleanup removed, ${formatCounted(objects2, "object")} with ${formatBytes(measured)}, is hidden and still paid for, until a lifecycle rule expires noncurrent versions.`,
     remedy: "Set such a rule, or let `cleanup` delete versions."
   }),
   "mixed-encryption": ({ measured = 0, all: all2, newestPlain }) => ({
-    sentence: `not encrypted, beside others that are: ${formatCounted(measured, "backup")} of ${formatCount(all2)}, the newest ${newestPlain}; \`list\` shows which.`,
+    sentence: `${formatCounted(measured, "backup")} of ${formatCount(all2)} ${measured === 1 ? "is" : "are"} not encrypted, while others are; the newest is ${newestPlain}, and \`list\` shows which.`,
     remedy: "Set `encryption-recipients` wherever backups are taken."
   }),
   "failed-drill": ({ backup, why }) => ({
-    sentence: `the last drill failed, of ${backup}: ${why ?? "nobody knows why"}`,
-    remedy: "Mend what it says, and run `drill` again; until then count on an older backup."
+    sentence: `the last drill failed, of ${backup}: ${why ?? "the reason was not recorded"}`,
+    remedy: "Fix what it says and run `drill` again; until then rely on an older backup."
   }),
   "slow-recovery": ({ backup, limit = 0, measured = 0 }) => ({
-    sentence: `the last drill that passed, of ${backup}, took ${formatDuration(measured)} until the database could be used, and its rto-target is ${formatDuration(limit)}.`,
-    remedy: "See in the report of `drill` which phase takes the time, and raise `jobs` or use a larger server; or set `rto-target` to what is enough."
+    sentence: `the last drill that passed, of ${backup}, took ${formatDuration(measured)} until the database could be used, more than its rto-target of ${formatDuration(limit)}.`,
+    remedy: "The report of `drill` shows which phase takes the time: raise `jobs` or use a larger server, or set `rto-target` to what you can accept."
   }),
   "unmeasured-recovery": ({ prediction }) => ({
-    sentence: `how long a recovery takes was never measured; ${prediction === void 0 ? "nothing tells it either" : `predicted: ${tellPrediction(prediction)}`}.`,
+    sentence: `how long a recovery takes was never measured${prediction === void 0 ? ", and there is nothing to predict it from" : `; predicted: ${tellPrediction(prediction)}`}.`,
     remedy: "Run `drill`, which restores a backup and measures it."
   })
 };
@@ -49376,7 +49376,7 @@ function tellLateness({ job, crons: crons2, timeZone, limit = 0, measured }) {
   const sentence = measured === void 0 ? `there was no ${which2}. ${due}` : `the last ${which2} is ${formatAge(measured)} old. ${due}`;
   return {
     sentence,
-    remedy: "See why its last run failed, or whether it ran at all: `schedule` with `check` asks GitHub. Then run it once by hand."
+    remedy: "Find out why its last run failed, or whether it ran at all: `schedule` with `check` asks GitHub. Then run it once by hand."
   };
 }
 function tellLimit({ severity, kind, limit, measured }, what, never3, remedy) {
@@ -49398,7 +49398,7 @@ function tellUnusual(finding, words3) {
 function tellRowLoss({ before, rowsBefore, rowsAfter }) {
   return {
     sentence: `the newest backup has ${formatCounted(rowsAfter, "row")}, and the one before, ${before}, had ${formatCount(rowsBefore)}.`,
-    remedy: `See whether they were meant to go; pin ${before} if not.`
+    remedy: `Check whether the rows were meant to be deleted; if not, pin ${before}.`
   };
 }
 
@@ -67603,7 +67603,11 @@ function toFailureFields(failure2) {
     case "damage":
       return { at, what: "validate", message: `damage in ${failure2.damaged.join(", ")}` };
     case "drill":
-      return { at, what: `drill of ${failure2.backup}`, message: failure2.why ?? "nobody knows why" };
+      return {
+        at,
+        what: `drill of ${failure2.backup}`,
+        message: failure2.why ?? "the reason was not recorded"
+      };
     case "slow-drill": {
       const message = `it took ${formatDuration(failure2.took)}, and its target is ${formatDuration(failure2.target)}`;
       return { at, what: `drill of ${failure2.backup}, too slow`, message };
@@ -78874,7 +78878,7 @@ function judgeDrill2(attempts3, rtoTarget) {
 function listEnds({ attempts: attempts3 }) {
   return attempts3.map((attempt5) => ({
     backup: attempt5.backup,
-    why: hasPassed(attempt5) ? void 0 : explainFailure2(attempt5) ?? "nobody knows why",
+    why: hasPassed(attempt5) ? void 0 : explainFailure2(attempt5) ?? "the reason was not recorded",
     recovery: attempt5.recovery
   }));
 }

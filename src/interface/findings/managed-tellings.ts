@@ -23,7 +23,7 @@ export const managedTellings: { readonly [Kind in ManagedKind]: Tell<Kind> } = {
       ? {
           sentence: `Supabase keeps no backup of this project that its owner could restore: the plan${plan === undefined ? '' : ` (${plan})`} has none.`,
           remedy:
-            'Rely on the backups of the repository alone, and drill them; or change to a plan with which Supabase takes a backup a day.',
+            'Rely on the backups of the repository alone, and drill them; or change to a plan that includes daily backups.',
         }
       : {
           sentence: `Supabase lists no backup of this project${plan === undefined ? '' : `, although the plan (${plan}) has them`}, and no time that it can recover.`,
@@ -55,7 +55,7 @@ export const managedTellings: { readonly [Kind in ManagedKind]: Tell<Kind> } = {
       case 'paused':
         return {
           sentence:
-            'the project is paused: Supabase takes no backups of it meanwhile, and after 90 days it can only be downloaded, and not be started again.',
+            'the project is paused: Supabase takes no backups of it while it is, and after 90 days it can only be downloaded, not started again.',
           remedy:
             'Resume it in the dashboard, or keep a backup of the repository that is newer than the pause.',
         };
@@ -63,12 +63,12 @@ export const managedTellings: { readonly [Kind in ManagedKind]: Tell<Kind> } = {
         return {
           sentence: 'the project is being removed, and all of its backups by Supabase go with it.',
           remedy:
-            "If nobody has meant to, ask Supabase's support at once. The backups of the repository stay.",
+            "If this is not intended, ask Supabase's support at once. The backups of the repository stay.",
         };
       case 'pitr-replaces-daily':
         return {
           sentence:
-            'point-in-time recovery is on, and replaces the daily backups: those that are listed still are the last.',
+            'point-in-time recovery is on and replaces the daily backups: those still listed are the last.',
           remedy: 'Nothing needs to be done: the window of point-in-time recovery takes their place.',
         };
     }
@@ -76,8 +76,8 @@ export const managedTellings: { readonly [Kind in ManagedKind]: Tell<Kind> } = {
   'managed-out-of-step': ({ behind, measured, limit = 0, ofRepository, ofPlatform }) => {
     if (ofRepository === undefined)
       return {
-        sentence: `Supabase has a backup of ${formatTimeWithZone(ofPlatform)}, and the repository has none: there is one layer.`,
-        remedy: 'Run `backup`, and see why none has run.',
+        sentence: `Supabase has a backup of ${formatTimeWithZone(ofPlatform)}, and the repository has none: there is only one layer.`,
+        remedy: 'Run `backup`, and find out why none has run.',
       };
     const [late, other] =
       behind === 'repository' ? ['the repository', 'Supabase'] : ['Supabase', 'the repository'];
@@ -85,15 +85,15 @@ export const managedTellings: { readonly [Kind in ManagedKind]: Tell<Kind> } = {
       sentence: `the two layers are out of step: ${late} is ${formatAge(measured ?? 0)} behind ${other} (repository ${formatTimeWithZone(ofRepository)}, Supabase ${formatTimeWithZone(ofPlatform)}), and at most ${formatAge(limit)} may lie between them.`,
       remedy:
         behind === 'repository'
-          ? 'See why the last `backup` or `capture` failed or did not run, and run it; see that the storage is of this project.'
-          : `Look ${dashboard}; see that project-ref and the storage are of one project.`,
+          ? 'Find out why the last `backup` or `capture` failed or did not run, and run it; check that the storage is of this project.'
+          : `Look ${dashboard}; check that project-ref and the storage are of one project.`,
     };
   },
   'managed-unreadable': ({ severity, unread }) => {
     const parts = unread.map(({ part }) => partNames[part]).join(', ');
     const missing = [...new Set(unread.flatMap((each) => each.missing))];
     return {
-      sentence: `of Supabase's own backups was not read, and so is not measured: ${parts} (${tellCauses(unread)}).`,
+      sentence: `these facts about Supabase's own backups could not be read: ${parts} (${tellCauses(unread)}).`,
       remedy: adviseUnread(severity, unread, missing),
     };
   },
@@ -109,12 +109,12 @@ export const partNames: Readonly<Record<UnreadPart['part'], string>> = {
 };
 
 const causeNames: Readonly<Record<UnreadPart['cause'], string>> = {
-  permission: 'the token may not, or is not known any more',
+  permission: 'the token lacks the permission, or is no longer valid',
   absent: 'there is no such project for this token',
-  passing: 'the Management API gave no answer now',
+  passing: 'the Management API did not answer',
   foreign: 'the Management API answered about another project',
-  future: 'the Management API names a time that has not come',
-  unclear: 'the Management API answered otherwise than it should',
+  future: 'the Management API named a time in the future',
+  unclear: 'the Management API gave an unexpected answer',
 };
 
 function tellCauses(unread: readonly UnreadPart[]): string {
@@ -127,13 +127,13 @@ function adviseUnread(
   missing: readonly string[],
 ): string {
   if (unread.some(({ cause }) => cause === 'absent'))
-    return 'See that project-ref is right, and that the token is of an account in the organization of the project.';
+    return 'Check that project-ref is right, and that the token is of an account in the organization of the project.';
   if (unread.some(({ cause }) => cause === 'permission')) {
     const permissions = missing.length > 0 ? missing.join(', ') : 'what docs/managed.md lists for each part';
-    const give = `Give the token ${permissions}, or a new one where it has expired.`;
-    return severity === 'note' ? `${give} Nothing needs to be done where the rest is enough.` : give;
+    const give = `Give the token ${permissions}, or create a new one if it has expired.`;
+    return severity === 'note' ? `${give} If the rest is enough, nothing needs to be done.` : give;
   }
   if (unread.some(({ cause }) => cause === 'foreign' || cause === 'future'))
-    return `Believe nothing of it: see whether management-api-url and the clock of this machine are right, and look ${dashboard}.`;
-  return 'Run it again later; https://status.supabase.com says how the platform is.';
+    return `Do not trust any of it: check management-api-url and the clock of this machine, and look ${dashboard}.`;
+  return 'Run it again later; https://status.supabase.com shows the state of the platform.';
 }

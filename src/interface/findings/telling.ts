@@ -33,7 +33,7 @@ const tellings: { readonly [Kind in FindingKind]: (finding: FindingOf<Kind>) => 
       finding,
       finding.newestPoint === 'changes' ? 'the newest point to go back to' : 'the newest backup',
       'there is no backup',
-      'See why the last `backup` or `capture` failed or did not run, and run it.',
+      'Find out why the last `backup` or `capture` failed or did not run, and run it.',
     ),
   'verified-within': (finding) =>
     tellLimit(
@@ -47,105 +47,104 @@ const tellings: { readonly [Kind in FindingKind]: (finding: FindingOf<Kind>) => 
       finding,
       'the last drill that passed',
       'no drill ever passed',
-      'Run `drill`, and see why the last one failed if it did.',
+      'Run `drill`; if the last one failed, find out why.',
     ),
   'slot-lost': ({ slot, seenAt }) => ({
-    sentence: `the server has given up the slot ${slot}, as of ${formatTimeWithZone(seenAt)}: what was committed since the last capture is in no captured changes any more, and no later point in time can be recovered to but those of backups.`,
+    sentence: `the server has given up the slot ${slot}, as of ${formatTimeWithZone(seenAt)}: what was committed since the last capture can no longer be captured, and only the times of backups can be recovered after it.`,
     remedy:
-      'Run `capture`: it makes the slot anew and takes a backup, from which on every time can be recovered again. Capture more often, or raise max_slot_wal_keep_size.',
+      'Run `capture`: it creates the slot again and takes a backup; from then on every time can be recovered. Capture more often, or raise max_slot_wal_keep_size.',
   }),
   'slot-lag': ({ slot, measured = 0, safeBytes, seenAt }) => ({
     sentence: `the slot ${slot} keeps ${formatBytes(measured)} of write-ahead log, and the server gives it up after ${formatBytes(Math.max(0, safeBytes))} more, as of ${formatTimeWithZone(seenAt)}.`,
     remedy:
-      'See whether `capture` runs and succeeds, and run it. Capture more often, or raise max_slot_wal_keep_size, if it does; end transactions that stay open.',
+      'Check that `capture` runs and succeeds, and run it. If it does, capture more often or raise max_slot_wal_keep_size, and end transactions that stay open.',
   }),
   ...managedTellings,
   'late-schedule': tellLateness,
   'disabled-schedule': ({ workflow, jobs, state }) =>
     state === 'disabled'
       ? {
-          sentence: `the workflow ${workflow} is disabled, so that GitHub starts none of its jobs: ${jobs.join(', ')}.`,
+          sentence: `the workflow ${workflow} is disabled, so GitHub starts none of its jobs: ${jobs.join(', ')}.`,
           remedy: `Enable it with \`gh workflow enable ${workflow}\`. GitHub disables schedules after 60 days without activity in the repository; a person can, too.`,
         }
       : {
-          sentence: `the workflow ${workflow} is not on GitHub, so that none of its jobs is started: ${jobs.join(', ')}.`,
+          sentence: `the workflow ${workflow} is not on GitHub, so none of its jobs is started: ${jobs.join(', ')}.`,
           remedy: 'Merge it into the default branch, the only one whose schedules run.',
         },
   'failed-runs': ({ measured = 0, job, lastClass }) => ({
     sentence: `the last ${formatCounted(measured, 'run')} of \`${job}\` failed, the newest of the class ${lastClass}.`,
-    remedy:
-      'Do what the message of the newest says, which stands in its log and its record, and run it once by hand.',
+    remedy: 'Follow the message of the newest run, in its log or its record, and run it once by hand.',
   }),
   'late-copy': ({ copy, missingBackups, oldestMissing, why, measured, limit = 0 }) =>
     why === undefined
       ? {
-          sentence: `the copy ${copy} lacks ${formatCounted(missingBackups, 'backup')}, the oldest ${oldestMissing} for ${measured === undefined ? 'longer' : formatAge(measured)}; at most ${formatAge(limit)} may pass.`,
-          remedy: 'Run `mirror`, and see why the last one failed or did not run.',
+          sentence: `the copy ${copy} is missing ${formatCounted(missingBackups, 'backup')}, the oldest ${oldestMissing} for ${measured === undefined ? 'longer' : formatAge(measured)}; at most ${formatAge(limit)} may pass.`,
+          remedy: 'Run `mirror`, and find out why the last one failed or did not run.',
         }
       : {
-          sentence: `the copy ${copy} could not be read, so that nobody knows what it has: ${why}.`,
-          remedy: 'See whether it still exists and its credentials are right, and run `mirror`.',
+          sentence: `the copy ${copy} could not be read, so what it holds is unknown: ${why}.`,
+          remedy: 'Check that it still exists and that its credentials are right, and run `mirror`.',
         },
   'old-backup': ({ measured }) => ({
-    sentence: `the newest backup is ${measured === undefined ? 'too' : formatAge(measured)} old, more than max-age: what came after it rests on captured changes alone.`,
-    remedy: 'See why the last `backup` failed or did not run, and run it.',
+    sentence: `the newest backup is ${measured === undefined ? 'too' : formatAge(measured)} old, more than max-age: everything after it depends on captured changes alone.`,
+    remedy: 'Find out why the last `backup` failed or did not run, and run it.',
   }),
   'damaged-changes': ({ keys }) => ({
-    sentence: `these captured changes are damaged, and no backup can be brought past them: ${keys.join(', ')}.`,
-    remedy: 'Run `backup`: from it on every time can be recovered again.',
+    sentence: `these captured changes are damaged, and no restore can replay past them: ${keys.join(', ')}.`,
+    remedy: 'Run `backup`: from then on every time can be recovered again.',
   }),
   shrinkage: tellRowLoss,
   'unusual-duration': (finding) =>
     tellUnusual(finding, {
       ...{ what: 'took', format: formatDuration },
-      jump: 'See what kept it: locks, the load of the server, the network; `show` has its phases.',
-      drop: 'See with `show` whether all tables are in it.',
+      jump: 'Find out what slowed it down: locks, the load of the server, the network; `show` has its phases.',
+      drop: 'Check with `show` that it has all tables.',
     }),
   'unusual-size': (finding) =>
     tellUnusual(finding, {
       ...{ what: 'has stored', format: formatBytes },
-      jump: 'See with `show` which tables have grown, and whether they were meant to.',
-      drop: 'See with `show` which tables have shrunk, and whether they were meant to.',
+      jump: 'Check with `show` which tables have grown, and whether that is expected.',
+      drop: 'Check with `show` which tables have shrunk, and whether that is expected.',
     }),
   'unusual-rows': (finding) =>
     tellUnusual(finding, {
       ...{ what: 'has', format: (rows) => formatCounted(Math.round(rows), 'row') },
-      jump: 'See with `show` which tables have grown, and whether they were meant to.',
-      drop: 'See with `show` which tables have shrunk, and whether they were meant to; `pin` an earlier backup if not.',
+      jump: 'Check with `show` which tables have grown, and whether that is expected.',
+      drop: 'Check with `show` which tables have shrunk, and whether that is expected; if not, `pin` an earlier backup.',
     }),
   'unreadable-manifests': ({ ids }) => ({
     sentence: `these manifests are damaged, and their backups lost: ${ids.join(', ')}.`,
     remedy:
-      'Bring them back from a copy of the storage, or take a backup now, and see what else the storage has lost.',
+      'Restore these files from a copy of the storage, or take a backup now, and find out what else the storage has lost.',
   }),
   'damaged-backups': ({ ids }) => ({
     sentence: `these backups were found damaged: ${ids.join(', ')}.`,
-    remedy: 'A full backup stores anew what they lack.',
+    remedy: 'Run `backup`: a full backup stores again what they are missing.',
   }),
   'vanished-backups': ({ ids }) => ({
-    sentence: `not listed any more, although no cleanup has removed them: ${ids.join(', ')}.`,
+    sentence: `these backups are no longer listed, although no cleanup removed them: ${ids.join(', ')}.`,
     remedy:
-      'Somebody else has, or the listing of the storage lacks something: look below backups/ with the tools of the storage.',
+      'Somebody else removed them, or the listing of the storage is incomplete: look below backups/ with the tools of the storage.',
   }),
   'hidden-versions': ({ objects, measured = 0 }) => ({
     sentence: `the bucket keeps versions: what the last cleanup removed, ${formatCounted(objects, 'object')} with ${formatBytes(measured)}, is hidden and still paid for, until a lifecycle rule expires noncurrent versions.`,
     remedy: 'Set such a rule, or let `cleanup` delete versions.',
   }),
   'mixed-encryption': ({ measured = 0, all, newestPlain }) => ({
-    sentence: `not encrypted, beside others that are: ${formatCounted(measured, 'backup')} of ${formatCount(all)}, the newest ${newestPlain}; \`list\` shows which.`,
+    sentence: `${formatCounted(measured, 'backup')} of ${formatCount(all)} ${measured === 1 ? 'is' : 'are'} not encrypted, while others are; the newest is ${newestPlain}, and \`list\` shows which.`,
     remedy: 'Set `encryption-recipients` wherever backups are taken.',
   }),
   'failed-drill': ({ backup, why }) => ({
-    sentence: `the last drill failed, of ${backup}: ${why ?? 'nobody knows why'}`,
-    remedy: 'Mend what it says, and run `drill` again; until then count on an older backup.',
+    sentence: `the last drill failed, of ${backup}: ${why ?? 'the reason was not recorded'}`,
+    remedy: 'Fix what it says and run `drill` again; until then rely on an older backup.',
   }),
   'slow-recovery': ({ backup, limit = 0, measured = 0 }) => ({
-    sentence: `the last drill that passed, of ${backup}, took ${formatDuration(measured)} until the database could be used, and its rto-target is ${formatDuration(limit)}.`,
+    sentence: `the last drill that passed, of ${backup}, took ${formatDuration(measured)} until the database could be used, more than its rto-target of ${formatDuration(limit)}.`,
     remedy:
-      'See in the report of `drill` which phase takes the time, and raise `jobs` or use a larger server; or set `rto-target` to what is enough.',
+      'The report of `drill` shows which phase takes the time: raise `jobs` or use a larger server, or set `rto-target` to what you can accept.',
   }),
   'unmeasured-recovery': ({ prediction }) => ({
-    sentence: `how long a recovery takes was never measured; ${prediction === undefined ? 'nothing tells it either' : `predicted: ${tellPrediction(prediction)}`}.`,
+    sentence: `how long a recovery takes was never measured${prediction === undefined ? ', and there is nothing to predict it from' : `; predicted: ${tellPrediction(prediction)}`}.`,
     remedy: 'Run `drill`, which restores a backup and measures it.',
   }),
 };
@@ -176,7 +175,7 @@ function tellLateness({ job, crons, timeZone, limit = 0, measured }: FindingOf<'
   return {
     sentence,
     remedy:
-      'See why its last run failed, or whether it ran at all: `schedule` with `check` asks GitHub. Then run it once by hand.',
+      'Find out why its last run failed, or whether it ran at all: `schedule` with `check` asks GitHub. Then run it once by hand.',
   };
 }
 
@@ -217,6 +216,6 @@ function tellUnusual(
 export function tellRowLoss({ before, rowsBefore, rowsAfter }: RowLoss): Telling {
   return {
     sentence: `the newest backup has ${formatCounted(rowsAfter, 'row')}, and the one before, ${before}, had ${formatCount(rowsBefore)}.`,
-    remedy: `See whether they were meant to go; pin ${before} if not.`,
+    remedy: `Check whether the rows were meant to be deleted; if not, pin ${before}.`,
   };
 }

@@ -56,7 +56,7 @@ export interface AttemptEnd {
 export function listEnds({ attempts }: Pick<Drill, 'attempts'>): AttemptEnd[] {
   return attempts.map((attempt) => ({
     backup: attempt.backup,
-    why: hasPassed(attempt) ? undefined : (explainFailure(attempt) ?? 'nobody knows why'),
+    why: hasPassed(attempt) ? undefined : (explainFailure(attempt) ?? 'the reason was not recorded'),
     recovery: attempt.recovery,
   }));
 }

@@ -145,7 +145,7 @@ const proofs: Readonly<
   },
   'drilled-within': {
     what: 'no drill has passed within',
-    remedy: 'Run `drill`, and see why the last one failed if it did.',
+    remedy: 'Run `drill`; if the last one failed, find out why.',
   },
 };
 

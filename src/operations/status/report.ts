@@ -327,7 +327,7 @@ function tellFailure(failure: RecordedFailure): string {
     case 'damage':
       return `validate found damage in ${failure.damaged.join(', ')}`;
     case 'drill':
-      return `drill of ${failure.backup} failed: ${failure.why ?? 'nobody knows why'}`;
+      return `drill of ${failure.backup} failed: ${failure.why ?? 'the reason was not recorded'}`;
     case 'slow-drill':
       return `drill of ${failure.backup} took ${formatDuration(failure.took)}, and its target is ${formatDuration(failure.target)}`;
     case 'restore':

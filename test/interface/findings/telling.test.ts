@@ -10,18 +10,19 @@ const page = readFileSync(path.join(import.meta.dirname, '../../../docs/status.m
 /** What reports said of each before there was one list of findings; those with limits were in a table alone. */
 const formerWords: Partial<Record<FindingKind, string>> = {
   'old-backup':
-    'the newest backup is 30 h 00 min old, more than max-age: what came after it rests on captured changes alone.',
-  'damaged-changes': 'these captured changes are damaged, and no backup can be brought past them: a, b.',
+    'the newest backup is 30 h 00 min old, more than max-age: everything after it depends on captured changes alone.',
+  'damaged-changes': 'these captured changes are damaged, and no restore can replay past them: a, b.',
   shrinkage:
-    'the newest backup has 1 row, and the one before, 20261120T100000Z-0000, had 3. See whether they were meant to go; pin 20261120T100000Z-0000 if not.',
+    'the newest backup has 1 row, and the one before, 20261120T100000Z-0000, had 3. Check whether the rows were meant to be deleted; if not, pin 20261120T100000Z-0000.',
   'unreadable-manifests': 'these manifests are damaged, and their backups lost: a, b.',
-  'damaged-backups': 'these backups were found damaged: a, b. A full backup stores anew what they lack.',
+  'damaged-backups':
+    'these backups were found damaged: a, b. Run `backup`: a full backup stores again what they are missing.',
   'vanished-backups':
-    'not listed any more, although no cleanup has removed them: a, b. Somebody else has, or the listing of the storage lacks something: look below backups/ with the tools of the storage.',
+    'these backups are no longer listed, although no cleanup removed them: a, b. Somebody else removed them, or the listing of the storage is incomplete: look below backups/ with the tools of the storage.',
   'hidden-versions':
     'the bucket keeps versions: what the last cleanup removed, 3 objects with 4.00 kB, is hidden and still paid for, until a lifecycle rule expires noncurrent versions.',
   'mixed-encryption':
-    'not encrypted, beside others that are: 2 backups of 3, the newest a; `list` shows which.',
+    '2 backups of 3 are not encrypted, while others are; the newest is a, and `list` shows which.',
   'failed-drill': 'the last drill failed, of a: it is gone',
 };
 
@@ -89,7 +90,7 @@ describe('a prediction of the recovery time', () => {
 
   it('that cannot be made is no number', () => {
     expect(tellFinding({ ...examples['unmeasured-recovery'], prediction: undefined }).sentence).toBe(
-      'how long a recovery takes was never measured; nothing tells it either.',
+      'how long a recovery takes was never measured, and there is nothing to predict it from.',
     );
   });
 });

@@ -241,9 +241,7 @@ describe('the report', () => {
       JSON.stringify(
         describeWith(encrypted.map((each, hours) => shelve(hours + 1, { encrypted: each }))).report,
       );
-    expect(text(true, false, false)).toContain(
-      'WARNING: not encrypted, beside others that are: 2 backups of 3',
-    );
+    expect(text(true, false, false)).toContain('WARNING: 2 backups of 3 are not encrypted, while others are');
     for (const alike of [text(true, true), text(false, false)]) expect(alike).not.toContain('not encrypted');
   });
 
@@ -294,7 +292,7 @@ describe('what would be lost, and how long it would take', () => {
     const unmeasured = weigh([shelve(2, { kind: 'incremental' })]);
     expect(text(unmeasured)).toMatch(/a recovery takes +not measured\n/);
     expect(text(unmeasured)).toContain(
-      'NOTE: how long a recovery takes was never measured; nothing tells it',
+      'NOTE: how long a recovery takes was never measured, and there is nothing to predict it from',
     );
     expect(text(weigh([shelve(2)]))).toMatch(/a recovery takes +not measured; predicted: 1 min 00 s or more/);
     expect(text(weigh([]))).toMatch(/would be lost now +everything/);

@@ -101,7 +101,11 @@ function toFailureFields(failure: RecordedFailure) {
     case 'damage':
       return { at, what: 'validate', message: `damage in ${failure.damaged.join(', ')}` };
     case 'drill':
-      return { at, what: `drill of ${failure.backup}`, message: failure.why ?? 'nobody knows why' };
+      return {
+        at,
+        what: `drill of ${failure.backup}`,
+        message: failure.why ?? 'the reason was not recorded',
+      };
     case 'slow-drill': {
       const message = `it took ${formatDuration(failure.took)}, and its target is ${formatDuration(failure.target)}`;
       return { at, what: `drill of ${failure.backup}, too slow`, message };

@@ -42,7 +42,7 @@ function tell(failure: RecordedFailure): { what: string; message: string; next: 
     case 'drill':
       return {
         what: `drill of ${failure.backup}`,
-        message: failure.why ?? 'nobody knows why',
+        message: failure.why ?? 'the reason was not recorded',
         next: 'Mend it, and drill again.',
       };
     case 'slow-drill':

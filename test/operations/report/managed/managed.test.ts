@@ -14,7 +14,7 @@ it('is Markdown, HTML and JSON of the same value for each database, named for it
   const figures = JSON.parse(documents.get('_._shop.json') ?? '');
   expect(figures).toMatchObject({ status: 'broken', 'managed-layer': 'daily', 'managed-backups': 6 });
   for (const { sentence } of JSON.parse(figures.findings)) {
-    expect(documents.get('_._shop.md')?.replaceAll('\\', '')).toContain(sentence);
+    expect(documents.get('_._shop.md')?.replaceAll(/[\\`]/g, '')).toContain(sentence);
     expect(documents.get('_._shop.html')?.replaceAll('&#39;', "'")).toContain(sentence);
   }
 });
