@@ -112,6 +112,8 @@ async function main(words: readonly string[]): Promise<number> {
     const context = { ...machine, log, redact, mask, signal, ...prepareRun(alarm), ask };
     const outcome = await run(inputs, context);
     log.clearProgress();
+    // On a screen, the progress before it stands right above.
+    if (stdout.isTTY && stderr.isTTY && !asJson) print('\n');
     const writing = { redact, name: nameHere };
     print(
       asJson ? renderOutcome(inputs.operation, outcome, writing) : renderPrinted(outcome, redact, nameHere),

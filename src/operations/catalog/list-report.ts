@@ -82,8 +82,8 @@ function describeBackups(decisions: BackupList['decisions']): Section[] {
         { title: 'kind' },
         { title: 'rows', align: 'right' },
         { title: 'proven' },
-        { title: 'label' },
         { title: 'kept' },
+        { title: 'label' },
       ],
       rows: decisions.map(({ backup, keep }) => [
         backup.id,
@@ -91,8 +91,8 @@ function describeBackups(decisions: BackupList['decisions']): Section[] {
         backup.purpose === 'safety' ? `${backup.kind}, safety` : backup.kind,
         formatCount(backup.totals.rows),
         tellProof(backup),
-        backup.label ?? '',
         backup.pinned ? 'pinned' : keep ? 'yes' : 'no',
+        backup.label ?? '',
       ]),
     },
     {
