@@ -25,11 +25,12 @@ export function listPoints(facts: RunbookFacts): Step {
       : md`See which backups there are. Take the newest of before the mistake.`,
     run: call(facts, 'list'),
     expect: [
-      `Backups in ${facts.location}`,
+      `Backups in ${facts.location}: …`,
       '…',
       ...(facts.isCaptured
         ? ['Any point in time can be recovered from …']
         : ['… a cleanup with this retention would remove …']),
+      '…',
     ],
     otherwise: md`Exit code 3 means that manifests are damaged: go to [ransomware](#ransomware).`,
   };

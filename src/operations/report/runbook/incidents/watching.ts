@@ -92,7 +92,7 @@ export function describeSlotLost(facts: RunbookFacts): Page {
       {
         say: md`The newest stretch begins with the new backup.`,
         run: call(facts, 'list'),
-        expect: ['…', 'Any point in time can be recovered from …'],
+        expect: ['…', 'Any point in time can be recovered from …', '…'],
       },
     ],
     inform: [
