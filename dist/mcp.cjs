@@ -57113,6 +57113,7 @@ function describeBackup(result, copies = []) {
   const rowBytes = manifest.tables.reduce((sum2, table4) => sum2 + table4.bytes, 0);
   return {
     exitCode: isUndoubted(result) ? 0 : 3,
+    found: isUndoubted(result) ? void 0 : `${result.mismatches[0]}; earlier backups are in doubt`,
     outputs: {
       "backup-id": manifest.id,
       "backup-type": manifest.kind,
@@ -79142,8 +79143,14 @@ function titleOf3({ copies, isDryRun }) {
   return incomplete2 === 0 ? `Mirror: ${formatCounted(copies.length, "copy is", "copies are")} up to date` : `Mirror: ${incomplete2} of ${formatCounted(copies.length, "copy", "copies")} NOT up to date`;
 }
 function tellIncomplete(copies) {
-  const incomplete2 = copies.filter((copy) => !isComplete(copy)).map(({ name: name2 }) => name2);
-  return incomplete2.length === 0 ? void 0 : incomplete2.join(", ");
+  const incomplete2 = copies.flatMap((copy) => {
+    if (copy.kind === "failed") return [`${copy.name}: ${copy.error.message}`];
+    const [first2] = copy.refused;
+    return first2 === void 0 ? [] : [
+      `${copy.name} lacks ${formatCounted(copy.refused.length, "file")}, the first ${first2.key}: ${first2.why}`
+    ];
+  });
+  return incomplete2.length === 0 ? void 0 : incomplete2.join("; ");
 }
 
 // src/operations/mirror/mirror.ts
@@ -80050,7 +80057,7 @@ function tellPlan({
     `${tables3 === void 0 ? "A recovery takes" : "All of a backup takes longer than some tables, namely"}: ${toRecovery(recovery).sentence}.`,
     ...backup.damagedAt === null ? [] : [`THE BACKUP WAS FOUND DAMAGED on ${iso(backup.damagedAt)}: choose another one.`],
     ...backup.verifiedAt === null && backup.damagedAt === null ? ["The backup was never read back whole."] : [],
-    ...words3 === void 0 ? [] : [`Whoever answers for it types the words ${words3} in place of \u2026 in the line.`],
+    ...words3 === void 0 ? [] : [`A person who is sure types the words ${words3} in place of \u2026 in the line.`],
     `The plan holds until ${iso(expiresAt)}.`
   ];
 }
@@ -80495,9 +80502,10 @@ function listPoints(facts) {
     say: facts.isCaptured ? md`See which points in time can be reached. \`$BEFORE\` lies in one of the stretches in the last line, before the mistake; the newest such time loses least.` : md`See which backups there are. Take the newest of before the mistake.`,
     run: call3(facts, "list"),
     expect: [
-      `Backups in ${facts.location}`,
+      `Backups in ${facts.location}: \u2026`,
       "\u2026",
-      ...facts.isCaptured ? ["Any point in time can be recovered from \u2026"] : ["\u2026 a cleanup with this retention would remove \u2026"]
+      ...facts.isCaptured ? ["Any point in time can be recovered from \u2026"] : ["\u2026 a cleanup with this retention would remove \u2026"],
+      "\u2026"
     ],
     otherwise: md`Exit code 3 means that manifests are damaged: go to [ransomware](#ransomware).`
   };
@@ -81032,7 +81040,7 @@ function describeSlotLost(facts) {
       {
         say: md`The newest stretch begins with the new backup.`,
         run: call3(facts, "list"),
-        expect: ["\u2026", "Any point in time can be recovered from \u2026"]
+        expect: ["\u2026", "Any point in time can be recovered from \u2026", "\u2026"]
       }
     ],
     inform: [

@@ -7,10 +7,9 @@ import type { InputName } from '../interface/inputs/schema.ts';
 import type { Outcome } from '../interface/outcome.ts';
 import { run } from '../operations/run.ts';
 import { printableForRunner, printableLines } from '../report/printable.ts';
-import { createMasks, type Redact, redactReport } from '../report/redact.ts';
+import { createMasks, redactReport } from '../report/redact.ts';
 import { renderText } from '../report/text.ts';
 import { toolName, toolVersion } from '../runtime/version.ts';
-import type { NameInput } from '../runtime/wording.ts';
 import { surviveBrokenPipe } from './process/broken-pipe.ts';
 import { endOnDefect, endProcess } from './process/end.ts';
 import { tellNegative, toFailure } from './process/failure.ts';
@@ -25,7 +24,7 @@ import { renderCompletion } from './terminal/completion/completion.ts';
 import { type Configuration, configure } from './terminal/configuration.ts';
 import { chooseVerbosity, explainAlias, listAdvice, refuseUnused } from './terminal/given.ts';
 import { environmentName, renderHelp, renderOperationHelp } from './terminal/help.ts';
-import { renderFailure, renderOutcome } from './terminal/json.ts';
+import { renderFailure, renderOutcome, type Writing } from './terminal/json.ts';
 import { createTerminalLog, type Verbosity } from './terminal/log.ts';
 import { createPaint } from './terminal/paint.ts';
 import { createAsk } from './terminal/questions.ts';
@@ -60,6 +59,7 @@ else main(argv.slice(2)).then(endProcess);
 async function main(words: readonly string[]): Promise<number> {
   // `--json` is looked up in the raw words, so that a mistake in the arguments is reported as JSON too.
   const asJson = words.includes('--json');
+  const render = asJson ? renderOutcome : renderPrinted;
   let given: Arguments['inputs'] = new Map();
   const nameHere = nameInTerminal((name) => given.has(name), env);
   const readGiven = (name: InputName): string | undefined => given.get(name) ?? readEnvironment(name);
@@ -112,12 +112,7 @@ async function main(words: readonly string[]): Promise<number> {
     const context = { ...machine, log, redact, mask, signal, ...prepareRun(alarm), ask };
     const outcome = await run(inputs, context);
     log.clearProgress();
-    // On a screen, the progress before it stands right above.
-    if (stdout.isTTY && stderr.isTTY && !asJson) print('\n');
-    const writing = { redact, name: nameHere };
-    print(
-      asJson ? renderOutcome(inputs.operation, outcome, writing) : renderPrinted(outcome, redact, nameHere),
-    );
+    print(render(inputs.operation, outcome, { redact, name: nameHere }));
     if (outcome.exitCode === 3) log.error(tellNegative(inputs.operation, outcome, nameHere));
     await alarm.notify({ outcome });
     return outcome.exitCode;
@@ -145,11 +140,12 @@ function print(text: string): 0 {
   return 0;
 }
 
-function renderPrinted({ printed, report }: Outcome, redact: Redact, name: NameInput): string {
+function renderPrinted(_operation: string, { printed, report }: Outcome, { redact, name }: Writing): string {
   if (printed !== undefined) return shown(redact(printed));
   const text = renderText(redactReport(report, redact, name), screen);
-  // Of a report, all that came from elsewhere is printable already, and colours are to stay.
-  return isRunner ? shown(text) : text;
+  // Of a report, all that came from elsewhere is printable already, and colours are to stay. On a screen, progress
+  // stands right above it.
+  return isRunner ? shown(text) : stdout.isTTY && stderr.isTTY ? `\n${text}` : text;
 }
 
 function helpFor(word: string | undefined): string {

@@ -54,6 +54,18 @@ export function describeParity(parity: Parity, snapshotAt: string | undefined, l
   ];
 }
 
+/** Says how much differs, and the first line that does; undefined where nothing does. */
+export function tellDifference(parity: Parity): string | undefined {
+  const [first] = placeLines(parity).filter(({ line }) => line.status === 'different');
+  if (first === undefined) return undefined;
+  const { kind, what, expected, found } = first.line;
+  return `${summarizeParity(parity)} The first: ${kind} ${what} is ${shorten(found)} instead of ${shorten(expected)}`;
+}
+
+function shorten(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text;
+}
+
 /** Counts the lines that are `not carried`; empty when nothing was compared. */
 export function countNotCarried(parity: Parity | undefined): number | '' {
   if (parity === undefined) return '';

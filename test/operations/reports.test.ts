@@ -49,6 +49,11 @@ describe.each(reports)('the report of $name', ({ verdict, outcome }) => {
     expect(renderText(report).split('\n')[0]).toMatch(verdict);
   });
 
+  it('says with a no what was found, for whoever does not see the report, and without one nothing', () => {
+    if (exitCode === 3) expect(String(outcome.found)).toMatch(/\S{2,}.* \S/);
+    else expect(outcome.found).toBeUndefined();
+  });
+
   it('goes on with what matters, and not with a table of times', () => {
     expect(second?.kind).toMatch(/^(paragraph|table)$/);
     expect(report.filter(isPhases)).toEqual([]);

@@ -115,7 +115,7 @@ describe('clean with include', () => {
     );
     const plan = await restore(live, '--include', 'private.notes, public.sums', '--clean', '--dry-run');
     expect(plan.stdout).toMatch(
-      /stays as it is but for the chosen objects: of all that it has, private\.notes, public\.sums would be replaced, 1 table with about 20 rows/,
+      /stays as it is but for the chosen objects: of its tables, private\.notes, public\.sums would be replaced, 1 table with about 20 rows/,
     );
     const run = await restore(live, '--include', 'private.notes, public.sums', '--clean', ...words);
     expect(run, run.stderr).toMatchObject({ exitCode: 0 });
@@ -270,7 +270,7 @@ describe('without clean', () => {
     const before = await dump(live);
     const misspelt = await restore(live, '--exclude', 'public.tree, sales.custmers', '--clean', ...words);
     expect(misspelt.exitCode).toBe(2);
-    expect(misspelt.stderr).toMatch(/exclude: nothing in backup \S+ fits sales\.custmers/);
+    expect(misspelt.stderr).toMatch(/exclude: nothing in backup \S+ matches sales\.custmers/);
     const empty = await restore(live, '--include', '', '--clean', ...words);
     expect(empty.stderr).toMatch(/--include is empty/);
     await expectSame(live, before);

@@ -108,7 +108,7 @@ describe('a restore is refused', () => {
     await expectUntouched(
       source,
       [
-        /confirm: .*\/shop needs words .*: it is the database that was backed up; its 7 tables with about 24,\d{3} rows/,
+        /confirm: .*\/shop needs a confirmation: it is the database that was backed up; its 7 tables with about 24,\d{3} rows/,
         /→ .*RESTORE PRODUCTION/,
       ],
       ['--clean'],

@@ -12,7 +12,7 @@ import type { Failure } from '../process/failure.ts';
 const contractVersion = 1;
 
 /** What hides secrets, and names inputs as the user of a terminal sets them */
-interface Writing {
+export interface Writing {
   readonly redact: Redact;
   readonly name: NameInput;
 }

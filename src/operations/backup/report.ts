@@ -11,6 +11,7 @@ export function describeBackup(result: BackupResult, copies: readonly CopyOutcom
   const rowBytes = manifest.tables.reduce((sum, table) => sum + table.bytes, 0);
   return {
     exitCode: isUndoubted(result) ? 0 : 3,
+    found: isUndoubted(result) ? undefined : `${result.mismatches[0]}; earlier backups are in doubt`,
     outputs: {
       'backup-id': manifest.id,
       'backup-type': manifest.kind,

@@ -12,6 +12,7 @@ import type { BackupList } from './result.ts';
 export function describeList({ location, decisions, damaged, recoverable }: BackupList): Outcome {
   return {
     exitCode: damaged.length === 0 ? 0 : 3,
+    found: tellDamaged(damaged),
     outputs: {
       backups: decisions.length,
       damaged: damaged.length,
@@ -166,6 +167,12 @@ function describeMore(decisions: BackupList['decisions']): Section {
  */
 function describeReuse({ totals }: BackupSummary): string {
   return formatShare(Math.max(totals.stored - totals.added, 0), totals.stored);
+}
+
+function tellDamaged([first, ...others]: BackupList['damaged']): string | undefined {
+  if (first === undefined) return undefined;
+  const more = others.length === 0 ? '' : `, and ${formatCounted(others.length, 'more', 'more')}`;
+  return `${first.id}: ${first.message}${more}`;
 }
 
 function describeDamaged(damaged: BackupList['damaged']): Section[] {

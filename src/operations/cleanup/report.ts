@@ -19,6 +19,7 @@ type Stop = Extract<Ending, { kind: 'stopped' }>;
 export function describeCleanup(done: Cleanup): Outcome {
   return {
     exitCode: done.ending.kind === 'stopped' ? 3 : 0,
+    found: tellStop(done.ending),
     outputs: {
       backups: done.backups - done.removed.length,
       removed: done.removed.length,
@@ -54,6 +55,15 @@ function describeTitle({ kind, ending, removed, backups, swept, storage }: Clean
 function toneOf({ ending, vanished }: Cleanup): Tone {
   if (ending.kind === 'stopped') return 'bad';
   return ending.kind === 'postponed' || vanished.length > 0 ? 'warning' : 'good';
+}
+
+function tellStop(ending: Ending): string | undefined {
+  if (ending.kind !== 'stopped') return undefined;
+  const [first] = ending.damaged;
+  if (ending.blind || first === undefined) return 'no backup is listed, although objects are stored';
+  const more =
+    ending.damaged.length === 1 ? '' : `, and ${formatCounted(ending.damaged.length - 1, 'more', 'more')}`;
+  return `${first.id}: ${first.message}${more}`;
 }
 
 function describeStop({ blind, damaged }: Stop): string {

@@ -41,6 +41,14 @@ function titleOf({ copies, isDryRun }: MirrorResult): string {
 }
 
 function tellIncomplete(copies: readonly CopyOutcome[]): string | undefined {
-  const incomplete = copies.filter((copy) => !isComplete(copy)).map(({ name }) => name);
-  return incomplete.length === 0 ? undefined : incomplete.join(', ');
+  const incomplete = copies.flatMap((copy) => {
+    if (copy.kind === 'failed') return [`${copy.name}: ${copy.error.message}`];
+    const [first] = copy.refused;
+    return first === undefined
+      ? []
+      : [
+          `${copy.name} lacks ${formatCounted(copy.refused.length, 'file')}, the first ${first.key}: ${first.why}`,
+        ];
+  });
+  return incomplete.length === 0 ? undefined : incomplete.join('; ');
 }

@@ -32,11 +32,18 @@ const shownDifferences = 50;
 /** Differences in the output, which a runner limits */
 const toldDifferences = 1000;
 
+function tellWrong({ differences }: Verification): string | undefined {
+  const [first] = differences;
+  if (first === undefined) return undefined;
+  return `${formatCounted(differences.length, 'row differs', 'rows differ')}; the first, of ${first.table}, ${first.id}, is ${first.kind}`;
+}
+
 function describeVerified(verified: Verification): Outcome {
   const { records, differences } = verified;
   const wrong = formatCounted(differences.length, 'row');
   return {
     exitCode: isFaithful(verified) ? 0 : 3,
+    found: tellWrong(verified),
     outputs: {
       records,
       'records-missing': countDifferences(verified, 'missing'),

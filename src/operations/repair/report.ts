@@ -8,12 +8,7 @@ export function describeRepair(result: RepairResult): Outcome {
   const { healed, isConfigHealed, bytes, lost, checked, elapsed } = result;
   return {
     exitCode: isHealed(result) ? 0 : 3,
-    found: isHealed(result)
-      ? undefined
-      : lost
-          .map(({ key }) => key)
-          .slice(0, 5)
-          .join(', '),
+    found: tellLost(lost),
     outputs: {
       healed: countValues(healed) + (isConfigHealed ? 1 : 0),
       'new-bytes': bytes,
@@ -32,6 +27,12 @@ export function describeRepair(result: RepairResult): Outcome {
       describeFigures(result),
     ],
   };
+}
+
+function tellLost([first, ...others]: RepairResult['lost']): string | undefined {
+  if (first === undefined) return undefined;
+  const more = others.length === 0 ? '' : `, and ${formatCounted(others.length, 'more', 'more')}`;
+  return `${first.key}: ${first.why}${more}`;
 }
 
 function titleOf({ storage, healed, isConfigHealed, isDryRun, lost }: RepairResult): string {

@@ -17,6 +17,9 @@ export function describeSchedule(done: Schedule): Outcome {
   const toParagraph = (text: string): Section => ({ kind: 'paragraph', text });
   return {
     exitCode: isInOrder(done) ? 0 : 3,
+    found: isInOrder(done)
+      ? undefined
+      : done.problems.map((one) => tellProblem(one, done.timeZone)).join(' '),
     outputs: {
       workflows: changes.filter(({ state }) => state !== 'remove').length,
       drift: hasDrift,

@@ -46,7 +46,7 @@ describe('workflows that ran as due', () => {
       '8 min 00 s',
     ]);
     expect(text).toContain('Minutes of full, cleanup are the median of their last runs.');
-    expect(text).toMatch(/production .* 60 +150\n/);
+    expect(text).toMatch(/production .* 328 d +150\n/);
     expect(enabling(github.requests)).toEqual([]);
   });
 
@@ -246,7 +246,7 @@ describe('captures', () => {
   test('are what is lost at worst, and are told with the minutes that they take', async () => {
     const text = textOf(await (await makeCheckout(captured)).run());
     expect(text).toMatch(/production +capture +\d+,\d+ \* \* \* \* .* 1[,.\u202f ]?440 +1[,.\u202f ]?440\n/);
-    expect(text).toMatch(/production +30 min 00 s, from .* +of the last 8d +hourly=24/);
+    expect(text).toMatch(/production +30 min 00 s +\w+ .* +of the last 8d +hourly=24/);
   });
 
   test('that take more minutes than a free plan has are told so, unless the runner is one of their own', async () => {

@@ -169,7 +169,7 @@ function tellPlan({
       : []),
     ...(words === undefined
       ? []
-      : [`Whoever answers for it types the words ${words} in place of … in the line.`]),
+      : [`A person who is sure types the words ${words} in place of … in the line.`]),
     `The plan holds until ${iso(expiresAt)}.`,
   ];
 }
