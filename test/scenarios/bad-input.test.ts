@@ -545,7 +545,7 @@ describe('the backup to restore', () => {
       () => ({
         words: restore(plain(), '--include', 'public.nothing'),
         exitCode: 2,
-        says: /include: nothing in backup .* fits public\.nothing/,
+        says: /include: nothing in backup .* matches public\.nothing/,
       }),
     ],
     [
