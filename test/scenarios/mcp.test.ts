@@ -565,7 +565,7 @@ describe('secrets', () => {
 describe('the command line', () => {
   test.each([
     [['mcp', '--help'], 0, 'Serves one assistant'],
-    [['mcp', '--storage', './x'], 2, 'takes no inputs on the command line, and "storage" is written there'],
+    [['mcp', '--storage', './x'], 2, 'takes no inputs on the command line, but "storage" is written there'],
     [['mcp', `--database-url=postgresql://u:${password}@h/d`], 2, '"database-url" is written there'],
   ])('%j', async (words, exitCode, told) => {
     const run = await runCli(words, { env });
