@@ -58,7 +58,7 @@ else main(argv.slice(2)).then(endProcess);
  */
 async function main(words: readonly string[]): Promise<number> {
   // `--json` is looked up in the raw words, so that a mistake in the arguments is reported as JSON too.
-  const asJson = words.includes('--json');
+  const asJson = words.some((word) => /^--json(?:=|$)/.test(word));
   const render = asJson ? renderOutcome : renderPrinted;
   let given: Arguments['inputs'] = new Map();
   const nameHere = nameInTerminal((name) => given.has(name), env);

@@ -157,8 +157,8 @@ export function escapeMarkdown(text: string): string {
       // A sign at the start of a line can make it a heading, a list item or a rule.
       .replace(/^([ \t]*)([#+=-])/gm, '$1\\$2')
       .replace(/^([ \t]*\d+)([.)])(?=\s|$)/gm, '$1\\$2')
-      // GitHub turns bare addresses into links.
-      .replace(/(?<=https?|ftp):(?=\/\/)|(?<=\bwww)\./gi, '\\$&')
+      // GitHub turns bare addresses into links, also behind a sign such as `_`.
+      .replace(/(?<=https?|ftp):(?=\/\/)|(?<=www)\./gi, '\\$&')
   );
 }
 
@@ -173,10 +173,29 @@ function escapeLine(text: string): string {
  */
 export function fitSummary(markdown: string, limitBytes = summaryLimitBytes): string {
   if (Buffer.byteLength(markdown) <= limitBytes) return markdown;
-  const closing = '\n\n</details>';
-  const room = limitBytes - Buffer.byteLength(closing + truncationNote);
-  const end = Buffer.from(markdown).subarray(0, room).lastIndexOf('\n');
-  const kept = Buffer.from(markdown).subarray(0, Math.max(end, 0)).toString();
-  const isFolded = kept.lastIndexOf('\n<details>') > kept.lastIndexOf('\n</details>');
-  return kept + (isFolded ? closing : '') + truncationNote;
+  let fence = 0;
+  for (const [found] of markdown.matchAll(/^`{3,}/gm)) fence = Math.max(fence, found.length);
+  const longestEnd = '\n'.length + fence + Buffer.byteLength(endOfTable + endOfDetails + truncationNote);
+  const room = Buffer.from(markdown).subarray(0, Math.max(limitBytes - longestEnd, 0));
+  const kept = room.subarray(0, Math.max(room.lastIndexOf('\n'), 0)).toString();
+  return kept + endWhatIsOpen(kept) + truncationNote;
+}
+
+const endOfTable = '\n</table>';
+const endOfDetails = '\n\n</details>';
+
+/** Ends the code, the table and the details in which a summary was cut. In code, nothing else begins or ends. */
+function endWhatIsOpen(markdown: string): string {
+  let fence: string | undefined;
+  let [isTable, isFolded] = [false, false];
+  for (const line of markdown.split('\n')) {
+    if (fence !== undefined) {
+      if (line === fence) fence = undefined;
+      continue;
+    }
+    fence = /^(`{3,})[a-z]*$/.exec(line)?.[1];
+    if (line === '<table>' || line === '</table>') isTable = line === '<table>';
+    if (line.startsWith('<details>') || line === '</details>') isFolded = line !== '</details>';
+  }
+  return [fence && `\n${fence}`, isTable && endOfTable, isFolded && endOfDetails].filter(Boolean).join('');
 }

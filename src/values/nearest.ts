@@ -13,11 +13,12 @@ export function findNearest(word: string, known: readonly string[]): string | un
 export function listNearest(word: string, known: readonly string[]): readonly string[] {
   const lower = word.toLowerCase();
   return known
+    .filter((name) => lower.length <= name.length + reachOf(name))
     .map((name) => ({ name, distance: editDistance(lower, name.toLowerCase()) }))
-    .filter(
-      ({ name, distance }) =>
-        distance <= Math.max(2, Math.floor(name.length / 3)) && distance < Math.max(word.length, 2),
-    )
+    .filter(({ name, distance }) => distance <= reachOf(name) && distance < Math.max(word.length, 2))
     .sort((one, other) => one.distance - other.distance)
     .map(({ name }) => name);
 }
+
+/** Edits that may lie between a word and this one. A word that is longer by more is not compared: it may be a whole file. */
+const reachOf = (name: string): number => Math.max(2, Math.floor(name.length / 3));

@@ -130,6 +130,37 @@ describe('what matters less', () => {
     expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(10_000);
     expect(fitSummary(report + 'y\n'.repeat(10_000), 10_000)).toMatch(/y\n\n_The rest/);
   });
+
+  test('ends before the note where its code is cut, whatever the code looks like', () => {
+    const code = (text: string) =>
+      fitSummary(
+        renderMarkdown([
+          { kind: 'heading', text: 'x' },
+          { kind: 'details', title: 'SQL', sections: [{ kind: 'code', language: 'sql', text }] },
+        ]),
+        3000,
+      );
+    const rest = 'SELECT 1;\n'.repeat(1000);
+    for (const start of ['', '</details>\n', '<table>\n', '```\n<details>\n']) {
+      const cut = code(start + rest);
+      expect(cut).toMatch(/SELECT 1;\n(`{3,})\n\n<\/details>\n\n_The rest/);
+      expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(3000);
+    }
+    expect(code(`${'`'.repeat(5000)}\n`)).toMatch(/^\n\n_The rest/);
+  });
+
+  test('ends before the note where its table is cut', () => {
+    const table = {
+      kind: 'table' as const,
+      columns: [{ title: 'id', code: true }, { title: 'what' }],
+      rows: Array.from({ length: 100 }, () => ['x'.repeat(30), 'y '.repeat(60)]),
+    };
+    const folded = renderMarkdown([
+      { kind: 'heading', text: 'x' },
+      { kind: 'details', title: 'Ids', sections: [table] },
+    ]);
+    expect(fitSummary(folded, 3000)).toMatch(/<\/tr>\n<\/table>\n\n<\/details>\n\n_The rest/);
+  });
 });
 
 test('a verdict has a sign, as a terminal has a colour', () => {
@@ -145,6 +176,7 @@ test('a verdict has a sign, as a terminal has a colour', () => {
 describe('what a report as Markdown holds', () => {
   test('leads nowhere', () => {
     const text = 'https://evil.example/x www.evil.example ftp://evil.example <https://evil.example>';
+    expect(escapeMarkdown('_www.evil.example')).toBe('\\_www\\.evil.example');
     expect(escapeMarkdown(text)).toBe(
       'https\\://evil.example/x www\\.evil.example ftp\\://evil.example &lt;https\\://evil.example&gt;',
     );

@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
 import pg from 'pg';
@@ -69,6 +78,22 @@ test('a server runs from where its packages were unpacked, with the libraries an
   expect(dump).toMatchObject({ status: 0, stderr: '' });
   expect(dump.stdout).toContain('CREATE EXTENSION IF NOT EXISTS pgcrypto');
   expect(existsSync(join(final, 'programs/pg_config'))).toBe(false);
+});
+
+test('everybody may run what was unpacked, whatever the umask', ({ skip }) => {
+  if (spawnSync('dpkg-deb', ['--version']).status !== 0) return skip('no dpkg-deb');
+  folder = mkdtempSync(join(tmpdir(), 'unpacked '));
+  const content = join(folder, 'content');
+  mkdirSync(join(content, debian, '17/bin'), { recursive: true });
+  writeFileSync(join(content, debian, '17/bin/postgres'), '');
+  const file = pack(content, 'postgresql-17');
+  const work = join(folder, 'work');
+  // A process of its own: threads cannot set a umask.
+  const module = join(import.meta.dirname, 'unpacked-server.ts');
+  const script = `process.umask(0o077); (await import(${JSON.stringify(module)})).unpackServer(...${JSON.stringify([[file], work, work])})`;
+  execFileSync(process.execPath, ['--input-type=module', '--eval', script]);
+  for (const place of ['programs', 'programs/postgres'])
+    expect(statSync(join(work, place)).mode & 0o777).toBe(0o755);
 });
 
 /** A library of the server's, which its programs find in the system */

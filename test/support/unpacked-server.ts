@@ -55,8 +55,8 @@ const runs = (folder: string) => succeeds(join(folder, 'programs', 'postgres'), 
 
 /** @throws Error when apt cannot download the packages, or what was unpacked does not run; the folder is then not there */
 function downloadInto(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
   mkdirSync(dirname(folder), { recursive: true });
+  if (isRoot) chmodSync(dirname(folder), 0o755);
   const work = mkdtempSync(`${folder}-`);
   try {
     // As root, apt downloads as a user of its own.
@@ -87,6 +87,9 @@ function downloadInto(folder: string): void {
       throw new Error('The server needs /usr/share/zoneinfo: have the package tzdata installed');
     const unpacked = join(work, 'unpacked');
     unpackServer(packages('*'), unpacked, folder);
+    // Another process was faster, and may run its servers from there.
+    if (runs(folder)) return;
+    rmSync(folder, { recursive: true, force: true });
     renameSync(unpacked, folder);
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -112,20 +115,24 @@ export function unpackServer(packages: readonly string[], folder: string, final:
     if (status !== 0) throw new Error(`dpkg-deb could not unpack ${basename(file)}: ${stderr}`);
   }
   const libraries = globSync('{usr/,}lib/*-linux-gnu*', { cwd: folder }).map((place) => join(final, place));
-  mkdirSync(join(folder, 'programs'));
+  const programs = join(folder, 'programs');
+  mkdirSync(programs);
   for (const program of globSync('usr/lib/postgresql/*/bin/*', { cwd: folder })) {
     // It says where the programs are, without the scripts.
     if (basename(program) === 'pg_config') continue;
+    const script = join(programs, basename(program));
     writeFileSync(
-      join(folder, 'programs', basename(program)),
+      script,
       [
         '#!/bin/sh',
         `export LD_LIBRARY_PATH=${quote(libraries.join(':'))}"\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"`,
         `exec ${quote(join(final, program))} "$@"\n`,
       ].join('\n'),
-      { mode: 0o755 },
     );
+    chmodSync(script, 0o755);
   }
+  // Root's server runs as somebody else, whatever root's umask.
+  chmodSync(programs, 0o755);
 }
 
 const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;

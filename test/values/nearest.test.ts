@@ -19,3 +19,14 @@ test.each([
 test('all that are near come nearest first', () => {
   expect(listNearest('orders', ['public', 'borders', 'orders_old', 'order'])).toEqual(['borders', 'order']);
 });
+
+test('a text of a megabyte is near to nothing, and found to be so at once', () => {
+  const started = performance.now();
+  expect(
+    findNearest(
+      'a'.repeat(1_000_000),
+      Array.from({ length: 600 }, (_, index) => `zone-${index}`),
+    ),
+  ).toBe(undefined);
+  expect(performance.now() - started).toBeLessThan(1000);
+});

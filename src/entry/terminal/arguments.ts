@@ -82,7 +82,7 @@ class Reader {
   #takeOption(word: string): void {
     const [, dashes = '', name = '', inline] = /^(--?)([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
     const known = dashes === '-' ? (switchNames.find((one) => switches[one].short === name) ?? name) : name;
-    if (isSwitch(known)) this.#switches.add(known);
+    if (isSwitch(known)) this.#takeSwitch(known, inline);
     else if (isInputName(name)) this.#give(name, inline ?? this.#takeValue(name));
     else if (isFormerName(name)) {
       this.#former.add(name);
@@ -90,6 +90,16 @@ class Reader {
     } else if (name === configOption.name) {
       this.#takeConfig(inline ?? this.#rest.shift() ?? '');
     } else throw unknownOption(dashes, name);
+  }
+
+  /** What stands behind a switch would not be heeded, and `--json=false` would mean the opposite. */
+  #takeSwitch(name: Switch, value: string | undefined): void {
+    if (value !== undefined)
+      throw new ConfigurationError(
+        `--${name} has a value, and takes none`,
+        `Write --${name}, or leave it out.`,
+      );
+    this.#switches.add(name);
   }
 
   #takeConfig(file: string): void {

@@ -11,6 +11,15 @@ import type { Failure } from '../process/failure.ts';
 /** Of what `--json` prints. It rises when a field goes or means something else, and not when one is added. */
 const contractVersion = 1;
 
+/** A word of the contract. It is no secret, even where somebody's password is the same word, as `backup` may be. */
+class Word {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** What hides secrets, and names inputs as the user of a terminal sets them */
 export interface Writing {
   readonly redact: Redact;
@@ -22,7 +31,7 @@ export function renderOutcome(operation: string, outcome: Outcome, { redact, nam
   const { exitCode, found, details, report } = outcome;
   return write(
     {
-      ...{ version: contractVersion, operation, exitCode },
+      ...{ version: contractVersion, operation: new Word(operation), exitCode },
       ...{ outputs: listOutputs(operation, outcome), found: found ?? null, details: details ?? null },
       ...{ report: redactReport(report, redact, name).map(toPlainSection), error: null },
     },
@@ -37,11 +46,12 @@ export function renderOutcome(operation: string, outcome: Outcome, { redact, nam
  */
 export function renderFailure(operation: string | undefined, failure: Failure, writing: Writing): string {
   const { kind, message, next, exitCode } = failure;
-  const known = operations.find((one) => one === operation) ?? null;
+  const known = operations.find((one) => one === operation);
   return write(
     {
-      ...{ version: contractVersion, operation: known, exitCode },
-      ...{ outputs: null, found: null, details: null, report: [], error: { kind, message, next } },
+      ...{ version: contractVersion, operation: known === undefined ? null : new Word(known), exitCode },
+      ...{ outputs: null, found: null, details: null, report: [] },
+      error: { kind: new Word(kind), message, next },
     },
     writing,
   );
@@ -57,23 +67,25 @@ function listOutputs(operation: string, { outputs: values }: Outcome): Record<st
     own.map((name) => {
       const value = values[name] ?? '';
       if (value === '') return [name, null];
-      const isText = !['array', 'strict_object'].includes(outputs[name].value.type);
-      return [name, isText ? value : JSON.parse(String(value))];
+      const { type } = outputs[name].value;
+      if (type === 'picklist') return [name, new Word(String(value))];
+      return [name, ['array', 'strict_object'].includes(type) ? JSON.parse(String(value)) : value];
     }),
   );
 }
 
 function toPlainSection(section: Section): object {
+  const kind = new Word(section.kind);
   switch (section.kind) {
     case 'heading':
     case 'paragraph':
-      return { kind: section.kind, text: section.text };
+      return { kind, text: section.text };
     case 'code':
-      return { kind: section.kind, language: section.language, text: section.text };
+      return { kind, language: new Word(section.language), text: section.text };
     case 'table':
-      return { kind: section.kind, columns: section.columns.map(({ title }) => title), rows: section.rows };
+      return { kind, columns: section.columns.map(({ title }) => title), rows: section.rows };
     case 'details':
-      return { kind: section.kind, title: section.title, sections: section.sections.map(toPlainSection) };
+      return { kind, title: section.title, sections: section.sections.map(toPlainSection) };
     default:
       return assertNever(section);
   }
@@ -84,6 +96,7 @@ function write(value: object, { redact, name }: Writing): string {
 
   function settle(part: unknown): unknown {
     if (typeof part === 'string') return redact(part);
+    if (part instanceof Word) return part.text;
     if (part instanceof Wording) return redact(part.render(name));
     if (part instanceof Date) return part.toISOString();
     if (Array.isArray(part)) return part.map(settle);

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import {
   type Document,
   type ErrorCode,
+  isAlias,
   isMap,
   isNode,
   isScalar,
@@ -93,6 +94,9 @@ export function parsePolicy(
   const mistakes = [
     ...document.errors.map(({ code, pos, message }) => [pos[0], quietly[code] ?? message] as const),
     ...listUnresolved(document).map((offset) => [offset, 'Nothing has the name behind this *'] as const),
+    ...listUnread(document).map(
+      ({ range }) => [range?.[0] ?? 0, 'Nothing here is a tag or __proto__'] as const,
+    ),
   ];
   if (mistakes.length > 0)
     throw toError(
@@ -137,6 +141,26 @@ function listUnresolved(document: Document.Parsed): number[] {
   });
   return found;
 }
+
+/**
+ * Lists what the schema would not see: it takes what a tag makes, such as a set, for an object without keys, and
+ * leaves out the key `__proto__`. What stands there would be ignored and nobody told.
+ */
+function listUnread(document: Document.Parsed): Node[] {
+  const found: Node[] = [];
+  visit(document, {
+    Node(key, node) {
+      const isPrototype = key === 'key' && isScalar(node) && node.value === '__proto__';
+      const isTagged = !isAlias(node) && node.tag !== undefined && !plainTags.includes(node.tag);
+      if (isPrototype || isTagged) found.push(node);
+    },
+  });
+  return found;
+}
+
+const plainTags = ['map', 'seq', 'str', 'int', 'float', 'bool', 'null'].map(
+  (name) => `tag:yaml.org,2002:${name}`,
+);
 
 function resolveAliases(document: Document.Parsed, file: string): unknown {
   try {

@@ -27,6 +27,13 @@ describe('the command line', () => {
     ]);
   });
 
+  test.each(['--json=true', '--json=false', '--quiet=', '-v=1'])(
+    'refuses %s: a switch has no value',
+    (word) => {
+      expect(() => parseArguments(['list', word])).toThrow(/^--\w+ has a value, and takes none$/);
+    },
+  );
+
   test('takes the word after the operation for the input that says so', () => {
     for (const words of [
       ['records', 'rebuild', '--dry-run'],

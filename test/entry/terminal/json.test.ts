@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { renderFailure, renderOutcome } from '../../../src/entry/terminal/json.ts';
 import { nameInTerminal } from '../../../src/entry/terminal/surface.ts';
 import { operations } from '../../../src/interface/inputs/operations.ts';
+import { createRedactor } from '../../../src/report/redact.ts';
 import { nameInput, say } from '../../../src/runtime/wording.ts';
 import { readPrinted } from '../../support/printed-json.ts';
 import { listPrinted, makeOutputSchema } from './json-schema.ts';
@@ -71,6 +72,20 @@ describe('an outcome as JSON', () => {
         { kind: 'details', title: 'Phases', sections: [{ kind: 'paragraph', text: 'One of ***.' }] },
       ],
       error: null,
+    });
+  });
+
+  it('keeps its own words, also where a password is one of them', () => {
+    const redact = createRedactor(['gate', 'stopped', 'heading', 'table', 'StorageError']);
+    const outcome = { ...gate, report: [{ kind: 'heading' as const, text: 'The gate stopped' }] };
+    const printed = readPrinted(renderOutcome('gate', outcome, { ...writing, redact }));
+    expect(printed.operation).toBe('gate');
+    expect(printed.outputs.gate).toBe('stopped');
+    expect(printed.report).toEqual([{ kind: 'heading', text: 'The *** ***' }]);
+    const failure = { kind: 'StorageError' as const, message: 'gate', next: 'x', exitCode: 1, details: '' };
+    expect(readPrinted(renderFailure('gate', failure, { ...writing, redact }))).toMatchObject({
+      operation: 'gate',
+      error: { kind: 'StorageError', message: '***' },
     });
   });
 

@@ -336,6 +336,14 @@ describe('a wrong policy is refused', () => {
     expect(await messageOf(`${smallPolicy}drill: *nowhere\n`)).toMatch(
       /is no YAML: Nothing has the name behind this \*/,
     );
+    for (const lines of ['schedules: !!omap [full: false]', 'schedules: !!set { full }', 'time-zone: !a UTC'])
+      expect(await messageOf(`${smallPolicy}${lines}\n`)).toMatch(
+        /^policy\.yml:7:\d+: is no YAML: Nothing here is a tag or __proto__/,
+      );
+    expect(
+      await messageOf(`${smallPolicy}  __proto__: { database-url: OTHER, storage: s3://octo-backups/x }\n`),
+    ).toContain('policy.yml:7:3: is no YAML: Nothing here is a tag or __proto__');
+    expect(parse(`${smallPolicy}time-zone: !!str UTC\n`).policy['time-zone']).toBe('UTC');
     expect(await messageOf('action: &here [*here]\n')).toContain('policy.yml:1:15: action: is not a text');
   });
 });
