@@ -1284,7 +1284,7 @@ var require_identity = __commonJS({
     var SCALAR = /* @__PURE__ */ Symbol.for("yaml.scalar");
     var SEQ = /* @__PURE__ */ Symbol.for("yaml.seq");
     var NODE_TYPE = /* @__PURE__ */ Symbol.for("yaml.node.type");
-    var isAlias = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === ALIAS;
+    var isAlias2 = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === ALIAS;
     var isDocument = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === DOC;
     var isMap4 = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === MAP;
     var isPair = (node2) => !!node2 && typeof node2 === "object" && node2[NODE_TYPE] === PAIR;
@@ -1319,7 +1319,7 @@ var require_identity = __commonJS({
     exports2.SCALAR = SCALAR;
     exports2.SEQ = SEQ;
     exports2.hasAnchor = hasAnchor;
-    exports2.isAlias = isAlias;
+    exports2.isAlias = isAlias2;
     exports2.isCollection = isCollection;
     exports2.isDocument = isDocument;
     exports2.isMap = isMap4;
@@ -19273,10 +19273,9 @@ function findNearest(word2, known4) {
 }
 function listNearest(word2, known4) {
   const lower = word2.toLowerCase();
-  return known4.map((name2) => ({ name: name2, distance: editDistance(lower, name2.toLowerCase()) })).filter(
-    ({ name: name2, distance }) => distance <= Math.max(2, Math.floor(name2.length / 3)) && distance < Math.max(word2.length, 2)
-  ).sort((one, other) => one.distance - other.distance).map(({ name: name2 }) => name2);
+  return known4.filter((name2) => lower.length <= name2.length + reachOf(name2)).map((name2) => ({ name: name2, distance: editDistance(lower, name2.toLowerCase()) })).filter(({ name: name2, distance }) => distance <= reachOf(name2) && distance < Math.max(word2.length, 2)).sort((one, other) => one.distance - other.distance).map(({ name: name2 }) => name2);
 }
+var reachOf = (name2) => Math.max(2, Math.floor(name2.length / 3));
 
 // src/values/period.ts
 init_duration();
@@ -50948,7 +50947,7 @@ function chooseFence(text7) {
   return "`".repeat(longest4 + 1);
 }
 function escapeMarkdown(text7) {
-  return printableLines(text7.replace(/\r\n?/g, "\n")).replace(/[\\`*_[\]|~$]/g, "\\$&").replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/^([ \t]*)([#+=-])/gm, "$1\\$2").replace(/^([ \t]*\d+)([.)])(?=\s|$)/gm, "$1\\$2").replace(/(?<=https?|ftp):(?=\/\/)|(?<=\bwww)\./gi, "\\$&");
+  return printableLines(text7.replace(/\r\n?/g, "\n")).replace(/[\\`*_[\]|~$]/g, "\\$&").replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/^([ \t]*)([#+=-])/gm, "$1\\$2").replace(/^([ \t]*\d+)([.)])(?=\s|$)/gm, "$1\\$2").replace(/(?<=https?|ftp):(?=\/\/)|(?<=www)\./gi, "\\$&");
 }
 function escapeLine(text7) {
   return escapeMarkdown(text7).replace(/\r\n|[\r\n]/g, "<br>");
@@ -66743,7 +66742,7 @@ function parseZone(text7) {
   if (timeZones.includes(text7)) return text7;
   const near = findNearest(text7, timeZones);
   throw new Problem(
-    `is no time zone: ${JSON.stringify(text7)}`,
+    `is not a time zone: ${JSON.stringify(text7)}`,
     `${near === void 0 ? "" : `Did you mean ${near}? `}Write a name of the IANA database, such as Europe/Berlin, or UTC`
   );
 }
@@ -67040,7 +67039,10 @@ function parsePolicy(source, file, reader2 = "workflows", hasFile = () => true) 
   };
   const mistakes = [
     ...document.errors.map(({ code: code2, pos, message }) => [pos[0], quietly[code2] ?? message]),
-    ...listUnresolved(document).map((offset) => [offset, "Nothing has the name behind this *"])
+    ...listUnresolved(document).map((offset) => [offset, "Nothing has the name behind this *"]),
+    ...listUnread(document).map(
+      ({ range: range2 }) => [range2?.[0] ?? 0, "Nothing here is a tag or __proto__"]
+    )
   ];
   if (mistakes.length > 0)
     throw toError2(
@@ -67079,6 +67081,20 @@ function listUnresolved(document) {
   });
   return found;
 }
+function listUnread(document) {
+  const found = [];
+  (0, import_yaml3.visit)(document, {
+    Node(key, node2) {
+      const isPrototype = key === "key" && (0, import_yaml3.isScalar)(node2) && node2.value === "__proto__";
+      const isTagged = !(0, import_yaml3.isAlias)(node2) && node2.tag !== void 0 && !plainTags.includes(node2.tag);
+      if (isPrototype || isTagged) found.push(node2);
+    }
+  });
+  return found;
+}
+var plainTags = ["map", "seq", "str", "int", "float", "bool", "null"].map(
+  (name2) => `tag:yaml.org,2002:${name2}`
+);
 function resolveAliases(document, file) {
   try {
     return document.toJS();

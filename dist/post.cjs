@@ -31929,10 +31929,9 @@ function findNearest(word, known3) {
 }
 function listNearest(word, known3) {
   const lower = word.toLowerCase();
-  return known3.map((name) => ({ name, distance: editDistance(lower, name.toLowerCase()) })).filter(
-    ({ name, distance }) => distance <= Math.max(2, Math.floor(name.length / 3)) && distance < Math.max(word.length, 2)
-  ).sort((one, other) => one.distance - other.distance).map(({ name }) => name);
+  return known3.filter((name) => lower.length <= name.length + reachOf(name)).map((name) => ({ name, distance: editDistance(lower, name.toLowerCase()) })).filter(({ name, distance }) => distance <= reachOf(name) && distance < Math.max(word.length, 2)).sort((one, other) => one.distance - other.distance).map(({ name }) => name);
 }
+var reachOf = (name) => Math.max(2, Math.floor(name.length / 3));
 
 // src/values/period.ts
 init_duration();

@@ -52,7 +52,7 @@ test('what it finds well is backed up, and known again afterwards', async () => 
   const stranger = await run('doctor', source, ...storage, '--encryption-identity', await generateIdentity());
   expect(stranger.exitCode).toBe(3);
   expect(stranger.stdout).toMatch(
-    /newest backup +FAILED +--encryption-identity: the identity cannot open \d{8}T/,
+    /newest backup +FAILED +--encryption-identity: the identity cannot decrypt \d{8}T/,
   );
   const other = await createDatabase(cluster.superuserUrl(), 'another');
   const foreign = await run('doctor', other, ...storage);

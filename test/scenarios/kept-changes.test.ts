@@ -299,7 +299,7 @@ describe('cleanup', () => {
     for (let hours = 60; hours >= 1; hours--) await storeChanges(hours);
     const outcome = await run({ ...words, retention: 'last=1 verified=1' });
     expect(outcome).toMatchObject({ outputs: { backups: 3, removed: 2 } });
-    expect(textOf(outcome)).toMatch(new RegExp(`${needed} .* keep +keep-changes`));
+    expect(textOf(outcome)).toMatch(new RegExp(`${needed} .* keep\\n[^]*${needed} +keep-changes`));
     expect(storedKeys('backups/')).toContain(`backups/${needed}.json`);
     expect(await run({ ...words, retention: 'last=1 verified=1' })).toMatchObject({
       outputs: { removed: 0 },

@@ -166,7 +166,7 @@ describe('a backup', () => {
       const storage = join(folder, 'left');
       const clear = await backUp(storage);
       expect(clear).toMatch(
-        /the root key of the vault +the backup is not encrypted, and the key is never stored in the clear/,
+        /the root key of the vault +the backup is not encrypted, and the key is never stored unencrypted/,
       );
       expect(asked(from)).toEqual([]);
       from.project.denied.set('/pgsodium', 'secrets_write');

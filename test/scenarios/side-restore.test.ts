@@ -449,7 +449,7 @@ describe('a side schema', () => {
   test('that exists is refused and left alone', async () => {
     expect(await hasSchema(live.url)).toBe(true);
     const finished = await restoreAside(live, 'a.t');
-    expectRefusal(finished, { exitCode: 2, says: /side-schema: the database has a schema rescue already/ });
+    expectRefusal(finished, { exitCode: 2, says: /side-schema: the database already has a schema rescue/ });
     expect(await query(live.url, 'SELECT count(*)::int AS count FROM rescue.a__t')).toEqual([
       { count: 2000 },
     ]);

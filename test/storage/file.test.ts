@@ -321,7 +321,7 @@ describe('a probe names the mistake', () => {
     const error = await probe(root);
     expect(error).toBeInstanceOf(ConfigurationError);
     expect((error as Error).message).toContain('./shown is not a folder, or lies under a file');
-    expect((error as ConfigurationError).next).toContain('`storage`');
+    expect((error as ConfigurationError).next).toContain('storage');
     expect(await readFile(root, 'utf8')).toBe('important');
   });
 

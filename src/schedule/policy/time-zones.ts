@@ -107,8 +107,8 @@ function parseZone(text: string): string {
   if (timeZones.includes(text)) return text;
   const near = findNearest(text, timeZones);
   throw new Problem(
-    `is no time zone: ${JSON.stringify(text)}`,
-    `${near === undefined ? '' : `Did you mean ${near}? `}Write a name of the IANA database, such as Europe/Berlin, or UTC`,
+    `is not a time zone: ${JSON.stringify(text)}`,
+    `${near === undefined ? '' : `Did you mean ${near}? `}Write a name from the IANA time zone database, such as Europe/Berlin, or UTC`,
   );
 }
 

@@ -24,7 +24,11 @@ test('a repair that healed everything is 0, and counts what it stored again', ()
 test('a repair that could not heal something is 3, and names it', () => {
   const lost = [{ key: 'objects/aa/aabb', why: 'it is missing' }];
   const outcome = describeRepair({ ...healed, lost });
-  expect(outcome).toMatchObject({ exitCode: 3, found: expect.stringContaining('objects/aa/aabb: '), outputs: { refused: 1 } });
+  expect(outcome).toMatchObject({
+    exitCode: 3,
+    found: expect.stringContaining('objects/aa/aabb: '),
+    outputs: { refused: 1 },
+  });
   expect(renderText(outcome.report)).toMatch(/4 files healed, 1 NOT[\s\S]*No copy has these whole/);
   expect(JSON.parse(String(outcome.outputs.lost))).toEqual(lost);
 });

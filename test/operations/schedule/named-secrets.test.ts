@@ -72,7 +72,9 @@ describe('the project of a policy', () => {
   it('is not asked with what is no token, which no message quotes', () => {
     const own = `${named}    supabase-access-token: SHOP_TOKEN\n`;
     const attempt = () => choose(own, {}, { SHOP_TOKEN: 'no token' });
-    expect(attempt).toThrow('supabase-access-token: the variable SHOP_TOKEN, which the policy names, contains');
+    expect(attempt).toThrow(
+      'supabase-access-token: the variable SHOP_TOKEN, which the policy names, contains',
+    );
     expect(attempt).not.toThrow('no token');
   });
 });

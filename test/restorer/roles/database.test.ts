@@ -65,7 +65,7 @@ describe.each(servers)('the database on PostgreSQL %i', (_major, start) => {
     const own = await server.open(url, `${server.prefix}_owner`);
     const told = await applyDatabase(own, wanted, 'supabase-project');
     expect(told.map(({ what, remedy }) => [what, remedy])).toEqual([
-      ['database connection limit', `Run as a role that may: ALTER DATABASE "${name}" CONNECTION LIMIT 3;`],
+      ['database connection limit', `Run as a role that can: ALTER DATABASE "${name}" CONNECTION LIMIT 3;`],
     ]);
     expect((await read()).connectionLimit).toBe(-1);
     expect(await applyDatabase(session, wanted, 'scratch')).toEqual([]);

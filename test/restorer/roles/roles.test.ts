@@ -302,7 +302,7 @@ describe.each(servers)('roles on PostgreSQL %i', (major, start) => {
         {
           what: `setting nosuch of role ${p}_there`,
           why: expect.stringContaining('nosuch'),
-          remedy: `Run as a role that may: ALTER ROLE "${p}_there" SET "nosuch" TO '1';`,
+          remedy: `Run as a role that can: ALTER ROLE "${p}_there" SET "nosuch" TO '1';`,
         },
       ]);
     },
@@ -361,7 +361,7 @@ describe.each(servers)('roles on PostgreSQL %i', (major, start) => {
         `BYPASSRLS of role ${p}_app`,
         `passwords of ${p}_app`,
       ]);
-      expect(omitted[1]?.remedy).toBe(`Run as a role that may: ALTER ROLE "${p}_app" BYPASSRLS;`);
+      expect(omitted[1]?.remedy).toBe(`Run as a role that can: ALTER ROLE "${p}_app" BYPASSRLS;`);
       expect(omitted[1]?.why).toMatch(/superuser|BYPASSRLS/);
     });
 

@@ -165,7 +165,7 @@ export const wrongPolicies: Readonly<Record<string, WrongPolicy>> = {
   'what is no certificate': [
     database('sslrootcert: |\n  -----BEGIN CERTIFICATE-----\n  aHVudGVy\n  -----END CERTIFICATE-----'),
     'databases.production.sslrootcert',
-    'is no certificate. Give the CA certificate in PEM form',
+    'is not a certificate. Give the CA certificate in PEM form',
   ],
   'an expression': [
     database(`environment: \${${'{ secrets.X }'}}`),
@@ -206,7 +206,7 @@ export const wrongPolicies: Readonly<Record<string, WrongPolicy>> = {
   'a time zone that there is not': [
     top('time-zone: Europe/Berln'),
     'time-zone',
-    'is no time zone: "Europe/Berln". Did you mean Europe/Berlin?',
+    'is not a time zone: "Europe/Berln". Did you mean Europe/Berlin?',
   ],
   'an hour that there is not': [
     schedules('{ full: 5 25 * * * }'),
@@ -269,7 +269,7 @@ export const wrongPolicies: Readonly<Record<string, WrongPolicy>> = {
   'a storage with keys': [
     storage('s3://id@bucket/x'),
     'databases.production.storage',
-    'must not hold credentials. Set',
+    'must not contain credentials. Set',
   ],
   'an artifact that cannot exist': [
     storage('artifact://a/b'),
@@ -325,7 +325,7 @@ export const wrongPolicies: Readonly<Record<string, WrongPolicy>> = {
   'a class that is not read at once': [
     database('s3-storage-class: GLACIER'),
     'databases.production.s3-storage-class',
-    'is GLACIER, whose objects cannot be read at once',
+    'is GLACIER, whose objects cannot be read immediately',
   ],
   'a table without its schema': [
     database('include: orders'),
@@ -412,7 +412,7 @@ export const wrongPolicies: Readonly<Record<string, WrongPolicy>> = {
   'mail to a name': [
     top('alarms: { mail-from: a@example.com, mail-to: ops }'),
     'alarms.mail-to',
-    'cannot contain "ops": that is no address of mail. Write addresses',
+    'cannot contain "ops": that is not a mail address. Write addresses',
   ],
   'a role beside a key': [
     database(`s3-region: eu-central-1\n${role}\naws-access-key-id: KEY`),

@@ -93,7 +93,7 @@ describe('an answer without an end', () => {
 
   test.each([
     ['to a listing', isList, 200, (storage: S3Storage) => keysOf(storage, ''), /more than 33554432 bytes/],
-    ['to a read', isGet, 200, (storage: S3Storage) => storage.get('key'), /the most/],
+    ['to a read', isGet, 200, (storage: S3Storage) => storage.get('key'), /the limit/],
     ['to a write', isPut, 200, (storage: S3Storage) => storage.put('key', Buffer.from('a')), /more than/],
     ['that is an error', isGet, 403, (storage: S3Storage) => storage.get('key'), /access is denied/],
     ['that is an error of a listing', isList, 400, (storage: S3Storage) => keysOf(storage, ''), /HTTP 400/],
