@@ -9,7 +9,7 @@ import { examine, type World } from '../../../src/operations/doctor/examine.ts';
 import { describeDiagnosis } from '../../../src/operations/doctor/report.ts';
 import type { Diagnosis } from '../../../src/operations/doctor/result.ts';
 import { askNameServers } from '../../../src/postgres/session/knock.ts';
-import { escapeMarkdown, renderMarkdown } from '../../../src/report/markdown.ts';
+import { renderMarkdown } from '../../../src/report/markdown.ts';
 import { openForBackup } from '../../../src/repository/open.ts';
 import type { ChannelAnswer } from '../../../src/runtime/context.ts';
 import { ConfigurationError } from '../../../src/runtime/errors.ts';
