@@ -66743,7 +66743,7 @@ function parseZone(text7) {
   const near = findNearest(text7, timeZones);
   throw new Problem(
     `is not a time zone: ${JSON.stringify(text7)}`,
-    `${near === void 0 ? "" : `Did you mean ${near}? `}Write a name of the IANA database, such as Europe/Berlin, or UTC`
+    `${near === void 0 ? "" : `Did you mean ${near}? `}Write a name from the IANA time zone database, such as Europe/Berlin, or UTC`
   );
 }
 var parseZoneName = Object.assign(parseZone, {

@@ -1,12 +1,11 @@
 import type { Outcome } from '../../interface/outcome.ts';
-import { countNotCarried, describeParity, tellDifference } from '../../parity/report.ts';
+import { countNotCarried, describeParity } from '../../parity/report.ts';
 import type { Omission } from '../../parity/scope.ts';
 import { formatCount, formatCounted, formatDuration } from '../../report/quantity.ts';
 import type { Section } from '../../report/section.ts';
 import { summarize } from '../../restorer/clean/part.ts';
 import type { RestoreScope } from '../../restorer/scope.ts';
 import { type Attempt, explainFailure, hasPassed, hasReturned } from '../../restorer/trial/attempt.ts';
-import { explainChecks } from '../../restorer/trial/checks.ts';
 import { describeChecks } from '../../restorer/trial/user-checks.ts';
 import { assertNever } from '../../runtime/errors.ts';
 import { say, type Wording } from '../../runtime/wording.ts';
@@ -33,6 +32,7 @@ import {
   describeOmissions,
   describeReplay,
 } from './scope-report.ts';
+import { tellShortfalls } from './shortfalls.ts';
 import { holdsObjects, nameExisting } from './target-state.ts';
 
 export function describeRestore(result: RestoreResult): Outcome {
@@ -143,36 +143,6 @@ function describeRestored(restored: Restored): Outcome {
       ...describePhases(restored.phases),
     ],
   };
-}
-
-/** Says what is not as it should be, each way with its first case; undefined where all is. */
-function tellShortfalls(restored: Restored): string | undefined {
-  const { parity, scope, ungiven, checks } = restored;
-  const told = findShortfalls(restored).map((shortfall) => {
-    switch (shortfall) {
-      case 'different':
-        return parity === undefined ? undefined : tellDifference(parity);
-      case 'lost':
-        return tellFirst(
-          'not restored',
-          scope.notCarried.filter(({ lost }) => lost === true),
-        );
-      case 'not given back':
-        return tellFirst('not given back', ungiven);
-      case 'checks':
-        return explainChecks(checks);
-      default:
-        return assertNever(shortfall);
-    }
-  });
-  return told.length === 0 ? undefined : told.filter((text) => text !== undefined).join('; ');
-}
-
-function tellFirst(what: string, omissions: readonly Omission[]): string | undefined {
-  const [first] = omissions;
-  if (first === undefined) return undefined;
-  const more = omissions.length === 1 ? '' : `, and ${formatCounted(omissions.length - 1, 'more', 'more')}`;
-  return `${what}: ${first.what} (${first.why})${more}`;
 }
 
 const shortfalls: Readonly<Record<Shortfall, string>> = {
