@@ -85,7 +85,7 @@ test('a standby does not know the slot of captures, and says so where it is aske
   const status = await runCli(['status', '--storage', ladder.storage], options);
   expect(status, status.stderr).toMatchObject({ exitCode: 0 });
   expect(status.stderr).toContain(
-    'the replication slot cannot be measured now: database-url: the server is a standby',
+    'the replication slot cannot be measured now: SUPABASE_BACKUP_DATABASE_URL: the server is a standby',
   );
   expect(status.stdout).toMatch(/slot of captures +not measured\n/);
 });
