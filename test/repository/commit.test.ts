@@ -92,7 +92,7 @@ describe('a manifest is not recorded', () => {
 
   it('in the place of another', async () => {
     await write();
-    await expect(write()).rejects.toThrow(/exists already/);
+    await expect(write()).rejects.toThrow(/already exists/);
   });
 });
 

@@ -56,7 +56,7 @@ describe('the command line', () => {
   test('ends with 2 where the token is not known any more, and says that it may have expired', async () => {
     const { exitCode, stderr } = await run(['managed'], 'sbp_gone');
     expect(exitCode).toBe(2);
-    expect(inWords(stderr)).toMatch(/supabase-access-token: .*may have expired[\s\S]*→ Make a new one/);
+    expect(inWords(stderr)).toMatch(/supabase-access-token: .*may have expired[\s\S]*→ Create a new token/);
     expect(stderr).not.toContain('sbp_gone');
   });
 
