@@ -87,7 +87,7 @@ describe('the report of the gate', () => {
       exitCode: 3,
       outputs: { gate: 'stopped', 'backup-id': '', 'age-seconds': '' },
     });
-    expect(renderText(outcome.report)).toMatch(/no drill has passed within drilled-within +Run `drill`, /);
+    expect(renderText(outcome.report)).toMatch(/no drill has passed within drilled-within +Run `drill`; /);
   });
 
   it.each<[Missing, RegExp]>([

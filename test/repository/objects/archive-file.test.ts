@@ -26,7 +26,7 @@ describe('an archive', () => {
     const endless = makeManifest({ archive: { bytes: 2 ** 50, objects: [1] } });
     const fetched = fetchArchive(endless, reader, context);
     await expect(fetched).rejects.toThrow(StorageError);
-    await expect(fetched).rejects.toThrow(/needs 1125899906842624 bytes in .*, of which \d+ are free/);
+    await expect(fetched).rejects.toThrow(/needs 1125899906842624 bytes in .*, but only \d+ are free/);
     expect(readdirSync(context.temporaryFolder)).toEqual([]);
   });
 });

@@ -100,7 +100,7 @@ describe('a policy at a terminal', () => {
       }
     };
     expect(refusal(undefined)).toBe(
-      'policy.yml has 2 databases, and none is selected → Write database: a; it has a and b.',
+      'policy.yml has 2 databases, and none is selected → Use database: a. The policy has a and b.',
     );
     expect(refusal('c')).toContain('policy.yml has no database "c"');
     expect(() => read('list', { source: 'databases: { a: { storage: ./a } }' })).toThrow(
