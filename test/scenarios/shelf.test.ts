@@ -99,7 +99,7 @@ describe('list', () => {
       expect.stringMatching(/ no +no +no$/),
     ]);
     expect(lines(older)).toEqual([
-      expect.stringMatching(/v2\.4 +no$/),
+      expect.stringMatching(/ no +v2\.4$/),
       expect.stringMatching(/ nothing: /),
       expect.stringMatching(/ no +no +no$/),
     ]);
