@@ -81792,7 +81792,7 @@ function createTerminalLog(stream2, options2) {
     stream2.write(`${wrapHere(options2.shown(redact2(text7)))}
 `);
   };
-  const wrapHere = (text7) => stream2.isTTY ? wrapLines(text7, stream2.columns ?? 80) : text7;
+  const wrapHere = (text7) => stream2.isTTY ? wrapLines(text7, stream2.columns || 80) : text7;
   const printMessage = (kind, text7) => {
     clearProgress();
     const message = options2.shown(redact2(text7.replaceAll("\n", "\n  ")));
@@ -81820,7 +81820,7 @@ function createTerminalLog(stream2, options2) {
         return;
       }
       clearProgress();
-      stream2.write(cut3(printable(redact2(line2)), (stream2.columns ?? 80) - 1));
+      stream2.write(cut3(printable(redact2(line2)), (stream2.columns || 80) - 1));
       hasProgress = true;
     },
     fail: ({ kind, message, next, details }) => {

@@ -35,10 +35,10 @@ const readEnvironment = acceptFormerNames((name) => env[environmentName(name)]);
 /** The command line may run as a step of a workflow. */
 const isRunner = env.GITHUB_ACTIONS === 'true';
 const shown = isRunner ? printableForRunner : printableLines;
-const width = Math.min(stdout.columns ?? 80, 100);
+const width = Math.min(stdout.columns || 80, 100);
 /** A pipe or a file gets lines as long as what they hold, for programs that read them. */
 const screen = {
-  width: stdout.isTTY ? (stdout.columns ?? 80) : undefined,
+  width: stdout.isTTY ? stdout.columns || 80 : undefined,
   ...(isRunner ? {} : { paint: createPaint(stdout) }),
 };
 

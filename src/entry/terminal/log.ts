@@ -54,7 +54,7 @@ export function createTerminalLog(
     clearProgress();
     stream.write(`${wrapHere(options.shown(redact(text)))}\n`);
   };
-  const wrapHere = (text: string): string => (stream.isTTY ? wrapLines(text, stream.columns ?? 80) : text);
+  const wrapHere = (text: string): string => (stream.isTTY ? wrapLines(text, stream.columns || 80) : text);
   // Later lines of a message are indented, so that they are not taken for messages of their own.
   const printMessage = (kind: 'error' | 'warning', text: string): void => {
     clearProgress();
@@ -84,7 +84,7 @@ export function createTerminalLog(
       }
       // A line that wraps could not be removed again, so it is cut.
       clearProgress();
-      stream.write(cut(printable(redact(line)), (stream.columns ?? 80) - 1));
+      stream.write(cut(printable(redact(line)), (stream.columns || 80) - 1));
       hasProgress = true;
     },
     fail: ({ kind, message, next, details }) => {

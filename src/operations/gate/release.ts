@@ -60,6 +60,7 @@ export async function judgeRelease(inputs: GateInputs, context: Context): Promis
     migrations,
     ages,
     judged: judgeLimits(ages, inputs),
+    judgedBefore: judged,
     elapsed: clock.elapsed(),
   };
 }

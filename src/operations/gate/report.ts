@@ -64,7 +64,7 @@ function nameDatabase({ wayBack }: GateResult): string {
   return wayBack === undefined ? '' : ` of ${wayBack.manifest.source.database}`;
 }
 
-function describeVerdict({ verdict, judged, wayBack, ages }: GateResult): Section[] {
+function describeVerdict({ verdict, judged, judgedBefore, wayBack, ages }: GateResult): Section[] {
   switch (verdict.kind) {
     case 'pass': {
       const age = ages.newest === undefined ? '' : `, ${formatAge(ages.newest)} old`;
@@ -80,7 +80,7 @@ function describeVerdict({ verdict, judged, wayBack, ages }: GateResult): Sectio
       return [
         {
           kind: 'paragraph',
-          text: `A backup was taken, because ${verdict.why.map((why) => tellStaleness(why, judged)).join(', and ')}.`,
+          text: `A backup was taken, because ${verdict.why.map((why) => tellStaleness(why, judgedBefore)).join(', and ')}.`,
         },
       ];
     case 'stop':

@@ -15,6 +15,8 @@ export interface GateResult {
   /** Includes the backup that was taken */
   readonly ages: Ages;
   readonly judged: readonly JudgedLimit[];
+  /** The same before a backup was taken for the release: why one was */
+  readonly judgedBefore: readonly JudgedLimit[];
   /** milliseconds */
   readonly elapsed: number;
 }

@@ -10,6 +10,7 @@ export function makeGateResult(overrides: Partial<GateResult> = {}): GateResult 
     migrations: { kind: 'not-asked', why: 'there is no base-ref' },
     ages: { newest: 5500, verified: undefined, drilled: undefined },
     judged: [],
+    judgedBefore: [],
     elapsed: 1234,
     ...overrides,
   };

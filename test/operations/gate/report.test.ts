@@ -131,12 +131,17 @@ describe('the report of the gate', () => {
     const outcome = tell({
       verdict: { kind: 'back-up', why: ['old-backup', 'unguarded'], pin: true },
       taken,
+      judgedBefore: [{ input: 'max-age', limit: 86_400_000, age: 90_000_000, met: false }],
+      judged: [{ input: 'max-age', limit: 86_400_000, age: 500, met: true }],
     });
     expect(outcome).toMatchObject({ exitCode: 0, outputs: { gate: 'backed-up', 'backup-id': id } });
     expect(outcome.taken).toMatchObject({ type: taken.manifest.kind, newBytes: 77 });
     expect(tell()).not.toHaveProperty('taken');
     const text = renderText(outcome.report);
-    expect(text).toContain('because the newest backup is older than max-age, and a migration destroys data');
+    // Of the backup before, not of the one that was taken.
+    expect(text).toContain(
+      'because the newest backup is older than max-age (24 h 00 min): its age is 25 h 00 min, and a migration destroys data',
+    );
     expect(text).toMatch(/new in the repository +77 B/);
   });
 

@@ -38,7 +38,7 @@ export const otherCommands = {
 } as const satisfies Record<string, { description: string; words: readonly string[] }>;
 
 /**
- * Lists what may be completed. Inputs that are secrets are left out: they belong into the environment, because
+ * Lists what may be completed. Inputs that are secrets are left out: they belong in the environment, because
  * the arguments of a process are shown to everybody on the machine.
  */
 export function listWords(): Vocabulary {
