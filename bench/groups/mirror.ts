@@ -116,7 +116,7 @@ async function inspect(
   copy: string,
   isRight: (copied: number) => boolean,
 ): Promise<{ phases: Record<string, string> }> {
-  const [told] = JSON.parse(stdout).outputs.copies;
+  const [told] = JSON.parse(stdout).copies;
   const { objects } = told.copied;
   if (told.state !== 'complete' || !isRight(objects) || told.lag.missingBackups !== 0)
     throw new Error(`the mirror did not copy what it should: ${stdout}`);

@@ -6,6 +6,7 @@ export interface Printed {
   readonly version: number;
   readonly operation: string | null;
   readonly exitCode: number;
+  /** Everything beside the other fields; null of a run that failed */
   // biome-ignore lint/suspicious/noExplicitAny: tests compare values, and the schema has been checked.
   readonly outputs: any;
   readonly found: string | null;
@@ -27,7 +28,7 @@ const validators = new Map<string, ReturnType<typeof checker.compile>>();
  * @throws Error when it does not fit the published schema
  */
 export function readPrinted(stdout: string): Printed {
-  const printed = JSON.parse(stdout) as Printed;
+  const printed = JSON.parse(stdout);
   const name = printed.error === null ? String(printed.operation) : 'failure';
   let validate = validators.get(name);
   if (validate === undefined) {
@@ -39,5 +40,15 @@ export function readPrinted(stdout: string): Printed {
       `what --json printed does not fit its schema: ${checker.errorsText(validate.errors)}\n${stdout}`,
     );
   }
-  return printed;
+  const { version, operation, exitCode, found, details, report, error, ...outputs } = printed;
+  return {
+    version,
+    operation,
+    exitCode,
+    found,
+    details,
+    report,
+    error,
+    outputs: error === null ? outputs : null,
+  };
 }

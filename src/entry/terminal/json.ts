@@ -32,7 +32,8 @@ export function renderOutcome(operation: string, outcome: Outcome, { redact, nam
   return write(
     {
       ...{ version: contractVersion, operation: new Word(operation), exitCode },
-      ...{ outputs: listOutputs(operation, outcome), found: found ?? null, details: details ?? null },
+      ...listOutputs(operation, outcome),
+      ...{ found: found ?? null, details: details ?? null },
       ...{ report: redactReport(report, redact, name).map(toPlainSection), error: null },
     },
     { redact, name },
@@ -50,8 +51,8 @@ export function renderFailure(operation: string | undefined, failure: Failure, w
   return write(
     {
       ...{ version: contractVersion, operation: known === undefined ? null : new Word(known), exitCode },
-      ...{ outputs: null, found: null, details: null, report: [] },
-      error: { kind: new Word(kind), message, next },
+      ...{ found: null, details: null, report: [] },
+      error: { kind: new Word(kind), message, next, exitCode },
     },
     writing,
   );

@@ -80,7 +80,7 @@ function describeEnd(operation: Operation): object {
     version: { const: 1 },
     operation: { const: operation },
     exitCode: { enum: [0, 3], description: '3: it ran, and the answer is no' },
-    outputs: describeObject(Object.fromEntries(values)),
+    ...Object.fromEntries(values),
     found: { type: ['string', 'null'], description: 'With exit code 3: why the answer is no' },
     details: own === undefined ? { type: 'null' } : toPlainSchema(own),
     report: {
@@ -100,7 +100,6 @@ function describeFailure(): object {
       enum: [1, 2, 129, 130, 143],
       description: '2: nothing was touched; above 128: stopped by a signal',
     },
-    outputs: { type: 'null' },
     found: { type: 'null' },
     details: { type: 'null' },
     report: { type: 'array', maxItems: 0 },
@@ -108,6 +107,7 @@ function describeFailure(): object {
       kind: { enum: kinds },
       message: { type: 'string', description: 'What is wrong' },
       next: { type: 'string', description: 'What to do now' },
+      exitCode: { $ref: '#/$defs/failure/properties/exitCode' },
     }),
   });
 }

@@ -32,9 +32,9 @@ describe('the JSON of a status', () => {
       return () =>
         print({ ...outcome, outputs: { ...outcome.outputs, findings: findings.replace(text, by) } });
     };
-    expect(change('"unit":"milliseconds"', '"unit":"seconds"')).toThrow('/outputs/findings/0/unit');
-    expect(change('"severity":"broken"', '"severity":"warning"')).toThrow('/outputs/findings/0/severity');
-    expect(change('"kind":"max-age"', '"kind":"min-age"')).toThrow('/outputs/findings/0');
+    expect(change('"unit":"milliseconds"', '"unit":"seconds"')).toThrow('/findings/0/unit');
+    expect(change('"severity":"broken"', '"severity":"warning"')).toThrow('/findings/0/severity');
+    expect(change('"kind":"max-age"', '"kind":"min-age"')).toThrow('/findings/0');
   });
 
   it('says of a finding what the report says, and null for what was not measured', () => {
