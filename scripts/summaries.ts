@@ -1,10 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { launchBrowser } from '../test/support/browser.ts';
-import { indexPng } from './indexed-png.ts';
+import { takePictures } from './pictures.ts';
 
 /*
  * Takes pictures of job summaries as GitHub shows them: `node scripts/summaries.ts FILE.md PICTURE.png …`, where
@@ -30,26 +25,8 @@ pre code { padding: 0; white-space: pre; background: none; font-size: 100%; }
 summary { cursor: pointer; } details > :nth-child(2) { margin-top: 16px; }`;
 
 const extensions = ['table', 'strikethrough', 'autolink', 'tasklist'].flatMap((name) => ['-e', name]);
-const pairs = process.argv.slice(2);
-const scratch = mkdtempSync(path.join(tmpdir(), 'summaries-'));
-const browser = await launchBrowser();
-try {
-  for (let index = 0; index + 1 < pairs.length; index += 2) {
-    const [source = '', picture = ''] = pairs.slice(index, index + 2);
-    const markdown = readFileSync(source);
-    const body = execFileSync('cmark-gfm', ['--unsafe', ...extensions], {
-      input: markdown,
-      encoding: 'utf8',
-    });
-    const file = path.join(scratch, 'summary.html');
-    writeFileSync(file, `<!doctype html><meta charset="utf-8"><style>${styles}</style>${body}`);
-    const page = await browser.newPage({ viewport: { width, height: 200 } });
-    await page.goto(pathToFileURL(file).href);
-    writeFileSync(picture, indexPng(await page.screenshot({ fullPage: true })));
-    await page.close();
-    console.log(picture);
-  }
-} finally {
-  await browser.close();
-  rmSync(scratch, { recursive: true });
-}
+
+await takePictures((markdown) => {
+  const body = execFileSync('cmark-gfm', ['--unsafe', ...extensions], { input: markdown, encoding: 'utf8' });
+  return `<style>${styles}</style>${body}`;
+}, width);

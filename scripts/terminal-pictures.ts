@@ -1,10 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
-import { launchBrowser } from '../test/support/browser.ts';
-import { indexPng } from './indexed-png.ts';
+import { takePictures } from './pictures.ts';
 
 /*
  * Takes pictures of a terminal of 80 columns: `node scripts/terminal-pictures.ts FILE PICTURE.png …`, where a file
@@ -18,25 +13,7 @@ const styles = `
 body { margin: 0; background: #0d1117; color: #e6edf3; }
 pre { margin: 0; padding: 14px 16px; width: 80ch; font: 14px/1.35 "DejaVu Sans Mono", monospace; }`;
 
-const pairs = process.argv.slice(2);
-const scratch = mkdtempSync(path.join(tmpdir(), 'terminal-'));
-const browser = await launchBrowser();
-try {
-  for (let index = 0; index + 1 < pairs.length; index += 2) {
-    const [source = '', picture = ''] = pairs.slice(index, index + 2);
-    const file = path.join(scratch, 'terminal.html');
-    const screen = renderScreen(readFileSync(source, 'utf8'));
-    writeFileSync(file, `<!doctype html><meta charset="utf-8"><style>${styles}</style><pre>${screen}</pre>`);
-    const page = await browser.newPage({ viewport: { width: 720, height: 200 } });
-    await page.goto(pathToFileURL(file).href);
-    writeFileSync(picture, indexPng(await page.locator('pre').screenshot()));
-    await page.close();
-    console.log(picture);
-  }
-} finally {
-  await browser.close();
-  rmSync(scratch, { recursive: true });
-}
+await takePictures((sent) => `<style>${styles}</style><pre>${renderScreen(sent)}</pre>`, 720);
 
 /** What is seen in the end: of a line that was written several times, as progress is, the last text. */
 function renderScreen(sent: string): string {

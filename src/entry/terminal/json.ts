@@ -2,7 +2,7 @@ import { operations } from '../../interface/inputs/operations.ts';
 import type { Outcome } from '../../interface/outcome.ts';
 import { outputNames, outputs } from '../../interface/outputs.ts';
 import { printableJson } from '../../report/printable.ts';
-import { type Redact, redactReport } from '../../report/redact.ts';
+import type { Redact } from '../../report/redact.ts';
 import type { Section } from '../../report/section.ts';
 import { assertNever } from '../../runtime/errors.ts';
 import { type NameInput, Wording } from '../../runtime/wording.ts';
@@ -27,16 +27,16 @@ export interface Writing {
 }
 
 /** Renders what an operation came to, one line of JSON by `schema/output.schema.json`. */
-export function renderOutcome(operation: string, outcome: Outcome, { redact, name }: Writing): string {
+export function renderOutcome(operation: string, outcome: Outcome, writing: Writing): string {
   const { exitCode, found, details, report } = outcome;
   return write(
     {
       ...{ version: contractVersion, operation: new Word(operation), exitCode },
       ...listOutputs(operation, outcome),
       ...{ found: found ?? null, details: details ?? null },
-      ...{ report: redactReport(report, redact, name).map(toPlainSection), error: null },
+      ...{ report: report.map(toPlainSection), error: null },
     },
-    { redact, name },
+    writing,
   );
 }
 
