@@ -108,7 +108,8 @@ function report(outcome: Outcome): void {
   writeSummary(outcome.report);
 }
 
-/** Appends to the step's summary. A runner without summaries is no reason to fail. */
+/** Appends to the summary, with an empty line, without which a fold would go on into what follows. A runner without summaries is no reason to fail. */
 function writeSummary(report: Outcome['report']): void {
-  if (env.GITHUB_STEP_SUMMARY) appendFileSync(env.GITHUB_STEP_SUMMARY, fitSummary(renderMarkdown(report)));
+  if (env.GITHUB_STEP_SUMMARY)
+    appendFileSync(env.GITHUB_STEP_SUMMARY, fitSummary(`${renderMarkdown(report)}\n`));
 }
